@@ -1,0 +1,3 @@
+export { writeFileAtomic, writeJsonAtomic } from './atomic.js';
+export { resolveInside } from './inside.js';
+export { contentHash, readBounded, readJson } from './read.js';

@@ -1,0 +1,49 @@
+import type { Host, TensorTree } from './tree.js';
+
+/**
+ * A pure function over tensors that an engine runs again and again. `constants` are the trees that were bound once
+ * (such as a trained model's parameters).
+ */
+export type PureFunction<Constants extends TensorTree, Inputs extends TensorTree, Outputs extends TensorTree> = (
+  constants: Constants,
+  inputs: Inputs,
+) => Outputs;
+
+/** `step(state, inputs) → (state, outputs)`: no variables, no hidden state; the new state has the old one's shapes. */
+export type PureStep<State extends TensorTree, Inputs extends TensorTree, Outputs extends TensorTree> = (
+  state: State,
+  inputs: Inputs,
+) => { readonly state: State; readonly outputs: Outputs };
+
+/** A function made ready by an engine. Input shapes may differ from call to call. */
+export interface Program<Inputs extends TensorTree, Outputs extends TensorTree> {
+  run(inputs: Host<Inputs>): Promise<Host<Outputs>>;
+  dispose(): Promise<void>;
+}
+
+/** A step made ready by an engine, which keeps the state between calls. Calls must not overlap. */
+export interface StepProgram<State extends TensorTree, Inputs extends TensorTree, Outputs extends TensorTree> {
+  step(inputs: Host<Inputs>): Promise<Host<Outputs>>;
+  /** A copy of the state as it stands after the last step. */
+  readState(): Promise<Host<State>>;
+  writeState(state: Host<State>): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Runs pure functions over tfjs tensors: eagerly on a tfjs backend, or compiled. The function must not read
+ * tensor values (`dataSync`, `arraySync`), draw random numbers, or keep anything between calls.
+ */
+export interface Engine {
+  /** Such as `eager:wasm` or `compiled`. */
+  readonly name: string;
+  prepare<Constants extends TensorTree, Inputs extends TensorTree, Outputs extends TensorTree>(
+    run: PureFunction<Constants, Inputs, Outputs>,
+    constants: Host<Constants>,
+  ): Promise<Program<Inputs, Outputs>>;
+  prepareStep<State extends TensorTree, Inputs extends TensorTree, Outputs extends TensorTree>(
+    step: PureStep<State, Inputs, Outputs>,
+    initialState: Host<State>,
+  ): Promise<StepProgram<State, Inputs, Outputs>>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,38 @@
+export {
+  CheckpointError,
+  ConfigurationError,
+  DataError,
+  DrfError,
+  NonFiniteError,
+  ShapeMismatchError,
+  UnavailableError,
+  type ErrorReport,
+} from './errors.js';
+export {
+  assertShape,
+  named,
+  type ClassScores,
+  type ExpectedSize,
+  type Features,
+  type FeatureVector,
+  type Named,
+  type PerPair,
+  type PerPost,
+  type QueueRows,
+  type Scalar,
+} from './named.js';
+export {
+  assertFinite,
+  floatData,
+  hostScalar,
+  hostTensor,
+  sizeOf,
+  toHost,
+  toTensor,
+  type HostDtype,
+  type HostTensor,
+} from './host.js';
+export { flattenTree, mapTree, unflattenTree, type Host, type HostTree, type TensorTree, type Tree } from './tree.js';
+export { createRandom, philox, restoreRandom, type Random, type RandomState } from './random.js';
+export { MODALITIES, otherModality, type Modality, type Post, type RgbImage } from './post.js';
+export type { Engine, Program, PureFunction, PureStep, StepProgram } from './engine.js';

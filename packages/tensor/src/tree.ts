@@ -1,0 +1,77 @@
+import type * as tf from '@tensorflow/tfjs';
+import { ConfigurationError } from './errors.js';
+import type { HostTensor } from './host.js';
+
+/** A nested record of leaves, such as a model's parameters: `{ fusion: { layer1: { kernel, bias } } }`. */
+export interface Tree<Leaf> {
+  readonly [name: string]: Leaf | Tree<Leaf>;
+}
+
+export type TensorTree = Tree<tf.Tensor>;
+export type HostTree = Tree<HostTensor>;
+
+/** The same tree with every tfjs tensor replaced by its numbers. */
+export type Host<T> = T extends tf.Tensor ? HostTensor : { readonly [Name in keyof T]: Host<T[Name]> };
+
+type AnyLeaf = tf.Tensor | HostTensor;
+
+function isLeaf<Leaf>(value: Leaf | Tree<Leaf>): value is Leaf {
+  return typeof value !== 'object' || value === null || ('shape' in value && 'dtype' in value);
+}
+
+/**
+ * Leaves by flat name, in a stable order: names sorted at every level, joined by dots
+ * (`fusion.layer1.kernel`). The inverse of {@link unflattenTree}.
+ * @throws ConfigurationError when a name holds a dot.
+ */
+export function flattenTree<Leaf>(tree: Tree<Leaf>): Map<string, Leaf> {
+  const leaves = new Map<string, Leaf>();
+  const walk = (node: Tree<Leaf>, prefix: string): void => {
+    for (const name of Object.keys(node).sort()) {
+      if (name.includes('.')) {
+        throw new ConfigurationError({ subject: 'flattenTree', expected: 'names without dots', received: `"${name}"` });
+      }
+      const value = node[name] as Leaf | Tree<Leaf>;
+      if (isLeaf(value)) leaves.set(prefix + name, value);
+      else walk(value, `${prefix}${name}.`);
+    }
+  };
+  walk(tree, '');
+  return leaves;
+}
+
+/** Rebuilds a tree from flat names. @throws ConfigurationError when a name is both a leaf and a branch. */
+export function unflattenTree<Leaf>(leaves: Iterable<readonly [string, Leaf]>): Tree<Leaf> {
+  type Node = { [name: string]: Leaf | Node };
+  const root: Node = {};
+  for (const [flatName, leaf] of leaves) {
+    const path = flatName.split('.');
+    const last = path.pop() as string;
+    let node = root;
+    for (const name of path) {
+      node[name] ??= {};
+      const next = node[name];
+      if (isLeaf(next as Leaf | Tree<Leaf>)) throw clash(flatName);
+      node = next as Node;
+    }
+    if (last in node) throw clash(flatName);
+    node[last] = leaf;
+  }
+  return root as Tree<Leaf>;
+}
+
+function clash(flatName: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'unflattenTree',
+    expected: 'each name once, as a leaf or as a branch',
+    received: `"${flatName}" twice`,
+  });
+}
+
+/** Applies a function to every leaf; the shape of the tree stays. */
+export function mapTree<In extends AnyLeaf, Out>(
+  tree: Tree<In>,
+  transform: (leaf: In, flatName: string) => Out,
+): Tree<Out> {
+  return unflattenTree([...flattenTree(tree)].map(([name, leaf]) => [name, transform(leaf, name)] as const));
+}
