@@ -10,7 +10,10 @@ import { DataError } from '@drf/tensor';
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, typeof content === 'string' ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength));
+    await writeFile(
+      path,
+      typeof content === 'string' ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength),
+    );
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new DataError(
@@ -18,7 +21,8 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
         subject: `Writing ${path}`,
         expected: 'a folder with room and permission',
         received: `${code}: ${(error as Error).message}`,
-        remedy: code === 'ENOSPC' ? 'free some disk space; the former file was kept' : 'check the path and its permissions',
+        remedy:
+          code === 'ENOSPC' ? 'free some disk space; the former file was kept' : 'check the path and its permissions',
       },
       { cause: error },
     );

@@ -9,7 +9,12 @@ import { DataError } from '@drf/tensor';
 export async function readBounded(path: string, maximumBytes: number): Promise<Buffer> {
   const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     throw new DataError(
-      { subject: `Reading ${path}`, expected: 'a readable file', received: error.code ?? error.message, remedy: 'check the path' },
+      {
+        subject: `Reading ${path}`,
+        expected: 'a readable file',
+        received: error.code ?? error.message,
+        remedy: 'check the path',
+      },
       { cause: error },
     );
   });
@@ -39,7 +44,12 @@ export async function readJson(path: string, maximumBytes = 512 * 1024 * 1024): 
     return JSON.parse(text);
   } catch (error) {
     throw new DataError(
-      { subject: `Reading ${path}`, expected: 'valid JSON', received: (error as Error).message, remedy: 'repair or remake the file' },
+      {
+        subject: `Reading ${path}`,
+        expected: 'valid JSON',
+        received: (error as Error).message,
+        remedy: 'repair or remake the file',
+      },
       { cause: error },
     );
   }

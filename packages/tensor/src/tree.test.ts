@@ -21,6 +21,11 @@ describe('parameter trees', () => {
 
   it('refuse dotted names and clashes', () => {
     expect(() => flattenTree({ 'a.b': hostTensor([1], []) })).toThrow(/names without dots, received "a.b"/);
-    expect(() => unflattenTree([['a', 1], ['a.b', 2]])).toThrow(/"a.b" twice/);
+    expect(() =>
+      unflattenTree([
+        ['a', 1],
+        ['a.b', 2],
+      ]),
+    ).toThrow(/"a.b" twice/);
   });
 });

@@ -1,1 +1,6 @@
-export {};
+export { createProgram, EXIT, ExitRequest, runApp, withExamples } from './run-app.js';
+export { finiteNumber, nearestName, oneOf, suggestion, wholeNumber } from './options.js';
+export { formatDuration, startProgress, type Progress, type ProgressOptions } from './progress.js';
+export { formatCsv, formatTable, percent, type Cell } from './table.js';
+export { interruptSignal } from './interrupt.js';
+export { Command, Option, InvalidArgumentError } from 'commander';

@@ -1,0 +1,49 @@
+import { InvalidArgumentError } from 'commander';
+import { distance } from 'fastest-levenshtein';
+
+/** The nearest of the right names, if it is near enough to be what was meant. */
+export function nearestName(name: string, names: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Infinity;
+  for (const candidate of names) {
+    const candidateDistance = distance(name.toLowerCase(), candidate.toLowerCase());
+    if (candidateDistance < bestDistance) [best, bestDistance] = [candidate, candidateDistance];
+  }
+  return bestDistance <= Math.max(2, Math.floor(name.length / 2)) ? best : undefined;
+}
+
+/** "; did you mean "epochs"?" or, when nothing is near, the list of right names. */
+export function suggestion(name: string, names: readonly string[]): string {
+  const nearest = nearestName(name, names);
+  return nearest === undefined ? `choose one of ${names.join(', ')}` : `did you mean "${nearest}"?`;
+}
+
+/** A commander parser of whole numbers in a range. */
+export function wholeNumber(minimum = 0, maximum = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isInteger(value) || value < minimum || value > maximum) {
+      throw new InvalidArgumentError(`expected a whole number from ${minimum} to ${maximum}, received "${text}"`);
+    }
+    return value;
+  };
+}
+
+/** A commander parser of finite numbers in a range. */
+export function finiteNumber(minimum = -Infinity, maximum = Infinity): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value < minimum || value > maximum) {
+      throw new InvalidArgumentError(`expected a number from ${minimum} to ${maximum}, received "${text}"`);
+    }
+    return value;
+  };
+}
+
+/** A commander parser of one of several names, which suggests the nearest. */
+export function oneOf<const Name extends string>(names: readonly Name[]): (text: string) => Name {
+  return (text) => {
+    if ((names as readonly string[]).includes(text)) return text as Name;
+    throw new InvalidArgumentError(`"${text}" is unknown; ${suggestion(text, names)}`);
+  };
+}

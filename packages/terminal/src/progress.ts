@@ -1,0 +1,96 @@
+import { Presets, SingleBar } from 'cli-progress';
+
+/** Shows how far a job is, how fast it goes, and how long it will take. */
+export interface Progress {
+  /** @param done items finished so far @param note short text beside the bar, such as losses */
+  update(done: number, note?: string): void;
+  stop(): void;
+}
+
+export interface ProgressOptions {
+  readonly label: string;
+  readonly total: number;
+  /** What is counted ("posts", "steps"). */
+  readonly unit: string;
+  /** Where it is drawn; a bar on a terminal, plain lines elsewhere. Default standard error. */
+  readonly stream?: NodeJS.WriteStream;
+  /** Nothing at all is drawn when true (`--json`, `--quiet`). */
+  readonly silent?: boolean;
+  /** Seconds between plain lines. */
+  readonly lineInterval?: number;
+}
+
+/** Seconds as "1 h 02 min", "3 min 20 s" or "8 s". */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  const whole = Math.max(0, Math.round(seconds));
+  const pad = (value: number): string => String(value).padStart(2, '0');
+  if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;
+  if (whole >= 60) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
+  return `${whole} s`;
+}
+
+/** Starts a progress display: nothing appears for jobs that end within a second. */
+export function startProgress(options: ProgressOptions): Progress {
+  if (options.silent === true || options.total <= 0) return { update: () => undefined, stop: () => undefined };
+  const stream = options.stream ?? process.stderr;
+  return stream.isTTY ? new BarProgress(options, stream) : new LineProgress(options, stream);
+}
+
+function describe(options: ProgressOptions, done: number, startedAt: number): { rate: string; left: string } {
+  const seconds = (performance.now() - startedAt) / 1000;
+  const perSecond = done / Math.max(seconds, 1e-6);
+  return {
+    rate: `${perSecond >= 10 ? perSecond.toFixed(0) : perSecond.toFixed(2)} ${options.unit}/s`,
+    left: done === 0 ? '?' : formatDuration((options.total - done) / perSecond),
+  };
+}
+
+class BarProgress implements Progress {
+  private readonly startedAt = performance.now();
+  private bar: SingleBar | undefined;
+
+  constructor(
+    private readonly options: ProgressOptions,
+    private readonly stream: NodeJS.WriteStream,
+  ) {}
+
+  update(done: number, note = ''): void {
+    if (this.bar === undefined) {
+      if (performance.now() - this.startedAt < 1000) return;
+      const format = `${this.options.label} {bar} {value}/{total} ${this.options.unit} | {rate} | {left} left {note}`;
+      this.bar = new SingleBar(
+        { format, stream: this.stream, hideCursor: true, fps: 5, barsize: 24 },
+        Presets.shades_classic,
+      );
+      this.bar.start(this.options.total, done, { rate: '', left: '?', note });
+    }
+    this.bar.update(done, { ...describe(this.options, done, this.startedAt), note });
+  }
+
+  stop(): void {
+    this.bar?.stop();
+  }
+}
+
+class LineProgress implements Progress {
+  private readonly startedAt = performance.now();
+  private lastLineAt = performance.now() - 1e9;
+
+  constructor(
+    private readonly options: ProgressOptions,
+    private readonly stream: NodeJS.WriteStream,
+  ) {}
+
+  update(done: number, note = ''): void {
+    const now = performance.now();
+    const interval = 1000 * (this.options.lineInterval ?? 10);
+    if (now - this.startedAt < 2000 || now - this.lastLineAt < interval) return;
+    this.lastLineAt = now;
+    const { rate, left } = describe(this.options, done, this.startedAt);
+    const { label, total, unit } = this.options;
+    this.stream.write(`${label}: ${done}/${total} ${unit}, ${rate}, ${left} left${note === '' ? '' : ` ${note}`}\n`);
+  }
+
+  stop(): void {}
+}

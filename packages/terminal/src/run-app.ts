@@ -1,0 +1,67 @@
+import { Command, CommanderError } from 'commander';
+import { DrfError } from '@drf/tensor';
+
+/** What a process tells its caller. Codes from 128 on are signals (130: Ctrl-C). */
+export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** Thrown by an action that has already said everything and only wants the exit code. */
+export class ExitRequest extends Error {
+  constructor(readonly code: number) {
+    super(`exit ${code}`);
+  }
+}
+
+/**
+ * A commander program in this project's manner: unknown options are named with the nearest right one, usage errors
+ * exit with 2, and help ends with examples.
+ * @param examples command lines with what each does
+ */
+export function createProgram(
+  name: string,
+  description: string,
+  examples: readonly (readonly [string, string])[],
+): Command {
+  const program = new Command(name).description(description).showSuggestionAfterError(true);
+  return withExamples(program, examples);
+}
+
+/** Ends a command's help with examples. */
+export function withExamples(command: Command, examples: readonly (readonly [string, string])[]): Command {
+  if (examples.length === 0) return command;
+  const lines = examples.map(([line, meaning]) => `  $ ${line}\n      ${meaning}`);
+  return command.addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
+}
+
+/** Makes every command throw instead of exiting, so that {@link runApp} decides the exit code in one place. */
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride();
+  command.commands.forEach(throwInsteadOfExit);
+}
+
+/**
+ * Parses the arguments, runs the chosen action, and turns what it throws into a message on standard error and an exit
+ * code. Errors of ours print their message alone; others print their stack, since they are bugs.
+ */
+export async function runApp(program: Command, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
+  throwInsteadOfExit(program);
+  // pnpm hands over the `--` that separates its own options from ours
+  const args = argv[0] === '--' ? argv.slice(1) : argv;
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    process.exitCode ??= EXIT.ok;
+  } catch (error) {
+    process.exitCode = reportError(error);
+  }
+}
+
+function reportError(error: unknown): number {
+  if (error instanceof ExitRequest) return error.code;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof DrfError) {
+    process.stderr.write(`error: ${error.message}\n`);
+    return EXIT.failed;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`unexpected error (a bug; please report it):\n${text}\n`);
+  return EXIT.failed;
+}

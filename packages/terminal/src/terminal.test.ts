@@ -1,0 +1,111 @@
+import { describe, expect, it, vi } from 'vitest';
+import { DataError } from '@drf/tensor';
+import {
+  createProgram,
+  finiteNumber,
+  formatCsv,
+  formatDuration,
+  formatTable,
+  nearestName,
+  oneOf,
+  runApp,
+  startProgress,
+  suggestion,
+  wholeNumber,
+} from './index.js';
+
+async function run(
+  argv: string[],
+  action: () => void = () => undefined,
+): Promise<{ code: number; errors: string; output: string }> {
+  let errors = '';
+  let output = '';
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((errors += String(text)), true));
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((output += String(text)), true));
+  const before = process.exitCode;
+  process.exitCode = undefined;
+  const program = createProgram('demo', 'A demo.', [['demo --epochs 3', 'three epochs']]);
+  program
+    .option('--epochs <count>', 'epochs', wholeNumber(1))
+    .option('--mode <mode>', 'mode', oneOf(['fast', 'slow']))
+    .action(action);
+  await runApp(program, argv);
+  const code = Number(process.exitCode);
+  process.exitCode = before;
+  vi.restoreAllMocks();
+  return { code, errors, output };
+}
+
+describe('runApp', () => {
+  it('names the nearest option and exits with 2', async () => {
+    const { code, errors } = await run(['--epoch', '3']);
+    expect(code).toBe(2);
+    expect(errors).toContain("unknown option '--epoch'");
+    expect(errors).toContain('Did you mean --epochs?');
+  });
+
+  it('says what was expected of a value', async () => {
+    expect((await run(['--epochs', '0.5'])).errors).toContain('expected a whole number from 1');
+    expect((await run(['--mode', 'fats'])).errors).toContain('did you mean "fast"?');
+  });
+
+  it('prints help with examples and exits with 0', async () => {
+    const { code, output } = await run(['--help']);
+    expect(code).toBe(0);
+    expect(output).toContain('$ demo --epochs 3');
+  });
+
+  it('prints our errors without a stack and bugs with one', async () => {
+    const ours = await run([], () => {
+      throw new DataError({ subject: 'Row 3', expected: 'a label', received: 'nothing', remedy: 'add one' });
+    });
+    expect(ours).toMatchObject({ code: 1, errors: 'error: Row 3 expected a label, received nothing; add one\n' });
+    const bug = await run([], () => {
+      throw new TypeError('boom');
+    });
+    expect(bug.errors).toMatch(/unexpected error[\s\S]*TypeError: boom[\s\S]*at /);
+  });
+});
+
+describe('options', () => {
+  it('suggest the nearest name or list them all', () => {
+    expect(nearestName('epoch', ['epochs', 'seed'])).toBe('epochs');
+    expect(nearestName('zzzzzz', ['epochs', 'seed'])).toBeUndefined();
+    expect(suggestion('zzzzzz', ['epochs', 'seed'])).toBe('choose one of epochs, seed');
+    expect(() => finiteNumber(0, 1)('NaN')).toThrow('expected a number from 0 to 1');
+  });
+});
+
+describe('formats', () => {
+  it('durations, tables, CSV', () => {
+    expect([formatDuration(8.2), formatDuration(200), formatDuration(3725), formatDuration(Infinity)]).toEqual([
+      '8 s',
+      '3 min 20 s',
+      '1 h 02 min',
+      '?',
+    ]);
+    expect(
+      formatTable(
+        ['name', 'acc'],
+        [
+          ['drf', '70.1'],
+          ['x', '9.0'],
+        ],
+      ),
+    ).toContain('│  9.0 │');
+    expect(formatCsv(['a', 'b'], [['x,"y"', 1]])).toBe('a,b\r\n"x,""y""",1\r\n');
+  });
+
+  it('progress prints plain lines with rate and time left when not on a terminal', () => {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    let text = '';
+    const stream = { isTTY: false, write: (chunk: string) => ((text += chunk), true) } as unknown as NodeJS.WriteStream;
+    const progress = startProgress({ label: 'Encoding', total: 100, unit: 'posts', stream });
+    progress.update(1);
+    expect(text).toBe('');
+    now = 5000;
+    progress.update(50, 'ok');
+    expect(text).toBe('Encoding: 50/100 posts, 10 posts/s, 5 s left ok\n');
+  });
+});
