@@ -1,0 +1,43 @@
+import { ConfigurationError, UnavailableError, type Engine } from '@drf/tensor';
+import { startBackend } from './eager/backend.js';
+import { createEagerEngine } from './eager/eager-engine.js';
+import { nativeUsesGpu } from './eager/native.js';
+
+/** What `--engine` accepts. */
+export const ENGINE_NAMES = ['auto', 'compiled', 'eager:tensorflow', 'eager:wasm', 'eager:cpu'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+function isEngineName(name: string): name is EngineName {
+  return (ENGINE_NAMES as readonly string[]).includes(name);
+}
+
+async function nativeGpuWorks(): Promise<boolean> {
+  try {
+    await startBackend('tensorflow');
+    return nativeUsesGpu();
+  } catch (error) {
+    if (error instanceof UnavailableError) return false;
+    throw error;
+  }
+}
+
+async function createBestEngine(): Promise<Engine> {
+  if (await nativeGpuWorks()) return createEagerEngine('tensorflow');
+  return createEagerEngine('wasm');
+}
+
+/**
+ * Makes an engine by name. `auto` takes native TensorFlow where it has a GPU, else the compiled engine, else wasm.
+ * @throws ConfigurationError naming the valid names; UnavailableError when the named engine does not work here.
+ */
+export async function createEngine(name: string = 'auto'): Promise<Engine> {
+  if (!isEngineName(name)) {
+    throw new ConfigurationError({
+      subject: 'createEngine',
+      expected: `one of ${ENGINE_NAMES.map((valid) => `"${valid}"`).join(', ')}`,
+      received: `"${name}"`,
+    });
+  }
+  if (name === 'auto' || name === 'compiled') return createBestEngine();
+  return createEagerEngine(name.slice('eager:'.length));
+}
