@@ -1,1 +1,3 @@
-export {};
+export { applyConverter, initializeConverter, type ConverterParameters } from './converter.js';
+export { applyLinear, initializeLinear, type LinearParameters } from './linear.js';
+export { distributionRecoveryLoss, sampleRecoveryLoss } from './recovery-losses.js';

@@ -1,1 +1,19 @@
-export {};
+export {
+  existingPairs,
+  expandPairs,
+  filledOriginalPair,
+  PAIRS,
+  select,
+  type PairName,
+  type PostFeatures,
+} from './pairs.js';
+export {
+  equalWeights,
+  logPairWeights,
+  pairWeights,
+  WEIGHTING_MODES,
+  type LogDensities,
+  type WeightingMode,
+} from './weights.js';
+export { applyFusion, classify, initializeFusion, weightedSum, type FusionParameters } from './network.js';
+export { crossEntropy } from './cross-entropy.js';

@@ -1,0 +1,55 @@
+import * as tf from '@tensorflow/tfjs';
+import { assertShape, named, type FeatureVector, type PerPost, type QueueRows, type Scalar } from '@drf/tensor';
+import { safeSqrt } from './norm.js';
+
+/** Where a modality's features lie: the paper's μ and σ (Eq. 1, 2). */
+export type DistributionStatistics = {
+  /** μ, shape [dim]. */
+  readonly mean: FeatureVector;
+  /** σ = sqrt(mean ‖f − μ‖²): one scalar for all directions, in the features' own units. */
+  readonly std: Scalar;
+};
+
+/**
+ * μ and σ of weighted rows (Eq. 1, 2). Differentiable with respect to the rows, with gradient 0 at σ = 0.
+ * @param rows [capacity, dim]
+ * @param rowWeights [capacity], non-negative, summing to 1 (see `FeatureQueue.rowWeights`); rows of weight 0 do not count
+ */
+export function distributionStatistics(rows: QueueRows, rowWeights: tf.Tensor): DistributionStatistics {
+  const [capacity, dim] = rows.shape as [number, number];
+  assertShape('distributionStatistics rowWeights', rowWeights, [capacity]);
+  const mean = tf.reshape(tf.matMul(tf.reshape(rowWeights, [1, capacity]), rows), [dim]); // [1, L] × [L, dim] → [dim]
+  const squaredDistances = tf.sum(tf.squaredDifference(rows, mean), -1); // [L, dim] → [L]
+  const std = safeSqrt(tf.sum(tf.mul(squaredDistances, rowWeights))); // [L] → []
+  return { mean: named(mean, ['dim']), std: named(std, []) };
+}
+
+/** Smallest variance that a density divides by: a queue of identical rows has σ = 0. */
+const MINIMUM_VARIANCE = 1e-12;
+
+/**
+ * The exponent of Eq. 9: −‖f − μ‖² / 2σ², the logarithm of the density over its own peak, at most 0.
+ * @param features [batch, dim]
+ * @returns [batch]
+ */
+export function logRelativeDensity(features: tf.Tensor, statistics: DistributionStatistics): PerPost {
+  const squaredDistances = tf.sum(tf.squaredDifference(features, statistics.mean), -1); // [batch, dim] → [batch]
+  const variance = tf.maximum(tf.square(statistics.std), MINIMUM_VARIANCE);
+  return named(tf.neg(tf.div(squaredDistances, tf.mul(variance, 2))), ['batch']);
+}
+
+/** log(√(2π)·σ): what Eq. 9 subtracts from {@link logRelativeDensity}. Shape []. */
+export function logPeakFactor(statistics: DistributionStatistics): Scalar {
+  const std = tf.maximum(statistics.std, Math.sqrt(MINIMUM_VARIANCE));
+  return named(tf.add(tf.log(std), 0.5 * Math.log(2 * Math.PI)), []);
+}
+
+/**
+ * Eq. 9 to the letter: p(f; μ, σ) = exp(−‖f − μ‖² / 2σ²) / (√(2π)·σ).
+ * @param features [batch, dim]
+ * @returns [batch]
+ */
+export function gaussianDensity(features: tf.Tensor, statistics: DistributionStatistics): PerPost {
+  const logDensity = tf.sub(logRelativeDensity(features, statistics), logPeakFactor(statistics));
+  return named(tf.exp(logDensity), ['batch']);
+}

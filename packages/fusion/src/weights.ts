@@ -1,0 +1,55 @@
+import * as tf from '@tensorflow/tfjs';
+import { assertShape, named, type PerPair, type PerPost, type Scalar } from '@drf/tensor';
+
+/**
+ * How a pair's weight is made of its two densities (Eq. 10, 11):
+ * - `density`: the product of the two densities of Eq. 9, to the letter;
+ * - `relative`: the same over the densities' own peaks, in (0, 1];
+ * - `normalized`: relative weights over their sum over the existing pairs.
+ */
+export const WEIGHTING_MODES = ['density', 'relative', 'normalized'] as const;
+export type WeightingMode = (typeof WEIGHTING_MODES)[number];
+
+/** Logarithms of the four relative densities, each [batch], and of the two peaks' factors, each []. */
+export type LogDensities = {
+  readonly image: PerPost;
+  readonly text: PerPost;
+  readonly recoveredText: PerPost;
+  readonly recoveredImage: PerPost;
+  /** log(√(2π)·σ) of the image distribution. */
+  readonly imagePeak: Scalar;
+  readonly textPeak: Scalar;
+};
+
+/**
+ * Log weights of the three pairs before any normalization: sums of two log densities. [batch] → [batch, pair]
+ */
+export function logPairWeights(densities: LogDensities, mode: WeightingMode): PerPair {
+  const { image, text, recoveredText, recoveredImage, imagePeak, textPeak } = densities;
+  const logWeights = tf.stack([tf.add(image, text), tf.add(image, recoveredText), tf.add(recoveredImage, text)], 1);
+  // each pair has one feature that stands for an image and one for a text, hence the same factor
+  const shifted = mode === 'density' ? tf.sub(logWeights, tf.add(imagePeak, textPeak)) : logWeights;
+  return named(shifted, ['batch', 'pair']);
+}
+
+/** Stands for log 0 where a pair does not exist; exp of it is exactly 0 in float32. */
+const LOG_OF_NOTHING = -1e9;
+
+/**
+ * Weights of the existing pairs; 0 for the others.
+ * @param logWeights [batch, pair]
+ * @param existing [batch, pair], 0 or 1
+ * @returns [batch, pair]; in mode `normalized` each row sums to 1 (computed in log space, so never 0/0)
+ */
+export function pairWeights(logWeights: PerPair, existing: PerPair, mode: WeightingMode): PerPair {
+  assertShape('pairWeights existing', existing, logWeights.shape);
+  if (mode !== 'normalized') return named(tf.mul(tf.exp(logWeights), existing), ['batch', 'pair']);
+  const masked = tf.where(tf.greater(existing, 0), logWeights, tf.fill(logWeights.shape, LOG_OF_NOTHING));
+  return named(tf.mul(tf.softmax(masked, -1), existing), ['batch', 'pair']);
+}
+
+/** The same weight for each existing pair, summing to 1: warm-up, and the ablation without Gaussian probability. */
+export function equalWeights(existing: PerPair): PerPair {
+  const count = tf.maximum(tf.sum(existing, -1, true), 1); // [batch, 1]
+  return named(tf.div(existing, count), ['batch', 'pair']);
+}
