@@ -1,0 +1,51 @@
+import type { Modality, Post } from '@drf/tensor';
+import type { Ledger } from './ledger.js';
+
+/** Where a modality's content comes from; the bytes are read when they are asked for, never before. */
+export interface ContentSource {
+  /**
+   * The content as it is stored: an encoded image file, or encoded text.
+   * @throws DataError when the content cannot be read or exceeds its limit
+   */
+  bytes(): Promise<Uint8Array>;
+  /** A path or a kind, for messages ("data/12.jpg", "inline text"). */
+  readonly description: string;
+  /** A string that decides the bytes, where one is known without making them; stands for them in hashes. */
+  readonly fingerprint?: string;
+}
+
+/** One row of a data set that was kept: a post whose content has not been read yet. */
+export interface PostRecord {
+  readonly id: string;
+  /** Index into {@link Dataset.classes}. */
+  readonly label: number;
+  /** `null`: the image is missing (λᵛ = 0). */
+  readonly image: ContentSource | null;
+  /** `null`: the text is missing (λᵗ = 0). */
+  readonly text: ContentSource | null;
+  /** The split that the data itself assigns, if it does. */
+  readonly split?: string;
+}
+
+/** Posts with their labels, read lazily. Every loader returns one; `datasetContract` is the suite that each passes. */
+export interface Dataset {
+  readonly name: string;
+  /** Class names; a record's label indexes them. */
+  readonly classes: readonly string[];
+  readonly records: readonly PostRecord[];
+  /** What was kept, what was dropped and why. Rows that turn out unreadable later are moved to "dropped" in it. */
+  readonly ledger: Ledger;
+  /**
+   * Decodes a post: RGB pixels of the size that the data set was opened with, and text in the data set's encoding.
+   * @throws RowError (a DataError) naming post, file and trouble when the content cannot be used
+   */
+  read(record: PostRecord): Promise<Post>;
+  /** The text alone, decoded; `null` when it is missing. @throws RowError as {@link Dataset.read} */
+  readText(record: PostRecord): Promise<string | null>;
+  /**
+   * SHA-256 of a modality's stored content and of what decides its decoding (size, fit, encoding, version), without
+   * decoding it: the key of feature caches.
+   * @throws RowError when the modality is missing or cannot be read
+   */
+  contentHash(record: PostRecord, modality: Modality): Promise<string>;
+}

@@ -1,0 +1,99 @@
+import { DROP_REASONS, type DropReason } from './row-error.js';
+
+/** A row that is not used: which, why, and where it stood. */
+export interface DroppedRow {
+  /** The post's id, or `line 7` where the row has none that can be read. */
+  readonly id: string;
+  readonly reason: DropReason;
+  /** 1-based line of the file that lists the posts. */
+  readonly line?: number;
+  /** The error's message: expected, received, remedy. */
+  readonly detail?: string;
+}
+
+/** Something that a reader should know about rows that were kept ("empty text, taken as missing"). */
+export interface LedgerNote {
+  readonly message: string;
+  readonly ids: readonly string[];
+}
+
+/** The ledger as it is printed and saved with a run. */
+export interface LedgerReport {
+  readonly source: string;
+  readonly rows: number;
+  readonly kept: number;
+  readonly dropped: number;
+  readonly reasons: readonly {
+    readonly reason: DropReason;
+    readonly count: number;
+    readonly ids: readonly string[];
+    readonly rows: readonly DroppedRow[];
+  }[];
+  readonly notes: readonly LedgerNote[];
+}
+
+/**
+ * Account of a data set's rows: each is either kept or dropped for a reason, so that rows = kept + dropped holds at any
+ * time. A row found unreadable only when it is decoded moves from kept to dropped ({@link Ledger.reject}).
+ */
+export class Ledger {
+  private readonly droppedRows: DroppedRow[] = [];
+  private readonly rejectedIds = new Set<string>();
+  private readonly noteIds = new Map<string, string[]>();
+  private keptCount = 0;
+
+  /** @param source what the rows were read from: a folder, a file, a generator */
+  constructor(readonly source: string) {}
+
+  get rows(): number {
+    return this.keptCount + this.droppedRows.length;
+  }
+
+  get kept(): number {
+    return this.keptCount;
+  }
+
+  get dropped(): readonly DroppedRow[] {
+    return this.droppedRows;
+  }
+
+  /** Counts a row that is used. */
+  keep(): void {
+    this.keptCount++;
+  }
+
+  /** Lists a row that is not used. */
+  drop(row: DroppedRow): void {
+    this.droppedRows.push(row);
+  }
+
+  /** Moves a kept row to the dropped ones, once however often it is found bad. */
+  reject(row: DroppedRow): void {
+    if (this.rejectedIds.has(row.id)) return;
+    this.rejectedIds.add(row.id);
+    this.keptCount--;
+    this.droppedRows.push(row);
+  }
+
+  /** Records something about a row that is kept, or about the whole source (no id). */
+  note(message: string, id?: string): void {
+    const ids = this.noteIds.get(message) ?? [];
+    if (id !== undefined) ids.push(id);
+    this.noteIds.set(message, ids);
+  }
+
+  /** How many rows were dropped for a reason. */
+  count(reason: DropReason): number {
+    return this.droppedRows.reduce((sum, row) => sum + (row.reason === reason ? 1 : 0), 0);
+  }
+
+  toJSON(): LedgerReport {
+    const reasons = DROP_REASONS.flatMap((reason) => {
+      const rows = this.droppedRows.filter((row) => row.reason === reason);
+      return rows.length === 0 ? [] : [{ reason, count: rows.length, ids: rows.map((row) => row.id), rows }];
+    });
+    const notes = [...this.noteIds].map(([message, ids]) => ({ message, ids }));
+    const { source, rows, kept } = this;
+    return { source, rows, kept, dropped: this.droppedRows.length, reasons, notes };
+  }
+}

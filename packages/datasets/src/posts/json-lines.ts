@@ -1,0 +1,45 @@
+import { basename } from 'node:path';
+import { messageOf, RowError } from '../row-error.js';
+import { decodeText } from '../text-decoder.js';
+import { readLines } from './lines.js';
+import type { RawRow } from './row.js';
+
+const MAXIMUM_LINE_BYTES = 4 * 1024 * 1024;
+
+/** Reads JSON Lines: one object a line. Blank lines are skipped; a wrong line comes as an error with its number. */
+export async function* readJsonLines(path: string): AsyncGenerator<RawRow> {
+  for await (const { number, bytes } of readLines(path, MAXIMUM_LINE_BYTES)) {
+    const subject = `${basename(path)}, line ${number}`;
+    try {
+      const cells = parseLine(subject, bytes);
+      if (cells !== null) yield { line: number, cells };
+    } catch (error) {
+      if (!(error instanceof RowError)) throw error;
+      yield { line: number, error };
+    }
+  }
+}
+
+function parseLine(subject: string, bytes: Buffer | null): Record<string, unknown> | null {
+  if (bytes === null) throw badLine(subject, `a line of more than ${MAXIMUM_LINE_BYTES} bytes`);
+  const text = decodeText(subject, bytes, 'utf-8');
+  if (text === '') return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw badLine(subject, messageOf(cause), cause);
+  }
+  return asCells(subject, value);
+}
+
+/** @throws RowError unless the value is an object */
+export function asCells(subject: string, value: unknown): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw badLine(subject, Array.isArray(value) ? 'an array' : JSON.stringify(value));
+}
+
+function badLine(subject: string, received: string, cause?: unknown): RowError {
+  const report = { subject, expected: 'a JSON object with id, label, and text or image', received };
+  return new RowError('bad row', { ...report, remedy: 'correct or remove the line' }, { cause });
+}

@@ -1,0 +1,83 @@
+import { RowError } from '../row-error.js';
+import { SENTIMENTS } from '../label-rule.js';
+
+/** A row of a file of posts as its reader gives it: cells by column name, or what was wrong with the row. */
+export type RawRow =
+  | { readonly line: number; readonly cells: Readonly<Record<string, unknown>> }
+  | { readonly line: number; readonly error: RowError };
+
+/** Reads a file of posts row by row; rows that cannot be read come as errors, and the reading goes on. */
+export type RowReader = (path: string) => AsyncIterable<RawRow>;
+
+/** Columns that mean something here. */
+export const POST_COLUMNS = ['id', 'text', 'image', 'label', 'emotion_label', 'split'] as const;
+
+/** A row whose cells have the right types; content is not looked at yet. */
+export interface PostRow {
+  readonly id: string;
+  readonly label: string;
+  /** `null`: missing. */
+  readonly text: string | null;
+  /** A path; `null`: missing. */
+  readonly image: string | null;
+  readonly split: string | null;
+}
+
+function badCell(subject: string, column: string, expected: string, received: unknown): RowError {
+  const shown = received === undefined ? 'nothing' : (JSON.stringify(received, bigintAsText) ?? typeof received);
+  const short = shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
+  return new RowError('bad row', {
+    subject: `${subject}, column ${column}`,
+    expected,
+    received: short,
+    remedy: 'correct the row',
+  });
+}
+
+function bigintAsText(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+/** A name such as an id or a label: text or a whole number. @returns `null` when the cell is absent or empty */
+function nameCell(subject: string, column: string, value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))) return String(value);
+  if (typeof value !== 'string') throw badCell(subject, column, 'text or a whole number', value);
+  return value.trim() === '' ? null : value.trim();
+}
+
+function textCell(subject: string, column: string, value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string') return value;
+  throw badCell(subject, column, column === 'image' ? 'the path of an image file' : 'text', value);
+}
+
+/** CLMLF's published splits code labels as 0 positive, 1 neutral, 2 negative. */
+function labelCell(subject: string, cells: Readonly<Record<string, unknown>>): string {
+  const label = nameCell(subject, 'label', cells.label);
+  if (label !== null) return label;
+  const code = nameCell(subject, 'emotion_label', cells.emotion_label);
+  if (code === null) throw badCell(subject, 'label', 'a class name', cells.label);
+  const sentiment = SENTIMENTS[Number(code)];
+  if (sentiment === undefined) {
+    throw badCell(subject, 'emotion_label', 'code 0 (positive), 1 (neutral) or 2 (negative)', cells.emotion_label);
+  }
+  return sentiment;
+}
+
+/**
+ * Checks the types of a row's cells.
+ * @param subject the row, for errors ("posts.csv, line 7")
+ * @throws RowError "posts.csv, line 7, column label expected a class name, received nothing; correct the row"
+ */
+export function parsePostRow(subject: string, cells: Readonly<Record<string, unknown>>): PostRow {
+  const id = nameCell(subject, 'id', cells.id);
+  if (id === null) throw badCell(subject, 'id', 'an id', cells.id);
+  return {
+    id,
+    label: labelCell(subject, cells),
+    text: textCell(subject, 'text', cells.text),
+    image: nameCell(subject, 'image', textCell(subject, 'image', cells.image)),
+    split: nameCell(subject, 'split', cells.split),
+  };
+}
