@@ -5,9 +5,18 @@ import * as tf from '@tensorflow/tfjs';
  * @param squared non-negative, any shape
  */
 export function safeSqrt(squared: tf.Tensor): tf.Tensor {
-  const isZero = tf.lessEqual(squared, 0);
-  const root = tf.sqrt(tf.where(isZero, tf.onesLike(squared), squared));
-  return tf.where(isZero, tf.zerosLike(squared), root);
+  const root = tf.customGrad((input, save) => {
+    const value = tf.sqrt(input as tf.Tensor);
+    (save as tf.GradSaveFunc)([value]);
+    return { value, gradFunc: (upstream, [saved]) => tf.mul(upstream, halfInverse(saved as tf.Tensor)) };
+  });
+  return root(squared);
+}
+
+/** d√x/dx = 1 / 2√x, and 0 where √x is 0. */
+function halfInverse(root: tf.Tensor): tf.Tensor {
+  const positive = tf.greater(root, 0);
+  return tf.where(positive, tf.div(0.5, tf.where(positive, root, tf.onesLike(root))), tf.zerosLike(root));
 }
 
 /** ‖x‖ over the last axis, with gradient 0 at x = 0. [.., dim] → [..] */

@@ -19,7 +19,7 @@ export function distributionStatistics(rows: QueueRows, rowWeights: tf.Tensor): 
   const [capacity, dim] = rows.shape as [number, number];
   assertShape('distributionStatistics rowWeights', rowWeights, [capacity]);
   const mean = tf.reshape(tf.matMul(tf.reshape(rowWeights, [1, capacity]), rows), [dim]); // [1, L] × [L, dim] → [dim]
-  const squaredDistances = tf.sum(tf.squaredDifference(rows, mean), -1); // [L, dim] → [L]
+  const squaredDistances = tf.sum(tf.square(tf.sub(rows, mean)), -1); // [L, dim] → [L]
   const std = safeSqrt(tf.sum(tf.mul(squaredDistances, rowWeights))); // [L] → []
   return { mean: named(mean, ['dim']), std: named(std, []) };
 }
@@ -33,7 +33,7 @@ const MINIMUM_VARIANCE = 1e-12;
  * @returns [batch]
  */
 export function logRelativeDensity(features: tf.Tensor, statistics: DistributionStatistics): PerPost {
-  const squaredDistances = tf.sum(tf.squaredDifference(features, statistics.mean), -1); // [batch, dim] → [batch]
+  const squaredDistances = tf.sum(tf.square(tf.sub(features, statistics.mean)), -1); // [batch, dim] → [batch]
   const variance = tf.maximum(tf.square(statistics.std), MINIMUM_VARIANCE);
   return named(tf.neg(tf.div(squaredDistances, tf.mul(variance, 2))), ['batch']);
 }

@@ -1,0 +1,60 @@
+import { DEFAULT_EXPONENT_LIMIT } from '@drf/distribution';
+import type { WeightingMode } from '@drf/fusion';
+
+/** The five switches of the paper's Table 4; all on is DRF. */
+export interface DrfAblations {
+  /** Sample-based recovery losses (Eq. 4, 5). */
+  readonly sampleRecovery: boolean;
+  /** Distribution-based recovery losses (Eq. 6, 7). */
+  readonly distributionRecovery: boolean;
+  /** Weights from Gaussian densities (Eq. 9-11); off: equal weights. */
+  readonly gaussianProbability: boolean;
+  /** Three pairs a post; off: only the original pair, a missing modality filled by recovery. */
+  readonly pairExpansion: boolean;
+  /** Distribution constraint (Eq. 3). */
+  readonly distributionConstraint: boolean;
+}
+
+/** Factors of the parts of Eq. 16. */
+export interface DrfLossScales {
+  readonly distribution: number;
+  readonly recovery: number;
+  readonly classification: number;
+}
+
+export interface DrfConfig {
+  /** Width of the shared feature space; an encoder of another width gets a projection. */
+  readonly dim: number;
+  /** Width of the converters' hidden layer. */
+  readonly converterHidden: number;
+  /** Width of the fusion network's hidden layers. */
+  readonly fusionHidden: number;
+  /** L, rows of each queue. */
+  readonly queueCapacity: number;
+  readonly weighting: WeightingMode;
+  readonly lossScales: DrfLossScales;
+  /** See `distributionConstraint`. */
+  readonly exponentLimit: number;
+  readonly ablations: DrfAblations;
+}
+
+/** The paper's DRF at a given width (768 there). */
+export function drfConfig(dim: number, overrides: Partial<DrfConfig> = {}): DrfConfig {
+  return {
+    dim,
+    converterHidden: dim,
+    fusionHidden: dim,
+    queueCapacity: 512,
+    weighting: 'normalized',
+    lossScales: { distribution: 1, recovery: 1, classification: 1 },
+    exponentLimit: DEFAULT_EXPONENT_LIMIT,
+    ablations: {
+      sampleRecovery: true,
+      distributionRecovery: true,
+      gaussianProbability: true,
+      pairExpansion: true,
+      distributionConstraint: true,
+    },
+    ...overrides,
+  };
+}

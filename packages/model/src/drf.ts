@@ -1,0 +1,172 @@
+import * as tf from '@tensorflow/tfjs';
+import { distributionRecoveryLoss, initializeConverter, initializeLinear, sampleRecoveryLoss } from '@drf/converters';
+import { distributionConstraint, logRelativeDensity, type DistributionStatistics } from '@drf/distribution';
+import { crossEntropy, initializeFusion } from '@drf/fusion';
+import {
+  named,
+  type HostTree,
+  type PerPost,
+  type QueueRows,
+  type Random,
+  type Scalar,
+  type TensorTree,
+} from '@drf/tensor';
+import type { DrfConfig } from './drf-config.js';
+import { drfForward, type DrfForward } from './drf-forward.js';
+import { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
+import type { BatchInputs, LossResult, Method, MethodShapes, Prediction } from './method.js';
+import { initializeProjections } from './projection.js';
+
+/**
+ * DRF: distribution-based feature recovery and fusion.
+ * Source: Wu, Yang, Zhou, Ma, "Robust Multimodal Sentiment Analysis of Image-Text Pairs by Distribution-Based Feature
+ * Recovery and Fusion" (ACM MM 2024). Symbols: Q → `imageQueue`, `textQueue`; L → `queueCapacity`; μ, σ →
+ * `DistributionStatistics`; C → `imageToText`, `textToImage`; F → `fusion`; λ → `imageAvailable`, `textAvailable`.
+ * Deviations: weighting modes beside the literal one (see `WEIGHTING_MODES`), and a bounded exponent in Eq. 3.
+ */
+export function createDrf(config: DrfConfig, shapes: MethodShapes): Method {
+  return {
+    id: 'drf',
+    initialParameters: (random) => initialParameters(config, shapes, random),
+    createMemory: () => new DrfMemory({ capacity: config.queueCapacity, dim: config.dim }),
+    predict: (parameters, batch, memory) =>
+      toPrediction(drfForward(config, parameters, batch, memory as DrfMemoryInputs, false)),
+    loss: (parameters, batch, labels, memory) => drfLoss(config, parameters, batch, labels, memory as DrfMemoryInputs),
+  };
+}
+
+function initialParameters(config: DrfConfig, shapes: MethodShapes, random: Random): HostTree {
+  return {
+    ...initializeProjections(random, shapes, config.dim),
+    imageToText: initializeConverter(random.fork('imageToText'), config.dim, config.converterHidden),
+    textToImage: initializeConverter(random.fork('textToImage'), config.dim, config.converterHidden),
+    fusion: initializeFusion(random.fork('fusion'), config.dim, config.fusionHidden),
+    classifier: initializeLinear(random.fork('classifier'), config.dim, shapes.classes),
+  };
+}
+
+/** Everything of a forward pass that a person may want to see. */
+function toPrediction(forward: DrfForward): Prediction {
+  const { features, densities, weights, logits, statistics } = forward;
+  return {
+    logits,
+    probabilities: named(tf.softmax(logits, -1), ['batch', 'classes']),
+    details: {
+      weights,
+      logDensity: {
+        image: densities.image,
+        text: densities.text,
+        recoveredText: densities.recoveredText,
+        recoveredImage: densities.recoveredImage,
+      },
+      std: { image: statistics.image.std, text: statistics.text.std },
+      features: { ...features },
+    },
+  };
+}
+
+/** The five parts of Eq. 16 before their scales, each []. */
+export type DrfLossParts = {
+  readonly distribution: Scalar;
+  readonly sampleImageToText: Scalar;
+  readonly sampleTextToImage: Scalar;
+  readonly distributionImageToText: Scalar;
+  readonly distributionTextToImage: Scalar;
+  readonly classification: Scalar;
+};
+
+/** Eq. 16: L = L_dis + L_rec + L_cls, each with its scale; parts whose ablation switch is off are left out. */
+export function drfLoss(
+  config: DrfConfig,
+  parameters: TensorTree,
+  batch: BatchInputs,
+  labels: PerPost,
+  memory: DrfMemoryInputs,
+): LossResult & { readonly parts: Partial<DrfLossParts>; readonly forward: DrfForward } {
+  const { ablations, lossScales } = config;
+  const forward = drfForward(config, parameters, batch, memory, ablations.distributionRecovery);
+  const classification = crossEntropy(forward.logits, labels);
+  const parts: Partial<DrfLossParts> = {
+    ...(ablations.distributionConstraint ? { distribution: constraintPart(config, forward, batch, memory) } : {}),
+    ...(ablations.sampleRecovery ? sampleParts(forward, batch) : {}),
+    ...(forward.convertedQueues ? queueParts(forward, forward.convertedQueues, memory) : {}),
+    classification,
+  };
+  const recovery = [
+    parts.sampleImageToText,
+    parts.sampleTextToImage,
+    parts.distributionImageToText,
+    parts.distributionTextToImage,
+  ].filter((part) => part !== undefined);
+  const terms = [
+    ...(parts.distribution ? [tf.mul(parts.distribution, lossScales.distribution)] : []),
+    ...(recovery.length > 0 ? [tf.mul(tf.addN(recovery), lossScales.recovery)] : []),
+    tf.mul(classification, lossScales.classification),
+  ];
+  return {
+    total: named(tf.addN(terms), []),
+    parts,
+    prediction: toPrediction(forward),
+    observations: observe(forward, batch, memory),
+    forward,
+  };
+}
+
+function constraintPart(config: DrfConfig, forward: DrfForward, batch: BatchInputs, memory: DrfMemoryInputs): Scalar {
+  const { features, statistics } = forward;
+  const loss = distributionConstraint(
+    features.image,
+    features.text,
+    batch.imageAvailable,
+    batch.textAvailable,
+    { image: statistics.image.mean, text: statistics.text.mean },
+    config.exponentLimit,
+  );
+  return named(tf.mul(loss, memory.ready), []);
+}
+
+function sampleParts(
+  forward: DrfForward,
+  batch: BatchInputs,
+): Pick<DrfLossParts, 'sampleImageToText' | 'sampleTextToImage'> {
+  const { image, text, recoveredText, recoveredImage } = forward.features;
+  const both = named(tf.mul(batch.imageAvailable, batch.textAvailable), ['batch']);
+  return {
+    sampleImageToText: sampleRecoveryLoss(recoveredText, text, both),
+    sampleTextToImage: sampleRecoveryLoss(recoveredImage, image, both),
+  };
+}
+
+function queueParts(
+  forward: DrfForward,
+  converted: { readonly imageToText: QueueRows; readonly textToImage: QueueRows },
+  memory: DrfMemoryInputs,
+): Pick<DrfLossParts, 'distributionImageToText' | 'distributionTextToImage'> {
+  const gated = (queue: QueueRows, rowWeights: tf.Tensor, target: DistributionStatistics): Scalar =>
+    named(tf.mul(distributionRecoveryLoss(queue, rowWeights, target), memory.ready), []);
+  return {
+    distributionImageToText: gated(converted.imageToText, memory.imageRowWeights, forward.statistics.text),
+    distributionTextToImage: gated(converted.textToImage, memory.textRowWeights, forward.statistics.image),
+  };
+}
+
+/** Relative densities of the batch and of the queues (Eq. 13's two sides), read before anything is enqueued. */
+function observe(forward: DrfForward, batch: BatchInputs, memory: DrfMemoryInputs): DrfObservations {
+  const { features, densities, statistics } = forward;
+  const threshold = (rows: QueueRows, rowWeights: tf.Tensor, own: DistributionStatistics): tf.Tensor =>
+    tf.sum(tf.mul(tf.exp(logRelativeDensity(rows, own)), rowWeights)); // [capacity] → []
+  return {
+    image: {
+      features: features.image,
+      available: batch.imageAvailable,
+      density: tf.exp(densities.image),
+      threshold: threshold(memory.imageQueue, memory.imageRowWeights, statistics.image),
+    },
+    text: {
+      features: features.text,
+      available: batch.textAvailable,
+      density: tf.exp(densities.text),
+      threshold: threshold(memory.textQueue, memory.textRowWeights, statistics.text),
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import * as tf from '@tensorflow/tfjs';
+import { flattenTree, unflattenTree, type TensorTree } from '@drf/tensor';
+
+/**
+ * Value, gradients by flat parameter name, and whatever else the function made on its way.
+ * Tensors in `auxiliary` are kept from tfjs's tidying inside the gradient; the caller owns all results.
+ * @param run gives the loss (shape []) and auxiliary tensors
+ */
+export function valueAndGradients<Auxiliary extends TensorTree>(
+  run: (parameters: TensorTree) => { readonly loss: tf.Tensor; readonly auxiliary: Auxiliary },
+  parameters: TensorTree,
+): { loss: tf.Tensor; gradients: Map<string, tf.Tensor>; auxiliary: Auxiliary } {
+  const flat = [...flattenTree(parameters)];
+  let auxiliary: Auxiliary | undefined;
+  const compute = tf.valueAndGrads((...leaves: tf.Tensor[]) => {
+    const tree = unflattenTree(flat.map(([name], i) => [name, leaves[i] as tf.Tensor] as const));
+    const result = run(tree);
+    auxiliary = result.auxiliary;
+    for (const tensor of flattenTree<tf.Tensor>(auxiliary).values()) tf.keep(tensor);
+    return result.loss as tf.Scalar;
+  });
+  const { value, grads } = compute(flat.map(([, tensor]) => tensor));
+  const gradients = new Map(flat.map(([name], i) => [name, grads[i] as tf.Tensor] as const));
+  return { loss: value, gradients, auxiliary: auxiliary as Auxiliary };
+}
