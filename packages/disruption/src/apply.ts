@@ -1,0 +1,56 @@
+import { DataError, otherModality, type Post, type RgbImage } from '@drf/tensor';
+import { blackenPixels } from './corrupt-image.js';
+import { DEFAULT_MASK, maskWords } from './corrupt-text.js';
+import type { ImageSize } from './fill.js';
+import type { DisruptionEntry } from './plan.js';
+
+export interface ApplyOptions {
+  /** What stands for a masked word; `[MASK]` unless told otherwise. */
+  readonly mask?: string;
+  /** The size at which pixels are chosen (a manifest's `imageSize`): an image of another size is refused. */
+  readonly imageSize?: ImageSize | null;
+}
+
+function mismatch(entry: DisruptionEntry, expected: string, received: string): DataError {
+  return new DataError({
+    subject: `Disruption of post ${JSON.stringify(entry.id)}`,
+    expected,
+    received,
+    remedy: 'apply the manifest to the posts that it was made for',
+  });
+}
+
+function assertFits(post: Post, entry: DisruptionEntry): void {
+  if (post.id !== entry.id) throw mismatch(entry, 'that post', `post ${JSON.stringify(post.id)}`);
+  const other = otherModality(entry.modality);
+  if (post[entry.modality] === null) throw mismatch(entry, `a post with ${entry.modality}`, `one without`);
+  if (post[other] === null) throw mismatch(entry, `a post whose ${other} stays intact`, `one without ${other}`);
+}
+
+function assertSize(image: RgbImage, entry: DisruptionEntry, size: ImageSize): void {
+  if (image.width === size.width && image.height === size.height) return;
+  throw mismatch(entry, `an image of ${size.width} × ${size.height}`, `${image.width} × ${image.height}`);
+}
+
+/**
+ * The post after its disruption; the given post stays as it is, and what is not disrupted is shared with it.
+ * @param entry of this post; null or undefined: the post comes back as it is
+ * @throws DataError when the entry is another post's, or the post lacks a modality (so that one always stays intact)
+ */
+export function applyDisruption(
+  post: Post,
+  entry: DisruptionEntry | null | undefined,
+  options: ApplyOptions = {},
+): Post {
+  if (entry === null || entry === undefined) return post;
+  assertFits(post, entry);
+  if (entry.operation === 'discard') return { ...post, [entry.modality]: null };
+  const { fraction, seed } = entry;
+  if (fraction === null || seed === null) throw mismatch(entry, 'a fraction and a seed to corrupt by', 'none');
+  if (entry.modality === 'text') {
+    return { ...post, text: maskWords(post.text as string, fraction, seed, options.mask ?? DEFAULT_MASK) };
+  }
+  const image = post.image as RgbImage;
+  if (options.imageSize) assertSize(image, entry, options.imageSize);
+  return { ...post, image: blackenPixels(image, fraction, seed) };
+}

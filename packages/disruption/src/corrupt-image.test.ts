@@ -1,0 +1,95 @@
+import { createRandom, ShapeMismatchError, type RgbImage } from '@drf/tensor';
+import { describe, expect, it } from 'vitest';
+import { blackenPixels, corruptImage } from './corrupt-image.js';
+
+const SEED = '0123456789abcdef';
+
+function brightImage(width: number, height: number): RgbImage {
+  return { width, height, data: Uint8Array.from({ length: width * height * 3 }, (_, i) => 1 + (i % 255)) };
+}
+
+function blackPixels(image: RgbImage): boolean[] {
+  return Array.from({ length: image.width * image.height }, (_, i) =>
+    [0, 1, 2].every((channel) => image.data[3 * i + channel] === 0),
+  );
+}
+
+describe('corruptImage', () => {
+  it('blackens the pixels of the published test vector', () => {
+    const black = blackPixels(blackenPixels(brightImage(8, 2), 0.5, SEED));
+    expect(black.map(Number).join('')).toBe('0110011011111010');
+  });
+
+  it('blackens all three channels or none, and leaves its input alone', () => {
+    const image = brightImage(31, 17);
+    const before = Uint8Array.from(image.data);
+    const corrupted = corruptImage(image, 0.6, createRandom(1));
+    const black = blackPixels(corrupted);
+    for (let i = 0; i < corrupted.data.length; i++) {
+      expect(corrupted.data[i]).toBe(black[Math.floor(i / 3)] ? 0 : before[i]);
+    }
+    expect(image.data).toEqual(before);
+    expect(corrupted.data).not.toBe(image.data);
+  });
+
+  it('copies a view into a pool, as a decoder may hand it over', () => {
+    const pool = Buffer.alloc(20 * 20 * 3 + 8, 77);
+    const image = { width: 20, height: 20, data: pool.subarray(8) };
+    const corrupted = blackenPixels(image, 0.5, SEED);
+    expect(pool.every((byte) => byte === 77)).toBe(true);
+    expect(corrupted.data).toEqual(blackenPixels({ ...image, data: new Uint8Array(1200).fill(77) }, 0.5, SEED).data);
+  });
+
+  it('depends on the stream, and repeats under the same one', () => {
+    const image = brightImage(16, 16);
+    const once = corruptImage(image, 0.5, createRandom(3));
+    expect(corruptImage(image, 0.5, createRandom(3))).toEqual(once);
+    expect(corruptImage(image, 0.5, createRandom(4))).not.toEqual(once);
+  });
+
+  it('blackens the fraction on average, independently: mean and variance are those of a binomial', () => {
+    const [pixels, images, fraction] = [64 * 64, 300, 0.55];
+    const random = createRandom('statistics');
+    const counts = Array.from(
+      { length: images },
+      () => blackPixels(corruptImage(brightImage(64, 64), fraction, random)).filter(Boolean).length,
+    );
+    const mean = counts.reduce((sum, count) => sum + count, 0) / images;
+    const variance = counts.reduce((sum, count) => sum + (count - mean) ** 2, 0) / (images - 1);
+    const expected = pixels * fraction * (1 - fraction);
+    expect(Math.abs(mean - pixels * fraction)).toBeLessThan(4 * Math.sqrt(expected / images));
+    expect(variance / expected).toBeGreaterThan(0.7); // an exact count of pixels would have variance 0
+    expect(variance / expected).toBeLessThan(1.35);
+  });
+
+  it('blackens a superset under a larger fraction', () => {
+    const image = brightImage(40, 40);
+    const [few, many] = [0.4, 0.8].map((fraction) => blackPixels(blackenPixels(image, fraction, SEED)));
+    expect(few?.every((black, i) => !black || many?.[i])).toBe(true);
+    expect(blackPixels(blackenPixels(image, 0, SEED)).some(Boolean)).toBe(false);
+    expect(blackPixels(blackenPixels(image, 1, SEED)).every(Boolean)).toBe(true);
+  });
+
+  it('refuses bytes that do not fill the size, and fractions out of range', () => {
+    const rgba = { width: 2, height: 2, data: new Uint8Array(16) };
+    expect(() => blackenPixels(rgba, 0.5, SEED)).toThrow(ShapeMismatchError);
+    expect(() => blackenPixels(rgba, 0.5, SEED)).toThrow(
+      'blackenPixels expected [2, 2, 3] = 12 bytes, received 16 bytes; decode the image to 8-bit RGB',
+    );
+    for (const fraction of [Number.NaN, -0.1, 1.1]) {
+      expect(() => blackenPixels(brightImage(1, 1), fraction, SEED)).toThrow('expected a fraction from 0 to 1');
+    }
+  });
+
+  it('costs well under 2 ms for 224 × 224', () => {
+    const image = brightImage(224, 224);
+    const random = createRandom('speed');
+    const once = (): number => {
+      const start = performance.now();
+      corruptImage(image, 0.6, random);
+      return performance.now() - start;
+    };
+    const times = Array.from({ length: 60 }, once).sort((a, b) => a - b);
+    expect(times[15]).toBeLessThan(2); // the lower quartile, as others use the machine too
+  });
+});

@@ -1,0 +1,153 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CheckpointError, DataError, type Post } from '@drf/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { applyDisruption } from './apply.js';
+import { readManifest, writeManifest } from './manifest.js';
+import { fixedStrategies, randomStrategies } from './paper-strategies.js';
+import { planDisruptions, presenceOf } from './plan.js';
+import { parseStrategy, strategyFileName } from './strategy.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'manifest-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const ids = ['1', 'späte Grüße', '😀', '\ud83d', 'line\nbreak', 'quote"', 'نص'];
+const posts: Post[] = ids.map((id, i) => ({
+  id,
+  image: { width: 9, height: 7, data: Uint8Array.from({ length: 189 }, (_, byte) => 1 + ((byte * (i + 3)) % 255)) },
+  text: `word ${id} 👍🏽  more\twords here`,
+  label: i % 3,
+}));
+const strategy = parseStrategy('random:1:C+D');
+const header = { seed: 7, strategy, imageSize: { width: 9, height: 7 }, mask: '[MASK]', source: 'a test' };
+const entries = planDisruptions(posts.map(presenceOf), strategy, 7);
+
+/** A good manifest with one line changed. */
+async function damaged(name: string, change: (lines: string[]) => void): Promise<string> {
+  const path = join(folder, name);
+  await writeManifest(path, header, entries);
+  const lines = (await readFile(path, 'utf8')).split('\n');
+  change(lines);
+  await writeFile(path, lines.join('\n'));
+  return path;
+}
+
+function edit(line: number, fields: Record<string, unknown>): (lines: string[]) => void {
+  return (lines) => {
+    lines[line - 1] = JSON.stringify({ ...(JSON.parse(lines[line - 1] as string) as object), ...fields });
+  };
+}
+
+describe('manifest', () => {
+  it('reads back what was written', async () => {
+    const path = join(folder, 'deep', 'manifest.jsonl');
+    await writeManifest(path, header, entries);
+    const manifest = await readManifest(path);
+    expect(manifest.header).toEqual(header);
+    expect(manifest.entries).toEqual(entries);
+    expect([...manifest.byId.keys()]).toEqual(ids);
+  });
+
+  it('gives the same bytes when applied after reading, for every strategy', async () => {
+    for (const each of [...fixedStrategies(), ...randomStrategies()]) {
+      const planned = planDisruptions(posts.map(presenceOf), each, 'seed');
+      const path = join(folder, `${strategyFileName(each)}.jsonl`);
+      await writeManifest(path, { seed: 'seed', strategy: each, imageSize: null }, planned);
+      const { byId } = await readManifest(path);
+      expect(byId.size).toBe(planned.length);
+      for (const post of posts) {
+        const entry = planned.find((candidate) => candidate.id === post.id);
+        expect(applyDisruption(post, byId.get(post.id))).toEqual(applyDisruption(post, entry));
+      }
+    }
+  });
+
+  it('says in its header how pixels and words are chosen, for readers without this code', async () => {
+    const path = join(folder, 'header.jsonl');
+    await writeManifest(path, header, entries);
+    const first = JSON.parse((await readFile(path, 'utf8')).split('\n')[0] as string) as Record<string, unknown>;
+    expect(first).toMatchObject({
+      format: 'drf-disruption-manifest',
+      version: 1,
+      seed: 7,
+      strategy: 'random:1:C+D',
+      imageSize: { width: 9, height: 7 },
+      mask: '[MASK]',
+      source: 'a test',
+      entries: 7,
+      fractions: 'drawn uniformly from [0.4, 0.8)',
+    });
+    expect(first['pixels']).toMatch(/SplitMix64/);
+    expect(first['words']).toMatch(/white space/);
+  });
+
+  it('holds an empty plan', async () => {
+    const path = join(folder, 'empty.jsonl');
+    await writeManifest(path, { seed: 1, strategy: { kind: 'none' }, imageSize: null }, []);
+    expect((await readManifest(path)).entries).toEqual([]);
+  });
+
+  const corruptLine = 2 + entries.findIndex((entry) => entry.operation === 'corrupt');
+  const discardLine = 2 + entries.findIndex((entry) => entry.operation === 'discard');
+  it.each([
+    ['no JSON', 3, (lines: string[]) => void (lines[2] = '{"id":'), 'expected a JSON object'],
+    ['a blank line', 3, (lines: string[]) => void (lines[2] = ''), 'expected a JSON object'],
+    ['an array', 3, (lines: string[]) => void (lines[2] = '[]'), 'expected a post id, received nothing'],
+    ['a number as id', 3, edit(3, { id: 5 }), 'expected a post id, received 5'],
+    ['another modality', 4, edit(4, { modality: 'sound' }), 'a modality of image, text, received "sound"'],
+    ['another operation', 4, edit(4, { operation: 'blur' }), 'an operation of corrupt, discard, received "blur"'],
+    ['no fraction', corruptLine, edit(corruptLine, { fraction: null }), 'a fraction from 0.4 to 0.8, received null'],
+    ['a fraction too large', corruptLine, edit(corruptLine, { fraction: 0.9 }), 'from 0.4 to 0.8, received 0.9'],
+    ['a short seed', corruptLine, edit(corruptLine, { seed: 'ab' }), 'a seed of 16 hexadecimal digits, received "ab"'],
+    ['a fraction of a discard', discardLine, edit(discardLine, { fraction: 0.5 }), 'expected fraction and seed null'],
+    ['a post twice', 4, edit(4, { id: '1' }), 'expected each post once, received "1" again, after line 2'],
+  ])('names the line of a bad row: %s', async (name, line, change, message) => {
+    const path = await damaged(`${name}.jsonl`, change);
+    await expect(readManifest(path)).rejects.toThrow(DataError);
+    await expect(readManifest(path)).rejects.toThrow(`Manifest ${path}, line ${line} expected`);
+    await expect(readManifest(path)).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['fixed:image:C+D', 'expected a disruption of the strategy fixed:image:C+D'],
+    ['random:1:C', 'expected a disruption of the strategy random:1:C'],
+    ['none', 'expected a disruption of the strategy none'],
+  ])('refuses rows that the strategy %s cannot have made', async (text, message) => {
+    const path = await damaged('strategy.jsonl', edit(1, { strategy: text }));
+    await expect(readManifest(path)).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['foreign', { format: 'other' }, 'line 1 expected the format "drf-disruption-manifest", received "other"'],
+    ['newer', { version: 2 }, 'line 1 expected version 1, received 2'],
+    ['seedless', { seed: null }, 'line 1 expected a seed, received null'],
+    ['sizeless', { imageSize: { width: 0, height: 4 } }, 'expected imageSize null or { width, height }'],
+    ['maskless', { mask: 4 }, 'expected a mask, received 4'],
+    ['uncounted', { entries: 'many' }, 'expected the number of entries, received "many"'],
+    ['cut short', { entries: 8 }, 'expected 8 entries, as its header says, received 7'],
+  ])('refuses a file that is %s', async (name, fields, message) => {
+    const path = await damaged(`${name}.jsonl`, edit(1, fields));
+    await expect(readManifest(path)).rejects.toThrow(CheckpointError);
+    await expect(readManifest(path)).rejects.toThrow(message);
+  });
+
+  it('notices a file cut at the end of a line, and an empty one', async () => {
+    const path = await damaged('cut.jsonl', (lines) => void lines.splice(-3, 2));
+    await expect(readManifest(path)).rejects.toThrow('expected 7 entries, as its header says, received 5');
+    await writeFile(path, '');
+    await expect(readManifest(path)).rejects.toThrow('line 1 expected a JSON object');
+    await expect(readManifest(join(folder, 'absent.jsonl'))).rejects.toThrow('expected a readable file');
+  });
+
+  it('refuses to write what it could not read', async () => {
+    const path = join(folder, 'refused.jsonl');
+    await expect(writeManifest(path, header, [entries[0]!, entries[0]!])).rejects.toThrow('expected each post once');
+    const wrong = { ...header, strategy: parseStrategy('fixed:image:D') };
+    await expect(writeManifest(path, wrong, entries)).rejects.toThrow('a disruption of the strategy fixed:image:D');
+    await expect(readFile(path)).rejects.toThrow('ENOENT');
+  });
+});

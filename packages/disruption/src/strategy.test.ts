@@ -1,0 +1,48 @@
+import { ConfigurationError } from '@drf/tensor';
+import { describe, expect, it } from 'vitest';
+import { fixedStrategies, randomStrategies } from './paper-strategies.js';
+import { assertStrategy, formatStrategy, parseStrategy, strategyFileName, type Strategy } from './strategy.js';
+
+describe('strategies as text', () => {
+  it('reads the three kinds', () => {
+    expect(parseStrategy('none')).toEqual({ kind: 'none' });
+    expect(parseStrategy('fixed:image:C+D')).toEqual({ kind: 'modality-fixed', modality: 'image', setting: 'C+D' });
+    expect(parseStrategy('random:0.6:D')).toEqual({ kind: 'modality-random', ratio: 0.6, setting: 'D' });
+    expect(parseStrategy('random:.5:C')).toEqual({ kind: 'modality-random', ratio: 0.5, setting: 'C' });
+  });
+
+  it('reads back what it writes, for every strategy of the paper', () => {
+    const strategies = [...fixedStrategies(), ...randomStrategies(), { kind: 'none' } as const];
+    expect(strategies).toHaveLength(6 + 15 + 1);
+    for (const strategy of strategies) expect(parseStrategy(formatStrategy(strategy))).toEqual(strategy);
+    expect(new Set(strategies.map(strategyFileName)).size).toBe(strategies.length);
+    expect(strategyFileName(parseStrategy('random:0.6:C+D'))).toBe('random-0.6-C+D');
+  });
+
+  it.each([
+    ['fixed:audio:C', 'expected a modality of image, text, received "audio"'],
+    ['fixed:image:X', 'expected a setting of C, D, C+D, received "X"'],
+    ['random:1.5:C', 'expected a ratio from 0 to 1, received "1.5"'],
+    ['random:-0.1:C', 'expected a ratio from 0 to 1, received "-0.1"'],
+    ['random:0x1:C', 'expected a ratio from 0 to 1, received "0x1"'],
+    ['random::C', 'expected a ratio from 0 to 1, received ""'],
+    ['shuffle:image:C', 'received the kind "shuffle"'],
+    ['none:image', 'received another form'],
+    ['fixed:image', 'expected "none", "fixed:MODALITY:SETTING" or "random:RATIO:SETTING", received another form'],
+    ['fixed:image:C:D', 'received another form'],
+    ['', 'received another form'],
+  ])('refuses %j', (text, message) => {
+    expect(() => parseStrategy(text)).toThrow(ConfigurationError);
+    expect(() => parseStrategy(text)).toThrow(`Disruption strategy ${JSON.stringify(text)} expected`);
+    expect(() => parseStrategy(text)).toThrow(message);
+    expect(() => parseStrategy(text)).toThrow('write it like fixed:image:C+D or random:0.6:D');
+  });
+
+  it('checks strategies that were not parsed', () => {
+    const random = (ratio: number): Strategy => ({ kind: 'modality-random', ratio, setting: 'C' });
+    for (const ratio of [Number.NaN, -1, 1.01, Number.POSITIVE_INFINITY]) {
+      expect(() => assertStrategy(random(ratio))).toThrow('expected a ratio from 0 to 1');
+    }
+    for (const ratio of [0, 0.123456789, 1]) expect(() => assertStrategy(random(ratio))).not.toThrow();
+  });
+});

@@ -1,0 +1,95 @@
+import { ConfigurationError, MODALITIES, type Modality } from '@drf/tensor';
+
+/** What a disruption does to a modality: destroys part of it, or takes it away (λ = 0). */
+export type Operation = 'corrupt' | 'discard';
+
+/** C only corrupts, D only discards, C+D corrupts half of the disrupted posts and discards in the other half. */
+export type Setting = 'C' | 'D' | 'C+D';
+export const SETTINGS = ['C', 'D', 'C+D'] as const satisfies readonly Setting[];
+
+/**
+ * Which posts are disrupted, and where: no post; one named modality of every post; or, in a ratio dr of the posts, one
+ * of the two modalities at random.
+ */
+export type Strategy =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'modality-fixed'; readonly modality: Modality; readonly setting: Setting }
+  | { readonly kind: 'modality-random'; readonly ratio: number; readonly setting: Setting };
+
+/** What a seed may be; `1` and `'1'` are the same seed. */
+export type Seed = number | string;
+
+const FORMS = '"none", "fixed:MODALITY:SETTING" or "random:RATIO:SETTING"';
+const EXAMPLE = 'write it like fixed:image:C+D or random:0.6:D';
+
+function refuse(text: string, expected: string, received: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: `Disruption strategy ${JSON.stringify(text)}`,
+    expected,
+    received,
+    remedy: EXAMPLE,
+  });
+}
+
+function parseSetting(text: string, setting: string): Setting {
+  const known = SETTINGS.find((candidate) => candidate === setting);
+  if (known === undefined) throw refuse(text, `a setting of ${SETTINGS.join(', ')}`, JSON.stringify(setting));
+  return known;
+}
+
+function parseModality(text: string, modality: string): Modality {
+  const known = MODALITIES.find((candidate) => candidate === modality);
+  if (known === undefined) throw refuse(text, `a modality of ${MODALITIES.join(', ')}`, JSON.stringify(modality));
+  return known;
+}
+
+function parseRatio(text: string, ratio: string): number {
+  const value = /^(\d+(\.\d+)?|\.\d+)$/.test(ratio) ? Number(ratio) : Number.NaN;
+  if (!(value >= 0 && value <= 1)) throw refuse(text, 'a ratio from 0 to 1', JSON.stringify(ratio));
+  return value;
+}
+
+/**
+ * Reads a strategy as written on a command line: `none`, `fixed:image:C+D`, `random:0.6:D`.
+ * @throws ConfigurationError naming the part that is wrong.
+ */
+export function parseStrategy(text: string): Strategy {
+  const [kind, detail, setting, ...rest] = text.split(':');
+  if (kind === 'none' && detail === undefined) return { kind: 'none' };
+  if (detail === undefined || setting === undefined || rest.length > 0) throw refuse(text, FORMS, 'another form');
+  if (kind === 'fixed') {
+    const modality = parseModality(text, detail);
+    return { kind: 'modality-fixed', modality, setting: parseSetting(text, setting) };
+  }
+  if (kind === 'random') {
+    const ratio = parseRatio(text, detail);
+    return { kind: 'modality-random', ratio, setting: parseSetting(text, setting) };
+  }
+  throw refuse(text, FORMS, `the kind ${JSON.stringify(kind)}`);
+}
+
+/** The strategy as {@link parseStrategy} reads it. */
+export function formatStrategy(strategy: Strategy): string {
+  switch (strategy.kind) {
+    case 'none':
+      return 'none';
+    case 'modality-fixed':
+      return `fixed:${strategy.modality}:${strategy.setting}`;
+    case 'modality-random':
+      return `random:${strategy.ratio}:${strategy.setting}`;
+  }
+}
+
+/** {@link formatStrategy} without colons, which some file systems refuse: `fixed-image-C+D`. */
+export function strategyFileName(strategy: Strategy): string {
+  return formatStrategy(strategy).replaceAll(':', '-');
+}
+
+/**
+ * Checks a strategy that did not come from {@link parseStrategy}.
+ * @throws ConfigurationError naming the part that is wrong.
+ */
+export function assertStrategy(strategy: Strategy): void {
+  const again = parseStrategy(formatStrategy(strategy));
+  if (again.kind !== strategy.kind) throw refuse(formatStrategy(strategy), FORMS, `the kind ${strategy.kind}`);
+}
