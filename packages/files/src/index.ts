@@ -1,3 +1,10 @@
 export { writeFileAtomic, writeJsonAtomic } from './atomic.js';
 export { resolveInside } from './inside.js';
 export { contentHash, readBounded, readJson } from './read.js';
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  readSafetensors,
+  writeSafetensors,
+  type SafetensorsContent,
+} from './safetensors.js';

@@ -25,3 +25,4 @@ export {
   type TrainingOutputs,
   type TrainingState,
 } from './training-step.js';
+export { loadCheckpoint, saveCheckpoint, type Checkpoint, type TrainingPosition } from './checkpoint.js';

@@ -1,0 +1,107 @@
+import { contentHash, readSafetensors, writeSafetensors } from '@drf/files';
+import { CheckpointError, flattenTree, unflattenTree, type Host, type HostTensor, type HostTree } from '@drf/tensor';
+import type { TrainingState } from './training-step.js';
+
+const FORMAT = 'drf-checkpoint';
+const VERSION = '1';
+
+/** Where training stands. */
+export interface TrainingPosition {
+  /** Steps done since the start. */
+  readonly step: number;
+  /** Epochs done, and steps done of the running one. */
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+}
+
+export interface Checkpoint {
+  /** Such as `drf`; a checkpoint of another method is refused. */
+  readonly method: string;
+  /** Shapes and names of the parameters are checked against a fresh model of the same configuration. */
+  readonly state: Host<TrainingState>;
+  /** The method's memory (queues). */
+  readonly memory: HostTree;
+  readonly position: TrainingPosition;
+  /** Further JSON that the trainer needs to go on, such as the best validation score so far. */
+  readonly progress: unknown;
+}
+
+/** Writes `checkpoints/step-N.safetensors` whole or not at all. */
+export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  const tensors = flattenTree<HostTensor>({ state: checkpoint.state as HostTree, memory: checkpoint.memory });
+  await writeSafetensors(path, {
+    tensors,
+    metadata: {
+      format: FORMAT,
+      version: VERSION,
+      method: checkpoint.method,
+      position: JSON.stringify(checkpoint.position),
+      progress: JSON.stringify(checkpoint.progress ?? null),
+      checksum: checksumOf(tensors),
+    },
+  });
+}
+
+/**
+ * Reads a checkpoint of a given method whose parameters have the names and shapes of `like`.
+ * @throws CheckpointError naming the file: truncated, damaged, foreign, of another method, or of another shape
+ */
+export async function loadCheckpoint(
+  path: string,
+  expected: { readonly method: string; readonly parameters: HostTree },
+): Promise<Checkpoint> {
+  const { tensors, metadata } = await readSafetensors(path);
+  check(
+    path,
+    'format',
+    `${FORMAT} ${VERSION}`,
+    `${metadata.format} ${metadata.version}`,
+    'name a checkpoint of this program',
+  );
+  check(
+    path,
+    'method',
+    expected.method,
+    String(metadata.method),
+    'evaluate or resume with the configuration of its run',
+  );
+  check(path, 'checksum', String(metadata.checksum), checksumOf(tensors), 'the file is damaged; use another copy');
+  const { state, memory = {} } = unflattenTree(tensors) as { state: Host<TrainingState>; memory?: HostTree };
+  checkShapes(path, state.parameters as HostTree, expected.parameters);
+  return {
+    method: expected.method,
+    state,
+    memory,
+    position: JSON.parse(metadata.position as string) as TrainingPosition,
+    progress: JSON.parse(metadata.progress as string) as unknown,
+  };
+}
+
+function check(path: string, what: string, expected: string, received: string, remedy: string): void {
+  if (expected === received) return;
+  throw new CheckpointError({ subject: `Checkpoint ${path}`, expected: `${what} ${expected}`, received, remedy });
+}
+
+function checkShapes(path: string, saved: HostTree, expected: HostTree): void {
+  const received = flattenTree<HostTensor>(saved);
+  const due = flattenTree<HostTensor>(expected);
+  for (const name of new Set([...due.keys(), ...received.keys()])) {
+    const want = due.get(name)?.shape.join(', ');
+    const got = received.get(name)?.shape.join(', ');
+    if (want === got) continue;
+    throw new CheckpointError({
+      subject: `Checkpoint ${path}, parameter ${name}`,
+      expected: want === undefined ? 'no such parameter' : `shape [${want}]`,
+      received: got === undefined ? 'none' : `[${got}]`,
+      remedy: 'the model was built with another configuration; use that of its run',
+    });
+  }
+}
+
+function checksumOf(tensors: ReadonlyMap<string, HostTensor>): string {
+  const parts = [...tensors].flatMap(([name, { data }]) => [
+    name,
+    new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  ]);
+  return contentHash(...parts);
+}
