@@ -1,0 +1,76 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
+import { importX } from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+/**
+ * Dependencies point inward: a package may import only what its own package.json declares, and the layers below say
+ * what it may declare at all. Data flows one way: datasets → disruption → encoders → queues → converters → fusion →
+ * model → experiment → apps.
+ */
+const LAYERS = [
+  ['tensor'],
+  ['files', 'terminal'],
+  ['distribution', 'disruption', 'metrics', 'datasets', 'engine'],
+  ['converters', 'encoders'],
+  ['fusion'],
+  ['model'],
+  ['experiment'],
+];
+
+const layerOf = (name) => LAYERS.findIndex((layer) => layer.includes(name));
+
+function inwardRules(kind) {
+  return readdirSync(kind).map((folder) => {
+    const manifest = JSON.parse(readFileSync(`${kind}/${folder}/package.json`, 'utf8'));
+    const declared = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
+    const own = kind === 'apps' ? LAYERS.length : layerOf(folder);
+    const forbidden = LAYERS.flat().filter(
+      (name) => name !== folder && (layerOf(name) >= own || !declared.includes(`@drf/${name}`)),
+    );
+    const patterns = [
+      { group: ['@drf/*/*'], message: "import the package's index, not its files" },
+      ...(forbidden.length === 0
+        ? []
+        : [{ group: forbidden.map((name) => `@drf/${name}`), message: 'dependencies point inward: see LAYERS' }]),
+    ];
+    return {
+      files: [`${kind}/${folder}/src/**/*.ts`],
+      ignores: ['**/*.test.ts', '**/*.contract.ts'],
+      rules: { 'no-restricted-imports': ['error', { patterns }] },
+    };
+  });
+}
+
+export default tseslint.config(
+  { ignores: ['**/dist/', '**/node_modules/', 'runs/', 'cache/', '**/fixtures/', '.turbo/'] },
+  ...tseslint.configs.recommended,
+  ...tseslint.configs.stylistic,
+  {
+    files: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'],
+    languageOptions: { parserOptions: { project: './tsconfig.check.json', tsconfigRootDir: import.meta.dirname } },
+    plugins: { 'import-x': importX },
+    settings: { 'import-x/resolver-next': [createTypeScriptImportResolver({ project: 'tsconfig.check.json' })] },
+    rules: {
+      'import-x/no-cycle': 'error',
+      'import-x/no-self-import': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/await-thenable': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      // type aliases, not interfaces, describe trees of tensors: only they fit an index signature
+      '@typescript-eslint/consistent-type-definitions': 'off',
+      '@typescript-eslint/consistent-indexed-object-style': 'off', // an index signature names its keys
+      '@typescript-eslint/no-empty-function': 'off',
+      '@typescript-eslint/class-literal-property-style': 'off',
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random', message: 'randomness is an argument: take a Random of @drf/tensor' },
+      ],
+    },
+  },
+  ...inwardRules('packages'),
+  ...inwardRules('apps'),
+);

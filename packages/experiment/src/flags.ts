@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { Option, type Command } from '@drf/terminal';
+import { ConfigurationError } from '@drf/tensor';
+import { shapeOf, unwrap } from './parse.js';
+import { experimentSchema } from './schema.js';
+
+interface Leaf {
+  /** Keys from the root of the configuration ("training", "batchSize"). */
+  readonly path: readonly string[];
+  readonly schema: z.ZodType;
+}
+
+function leaves(schema: z.ZodType, path: readonly string[] = []): Leaf[] {
+  if (!(unwrap(schema) instanceof z.ZodObject)) return [{ path, schema }];
+  return Object.entries(shapeOf(schema)).flatMap(([key, child]) => leaves(child, [...path, key]));
+}
+
+const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
+
+/** What a flag takes, for help: "<number>", "<drf|concatenation>", "<true|false>". */
+function placeholder(schema: z.ZodType): string {
+  const inner = unwrap(schema);
+  if (inner instanceof z.ZodEnum) return inner.options.join('|');
+  if (inner instanceof z.ZodBoolean) return 'true|false';
+  return inner instanceof z.ZodNumber ? 'number' : 'text';
+}
+
+function describe(schema: z.ZodType): string {
+  const meta = schema.meta()?.description ?? (schema as { description?: string }).description;
+  return meta ?? '';
+}
+
+/** Adds a flag for every option of an experiment: `--training.batch-size <number>`. */
+export function addConfigFlags(command: Command): Command {
+  for (const leaf of leaves(experimentSchema)) {
+    command.addOption(new Option(`${flagOf(leaf)} <${placeholder(leaf.schema)}>`, describe(leaf.schema)));
+  }
+  return command;
+}
+
+/**
+ * The flags that were given, as a nested object to lay over an experiment.
+ * @param options commander's parsed options
+ * @throws ConfigurationError for a value that is not of the flag's type
+ */
+export function overridesFrom(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const overrides: Record<string, unknown> = {};
+  for (const leaf of leaves(experimentSchema)) {
+    const text = options[new Option(`${flagOf(leaf)} <value>`).attributeName()];
+    if (typeof text !== 'string') continue;
+    let node = overrides;
+    for (const key of leaf.path.slice(0, -1)) node = (node[key] ??= {}) as Record<string, unknown>;
+    node[leaf.path.at(-1) as string] = convert(leaf, text);
+  }
+  return overrides;
+}
+
+function convert(leaf: Leaf, text: string): unknown {
+  const inner = unwrap(leaf.schema);
+  const refuse = (expected: string): never => {
+    throw new ConfigurationError({
+      subject: `Option ${flagOf(leaf)}`,
+      expected,
+      received: JSON.stringify(text),
+      remedy: 'correct the value; --help lists what each option takes',
+    });
+  };
+  if (inner instanceof z.ZodBoolean) return text === 'true' || (text !== 'false' ? refuse('true or false') : false);
+  if (!(inner instanceof z.ZodNumber)) return text;
+  const value = Number(text);
+  return text.trim() === '' || Number.isNaN(value) ? refuse('a number') : value;
+}
+
+/** Lays overrides over an experiment, group by group. */
+export function mergeConfig(base: unknown, overrides: unknown): unknown {
+  const isGroup = (value: unknown): value is Record<string, unknown> =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isGroup(base) || !isGroup(overrides)) return overrides ?? base;
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(overrides)) merged[key] = mergeConfig(base[key], value);
+  return merged;
+}

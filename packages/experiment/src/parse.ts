@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { suggestion } from '@drf/terminal';
+import { ConfigurationError } from '@drf/tensor';
+import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
+
+/** Marks a file's default export as an experiment, so that the compiler checks it. */
+export function defineExperiment(experiment: ExperimentInput): ExperimentInput {
+  return experiment;
+}
+
+/**
+ * Checks an experiment and fills in defaults.
+ * @param source where it came from, for messages
+ * @throws ConfigurationError naming each unknown key (with the nearest right one) and each value of the wrong type or
+ *   range
+ */
+export function parseExperiment(value: unknown, source: string): ExperimentConfig {
+  const result = experimentSchema.safeParse(value);
+  if (result.success) return checkTogether(result.data, source);
+  const issue = result.error.issues[0] as z.core.$ZodIssue;
+  throw describe(issue, value, source, result.error.issues.length - 1);
+}
+
+function describe(issue: z.core.$ZodIssue, value: unknown, source: string, more: number): ConfigurationError {
+  const path = issue.path.join('.');
+  const others = more > 0 ? ` (and ${more} more)` : '';
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] as string;
+    const names = keysAt(issue.path);
+    return new ConfigurationError({
+      subject: source,
+      expected: `known options${path === '' ? '' : ` in "${path}"`}`,
+      received: `"${[path, key].filter(Boolean).join('.')}"${others}`,
+      remedy: suggestion(key, names),
+    });
+  }
+  return new ConfigurationError({
+    subject: `${source}, option "${path}"`,
+    expected: expectation(issue),
+    received: `${JSON.stringify(valueAt(value, issue.path)) ?? 'nothing'}${others}`,
+    remedy: 'correct the value; --help lists what each option takes',
+  });
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_value':
+      return `one of ${issue.values.join(', ')}`;
+    case 'invalid_type':
+      return `a value of type ${issue.expected}`;
+    case 'too_small':
+      return `at least ${issue.minimum}${issue.inclusive === false ? ' (exclusive)' : ''}`;
+    case 'too_big':
+      return `at most ${issue.maximum}`;
+    default:
+      return issue.message;
+  }
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], value);
+}
+
+/** Names of the options in a group of the schema. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let schema: unknown = experimentSchema;
+  for (const key of path) schema = (shapeOf(schema) as Record<PropertyKey, unknown>)[key];
+  return Object.keys(shapeOf(schema));
+}
+
+/** The fields of an object schema, through defaults. */
+export function shapeOf(schema: unknown): Record<string, z.ZodType> {
+  return (unwrap(schema as z.ZodType) as z.ZodObject).shape as Record<string, z.ZodType>;
+}
+
+/** A schema without its `optional`, `default` and `prefault` wrappers. */
+export function unwrap(schema: z.ZodType): z.ZodType {
+  let inner = schema;
+  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
+    inner = inner.unwrap() as z.ZodType;
+  }
+  return inner;
+}
+
+/** Rules that span several options. */
+function checkTogether(config: ExperimentConfig, source: string): ExperimentConfig {
+  const { name, root, file, trainFraction, valFraction } = config.dataset;
+  const refuse = (expected: string, received: string, remedy: string): never => {
+    throw new ConfigurationError({ subject: source, expected, received, remedy });
+  };
+  if (name === 'posts' && file === undefined) {
+    refuse('dataset.file with data set "posts"', 'none', 'name your file: --dataset.file posts.csv');
+  }
+  if (!['embedded', 'posts'].includes(name) && root === undefined) {
+    refuse(`dataset.root with data set "${name}"`, 'none', 'name its folder: --dataset.root DIR');
+  }
+  if (trainFraction + valFraction > 1) {
+    refuse('trainFraction + valFraction of at most 1', String(trainFraction + valFraction), 'lower one of them');
+  }
+  return config;
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { WEIGHTING_MODES } from '@drf/fusion';
+
+const whole = (minimum: number) => z.int().min(minimum);
+const positive = () => z.number().positive();
+const share = () => z.number().min(0).max(1);
+
+/** Posts and how they are split. */
+const dataset = z.strictObject({
+  name: z.enum(['embedded', 'mvsa-single', 'mvsa-multiple', 'tumemo', 'posts']).describe('data set'),
+  root: z.string().optional().describe('folder of the data set'),
+  file: z.string().optional().describe('file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts'),
+  splits: z.string().optional().describe('split file with ids of train, val and test'),
+  trainSplit: z.string().optional().describe('published split file (JSON array) of the training posts'),
+  valSplit: z.string().optional().describe('published split file of the validation posts'),
+  testSplit: z.string().optional().describe('published split file of the test posts'),
+  trainFraction: share().default(0.8).describe('share of the training split when splits are made here'),
+  valFraction: share().default(0.1).describe('share of the validation split; the rest is the test split'),
+  splitSeed: whole(0).default(0).describe('seed of the splits that are made here'),
+  limit: whole(1).optional().describe('use only so many posts of each split (for trying things out)'),
+  imageSize: whole(16).max(1024).default(224).describe('side in pixels at which images are decoded and disrupted'),
+});
+
+const encoders = z.strictObject({
+  image: z.string().default('embedded').describe('embedded, or transformers:<hub id or folder>'),
+  text: z.string().default('embedded').describe('embedded, or transformers:<hub id or folder>'),
+  batchSize: whole(1).default(32).describe('posts encoded at once'),
+});
+
+/** Switches of the paper's Table 4. */
+const ablations = z.strictObject({
+  sampleRecovery: z.boolean().default(true).describe('sample-based recovery losses (Eq. 4, 5)'),
+  distributionRecovery: z.boolean().default(true).describe('distribution-based recovery losses (Eq. 6, 7)'),
+  gaussianProbability: z.boolean().default(true).describe('weights from Gaussian densities; off: equal weights'),
+  pairExpansion: z.boolean().default(true).describe('three pairs a post; off: the original pair only'),
+  distributionConstraint: z.boolean().default(true).describe('distribution constraint (Eq. 3)'),
+});
+
+const lossScales = z.strictObject({
+  distribution: z.number().min(0).default(1).describe('factor of the distribution constraint in Eq. 16'),
+  recovery: z.number().min(0).default(1).describe('factor of the recovery losses in Eq. 16'),
+  classification: z.number().min(0).default(1).describe('factor of the classification loss in Eq. 16'),
+});
+
+const model = z.strictObject({
+  dim: whole(1).default(768).describe('width of the shared feature space'),
+  converterHidden: whole(1).optional().describe("width of the converters' hidden layer (default: dim)"),
+  fusionHidden: whole(1).optional().describe("width of the fusion network's hidden layers (default: dim)"),
+  queueCapacity: whole(2).default(512).describe('rows of each feature queue (the paper’s L)'),
+  weighting: z.enum(WEIGHTING_MODES).default('normalized').describe('how densities become pair weights'),
+  exponentLimit: positive().max(80).default(20).describe('exponent above which Eq. 3 goes on linearly'),
+  lossScales: lossScales.prefault({}),
+  ablations: ablations.prefault({}),
+});
+
+const training = z.strictObject({
+  epochs: whole(1).default(30).describe('passes over the training posts'),
+  batchSize: whole(1).default(16).describe('posts a step'),
+  learningRate: positive().default(2e-4).describe('peak learning rate of everything but encoders'),
+  encoderLearningRate: positive().default(2e-5).describe('peak learning rate of trainable encoders'),
+  learningRateFloor: z.number().min(0).default(1e-6).describe('learning rate at the last step (cosine decay)'),
+  weightDecay: z.number().min(0).default(0.01).describe('decoupled weight decay of matrices'),
+  disruption: z.string().default('none').describe('none, fixed:MODALITY:SETTING or random:RATIO:SETTING; also on val'),
+  selection: z
+    .enum(['best-accuracy', 'best-weighted-f1', 'best-loss', 'last'])
+    .default('best-accuracy')
+    .describe('which epoch is kept as the result, judged on the validation split'),
+  patience: whole(1).optional().describe('stop after so many epochs without a better one (default: never)'),
+  checkpointEvery: whole(1).optional().describe('also save a checkpoint every so many steps (default: every epoch)'),
+  keepCheckpoints: whole(1).default(2).describe('how many of the last checkpoints are kept, besides the best'),
+});
+
+/** Everything that decides a run. Unknown keys are refused. */
+export const experimentSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[\w.+-]{1,100}$/, 'use letters, digits, "-", "_", "." and "+"')
+    .describe('name of the experiment'),
+  method: z.enum(['drf', 'concatenation']).default('drf').describe('how posts are judged'),
+  seed: whole(0).default(0).describe('decides everything random'),
+  engine: z.string().default('auto').describe('auto, compiled, eager:wasm, eager:cpu or eager:tensorflow'),
+  dataset,
+  encoders: encoders.prefault({}),
+  model: model.prefault({}),
+  training: training.prefault({}),
+});
+
+/** An experiment with every default filled in. */
+export type ExperimentConfig = z.output<typeof experimentSchema>;
+/** An experiment as a person writes it: what is left out takes its default. */
+export type ExperimentInput = z.input<typeof experimentSchema>;
+export type DatasetConfig = ExperimentConfig['dataset'];
