@@ -57,14 +57,19 @@ export class Ledger {
     return this.droppedRows;
   }
 
-  /** Counts a row that is used. */
-  keep(): void {
-    this.keptCount++;
+  /** Counts rows that are used. */
+  keep(count = 1): void {
+    this.keptCount += count;
   }
 
   /** Lists a row that is not used. */
   drop(row: DroppedRow): void {
     this.droppedRows.push(row);
+  }
+
+  /** Whether a row that was kept at first turned out unreadable. */
+  isRejected(id: string): boolean {
+    return this.rejectedIds.has(id);
   }
 
   /** Moves a kept row to the dropped ones, once however often it is found bad. */

@@ -1,3 +1,4 @@
+import { TextDecoder } from 'node:util';
 import { UnavailableError } from '@drf/tensor';
 import { RowError } from './row-error.js';
 

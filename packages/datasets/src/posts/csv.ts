@@ -20,6 +20,7 @@ function createParser(path: string): Parser {
     delimiter: extname(path).toLowerCase() === '.tsv' ? '\t' : ',',
     encoding: null,
     info: true,
+    record_delimiter: ['\r\n', '\n'],
     relax_column_count: true,
     relax_quotes: true,
     skip_empty_lines: true,
@@ -92,13 +93,19 @@ function* takeRecords(parser: Parser): Generator<CsvRecord> {
   }
 }
 
-function nameCells(subject: string, header: readonly string[], cells: readonly string[]): Record<string, string | null> {
+function nameCells(
+  subject: string,
+  header: readonly string[],
+  cells: readonly string[],
+): Record<string, string | null> {
   if (cells.length !== header.length) {
     const expected = `${header.length} cells, as in the header`;
     const remedy = 'put quotes around cells that hold commas or line breaks';
     throw new RowError('bad row', { subject, expected, received: `${cells.length} cells`, remedy });
   }
-  return Object.fromEntries(header.map((name, column) => [name, cells[column] === '' ? null : (cells[column] as string)]));
+  return Object.fromEntries(
+    header.map((name, column) => [name, cells[column] === '' ? null : (cells[column] as string)]),
+  );
 }
 
 function unclosed(subject: string, trouble: string): RowError {

@@ -109,7 +109,9 @@ describe('readCsv', () => {
 
   it('reads many rows, in order', async () => {
     const lines = Array.from({ length: 20_000 }, (_, i) => `${i},text ${i},x`);
-    const rows = await rowsOf(readCsv(await file('many.tsv', ['id,text,label', ...lines].join('\n').replaceAll(',', '\t'))));
+    const rows = await rowsOf(
+      readCsv(await file('many.tsv', ['id,text,label', ...lines].join('\n').replaceAll(',', '\t'))),
+    );
     expect(rows).toHaveLength(20_000);
     expect(rows[19_999]).toEqual([20_001, { id: '19999', text: 'text 19999', label: 'x' }]);
   });
@@ -144,7 +146,10 @@ describe('readParquet', () => {
 
 describe('readJsonArray', () => {
   it('places images in data/{id}.jpg unless told otherwise', async () => {
-    const path = await file('val.json', '[{"id":"5","text":"a","label":"x"},7,{"id":6,"emotion_label":2,"image":"i/6.png"}]');
+    const path = await file(
+      'val.json',
+      '[{"id":"5","text":"a","label":"x"},7,{"id":6,"emotion_label":2,"image":"i/6.png"}]',
+    );
     expect(await rowsOf(readJsonArray(path))).toEqual([
       [1, { id: '5', text: 'a', label: 'x', image: 'data/5.jpg' }],
       [2, expect.stringMatching(/^val.json, row 2 expected a JSON object/)],

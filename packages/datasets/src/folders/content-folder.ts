@@ -1,0 +1,61 @@
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { resolveInside } from '@drf/files';
+import { DataError } from '@drf/tensor';
+
+/** A folder of a data set with the names in it, listed once: whether a file exists costs no further access. */
+export class ContentFolder {
+  private constructor(
+    /** Absolute path of the data set's root. */
+    readonly root: string,
+    private readonly path: string,
+    private readonly entries: ReadonlyMap<string, 'file' | 'link'>,
+  ) {}
+
+  /**
+   * Lists a folder.
+   * @param subject who opens it, for the error
+   * @param layout what the root should hold, for the error
+   * @throws DataError when it is missing, or a link out of the root
+   */
+  static async open(subject: string, root: string, name: string, layout: string): Promise<ContentFolder> {
+    const absoluteRoot = await resolveInside(root, '.');
+    const path = await resolveInside(absoluteRoot, name);
+    const listing = await readdir(path, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
+      const received = cause.code === 'ENOENT' ? 'no such folder' : `${cause.code}: ${cause.message}`;
+      const remedy = 'check the root folder that you named';
+      const expected = `a folder ${join(root, name)} (${layout})`;
+      throw new DataError({ subject, expected, received, remedy }, { cause });
+    });
+    return new ContentFolder(absoluteRoot, path, new Map(listing.flatMap(entryOf)));
+  }
+
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
+
+  hasEnding(ending: string): boolean {
+    for (const name of this.entries.keys()) if (name.endsWith(ending)) return true;
+    return false;
+  }
+
+  /**
+   * The path below the root of a file that the listing holds, and its size in bytes.
+   * @throws DataError when it is a link that leads out of the root, or nowhere
+   */
+  async locate(name: string): Promise<{ readonly path: string; readonly size: number }> {
+    const plain = join(this.path, name);
+    const real = this.entries.get(name) === 'link' ? await resolveInside(this.root, plain) : plain;
+    const { size } = await stat(real).catch((cause: NodeJS.ErrnoException) => {
+      const report = { subject: `File ${plain}`, expected: 'a readable file', received: cause.code ?? cause.message };
+      throw new DataError({ ...report, remedy: 'restore it, or remove its row' }, { cause });
+    });
+    return { path: relative(this.root, real), size };
+  }
+}
+
+function entryOf(entry: Dirent): [string, 'file' | 'link'][] {
+  if (entry.isFile()) return [[entry.name, 'file']];
+  return entry.isSymbolicLink() ? [[entry.name, 'link']] : [];
+}

@@ -1,0 +1,63 @@
+import { ConfigurationError } from '@drf/tensor';
+import type { Dataset } from './dataset.js';
+import { openEmbedded } from './embedded/open-embedded.js';
+import { embeddedOptions } from './embedded/options.js';
+import { openLabelledFolder } from './folders/labelled-folder.js';
+import { mvsaLayout } from './folders/mvsa.js';
+import { tumEmoLayout } from './folders/tumemo.js';
+import { contentOptions, DATASET_NAMES, type DatasetName, type OpenOptions } from './options.js';
+import { openPosts } from './posts/open-posts.js';
+
+/**
+ * Opens a data set: reads its labels, applies the label rule, checks that files exist, and accounts for every row in the
+ * ledger. No image is decoded yet.
+ * @throws ConfigurationError when the name is unknown or an option is missing or out of range
+ * @throws DataError when a folder or file is missing, or nothing in it can be used
+ */
+export async function openDataset(options: OpenOptions): Promise<Dataset> {
+  const { name } = options;
+  switch (name) {
+    case 'mvsa-single':
+    case 'mvsa-multiple':
+      return openLabelledFolder(mvsaLayout(name), rootOf(options), contentOptions(options, 'gb18030'));
+    case 'tumemo':
+      return openLabelledFolder(tumEmoLayout, rootOf(options), contentOptions(options, 'utf-8'));
+    case 'embedded':
+      return openEmbedded(embeddedOptions(options.embedded), contentOptions(options, 'utf-8'));
+    case 'posts':
+      return openPosts({
+        ...contentOptions(options, 'utf-8'),
+        root: options.root,
+        classes: options.classes,
+        files: filesOf(options),
+      });
+    default:
+      throw unknownName(name);
+  }
+}
+
+function unknownName(name: never): ConfigurationError {
+  const received = JSON.stringify(name) as DatasetName;
+  return new ConfigurationError({ subject: 'openDataset', expected: `one of ${DATASET_NAMES.join(', ')}`, received });
+}
+
+function rootOf({ name, root }: OpenOptions): string {
+  if (root !== undefined && root !== '') return root;
+  throw new ConfigurationError({
+    subject: `Data set ${name}`,
+    expected: 'its root folder',
+    received: 'none',
+    remedy: 'pass root (--root DIR)',
+  });
+}
+
+function filesOf({ file }: OpenOptions): readonly string[] {
+  const files = typeof file === 'string' ? [file] : (file ?? []);
+  if (files.length > 0) return files;
+  throw new ConfigurationError({
+    subject: 'Data set posts',
+    expected: 'a file of posts (.jsonl, .csv, .tsv, .parquet or .json)',
+    received: 'none',
+    remedy: 'pass file (--file FILE)',
+  });
+}

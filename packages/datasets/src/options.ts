@@ -1,0 +1,76 @@
+import { ConfigurationError } from '@drf/tensor';
+import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from './image-decoder.js';
+import type { EmbeddedOptions } from './embedded/options.js';
+import type { TextEncoding } from './text-decoder.js';
+
+export const DATASET_NAMES = ['mvsa-single', 'mvsa-multiple', 'tumemo', 'embedded', 'posts'] as const;
+export type DatasetName = (typeof DATASET_NAMES)[number];
+
+export interface OpenOptions {
+  readonly name: DatasetName;
+  /**
+   * The data set's folder. For `posts`: the folder that image paths are relative to (default: that of the file). Nothing
+   * outside it is read.
+   */
+  readonly root?: string;
+  /**
+   * For `posts`: `.jsonl`, `.csv`, `.tsv`, `.parquet`, or a published split file `.json`. Of several files, each one's
+   * name becomes the split of its rows that name none.
+   */
+  readonly file?: string | readonly string[];
+  /** For `posts`: class names in their order. Default: the labels that occur, sorted. */
+  readonly classes?: readonly string[];
+  /** Side of the decoded square image in pixels, or its size. Default 224. */
+  readonly imageSize?: number | { readonly width: number; readonly height: number };
+  /** Default `stretch`, as the image processors of ViT do. */
+  readonly imageFit?: ImageFit;
+  /** Default 100 million: an image that claims more is refused before it is decoded. */
+  readonly maximumImagePixels?: number;
+  /** Default 64 MiB a file. */
+  readonly maximumImageBytes?: number;
+  /** Default 1 MiB a text. */
+  readonly maximumTextBytes?: number;
+  /** Encoding of text files. Default: the data set's own (MVSA: GB18030, TumEmo: UTF-8). */
+  readonly encoding?: TextEncoding;
+  /** For `embedded`: seed, sizes, how often image and text disagree. */
+  readonly embedded?: Partial<EmbeddedOptions>;
+  /** Called now and then while rows are checked. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** What every loader needs, checked and with defaults. */
+export interface ContentOptions {
+  readonly decoding: ImageDecoding;
+  readonly maximumImageBytes: number;
+  readonly maximumTextBytes: number;
+  readonly encoding: TextEncoding;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+function wholeAtLeastOne(name: string, value: number): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new ConfigurationError({
+    subject: `openDataset option ${name}`,
+    expected: 'a whole number from 1',
+    received: String(value),
+  });
+}
+
+/** @throws ConfigurationError naming the option that is out of range */
+export function contentOptions(options: OpenOptions, encoding: TextEncoding): ContentOptions {
+  const size = options.imageSize ?? DEFAULT_IMAGE_DECODING.width;
+  const { width, height } = typeof size === 'number' ? { width: size, height: size } : size;
+  const pixels = options.maximumImagePixels ?? DEFAULT_IMAGE_DECODING.maximumPixels;
+  return {
+    decoding: {
+      width: wholeAtLeastOne('imageSize', width),
+      height: wholeAtLeastOne('imageSize', height),
+      fit: options.imageFit ?? DEFAULT_IMAGE_DECODING.fit,
+      maximumPixels: wholeAtLeastOne('maximumImagePixels', pixels),
+    },
+    maximumImageBytes: wholeAtLeastOne('maximumImageBytes', options.maximumImageBytes ?? 64 * 1024 * 1024),
+    maximumTextBytes: wholeAtLeastOne('maximumTextBytes', options.maximumTextBytes ?? 1024 * 1024),
+    encoding: options.encoding ?? encoding,
+    onProgress: options.onProgress ?? (() => undefined),
+  };
+}

@@ -1,0 +1,143 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, extname, resolve } from 'node:path';
+import { resolveInside } from '@drf/files';
+import { DataError } from '@drf/tensor';
+import { ContentDataset } from '../content-dataset.js';
+import type { Dataset, PostRecord } from '../dataset.js';
+import { SENTIMENTS } from '../label-rule.js';
+import { Ledger } from '../ledger.js';
+import type { ContentOptions } from '../options.js';
+import { mapAhead } from '../parallel.js';
+import { RowError } from '../row-error.js';
+import { checkRow, type CheckedRow, type RowChecks } from './check-row.js';
+import { placeOf, readerOf } from './reader.js';
+import { parsePostRow, POST_COLUMNS, type RawRow } from './row.js';
+
+export interface PostsOptions extends ContentOptions {
+  readonly files: readonly string[];
+  readonly root: string | undefined;
+  readonly classes: readonly string[] | undefined;
+}
+
+/**
+ * Opens posts of one's own. Rows that cannot be used are listed in the ledger with their line; the rest is kept.
+ * @throws DataError when a file is missing or lacks a column, or no row can be used
+ */
+export async function openPosts(options: PostsOptions): Promise<Dataset> {
+  const ledger = new Ledger(options.files.map((file) => resolve(file)).join(', '));
+  const kept = new Map<string, CheckedRow>();
+  const places = new Map<string, string>();
+  for (const file of options.files) {
+    const checks = await checksFor(file, options, ledger);
+    const check = (raw: RawRow): Promise<CheckResult> => checkRawRow(file, raw, checks);
+    for await (const result of mapAhead(rawRows(file, ledger), 32, check)) {
+      const error = 'error' in result ? result.error : twice(placeOf(file, result.line), result.id, places);
+      if (error !== null) drop(ledger, result, error);
+      else if ('row' in result) kept.set(result.id, result.row);
+    }
+  }
+  return assemble([...kept.values()], options, ledger);
+}
+
+type CheckResult = { readonly line: number; readonly id: string } & (
+  { readonly row: CheckedRow } | { readonly error: RowError }
+);
+
+function drop(ledger: Ledger, { id, line }: CheckResult, error: RowError): void {
+  ledger.drop({ id, line, reason: error.reason, detail: error.message });
+}
+
+/** The error of a row whose id an earlier row has, or `null`. */
+function twice(place: string, id: string, places: Map<string, string>): RowError | null {
+  const earlier = places.get(id);
+  if (earlier === undefined) {
+    places.set(id, place);
+    return null;
+  }
+  const received = `"${id}" again, as in ${earlier}`;
+  const remedy = 'remove one of the rows';
+  return new RowError('duplicate id', { subject: place, expected: 'each id once', received, remedy });
+}
+
+/** The reader's rows; a misspelt column ("splt") is noted, as it would otherwise vanish without a word. */
+async function* rawRows(file: string, ledger: Ledger): AsyncGenerator<RawRow> {
+  const known = new Set<string>(POST_COLUMNS);
+  for await (const raw of readerOf(file)(file)) {
+    for (const name of 'cells' in raw ? Object.keys(raw.cells) : []) {
+      if (known.has(name)) continue;
+      known.add(name);
+      ledger.note(`${basename(file)}: column "${name}" is not used`);
+    }
+    yield raw;
+  }
+}
+
+/** @throws DataError when the file or the root is missing */
+async function checksFor(file: string, options: PostsOptions, ledger: Ledger): Promise<RowChecks> {
+  const stats = await stat(file).catch(() => undefined);
+  if (stats?.isFile() !== true) {
+    const received = stats === undefined ? 'nothing there' : 'a folder or device';
+    throw new DataError({
+      subject: `Opening ${file}`,
+      expected: 'a file of posts',
+      received,
+      remedy: 'check the path',
+    });
+  }
+  const root = options.root ?? dirname(file);
+  if ((await stat(root).catch(() => undefined))?.isDirectory() !== true) {
+    const report = { subject: `Opening ${file}`, expected: `a folder of images ${root}`, received: 'no such folder' };
+    throw new DataError({ ...report, remedy: 'check the root folder that you named' });
+  }
+  return {
+    ...options,
+    root: await resolveInside(root, '.'),
+    split: options.files.length > 1 ? basename(file, extname(file)) : null,
+    classes: options.classes,
+    note: (message, id) => ledger.note(message, id),
+  };
+}
+
+async function checkRawRow(file: string, raw: RawRow, checks: RowChecks): Promise<CheckResult> {
+  const { line } = raw;
+  const unknown = `${basename(file)} line ${line}`;
+  if ('error' in raw) return { line, id: unknown, error: raw.error };
+  try {
+    const row = parsePostRow(placeOf(file, line), raw.cells);
+    return { line, id: row.id, row: await checkRow(placeOf(file, line), row, checks) };
+  } catch (error) {
+    const { id } = raw.cells;
+    const readable = (typeof id === 'string' && id.trim() !== '') || typeof id === 'number';
+    return { line, id: readable ? String(id).trim() : unknown, error: asRowError(placeOf(file, line), error) };
+  }
+}
+
+function asRowError(place: string, error: unknown): RowError {
+  if (error instanceof RowError) return error;
+  if (!(error instanceof DataError)) throw error;
+  return new RowError('unreadable file', { ...error.report, subject: place }, { cause: error });
+}
+
+function assemble(rows: readonly CheckedRow[], options: PostsOptions, ledger: Ledger): Dataset {
+  const classes = options.classes ?? classesOf(rows, options.files);
+  const records = rows.map(({ label, ...row }): PostRecord => ({ ...row, label: classes.indexOf(label) }));
+  ledger.keep(records.length);
+  if (records.length === 0) throw nothingKept(ledger);
+  return new ContentDataset({ name: 'posts', classes, records, ledger, decoding: options.decoding, encoding: 'utf-8' });
+}
+
+/** Labels that occur, sorted; published split files keep MVSA's order, so that they fit a model trained on MVSA. */
+function classesOf(rows: readonly CheckedRow[], files: readonly string[]): readonly string[] {
+  const labels = [...new Set(rows.map((row) => row.label))].sort();
+  const published = files.every((file) => extname(file).toLowerCase() === '.json');
+  return published && labels.every((label) => (SENTIMENTS as readonly string[]).includes(label)) ? SENTIMENTS : labels;
+}
+
+function nothingKept(ledger: Ledger): DataError {
+  const [first] = ledger.dropped;
+  return new DataError({
+    subject: `Opening ${ledger.source}`,
+    expected: 'at least one usable row',
+    received: first === undefined ? 'no rows' : `${ledger.rows} bad ones, the first: ${first.detail ?? first.reason}`,
+  });
+}
