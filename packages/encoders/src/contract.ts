@@ -1,0 +1,75 @@
+import type { Features, HostTensor, HostTree, Modality, Named, RgbImage, TensorTree } from '@drf/tensor';
+
+/** What frozen and trainable encoders have in common. */
+export interface EncoderDescription {
+  /**
+   * Decides the outputs: model, revision and version of the preprocessing. Two encoders of one id give the same
+   * features for the same content, so the id is what a feature cache is keyed by.
+   */
+  readonly id: string;
+  readonly modality: Modality;
+  /** Width of the features. */
+  readonly outputDim: number;
+  /** Width of the token-level outputs, where the encoder has them. */
+  readonly tokenDim?: number;
+  /** How many contents a call handles best, for callers that have many. */
+  readonly preferredBatch?: number;
+}
+
+/** Token-level outputs on the host: one row a token (a word piece, or a place of the image). */
+export interface TokenFeatures {
+  /** float32 [batch, token, tokenDim]; rows of padding hold anything finite. */
+  readonly tokens: HostTensor;
+  /** float32 [batch, token]: 1 where a token stands, 0 for padding. */
+  readonly mask: HostTensor;
+}
+
+/** {@link TokenFeatures} inside a step. */
+export interface TokenTensors {
+  readonly tokens: Named<['batch', 'token', 'dim']>;
+  readonly mask: Named<['batch', 'token']>;
+}
+
+/**
+ * A pretrained encoder that is not trained further. It is deterministic, and a content's feature does not depend on
+ * what else is in the batch (up to 1e-5), so features can be computed once and cached.
+ */
+export interface FrozenEncoder<Content> extends EncoderDescription {
+  readonly trainable: false;
+  /**
+   * Contents as the numbers that the model reads, rows in the order of the contents.
+   * @throws DataError naming the place of a content that cannot be used
+   */
+  preprocess(contents: readonly Content[]): Promise<HostTree>;
+  /**
+   * Features, float32 [contents, outputDim], rows in the order of the contents; [0, outputDim] for none.
+   * @throws DataError naming the place of a content that cannot be used; ConfigurationError after disposal
+   */
+  encode(contents: readonly Content[]): Promise<HostTensor>;
+  /** Token-level outputs, where the encoder has them. */
+  encodeTokens?(contents: readonly Content[]): Promise<TokenFeatures>;
+  /** Frees what the encoder holds; may be repeated. The engine that it was made with stays. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * An encoder that trains under the head, in the same step: a pure function over a parameter tree. `preprocess` makes
+ * the step's inputs from contents, on the host; `apply` runs inside the step and must be pure.
+ */
+export interface TrainableEncoder<Content> extends EncoderDescription {
+  readonly trainable: true;
+  /** Pretrained (or freshly initialized) parameters; part of the step's state from there on. */
+  readonly initialParameters: HostTree;
+  preprocess(contents: readonly Content[]): Promise<HostTree>;
+  apply(parameters: TensorTree, inputs: TensorTree): Features;
+  applyTokens?(parameters: TensorTree, inputs: TensorTree): TokenTensors;
+  dispose(): Promise<void>;
+}
+
+/** Discriminated by `trainable`. */
+export type Encoder<Content> = FrozenEncoder<Content> | TrainableEncoder<Content>;
+
+export type ImageEncoder = FrozenEncoder<RgbImage>;
+export type TextEncoder = FrozenEncoder<string>;
+export type TrainableImageEncoder = TrainableEncoder<RgbImage>;
+export type TrainableTextEncoder = TrainableEncoder<string>;

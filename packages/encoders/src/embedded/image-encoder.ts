@@ -1,0 +1,100 @@
+import {
+  hostTensor,
+  type Engine,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type Program,
+  type RgbImage,
+} from '@drf/tensor';
+import type { ImageEncoder, TokenFeatures } from '../contract.js';
+import { assertImage, unitPixels } from '../images.js';
+import { copyRows, emptyRows, splitBatch } from '../rows.js';
+import { UseGuard } from '../use-guard.js';
+import { loadMobileNet } from './mobile-net-files.js';
+import { MOBILE_NET_DIM } from './mobile-net-parameters.js';
+import { mobileNetFeatures, mobileNetTokens, type PixelInputs } from './mobile-net.js';
+
+/** Width and height that the network reads. */
+export const EMBEDDED_IMAGE_SIZE = 224;
+/** More images at once gain nothing: at 16 the largest map already holds 115 MB. */
+const LARGEST_BATCH = 16;
+/** Places of the last map, 7 × 7. */
+const PLACES = 49;
+/** Part of the id: changes when the preprocessing does. */
+const PREPROCESSING = 'fill224-linear-v1';
+
+type FeatureProgram = Program<PixelInputs, ReturnType<typeof mobileNetFeatures>>;
+type TokenProgram = Program<PixelInputs, ReturnType<typeof mobileNetTokens>>;
+
+class EmbeddedImageEncoder implements ImageEncoder {
+  readonly modality = 'image';
+  readonly trainable = false;
+  readonly outputDim = MOBILE_NET_DIM;
+  readonly tokenDim = MOBILE_NET_DIM;
+  readonly preferredBatch = LARGEST_BATCH;
+  private readonly guard = new UseGuard('embedded image encoder');
+  private tokenProgram: Promise<TokenProgram> | undefined;
+
+  constructor(
+    readonly id: string,
+    private readonly engine: Engine,
+    private readonly parameters: HostTree,
+    private readonly featureProgram: FeatureProgram,
+  ) {}
+
+  async preprocess(images: readonly RgbImage[]): Promise<Host<PixelInputs>> {
+    return { pixels: await unitPixels(images, EMBEDDED_IMAGE_SIZE) };
+  }
+
+  encode(images: readonly RgbImage[]): Promise<HostTensor> {
+    const run = async (inputs: Host<PixelInputs>): Promise<HostTensor> =>
+      (await this.featureProgram.run(inputs)).features;
+    return this.inPieces(images, emptyRows(images.length, MOBILE_NET_DIM), run);
+  }
+
+  async encodeTokens(images: readonly RgbImage[]): Promise<TokenFeatures> {
+    this.guard.assertUsable();
+    this.tokenProgram ??= this.engine.prepare(mobileNetTokens, this.parameters);
+    const program = await this.tokenProgram;
+    const run = async (inputs: Host<PixelInputs>): Promise<HostTensor> => (await program.run(inputs)).tokens;
+    const tokens = await this.inPieces(images, emptyRows(images.length, PLACES, MOBILE_NET_DIM), run);
+    return { tokens, mask: hostTensor(new Float32Array(images.length * PLACES).fill(1), [images.length, PLACES]) };
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.guard.dispose()) return;
+    await this.featureProgram.dispose();
+    await (await this.tokenProgram)?.dispose();
+  }
+
+  private async inPieces(
+    images: readonly RgbImage[],
+    rows: HostTensor,
+    run: (inputs: Host<PixelInputs>) => Promise<HostTensor>,
+  ): Promise<HostTensor> {
+    this.guard.assertUsable();
+    images.forEach((image, i) => assertImage(image, `images[${i}]`)); // all of them before any work
+    for (const piece of splitBatch([...images.keys()], LARGEST_BATCH)) {
+      const inputs = await this.preprocess(piece.map((i) => images[i] as RgbImage));
+      copyRows(rows, await run(inputs), piece);
+    }
+    return rows;
+  }
+}
+
+/**
+ * The image encoder that needs no download: MobileNetV2 (width 1.4) out of the npm package `nsfwjs`, its last map
+ * averaged to 1,792 values. Images of any size are scaled to 224 × 224 without keeping their aspect, as `nsfwjs` does.
+ * @throws UnavailableError when the package is not installed; CheckpointError when its weights are not the known ones
+ */
+export async function createEmbeddedImageEncoder(engine: Engine): Promise<ImageEncoder> {
+  const { parameters, revision } = loadMobileNet();
+  const program = await engine.prepare(mobileNetFeatures, parameters);
+  return new EmbeddedImageEncoder(
+    `embedded:mobilenet-v2-1.4:${revision}:${PREPROCESSING}`,
+    engine,
+    parameters,
+    program,
+  );
+}

