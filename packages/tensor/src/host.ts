@@ -42,13 +42,14 @@ export function floatData(tensor: HostTensor): Float32Array {
 
 /** Copies numbers into the current tfjs backend. The caller disposes the result. */
 export function toTensor(host: HostTensor): tf.Tensor {
-  return tf.tensor(host.data, [...host.shape], host.dtype);
+  return tf.tensor(host.data.slice(), [...host.shape], host.dtype); // tfjs's cpu backend would keep the array itself
 }
 
 /** Copies a tensor's numbers out of its backend; bool becomes int32. */
 export async function toHost(tensor: tf.Tensor): Promise<HostTensor> {
   const data = await tensor.data();
-  const typed = data instanceof Float32Array ? data : Int32Array.from(data as Int32Array | Uint8Array);
+  // tfjs's cpu backend hands out its own array, hence the copy
+  const typed = data instanceof Float32Array ? data.slice() : Int32Array.from(data as Int32Array | Uint8Array);
   return hostTensor(typed, tensor.shape);
 }
 

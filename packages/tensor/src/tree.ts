@@ -40,21 +40,25 @@ export function flattenTree<Leaf>(tree: Tree<Leaf>): Map<string, Leaf> {
   return leaves;
 }
 
-/** Rebuilds a tree from flat names. @throws ConfigurationError when a name is both a leaf and a branch. */
+/**
+ * Rebuilds a tree from flat names, which may come from a file.
+ * @throws ConfigurationError when a name is both a leaf and a branch, or holds `__proto__`.
+ */
 export function unflattenTree<Leaf>(leaves: Iterable<readonly [string, Leaf]>): Tree<Leaf> {
   type Node = { [name: string]: Leaf | Node };
   const root: Node = {};
   for (const [flatName, leaf] of leaves) {
     const path = flatName.split('.');
+    if (path.includes('__proto__')) throw unsafe(flatName); // would reach the prototype of all objects
     const last = path.pop() as string;
     let node = root;
     for (const name of path) {
-      node[name] ??= {};
+      if (!Object.hasOwn(node, name)) node[name] = {};
       const next = node[name];
       if (isLeaf(next as Leaf | Tree<Leaf>)) throw clash(flatName);
       node = next as Node;
     }
-    if (last in node) throw clash(flatName);
+    if (Object.hasOwn(node, last)) throw clash(flatName);
     node[last] = leaf;
   }
   return root as Tree<Leaf>;
@@ -65,6 +69,14 @@ function clash(flatName: string): ConfigurationError {
     subject: 'unflattenTree',
     expected: 'each name once, as a leaf or as a branch',
     received: `"${flatName}" twice`,
+  });
+}
+
+function unsafe(flatName: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'unflattenTree',
+    expected: 'names other than __proto__',
+    received: `"${flatName}"`,
   });
 }
 
