@@ -9,7 +9,7 @@ describe('createEngine', () => {
   });
 
   it('makes the engine that the name says', async () => {
-    for (const name of ['eager:cpu', 'eager:wasm']) {
+    for (const name of ['eager:cpu', 'eager:wasm', 'compiled']) {
       const engine = await createEngine(name);
       expect(engine.name).toBe(name);
       await engine.dispose();

@@ -1,4 +1,5 @@
 import { ConfigurationError, UnavailableError, type Engine } from '@drf/tensor';
+import { createCompiledEngine } from './compiled/compiled-engine.js';
 import { startBackend } from './eager/backend.js';
 import { createEagerEngine } from './eager/eager-engine.js';
 import { nativeUsesGpu } from './eager/native.js';
@@ -21,9 +22,14 @@ async function nativeGpuWorks(): Promise<boolean> {
   }
 }
 
-async function createBestEngine(): Promise<Engine> {
-  if (await nativeGpuWorks()) return createEagerEngine('tensorflow');
-  return createEagerEngine('wasm');
+/** ONNX Runtime ships libraries for the common platforms only. */
+async function compiledOrWasm(): Promise<Engine> {
+  try {
+    return await createCompiledEngine();
+  } catch (error) {
+    if (error instanceof UnavailableError) return createEagerEngine('wasm');
+    throw error;
+  }
 }
 
 /**
@@ -38,6 +44,7 @@ export async function createEngine(name: string = 'auto'): Promise<Engine> {
       received: `"${name}"`,
     });
   }
-  if (name === 'auto' || name === 'compiled') return createBestEngine();
-  return createEagerEngine(name.slice('eager:'.length));
+  if (name === 'compiled') return createCompiledEngine();
+  if (name !== 'auto') return createEagerEngine(name.slice('eager:'.length));
+  return (await nativeGpuWorks()) ? createEagerEngine('tensorflow') : compiledOrWasm();
 }

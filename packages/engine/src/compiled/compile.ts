@@ -1,0 +1,63 @@
+import { ConfigurationError, type Host, type Program, type TensorTree } from '@drf/tensor';
+import type { Value } from '../graph/value.js';
+import { writeModel, type ModelNotes } from '../onnx/write.js';
+import type { CompileOptions } from '../session/options.js';
+import type { TracedFunction } from '../trace/trace.js';
+import { CompiledProgram } from './compiled-program.js';
+import { SessionHost } from './session-host.js';
+
+/** A function that was traced for inputs like the example's. */
+export interface CompiledFunction<I extends TensorTree, O extends TensorTree> extends Program<I, O> {
+  /** Runs the function; inputs of other shapes than the example's cost one more trace. */
+  run(inputs: Host<I>): Promise<Host<O>>;
+  /** The function for the example's shapes as an ONNX file: opset 17, operators of the default domain only. */
+  toOnnx(notes?: ModelNotes): Uint8Array;
+  /** Ends the sessions and their worker thread. */
+  dispose(): Promise<void>;
+}
+
+function withoutPrefix(values: ReadonlyMap<string, Value>): Map<string, Value> {
+  return new Map([...values].map(([name, value]) => [name.slice(name.indexOf('.') + 1), value]));
+}
+
+/** The graph with the user's own names. @throws ConfigurationError when an input and an output share one. */
+function forExport({ graph, inputs, outputs }: TracedFunction): TracedFunction {
+  const own = { graph, inputs: withoutPrefix(inputs), outputs: withoutPrefix(outputs) };
+  for (const name of own.inputs.keys()) {
+    if (own.outputs.has(name)) {
+      throw new ConfigurationError({
+        subject: 'toOnnx',
+        expected: 'different names for inputs and outputs',
+        received: `"${name}" for both`,
+        remedy: 'rename the output that the function returns',
+      });
+    }
+  }
+  return own;
+}
+
+/**
+ * Compiles a pure function over tfjs tensors: traces it at once for inputs like the example's and runs it by ONNX
+ * Runtime. Gradients (`tf.grad`, `tf.valueAndGrads`, …) inside the function are traced like everything else.
+ * @param compute must not read tensors (`dataSync`), draw random numbers, or keep anything between calls
+ * @param exampleInputs their shapes and types matter, their numbers do not
+ * @throws UnavailableError naming a kernel that is not supported and where it is called; ConfigurationError when the
+ * function reads a tensor; whatever the function itself throws.
+ */
+export function compile<I extends TensorTree, O extends TensorTree>(
+  compute: (inputs: I) => O,
+  exampleInputs: Host<I>,
+  options: CompileOptions = {},
+): CompiledFunction<I, O> {
+  const host = new SessionHost(options);
+  const program = new CompiledProgram<Record<string, never>, I, O>(host, (_, inputs) => compute(inputs), {});
+  const traced = program.trace(exampleInputs);
+  return {
+    run: (inputs) => program.run(inputs),
+    toOnnx: (notes) => writeModel(forExport(traced), notes),
+    async dispose() {
+      await program.dispose();
+      await host.close();
+    },
+  };
+}

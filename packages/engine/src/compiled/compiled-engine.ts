@@ -1,0 +1,47 @@
+import type { Engine, Host, Program, PureFunction, PureStep, StepProgram, TensorTree } from '@drf/tensor';
+import { startBackend } from '../eager/backend.js';
+import { ProgramList } from '../program-list.js';
+import type { CompileOptions } from '../session/options.js';
+import { CompiledProgram } from './compiled-program.js';
+import { CompiledStepProgram } from './compiled-step-program.js';
+import { SessionHost } from './session-host.js';
+
+class CompiledEngine implements Engine {
+  readonly name = 'compiled';
+  private readonly programs = new ProgramList(this.name);
+  private readonly host: SessionHost;
+
+  constructor(options: CompileOptions) {
+    this.host = new SessionHost(options);
+  }
+
+  async prepare<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
+    compute: PureFunction<C, I, O>,
+    constants: Host<C>,
+  ): Promise<Program<I, O>> {
+    return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
+  }
+
+  async prepareStep<S extends TensorTree, I extends TensorTree, O extends TensorTree>(
+    step: PureStep<S, I, O>,
+    initialState: Host<S>,
+  ): Promise<StepProgram<S, I, O>> {
+    return this.programs.add(() => new CompiledStepProgram<S, I, O>(this.host, step, initialState));
+  }
+
+  async dispose(): Promise<void> {
+    await this.programs.dispose();
+    await this.host.close();
+  }
+}
+
+/**
+ * An engine that traces each function once for each structure of its inputs into a static graph, and runs the graph
+ * by ONNX Runtime in a worker thread, where a step's state stays.
+ * @throws ConfigurationError or UnavailableError when the execution provider is unknown or not installed.
+ */
+export async function createCompiledEngine(options: CompileOptions = {}): Promise<Engine> {
+  const engine = new CompiledEngine(options);
+  await startBackend('cpu'); // computes what is constant while tracing
+  return engine;
+}

@@ -1,0 +1,84 @@
+import type { Host, HostTree, PureStep, StepProgram, TensorTree } from '@drf/tensor';
+import { assertSameLeaves } from '../state-shapes.js';
+import { trace, type TracedFunction } from '../trace/trace.js';
+import { Turns } from '../turns.js';
+import { fromNamed, toNamed, type SessionHost } from './session-host.js';
+import { structureOf, TraceCache, type Compiled } from './trace-cache.js';
+import { inputLeaves, subtree } from './trees.js';
+
+/** A step whose state stays in the worker thread. */
+export class CompiledStepProgram<
+  S extends TensorTree,
+  I extends TensorTree,
+  O extends TensorTree,
+> implements StepProgram<S, I, O> {
+  private readonly turns = new Turns('StepProgram.step');
+  private readonly cache: TraceCache;
+  private readonly stateNumber: number;
+  /** Shapes and types only matter; the numbers are the worker's. */
+  private readonly example: Host<S>;
+  private readonly ready: Promise<void>;
+
+  constructor(
+    private readonly host: SessionHost,
+    private readonly compute: PureStep<S, I, O>,
+    initialState: Host<S>,
+  ) {
+    this.cache = new TraceCache(host);
+    this.stateNumber = host.newState();
+    this.example = initialState;
+    this.ready = host.writeState(this.stateNumber, toNamed(initialState as HostTree, ''));
+    this.ready.catch(() => undefined); // the first call reports it
+  }
+
+  step(inputs: Host<I>): Promise<Host<O>> {
+    return this.turns.take(async () => {
+      const compiled = await this.compile(inputs);
+      await this.ready;
+      const outputs = await this.host.step(
+        await compiled.session,
+        this.stateNumber,
+        toNamed(inputs as HostTree, 'in.'),
+      );
+      return fromNamed(outputs, 'out.') as Host<O>;
+    });
+  }
+
+  readState(): Promise<Host<S>> {
+    return this.turns.take(async () => {
+      await this.ready;
+      return fromNamed(await this.host.readState(this.stateNumber), '') as Host<S>;
+    });
+  }
+
+  writeState(state: Host<S>): Promise<void> {
+    return this.turns.take(async () => {
+      assertSameLeaves('StepProgram.writeState', this.example as HostTree, state as HostTree);
+      await this.ready;
+      await this.host.writeState(this.stateNumber, toNamed(state as HostTree, ''));
+    });
+  }
+
+  /** Traces, and starts a session, unless inputs of these shapes were met before. */
+  compile(inputs: Host<I>): Promise<Compiled> {
+    const structure = structureOf(toNamed(inputs as HostTree, ''));
+    return this.cache.get(structure, () => this.trace(inputs), 'out.');
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.turns.dispose()) return;
+    await this.cache.dispose();
+    await this.ready;
+    await this.host.dropState(this.stateNumber);
+  }
+
+  private trace(inputs: Host<I>): TracedFunction {
+    const state = this.example as HostTree;
+    const leaves = new Map([...inputLeaves(state, 'state.'), ...inputLeaves(inputs as HostTree, 'in.')]);
+    return trace(leaves, (tensors) => {
+      const result = this.compute(subtree(tensors, 'state.') as S, subtree(tensors, 'in.') as I);
+      assertSameLeaves('StepProgram.step', state, result.state);
+      return { next: result.state, out: result.outputs };
+    });
+  }
+}

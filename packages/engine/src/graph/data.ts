@@ -1,0 +1,49 @@
+import { sizeOf } from '@drf/tensor';
+import { padRank, permute, rowMajorStrides, type Shape } from './shapes.js';
+import type { ElementData, ElementType } from './value.js';
+
+/** An array for so many elements of a type, filled with zeros. */
+export function makeData(type: ElementType, size: number): ElementData {
+  if (type === 'float32') return new Float32Array(size);
+  if (type === 'int32') return new Int32Array(size);
+  return type === 'bool' ? new Uint8Array(size) : new BigInt64Array(size);
+}
+
+/** Whether every element is the first one, bit for bit as far as arithmetic sees it. */
+export function isUniform(data: ElementData): boolean {
+  const first = data[0];
+  for (let i = 1; i < data.length; i++) {
+    if (!Object.is(data[i], first)) return false;
+  }
+  return data.length > 0;
+}
+
+/** Walks the source through strides, one output element after the other. */
+function copyStrided(source: ElementData, type: ElementType, shape: Shape, strides: Shape): ElementData {
+  const target = makeData(type, sizeOf(shape));
+  const index = Array<number>(shape.length).fill(0);
+  let from = 0;
+  for (let to = 0; to < target.length; to++) {
+    target[to] = source[from] as never;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis] as number;
+      index[axis] = (index[axis] as number) + 1;
+      if ((index[axis] as number) < (shape[axis] as number)) break;
+      from -= (strides[axis] as number) * (shape[axis] as number);
+      index[axis] = 0;
+    }
+  }
+  return target;
+}
+
+/** Constant data with its axes permuted. */
+export function transposeData(data: ElementData, type: ElementType, shape: Shape, permutation: Shape): ElementData {
+  return copyStrided(data, type, permute(shape, permutation), permute(rowMajorStrides(shape), permutation));
+}
+
+/** Constant data repeated to a larger shape. */
+export function expandData(data: ElementData, type: ElementType, from: Shape, to: Shape): ElementData {
+  const padded = padRank(from, to.length);
+  const strides = rowMajorStrides(padded).map((stride, axis) => (padded[axis] === 1 ? 0 : stride));
+  return copyStrided(data, type, to, strides);
+}

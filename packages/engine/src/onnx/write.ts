@@ -1,0 +1,106 @@
+import { ELEMENT_TYPE_CODES } from '../graph/element-types.js';
+import type { Attributes, AttributeValue, Operation, Value } from '../graph/value.js';
+import type { TracedFunction } from '../trace/trace.js';
+import { reachable } from './reachable.js';
+import { ModelProto } from './schema.js';
+
+/** The newest opset that ONNX 1.12's checker knows; every operator used here exists in it. */
+export const OPSET = 17;
+const IR_VERSION = 8;
+const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, ints: 7 } as const;
+
+/** Text about a model that goes into its file. */
+export interface ModelNotes {
+  readonly name?: string;
+  readonly description?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+function attribute(name: string, value: AttributeValue): object {
+  if (typeof value === 'number') return { name, type: ATTRIBUTE_TYPES.int, i: value };
+  if (typeof value === 'string') return { name, type: ATTRIBUTE_TYPES.string, s: new TextEncoder().encode(value) };
+  if ('float' in value) return { name, type: ATTRIBUTE_TYPES.float, f: value.float };
+  return { name, type: ATTRIBUTE_TYPES.ints, ints: [...value] };
+}
+
+function attributes(all: Attributes): object[] {
+  return Object.entries(all).map(([name, value]) => attribute(name, value));
+}
+
+function valueInfo(name: string, { shape, type }: Value): object {
+  const dim = shape.map((dimValue) => ({ dimValue }));
+  return { name, type: { tensorType: { elemType: ELEMENT_TYPE_CODES[type], shape: { dim } } } };
+}
+
+/** Gives values names: inputs their own, the rest numbers. */
+class Names {
+  private readonly names = new Map<Value, string>();
+
+  constructor(inputs: ReadonlyMap<string, Value>) {
+    for (const [name, value] of inputs) this.names.set(value, name);
+  }
+
+  of(value: Value): string {
+    let name = this.names.get(value);
+    if (name === undefined) this.names.set(value, (name = `v${this.names.size}`));
+    return name;
+  }
+}
+
+function initializer(names: Names, value: Value): object {
+  const { source, shape, type } = value;
+  if (source.kind !== 'constant') throw new TypeError('only constants have numbers');
+  const { buffer, byteOffset, byteLength } = source.data;
+  return {
+    name: names.of(value),
+    dims: [...shape],
+    dataType: ELEMENT_TYPE_CODES[type],
+    rawData: new Uint8Array(buffer, byteOffset, byteLength),
+  };
+}
+
+function node(
+  names: Names,
+  operation: Operation,
+  outputs: readonly Value[],
+  used: ReadonlySet<Value>,
+  i: number,
+): object {
+  return {
+    name: `${operation.operator}_${i}`,
+    opType: operation.operator,
+    input: operation.inputs.map((value) => (value === null ? '' : names.of(value))),
+    output: outputs.map((value) => (used.has(value) ? names.of(value) : '')),
+    attribute: attributes(operation.attributes),
+  };
+}
+
+/**
+ * Writes a traced function as an ONNX model: static shapes, operators of the default domain only.
+ * Every input is declared, used or not, and every output is a node of its own, whatever it shares with others.
+ */
+export function writeModel(traced: TracedFunction, notes: ModelNotes = {}): Uint8Array {
+  const names = new Names(traced.inputs);
+  const { operations, constants, used } = reachable(traced.graph, traced.outputs.values());
+  const copies = [...traced.outputs].map(([name, value]) => ({
+    name: `output ${name}`,
+    opType: 'Identity',
+    input: [names.of(value)],
+    output: [name],
+  }));
+  const model = {
+    irVersion: IR_VERSION,
+    producerName: '@drf/engine',
+    docString: notes.description ?? '',
+    opsetImport: [{ domain: '', version: OPSET }],
+    metadataProps: Object.entries(notes.metadata ?? {}).map(([key, value]) => ({ key, value })),
+    graph: {
+      name: notes.name ?? 'traced',
+      input: [...traced.inputs].map(([name, value]) => valueInfo(name, value)),
+      output: [...traced.outputs].map(([name, value]) => valueInfo(name, value)),
+      initializer: constants.map((value) => initializer(names, value)),
+      node: [...operations.map(({ operation, outputs }, i) => node(names, operation, outputs, used, i)), ...copies],
+    },
+  };
+  return ModelProto.encode(ModelProto.fromObject(model)).finish();
+}
