@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile as writeWhole } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import writeFile from 'write-file-atomic';
+import replaceFile from 'write-file-atomic';
 import { DataError } from '@drf/tensor';
 
 /**
@@ -10,10 +10,9 @@ import { DataError } from '@drf/tensor';
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(
-      path,
-      typeof content === 'string' ? content : Buffer.from(content.buffer, content.byteOffset, content.byteLength),
-    );
+    // write-file-atomic's own write is a single call, which a disk that fills up cuts short without an error, and which
+    // takes 2 GiB at most; Node's writeFile goes on until all is written or fails.
+    await replaceFile(path, '', { tmpfileCreated: (temporary) => writeWhole(temporary, content) });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new DataError(

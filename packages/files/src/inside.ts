@@ -1,21 +1,35 @@
-import { realpath } from 'node:fs/promises';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { lstat, realpath } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DataError } from '@drf/tensor';
 
 /**
  * Resolves a path that came with the data (a CSV's image column) inside the folder that the user named. Links are
  * followed first, so a link cannot lead out either.
  * @returns the absolute path; the file itself need not exist
- * @throws DataError when the path leads outside the folder or holds a NUL byte.
+ * @throws DataError when the path leads outside the folder, holds a NUL byte, or goes through a broken link.
  */
 export async function resolveInside(root: string, path: string): Promise<string> {
   if (path.includes('\0')) throw escape(root, path);
-  const absoluteRoot = await realpath(root).catch(() => resolve(root));
-  const candidate = resolve(absoluteRoot, path);
-  if (!isInside(absoluteRoot, candidate)) throw escape(root, path);
-  const real = await realpath(candidate).catch(() => candidate);
-  if (!isInside(absoluteRoot, real)) throw escape(root, path);
+  const namedRoot = resolve(root);
+  const realRoot = await realpath(namedRoot).catch(() => namedRoot);
+  const candidate = resolve(namedRoot, path);
+  if (!isInside(namedRoot, candidate) && !isInside(realRoot, candidate)) throw escape(root, path);
+  const real = await followLinks(candidate);
+  if (real === undefined || !isInside(realRoot, real)) throw escape(root, path);
   return real;
+}
+
+/** The real place of a path whose last parts need not exist; nothing for a link that leads nowhere. */
+async function followLinks(path: string): Promise<string | undefined> {
+  const real = await realpath(path).catch(() => undefined);
+  if (real !== undefined) return real;
+  const isBrokenLink = await lstat(path).then(
+    (stats) => stats.isSymbolicLink(),
+    () => false,
+  );
+  if (isBrokenLink) return undefined;
+  const folder = dirname(path) === path ? path : await followLinks(dirname(path));
+  return folder === undefined ? undefined : join(folder, basename(path));
 }
 
 function isInside(root: string, candidate: string): boolean {

@@ -1,13 +1,20 @@
-import { open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { DataError } from '@drf/tensor';
 
+/** Without waiting: opening a pipe that nobody writes to would never end. Windows has no such flag. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** Bytes asked for in one read. Node's own readFile refuses files of 2 GiB, which checkpoints reach. */
+const CHUNK_BYTES = 64 * 1024 * 1024;
+
 /**
- * Reads a file of bounded size.
+ * Reads a file of bounded size, as long as it was when it was opened.
  * @throws DataError naming the file when it is missing, not a file, or larger than `maximumBytes`.
  */
 export async function readBounded(path: string, maximumBytes: number): Promise<Buffer> {
-  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+  const handle = await open(path, OPEN_FLAGS).catch((error: NodeJS.ErrnoException) => {
     throw new DataError(
       {
         subject: `Reading ${path}`,
@@ -31,10 +38,21 @@ export async function readBounded(path: string, maximumBytes: number): Promise<B
         remedy: 'shrink the file or raise the limit',
       });
     }
-    return await handle.readFile();
+    return await readUpTo(handle, stats.size);
   } finally {
     await handle.close();
   }
+}
+
+async function readUpTo(handle: FileHandle, bytes: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(bytes);
+  let filled = 0;
+  while (filled < bytes) {
+    const { bytesRead } = await handle.read(buffer, filled, Math.min(CHUNK_BYTES, bytes - filled), filled);
+    if (bytesRead === 0) break; // it became shorter meanwhile
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
 }
 
 /** {@link readBounded}, parsed. @throws DataError naming the file and the parser's complaint. */

@@ -84,7 +84,15 @@ function parseHeader(
   }
   const { __metadata__: metadata = {}, ...rest } = header as Record<string, unknown>;
   const entries = new Map(Object.entries(rest).map(([name, value]) => [name, checkEntry(name, value, subject)]));
-  return { entries, metadata: metadata as { [name: string]: string } };
+  return { entries, metadata: checkMetadata(metadata, subject) };
+}
+
+function checkMetadata(value: unknown, subject: string): { [name: string]: string } {
+  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (isRecord && Object.values(value).every((text) => typeof text === 'string')) {
+    return value as { [name: string]: string };
+  }
+  throw refuse(subject, '__metadata__ that maps names to texts', JSON.stringify(value).slice(0, 100));
 }
 
 function checkEntry(name: string, value: unknown, subject: string): Entry {
@@ -94,7 +102,7 @@ function checkEntry(name: string, value: unknown, subject: string): Entry {
   if (!Array.isArray(shape) || !shape.every(isCount) || !Array.isArray(offsets) || offsets.length !== 2) {
     throw refuse(subject, `shape and offsets of "${name}"`, JSON.stringify(value).slice(0, 100));
   }
-  if (dtype === undefined || !(dtype in DTYPES)) {
+  if (dtype === undefined || !Object.hasOwn(DTYPES, dtype)) {
     throw refuse(subject, `dtype ${Object.keys(DTYPES).join(' or ')} for "${name}"`, String(dtype));
   }
   const [begin, end] = offsets as [number, number];
