@@ -1,1 +1,5 @@
-export {};
+export { train, type TrainOptions, type TrainResult } from './train.js';
+export { Trainer, type TrainerEvents, type TrainerOptions, type TrainerOutcome } from './trainer.js';
+export { createDisplay, type Display, type Job } from './display.js';
+export { loadExperiment } from './load-experiment.js';
+export { EXPERIMENTS } from './experiments/index.js';

@@ -1,8 +1,21 @@
 export { experimentSchema, type DatasetConfig, type ExperimentConfig, type ExperimentInput } from './schema.js';
 export { defineExperiment, parseExperiment } from './parse.js';
 export { addConfigFlags, mergeConfig, overridesFrom } from './flags.js';
+export {
+  openExperimentData,
+  openExperimentDataset,
+  reopenSplits,
+  SPLIT_NAMES,
+  type ExperimentData,
+  type SplitName,
+} from './data.js';
+export { startSession, type Session } from './session.js';
+export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
+export { gatherBatch, memoryRows, type FeatureRows, type FeatureSet } from './feature-set.js';
 export { createMethod } from './method.js';
+export { Predictor, type Predictions } from './predictor.js';
 export { readVersions, type Versions } from './versions.js';
 export { RunFolder, type BestCheckpoint, type MetricRow, type RunDescription } from './run-folder.js';
-export { gatherBatch, memoryRows, type FeatureRows, type FeatureSet } from './feature-set.js';
-export { Predictor, type Predictions } from './predictor.js';
+export { trainingReport, writeTrainingReport } from './report/training-report.js';
+export { lineChartFigure, renderLineChart, type Line, type LineChart } from './report/chart.js';
+export { escapeHtml, htmlPage, htmlTable } from './report/html.js';

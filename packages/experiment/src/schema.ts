@@ -10,7 +10,7 @@ const dataset = z.strictObject({
   name: z.enum(['embedded', 'mvsa-single', 'mvsa-multiple', 'tumemo', 'posts']).describe('data set'),
   root: z.string().optional().describe('folder of the data set'),
   file: z.string().optional().describe('file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts'),
-  splits: z.string().optional().describe('split file with ids of train, val and test'),
+  splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
   trainSplit: z.string().optional().describe('published split file (JSON array) of the training posts'),
   valSplit: z.string().optional().describe('published split file of the validation posts'),
   testSplit: z.string().optional().describe('published split file of the test posts'),
@@ -24,7 +24,7 @@ const dataset = z.strictObject({
 const encoders = z.strictObject({
   image: z.string().default('embedded').describe('embedded, or transformers:<hub id or folder>'),
   text: z.string().default('embedded').describe('embedded, or transformers:<hub id or folder>'),
-  batchSize: whole(1).default(32).describe('posts encoded at once'),
+  batchSize: whole(1).optional().describe('posts encoded at once (default: as the encoder likes it)'),
 });
 
 /** Switches of the paper's Table 4. */
