@@ -1,0 +1,92 @@
+import type { ExperimentData, Session } from '@drf/experiment';
+import type { ClassificationReport } from '@drf/metrics';
+import type { TrainingPosition } from '@drf/model';
+import { formatTable, percent, startProgress, type Progress } from '@drf/terminal';
+import type { StepLosses } from './finite.js';
+import type { TrainerEvents } from './trainer.js';
+
+/** A progress display whose total becomes known with the first update. */
+export interface Job {
+  readonly update: (done: number, total: number) => void;
+  readonly stop: () => void;
+}
+
+/** What a person sees while training. Everything goes to standard error; results go to standard output. */
+export interface Display extends TrainerEvents {
+  data(data: ExperimentData): void;
+  session(session: Session): void;
+  job(label: string, unit: string): Job;
+  warn(message: string): void;
+  /** Ends what is being drawn. */
+  end(): void;
+}
+
+const SHOWN_WARNINGS = 5;
+
+/** Shows tables and progress; nothing at all when `silent`. */
+export function createDisplay(silent: boolean): Display {
+  const print = (text: string): void => void (silent || process.stderr.write(`${text}\n`));
+  let bar: Progress | undefined;
+  let warnings = 0;
+  return {
+    data: ({ dataset, splits, notes }) => {
+      const { rows, kept, reasons } = dataset.ledger.toJSON();
+      const drops = reasons.map(({ reason, count }) => [`dropped: ${reason}`, String(count)]);
+      print(`Data set ${dataset.name}, classes ${dataset.classes.join(', ')}`);
+      print(formatTable(['', 'posts'], [['rows', String(rows)], ...drops, ['kept', String(kept)]]));
+      const sizes = Object.entries(splits).map(([name, records]) => `${name} ${records.length}`);
+      print(`Splits: ${sizes.join(', ')}`);
+      for (const note of notes) print(`note: ${note}`);
+    },
+    session: ({ engine, image, text }) => print(`Engine ${engine.name}; encoders ${image.id}, ${text.id}`),
+    job: (label, unit) => {
+      let progress: Progress | undefined;
+      return {
+        update: (done, total) => {
+          progress ??= startProgress({ label, total, unit, silent });
+          progress.update(done);
+        },
+        stop: () => progress?.stop(),
+      };
+    },
+    warn: (message) => {
+      warnings++;
+      if (warnings <= SHOWN_WARNINGS) print(`left out: ${message}`);
+      if (warnings === SHOWN_WARNINGS + 1) print('left out: further posts; the ledger lists them all');
+    },
+    onStep: (position: TrainingPosition, totalSteps: number, losses: StepLosses) => {
+      bar ??= startProgress({ label: 'Training', total: totalSteps, unit: 'steps', silent });
+      bar.update(position.step, describe(losses));
+    },
+    onEpoch: (epoch, train, val, isBest) => {
+      bar?.stop();
+      bar = undefined;
+      print(`Epoch ${epoch}: loss ${train.total.toFixed(4)}${validation(val)}${isBest ? ' (best so far)' : ''}`);
+    },
+    end: () => bar?.stop(),
+  };
+}
+
+/** "loss 1.234 (distribution 0.800, classification 0.434)" */
+function describe({ total, parts }: StepLosses): string {
+  const named = Object.entries(parts).map(([name, loss]) => `${shortName(name)} ${loss.toFixed(3)}`);
+  return `loss ${total.toFixed(3)} (${named.join(', ')})`;
+}
+
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  distribution: 'dis',
+  sampleImageToText: 'rec i→t',
+  sampleTextToImage: 'rec t→i',
+  distributionImageToText: 'rec Q i→t',
+  distributionTextToImage: 'rec Q t→i',
+  classification: 'cls',
+};
+
+function shortName(part: string): string {
+  return SHORT_NAMES[part] ?? part;
+}
+
+function validation(report: ClassificationReport | undefined): string {
+  if (report === undefined) return '';
+  return `, validation accuracy ${percent(report.accuracy)} %, weighted F1 ${percent(report.weightedF1)} %`;
+}

@@ -1,0 +1,14 @@
+import { defineExperiment } from '@drf/experiment';
+
+/**
+ * DRF on TumEmo's seven emotions (Table 1), with the frozen embedded encoders and a feature space of 256.
+ * Command:  pnpm train tumemo --dataset.root DIR
+ * Paper:    accuracy 69.6, weighted F1 69.6 on clean posts (fine-tuned encoders).
+ * Expected: not measured here; the data was not at hand.
+ */
+export default defineExperiment({
+  name: 'tumemo',
+  dataset: { name: 'tumemo' },
+  model: { dim: 256 },
+  training: { epochs: 4, checkpointEvery: 2000 },
+});

@@ -1,0 +1,109 @@
+import { join } from 'node:path';
+import { addConfigFlags, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
+import { createProgram, EXIT, ExitRequest, interruptSignal, runApp, wholeNumber } from '@drf/terminal';
+import { ConfigurationError } from '@drf/tensor';
+import { createDisplay } from './display.js';
+import { EXPERIMENTS } from './experiments/index.js';
+import { loadExperiment } from './load-experiment.js';
+import { train, type TrainResult } from './train.js';
+
+interface MainOptions extends Record<string, unknown> {
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly resume?: string;
+  readonly cache: string;
+  readonly stopAfter?: number;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+const program = createProgram('train', 'Trains a sentiment model on image-text posts.', [
+  ['pnpm train quickstart', 'the embedded data; nothing is downloaded'],
+  ['pnpm train mvsa-s --dataset.root DIR --seed 1', 'DRF on MVSA-Single'],
+  ['pnpm train mvsa-s --dataset.root DIR --method concatenation', 'the simplest method to compare with'],
+  ['pnpm train mvsa-s --dataset.root DIR --training.disruption random:0.6:C+D', 'with disrupted posts'],
+  ['pnpm train my-experiment.json --out runs/mine', 'your own experiment file'],
+  ['pnpm train --resume runs/mvsa-s-drf-seed0', 'go on where an interrupted run stopped'],
+])
+  .argument('[experiment]', `${[...EXPERIMENTS.keys()].join(', ')}, or a .json, .js or .ts file`)
+  .option('--out <folder>', 'run folder (default: runs/NAME-METHOD-seedSEED)')
+  .option('--overwrite', 'start anew when the run folder holds a run')
+  .option('--resume <run>', 'go on with an interrupted run, exactly as if it had not stopped')
+  .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
+  .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+  .option('--quiet', 'no progress')
+  .option('--json', 'print the result as JSON; no progress');
+addConfigFlags(program);
+program.action(async (experiment: string | undefined, options: MainOptions) => {
+  const { config, run } = await prepare(experiment, options);
+  const display = createDisplay(options.quiet === true || options.json === true);
+  const interrupt = interruptSignal(() => {
+    process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
+  });
+  try {
+    const { cache, stopAfter } = options;
+    const result = await train({
+      config,
+      run,
+      resume: options.resume !== undefined,
+      cache,
+      display,
+      signal: interrupt.signal,
+      stopAfterEpochs: stopAfter,
+    });
+    report(result, options.json === true);
+    if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
+  } finally {
+    interrupt.release();
+  }
+});
+
+/** A new run, or the one to go on with; its own configuration then decides, and changes are refused. */
+async function prepare(
+  experiment: string | undefined,
+  options: MainOptions,
+): Promise<{ config: ExperimentConfig; run: RunFolder }> {
+  const overrides = overridesFrom(options);
+  if (options.resume !== undefined) {
+    const changed = Object.keys(overrides);
+    if (experiment !== undefined || changed.length > 0 || options.out !== undefined) {
+      throw new ConfigurationError({
+        subject: '--resume',
+        expected: 'no other experiment, option or folder: a run goes on as it was configured',
+        received: experiment ?? (changed.join(', ') || '--out'),
+        remedy: 'leave it out, or start a new run',
+      });
+    }
+    const run = await RunFolder.open(options.resume);
+    return { config: (await run.readDescription()).config, run };
+  }
+  if (experiment === undefined) {
+    throw new ConfigurationError({
+      subject: 'train',
+      expected: `an experiment: ${[...EXPERIMENTS.keys()].join(', ')}, or a file`,
+      received: 'none',
+      remedy: 'begin with: pnpm train quickstart',
+    });
+  }
+  const config = await loadExperiment(experiment, overrides);
+  const out = options.out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}`);
+  return { config, run: await RunFolder.create(out, { overwrite: options.overwrite === true }) };
+}
+
+function report(result: TrainResult, asJson: boolean): void {
+  if (asJson) {
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    return;
+  }
+  const { outcome, run, selected } = result;
+  if (outcome === 'interrupted') {
+    process.stdout.write(`Stopped. Go on with: pnpm train --resume ${run}\n`);
+    return;
+  }
+  const early = outcome === 'stopped-early' ? ' (stopped early: no better epoch for a while)' : '';
+  const epoch = selected === undefined ? '' : `; result: epoch ${selected.epoch}`;
+  process.stdout.write(`Trained${early}${epoch}.\nRun:      ${run}\nReport:   ${result.report}\n`);
+  process.stdout.write(`Evaluate: pnpm eval ${run}\n`);
+}
+
+await runApp(program);

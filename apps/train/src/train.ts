@@ -1,0 +1,173 @@
+import { saveSplits, type LedgerReport } from '@drf/datasets';
+import { writeManifest, parseStrategy } from '@drf/disruption';
+import {
+  createMethod,
+  encodeRecords,
+  openExperimentData,
+  openExperimentDataset,
+  readVersions,
+  reopenSplits,
+  RunFolder,
+  SPLIT_NAMES,
+  startSession,
+  writeTrainingReport,
+  type EncodedRecords,
+  type ExperimentConfig,
+  type ExperimentData,
+  type Session,
+} from '@drf/experiment';
+import { writeJsonAtomic } from '@drf/files';
+import { DataError } from '@drf/tensor';
+import type { Display } from './display.js';
+import { Trainer, type TrainerOutcome } from './trainer.js';
+import type { Selected } from './selection.js';
+
+export interface TrainOptions {
+  readonly config: ExperimentConfig;
+  readonly run: RunFolder;
+  /** Go on from the run's last checkpoint. */
+  readonly resume: boolean;
+  /** Folder of the feature cache. */
+  readonly cache: string;
+  readonly display: Display;
+  readonly signal?: AbortSignal;
+  readonly stopAfterEpochs?: number;
+}
+
+export interface TrainResult {
+  readonly outcome: TrainerOutcome;
+  readonly run: string;
+  readonly selected: Selected | undefined;
+  readonly report: string;
+}
+
+/** Data → features → model → steps → checkpoints → report: a whole training run. */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const { config, run, display, resume } = options;
+
+  // data
+  const data = await openData(options);
+  display.data(data);
+
+  // features, after disruption
+  const session = await startSession(config);
+  display.session(session);
+  const [trainPosts, valPosts] = await encodeSplits(options, session, data);
+  const ledger = data.dataset.ledger.toJSON();
+  const { classes } = data.dataset;
+
+  // model
+  const shapes = { imageDim: session.image.outputDim, textDim: session.text.outputDim, classes: classes.length };
+  const method = createMethod(config, shapes);
+
+  // what the run was made of
+  if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
+
+  // steps
+  const trainer = await Trainer.create({
+    config,
+    classes,
+    method,
+    engine: session.engine,
+    run,
+    train: trainPosts.set,
+    val: valPosts.set,
+    events: display,
+    signal: options.signal,
+    stopAfterEpochs: options.stopAfterEpochs,
+    resume,
+  });
+  try {
+    const outcome = await trainer.fit();
+    display.end();
+    return { outcome, run: run.path, selected: trainer.selected, report: await writeTrainingReport(run, ledger) };
+  } finally {
+    display.end();
+    await trainer.dispose();
+    await session.dispose();
+  }
+}
+
+async function openData({ config, run, resume, display }: TrainOptions): Promise<ExperimentData> {
+  const progress = display.job('Reading the data set', 'posts');
+  try {
+    if (!resume) return await openExperimentData(config.dataset, progress.update);
+    const dataset = await openExperimentDataset(config.dataset, progress.update);
+    return await reopenSplits(dataset, run.file('splits'));
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Training and validation posts, disrupted alike (protocol: modality-random disrupts in training and inference). */
+async function encodeSplits(
+  { config, cache, display, signal }: TrainOptions,
+  session: Session,
+  data: ExperimentData,
+): Promise<[EncodedRecords, EncodedRecords]> {
+  const strategy = parseStrategy(config.training.disruption);
+  const encode = (split: 'train' | 'val'): Promise<EncodedRecords> =>
+    encodeRecords({
+      dataset: data.dataset,
+      records: data.splits[split],
+      strategy,
+      seed: config.seed,
+      session,
+      cache,
+      batchSize: config.encoders.batchSize,
+      job: (label) => display.job(`${label} of split ${split}`, 'posts'),
+      onRowError: (message) => display.warn(message),
+      signal,
+    });
+  const trainPosts = await encode('train');
+  if (trainPosts.set.ids.length === 0) {
+    throw new DataError({
+      subject: `Training split of ${data.dataset.name}`,
+      expected: 'at least one usable post',
+      received: 'none',
+      remedy: 'look at the ledger (pnpm data inspect) and at the split files',
+    });
+  }
+  return [trainPosts, await encode('val')];
+}
+
+async function describeRun(
+  { config, run }: TrainOptions,
+  session: Session,
+  data: ExperimentData,
+  encoded: readonly EncodedRecords[],
+  ledger: LedgerReport,
+): Promise<void> {
+  const { dataset } = data;
+  const { trainFraction: train, valFraction: val, splitSeed: seed } = config.dataset;
+  await saveSplits(
+    run.file('splits'),
+    Object.fromEntries(SPLIT_NAMES.map((name) => [name, data.splits[name].map(({ id }) => id)])),
+    { dataset: dataset.name, seed, fractions: { train, val, test: 1 - train - val } },
+  );
+  await writeJsonAtomic(run.file('ledger.json'), ledger);
+  const size = config.dataset.imageSize;
+  await writeManifest(
+    run.file('manifest.jsonl'),
+    {
+      seed: config.seed,
+      strategy: parseStrategy(config.training.disruption),
+      source: `${dataset.name}, splits train and val`,
+      imageSize: { width: size, height: size },
+    },
+    encoded.flatMap(({ entries }) => entries),
+  );
+  await run.writeDescription({
+    config,
+    classes: dataset.classes,
+    encoders: { image: session.image.id, text: session.text.id },
+    shapes: {
+      imageDim: session.image.outputDim,
+      textDim: session.text.outputDim,
+      classes: dataset.classes.length,
+    },
+    engine: session.engine.name,
+    versions: await readVersions(),
+    createdAt: new Date().toISOString(),
+  });
+}

@@ -1,0 +1,171 @@
+import {
+  loadSplit,
+  loadSplits,
+  makeSplits,
+  openDataset,
+  recordsOfSplit,
+  selectSplit,
+  type Dataset,
+  type PostRecord,
+  type SelectedSplit,
+  type SplitFile,
+} from '@drf/datasets';
+import type { DatasetConfig } from './schema.js';
+
+export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
+export type SplitName = (typeof SPLIT_NAMES)[number];
+
+/** A data set with its posts assigned to splits. */
+export interface ExperimentData {
+  readonly dataset: Dataset;
+  readonly splits: Readonly<Record<SplitName, readonly PostRecord[]>>;
+  /** What a person should know: ids of a split file that the data set lacks, labels that differ. */
+  readonly notes: readonly string[];
+}
+
+/** Opens the data set of an experiment. @throws ConfigurationError and DataError as `openDataset` */
+export async function openExperimentDataset(
+  config: DatasetConfig,
+  onProgress?: (done: number, total: number) => void,
+): Promise<Dataset> {
+  const { name, root, file, imageSize } = config;
+  return openDataset({ name, root, file, imageSize, onProgress });
+}
+
+/**
+ * Assigns posts to splits: by split files where the experiment names any, else by the data's own split column, else
+ * drawn here (seeded, stratified).
+ */
+export async function openExperimentData(
+  config: DatasetConfig,
+  onProgress?: (done: number, total: number) => void,
+): Promise<ExperimentData> {
+  const dataset = await openExperimentDataset(config, onProgress);
+  const named = await splitFilesOf(config);
+  if (named.length > 0) return fromFiles(dataset, named, config);
+  const hasColumn = dataset.records.some((record) => record.split !== undefined);
+  return hasColumn ? fromColumn(dataset, config) : drawn(dataset, dataset.records, config);
+}
+
+/** Splits of a run again, from the ids that were saved with it. */
+export async function reopenSplits(dataset: Dataset, folder: string): Promise<ExperimentData> {
+  const splits = await loadSplits(folder);
+  const files = Object.entries(splits).map(([name, ids]): SplitFile => ({
+    path: `${folder}/${name}.json`,
+    name,
+    form: 'own',
+    ids,
+    posts: [],
+  }));
+  return fromFiles(dataset, files, {});
+}
+
+async function splitFilesOf(config: DatasetConfig): Promise<SplitFile[]> {
+  const { splits, trainSplit, valSplit, testSplit } = config;
+  const files: SplitFile[] = [];
+  if (splits !== undefined) {
+    for (const [name, ids] of Object.entries(await loadSplits(splits))) {
+      files.push({ path: `${splits}/${name}.json`, name, form: 'own', ids, posts: [] });
+    }
+  }
+  for (const [name, path] of Object.entries({ train: trainSplit, val: valSplit, test: testSplit })) {
+    if (path !== undefined) files.push({ ...(await loadSplit(path)), name });
+  }
+  return files;
+}
+
+type Limit = Pick<DatasetConfig, 'limit'>;
+
+function fromFiles(dataset: Dataset, files: readonly SplitFile[], limit: Limit): ExperimentData {
+  const splits: Record<SplitName, readonly PostRecord[]> = { train: [], val: [], test: [] };
+  const notes: string[] = [];
+  for (const file of files) {
+    if (file.ids.length === 0) continue;
+    const name = splitNameOf(file.name);
+    if (name === undefined) {
+      notes.push(`split ${file.name} is none of train, val, test and is not used`);
+      continue;
+    }
+    const selected = selectSplit(dataset, file);
+    splits[name] = selected.records;
+    notes.push(...notesOn(selected));
+  }
+  return { dataset, splits: limited(splits, limit), notes };
+}
+
+function notesOn(selected: SelectedSplit): string[] {
+  const { name, absent, disagreements } = selected;
+  const list = (ids: readonly string[]): string => ids.slice(0, 5).join(', ') + (ids.length > 5 ? ', …' : '');
+  const notes: string[] = [];
+  if (absent.length > 0) {
+    notes.push(`split ${name}: ${absent.length} posts are not in the data set (${list(absent.map(({ id }) => id))})`);
+  }
+  if (disagreements.length > 0) {
+    const ids = disagreements.map(({ id }) => id);
+    notes.push(`split ${name}: ${ids.length} posts have another label in the data set, which stands (${list(ids)})`);
+  }
+  return notes;
+}
+
+const SPELLINGS: Readonly<Record<string, SplitName>> = {
+  train: 'train',
+  training: 'train',
+  val: 'val',
+  valid: 'val',
+  validation: 'val',
+  dev: 'val',
+  test: 'test',
+};
+
+/** A split by its common spellings; none for others. */
+function splitNameOf(name: string): SplitName | undefined {
+  return SPELLINGS[name.toLowerCase()];
+}
+
+function fromColumn(dataset: Dataset, config: DatasetConfig): ExperimentData {
+  const names = [...new Set(dataset.records.flatMap((record) => record.split ?? []))];
+  const splits: Record<SplitName, readonly PostRecord[]> = { train: [], val: [], test: [] };
+  const notes: string[] = [];
+  for (const name of names) {
+    const key = splitNameOf(name);
+    if (key === undefined) notes.push(`split ${name} is none of train, val, test and is not used`);
+    else splits[key] = [...splits[key], ...recordsOfSplit(dataset, name)];
+  }
+  const without = dataset.records.filter((record) => record.split === undefined).length;
+  if (without > 0) notes.push(`${without} posts name no split and are not used`);
+  if (splits.val.length > 0) return { dataset, splits: limited(splits, config), notes };
+  const again = drawn(dataset, splits.train, { ...config, trainFraction: 1 - config.valFraction, limit: undefined });
+  return {
+    dataset,
+    splits: limited({ ...again.splits, test: splits.test }, config),
+    notes: [
+      ...notes,
+      `the data names no validation split; ${again.splits.val.length} training posts were drawn for it`,
+    ],
+  };
+}
+
+function drawn(dataset: Dataset, records: readonly PostRecord[], config: DatasetConfig): ExperimentData {
+  const { trainFraction, valFraction, splitSeed } = config;
+  const shares = { train: trainFraction, val: valFraction, test: 1 - trainFraction - valFraction };
+  const fractions = Object.fromEntries(Object.entries(shares).filter(([, share]) => share > 1e-9));
+  const made = makeSplits({ records, classes: dataset.classes }, { fractions, seed: splitSeed });
+  const byId = new Map(records.map((record) => [record.id, record]));
+  const pick = (name: SplitName): PostRecord[] => (made[name] ?? []).map((id) => byId.get(id) as PostRecord);
+  return {
+    dataset,
+    splits: limited({ train: pick('train'), val: pick('val'), test: pick('test') }, config),
+    notes: [],
+  };
+}
+
+function limited(
+  splits: Readonly<Record<SplitName, readonly PostRecord[]>>,
+  { limit }: Limit,
+): Record<SplitName, readonly PostRecord[]> {
+  return {
+    train: splits.train.slice(0, limit),
+    val: splits.val.slice(0, limit),
+    test: splits.test.slice(0, limit),
+  };
+}

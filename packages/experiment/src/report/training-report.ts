@@ -1,0 +1,104 @@
+import { writeFileAtomic } from '@drf/files';
+import type { LedgerReport } from '@drf/datasets';
+import { formatDuration, percent } from '@drf/terminal';
+import type { BestCheckpoint, MetricRow, RunDescription, RunFolder } from '../run-folder.js';
+import { lineChartFigure, type Line } from './chart.js';
+import { escapeHtml, htmlPage, htmlTable } from './html.js';
+
+type EpochRow = Extract<MetricRow, { type: 'epoch' }>;
+
+/** Writes `report.html` of a run: result, curves, epochs, data, configuration. */
+export async function writeTrainingReport(run: RunFolder, ledger: LedgerReport): Promise<string> {
+  const path = run.file('report.html');
+  const description = await run.readDescription();
+  const rows = await run.readMetrics();
+  await writeFileAtomic(path, trainingReport(description, rows, ledger, await run.readBest()));
+  return path;
+}
+
+/** The page itself. */
+export function trainingReport(
+  description: RunDescription,
+  rows: readonly MetricRow[],
+  ledger: LedgerReport,
+  best: BestCheckpoint | undefined,
+): string {
+  const { config, versions } = description;
+  const epochs = rows.filter((row) => row.type === 'epoch');
+  const seconds = epochs.reduce((sum, row) => sum + row.seconds, 0);
+  const body = [
+    `<p>${escapeHtml(config.method)} on ${escapeHtml(config.dataset.name)}, seed ${config.seed}, `,
+    `${epochs.length} of ${config.training.epochs} epochs in ${formatDuration(seconds)} on engine ${escapeHtml(description.engine)}.</p>`,
+    resultParagraph(epochs, best),
+    '<h2>Curves</h2>',
+    ...curves(epochs),
+    '<h2>Epochs</h2>',
+    epochTable(epochs),
+    '<h2>Data</h2>',
+    ledgerTable(ledger),
+    '<h2>Configuration</h2>',
+    `<pre>${escapeHtml(JSON.stringify({ config, versions, encoders: description.encoders }, null, 2))}</pre>`,
+  ];
+  return htmlPage(`Training run ${config.name}`, body.join('\n'));
+}
+
+function resultParagraph(epochs: readonly EpochRow[], best: BestCheckpoint | undefined): string {
+  const row = epochs.find(({ epoch }) => epoch === best?.epoch);
+  if (best === undefined || row === undefined) return '<p>No epoch has ended yet.</p>';
+  const scores =
+    row.valAccuracy === null || row.valWeightedF1 === null
+      ? 'without validation'
+      : `validation accuracy ${percent(row.valAccuracy)} %, weighted F1 ${percent(row.valWeightedF1)} %`;
+  return `<p>Result: epoch ${best.epoch} (${escapeHtml(best.selection)}), ${scores}.</p>`;
+}
+
+function curves(epochs: readonly EpochRow[]): string[] {
+  if (epochs.length === 0) return [];
+  const line = (name: string, value: (row: EpochRow) => number | null): Line => ({
+    name,
+    points: epochs.map((row) => [row.epoch, value(row)] as const),
+  });
+  const parts = Object.keys(epochs[0]?.trainParts ?? {});
+  return [
+    lineChartFigure({
+      title: 'Validation accuracy and weighted F1 by epoch',
+      xName: 'epoch',
+      yName: 'percent',
+      lines: [
+        line('accuracy', (row) => (row.valAccuracy === null ? null : 100 * row.valAccuracy)),
+        line('weighted F1', (row) => (row.valWeightedF1 === null ? null : 100 * row.valWeightedF1)),
+      ],
+    }),
+    lineChartFigure({
+      title: 'Parts of the training loss by epoch (mean over the steps, before their scales)',
+      xName: 'epoch',
+      yName: 'loss',
+      lines: parts.map((part) => line(part, (row) => row.trainParts[part] ?? null)),
+    }),
+  ];
+}
+
+function epochTable(epochs: readonly EpochRow[]): string {
+  const share = (value: number | null): string => (value === null ? '–' : percent(value));
+  return htmlTable(
+    'Each epoch',
+    ['epoch', 'training loss', 'validation loss', 'accuracy', 'weighted F1', 'seconds'],
+    epochs.map((row) => [
+      String(row.epoch),
+      row.trainLoss.toFixed(4),
+      row.valLoss?.toFixed(4) ?? '–',
+      share(row.valAccuracy),
+      share(row.valWeightedF1),
+      row.seconds.toFixed(1),
+    ]),
+  );
+}
+
+function ledgerTable(ledger: LedgerReport): string {
+  const rows = ledger.reasons.map(({ reason, count }) => [`dropped: ${reason}`, String(count)]);
+  return htmlTable(
+    `Posts of ${ledger.source}`,
+    ['', 'posts'],
+    [['rows', String(ledger.rows)], ['kept', String(ledger.kept)], ...rows],
+  );
+}
