@@ -2,7 +2,7 @@ import sharp, { type Sharp } from 'sharp';
 import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { decodeImage, DEFAULT_IMAGE_DECODING, readImageHeader, type ImageDecoding } from './image-decoder.js';
-import { RowError } from './row-error.js';
+import type { RowError } from './row-error.js';
 import { noiseJpeg, pngBomb, solidImage } from './testing/images.js';
 
 const at = (width: number, height: number, fit: ImageDecoding['fit'] = 'stretch'): ImageDecoding => ({

@@ -1,1 +1,57 @@
-export {};
+export { openDataset } from './open.js';
+export { DATASET_NAMES, type DatasetName, type OpenOptions } from './options.js';
+export type { ContentSource, Dataset, PostRecord } from './dataset.js';
+export { ContentDataset, type ContentDatasetOptions } from './content-dataset.js';
+export { FileSource, InlineText } from './source.js';
+export { Ledger, type DroppedRow, type LedgerNote, type LedgerReport } from './ledger.js';
+export { DROP_REASONS, RowError, type DropReason } from './row-error.js';
+export {
+  applyLabelRule,
+  combineLabels,
+  majorityLabel,
+  SENTIMENTS,
+  type Annotation,
+  type RuledLabel,
+  type Sentiment,
+} from './label-rule.js';
+export { EMOTIONS } from './folders/tumemo.js';
+export { decodeText, type TextEncoding } from './text-decoder.js';
+export {
+  decodeImage,
+  DEFAULT_IMAGE_DECODING,
+  readImageHeader,
+  type ImageDecoding,
+  type ImageFit,
+  type ImageHeader,
+} from './image-decoder.js';
+export { DEFAULT_EMBEDDED_OPTIONS, type EmbeddedOptions } from './embedded/options.js';
+export { streamPosts, type StreamOptions } from './stream-posts.js';
+export { mapAhead } from './parallel.js';
+export { makeSplits, PAPER_FRACTIONS, type SplitOptions, type Splits } from './splits/make-splits.js';
+export {
+  loadSplit,
+  loadSplits,
+  saveSplits,
+  type PublishedPost,
+  type SplitFile,
+  type SplitOrigin,
+} from './splits/split-file.js';
+export { recordsOfSplit, selectSplit, type LabelDisagreement, type SelectedSplit } from './splits/select-split.js';
+export {
+  findDuplicates,
+  type ContentDuplicates,
+  type DuplicateGroup,
+  type DuplicateReport,
+  type HashedPost,
+  type SplitOverlap,
+} from './splits/duplicates.js';
+export {
+  inspectDataset,
+  type ImageSummary,
+  type InspectOptions,
+  type Inspection,
+  type NamedRecords,
+  type TextSummary,
+} from './inspect/inspect-dataset.js';
+export type { ImageCheck } from './inspect/examine.js';
+export type { NumberSummary } from './inspect/summary.js';

@@ -18,8 +18,8 @@ describe('mapAhead', () => {
       await wait(1);
       return item;
     };
-    for await (const _ of mapAhead(Array(50).keys(), 4, task)) {
-      taken++;
+    for await (const item of mapAhead(Array(50).keys(), 4, task)) {
+      expect(item).toBe(taken++);
       await wait(1); // a slow reader
     }
     expect([started, taken, most]).toEqual([50, 50, 4]);

@@ -5,7 +5,7 @@ import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { combineLabels, type Sentiment } from '../label-rule.js';
 import { openDataset } from '../open.js';
-import { EmojiImage } from './emoji-image.js';
+import type { EmojiImage } from './emoji-image.js';
 import { EMOJI_SETS, loadEmojiSet } from './emoji-sets.js';
 import { NEUTRAL_EMOJI, NEUTRAL_WORDS, TOPICS } from './neutral.js';
 import { PATTERNS } from './sentence.js';

@@ -1,0 +1,123 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { ConfigurationError, createRandom, type Post } from '@drf/tensor';
+import { describe, expect, it } from 'vitest';
+import type { Dataset, PostRecord } from './dataset.js';
+import type { RowError } from './index.js';
+import { Ledger, openDataset, streamPosts, type StreamOptions } from './index.js';
+import { folderWith, pairFiles } from './testing/folders.js';
+import { noiseJpeg } from './testing/images.js';
+
+/** A data set whose posts are made when they are read: `imageBytes` of fresh pixels each. */
+function generated(count: number, imageBytes: number, read?: (record: PostRecord) => Promise<Post>): Dataset {
+  const records = Array.from({ length: count }, (_, i): PostRecord => ({
+    id: String(i),
+    label: i % 3,
+    image: null,
+    text: null,
+  }));
+  const ledger = new Ledger('generated');
+  ledger.keep(count);
+  const make = (record: PostRecord): Promise<Post> => {
+    const image = { width: imageBytes / 3, height: 1, data: new Uint8Array(imageBytes).fill(1) };
+    return Promise.resolve({ id: record.id, label: record.label, image, text: 'text' });
+  };
+  const unused = (): Promise<never> => Promise.reject(new Error('not used here'));
+  const classes = ['a', 'b', 'c'];
+  return { name: 'generated', classes, records, ledger, read: read ?? make, readText: unused, contentHash: unused };
+}
+
+async function idsOf(dataset: Dataset, options: StreamOptions): Promise<string[][]> {
+  const batches: string[][] = [];
+  for await (const batch of streamPosts(dataset, dataset.records, options)) batches.push(batch.map((post) => post.id));
+  return batches;
+}
+
+describe('streamPosts', () => {
+  it('gives batches in order, the last one short', async () => {
+    expect(await idsOf(generated(7, 3), { batchSize: 3 })).toEqual([['0', '1', '2'], ['3', '4', '5'], ['6']]); // prettier-ignore
+    expect(await idsOf(generated(0, 3), { batchSize: 3 })).toEqual([]);
+  });
+
+  it('shuffles by seed and epoch', async () => {
+    const order = async (seed: number, epoch: number) =>
+      (await idsOf(generated(50, 3), { batchSize: 8, shuffle: { random: createRandom(seed), epoch } })).flat();
+    const first = await order(1, 0);
+    expect(first).not.toEqual(Array.from({ length: 50 }, (_, i) => String(i)));
+    expect([...first].sort((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 50 }, (_, i) => String(i)));
+    expect(await order(1, 0)).toEqual(first);
+    expect(await order(1, 1)).not.toEqual(first);
+    expect(await order(2, 0)).not.toEqual(first);
+  });
+
+  it('keeps the order when posts are ready out of order, and reads at most `ahead` at a time', async () => {
+    let reading = 0;
+    let most = 0;
+    const dataset = generated(40, 3, async ({ id, label }) => {
+      most = Math.max(most, ++reading);
+      await wait((Number(id) * 7) % 5);
+      reading--;
+      return { id, label, image: null, text: id };
+    });
+    const batches = await idsOf(dataset, { batchSize: 4, ahead: 6 });
+    expect(batches.flat()).toEqual(dataset.records.map((record) => record.id));
+    expect(most).toBeLessThanOrEqual(6);
+    expect(most).toBeGreaterThan(3);
+  });
+
+  it('reports posts that cannot be read, fills their place with the next, and goes on', async () => {
+    const labels = [1, 2, 3, 4, 5].map((id) => `${id}\tneutral,neutral`).join('\n');
+    const jpeg = await noiseJpeg();
+    const bad = { 'data/2.jpg': jpeg.subarray(0, jpeg.length / 2), 'data/4.txt': Uint8Array.of(0xff) };
+    const root = await folderWith({
+      'labelResultAll.txt': labels,
+      ...(await pairFiles('data', [1, 2, 3, 4, 5])),
+      ...bad,
+    });
+    const dataset = await openDataset({ name: 'mvsa-single', root, imageSize: 8 });
+    const errors: [string, string][] = [];
+    const onRowError = (record: PostRecord, error: RowError) => void errors.push([record.id, error.reason]);
+    for (let epoch = 0; epoch < 2; epoch++) {
+      expect(await idsOf(dataset, { batchSize: 2, onRowError })).toEqual([['1', '3'], ['5']]); // prettier-ignore
+    }
+    expect(errors.slice(0, 2)).toEqual([['2', 'undecodable image'], ['4', 'undecodable text']]); // prettier-ignore
+    expect([dataset.ledger.rows, dataset.ledger.kept]).toEqual([5, 3]);
+    expect(dataset.ledger.dropped.map(({ id, reason }) => [id, reason])).toEqual(errors.slice(0, 2));
+    expect(dataset.ledger.dropped[0]?.detail).toMatch(/^mvsa-single post 2, image data\/2.jpg expected a whole image/);
+  });
+
+  it('does not hide errors that are no fault of a row', async () => {
+    const broken = generated(3, 3, () => Promise.reject(new TypeError('a bug')));
+    await expect(idsOf(broken, { batchSize: 2 })).rejects.toThrow('a bug');
+  });
+
+  it('stops reading when the loop is left', async () => {
+    let reads = 0;
+    const dataset = generated(1000, 3, async ({ id, label }) => {
+      reads++;
+      return { id, label, image: null, text: id };
+    });
+    for await (const batch of streamPosts(dataset, dataset.records, { batchSize: 4, ahead: 8 })) {
+      if (batch[0]?.id === '8') break;
+    }
+    expect(reads).toBeLessThan(24);
+  });
+
+  it('refuses sizes out of range by name', async () => {
+    await expect(idsOf(generated(1, 3), { batchSize: 0 })).rejects.toThrow(ConfigurationError);
+    await expect(idsOf(generated(1, 3), { batchSize: 1, ahead: 0.5 })).rejects.toThrow(
+      'streamPosts option ahead expected a whole number from 1, received 0.5',
+    );
+  });
+
+  it("stays under 1 GiB for TumEmo's 195,265 posts, here of 64 × 64 pixels (2.4 GB in all)", async () => {
+    const dataset = generated(195_265, 64 * 64 * 3);
+    let [posts, peak] = [0, 0];
+    const shuffle = { random: createRandom(1), epoch: 0 };
+    for await (const batch of streamPosts(dataset, dataset.records, { batchSize: 64, shuffle })) {
+      posts += batch.length;
+      peak = Math.max(peak, process.memoryUsage.rss());
+    }
+    expect(posts).toBe(195_265);
+    expect(peak).toBeLessThan(1024 ** 3);
+  });
+});
