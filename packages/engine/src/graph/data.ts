@@ -9,6 +9,18 @@ export function makeData(type: ElementType, size: number): ElementData {
   return type === 'bool' ? new Uint8Array(size) : new BigInt64Array(size);
 }
 
+/**
+ * Numbers in the array of their type, copied. tfjs's `cpu` backend may keep whole
+ * numbers as float32 tensors after a cast.
+ */
+export function asType(type: ElementType, numbers: ElementData): ElementData {
+  const fits = makeData(type, 0).constructor === numbers.constructor;
+  if (fits) return numbers.slice();
+  const data = makeData(type, numbers.length);
+  numbers.forEach((number: number | bigint, i: number) => (data[i] = number as never));
+  return data;
+}
+
 /** Whether every element is the first one, bit for bit as far as arithmetic sees it. */
 export function isUniform(data: ElementData): boolean {
   const first = data[0];

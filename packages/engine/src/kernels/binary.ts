@@ -1,6 +1,6 @@
 import type { Graph } from '../graph/graph.js';
 import type { Value } from '../graph/value.js';
-import { apply, choose, test } from './build.js';
+import { apply, cast, choose, test } from './build.js';
 import { defineKernel, input, type Kernel } from './kernel.js';
 
 /** tfjs kernels that are one ONNX operator of the same meaning, with a result of the operands' type. */
@@ -35,9 +35,9 @@ function floorMod(graph: Graph, a: Value, b: Value): Value {
   return fmod(apply(graph, 'Add', [fmod(a, b), b]), b);
 }
 
-/** Rounds towards −∞; ONNX's division of whole numbers rounds towards 0. */
+/** Rounds towards −∞ to int32, as tfjs does for floats too; ONNX's division of whole numbers rounds towards 0. */
 function floorDiv(graph: Graph, a: Value, b: Value): Value {
-  if (a.type !== 'int32') return apply(graph, 'Floor', [apply(graph, 'Div', [a, b])]);
+  if (a.type !== 'int32') return cast(graph, apply(graph, 'Floor', [apply(graph, 'Div', [a, b])]), 'int32');
   return apply(graph, 'Div', [apply(graph, 'Sub', [a, floorMod(graph, a, b)]), b]);
 }
 

@@ -61,8 +61,10 @@ function batchToSpace(graph: Graph, x: Value, blockShape: number[], crops: numbe
   const permutation = backend_util.getPermuted(split.length, blockShape.length);
   const shape = backend_util.getReshapedPermuted([...x.shape], blockShape, count);
   const space = graph.reshape(graph.transpose(graph.reshape(x, split), permutation), shape);
-  const begin = backend_util.getSliceBeginCoords(crops, blockShape.length);
-  return slice(graph, space, begin, backend_util.getSliceSize(shape, crops, blockShape.length));
+  // tfjs names the batch and the block's axes only; the rest stays whole
+  const rest = shape.slice(1 + blockShape.length);
+  const begin = [...backend_util.getSliceBeginCoords(crops, blockShape.length), ...rest.map(() => 0)];
+  return slice(graph, space, begin, [...backend_util.getSliceSize(shape, crops, blockShape.length), ...rest]);
 }
 
 export const PADDING_KERNELS: readonly Kernel[] = [

@@ -1,9 +1,8 @@
 import { backend_util } from '@tensorflow/tfjs';
 import { sizeOf } from '@drf/tensor';
 import type { Value } from '../graph/value.js';
-import { apply } from './build.js';
 import { channelsBack, channelsFirst } from './channels.js';
-import { outputShapeFirst, paddingOf, windowAttributes } from './convolution.js';
+import { outputShapeFirst, windowAttributes } from './convolution.js';
 import { backToInput } from './convolution-gradients.js';
 import { defineKernel, input, type Kernel } from './kernel.js';
 
@@ -61,25 +60,16 @@ const maxPoolGradient = defineKernel<PoolAttributes>('MaxPoolGrad', (graph, inpu
   return channelsBack(graph, graph.reshape(flat, first.shape));
 });
 
-/** How many elements of a row each window covers, padding aside. */
-function coverage(size: number, out: number, stride: number, window: number, before: number): number[] {
-  return Array.from({ length: out }, (_, i) => {
-    const start = i * stride - before;
-    return Math.min(size, start + window) - Math.max(0, start);
-  });
-}
-
-/** Spreads each gradient evenly over its window: a transposed convolution with ones. */
+/**
+ * Spreads each gradient evenly over its window: a transposed convolution with equal weights. As in tfjs a window's
+ * share is one over its full size, padding included.
+ */
 const averagePoolGradient = defineKernel<PoolAttributes>('AvgPoolGrad', (graph, inputs, attributes) => {
   const info = poolInfo(input(inputs, 'input'), attributes);
-  const [top, left] = paddingOf(info);
-  const rows = coverage(info.inHeight, info.outHeight, info.strideHeight, info.filterHeight, top);
-  const columns = coverage(info.inWidth, info.outWidth, info.strideWidth, info.filterWidth, left);
-  const shares = Float32Array.from(rows.flatMap((row) => columns.map((column) => 1 / (row * column))));
-  const share = graph.constant(shares, [1, 1, info.outHeight, info.outWidth], 'float32');
-  const dy = apply(graph, 'Mul', [channelsFirst(graph, input(inputs, 'dy')), share]);
-  const ones = graph.broadcast(graph.scalar(1), [info.inChannels, 1, info.filterHeight, info.filterWidth]);
-  return channelsBack(graph, backToInput(graph, dy, ones, info, info.inChannels));
+  const share = graph.scalar(1 / (info.filterHeight * info.filterWidth));
+  const weights = graph.broadcast(share, [info.inChannels, 1, info.filterHeight, info.filterWidth]);
+  const dy = channelsFirst(graph, input(inputs, 'dy'));
+  return channelsBack(graph, backToInput(graph, dy, weights, info, info.inChannels));
 });
 
 export const POOLING_KERNELS: readonly Kernel[] = [

@@ -3,18 +3,21 @@ import type { Graph } from '../graph/graph.js';
 import { reduce, type Reduction } from '../graph/reduce.js';
 import { normalizeAxes } from '../graph/shapes.js';
 import type { Value } from '../graph/value.js';
-import { cast } from './build.js';
+import { cast, choose } from './build.js';
 import { defineKernel, input, type Kernel } from './kernel.js';
 
 interface ReductionAttributes {
+  /** How tfjs names the axes of Max alone. */
+  readonly reductionIndices?: number | number[];
   readonly axis?: number | number[];
   readonly keepDims?: boolean;
 }
 
 function reductionKernel(name: string, emit: (graph: Graph, x: Value, axes: number[], keep: boolean) => Value): Kernel {
-  return defineKernel<ReductionAttributes>(name, (graph, inputs, { axis, keepDims }) => {
+  return defineKernel<ReductionAttributes>(name, (graph, inputs, { axis, reductionIndices, keepDims }) => {
     const x = input(inputs, 'x');
-    return emit(graph, x, util.parseAxisParam(axis as number[], [...x.shape]), keepDims === true);
+    const axes = util.parseAxisParam((reductionIndices ?? axis) as number[], [...x.shape]);
+    return emit(graph, x, axes, keepDims === true);
   });
 }
 
@@ -56,6 +59,19 @@ const cumsum = defineKernel<CumulativeAttributes>('Cumsum', (graph, inputs, { ax
   return graph.operation('CumSum', [x, place], x.shape, x.type, attributes);
 });
 
+/** Each output is the product of a row of inputs of which a triangle counts; ONNX has no cumulative product. */
+const cumprod = defineKernel<CumulativeAttributes>('Cumprod', (graph, inputs, { axis, exclusive, reverse }) => {
+  const x = input(inputs, 'x');
+  const [along] = normalizeAxes([axis], x.shape.length) as [number];
+  const size = x.shape[along] as number;
+  const counts = (to: number, from: number): boolean => (from === to ? !exclusive : reverse ? from > to : from < to);
+  const triangle = Uint8Array.from({ length: size * size }, (_, i) => Number(counts(Math.floor(i / size), i % size)));
+  const after = x.shape.slice(along + 1);
+  const rows = graph.reshape(x, [...x.shape.slice(0, along), 1, size, ...after]); // [..., 1, from, ...]
+  const mask = graph.constant(triangle, [size, size, ...after.map(() => 1)], 'bool'); // [to, from, 1 ...]
+  return reduce(graph, 'ReduceProd', choose(graph, mask, rows, 1), [along + 1], false);
+});
+
 const topK = defineKernel<{ readonly k: number; readonly sorted: boolean }>('TopK', (graph, inputs, { k, sorted }) => {
   const x = input(inputs, 'x');
   const shape = [...x.shape.slice(0, -1), k];
@@ -81,5 +97,6 @@ export const REDUCTION_KERNELS: readonly Kernel[] = [
   argument('ArgMax'),
   argument('ArgMin'),
   cumsum,
+  cumprod,
   topK,
 ];

@@ -4,7 +4,6 @@ import type { Operation, Value } from '../graph/value.js';
 export interface ReachableParts {
   readonly operations: readonly { readonly operation: Operation; readonly outputs: readonly Value[] }[];
   readonly constants: readonly Value[];
-  readonly used: ReadonlySet<Value>;
 }
 
 /** What the outputs depend on, in an order of computation; nothing else has to be computed. */
@@ -17,5 +16,5 @@ export function reachable(graph: Graph, outputs: Iterable<Value>): ReachablePart
     made.operation.inputs.forEach((value) => value && used.add(value));
   }
   const constants = [...used].filter((value) => value.source.kind === 'constant');
-  return { operations: operations.reverse(), constants, used };
+  return { operations: operations.reverse(), constants };
 }

@@ -59,18 +59,12 @@ function initializer(names: Names, value: Value): object {
   };
 }
 
-function node(
-  names: Names,
-  operation: Operation,
-  outputs: readonly Value[],
-  used: ReadonlySet<Value>,
-  i: number,
-): object {
+function node(names: Names, operation: Operation, outputs: readonly Value[], i: number): object {
   return {
     name: `${operation.operator}_${i}`,
     opType: operation.operator,
     input: operation.inputs.map((value) => (value === null ? '' : names.of(value))),
-    output: outputs.map((value) => (used.has(value) ? names.of(value) : '')),
+    output: outputs.map((value) => names.of(value)),
     attribute: attributes(operation.attributes),
   };
 }
@@ -81,7 +75,7 @@ function node(
  */
 export function writeModel(traced: TracedFunction, notes: ModelNotes = {}): Uint8Array {
   const names = new Names(traced.inputs);
-  const { operations, constants, used } = reachable(traced.graph, traced.outputs.values());
+  const { operations, constants } = reachable(traced.graph, traced.outputs.values());
   const copies = [...traced.outputs].map(([name, value]) => ({
     name: `output ${name}`,
     opType: 'Identity',
@@ -99,7 +93,7 @@ export function writeModel(traced: TracedFunction, notes: ModelNotes = {}): Uint
       input: [...traced.inputs].map(([name, value]) => valueInfo(name, value)),
       output: [...traced.outputs].map(([name, value]) => valueInfo(name, value)),
       initializer: constants.map((value) => initializer(names, value)),
-      node: [...operations.map(({ operation, outputs }, i) => node(names, operation, outputs, used, i)), ...copies],
+      node: [...operations.map(({ operation, outputs }, i) => node(names, operation, outputs, i)), ...copies],
     },
   };
   return ModelProto.encode(ModelProto.fromObject(model)).finish();

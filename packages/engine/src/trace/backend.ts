@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError } from '@drf/tensor';
 import type { Graph } from '../graph/graph.js';
 import { baseOf, constantData, type ElementData, type ElementType, type Value } from '../graph/value.js';
-import { expandData } from '../graph/data.js';
+import { asType, expandData } from '../graph/data.js';
 import { placeInUserCode } from './place.js';
 
 /** The tfjs backend whose tensors are values of a graph. */
@@ -69,8 +69,9 @@ export class TracingBackend extends tf.KernelBackend {
     if (isHandle(tensor.dataId)) return tensor.dataId.value;
     const known = this.foreign.get(tensor.dataId);
     if (known !== undefined) return this.graph.reshape(known, tensor.shape);
+    const type = tensor.dtype as ElementType;
     const data = tf.engine().readSync(tensor.dataId) as ElementData;
-    const value = this.graph.constant(data.slice(), tensor.shape, tensor.dtype as ElementType);
+    const value = this.graph.constant(asType(type, data), tensor.shape, type);
     this.foreign.set(tensor.dataId, value);
     return value;
   }
@@ -90,8 +91,7 @@ export class TracingBackend extends tf.KernelBackend {
         received: `a ${dtype} tensor, ${placeInUserCode()}`,
       });
     }
-    const data = (values as ElementData).slice();
-    const handle: DataHandle = { value: this.graph.constant(data, shape, dtype as ElementType) };
+    const handle: DataHandle = { value: this.graph.constant(asType(dtype, values as ElementData), shape, dtype) };
     return handle;
   }
 

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { sizeOf } from '@drf/tensor';
 import type { Graph } from '../graph/graph.js';
+import { asType } from '../graph/data.js';
 import { broadcastShapes } from '../graph/shapes.js';
 import { baseOf, constantData, type ElementData, type ElementType, type Value } from '../graph/value.js';
 import type { Kernel } from '../kernels/kernel.js';
@@ -44,7 +45,7 @@ function compute(
   const outputs = (Array.isArray(result) ? result : [result]).map((info) => ({
     shape: info.shape,
     type: info.dtype as ElementType,
-    data: (backend.readSync(info.dataId) as ElementData).slice(),
+    data: asType(info.dtype as ElementType, backend.readSync(info.dataId) as ElementData),
   }));
   infos.forEach(([, info]) => backend.disposeData(info.dataId, true));
   (Array.isArray(result) ? result : [result]).forEach((info) => backend.disposeData(info.dataId, true));
