@@ -1,2 +1,25 @@
+export type {
+  Encoder,
+  EncoderDescription,
+  FrozenEncoder,
+  ImageEncoder,
+  TextEncoder,
+  TokenFeatures,
+  TokenTensors,
+  TrainableEncoder,
+  TrainableImageEncoder,
+  TrainableTextEncoder,
+} from './contract.js';
 export { createEmbeddedImageEncoder, EMBEDDED_IMAGE_SIZE } from './embedded/image-encoder.js';
 export { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
+export { resizeImage } from './images.js';
+export { featureKey, hashContent } from './cache/keys.js';
+export {
+  openFeatureCache,
+  type CachedEncoder,
+  type FeatureCache,
+  type FeatureCacheStats,
+} from './cache/feature-cache.js';
+export { encodeWithCache, type EncodeOptions, type EncodeProgress } from './cache/encode-with-cache.js';
+export type { EncodeItem } from './cache/encode-batch.js';
+export type { FeatureStore } from './cache/feature-store.js';
