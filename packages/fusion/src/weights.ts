@@ -32,8 +32,11 @@ export function logPairWeights(densities: LogDensities, mode: WeightingMode): Pe
   return named(shifted, ['batch', 'pair']);
 }
 
-/** Stands for log 0 where a pair does not exist; exp of it is exactly 0 in float32. */
-const LOG_OF_NOTHING = -1e9;
+/**
+ * Stands for log 0 where a pair does not exist. Near float32's lowest number, since the logarithm of a pair that does
+ * exist reaches -1e12 and beyond where a queue's σ is 0, and has to stay above this one.
+ */
+const LOG_OF_NOTHING = -3e38;
 
 /**
  * Weights of the existing pairs; 0 for the others.
