@@ -55,7 +55,8 @@ export function createDisplay(silent: boolean): Display {
       if (warnings === SHOWN_WARNINGS + 1) print('left out: further posts; the ledger lists them all');
     },
     onStep: (position: TrainingPosition, totalSteps: number, losses: StepLosses) => {
-      bar ??= startProgress({ label: 'Training', total: totalSteps, unit: 'steps', silent });
+      const initial = position.step - 1;
+      bar ??= startProgress({ label: 'Training', total: totalSteps, unit: 'steps', initial, silent });
       bar.update(position.step, describe(losses));
     },
     onEpoch: (epoch, train, val, isBest) => {

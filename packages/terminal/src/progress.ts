@@ -12,6 +12,8 @@ export interface ProgressOptions {
   readonly total: number;
   /** What is counted ("posts", "steps"). */
   readonly unit: string;
+  /** Items that were done before the display started; they do not count in the rate. */
+  readonly initial?: number;
   /** Where it is drawn; a bar on a terminal, plain lines elsewhere. Default standard error. */
   readonly stream?: NodeJS.WriteStream;
   /** Nothing at all is drawn when true (`--json`, `--quiet`). */
@@ -39,10 +41,10 @@ export function startProgress(options: ProgressOptions): Progress {
 
 function describe(options: ProgressOptions, done: number, startedAt: number): { rate: string; left: string } {
   const seconds = (performance.now() - startedAt) / 1000;
-  const perSecond = done / Math.max(seconds, 1e-6);
+  const perSecond = (done - (options.initial ?? 0)) / Math.max(seconds, 1e-6);
   return {
     rate: `${perSecond >= 10 ? perSecond.toFixed(0) : perSecond.toFixed(2)} ${options.unit}/s`,
-    left: done === 0 ? '?' : formatDuration((options.total - done) / perSecond),
+    left: perSecond <= 0 ? '?' : formatDuration((options.total - done) / perSecond),
   };
 }
 
