@@ -1,1 +1,1 @@
-export {};
+export { createDataProgram } from './program.js';

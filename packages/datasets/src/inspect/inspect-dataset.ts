@@ -15,8 +15,11 @@ export interface NamedRecords {
 export interface InspectOptions {
   /** Default `headers`. */
   readonly check?: ImageCheck;
-  /** Splits for the counts and the duplicate report. Default: those that the data itself assigns. */
-  readonly splits?: readonly NamedRecords[];
+  /**
+   * Splits for the counts and the duplicate report, or a function that makes them from the records that could be read.
+   * Default: those that the data itself assigns.
+   */
+  readonly splits?: readonly NamedRecords[] | ((readable: readonly PostRecord[]) => readonly NamedRecords[]);
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -70,7 +73,7 @@ export async function inspectDataset(dataset: Dataset, options: InspectOptions =
     onProgress?.(done, dataset.records.length);
   }
   const posts = [...examined.values()];
-  const splits = options.splits ?? ownSplits(dataset);
+  const splits = splitsOf(dataset, posts, options.splits);
   const inSplit = splits.map(({ name, records }) => ({
     name,
     posts: records.flatMap(({ id }) => examined.get(id) ?? []),
@@ -90,6 +93,15 @@ export async function inspectDataset(dataset: Dataset, options: InspectOptions =
     image: summarizeImages(posts),
     duplicates: findDuplicates(hashedPosts(dataset, posts, inSplit)),
   };
+}
+
+function splitsOf(
+  dataset: Dataset,
+  posts: readonly ExaminedPost[],
+  splits: InspectOptions['splits'],
+): readonly NamedRecords[] {
+  if (typeof splits === 'function') return splits(posts.map((post) => post.record));
+  return splits ?? ownSplits(dataset);
 }
 
 /** The splits that the data itself assigns. */

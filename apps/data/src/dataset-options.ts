@@ -1,0 +1,68 @@
+import { DATASET_NAMES, openDataset, type Dataset, type DatasetName, type OpenOptions } from '@drf/datasets';
+import { oneOf, startProgress, wholeNumber, type Command, type Progress } from '@drf/terminal';
+
+/** Options that say which data set is meant; every command takes them. */
+export interface DatasetFlags {
+  readonly dataset: DatasetName;
+  readonly root?: string;
+  readonly file?: readonly string[];
+  readonly classes?: readonly string[];
+  readonly imageSize?: number;
+  readonly embeddedSeed?: number;
+  readonly quiet?: boolean;
+}
+
+/** Collects an option that may be given several times. */
+export function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
+export function commaSeparated(value: string): readonly string[] {
+  return value.split(',').map((name) => name.trim());
+}
+
+export function addDatasetFlags(command: Command): Command {
+  return command
+    .option('--dataset <name>', DATASET_NAMES.join(', '), oneOf(DATASET_NAMES), 'embedded' as DatasetName)
+    .option('--root <folder>', 'folder of the data set (for posts: of the images)')
+    .option('--file <file>', 'for posts: .jsonl, .csv, .tsv, .parquet or .json; may be repeated', collect)
+    .option('--classes <names>', 'for posts: class names in their order, separated by commas', commaSeparated)
+    .option('--image-size <pixels>', 'side of decoded images', wholeNumber(1, 8192), 224)
+    .option('--embedded-seed <seed>', 'for embedded: seed of the generator', wholeNumber(), 1)
+    .option('--quiet', 'no progress on standard error');
+}
+
+/** Opens the data set that the flags name, showing progress when it takes long. */
+export async function openFromFlags(flags: DatasetFlags): Promise<Dataset> {
+  const { dataset: name, root, file, classes, imageSize, embeddedSeed } = flags;
+  const progress = progressFor('Checking files', flags);
+  const options: OpenOptions = {
+    name,
+    ...(root === undefined ? {} : { root }),
+    ...(file === undefined ? {} : { file }),
+    ...(classes === undefined ? {} : { classes }),
+    ...(imageSize === undefined ? {} : { imageSize }),
+    ...(embeddedSeed === undefined ? {} : { embedded: { seed: embeddedSeed } }),
+    onProgress: progress.update,
+  };
+  try {
+    return await openDataset(options);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** A progress display whose total is known only at the first update. */
+export function progressFor(
+  label: string,
+  { quiet }: { readonly quiet?: boolean },
+): { readonly update: (done: number, total: number) => void; readonly stop: () => void } {
+  let progress: Progress | undefined;
+  return {
+    update: (done, total) => {
+      progress ??= startProgress({ label, total, unit: 'posts', silent: quiet === true });
+      progress.update(done);
+    },
+    stop: () => progress?.stop(),
+  };
+}

@@ -1,0 +1,4 @@
+import { runApp } from '@drf/terminal';
+import { createDataProgram } from './program.js';
+
+await runApp(createDataProgram());

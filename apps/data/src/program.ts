@@ -1,0 +1,20 @@
+import { createProgram, type Command } from '@drf/terminal';
+import { addInspectCommand } from './inspect-command.js';
+import { addShowCommand } from './show-command.js';
+import { addSplitCommand } from './split-command.js';
+import { addStreamCommand } from './stream-command.js';
+
+/**
+ * The data app: inspects data sets, makes splits, measures reading.
+ * @param print takes what goes to standard output; progress and errors go to standard error
+ */
+export function createDataProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
+  const program = createProgram('data', 'Inspects image-text data sets, splits them, and measures how they are read.', [
+    ['pnpm --silent data inspect --dataset mvsa-single --root DIR', 'ledger, classes, sizes, duplicates'],
+    ['pnpm --silent data split --dataset mvsa-single --root DIR --out splits', 'seeded, stratified split files'],
+    ['pnpm --silent data show 17 --dataset mvsa-single --root DIR', 'one post'],
+    ['pnpm --silent data stream --generate 195265', 'rate and peak memory while reading'],
+  ]);
+  for (const add of [addInspectCommand, addSplitCommand, addShowCommand, addStreamCommand]) add(program, print);
+  return program;
+}
