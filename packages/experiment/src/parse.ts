@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseStrategy } from '@drf/disruption';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
@@ -94,6 +95,7 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
   if (!['embedded', 'posts'].includes(name) && root === undefined) {
     refuse(`dataset.root with data set "${name}"`, 'none', 'name its folder: --dataset.root DIR');
   }
+  parseStrategy(config.training.disruption); // throws naming what is wrong with it
   if (trainFraction + valFraction > 1) {
     refuse('trainFraction + valFraction of at most 1', String(trainFraction + valFraction), 'lower one of them');
   }

@@ -1,5 +1,10 @@
 import { createEngine } from '@drf/engine';
-import { openEncoder, type ImageEncoder, type TextEncoder } from '@drf/encoders';
+import {
+  createEmbeddedImageEncoder,
+  createEmbeddedTextEncoder,
+  type ImageEncoder,
+  type TextEncoder,
+} from '@drf/encoders';
 import type { Engine } from '@drf/tensor';
 import type { ExperimentConfig } from './schema.js';
 
@@ -18,8 +23,8 @@ export interface Session {
 export async function startSession(config: Pick<ExperimentConfig, 'engine' | 'encoders'>): Promise<Session> {
   const engine = await createEngine(config.engine);
   try {
-    const image = (await openEncoder(config.encoders.image, 'image', engine)) as ImageEncoder;
-    const text = (await openEncoder(config.encoders.text, 'text', engine)) as TextEncoder;
+    const image = await createEmbeddedImageEncoder(engine);
+    const text = await createEmbeddedTextEncoder(engine);
     const dispose = async (): Promise<void> => {
       await image.dispose();
       await text.dispose();

@@ -1,0 +1,131 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openDataset, RowError, type Dataset } from '@drf/datasets';
+import type { ImageEncoder, TextEncoder } from '@drf/encoders';
+import { floatData, hostTensor, type Engine, type RgbImage } from '@drf/tensor';
+import { encodeRecords, gatherBatch, type EncodedRecords, type Session } from './index.js';
+
+/** Encoders that count what they encode: mean brightness, and number of masked words. */
+function countingSession(): Session & { readonly counts: { image: number; text: number } } {
+  const counts = { image: 0, text: 0 };
+  const brightness = ({ data }: RgbImage): number => data.reduce((sum, value) => sum + value, 0) / data.length;
+  const image: ImageEncoder = {
+    id: 'test:brightness',
+    modality: 'image',
+    outputDim: 2,
+    trainable: false,
+    preprocess: async () => ({}),
+    encode: async (images) => {
+      counts.image += images.length;
+      return hostTensor(
+        images.flatMap((content) => [brightness(content), 1]),
+        [images.length, 2],
+      );
+    },
+    dispose: async () => undefined,
+  };
+  const text: TextEncoder = {
+    id: 'test:masks',
+    modality: 'text',
+    outputDim: 1,
+    trainable: false,
+    preprocess: async () => ({}),
+    encode: async (texts) => {
+      counts.text += texts.length;
+      return hostTensor(
+        texts.map((content) => content.split('[MASK]').length - 1),
+        [texts.length, 1],
+      );
+    },
+    dispose: async () => undefined,
+  };
+  return { engine: {} as Engine, image, text, counts, dispose: async () => undefined };
+}
+
+describe('encodeRecords', () => {
+  let dataset: Dataset;
+  let cache: string;
+  beforeAll(async () => {
+    dataset = await openDataset({ name: 'embedded', imageSize: 16 });
+    cache = await mkdtemp(join(tmpdir(), 'drf-cache-'));
+  });
+
+  const encode = (
+    session: Session,
+    overrides: Partial<Parameters<typeof encodeRecords>[0]> = {},
+  ): Promise<EncodedRecords> =>
+    encodeRecords({
+      dataset,
+      records: dataset.records.slice(0, 12),
+      strategy: { kind: 'none' },
+      seed: 1,
+      session,
+      cache,
+      ...overrides,
+    });
+
+  it('encodes nothing a second time', async () => {
+    const first = countingSession();
+    const encoded = await encode(first);
+    expect(first.counts.image).toBeGreaterThan(0);
+    const second = countingSession();
+    expect(await encode(second)).toEqual({
+      ...encoded,
+      set: { ...encoded.set, image: expect.anything(), text: expect.anything() },
+    });
+    expect(second.counts).toEqual({ image: 0, text: 0 });
+  });
+
+  it('encodes only the disrupted modality anew, and really disrupts it', async () => {
+    const clean = await encode(countingSession());
+    const session = countingSession();
+    const strategy = { kind: 'modality-fixed', modality: 'text', setting: 'C' } as const;
+    const { set, entries } = await encode(session, { strategy });
+    expect(session.counts.image).toBe(0);
+    expect(entries).toHaveLength(12);
+    const all = set.ids.map((_, i) => i);
+    expect(floatData(await set.image.gather(all))).toEqual(floatData(await clean.set.image.gather(all)));
+    expect(floatData(await set.text.gather(all)).every((masks) => masks > 0)).toBe(true);
+    expect(floatData(await clean.set.text.gather(all)).every((masks) => masks === 0)).toBe(true);
+  });
+
+  it('marks what is discarded as missing, with rows of zeros', async () => {
+    const { set } = await encode(countingSession(), {
+      strategy: { kind: 'modality-fixed', modality: 'image', setting: 'D' },
+    });
+    expect([...set.imageAvailable]).toEqual(new Array(12).fill(0));
+    expect([...set.textAvailable]).toEqual(new Array(12).fill(1));
+    const { batch, labels } = await gatherBatch(set, [3, 0]);
+    expect(batch.image).toEqual(hostTensor([0, 0, 0, 0], [2, 2]));
+    expect([...labels.data]).toEqual([set.labels[3], set.labels[0]]);
+  });
+
+  it('reports a post that cannot be read, leaves it out and goes on', async () => {
+    const bad = dataset.records[4] as Dataset['records'][number];
+    const broken: Dataset = {
+      ...dataset,
+      ledger: dataset.ledger,
+      contentHash: (record, modality) => dataset.contentHash(record, modality),
+      readText: (record) => dataset.readText(record),
+      read: (record) =>
+        record.id === bad.id
+          ? Promise.reject(
+              new RowError('undecodable image', { subject: `Post ${bad.id}`, expected: 'an image', received: 'noise' }),
+            )
+          : dataset.read(record),
+    };
+    const fresh = await mkdtemp(join(tmpdir(), 'drf-cache-'));
+    const told: string[] = [];
+    const { set } = await encode(countingSession(), {
+      dataset: broken,
+      cache: fresh,
+      onRowError: (_, id) => told.push(id),
+    });
+    expect(told).toEqual([bad.id]);
+    expect(set.ids).toHaveLength(11);
+    expect(set.ids).not.toContain(bad.id);
+    expect(dataset.ledger.isRejected(bad.id)).toBe(true);
+  });
+});
