@@ -1,0 +1,37 @@
+import { SETTINGS } from '@drf/disruption';
+import { robustnessArea } from '@drf/metrics';
+import { paperDrop } from './paper.js';
+import type { CellResult, RobustnessCurve } from './result.js';
+
+/**
+ * Robustness curves from cells: for each setting with modality-random cells, scores against dr, with the clean cell as
+ * dr = 0.
+ * @param dataset whose figures of the paper stand beside ours
+ */
+export function robustnessCurves(cells: readonly CellResult[], dataset: string): RobustnessCurve[] {
+  const clean = cells.find(({ kind }) => kind === 'none');
+  if (clean === undefined) return [];
+  return SETTINGS.flatMap((setting): RobustnessCurve[] => {
+    const random = cells.filter(
+      (cell) => cell.kind === 'modality-random' && cell.setting === setting && (cell.ratio ?? 0) > 0,
+    );
+    if (random.length === 0) return [];
+    const points = [clean, ...random]
+      .map(({ ratio, report }) => ({
+        ratio: ratio ?? 0,
+        accuracy: report.accuracy,
+        weightedF1: report.weightedF1,
+      }))
+      .sort((first, second) => first.ratio - second.ratio);
+    const end = points.find(({ ratio }) => ratio === 1);
+    return [
+      {
+        setting,
+        points,
+        area: robustnessArea(points.map(({ ratio, accuracy }) => ({ ratio, value: accuracy }))),
+        drop: end === undefined ? null : clean.report.accuracy - end.accuracy,
+        paperDrop: paperDrop(dataset, setting),
+      },
+    ];
+  });
+}

@@ -1,0 +1,71 @@
+import { startProgress, type Progress } from '@drf/terminal';
+
+/** A display of one job whose total becomes known with the first update. */
+export interface Job {
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+/** How far an evaluation is, in cells, with what it is at. */
+export interface CellProgress {
+  /** @param index cells done */
+  start(index: number, name: string): void;
+  /** A job within the cell. */
+  job(label: string): Job;
+  stop(): void;
+}
+
+/** What a person sees while evaluating. It goes to standard error; results go to standard output. */
+export interface Display {
+  say(message: string): void;
+  /** A post that is left out. */
+  warn(message: string): void;
+  job(label: string, unit: string): Job;
+  cells(label: string, total: number): CellProgress;
+}
+
+const SHOWN_WARNINGS = 5;
+
+/** Shows progress and warnings; nothing at all when `silent`. */
+export function createDisplay(silent: boolean): Display {
+  const say = (text: string): void => void (silent || process.stderr.write(`${text}\n`));
+  let warnings = 0;
+  return {
+    say,
+    warn: (message) => {
+      warnings++;
+      if (warnings <= SHOWN_WARNINGS) say(`left out: ${message}`);
+      if (warnings === SHOWN_WARNINGS + 1) say('left out: further posts; the results list them all');
+    },
+    job: (label, unit) => {
+      let progress: Progress | undefined;
+      return {
+        update: (done, total) => {
+          progress ??= startProgress({ label, total, unit, silent });
+          progress.update(done);
+        },
+        stop: () => progress?.stop(),
+      };
+    },
+    cells: (label, total) => cellProgress(startProgress({ label, total, unit: 'cells', silent })),
+  };
+}
+
+/** One bar for all cells; what goes on inside a cell is its note, so that bars never overlap. */
+function cellProgress(progress: Progress): CellProgress {
+  let [done, cell] = [0, ''];
+  return {
+    start: (index, name) => {
+      [done, cell] = [index, name];
+      progress.update(done, cell);
+    },
+    job: (label) => ({
+      update: (items, total) => progress.update(done, `${cell}: ${label.toLowerCase()} ${items}/${total}`),
+      stop: () => undefined,
+    }),
+    stop: () => progress.stop(),
+  };
+}
+
+/** Shows nothing. */
+export const SILENT: Display = createDisplay(true);

@@ -1,0 +1,141 @@
+import { readManifest, type Manifest } from '@drf/disruption';
+import type { DatasetConfig } from '@drf/experiment';
+import { ConfigurationError } from '@drf/tensor';
+import { cellOf, CLEAN, paperCells, type Cell } from './cells.js';
+import { evaluateCells, type EvaluatedCell } from './evaluate-cells.js';
+import { assertManifestFits } from './manifest-fits.js';
+import { assertEncoders, openRun, summarizeRun, type OpenedRun } from './open-run.js';
+import { postsHash } from './posts-hash.js';
+import { selectPosts, type SplitChoice } from './posts.js';
+import { robustnessCurves } from './curves.js';
+import { RESULT_FORMAT, type EvaluationResult } from './result.js';
+import type { Workbench } from './workbench.js';
+
+export interface EvaluationOptions {
+  readonly workbench: Workbench;
+  /** Folder of the feature cache. */
+  readonly cache: string;
+  /** Default: the paper's. The clean cell is always among them. */
+  readonly cells?: readonly Cell[];
+  /** Evaluate under this manifest, beside the clean cell, instead of planned disruptions. */
+  readonly manifest?: string;
+  readonly split?: SplitChoice;
+  readonly splitFile?: string;
+  /** Where the data is now, or another data set of the run's classes. */
+  readonly dataset?: {
+    readonly name?: DatasetConfig['name'];
+    readonly root?: string;
+    readonly file?: string;
+  };
+  /** Of the disruptions; default: the run's. */
+  readonly seed?: number;
+  /** Default: the run's result checkpoint. */
+  readonly checkpoint?: string;
+  /** Default: the run's. */
+  readonly engine?: string;
+  /** When it aborts, the cells so far are the result. */
+  readonly signal?: AbortSignal;
+}
+
+/** A result, and what its files hold beyond it. */
+export interface Evaluation {
+  readonly result: EvaluationResult;
+  readonly cells: readonly EvaluatedCell[];
+  readonly run: OpenedRun;
+}
+
+/**
+ * Evaluates a trained run: opens it with its checkpoint and memory, encodes the posts under each cell's disruption
+ * (features come from the cache where it has them), judges them and measures the answers.
+ * @throws DataError, ConfigurationError or CheckpointError naming what is missing or does not fit; the signal's reason
+ *   when it aborts before the clean cell is done
+ */
+export async function evaluateRun(path: string, options: EvaluationOptions): Promise<Evaluation> {
+  const { workbench, signal, cache } = options;
+  const run = await openRun(path, options.checkpoint);
+  const { config, classes } = run.description;
+  const manifest = options.manifest === undefined ? undefined : await readManifest(options.manifest);
+  if (manifest !== undefined) assertManifestFits(options.manifest as string, manifest, config.dataset.imageSize);
+
+  const { isOwn, dataset: datasetConfig } = datasetOf(run, options);
+  const dataset = await workbench.dataset(datasetConfig);
+  const { split, splitFile } = options;
+  const posts = await selectPosts({ dataset, run: run.folder, classes, isOwn, split, splitFile });
+  const session = await workbench.session({ engine: options.engine ?? config.engine, encoders: config.encoders });
+  assertEncoders(run, session);
+
+  const seed = options.seed ?? config.seed;
+  const cells = manifest === undefined ? withClean(options.cells ?? paperCells()) : manifestCells(manifest);
+  const evaluated = await evaluateCells({
+    run,
+    cells,
+    dataset,
+    records: posts.records,
+    session,
+    seed,
+    cache,
+    workbench,
+    signal,
+  });
+  const results = evaluated.cells.map(({ result }) => result);
+  return {
+    run,
+    cells: evaluated.cells,
+    result: {
+      format: RESULT_FORMAT,
+      run: summarizeRun(run),
+      evaluation: {
+        dataset: dataset.name,
+        split: posts.split,
+        posts: evaluated.records.length,
+        postsHash: postsHash(evaluated.records),
+        classes,
+        seed: manifest?.header.seed ?? seed,
+        manifest: options.manifest ?? null,
+        engine: session.engine.name,
+        encoders: run.description.encoders,
+      },
+      notes: [...posts.notes, ...manifestNotes(manifest, evaluated.records)],
+      unreadable: evaluated.unreadable,
+      cells: results,
+      curves: robustnessCurves(results, isOwn ? dataset.name : ''),
+      missingCells: cells.slice(results.length).map(({ name }) => name),
+    },
+  };
+}
+
+/** The run's data set where it is now, or another one. */
+function datasetOf(
+  { description }: OpenedRun,
+  { dataset: { name, root, file } = {} }: EvaluationOptions,
+): { dataset: DatasetConfig; isOwn: boolean } {
+  const trained = description.config.dataset;
+  const isOwn = name === undefined || (name === trained.name && name !== 'posts');
+  const { imageSize, trainFraction, valFraction, splitSeed } = trained;
+  const dataset: DatasetConfig = isOwn
+    ? { ...trained, root: root ?? trained.root, file: file ?? trained.file }
+    : { name, root, file, imageSize, trainFraction, valFraction, splitSeed };
+  if (dataset.name !== 'embedded' && dataset.root === undefined && dataset.file === undefined) {
+    throw new ConfigurationError({
+      subject: `--dataset ${dataset.name}`,
+      expected: dataset.name === 'posts' ? 'its file' : 'its folder',
+      received: 'none',
+      remedy: dataset.name === 'posts' ? 'name it: --dataset-file FILE' : 'name it: --dataset-root DIR',
+    });
+  }
+  return { dataset, isOwn };
+}
+
+function withClean(cells: readonly Cell[]): Cell[] {
+  return [CLEAN, ...cells.filter(({ strategy }) => strategy.kind !== 'none')];
+}
+
+function manifestCells({ header, byId }: Manifest): Cell[] {
+  return header.strategy.kind === 'none' ? [CLEAN] : [CLEAN, { ...cellOf(header.strategy), byId }];
+}
+
+function manifestNotes(manifest: Manifest | undefined, records: readonly { readonly id: string }[]): string[] {
+  const ids = new Set(records.map(({ id }) => id));
+  const others = manifest?.entries.filter(({ id }) => !ids.has(id)).length ?? 0;
+  return others === 0 ? [] : [`${others} posts of the manifest are not among the evaluated ones`];
+}

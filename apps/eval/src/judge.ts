@@ -1,0 +1,73 @@
+import { Predictor, type FeatureSet } from '@drf/experiment';
+import type { Engine, HostTree } from '@drf/tensor';
+import type { OpenedRun } from './open-run.js';
+import { qualityOf, withQualityOnly, type Quality } from './quality.js';
+
+/** A run's answers on the posts of one cell. */
+export interface Judged {
+  /** [posts, classes] */
+  readonly probabilities: Float32Array;
+  readonly quality: Quality | null;
+}
+
+/** Posts judged between two looks at the signal; a multiple of the predictor's own batches. */
+const POSTS_A_PART = 1024;
+
+/** A run's model, prepared once for all cells. */
+export class Judge {
+  private constructor(
+    private readonly run: OpenedRun,
+    private readonly predictor: Predictor,
+  ) {}
+
+  static async create(engine: Engine, run: OpenedRun): Promise<Judge> {
+    return new Judge(run, await Predictor.create(engine, withQualityOnly(run.method), true));
+  }
+
+  /** @throws the signal's reason when aborted */
+  async judge(
+    set: FeatureSet,
+    onProgress: (done: number, total: number) => void,
+    signal?: AbortSignal,
+  ): Promise<Judged> {
+    const total = set.ids.length;
+    const parts: Float32Array[] = [];
+    const details: HostTree[] = [];
+    for (let start = 0; start < total; start += POSTS_A_PART) {
+      signal?.throwIfAborted();
+      const part = partOf(set, start, Math.min(start + POSTS_A_PART, total));
+      const predictions = await this.predictor.predict(part, this.run.parameters, this.run.memory);
+      parts.push(predictions.probabilities);
+      details.push(...predictions.details);
+      onProgress(start + part.ids.length, total);
+    }
+    const probabilities = Float32Array.from(parts.flatMap((part) => [...part]));
+    return { probabilities, quality: this.knowsDistributions() ? qualityOf(details) : null };
+  }
+
+  dispose(): Promise<void> {
+    return this.predictor.dispose();
+  }
+
+  /** DRF's densities mean nothing before its queues hold two rows. */
+  private knowsDistributions(): boolean {
+    const ready = this.run.memory.ready as { readonly data?: ArrayLike<number> } | undefined;
+    return ready?.data?.[0] !== 0;
+  }
+}
+
+/** Posts `start` to `end` of a set. */
+function partOf(set: FeatureSet, start: number, end: number): FeatureSet {
+  const shifted = (rows: FeatureSet['image']): FeatureSet['image'] => ({
+    dim: rows.dim,
+    gather: (indices) => rows.gather(indices.map((index) => index + start)),
+  });
+  return {
+    ids: set.ids.slice(start, end),
+    labels: set.labels.slice(start, end),
+    image: shifted(set.image),
+    text: shifted(set.text),
+    imageAvailable: set.imageAvailable.slice(start, end),
+    textAvailable: set.textAvailable.slice(start, end),
+  };
+}

@@ -1,0 +1,54 @@
+import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
+import { createDisplay } from './display.js';
+import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
+import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
+import { shownPath } from './open-run.js';
+import { summaryText } from './summary-report.js';
+import { textReport } from './text-report.js';
+import { Workbench } from './workbench.js';
+
+const program = createEvalProgram().action(async (runs: string[], options: MainOptions) => {
+  const evaluationOptions = commandOptions(options);
+  const isQuiet = options.quiet === true || options.json === true;
+  const workbench = new Workbench(createDisplay(isQuiet));
+  const interrupt = interruptSignal(() => {
+    process.stderr.write('\nStopping after the work at hand (Ctrl-C again ends at once) …\n');
+  });
+  try {
+    const outcome = await evaluateRuns(runs, {
+      ...evaluationOptions,
+      workbench,
+      signal: interrupt.signal,
+      onResult: (result) => {
+        const full = runs.length === 1 || options.details === true;
+        if (options.json !== true && full) process.stdout.write(`${textReport(result, options.details)}\n\n`);
+      },
+    });
+    if (options.json === true) printJson(outcome, runs.length);
+    else printOutcome(outcome);
+    if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
+  } finally {
+    interrupt.release();
+    await workbench.dispose();
+  }
+});
+
+/** One run: its `results.json`. Several: their results, and the summary. */
+function printJson({ results, summary }: CommandOutcome, runs: number): void {
+  const content = runs === 1 ? (results[0] ?? null) : { runs: results, summary };
+  process.stdout.write(`${JSON.stringify(content, null, 2)}\n`);
+}
+
+const SHOWN_FILES = /(results\.json|report\.html|summary\.\w+|\.csv)$/;
+
+function printOutcome({ summary, written, interrupted }: CommandOutcome): void {
+  if (summary !== null) process.stdout.write(`${summaryText(summary)}\n\n`);
+  if (interrupted) process.stdout.write('Interrupted: what was done so far is written.\n');
+  const shown = written.filter((path) => SHOWN_FILES.test(path));
+  const others = written.length - shown.length;
+  if (written.length === 0) process.stdout.write('Nothing was written.\n');
+  else process.stdout.write(`Written:\n${shown.map((path) => `  ${shownPath(path)}\n`).join('')}`);
+  if (others > 0) process.stdout.write(`  and ${others} more beside them (predictions, manifests)\n`);
+}
+
+await runApp(program);

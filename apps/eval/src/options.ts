@@ -1,0 +1,112 @@
+import { join } from 'node:path';
+import { PAPER_RATIOS } from '@drf/disruption';
+import { DATASET_NAMES, type DatasetName } from '@drf/datasets';
+import { ENGINE_NAMES } from '@drf/engine';
+import { ConfigurationError } from '@drf/tensor';
+import { createProgram, oneOf, wholeNumber, type Command } from '@drf/terminal';
+import { paperCells, parseCells, parseRatios } from './cells.js';
+import type { CommandOptions } from './evaluate-command.js';
+import { SPLIT_CHOICES, type SplitChoice } from './posts.js';
+
+/** Options of the command line as they are parsed. */
+export interface MainOptions {
+  readonly split?: SplitChoice;
+  readonly splitFile?: string;
+  readonly dataset?: DatasetName;
+  readonly datasetRoot?: string;
+  readonly datasetFile?: string;
+  readonly cells?: string;
+  readonly ratios?: string;
+  readonly manifest?: string;
+  readonly seed?: number;
+  readonly checkpoint?: string;
+  readonly engine?: string;
+  readonly cache: string;
+  readonly out?: string;
+  readonly csv?: string;
+  readonly details?: boolean;
+  readonly quiet?: boolean;
+  readonly json?: boolean;
+}
+
+const EXAMPLES: readonly (readonly [string, string])[] = [
+  ['pnpm eval runs/quickstart-drf-seed0', 'all cells on the test split, else on val'],
+  ['pnpm eval runs/mvsa-s-drf-seed0 --split val --cells clean,fixed', 'intact posts and modality-fixed cells'],
+  ['pnpm eval RUN --cells fixed:image:C,random:0.6:C+D --details', 'chosen cells, with the classes of each'],
+  ['pnpm eval RUN --split-file test.json --dataset-root DIR', 'a published split, data at another place'],
+  ['pnpm eval RUN --dataset posts --dataset-file mine.csv', 'your own posts of the same classes'],
+  ['pnpm eval RUN --manifest manifest.jsonl', 'exactly the disruptions of a manifest'],
+  ['pnpm eval runs/drf-seed* runs/concat-seed* --out runs/comparison', 'means over seeds and paired differences'],
+  ['pnpm --silent eval RUN --json', 'the results for machines'],
+];
+
+/** The program without its action. */
+export function createEvalProgram(): Command {
+  return createProgram(
+    'eval',
+    'Evaluates trained runs on intact and on disrupted posts, beside the paper’s numbers.',
+    EXAMPLES,
+  )
+    .argument('<runs...>', 'run folders; of several, a summary over seeds and paired differences')
+    .option(
+      '--split <name>',
+      `${SPLIT_CHOICES.join(', ')} (default: test if it has posts, else val)`,
+      oneOf(SPLIT_CHOICES),
+    )
+    .option('--split-file <file>', 'a file of ids or a published split instead of a split of the run')
+    .option(
+      '--dataset <name>',
+      `another data set of the same classes: ${DATASET_NAMES.join(', ')}`,
+      oneOf(DATASET_NAMES),
+    )
+    .option('--dataset-root <folder>', 'where the data set lies, if it moved')
+    .option('--dataset-file <file>', 'where your own posts lie, if they moved')
+    .option('--cells <list>', 'clean, fixed, random, or strategies such as fixed:image:C (default: all)')
+    .option('--ratios <list>', `ratios of the random cells (default: ${PAPER_RATIOS.join(',')})`)
+    .option('--manifest <file>', 'the disruptions of this manifest instead')
+    .option('--seed <number>', 'seed of the disruptions (default: that of the run)', wholeNumber())
+    .option('--checkpoint <file>', 'another checkpoint of the run (default: the best, else the last)')
+    .option('--engine <name>', `${ENGINE_NAMES.join(', ')} (default: that of the run)`, oneOf(ENGINE_NAMES))
+    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
+    .option('--csv <file>', 'also write the cells of all runs to this file')
+    .option('--details', 'classes and confusion matrix of every cell')
+    .option('--quiet', 'no progress')
+    .option('--json', 'print the results as JSON; no progress');
+}
+
+/**
+ * Turns parsed options into those of an evaluation.
+ * @throws ConfigurationError for options that exclude each other, an unknown cell or a bad ratio
+ */
+export function commandOptions(options: MainOptions): Omit<CommandOptions, 'workbench' | 'signal' | 'onResult'> {
+  exclude(options, 'manifest', ['cells', 'ratios', 'seed']);
+  exclude(options, 'splitFile', ['split']);
+  const { split, splitFile, manifest, seed, checkpoint, engine, cache, out, csv } = options;
+  const ratios = options.ratios === undefined ? PAPER_RATIOS : parseRatios(options.ratios);
+  return {
+    cells: options.cells === undefined ? paperCells(ratios) : parseCells(options.cells, ratios),
+    dataset: { name: options.dataset, root: options.datasetRoot, file: options.datasetFile },
+    split,
+    splitFile,
+    manifest,
+    seed,
+    checkpoint,
+    engine,
+    cache,
+    out,
+    csv,
+  };
+}
+
+function exclude(options: MainOptions, name: keyof MainOptions, others: readonly (keyof MainOptions)[]): void {
+  const flag = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const clash = options[name] === undefined ? undefined : others.find((other) => options[other] !== undefined);
+  if (clash === undefined) return;
+  throw new ConfigurationError({
+    subject: flag(name),
+    expected: `to stand without ${flag(clash)}`,
+    received: 'both',
+    remedy: 'leave one of the two out',
+  });
+}

@@ -1,0 +1,90 @@
+import type { Setting, Strategy } from '@drf/disruption';
+import type { ExperimentConfig } from '@drf/experiment';
+import { PAPER_RESULTS, type PaperCell, type PaperDataset } from './paper-results.js';
+
+/** The paper's accuracy and support-weighted F1 of a cell, as shares. */
+export interface PaperFigures {
+  readonly accuracy: number;
+  readonly weightedF1: number;
+}
+
+/** The paper's accuracy lost from dr = 0 to dr = 1, as shares: of DRF, and the range of the other methods. */
+export interface PaperDrop {
+  readonly drf: number;
+  readonly others: readonly [number, number];
+}
+
+const DATASETS: { readonly [name: string]: PaperDataset } = {
+  'mvsa-single': 'mvsa-s',
+  'mvsa-multiple': 'mvsa-m',
+  tumemo: 'tumemo',
+};
+
+type AblationSwitch = keyof ExperimentConfig['model']['ablations'];
+
+/** The paper's names (Table 4) of DRF without one of its parts. */
+const VARIANTS: Readonly<Record<AblationSwitch, string>> = {
+  sampleRecovery: 'no-sample-recovery',
+  distributionRecovery: 'no-distribution-recovery',
+  gaussianProbability: 'no-gaussian-probability',
+  pairExpansion: 'no-pair-expansion',
+  distributionConstraint: 'no-distribution-constraint',
+};
+
+/** The switches that a run has off, in the paper's names; none for methods other than DRF. */
+export function ablationsOf(config: Pick<ExperimentConfig, 'method' | 'model'>): string[] {
+  if (config.method !== 'drf') return [];
+  const switches = Object.keys(VARIANTS) as AblationSwitch[];
+  return switches.filter((name) => !config.model.ablations[name]).map((name) => VARIANTS[name]);
+}
+
+/** What a run is, as far as the paper's tables go. */
+export interface PaperSubject {
+  readonly config: Pick<ExperimentConfig, 'method' | 'model' | 'training' | 'dataset'>;
+  /** The data set that is evaluated. */
+  readonly dataset: string;
+}
+
+/**
+ * The paper's figures beside a cell; null where it has none: other data sets, plain concatenation, modality-random
+ * cells, several parts switched off at once, training on disrupted posts (modality-fixed leaves training alone), or a
+ * data set other than the trained one.
+ */
+export function paperFigures({ config, dataset }: PaperSubject, strategy: Strategy): PaperFigures | null {
+  const key = DATASETS[dataset];
+  if (key === undefined || config.dataset.name !== dataset || config.training.disruption !== 'none') return null;
+  const cell = cellOf(config.method.toUpperCase(), ablationsOf(config), key, strategy);
+  return cell === undefined ? null : { accuracy: cell.acc / 100, weightedF1: cell.f1 / 100 };
+}
+
+function cellOf(
+  method: string,
+  ablations: readonly string[],
+  dataset: PaperDataset,
+  strategy: Strategy,
+): PaperCell | undefined {
+  const { clean, modalityFixed, ablation } = PAPER_RESULTS;
+  if (ablations.length > 1) return undefined;
+  const [variant] = ablations;
+  switch (strategy.kind) {
+    case 'none':
+      return variant === undefined ? clean[method]?.[dataset] : undefined;
+    case 'modality-fixed': {
+      const { modality, setting } = strategy;
+      const rows = variant === undefined ? modalityFixed[modality]?.[method] : ablation[modality]?.[variant];
+      return rows?.[dataset]?.[setting];
+    }
+    case 'modality-random':
+      return undefined;
+  }
+}
+
+/** The paper's losses of accuracy over a robustness curve; it gives them for C+D only. */
+export function paperDrop(dataset: string, setting: Setting): PaperDrop | null {
+  const key = DATASETS[dataset];
+  const { DRF, others } = PAPER_RESULTS.modalityRandomDrop;
+  const own = key === undefined ? undefined : DRF[key];
+  const range = key === undefined ? undefined : others[key];
+  if (setting !== 'C+D' || own === undefined || range === undefined) return null;
+  return { drf: own / 100, others: [range[0] / 100, range[1] / 100] };
+}

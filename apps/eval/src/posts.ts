@@ -1,0 +1,118 @@
+import { loadSplit, loadSplits, selectSplit, type Dataset, type PostRecord, type SplitFile } from '@drf/datasets';
+import { SPLIT_NAMES, type RunFolder } from '@drf/experiment';
+import { ConfigurationError, DataError } from '@drf/tensor';
+
+/** What `--split` takes; `all` is every post of the data set. */
+export const SPLIT_CHOICES = [...SPLIT_NAMES, 'all'] as const;
+export type SplitChoice = (typeof SPLIT_CHOICES)[number];
+
+/** Where the posts come from. */
+export interface PostsRequest {
+  readonly dataset: Dataset;
+  readonly run: RunFolder;
+  /** The run's classes: labels become indices into these. */
+  readonly classes: readonly string[];
+  /** Whether the data set is the one that the run was trained on, so that the run's splits apply. */
+  readonly isOwn: boolean;
+  /** Default: test if it has posts, else val. */
+  readonly split?: SplitChoice;
+  readonly splitFile?: string;
+}
+
+/** Posts to evaluate on. */
+export interface SelectedPosts {
+  readonly split: string;
+  readonly records: readonly PostRecord[];
+  /** What a person should know: ids that the data set lacks, labels that differ. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Chooses the posts: a split file, else a split of the run, or of the data set itself where the run was trained on
+ * another. Labels are translated to the run's classes by name.
+ * @throws ConfigurationError when the data set has a class that the run does not know; DataError when there are no posts
+ */
+export async function selectPosts(request: PostsRequest): Promise<SelectedPosts> {
+  const toRun = classMap(request);
+  const selected = await choose(request);
+  if (selected.records.length === 0) throw noPosts(request, selected.split);
+  return {
+    ...selected,
+    records: selected.records.map((record) => ({ ...record, label: toRun[record.label] as number })),
+  };
+}
+
+function classMap({ dataset, classes, run }: PostsRequest): number[] {
+  const unknown = dataset.classes.filter((name) => !classes.includes(name));
+  if (unknown.length === 0) return dataset.classes.map((name) => classes.indexOf(name));
+  throw new ConfigurationError({
+    subject: `Data set ${dataset.name} for run ${run.path}`,
+    expected: `classes ${classes.join(', ')}`,
+    received: dataset.classes.join(', '),
+    remedy: `the run cannot answer ${unknown.join(', ')}; choose a data set with its classes`,
+  });
+}
+
+async function choose(request: PostsRequest): Promise<SelectedPosts> {
+  const { dataset, splitFile, split } = request;
+  if (splitFile !== undefined) return fromFile(dataset, await loadSplit(splitFile));
+  if (split === 'all') return { split, records: dataset.records, notes: [] };
+  const splits = request.isOwn ? await savedSplits(request) : columnSplits(dataset);
+  if (splits.size === 0 && split === undefined) return { split: 'all', records: dataset.records, notes: [] };
+  const name = split ?? (['test', 'val', 'train'] as const).find((known) => splits.has(known)) ?? 'test';
+  const file = splits.get(name);
+  return file === undefined ? { split: name, records: [], notes: [] } : fromFile(dataset, file);
+}
+
+/** The run's splits that hold posts. */
+async function savedSplits({ run }: PostsRequest): Promise<Map<string, SplitFile>> {
+  const folder = run.file('splits');
+  const saved = Object.entries(await loadSplits(folder));
+  return new Map(
+    saved
+      .filter(([, ids]) => ids.length > 0)
+      .map(([name, ids]) => [name, { path: `${folder}/${name}.json`, name, form: 'own', ids, posts: [] }]),
+  );
+}
+
+/** The splits that the data set assigns itself. */
+function columnSplits(dataset: Dataset): Map<string, SplitFile> {
+  const ids = new Map<string, string[]>();
+  for (const { id, split } of dataset.records) {
+    if (split === undefined) continue;
+    const own = ids.get(split);
+    if (own === undefined) ids.set(split, [id]);
+    else own.push(id);
+  }
+  return new Map([...ids].map(([name, own]) => [name, { path: dataset.name, name, form: 'own', ids: own, posts: [] }]));
+}
+
+function fromFile(dataset: Dataset, file: SplitFile): SelectedPosts {
+  const { name, records, absent, disagreements } = selectSplit(dataset, file);
+  return {
+    split: name,
+    records,
+    notes: [
+      ...note(absent, `are not in the data set`, file.ids.length),
+      ...note(disagreements, 'have another label in the data set, which stands', file.ids.length),
+    ],
+  };
+}
+
+const NAMED_IDS = 5;
+
+function note(posts: readonly { readonly id: string }[], what: string, total: number): string[] {
+  if (posts.length === 0) return [];
+  const ids = posts.slice(0, NAMED_IDS).map(({ id }) => id);
+  const list = [...ids, ...(posts.length > NAMED_IDS ? ['…'] : [])].join(', ');
+  return [`${posts.length} of the split's ${total} posts ${what} (${list})`];
+}
+
+function noPosts({ dataset, run, isOwn }: PostsRequest, split: string): DataError {
+  return new DataError({
+    subject: isOwn ? `Run ${run.path}` : `Data set ${dataset.name}`,
+    expected: `posts in split "${split}"`,
+    received: 'none',
+    remedy: `choose another of ${SPLIT_CHOICES.join(', ')} with --split, or name a file with --split-file`,
+  });
+}

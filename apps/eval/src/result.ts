@@ -1,0 +1,91 @@
+import type { Setting, Strategy } from '@drf/disruption';
+import type { ClassificationReport } from '@drf/metrics';
+import type { Modality } from '@drf/tensor';
+import type { PaperDrop, PaperFigures } from './paper.js';
+
+export const RESULT_FORMAT = 'drf-evaluation/1';
+
+/** How many posts had a modality corrupted or discarded. */
+export type DisruptionCounts = Readonly<Record<Modality, { readonly corrupted: number; readonly discarded: number }>>;
+
+/** AUROC of each modality's quality at finding the corrupted modality; null where there is nothing to find. */
+export type QualityAuroc = Readonly<Record<Modality, number | null>>;
+
+export interface CellResult {
+  readonly cell: string;
+  readonly kind: Strategy['kind'];
+  /** Of modality-fixed cells. */
+  readonly modality: Modality | null;
+  readonly setting: Setting | null;
+  /** dr of modality-random cells. */
+  readonly ratio: number | null;
+  readonly disrupted: DisruptionCounts;
+  readonly report: ClassificationReport;
+  readonly paper: PaperFigures | null;
+  /** null for methods that estimate no quality, and while DRF's queues hold too little. */
+  readonly quality: QualityAuroc | null;
+  /** Manifest of the cell, relative to the results; null for the clean cell. */
+  readonly manifest: string | null;
+}
+
+/** Scores against the ratio of disrupted posts, from dr = 0 (the clean cell) on. */
+export interface RobustnessCurve {
+  readonly setting: Setting;
+  readonly points: readonly { readonly ratio: number; readonly accuracy: number; readonly weightedF1: number }[];
+  /** Mean accuracy over the ratios covered: area under the curve by trapezoids, over its width. */
+  readonly area: number;
+  /** Accuracy at dr = 0 less that at dr = 1; null where dr = 1 was not evaluated. */
+  readonly drop: number | null;
+  readonly paperDrop: PaperDrop | null;
+}
+
+/** The trained run that was evaluated. */
+export interface RunSummary {
+  readonly path: string;
+  readonly name: string;
+  readonly method: string;
+  /** Parts of DRF that are switched off, in the names of the paper's Table 4. */
+  readonly ablations: readonly string[];
+  readonly seed: number;
+  readonly trainingDisruption: string;
+  readonly dataset: string;
+  readonly checkpoint: string;
+  readonly step: number;
+  readonly epoch: number;
+  readonly git: string | null;
+}
+
+/** On what it was evaluated. */
+export interface EvaluationSetting {
+  readonly dataset: string;
+  readonly split: string;
+  readonly posts: number;
+  /** SHA-256 of ids and labels in their order: equal for equal posts. */
+  readonly postsHash: string;
+  readonly classes: readonly string[];
+  /** Of the disruptions; a text where a manifest says so. */
+  readonly seed: number | string;
+  readonly manifest: string | null;
+  readonly engine: string;
+  readonly encoders: { readonly image: string; readonly text: string };
+}
+
+/** Content of `results.json`. It holds no times: the same command writes the same file. */
+export interface EvaluationResult {
+  readonly format: typeof RESULT_FORMAT;
+  readonly run: RunSummary;
+  readonly evaluation: EvaluationSetting;
+  /** What a reader should know about the posts. */
+  readonly notes: readonly string[];
+  /** Posts that could not be read and are left out of every cell. */
+  readonly unreadable: readonly { readonly id: string; readonly message: string }[];
+  readonly cells: readonly CellResult[];
+  readonly curves: readonly RobustnessCurve[];
+  /** Cells that an interruption left out. */
+  readonly missingCells: readonly string[];
+}
+
+/** The result's cell of a name. */
+export function findCell(result: EvaluationResult, name: string): CellResult | undefined {
+  return result.cells.find(({ cell }) => cell === name);
+}

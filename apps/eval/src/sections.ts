@@ -1,0 +1,94 @@
+import type { EvaluationResult } from './result.js';
+import {
+  cellTable,
+  classTable,
+  confusionTable,
+  fixedCells,
+  qualityTable,
+  randomTable,
+  robustnessTable,
+  share,
+  type TableData,
+} from './tables.js';
+
+/** Lines of text and tables under a heading, for terminal and page alike. */
+export interface Section {
+  readonly heading: string;
+  readonly lines?: readonly string[];
+  readonly tables: readonly TableData[];
+}
+
+const PAPER_LINE =
+  'Paper: Wu et al. (ACM MM 2024), on its own test split, with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.';
+const DROP_LINE =
+  'The paper trains and tests at the same dr for each point; here one trained model meets every dr. It gives C+D only.';
+
+/** What was evaluated, line by line. */
+export function headerLines({ run, evaluation, notes, unreadable, missingCells }: EvaluationResult): string[] {
+  const without = run.ablations.length === 0 ? '' : ` (${run.ablations.join(', ')})`;
+  const training = run.trainingDisruption === 'none' ? 'intact posts' : `disruption ${run.trainingDisruption}`;
+  return [
+    `Run:      ${run.path}, checkpoint ${run.checkpoint} (step ${run.step}, epoch ${run.epoch})`,
+    `Method:   ${run.method}${without}, seed ${run.seed}, trained on ${training}`,
+    `Data:     ${evaluation.dataset}, split ${evaluation.split}, ${evaluation.posts} posts, classes ${evaluation.classes.join(', ')}`,
+    `Disruption: ${evaluation.manifest === null ? `seed ${evaluation.seed}` : `manifest ${evaluation.manifest} (seed ${evaluation.seed})`}`,
+    `Engine:   ${evaluation.engine}; encoders ${evaluation.encoders.image}, ${evaluation.encoders.text}`,
+    ...notes.map((note) => `Note:     ${note}`),
+    ...unreadableLines(unreadable),
+    ...(missingCells.length === 0 ? [] : [`Interrupted: cells left out: ${missingCells.join(', ')}`]),
+  ];
+}
+
+const SHOWN_POSTS = 5;
+
+function unreadableLines(unreadable: EvaluationResult['unreadable']): string[] {
+  if (unreadable.length === 0) return [];
+  const shown = unreadable.slice(0, SHOWN_POSTS).map(({ message }) => `          ${message}`);
+  const more = unreadable.length > SHOWN_POSTS ? [`          … and ${unreadable.length - SHOWN_POSTS} more`] : [];
+  return [`Left out: ${unreadable.length} posts that could not be read`, ...shown, ...more];
+}
+
+/**
+ * The whole of a result.
+ * @param details class tables and confusion matrices of every cell, not of the clean one alone
+ */
+export function resultSections(result: EvaluationResult, details: boolean): Section[] {
+  const scored = scoreSection(result);
+  return [
+    scored,
+    ...(result.curves.length === 0 ? [] : [randomSection(result)]),
+    ...qualitySection(result),
+    ...classSections(result, details),
+  ];
+}
+
+function scoreSection(result: EvaluationResult): Section {
+  const cells = fixedCells(result);
+  const clean = cells[0];
+  const majority = `Always answering the most frequent class: accuracy ${share(clean?.report.majorityAccuracy)}.`;
+  const hasPaper = cells.some(({ paper }) => paper !== null);
+  return {
+    heading: 'Scores',
+    lines: [majority, ...(hasPaper ? [PAPER_LINE] : [])],
+    tables: [cellTable('Intact posts, and one modality of every post disrupted (percent)', cells)],
+  };
+}
+
+function randomSection(result: EvaluationResult): Section {
+  const hasPaper = result.curves.some(({ paperDrop }) => paperDrop !== null);
+  return {
+    heading: 'Robustness',
+    lines: hasPaper ? [DROP_LINE] : [],
+    tables: [randomTable(result), robustnessTable(result)],
+  };
+}
+
+function qualitySection(result: EvaluationResult): Section[] {
+  const table = qualityTable(result);
+  return table.rows.length === 0 ? [] : [{ heading: 'Quality', tables: [table] }];
+}
+
+function classSections({ cells }: EvaluationResult, details: boolean): Section[] {
+  const shown = details ? cells : cells.slice(0, 1);
+  return [{ heading: 'Classes', tables: shown.flatMap((cell) => [classTable(cell), confusionTable(cell)]) }];
+}

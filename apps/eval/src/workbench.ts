@@ -1,0 +1,71 @@
+import type { Dataset } from '@drf/datasets';
+import {
+  encodeRecords,
+  openExperimentDataset,
+  startSession,
+  type DatasetConfig,
+  type ExperimentConfig,
+  type Session,
+} from '@drf/experiment';
+import { SILENT, type Display } from './display.js';
+
+/** What an evaluation needs from outside; tests bring small ones. */
+export interface Services {
+  readonly openDataset: typeof openExperimentDataset;
+  readonly startSession: typeof startSession;
+  readonly encode: typeof encodeRecords;
+}
+
+const SERVICES: Services = { openDataset: openExperimentDataset, startSession, encode: encodeRecords };
+
+/** Data sets, engines and encoders, each opened once and shared by all runs that are evaluated together. */
+export class Workbench {
+  private readonly datasets = new Map<string, Promise<Dataset>>();
+  private readonly sessions = new Map<string, Promise<Session>>();
+
+  constructor(
+    readonly display: Display = SILENT,
+    private readonly services: Services = SERVICES,
+  ) {}
+
+  /** @throws as `openExperimentDataset` */
+  dataset(config: DatasetConfig): Promise<Dataset> {
+    const { name, root, file, imageSize } = config;
+    return once(this.datasets, JSON.stringify([name, root, file, imageSize]), async () => {
+      const job = this.display.job(`Reading data set ${name}`, 'posts');
+      try {
+        return await this.services.openDataset(config, job.update);
+      } finally {
+        job.stop();
+      }
+    });
+  }
+
+  /** @throws as `startSession` */
+  session(config: Pick<ExperimentConfig, 'engine' | 'encoders'>): Promise<Session> {
+    const { image, text } = config.encoders;
+    return once(this.sessions, JSON.stringify([config.engine, image, text]), () => {
+      this.display.say(`Starting engine ${config.engine}, encoders ${image} (image) and ${text} (text) …`);
+      return this.services.startSession(config);
+    });
+  }
+
+  get encode(): Services['encode'] {
+    return this.services.encode;
+  }
+
+  /** Ends every session. */
+  async dispose(): Promise<void> {
+    const started = await Promise.allSettled(this.sessions.values());
+    this.sessions.clear();
+    for (const session of started) if (session.status === 'fulfilled') await session.value.dispose();
+  }
+}
+
+function once<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  const known = cache.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  cache.set(key, made);
+  return made;
+}
