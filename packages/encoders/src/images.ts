@@ -21,14 +21,22 @@ function describe(image: RgbImage): string | undefined {
   return `${width} × ${height} with ${data.length} bytes`;
 }
 
+/** Filters by the names of `sharp`; `linear` is what elsewhere is called bilinear. */
+export type ResizeKernel = 'nearest' | 'linear' | 'cubic' | 'lanczos3';
+
 /**
- * Scales an image to a size without keeping its aspect, by a triangle (bilinear) filter that widens when shrinking,
- * so that fine patterns do not alias. An image of that size already comes back as it is.
+ * Scales an image to a size without keeping its aspect, by a filter that widens when shrinking, so that fine patterns
+ * do not alias (as Pillow does, too). An image of that size already comes back as it is.
  */
-export async function resizeImage(image: RgbImage, width: number, height: number): Promise<RgbImage> {
+export async function resizeImage(
+  image: RgbImage,
+  width: number,
+  height: number,
+  kernel: ResizeKernel = 'linear',
+): Promise<RgbImage> {
   if (image.width === width && image.height === height) return image;
   const data = await sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
-    .resize(width, height, { fit: 'fill', kernel: 'linear' })
+    .resize(width, height, { fit: 'fill', kernel })
     .raw()
     .toBuffer();
   return { width, height, data };

@@ -23,3 +23,6 @@ export {
 export { encodeWithCache, type EncodeOptions, type EncodeProgress } from './cache/encode-with-cache.js';
 export type { EncodeItem } from './cache/encode-batch.js';
 export type { FeatureStore } from './cache/feature-store.js';
+export { openEncoder, type EncoderOf, type OpenEncoderOptions } from './open-encoder.js';
+export { createTransformersEncoder } from './transformers/create.js';
+export type { Pooling, TransformersDtype, TransformersEncoderOptions } from './transformers/options.js';

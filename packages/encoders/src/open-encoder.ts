@@ -1,0 +1,45 @@
+import { ConfigurationError, type Engine, type Modality } from '@drf/tensor';
+import type { ImageEncoder, TextEncoder } from './contract.js';
+import { createEmbeddedImageEncoder } from './embedded/image-encoder.js';
+import { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
+import { createTransformersEncoder } from './transformers/create.js';
+import type { TransformersEncoderOptions } from './transformers/options.js';
+
+/** Encoder of each modality. */
+export interface EncoderOf {
+  readonly image: ImageEncoder;
+  readonly text: TextEncoder;
+}
+
+export type OpenEncoderOptions = Omit<TransformersEncoderOptions, 'modality' | 'model'>;
+
+const TRANSFORMERS = 'transformers:';
+
+/**
+ * Opens an encoder by name: `embedded`, or `transformers:` followed by a hub id or a folder. The options are for the
+ * latter.
+ * @throws ConfigurationError for another name; what {@link createTransformersEncoder} and the embedded ones throw
+ */
+export async function openEncoder<M extends Modality>(
+  name: string,
+  modality: M,
+  engine: Engine,
+  options: OpenEncoderOptions = {},
+): Promise<EncoderOf[M]> {
+  const open = async (): Promise<ImageEncoder | TextEncoder> => {
+    if (name.startsWith(TRANSFORMERS)) {
+      return createTransformersEncoder({ ...options, modality, model: name.slice(TRANSFORMERS.length) });
+    }
+    if (name !== 'embedded') throw unknownName(name);
+    return modality === 'image' ? createEmbeddedImageEncoder(engine) : createEmbeddedTextEncoder(engine);
+  };
+  return (await open()) as EncoderOf[M];
+}
+
+function unknownName(name: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'openEncoder',
+    expected: '"embedded" or "transformers:<hub id or folder>"',
+    received: JSON.stringify(name),
+  });
+}

@@ -1,0 +1,157 @@
+import { join } from 'node:path';
+import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
+import { createRandom } from '@drf/tensor';
+import { onnxFile, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx-file.js';
+
+export const TEXT_DIM = 5;
+export const IMAGE_DIM = 6;
+const WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'good', 'bad', 'day', 'movie', 'the', 'a'];
+
+function weights(name: string, count: number): number[] {
+  const random = createRandom(name);
+  return Array.from({ length: count }, () => random.normal());
+}
+
+function floatWeight(name: string, ...shape: number[]) {
+  const count = shape.reduce((product, size) => product * size, 1);
+  return { type: 'float' as const, shape, data: weights(name, count) };
+}
+
+/** Token embeddings, as a function of the token alone: row t of `embedding`. */
+export function tokenEmbedding(token: number): number[] {
+  return weights('embedding', WORDS.length * TEXT_DIM).slice(token * TEXT_DIM, (token + 1) * TEXT_DIM);
+}
+
+/** input_ids → rows of an embedding table, with `pooler_output` or `text_embeds` as the first of them. */
+function textGraph(outputName?: string): OnnxGraph {
+  const pooled: OnnxNode[] =
+    outputName === undefined
+      ? []
+      : [{ type: 'Gather', inputs: ['last_hidden_state', 'first'], output: outputName, attributes: { axis: 1 } }];
+  const ids = (name: string): OnnxValue => ({ name, type: 'int64', shape: ['batch', 'sequence'] });
+  return {
+    inputs: [ids('input_ids'), ids('attention_mask')],
+    outputs: [
+      { name: 'last_hidden_state', type: 'float', shape: ['batch', 'sequence', TEXT_DIM] },
+      ...(outputName === undefined ? [] : [{ name: outputName, type: 'float' as const, shape: ['batch', TEXT_DIM] }]),
+    ],
+    weights: {
+      embedding: floatWeight('embedding', WORDS.length, TEXT_DIM),
+      first: { type: 'int64', shape: [], data: [0] },
+    },
+    nodes: [{ type: 'Gather', inputs: ['embedding', 'input_ids'], output: 'last_hidden_state' }, ...pooled],
+  };
+}
+
+/** pixel_values → a convolution over 4 × 4 patches, as tokens ([batch, 4, 6]), as a map, or averaged. */
+function imageGraph(kind: 'tokens' | 'map' | 'image_embeds'): OnnxGraph {
+  const nodes: OnnxNode[] = [
+    {
+      type: 'Conv',
+      inputs: ['pixel_values', 'kernel'],
+      output: kind === 'map' ? 'last_hidden_state' : 'map',
+      attributes: { kernel_shape: [4, 4], strides: [4, 4] },
+    },
+  ];
+  if (kind === 'tokens') {
+    nodes.push({ type: 'Reshape', inputs: ['map', 'shape'], output: 'flat' });
+    nodes.push({ type: 'Transpose', inputs: ['flat'], output: 'last_hidden_state', attributes: { perm: [0, 2, 1] } });
+  }
+  if (kind === 'image_embeds') {
+    const attributes = { axes: [2, 3], keepdims: 0 };
+    nodes.push({ type: 'ReduceMean', inputs: ['map'], output: 'image_embeds', attributes });
+  }
+  const shapes = {
+    tokens: ['batch', 4, IMAGE_DIM],
+    map: ['batch', IMAGE_DIM, 2, 2],
+    image_embeds: ['batch', IMAGE_DIM],
+  } as const;
+  const name = kind === 'image_embeds' ? kind : 'last_hidden_state';
+  return {
+    inputs: [{ name: 'pixel_values', type: 'float', shape: ['batch', 3, 8, 8] }],
+    outputs: [{ name, type: 'float', shape: shapes[kind] }],
+    weights: {
+      kernel: floatWeight('kernel', IMAGE_DIM, 3, 4, 4),
+      ...(kind === 'tokens' ? { shape: { type: 'int64', shape: [3], data: [0, IMAGE_DIM, -1] } } : {}),
+    },
+    nodes,
+  };
+}
+
+const TOKENIZER = {
+  version: '1.0',
+  truncation: null,
+  padding: null,
+  added_tokens: WORDS.slice(0, 4).map((content, id) => ({ id, content, special: true })),
+  normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, lowercase: true },
+  pre_tokenizer: { type: 'BertPreTokenizer' },
+  post_processor: {
+    type: 'TemplateProcessing',
+    single: [
+      { SpecialToken: { id: '[CLS]', type_id: 0 } },
+      { Sequence: { id: 'A', type_id: 0 } },
+      { SpecialToken: { id: '[SEP]', type_id: 0 } },
+    ],
+    pair: [],
+    special_tokens: {
+      '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
+      '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
+    },
+  },
+  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+  model: {
+    type: 'WordPiece',
+    unk_token: '[UNK]',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
+  },
+};
+
+const TOKENIZER_CONFIG = {
+  tokenizer_class: 'BertTokenizer',
+  model_max_length: 8,
+  pad_token: '[PAD]',
+  unk_token: '[UNK]',
+  cls_token: '[CLS]',
+  sep_token: '[SEP]',
+};
+
+const PREPROCESSOR = {
+  image_processor_type: 'ViTImageProcessor',
+  do_resize: true,
+  size: { height: 8, width: 8 },
+  resample: 2,
+  do_rescale: true,
+  rescale_factor: 1 / 255,
+  do_normalize: true,
+  image_mean: [0.5, 0.5, 0.5],
+  image_std: [0.5, 0.5, 0.5],
+};
+
+/** Writes a folder in the layout of transformers.js: a text model of ten words and five dimensions. */
+export async function writeTextModel(
+  folder: string,
+  options: { readonly modelType?: string; readonly output?: string } = {},
+): Promise<string> {
+  const { modelType = 'bert', output } = options;
+  const file = modelType === 'clip' ? 'text_model' : 'model';
+  await writeJsonAtomic(join(folder, 'config.json'), { model_type: modelType, max_position_embeddings: 64 });
+  await writeJsonAtomic(join(folder, 'tokenizer.json'), TOKENIZER);
+  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), TOKENIZER_CONFIG);
+  await writeFileAtomic(join(folder, `onnx/${file}.onnx`), onnxFile(textGraph(output)));
+  return folder;
+}
+
+/** Writes a folder in the layout of transformers.js: a vision model for images of 8 × 8 pixels. */
+export async function writeImageModel(
+  folder: string,
+  options: { readonly modelType?: string; readonly kind?: 'tokens' | 'map' | 'image_embeds' } = {},
+): Promise<string> {
+  const { modelType = 'vit', kind = 'tokens' } = options;
+  const file = modelType === 'clip' ? 'vision_model' : 'model';
+  await writeJsonAtomic(join(folder, 'config.json'), { model_type: modelType });
+  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), PREPROCESSOR);
+  await writeFileAtomic(join(folder, `onnx/${file}.onnx`), onnxFile(imageGraph(kind)));
+  return folder;
+}

@@ -1,0 +1,49 @@
+import type { HostTensor } from '@drf/tensor';
+import type { TokenFeatures } from '../contract.js';
+import { copyRows, emptyRows } from '../rows.js';
+
+export interface Widths {
+  readonly outputDim: number;
+  readonly tokenDim?: number;
+}
+
+/** Widths of what a model gave for a first content. */
+export function outputWidths(features: HostTensor, tokens: HostTensor | undefined): Widths {
+  const outputDim = features.shape[1] as number;
+  return tokens === undefined ? { outputDim } : { outputDim, tokenDim: tokens.shape[2] as number };
+}
+
+function range(start: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => start + i);
+}
+
+/** Encodes contents batch by batch into one tensor [contents, outputDim]. */
+export async function inBatches<Content>(
+  contents: readonly Content[],
+  size: number,
+  outputDim: number,
+  encode: (batch: readonly Content[]) => Promise<HostTensor>,
+): Promise<HostTensor> {
+  const rows = emptyRows(contents.length, outputDim);
+  for (let start = 0; start < contents.length; start += size) {
+    const batch = contents.slice(start, start + size);
+    copyRows(rows, await encode(batch), range(start, batch.length));
+  }
+  return rows;
+}
+
+/** Joins token outputs of batches, padding each with zeros to the longest. */
+export function joinTokens(parts: readonly TokenFeatures[], tokenDim: number): TokenFeatures {
+  const count = parts.reduce((sum, { mask }) => sum + (mask.shape[0] as number), 0);
+  const length = Math.max(0, ...parts.map(({ mask }) => mask.shape[1] as number));
+  const tokens = emptyRows(count, length, tokenDim);
+  const mask = emptyRows(count, length);
+  let start = 0;
+  for (const part of parts) {
+    const rows = range(start, part.mask.shape[0] as number);
+    copyRows(tokens, part.tokens, rows);
+    copyRows(mask, part.mask, rows);
+    start += rows.length;
+  }
+  return { tokens, mask };
+}
