@@ -93,8 +93,13 @@ export class Trainer {
     const step = createTrainingStep(method, { ...ADAMW_DEFAULTS, weightDecay: config.training.weightDecay });
     const program = await engine.prepareStep(step, initialTrainingState(parameters));
     const trainer = new Trainer(options, program, await Predictor.create(engine, method));
-    if (options.resume) await trainer.restore(parameters);
-    return trainer;
+    try {
+      if (options.resume) await trainer.restore(parameters);
+      return trainer;
+    } catch (error) {
+      await trainer.dispose();
+      throw error;
+    }
   }
 
   private async restore(parameters: HostTree): Promise<void> {

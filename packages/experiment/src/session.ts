@@ -1,10 +1,5 @@
 import { createEngine } from '@drf/engine';
-import {
-  createEmbeddedImageEncoder,
-  createEmbeddedTextEncoder,
-  type ImageEncoder,
-  type TextEncoder,
-} from '@drf/encoders';
+import { openEncoder, type ImageEncoder, type TextEncoder } from '@drf/encoders';
 import type { Engine } from '@drf/tensor';
 import type { ExperimentConfig } from './schema.js';
 
@@ -23,8 +18,8 @@ export interface Session {
 export async function startSession(config: Pick<ExperimentConfig, 'engine' | 'encoders'>): Promise<Session> {
   const engine = await createEngine(config.engine);
   try {
-    const image = await createEmbeddedImageEncoder(engine);
-    const text = await createEmbeddedTextEncoder(engine);
+    const image = await openEncoder(config.encoders.image, 'image', engine);
+    const text = await openEncoder(config.encoders.text, 'text', engine);
     const dispose = async (): Promise<void> => {
       await image.dispose();
       await text.dispose();
