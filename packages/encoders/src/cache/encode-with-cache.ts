@@ -136,7 +136,11 @@ function assertOptions<Content>({ cache, encoder, batchSize }: EncodeOptions<Con
   }
   if (batchSize !== undefined && !(Number.isInteger(batchSize) && batchSize > 0)) {
     const received = String(batchSize);
-    throw new ConfigurationError({ subject: 'encodeWithCache, batchSize,', expected: 'a whole number above 0', received });
+    throw new ConfigurationError({
+      subject: 'encodeWithCache, batchSize,',
+      expected: 'a whole number above 0',
+      received,
+    });
   }
 }
 

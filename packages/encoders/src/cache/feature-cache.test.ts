@@ -188,7 +188,9 @@ describe('a damaged cache', () => {
     other.put('key', Float32Array.of(1, 2));
     await other.close();
     await rename(join(other.folder, 'segment-000001.index'), join(folder, 'segment-000009.index'));
-    await expect(reopened(root)).rejects.toThrow(/000009.index expected .*received one of encoder "other" with 2 values/);
+    await expect(reopened(root)).rejects.toThrow(
+      /000009.index expected .*received one of encoder "other" with 2 values/,
+    );
   });
 
   it('ignores files that are not segments', async () => {
@@ -254,7 +256,9 @@ describe('a full disk', () => {
   it('names the folder when it cannot be made', async () => {
     const root = join(await temporaryFolder(), 'file');
     await writeFile(root, '');
-    await expect(openFeatureCache(root, ENCODER)).rejects.toThrow(/Feature cache .* expected a readable folder, received ENOTDIR/);
+    await expect(openFeatureCache(root, ENCODER)).rejects.toThrow(
+      /Feature cache .* expected a readable folder, received ENOTDIR/,
+    );
   });
 });
 

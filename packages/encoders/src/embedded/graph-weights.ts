@@ -22,7 +22,8 @@ function decode(spec: WeightSpec, bytes: Uint8Array, offset: number): { values: 
   const count = sizeOf(spec.shape);
   if (spec.quantization?.dtype === 'uint8' && spec.dtype === 'float32') {
     const { min, scale } = spec.quantization;
-    const values = Float32Array.from(bytes.subarray(offset, offset + count), (byte) => byte * scale + min);
+    const values = new Float32Array(count);
+    for (let i = 0; i < count; i++) values[i] = (bytes[offset + i] as number) * scale + min;
     return { values: hostTensor(values, spec.shape), next: offset + count };
   }
   const next = offset + 4 * count;

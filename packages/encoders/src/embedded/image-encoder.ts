@@ -47,7 +47,7 @@ class EmbeddedImageEncoder implements ImageEncoder {
     return { pixels: await unitPixels(images, EMBEDDED_IMAGE_SIZE) };
   }
 
-  encode(images: readonly RgbImage[]): Promise<HostTensor> {
+  async encode(images: readonly RgbImage[]): Promise<HostTensor> {
     const run = async (inputs: Host<PixelInputs>): Promise<HostTensor> =>
       (await this.featureProgram.run(inputs)).features;
     return this.inPieces(images, emptyRows(images.length, MOBILE_NET_DIM), run);

@@ -71,7 +71,7 @@ describe('Universal Sentence Encoder lite', () => {
     const { tokens, mask } = (await own.encodeTokens?.(TEXTS)) ?? expect.fail('no tokens');
     expect(tokens.shape).toEqual([TEXTS.length, 128, 512]);
     TEXTS.forEach((text, row) => {
-      const sum = mask.data.slice(row * 128, (row + 1) * 128).reduce((total, value) => total + value, 0);
+      const sum = Array.from(mask.data.slice(row * 128, (row + 1) * 128)).reduce((total, value) => total + value, 0);
       expect(sum).toBe(tokenize(text).length);
     });
     const alone = (await own.encodeTokens?.([TEXTS[1] as string])) ?? expect.fail('no tokens');

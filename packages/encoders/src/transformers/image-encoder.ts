@@ -38,7 +38,7 @@ class TransformersImageEncoder implements ImageEncoder {
     return { pixel_values: hostTensor(Float32Array.from(pixels.data as Float32Array), pixels.dims) };
   }
 
-  encode(images: readonly RgbImage[]): Promise<HostTensor> {
+  async encode(images: readonly RgbImage[]): Promise<HostTensor> {
     this.check(images);
     return inBatches(images, BATCH, this.outputDim, async (batch) =>
       poolOutputs('image', this.pooling, await run(this.library, this.loaded, batch)),

@@ -39,7 +39,7 @@ class TransformersTextEncoder implements TextEncoder {
     );
   }
 
-  encode(texts: readonly string[]): Promise<HostTensor> {
+  async encode(texts: readonly string[]): Promise<HostTensor> {
     this.check(texts);
     return inBatches(texts, BATCH, this.outputDim, async (batch) => {
       const { outputs, mask } = await run(this.loaded, this.tokenize(batch));
