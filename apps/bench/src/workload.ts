@@ -10,7 +10,15 @@ import {
   type TrainingOutputs,
   type TrainingState,
 } from '@drf/model';
-import { createRandom, hostTensor, type Engine, type Host, type HostTensor, type Random, type StepProgram } from '@drf/tensor';
+import {
+  createRandom,
+  hostTensor,
+  type Engine,
+  type Host,
+  type HostTensor,
+  type Random,
+  type StepProgram,
+} from '@drf/tensor';
 
 /** Sizes of one head step; the defaults are those of the peer script in PyTorch. */
 export interface WorkloadSizes {

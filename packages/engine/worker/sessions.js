@@ -1,5 +1,6 @@
 // @ts-check
 import * as ort from 'onnxruntime-node';
+import { Loops } from './loops.js';
 import { State } from './state.js';
 
 /**
@@ -27,18 +28,28 @@ function answer(results, names) {
   return { value: outputs, transfer: outputs.map(({ data }) => /** @type {ArrayBuffer} */ (data.buffer)) };
 }
 
+/** The session makes the arrays for these outputs. @param {string[]} names */
+function chosenBySession(names) {
+  return Object.fromEntries(names.map((name) => [name, null]));
+}
+
 /** Sessions and states by number, and what can be asked of them. */
 export class Sessions {
   /** @type {Map<number, ort.InferenceSession>} */
   sessions = new Map();
   /** @type {Map<number, State>} */
   states = new Map();
+  /** @type {Map<number, import('./loops.js').Plan>} */
+  plans = new Map();
+  /** @type {Map<number, Loops>} */
+  loops = new Map();
 
   /** @param {any} request @returns {Promise<Answer>} */
   async handle(request) {
     switch (request.kind) {
       case 'create':
         this.sessions.set(request.session, await ort.InferenceSession.create(request.model, request.options));
+        if (request.plan !== undefined) this.plans.set(request.session, request.plan);
         return {};
       case 'run':
         return this.run(request.session, request.inputs, request.outputs);
@@ -46,13 +57,13 @@ export class Sessions {
         return this.step(request);
       case 'release':
         await this.sessions.get(request.session)?.release();
-        this.sessions.delete(request.session);
+        for (const map of [this.sessions, this.plans, this.loops]) map.delete(request.session);
         return {};
       case 'profile':
         this.session(request.session).endProfiling();
         return {};
       case 'write-state':
-        this.states.set(request.state, new State(request.tensors));
+        this.states.set(request.state, new State(request.tensors, request.smallest));
         return {};
       case 'read-state':
         return { value: this.state(request.state).read() };
@@ -87,23 +98,36 @@ export class Sessions {
     return answer(await this.session(number).run(feedsOf(inputs), outputs), outputs);
   }
 
-  /** Runs a session from the state's front buffers into its back buffers, and turns them when it has succeeded. */
-  async step({ session, state: number, inputs, outputs }) {
-    const state = this.state(number);
-    const feeds = { ...feedsOf(inputs), ...state.feeds(this.session(session).inputNames) };
-    const fetches = {
-      ...state.fetches(),
-      ...Object.fromEntries(outputs.map((/** @type {string} */ name) => [name, null])),
-    };
-    const results = await this.session(session).run(feeds, fetches);
-    state.turn();
+  /**
+   * Runs a session on the state, then the loops that finish the step.
+   * @param {any} request
+   */
+  async step({ session: number, state: stateNumber, inputs, outputs }) {
+    const session = this.session(number);
+    const state = this.state(stateNumber);
+    const loops = this.loopsOf(number, state);
+    const feeds = { ...feedsOf(inputs), ...state.feeds(session.inputNames) };
+    const fetches = { ...state.fetches(session.outputNames), ...loops?.fetches(), ...chosenBySession(outputs) };
+    const results = await session.run(feeds, /** @type {any} */ (fetches));
+    state.turn(results);
+    loops?.run(results);
     return answer(results, outputs);
+  }
+
+  /** @param {number} number @param {State} state */
+  loopsOf(number, state) {
+    const plan = this.plans.get(number);
+    if (plan === undefined) return undefined;
+    let loops = this.loops.get(number);
+    // a state that was written anew has a memory of its own
+    if (loops?.state !== state) this.loops.set(number, (loops = new Loops(plan, state)));
+    return loops;
   }
 
   async close() {
     for (const session of this.sessions.values()) await session.release();
     this.sessions.clear();
-    this.states.clear();
+    for (const map of [this.states, this.plans, this.loops]) map.clear();
     return {};
   }
 }

@@ -42,7 +42,7 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
   /** Traces, and starts a session, unless inputs of these shapes were met before. */
   compile(inputs: Host<I>): Promise<Compiled> {
     const structure = structureOf(toNamed(inputs as HostTree, ''));
-    return this.cache.get(structure, () => this.trace(inputs), 'out.');
+    return this.cache.get(structure, () => ({ traced: this.trace(inputs) }), 'out.');
   }
 
   async dispose(): Promise<void> {

@@ -1,10 +1,15 @@
 import type { Host, HostTree, PureStep, StepProgram, TensorTree } from '@drf/tensor';
 import { assertSameLeaves } from '../state-shapes.js';
+import { partition, SMALLEST_FUSED } from '../fused/partition.js';
+import { planOf } from '../fused/plan.js';
 import { trace, type TracedFunction } from '../trace/trace.js';
 import { Turns } from '../turns.js';
-import { fromNamed, toNamed, type SessionHost } from './session-host.js';
-import { structureOf, TraceCache, type Compiled } from './trace-cache.js';
+import { fromNamed, toNamed, type NamedTensor, type SessionHost } from './session-host.js';
+import { structureOf, TraceCache, type Compiled, type Recorded } from './trace-cache.js';
 import { inputLeaves, subtree } from './trees.js';
+
+/** WebAssembly addresses 4 GiB, where the state and at most one gradient for a third of it must find room. */
+const LARGEST_FUSED_STATE = 2.5 * 2 ** 30;
 
 /** A step whose state stays in the worker thread. */
 export class CompiledStepProgram<
@@ -18,6 +23,7 @@ export class CompiledStepProgram<
   /** Shapes and types only matter; the numbers are the worker's. */
   private readonly example: Host<S>;
   private readonly ready: Promise<void>;
+  private readonly fused: boolean;
 
   constructor(
     private readonly host: SessionHost,
@@ -27,7 +33,10 @@ export class CompiledStepProgram<
     this.cache = new TraceCache(host);
     this.stateNumber = host.newState();
     this.example = initialState;
-    this.ready = host.writeState(this.stateNumber, toNamed(initialState as HostTree, ''));
+    const tensors = toNamed(initialState as HostTree, '');
+    const bytes = tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
+    this.fused = bytes <= LARGEST_FUSED_STATE;
+    this.ready = this.write(tensors);
     this.ready.catch(() => undefined); // the first call reports it
   }
 
@@ -55,14 +64,14 @@ export class CompiledStepProgram<
     return this.turns.take(async () => {
       assertSameLeaves('StepProgram.writeState', this.example as HostTree, state as HostTree);
       await this.ready;
-      await this.host.writeState(this.stateNumber, toNamed(state as HostTree, ''));
+      await this.write(toNamed(state as HostTree, ''));
     });
   }
 
   /** Traces, and starts a session, unless inputs of these shapes were met before. */
   compile(inputs: Host<I>): Promise<Compiled> {
     const structure = structureOf(toNamed(inputs as HostTree, ''));
-    return this.cache.get(structure, () => this.trace(inputs), 'out.');
+    return this.cache.get(structure, () => this.record(inputs), 'out.');
   }
 
   async dispose(): Promise<void> {
@@ -70,6 +79,17 @@ export class CompiledStepProgram<
     await this.cache.dispose();
     await this.ready;
     await this.host.dropState(this.stateNumber);
+  }
+
+  private write(tensors: readonly NamedTensor[]): Promise<void> {
+    return this.host.writeState(this.stateNumber, tensors, this.fused ? SMALLEST_FUSED : Infinity);
+  }
+
+  private record(inputs: Host<I>): Recorded {
+    const traced = this.trace(inputs);
+    if (!this.fused) return { traced };
+    const { loops, traced: rest } = partition(traced);
+    return { traced: rest, plan: planOf(loops) };
   }
 
   private trace(inputs: Host<I>): TracedFunction {

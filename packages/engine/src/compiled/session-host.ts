@@ -1,5 +1,6 @@
 import { flattenTree, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
 import { writeModel } from '../onnx/write.js';
+import type { FusedPlan } from '../fused/plan.js';
 import { assertProvider, sessionOptions, type CompileOptions } from '../session/options.js';
 import { WorkerClient } from '../session/worker-client.js';
 import type { TracedFunction } from '../trace/trace.js';
@@ -37,11 +38,12 @@ export class SessionHost {
     assertProvider(options.provider ?? 'cpu');
   }
 
-  async create(traced: TracedFunction, outputs: readonly string[]): Promise<Session> {
+  /** @param plan what finishes a step after the session */
+  async create(traced: TracedFunction, outputs: readonly string[], plan?: FusedPlan): Promise<Session> {
     const number = this.nextNumber++;
     const model = writeModel(traced);
     const started = performance.now();
-    const request = { kind: 'create', session: number, model, options: sessionOptions(this.options) };
+    const request = { kind: 'create', session: number, model, plan, options: sessionOptions(this.options) };
     await this.worker().ask(request, [model.buffer as ArrayBuffer]);
     return { number, outputs, milliseconds: performance.now() - started };
   }
@@ -62,8 +64,9 @@ export class SessionHost {
     return this.nextNumber++;
   }
 
-  writeState(state: number, tensors: readonly NamedTensor[]): Promise<void> {
-    return this.worker().ask({ kind: 'write-state', state, tensors });
+  /** @param smallest size from which on floats lie where loops can overwrite them */
+  writeState(state: number, tensors: readonly NamedTensor[], smallest: number): Promise<void> {
+    return this.worker().ask({ kind: 'write-state', state, tensors, smallest });
   }
 
   readState(state: number): Promise<NamedTensor[]> {

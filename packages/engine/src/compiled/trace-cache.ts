@@ -1,3 +1,4 @@
+import type { FusedPlan } from '../fused/plan.js';
 import type { TracedFunction } from '../trace/trace.js';
 import type { NamedTensor, Session, SessionHost } from './session-host.js';
 
@@ -6,6 +7,12 @@ export interface Compiled {
   readonly traced: TracedFunction;
   readonly traceMilliseconds: number;
   readonly session: Promise<Session>;
+}
+
+/** A traced function, and the loops that were taken off it. */
+export interface Recorded {
+  readonly traced: TracedFunction;
+  readonly plan?: FusedPlan | undefined;
 }
 
 /** Sessions that a program keeps; beyond that, the one that was used longest ago is released. */
@@ -23,7 +30,7 @@ export class TraceCache {
   constructor(private readonly host: SessionHost) {}
 
   /** The compiled function for a structure; `trace` runs when it is met for the first time. */
-  async get(structure: string, trace: () => TracedFunction, outputPrefix: string): Promise<Compiled> {
+  async get(structure: string, trace: () => Recorded, outputPrefix: string): Promise<Compiled> {
     const known = this.compiled.get(structure) ?? this.make(structure, trace, outputPrefix);
     this.compiled.delete(structure);
     this.compiled.set(structure, known); // the last one used comes last
@@ -42,12 +49,12 @@ export class TraceCache {
     await Promise.all(all.map((each) => this.release(each)));
   }
 
-  private make(structure: string, trace: () => TracedFunction, outputPrefix: string): Compiled {
+  private make(structure: string, trace: () => Recorded, outputPrefix: string): Compiled {
     const started = performance.now();
-    const traced = trace();
+    const { traced, plan } = trace();
     const traceMilliseconds = performance.now() - started;
     const outputs = [...traced.outputs.keys()].filter((name) => name.startsWith(outputPrefix));
-    const session = this.host.create(traced, outputs);
+    const session = this.host.create(traced, outputs, plan);
     session.catch(() => this.compiled.delete(structure)); // tried again next time; the caller sees this error
     return { traced, traceMilliseconds, session };
   }

@@ -32,12 +32,15 @@ function valueInfo(name: string, { shape, type }: Value): object {
   return { name, type: { tensorType: { elemType: ELEMENT_TYPE_CODES[type], shape: { dim } } } };
 }
 
-/** Gives values names: inputs their own, the rest numbers. */
+/** Gives values names: inputs and outputs their own, the rest numbers. */
 class Names {
   private readonly names = new Map<Value, string>();
 
-  constructor(inputs: ReadonlyMap<string, Value>) {
+  constructor({ inputs, outputs }: TracedFunction) {
     for (const [name, value] of inputs) this.names.set(value, name);
+    for (const [name, value] of outputs) {
+      if (value.source.kind === 'operation' && !this.names.has(value)) this.names.set(value, name);
+    }
   }
 
   of(value: Value): string {
@@ -45,6 +48,13 @@ class Names {
     if (name === undefined) this.names.set(value, (name = `v${this.names.size}`));
     return name;
   }
+}
+
+/** An output that is an input, a constant, or what another output is already, is copied. */
+function copies(names: Names, outputs: ReadonlyMap<string, Value>): object[] {
+  return [...outputs]
+    .filter(([name, value]) => names.of(value) !== name)
+    .map(([name, value]) => ({ name: `output ${name}`, opType: 'Identity', input: [names.of(value)], output: [name] }));
 }
 
 function initializer(names: Names, value: Value): object {
@@ -71,17 +81,11 @@ function node(names: Names, operation: Operation, outputs: readonly Value[], i: 
 
 /**
  * Writes a traced function as an ONNX model: static shapes, operators of the default domain only.
- * Every input is declared, used or not, and every output is a node of its own, whatever it shares with others.
+ * Every input is declared, used or not.
  */
 export function writeModel(traced: TracedFunction, notes: ModelNotes = {}): Uint8Array {
-  const names = new Names(traced.inputs);
+  const names = new Names(traced);
   const { operations, constants } = reachable(traced.graph, traced.outputs.values());
-  const copies = [...traced.outputs].map(([name, value]) => ({
-    name: `output ${name}`,
-    opType: 'Identity',
-    input: [names.of(value)],
-    output: [name],
-  }));
   const model = {
     irVersion: IR_VERSION,
     producerName: '@drf/engine',
@@ -93,7 +97,10 @@ export function writeModel(traced: TracedFunction, notes: ModelNotes = {}): Uint
       input: [...traced.inputs].map(([name, value]) => valueInfo(name, value)),
       output: [...traced.outputs].map(([name, value]) => valueInfo(name, value)),
       initializer: constants.map((value) => initializer(names, value)),
-      node: [...operations.map(({ operation, outputs }, i) => node(names, operation, outputs, i)), ...copies],
+      node: [
+        ...operations.map(({ operation, outputs }, i) => node(names, operation, outputs, i)),
+        ...copies(names, traced.outputs),
+      ],
     },
   };
   return ModelProto.encode(ModelProto.fromObject(model)).finish();
