@@ -12,6 +12,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
     await mkdir(dirname(path), { recursive: true });
     // write-file-atomic's own write is a single call, which a disk that fills up cuts short without an error, and which
     // takes 2 GiB at most; Node's writeFile goes on until all is written or fails.
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- it awaits, whatever its types say
     await replaceFile(path, '', { tmpfileCreated: (temporary) => writeWhole(temporary, content) });
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';

@@ -91,12 +91,20 @@ export class DrfMemory implements Memory {
           remedy: 'this checkpoint belongs to another method',
         });
       }
-      return FeatureQueue.restore({
-        ...this.size,
-        rows: floatData(saved.rows),
-        enqueued: Number(saved.enqueued.data[0]),
-      });
+      const enqueued = Number(saved.enqueued.data[0]);
+      const due = [Math.min(enqueued, this.size.capacity), this.size.dim];
+      if (saved.rows.shape.join() !== due.join()) throw otherSize(name, due, saved.rows.shape);
+      return FeatureQueue.restore({ ...this.size, rows: floatData(saved.rows), enqueued });
     };
     this.queues = { image: restored('imageQueue'), text: restored('textQueue') };
   }
+}
+
+function otherSize(name: string, due: readonly number[], received: readonly number[]): CheckpointError {
+  return new CheckpointError({
+    subject: `DRF memory "${name}"`,
+    expected: `rows [${due.join(', ')}]`,
+    received: `[${received.join(', ')}]`,
+    remedy: 'this checkpoint belongs to a configuration with queues of another size',
+  });
 }
