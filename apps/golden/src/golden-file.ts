@@ -1,4 +1,14 @@
-import { DataError, hostTensor, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
+import {
+  assertShape,
+  DataError,
+  flattenTree,
+  hostTensor,
+  unflattenTree,
+  type ExpectedSize,
+  type HostTensor,
+  type HostTree,
+} from '@drf/tensor';
+import { WEIGHTING_MODES } from '@drf/fusion';
 import { readJson } from '@drf/files';
 
 /** A number, or nested arrays of numbers or booleans. */
@@ -26,9 +36,22 @@ export interface GoldenFile {
   readonly adamW: AdamWSettings;
 }
 
+const layer = (name: string): string[] => [`${name}.kernel`, `${name}.bias`];
+/** What every file must hold; projections may come on top. */
+const PARAMETERS = [
+  'imageToText.hidden',
+  'imageToText.output',
+  'textToImage.hidden',
+  'textToImage.output',
+  'fusion.layer1',
+  'fusion.layer2',
+  'fusion.layer3',
+  'classifier',
+].flatMap(layer);
+
 const INPUTS = ['image', 'text', 'imageAvailable', 'textAvailable', 'labels', 'imageQueue', 'textQueue'] as const;
 
-/** @throws DataError naming the file and what it lacks. */
+/** @throws DataError naming the file and what it lacks; ShapeMismatchError where inputs do not fit together. */
 export async function readGoldenFile(path: string): Promise<GoldenFile> {
   const content = asRecord(await readJson(path), path);
   const inputs = asRecord(content.inputs, `${path}: "inputs"`);
@@ -39,18 +62,48 @@ export async function readGoldenFile(path: string): Promise<GoldenFile> {
     if (!['seed', 'shapes', 'inputs', 'params'].includes(name)) collect(value, name, expected);
   }
   const firstMode = asRecord(Object.values(modes)[0], `${path}: "modes"`);
-  return {
+  const golden = {
     path,
     inputs: Object.fromEntries(
       INPUTS.map((name) => [name, readTensor(inputs[name], `${path}: inputs.${name}`, name === 'labels')]),
     ),
     parameters: unflattenTree(
-      Object.entries(parameters).map(([name, value]) => [name, readTensor(value, `${path}: params.${name}`)] as const),
+      [...new Set([...PARAMETERS, ...Object.keys(parameters)])].map(
+        (name) => [name, readTensor(parameters[name], `${path}: params.${name}`)] as const,
+      ),
     ),
     expected,
     modes: Object.keys(modes),
     adamW: readAdamW(firstMode.adamw, path),
   };
+  checkModes(golden);
+  checkShapes(golden);
+  return golden;
+}
+
+function checkModes({ path, modes }: GoldenFile): void {
+  const unknown = modes.find((mode) => !(WEIGHTING_MODES as readonly string[]).includes(mode));
+  if (unknown === undefined) return;
+  throw new DataError({
+    subject: `${path}: "modes"`,
+    expected: `some of ${WEIGHTING_MODES.join(', ')}`,
+    received: `"${unknown}"`,
+  });
+}
+
+/** One row a post; queues as wide as the features, or as what projections make of them. */
+function checkShapes({ path, inputs, parameters }: GoldenFile): void {
+  const shapeOf = (name: string): readonly number[] => (inputs[name] as HostTensor).shape;
+  const [batch = 0] = shapeOf('labels');
+  const [dim = 0] = (flattenTree(parameters).get('classifier.kernel') as HostTensor).shape;
+  for (const name of INPUTS) {
+    const due: ExpectedSize[] = name.endsWith('Queue')
+      ? ['*', dim]
+      : name === 'image' || name === 'text'
+        ? [batch, `${name}Projection` in parameters ? '*' : dim]
+        : [batch];
+    assertShape(`${path}: inputs.${name}`, { shape: shapeOf(name) }, due, 'posts and widths must agree');
+  }
 }
 
 function asRecord(value: unknown, subject: string): Record<string, unknown> {
@@ -66,26 +119,49 @@ function asRecord(value: unknown, subject: string): Record<string, unknown> {
 function readTensor(value: unknown, subject: string, whole = false): HostTensor {
   const shape: number[] = [];
   for (let level = value; Array.isArray(level); level = level[0]) shape.push(level.length);
-  const flat = (Array.isArray(value) ? value.flat(Infinity) : [value]) as unknown[];
-  const wrong = flat.find((entry) => typeof entry !== 'number' && typeof entry !== 'boolean');
-  if (wrong !== undefined || flat.length !== sizeOf(shape) || flat.length === 0) {
+  const numbers: number[] = [];
+  const fault = gather(value, shape, numbers);
+  if (fault !== undefined || numbers.length === 0) {
     throw new DataError({
       subject,
       expected: 'a rectangular array of numbers',
-      received: wrong === undefined ? `${flat.length} numbers in shape [${shape.join(', ')}]` : JSON.stringify(wrong),
+      received: fault ?? 'an empty one',
+      remedy: 'repair or remake the file',
     });
   }
-  const numbers = flat.map(Number);
   return hostTensor(whole ? Int32Array.from(numbers) : Float32Array.from(numbers), shape);
+}
+
+/** Collects the numbers of nested arrays of a given shape. @returns what is wrong, if anything is */
+function gather(value: unknown, shape: readonly number[], into: number[]): string | undefined {
+  const [size, ...rest] = shape;
+  if (size === undefined) {
+    if (typeof value !== 'number' && typeof value !== 'boolean')
+      return JSON.stringify(value)?.slice(0, 60) ?? 'nothing';
+    into.push(Number(value));
+    return undefined;
+  }
+  if (!Array.isArray(value)) return `${JSON.stringify(value)?.slice(0, 60)} where ${size} entries were due`;
+  if (value.length !== size) return `${value.length} entries where ${size} were due`;
+  for (const entry of value as unknown[]) {
+    const fault = gather(entry, rest, into);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 /** Leaves by path; AdamW's settings are no quantities. */
 function collect(value: unknown, path: string, into: Map<string, readonly number[]>): void {
-  if (typeof value === 'number' || typeof value === 'boolean' || Array.isArray(value)) {
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null || Array.isArray(value)) {
     const setting = /\.adamw\.[^.]+$/.test(path);
-    if (!setting) into.set(path, [value as Numbers].flat(Infinity as 1).map(Number));
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [name, child] of Object.entries(value)) collect(child, `${path}.${name}`, into);
+    // what is no number becomes NaN, which equals nothing
+    if (!setting)
+      into.set(
+        path,
+        [value as Numbers].flat(Infinity as 1).map((x) => (x === null ? NaN : Number(x))),
+      );
+  } else if (typeof value === 'object') {
+    for (const [name, child] of Object.entries(value as object)) collect(child, `${path}.${name}`, into);
   }
 }
 
