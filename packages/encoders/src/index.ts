@@ -26,3 +26,4 @@ export type { FeatureStore } from './cache/feature-store.js';
 export { openEncoder, type EncoderOf, type OpenEncoderOptions } from './open-encoder.js';
 export { createTransformersEncoder } from './transformers/create.js';
 export type { Pooling, TransformersDtype, TransformersEncoderOptions } from './transformers/options.js';
+export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';

@@ -1,4 +1,4 @@
-import { DataError, DrfError, floatData, NonFiniteError, ShapeMismatchError } from '@drf/tensor';
+import { DataError, type DrfError, floatData, NonFiniteError, ShapeMismatchError } from '@drf/tensor';
 import type { FrozenEncoder } from '../contract.js';
 import { assertRow } from './row-store.js';
 

@@ -1,6 +1,7 @@
+import type * as Transformers from '@huggingface/transformers';
 import { UnavailableError } from '@drf/tensor';
 
-export type Library = typeof import('@huggingface/transformers');
+export type Library = typeof Transformers;
 
 /**
  * Loads `@huggingface/transformers`, which takes a second, only when it is needed.
