@@ -57,10 +57,10 @@ function cellProgress(progress: Progress): CellProgress {
   return {
     start: (index, name) => {
       [done, cell] = [index, name];
-      progress.update(done, cell);
+      progress.update(done, `(${cell})`);
     },
     job: (label) => ({
-      update: (items, total) => progress.update(done, `${cell}: ${label.toLowerCase()} ${items}/${total}`),
+      update: (items, total) => progress.update(done, `(${cell}: ${label.toLowerCase()} ${items}/${total})`),
       stop: () => undefined,
     }),
     stop: () => progress.stop(),

@@ -95,7 +95,7 @@ function labelOf(own: readonly GroupMember[], groups: readonly (readonly GroupMe
       );
     }),
   );
-  const extras = [...differing].map((name) => `${name} ${options.get(name) ?? 'default'}`);
+  const extras = [...differing].sort().map((name) => `${name} ${options.get(name) ?? 'default'}`);
   return extras.length === 0 ? label : `${label}; ${extras.join(', ')}`;
 }
 

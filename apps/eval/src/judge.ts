@@ -32,7 +32,7 @@ export class Judge {
   ): Promise<Judged> {
     const total = set.ids.length;
     const parts: Float32Array[] = [];
-    const details: HostTree[] = [];
+    const details: (HostTree | undefined)[] = [];
     for (let start = 0; start < total; start += POSTS_A_PART) {
       signal?.throwIfAborted();
       const part = partOf(set, start, Math.min(start + POSTS_A_PART, total));

@@ -31,10 +31,13 @@ export function withQualityOnly(method: Method): Method {
   };
 }
 
-/** Qualities of all posts from the details of each batch; null where the method gives none. */
-export function qualityOf(details: readonly HostTree[]): Quality | null {
+/**
+ * Qualities of all posts from the details of each batch; null where the method gives none (an empty tree does not come
+ * back from an engine).
+ */
+export function qualityOf(details: readonly (HostTree | undefined)[]): Quality | null {
   const joined = (modality: Modality): Float32Array | null => {
-    const parts = details.map((batch) => (batch[modality] as HostTensor | undefined)?.data);
+    const parts = details.map((batch) => (batch?.[modality] as HostTensor | undefined)?.data);
     if (parts.length === 0 || parts.some((part) => part === undefined)) return null;
     return Float32Array.from(parts.flatMap((part) => [...(part as Float32Array)]));
   };

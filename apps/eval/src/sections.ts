@@ -28,12 +28,12 @@ export function headerLines({ run, evaluation, notes, unreadable, missingCells }
   const without = run.ablations.length === 0 ? '' : ` (${run.ablations.join(', ')})`;
   const training = run.trainingDisruption === 'none' ? 'intact posts' : `disruption ${run.trainingDisruption}`;
   return [
-    `Run:      ${run.path}, checkpoint ${run.checkpoint} (step ${run.step}, epoch ${run.epoch})`,
-    `Method:   ${run.method}${without}, seed ${run.seed}, trained on ${training}`,
-    `Data:     ${evaluation.dataset}, split ${evaluation.split}, ${evaluation.posts} posts, classes ${evaluation.classes.join(', ')}`,
-    `Disruption: ${evaluation.manifest === null ? `seed ${evaluation.seed}` : `manifest ${evaluation.manifest} (seed ${evaluation.seed})`}`,
-    `Engine:   ${evaluation.engine}; encoders ${evaluation.encoders.image}, ${evaluation.encoders.text}`,
-    ...notes.map((note) => `Note:     ${note}`),
+    `Run:        ${run.path}, checkpoint ${run.checkpoint} (step ${run.step}, epoch ${run.epoch})`,
+    `Method:     ${run.method}${without}, seed ${run.seed}, trained on ${training}`,
+    `Data:       ${evaluation.dataset}, split ${evaluation.split}, ${evaluation.posts} posts, classes ${evaluation.classes.join(', ')}`,
+    `Disrupted:  ${evaluation.manifest === null ? `seed ${evaluation.seed}` : `manifest ${evaluation.manifest} (seed ${evaluation.seed})`}`,
+    `Engine:     ${evaluation.engine}; encoders ${evaluation.encoders.image}, ${evaluation.encoders.text}`,
+    ...notes.map((note) => `Note:       ${note}`),
     ...unreadableLines(unreadable),
     ...(missingCells.length === 0 ? [] : [`Interrupted: cells left out: ${missingCells.join(', ')}`]),
   ];
@@ -43,9 +43,9 @@ const SHOWN_POSTS = 5;
 
 function unreadableLines(unreadable: EvaluationResult['unreadable']): string[] {
   if (unreadable.length === 0) return [];
-  const shown = unreadable.slice(0, SHOWN_POSTS).map(({ message }) => `          ${message}`);
-  const more = unreadable.length > SHOWN_POSTS ? [`          … and ${unreadable.length - SHOWN_POSTS} more`] : [];
-  return [`Left out: ${unreadable.length} posts that could not be read`, ...shown, ...more];
+  const shown = unreadable.slice(0, SHOWN_POSTS).map(({ message }) => `            ${message}`);
+  const more = unreadable.length > SHOWN_POSTS ? [`            … and ${unreadable.length - SHOWN_POSTS} more`] : [];
+  return [`Left out:   ${unreadable.length} posts that could not be read`, ...shown, ...more];
 }
 
 /**

@@ -10,5 +10,5 @@ export function textReport(result: EvaluationResult, details = false): string {
 /** Lines and tables, each table below its caption. */
 export function textSection({ lines = [], tables }: Section): string {
   const drawn = tables.map(({ caption, head, rows }) => `${caption}\n${formatTable(head, rows)}`);
-  return ['', ...drawn, ...lines].join('\n');
+  return ['', [...drawn, ...lines].join('\n\n')].join('\n');
 }

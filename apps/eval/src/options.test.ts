@@ -1,0 +1,80 @@
+import { describe, expect, it, vi } from 'vitest';
+import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
+
+function parse(...args: string[]): { runs: string[]; options: MainOptions } {
+  let parsed: { runs: string[]; options: MainOptions } | undefined;
+  createEvalProgram()
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .action((runs: string[], options: MainOptions) => {
+      parsed = { runs, options };
+    })
+    .parse(args, { from: 'user' });
+  return parsed as { runs: string[]; options: MainOptions };
+}
+
+describe('the command line', () => {
+  it('takes several runs and evaluates all cells unless told otherwise', () => {
+    const { runs, options } = parse('a', 'b');
+    expect(runs).toEqual(['a', 'b']);
+    const { cells, cache, seed } = commandOptions(options);
+    expect(cells).toHaveLength(22);
+    expect([cache, seed]).toEqual(['cache/features', undefined]);
+  });
+
+  it('passes everything on', () => {
+    const { options } = parse(
+      ...['run', '--split', 'val', '--cells', 'random', '--ratios', '0.5,1', '--seed', '7', '--engine', 'eager:cpu'],
+      ...[
+        '--dataset',
+        'posts',
+        '--dataset-file',
+        'mine.csv',
+        '--out',
+        'there',
+        '--csv',
+        'all.csv',
+        '--checkpoint',
+        'c',
+      ],
+    );
+    expect(commandOptions(options)).toMatchObject({
+      split: 'val',
+      seed: 7,
+      engine: 'eager:cpu',
+      dataset: { name: 'posts', file: 'mine.csv' },
+      out: 'there',
+      csv: 'all.csv',
+      checkpoint: 'c',
+    });
+    expect(
+      commandOptions(options)
+        .cells?.map(({ name }) => name)
+        .slice(0, 3),
+    ).toEqual(['clean', 'random:0.5:C', 'random:1:C']);
+  });
+
+  it.each([
+    [['run', '--split', 'tset'], /"tset" is unknown; did you mean "test"\?/],
+    [['run', '--dataset', 'mvsa-singel'], /did you mean "mvsa-single"\?/],
+    [['run', '--seed', '-1'], /expected a whole number from 0/],
+    [['run', '--engine', 'compield'], /did you mean "compiled"\?/],
+    [['run', '--cels', 'clean'], /unknown option '--cels'[^]*--cells/],
+    [[], /missing required argument 'runs'/],
+  ])('refuses %s', (args, message) => {
+    expect(() => parse(...args)).toThrow(message);
+  });
+
+  it.each([
+    [['run', '--manifest', 'm', '--seed', '1'], '--manifest expected to stand without --seed, received both'],
+    [['run', '--split-file', 'f', '--split', 'val'], '--split-file expected to stand without --split, received both'],
+  ])('refuses what excludes each other: %s', (args, message) => {
+    expect(() => commandOptions(parse(...args).options)).toThrow(message);
+  });
+
+  it('ends its help with examples', () => {
+    const write = vi.fn();
+    createEvalProgram().configureOutput({ writeOut: write }).outputHelp();
+    expect(write.mock.calls.flat().join('')).toContain('$ pnpm eval RUN --manifest manifest.jsonl');
+  });
+});

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { csvReport } from './csv-report.js';
+import { htmlReport } from './html-report.js';
+import { textReport } from './text-report.js';
+import { syntheticCell, syntheticResult } from './testing/synthetic.js';
+
+const paper = { accuracy: 0.765, weightedF1: 0.759 };
+const result = syntheticResult(
+  [
+    syntheticCell('clean', 8, { paper }),
+    syntheticCell('fixed:image:C', 7, { quality: { image: 0.875, text: null } }),
+    syntheticCell('random:0.5:C+D', 6),
+    syntheticCell('random:1:C+D', 5),
+  ],
+  {
+    evaluation: { dataset: 'mvsa-single' },
+    notes: ['2 posts are elsewhere'],
+    unreadable: [{ id: '7', message: 'post 7 <broken>' }],
+  },
+);
+/** Cells of the table row that begins with a name. */
+const rowOf = (text: string, name: string): string[] =>
+  (text.split('\n').find((line) => line.startsWith(`│ ${name} `)) ?? '')
+    .split('│')
+    .slice(1, -1)
+    .map((cell) => cell.trim());
+
+describe('textReport', () => {
+  const text = textReport(result);
+
+  it('says what was evaluated', () => {
+    expect(text).toContain('Run:        runs/one, checkpoint step-3.safetensors (step 3, epoch 1)');
+    expect(text).toContain('Method:     drf, seed 0, trained on intact posts');
+    expect(text).toContain('Data:       mvsa-single, split test, 10 posts, classes bad, good');
+    expect(text).toContain('Engine:     eager:cpu; encoders an-image-encoder, a-text-encoder');
+    expect(text).toContain('Note:       2 posts are elsewhere');
+    expect(text).toContain('Left out:   1 posts that could not be read\n            post 7 <broken>');
+  });
+
+  it('puts scores, interval and the paper side by side', () => {
+    // Wilson interval of 8 of 10; F1 of [[4, 1], [1, 4]] is 0.8 for both classes
+    expect(rowOf(text, 'clean')).toEqual(['clean', '80.0', '49.0–94.3', '80.0', '80.0', '–', '76.5', '75.9']);
+    expect(rowOf(text, 'fixed:image:C').slice(-2)).toEqual(['–', '–']);
+    expect(text).toContain('with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.');
+    expect(text).toContain('Always answering the most frequent class: accuracy 50.0.');
+  });
+
+  it('shows the curve, its area, and what is lost beside the paper', () => {
+    expect(rowOf(text, '  0').slice(1)).toEqual(['80.0', '80.0']);
+    expect(rowOf(text, '0.5').slice(1, 2)).toEqual(['60.0']);
+    // area: (0.7 · 0.5 + 0.55 · 0.5), loss: 0.8 − 0.5
+    expect(rowOf(text, 'C+D')).toEqual(['C+D', '62.5', '30.00', '4.48', '6.72–9.53']);
+  });
+
+  it('shows AUROCs and the classes of the clean cell; of all cells on demand', () => {
+    expect(text).toMatch(/fixed:image:C │ 0\.875 │ –/);
+    expect(rowOf(text, 'bad')).toEqual(['bad', '80.0', '80.0', '80.0', '5', '5']);
+    expect(text).toContain('Confusion matrix, cell clean');
+    expect(text).not.toContain('Confusion matrix, cell fixed:image:C');
+    expect(textReport(result, true)).toContain('Confusion matrix, cell fixed:image:C');
+  });
+
+  it('leaves out what there is nothing to say of', () => {
+    const bare = textReport(syntheticResult([syntheticCell('clean', 5)]));
+    expect(bare).not.toContain('paper');
+    expect(bare).not.toContain('Robustness');
+    expect(bare).not.toContain('AUROC');
+  });
+
+  it('says which cells an interruption left out', () => {
+    const partial = syntheticResult([syntheticCell('clean', 5)], { missingCells: ['fixed:image:C'] });
+    expect(textReport(partial)).toContain('Interrupted: cells left out: fixed:image:C');
+  });
+});
+
+describe('htmlReport', () => {
+  const html = htmlReport(result);
+
+  it('holds tables and curve in one file, with text escaped', () => {
+    expect(html).toContain('<title>Evaluation of one on mvsa-single, test</title>');
+    expect(html).toContain('<svg');
+    expect(html).toContain('Confusion matrix, cell random:1:C+D');
+    expect(html).toContain('post 7 &lt;broken&gt;');
+    expect(html).not.toMatch(/<script|src=|href=|url\((?!#)/);
+  });
+});
+
+describe('csvReport', () => {
+  const [head, ...rows] = csvReport([result, result])
+    .trimEnd()
+    .split('\r\n')
+    .map((line) => line.split(','));
+  const value = (row: number, column: string): string | undefined => rows[row]?.[head?.indexOf(column) ?? -1];
+
+  it('has a row a cell with every figure', () => {
+    expect(rows).toHaveLength(8);
+    expect(value(0, 'cell')).toBe('clean');
+    expect(value(0, 'accuracy')).toBe('0.8');
+    expect(value(0, 'paperAccuracy')).toBe('0.765');
+    expect(value(0, 'bad.recall')).toBe('0.8');
+    expect(value(0, 'bad→good')).toBe('1');
+    expect(value(1, 'imageQualityAuroc')).toBe('0.875');
+    expect(value(1, 'paperAccuracy')).toBe('');
+    expect(value(2, 'ratio')).toBe('0.5');
+  });
+});

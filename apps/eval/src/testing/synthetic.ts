@@ -1,0 +1,77 @@
+import { parseStrategy } from '@drf/disruption';
+import { parseExperiment, type ExperimentConfig } from '@drf/experiment';
+import { classificationReport } from '@drf/metrics';
+import { robustnessCurves } from '../curves.js';
+import { RESULT_FORMAT, type CellResult, type EvaluationResult } from '../result.js';
+
+/** A cell of ten posts, five of each class `bad` and `good`, of which the first `right` are answered rightly. */
+export function syntheticCell(cell: string, right: number, extra: Partial<CellResult> = {}): CellResult {
+  const strategy = parseStrategy(cell === 'clean' ? 'none' : cell);
+  const labels = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1];
+  const predictions = labels.map((label, post) => (post < right ? label : 1 - label));
+  return {
+    cell,
+    kind: strategy.kind,
+    modality: strategy.kind === 'modality-fixed' ? strategy.modality : null,
+    setting: strategy.kind === 'none' ? null : strategy.setting,
+    ratio: strategy.kind === 'modality-random' ? strategy.ratio : null,
+    disrupted: { image: { corrupted: 0, discarded: 0 }, text: { corrupted: 0, discarded: 0 } },
+    report: classificationReport(labels, predictions, ['bad', 'good']),
+    paper: null,
+    quality: null,
+    manifest: strategy.kind === 'none' ? null : 'manifests/cell.jsonl',
+    ...extra,
+  };
+}
+
+export function syntheticResult(
+  cells: readonly CellResult[],
+  overrides: {
+    readonly run?: Partial<EvaluationResult['run']>;
+    readonly evaluation?: Partial<EvaluationResult['evaluation']>;
+  } & Partial<Pick<EvaluationResult, 'notes' | 'unreadable' | 'missingCells'>> = {},
+): EvaluationResult {
+  const { run, evaluation, ...others } = overrides;
+  const dataset = evaluation?.dataset ?? 'embedded';
+  return {
+    format: RESULT_FORMAT,
+    run: {
+      path: 'runs/one',
+      name: 'one',
+      method: 'drf',
+      ablations: [],
+      seed: 0,
+      trainingDisruption: 'none',
+      dataset,
+      checkpoint: 'step-3.safetensors',
+      step: 3,
+      epoch: 1,
+      git: null,
+      ...run,
+    },
+    evaluation: {
+      dataset,
+      split: 'test',
+      posts: 10,
+      postsHash: 'posts',
+      classes: ['bad', 'good'],
+      seed: 0,
+      manifest: null,
+      engine: 'eager:cpu',
+      encoders: { image: 'an-image-encoder', text: 'a-text-encoder' },
+      ...evaluation,
+    },
+    notes: [],
+    unreadable: [],
+    missingCells: [],
+    ...others,
+    cells,
+    curves: robustnessCurves(cells, dataset),
+  };
+}
+
+/** An experiment with every default, and what a test changes. */
+export function syntheticConfig(overrides: Record<string, unknown> = {}): ExperimentConfig {
+  const base = { name: 'synthetic', dataset: { name: 'mvsa-single', root: 'data' } };
+  return parseExperiment({ ...base, ...overrides }, 'synthetic experiment');
+}
