@@ -36,7 +36,7 @@ async function compiledOrWasm(): Promise<Engine> {
  * Makes an engine by name. `auto` takes native TensorFlow where it has a GPU, else the compiled engine, else wasm.
  * @throws ConfigurationError naming the valid names; UnavailableError when the named engine does not work here.
  */
-export async function createEngine(name: string = 'auto'): Promise<Engine> {
+export async function createEngine(name = 'auto'): Promise<Engine> {
   if (!isEngineName(name)) {
     throw new ConfigurationError({
       subject: 'createEngine',

@@ -2,6 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { hostTensor, type Engine, type Host, type HostTensor } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+/** A tree without leaves. */
+type Nothing = Record<string, never>;
+
 type Vector = { readonly x: tf.Tensor };
 type Counter = { readonly total: tf.Tensor; readonly inner: { readonly steps: tf.Tensor } };
 
@@ -42,7 +45,7 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
     });
 
     it('leaves its inputs alone and hands out results that later runs do not change', async () => {
-      const program = await engine.prepare((_: {}, inputs: Vector) => ({ y: tf.mul(inputs.x, 2) }), {});
+      const program = await engine.prepare((_: Nothing, inputs: Vector) => ({ y: tf.mul(inputs.x, 2) }), {});
       const x = hostTensor([1, 2, 3], [3]);
       const first = await program.run({ x });
       await program.run({ x: hostTensor([7, 8, 9], [3]) });
@@ -53,7 +56,7 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
     });
 
     it('takes and returns int32, and returns bool as int32', async () => {
-      const run = (_: {}, inputs: { readonly table: tf.Tensor; readonly rows: tf.Tensor }) => ({
+      const run = (_: Nothing, inputs: { readonly table: tf.Tensor; readonly rows: tf.Tensor }) => ({
         picked: tf.gather(inputs.table, inputs.rows.toInt()),
         next: tf.add(inputs.rows, tf.scalar(1, 'int32')),
         positive: tf.greater(inputs.rows, tf.scalar(0, 'int32')),
@@ -86,7 +89,7 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
     });
 
     it('computes gradients, with auxiliary outputs kept', async () => {
-      const run = (_: {}, inputs: Vector) => {
+      const run = (_: Nothing, inputs: Vector) => {
         let squares = inputs.x;
         const { value, grads } = tf.valueAndGrads((x: tf.Tensor) => {
           squares = tf.keep(tf.square(x));
@@ -128,7 +131,7 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
     it('passes state through untouched, swapped or shared with an output', async () => {
       type Pair = { readonly a: tf.Tensor; readonly b: tf.Tensor };
       const swap = (state: Pair) => ({ state: { a: state.b, b: state.a }, outputs: { a: state.b } });
-      const program = await engine.prepareStep<Pair, {}, Vector & { a: tf.Tensor }>(swap as never, {
+      const program = await engine.prepareStep<Pair, Nothing, Vector & { a: tf.Tensor }>(swap as never, {
         a: hostTensor([1], [1]),
         b: hostTensor([2], [1]),
       });
@@ -152,7 +155,7 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
     });
 
     it("brings errors of the user's function to the caller, and works on", async () => {
-      function failsOnRows(_: {}, inputs: Vector): Vector {
+      function failsOnRows(_: Nothing, inputs: Vector): Vector {
         if (inputs.x.shape[0] === 3) throw new RangeError('three is too many');
         return { x: tf.neg(inputs.x) };
       }
@@ -190,7 +193,7 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
     });
 
     it('lets runs of a stateless program overlap', async () => {
-      const program = await engine.prepare((_: {}, inputs: Vector) => ({ y: tf.square(inputs.x) }), {});
+      const program = await engine.prepare((_: Nothing, inputs: Vector) => ({ y: tf.square(inputs.x) }), {});
       const runs = [1, 2, 3, 4].map((value) => program.run({ x: hostTensor([value], [1]) }));
       expect((await Promise.all(runs)).map((outputs) => numbers(outputs.y))).toEqual([[1], [4], [9], [16]]);
       await program.dispose();

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import { flattenTree, mapTree, toHost, toTensor, unflattenTree, type Host, type TensorTree } from '@drf/tensor';
 
 /** Copies a host tree into the current backend. */

@@ -60,7 +60,7 @@ describe('partition', () => {
       return { next: result.state, out: result.outputs };
     });
     const { loops, traced: rest } = partition(traced);
-    expect(loops.map(({ arrays, scalars }) => ({ arrays: arrays.sort(), scalars }))).toEqual([
+    expect(loops.map(({ arrays, scalars }) => ({ arrays: [...arrays].sort(), scalars }))).toEqual([
       { arrays: ['array.1', 'state.a', 'state.b', 'state.c'], scalars: ['scalar.0'] },
     ]);
     expect([...rest.outputs.keys()].sort()).toEqual(['array.1', 'out.norm', 'scalar.0']);

@@ -27,6 +27,9 @@ export interface KernelCase {
   readonly tolerance?: number;
 }
 
+/** A tree without leaves. */
+type Nothing = Record<string, never>;
+
 type Leaves = { readonly [name: string]: tf.Tensor };
 
 function numbersFor(spec: Exclude<InputSpec, readonly number[]>, seed: string): HostTensor {
@@ -69,12 +72,12 @@ function weightedSum(outputs: readonly tf.Tensor[]): tf.Scalar {
 }
 
 function forward(each: KernelCase) {
-  return (_: {}, tensors: Leaves): TensorTree =>
+  return (_: Nothing, tensors: Leaves): TensorTree =>
     Object.fromEntries(outputsOf(each, tensors).map((output, i) => [`y${i}`, output]));
 }
 
 function backward(each: KernelCase) {
-  return (_: {}, tensors: Leaves): TensorTree => {
+  return (_: Nothing, tensors: Leaves): TensorTree => {
     const names = Object.keys(tensors);
     const floats = names.filter((name) => (tensors[name] as tf.Tensor).dtype === 'float32');
     const loss = (...xs: tf.Tensor[]): tf.Scalar => {
@@ -117,7 +120,7 @@ export function describeKernels(family: string, cases: readonly KernelCase[]): v
       const inputs = inputsOf(each);
       const [expected, received] = await Promise.all(
         [eager, compiled].map(async (engine) => {
-          const program = await engine.prepare<{}, Leaves, TensorTree>(run, {});
+          const program = await engine.prepare<Nothing, Leaves, TensorTree>(run, {});
           const outputs = await program.run(inputs);
           await program.dispose();
           return flattenTree<HostTensor>(outputs as never);

@@ -77,6 +77,7 @@ export function sessionOptions({
     intraOpNumThreads: threads ?? availableParallelism(),
     interOpNumThreads: 1,
     executionMode: 'sequential',
+    logSeverityLevel: 4, // errors are thrown; the runtime need not print them too
     enableProfiling: profilePrefix !== undefined,
     ...(profilePrefix === undefined ? {} : { profileFilePrefix: profilePrefix }),
     extra: { session: { intra_op: { allow_spinning: spinning === true ? '1' : '0' }, set_denormal_as_zero: '1' } },

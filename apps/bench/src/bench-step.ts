@@ -1,0 +1,46 @@
+import { CompiledStepProgram, createEngine } from '@drf/engine';
+import { matrixProductPeak, median, timeCalls } from './measure.js';
+import { createWorkload, stepFlops, type WorkloadSizes } from './workload.js';
+
+export interface StepReport {
+  readonly engine: string;
+  /** Median over the measured steps, queues' update included. */
+  readonly msPerStep: number;
+  readonly fastest: number;
+  readonly steps: number;
+  readonly gflops: number;
+  /** Only when asked for. */
+  readonly peakGflops?: number;
+  /** What the first step costs once: tracing, and the runtime's preparation. */
+  readonly traceMs?: number;
+  readonly sessionMs?: number;
+  readonly residentMegabytes: number;
+}
+
+/** Measures the peer's workload on an engine. */
+export async function measureStep(
+  engineName: string,
+  sizes: WorkloadSizes,
+  options: { readonly steps: number; readonly warmUp: number; readonly peak: boolean },
+): Promise<StepReport> {
+  const engine = await createEngine(engineName);
+  try {
+    const workload = await createWorkload(engine, sizes);
+    const times = await timeCalls((number) => workload.step(number), options.steps, options.warmUp);
+    const { program } = workload;
+    const compiled = program instanceof CompiledStepProgram ? await program.compile(workload.inputs(0)) : undefined;
+    const msPerStep = median(times);
+    return {
+      engine: engine.name,
+      msPerStep,
+      fastest: Math.min(...times),
+      steps: options.steps,
+      gflops: stepFlops(sizes) / msPerStep / 1e6,
+      ...(options.peak ? { peakGflops: await matrixProductPeak() } : {}),
+      ...(compiled ? { traceMs: compiled.traceMilliseconds, sessionMs: (await compiled.session).milliseconds } : {}),
+      residentMegabytes: process.memoryUsage().rss / 2 ** 20,
+    };
+  } finally {
+    await engine.dispose();
+  }
+}

@@ -1,0 +1,115 @@
+import { ENGINE_NAMES } from '@drf/engine';
+import { createProgram, EXIT, ExitRequest, formatTable, oneOf, runApp, wholeNumber, type Command } from '@drf/terminal';
+import { compareWithPeer } from './bench-compare.js';
+import { profileKernels } from './bench-kernels.js';
+import { measureMemory } from './bench-memory.js';
+import { measureStep } from './bench-step.js';
+import { PEER_SIZES, type WorkloadSizes } from './workload.js';
+
+interface CommonOptions extends WorkloadSizes {
+  readonly steps: number;
+  readonly json?: boolean;
+}
+
+/** Memory may grow by so much between the early and the late step. */
+const LARGEST_GROWTH = 0.05;
+
+const program = createProgram('bench', 'Measures the training step of the DRF head.', [
+  ['pnpm --silent bench step --json', 'one step on the workload of the PyTorch script'],
+  ['pnpm bench compare --peer ../shared/peer/drf_step_torch.py', 'ours and PyTorch in turns'],
+  ['pnpm bench step --engine eager:wasm --steps 3 --warm-up 1', 'the same step on tfjs'],
+  ['pnpm bench kernels', 'where the time goes'],
+  ['pnpm bench memory', 'resident size over 2,000 steps'],
+]);
+
+function measured(name: string, description: string, steps: number): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--batch <posts>', 'posts a batch', wholeNumber(2), PEER_SIZES.batch)
+    .option('--dim <width>', 'width of the features', wholeNumber(1), PEER_SIZES.dim)
+    .option('--queue <rows>', 'rows of each queue', wholeNumber(2), PEER_SIZES.queue)
+    .option('--steps <count>', 'measured steps', wholeNumber(1), steps)
+    .option('--json', 'print JSON');
+}
+
+function print(value: object, json: boolean | undefined, lines: () => string): void {
+  process.stdout.write(json === true ? `${JSON.stringify(value)}\n` : `${lines()}\n`);
+}
+
+const round = (number: number | undefined, digits = 1): string => (number === undefined ? '-' : number.toFixed(digits));
+
+measured('step', 'one head step, queues updated, median after warm-up', 100)
+  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+  .option('--warm-up <count>', 'steps before the measurement', wholeNumber(0), 10)
+  .action(async (options: CommonOptions & { readonly engine: string; readonly warmUp: number }) => {
+    const report = await measureStep(options.engine, options, { ...options, peak: true });
+    print(report, options.json, () =>
+      formatTable(
+        ['engine', 'ms/step', 'fastest', 'GFLOP/s', 'peak GFLOP/s', 'trace ms', 'session ms', 'resident MiB'],
+        [
+          [
+            report.engine,
+            round(report.msPerStep),
+            round(report.fastest),
+            round(report.gflops),
+            round(report.peakGflops),
+            round(report.traceMs),
+            round(report.sessionMs),
+            round(report.residentMegabytes, 0),
+          ],
+        ],
+      ),
+    );
+  });
+
+measured('compare', 'ours and the PyTorch script in turns', 60)
+  .option('--peer <script>', 'the script in PyTorch', '../shared/peer/drf_step_torch.py')
+  .option('--pairs <count>', 'paired runs', wholeNumber(1), 3)
+  .option('--python <command>', 'a Python that has PyTorch (default: the first that has)')
+  .action(
+    async (options: CommonOptions & { readonly peer: string; readonly pairs: number; readonly python?: string }) => {
+      const report = await compareWithPeer(options.peer, options, options);
+      print(report, options.json, () =>
+        [
+          formatTable(
+            ['ours ms/step', 'PyTorch ms/step', 'its setting', 'ratio'],
+            report.runs.map((run) => [
+              round(run.ours),
+              round(run.peer),
+              run.peerSetting,
+              round(run.ours / run.peer, 2),
+            ]),
+          ),
+          `median ratio ${round(report.ratio, 2)} (below 1: ours is faster)`,
+        ].join('\n'),
+      );
+    },
+  );
+
+measured('kernels', 'time by kernel inside ONNX Runtime', 30).action(async (options: CommonOptions) => {
+  const report = await profileKernels(options, options.steps);
+  print(report, options.json, () =>
+    [
+      formatTable(
+        ['operator', 'calls a step', 'ms a step'],
+        report.kernels.map((kernel) => [kernel.operator, round(kernel.calls, 0), round(kernel.milliseconds, 2)]),
+      ),
+      `in kernels ${round(report.sessionMilliseconds)} ms, whole step ${round(report.stepMilliseconds)} ms (profiling on)`,
+    ].join('\n'),
+  );
+});
+
+measured('memory', 'resident size early and late in a long run', 2000)
+  .option('--early <step>', 'first measurement after this step', wholeNumber(1), 200)
+  .action(async (options: CommonOptions & { readonly early: number }) => {
+    const report = await measureMemory(options, options);
+    print(report, options.json, () => {
+      const { early, late, growth } = report;
+      const megabytes = (each: typeof early): string => `${round(each.megabytes, 0)} MiB after step ${each.step}`;
+      return `${megabytes(early)}, ${megabytes(late)}: ${round(growth * 100, 2)} % growth`;
+    });
+    if (report.growth > LARGEST_GROWTH) throw new ExitRequest(EXIT.failed);
+  });
+
+await runApp(program);
