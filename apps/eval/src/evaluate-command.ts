@@ -2,13 +2,14 @@ import { basename, join, resolve } from 'node:path';
 import { RunFolder } from '@drf/experiment';
 import { contentHash, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError } from '@drf/tensor';
+import type { RunResult } from './comparison.js';
 import { csvReport } from './csv-report.js';
 import { evaluateRun, type Evaluation, type EvaluationOptions } from './evaluate-run.js';
 import { groupRuns, type GroupMember } from './groups.js';
 import { matchedCurves } from './matched-curve.js';
 import { shownPath } from './open-run.js';
 import type { EvaluationResult } from './result.js';
-import { summarizeGroups, type RunResult } from './summary.js';
+import { summarizeGroups } from './summary.js';
 import { summaryCsv, summaryHtml, type FullSummary } from './summary-report.js';
 import { evaluationFolder, writeEvaluation } from './write-evaluation.js';
 

@@ -1,7 +1,6 @@
 import { readManifest, type Manifest } from '@drf/disruption';
-import type { DatasetConfig } from '@drf/experiment';
-import { ConfigurationError } from '@drf/tensor';
 import { cellOf, CLEAN, paperCells, type Cell } from './cells.js';
+import { evaluatedDataset, type DatasetOverride } from './evaluated-dataset.js';
 import { evaluateCells, type EvaluatedCell } from './evaluate-cells.js';
 import { assertManifestFits } from './manifest-fits.js';
 import { assertEncoders, openRun, summarizeRun, type OpenedRun } from './open-run.js';
@@ -21,12 +20,7 @@ export interface EvaluationOptions {
   readonly manifest?: string;
   readonly split?: SplitChoice;
   readonly splitFile?: string;
-  /** Where the data is now, or another data set of the run's classes. */
-  readonly dataset?: {
-    readonly name?: DatasetConfig['name'];
-    readonly root?: string;
-    readonly file?: string;
-  };
+  readonly dataset?: DatasetOverride;
   /** Of the disruptions; default: the run's. */
   readonly seed?: number;
   /** Default: the run's result checkpoint. */
@@ -57,7 +51,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
   const manifest = options.manifest === undefined ? undefined : await readManifest(options.manifest);
   if (manifest !== undefined) assertManifestFits(options.manifest as string, manifest, config.dataset.imageSize);
 
-  const { isOwn, dataset: datasetConfig } = datasetOf(run, options);
+  const { isOwn, dataset: datasetConfig } = evaluatedDataset(run.description.config.dataset, options.dataset);
   const dataset = await workbench.dataset(datasetConfig);
   const { split, splitFile } = options;
   const posts = await selectPosts({ dataset, run: run.folder, classes, isOwn, split, splitFile });
@@ -102,28 +96,6 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
       missingCells: cells.slice(results.length).map(({ name }) => name),
     },
   };
-}
-
-/** The run's data set where it is now, or another one. */
-function datasetOf(
-  { description }: OpenedRun,
-  { dataset: { name, root, file } = {} }: EvaluationOptions,
-): { dataset: DatasetConfig; isOwn: boolean } {
-  const trained = description.config.dataset;
-  const isOwn = name === undefined || (name === trained.name && name !== 'posts');
-  const { imageSize, trainFraction, valFraction, splitSeed } = trained;
-  const dataset: DatasetConfig = isOwn
-    ? { ...trained, root: root ?? trained.root, file: file ?? trained.file }
-    : { name, root, file, imageSize, trainFraction, valFraction, splitSeed };
-  if (dataset.name !== 'embedded' && dataset.root === undefined && dataset.file === undefined) {
-    throw new ConfigurationError({
-      subject: `--dataset ${dataset.name}`,
-      expected: dataset.name === 'posts' ? 'its file' : 'its folder',
-      received: 'none',
-      remedy: dataset.name === 'posts' ? 'name it: --dataset-file FILE' : 'name it: --dataset-root DIR',
-    });
-  }
-  return { dataset, isOwn };
 }
 
 function withClean(cells: readonly Cell[]): Cell[] {

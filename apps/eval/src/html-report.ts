@@ -1,4 +1,5 @@
-import { escapeHtml, htmlPage, htmlTable, lineChartFigure } from '@drf/experiment';
+import { escapeHtml, htmlPage, htmlTable } from '@drf/experiment';
+import { curveFigure } from './curve-figure.js';
 import type { EvaluationResult } from './result.js';
 import { headerLines, resultSections, type Section } from './sections.js';
 
@@ -8,7 +9,7 @@ export function htmlReport(result: EvaluationResult): string {
   const body = [
     `<pre>${escapeHtml(headerLines(result).join('\n'))}</pre>`,
     ...resultSections(result, true).map((section) =>
-      htmlSection(section, section.heading === 'Robustness' ? [curveFigure(result)] : []),
+      htmlSection(section, section.heading === 'Robustness' ? [resultFigure(result)] : []),
     ),
   ];
   return htmlPage(`Evaluation of ${run.name} on ${evaluation.dataset}, ${evaluation.split}`, body.join('\n'));
@@ -23,15 +24,10 @@ export function htmlSection({ heading, lines = [], tables }: Section, figures: r
   ].join('\n');
 }
 
-/** Accuracy against the share of disrupted posts, a line a setting. */
-function curveFigure({ curves }: EvaluationResult): string {
-  return lineChartFigure({
-    title: 'Accuracy against the share of posts of which one modality is disrupted',
-    xName: 'disrupted posts (percent)',
-    yName: 'accuracy (percent)',
-    lines: curves.map(({ setting, points }) => ({
-      name: setting,
-      points: points.map(({ ratio, accuracy }) => [100 * ratio, 100 * accuracy] as const),
-    })),
-  });
+function resultFigure({ curves }: EvaluationResult): string {
+  return curveFigure(
+    'Accuracy against the share of posts of which one modality is disrupted',
+    curves.map(({ setting, points }) => ({ name: setting, points })),
+    curves.find(({ paperDrop }) => paperDrop !== null)?.paperDrop ?? null,
+  );
 }

@@ -10,14 +10,10 @@ export { PAPER_RESULTS, type PaperResults } from './paper-results.js';
 export { robustnessCurves } from './curves.js';
 export { corruptionAuroc, type QualityCell } from './quality.js';
 export { groupRuns, type Group, type GroupMember } from './groups.js';
-export {
-  summarizeGroups,
-  type CellSummary,
-  type Comparison,
-  type EvaluationSummary,
-  type GroupSummary,
-  type RunResult,
-} from './summary.js';
+export { summarizeGroups, type CellSummary, type EvaluationSummary, type GroupSummary } from './summary.js';
+export type { CellComparison, Comparison, RunResult, Verdict } from './comparison.js';
+export type { DatasetOverride } from './evaluated-dataset.js';
+export type { SplitChoice } from './posts.js';
 export { matchedCurves, type MatchedCurve } from './matched-curve.js';
 export { summaryText, type FullSummary } from './summary-report.js';
 export { textReport } from './text-report.js';

@@ -4,7 +4,7 @@ import type { ExperimentConfig } from '@drf/experiment';
 import { identityOf } from './groups.js';
 import { ablationsOf, paperDrop, type PaperDrop } from './paper.js';
 import { findCell } from './result.js';
-import type { RunResult } from './summary.js';
+import type { RunResult } from './comparison.js';
 
 /** A method's accuracy where each ratio has its own models, trained and tested at that ratio: the paper's strategy. */
 export interface MatchedCurve {

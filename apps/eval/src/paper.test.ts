@@ -56,9 +56,10 @@ describe('ablationsOf', () => {
 
 describe('paperDrop', () => {
   it('knows C+D only', () => {
-    const { drf, others } = paperDrop('mvsa-single', 'C+D') ?? { drf: 0, others: [0, 0] };
-    expect(drf).toBeCloseTo(0.0448, 10);
-    expect(others[1]).toBeCloseTo(0.0953, 10);
+    const drop = paperDrop('mvsa-single', 'C+D');
+    expect(drop?.drfAtZero).toBeCloseTo(0.765, 10);
+    expect(drop?.drf).toBeCloseTo(0.0448, 10);
+    expect(drop?.others[1]).toBeCloseTo(0.0953, 10);
     expect(paperDrop('mvsa-single', 'C')).toBeNull();
     expect(paperDrop('embedded', 'C+D')).toBeNull();
   });

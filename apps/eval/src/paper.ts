@@ -10,6 +10,8 @@ export interface PaperFigures {
 
 /** The paper's accuracy lost from dr = 0 to dr = 1, as shares: of DRF, and the range of the other methods. */
 export interface PaperDrop {
+  /** DRF's accuracy at dr = 0. */
+  readonly drfAtZero: number;
   readonly drf: number;
   readonly others: readonly [number, number];
 }
@@ -82,9 +84,9 @@ function cellOf(
 /** The paper's losses of accuracy over a robustness curve; it gives them for C+D only. */
 export function paperDrop(dataset: string, setting: Setting): PaperDrop | null {
   const key = DATASETS[dataset];
+  if (setting !== 'C+D' || key === undefined) return null;
   const { DRF, others } = PAPER_RESULTS.modalityRandomDrop;
-  const own = key === undefined ? undefined : DRF[key];
-  const range = key === undefined ? undefined : others[key];
-  if (setting !== 'C+D' || own === undefined || range === undefined) return null;
-  return { drf: own / 100, others: [range[0] / 100, range[1] / 100] };
+  const [start, own, range] = [PAPER_RESULTS.clean.DRF?.[key]?.acc, DRF[key], others[key]];
+  if (start === undefined || own === undefined || range === undefined) return null;
+  return { drfAtZero: start / 100, drf: own / 100, others: [range[0] / 100, range[1] / 100] };
 }

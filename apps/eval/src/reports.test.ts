@@ -78,7 +78,7 @@ describe('htmlReport', () => {
 
   it('holds tables and curve in one file, with text escaped', () => {
     expect(html).toContain('<title>Evaluation of one on mvsa-single, test</title>');
-    expect(html).toContain('<svg');
+    expect(html).toContain('C+D: from 80.0 to 50.0; paper: DRF, C+D: from 76.5 to 72.0');
     expect(html).toContain('Confusion matrix, cell random:1:C+D');
     expect(html).toContain('post 7 &lt;broken&gt;');
     expect(html).not.toMatch(/<script|src=|href=|url\((?!#)/);

@@ -18,7 +18,7 @@ export interface Section {
   readonly tables: readonly TableData[];
 }
 
-const PAPER_LINE =
+export const PAPER_LINE =
   'Paper: Wu et al. (ACM MM 2024), on its own test split, with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.';
 const DROP_LINE =
   'The paper trains and tests at the same dr for each point; here one trained model meets every dr. It gives C+D only.';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { verdict, type RunResult } from './comparison.js';
 import { groupRuns } from './groups.js';
 import { matchedCurves } from './matched-curve.js';
-import { summarizeGroups, verdict, type RunResult } from './summary.js';
+import { summarizeGroups } from './summary.js';
 import { summaryCsv, summaryHtml, summaryText } from './summary-report.js';
 import { syntheticCell, syntheticConfig, syntheticResult } from './testing/synthetic.js';
 
@@ -98,12 +99,14 @@ describe('reports of a summary', () => {
     expect(text).toContain('drf less concatenation, paired over seeds 0, 1 (percentage points)');
     expect(text).toMatch(/clean +│ +5\.00 │ -58\.53 to 68\.53/);
     expect(text).toContain('not shown');
+    expect(text).toMatch(/drf +│ C\+D +│ 65\.0 ± 7\.1 │ 20\.0 ± 0\.0 │ +4\.48 │ 6\.72–9\.53/);
   });
 
   it('draws a page', () => {
     const html = summaryHtml(summary);
     expect(html).toContain('Mean accuracy against the share of disrupted posts, setting C+D');
-    expect(html).not.toMatch(/<script|src=|href=/);
+    expect(html).toContain('paper: DRF, C+D: from 76.5 to 72.0');
+    expect(html).not.toMatch(/<script|src=|href=|url\((?!#)/);
   });
 
   it('writes a row a group and cell', () => {

@@ -52,13 +52,16 @@ export function randomTable({ curves }: EvaluationResult): TableData {
   };
 }
 
+/** Heads of {@link dropCells}. */
+export const PAPER_DROP_HEAD = ['paper: DRF lost', 'paper: others lost'] as const;
+
 /** Area under each curve and what full disruption costs, beside the paper's losses. */
 export function robustnessTable({ curves }: EvaluationResult): TableData {
   const hasPaper = curves.some(({ paperDrop }) => paperDrop !== null);
   return {
     caption:
       'Robustness: area under accuracy against dr (a mean accuracy), and points of accuracy lost from dr = 0 to 1',
-    head: ['setting', 'area', 'lost', ...(hasPaper ? ['paper: DRF lost', 'paper: others lost'] : [])],
+    head: ['setting', 'area', 'lost', ...(hasPaper ? PAPER_DROP_HEAD : [])],
     rows: curves.map(({ setting, area, drop, paperDrop }) => [
       setting,
       percent(area),
@@ -68,7 +71,8 @@ export function robustnessTable({ curves }: EvaluationResult): TableData {
   };
 }
 
-function dropCells(drop: PaperDrop | null): string[] {
+/** The paper's losses: DRF's, and the others'. */
+export function dropCells(drop: PaperDrop | null): string[] {
   return drop === null ? [NOTHING, NOTHING] : [points(drop.drf), drop.others.map(points).join('–')];
 }
 
