@@ -63,7 +63,7 @@ export async function evaluateCells(request: CellsRequest): Promise<EvaluatedCel
       done.push(await evaluateCell(request, cell, judge, done[0], progress, unreadable));
     }
   } catch (error) {
-    if (signal?.aborted !== true || done.length === 0) throw error;
+    if (signal?.aborted !== true || error !== signal.reason || done.length === 0) throw error;
   } finally {
     progress.stop();
     await judge.dispose();

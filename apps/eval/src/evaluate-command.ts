@@ -67,7 +67,7 @@ async function evaluateUnlessStopped(path: string, options: EvaluationOptions): 
   try {
     return await evaluateRun(path, options);
   } catch (error) {
-    if (options.signal?.aborted === true) return undefined;
+    if (options.signal?.aborted === true && error === options.signal.reason) return undefined;
     throw error;
   }
 }
