@@ -3,6 +3,7 @@ import { writeManifest, parseStrategy } from '@drf/disruption';
 import {
   createMethod,
   encodeRecords,
+  measureFeatures,
   openExperimentData,
   openExperimentDataset,
   readVersions,
@@ -58,7 +59,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   // model
   const shapes = { imageDim: session.image.outputDim, textDim: session.text.outputDim, classes: classes.length };
-  const method = createMethod(config, shapes);
+  const standardization = await measureFeatures(trainPosts.set);
+  const method = createMethod(config, { ...shapes, standardization });
 
   // what the run was made of
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);

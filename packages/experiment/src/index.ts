@@ -12,6 +12,7 @@ export {
 export { startSession, type Session } from './session.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export { gatherBatch, memoryRows, type FeatureRows, type FeatureSet } from './feature-set.js';
+export { measureFeatures } from './feature-moments.js';
 export { createMethod } from './method.js';
 export { Predictor, type Predictions } from './predictor.js';
 export { readVersions, type Versions } from './versions.js';

@@ -44,6 +44,10 @@ const lossScales = z.strictObject({
 
 const model = z.strictObject({
   dim: whole(1).default(768).describe('width of the shared feature space'),
+  standardize: z
+    .boolean()
+    .default(false)
+    .describe('scale encoder outputs to mean 0, deviation 1 over the training posts'),
   converterHidden: whole(1).optional().describe("width of the converters' hidden layer (default: dim)"),
   fusionHidden: whole(1).optional().describe("width of the fusion network's hidden layers (default: dim)"),
   queueCapacity: whole(2).default(512).describe('rows of each feature queue (the paper’s L)'),

@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { flattenTree, hostTensor, sizeOf, unflattenTree, type HostTree, type TensorTree } from '@drf/tensor';
+import {
+  flattenTree,
+  hostTensor,
+  sizeOf,
+  type HostTensor,
+  unflattenTree,
+  type HostTree,
+  type TensorTree,
+} from '@drf/tensor';
 
 export interface AdamWOptions {
   readonly beta1: number;
@@ -14,14 +22,16 @@ export const ADAMW_DEFAULTS: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon:
 /** Running means of the gradients and of their squares, one leaf a parameter. */
 export type AdamWMoments = { readonly first: TensorTree; readonly second: TensorTree };
 
-/** Moments at the start: zeros. */
-export function initialMoments(parameters: HostTree): { first: HostTree; second: HostTree } {
+/** Moments at the start: zeros, for the parameters that are trained. */
+export function initialMoments(
+  parameters: HostTree,
+  isTrained: (flatName: string) => boolean = () => true,
+): { first: HostTree; second: HostTree } {
   const zeros = (): HostTree =>
     unflattenTree(
-      [...flattenTree(parameters)].map(([name, { shape }]) => [
-        name,
-        hostTensor(new Float32Array(sizeOf(shape)), shape),
-      ]),
+      [...flattenTree<HostTensor>(parameters)]
+        .filter(([name]) => isTrained(name))
+        .map(([name, { shape }]) => [name, hostTensor(new Float32Array(sizeOf(shape)), shape)] as const),
     );
   return { first: zeros(), second: zeros() };
 }
@@ -44,6 +54,7 @@ export type AdamWSchedule = {
 /**
  * One AdamW step (Loshchilov and Hutter 2019, Algorithm 2):
  *   m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  p ← p − lr·(m̂ / (√v̂ + ε) + decay·p)
+ * @param gradients by flat name; a parameter without one stays as it is
  * @param groupOf names the learning-rate group of a parameter by its flat name
  */
 export function adamW(
@@ -57,7 +68,8 @@ export function adamW(
   const first = flattenTree(moments.first);
   const second = flattenTree(moments.second);
   const updated = [...flattenTree(parameters)].map(([name, parameter]) => {
-    const gradient = gradients.get(name) as tf.Tensor;
+    const gradient = gradients.get(name);
+    if (gradient === undefined) return { name, next: parameter };
     const rate = schedule.learningRates[groupOf(name)] as tf.Tensor;
     const m = tf.add(tf.mul(first.get(name) as tf.Tensor, options.beta1), tf.mul(gradient, 1 - options.beta1));
     const v = tf.add(
@@ -70,7 +82,13 @@ export function adamW(
     const next = tf.sub(kept, tf.mul(direction, tf.mul(rate, schedule.firstCorrection)));
     return { name, next, m, v };
   });
-  const tree = (pick: (entry: (typeof updated)[number]) => tf.Tensor): TensorTree =>
-    unflattenTree(updated.map((entry) => [entry.name, pick(entry)] as const));
+  type Updated = { readonly name: string; readonly next: tf.Tensor; readonly m?: tf.Tensor; readonly v?: tf.Tensor };
+  const tree = (pick: (entry: Updated) => tf.Tensor | undefined): TensorTree =>
+    unflattenTree(
+      updated.flatMap((entry) => {
+        const tensor = pick(entry);
+        return tensor === undefined ? [] : [[entry.name, tensor] as const];
+      }),
+    );
   return { parameters: tree((e) => e.next), moments: { first: tree((e) => e.m), second: tree((e) => e.v) } };
 }

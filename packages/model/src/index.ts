@@ -1,4 +1,4 @@
-export type { BatchInputs, LossResult, Memory, Method, MethodShapes, Prediction } from './method.js';
+export type { BatchInputs, FeatureMoments, LossResult, Memory, Method, MethodShapes, Prediction } from './method.js';
 export { drfConfig, type DrfAblations, type DrfConfig, type DrfLossScales } from './drf-config.js';
 export { createDrf, drfLoss, type DrfLossParts } from './drf.js';
 export { drfForward, type DrfForward, type DrfParameters, type QueueStatistics } from './drf-forward.js';
@@ -18,6 +18,7 @@ export { valueAndGradients } from './gradients.js';
 export {
   createTrainingStep,
   initialTrainingState,
+  isTrained,
   learningRateGroup,
   stepSchedule,
   type LearningRates,

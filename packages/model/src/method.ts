@@ -63,6 +63,14 @@ export interface MethodShapes {
   readonly imageDim: number;
   readonly textDim: number;
   readonly classes: number;
+  /** Encoder outputs' means and deviations over the training posts; given: features are standardized by them. */
+  readonly standardization?: { readonly image: FeatureMoments; readonly text: FeatureMoments };
+}
+
+/** Mean and standard deviation of each feature, [width]. */
+export interface FeatureMoments {
+  readonly mean: Float32Array;
+  readonly std: Float32Array;
 }
 
 /** The memory of a method that remembers nothing. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import {
   assertShape,
+  hostTensor,
   named,
   type Features,
   type HostTree,
@@ -9,21 +10,37 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
-import type { MethodShapes } from './method.js';
+import type { FeatureMoments, MethodShapes } from './method.js';
+
+/** What scales a modality's encoder outputs; part of the parameters, but not trained. Both [width]. */
+type ScalingParameters = { readonly mean: tf.Tensor; readonly scale: tf.Tensor };
+
+/** Deviations below this share of their mean are taken for it: a feature that hardly varies must not be blown up. */
+const SMALLEST_DEVIATION = 0.1;
+
+function scalingOf({ mean, std }: FeatureMoments): HostTree {
+  const floor = Math.max(1e-6, (SMALLEST_DEVIATION * std.reduce((sum, value) => sum + value, 0)) / std.length);
+  const scale = std.map((value) => 1 / Math.max(value, floor));
+  return { mean: hostTensor(mean.slice(), [mean.length]), scale: hostTensor(scale, [scale.length]) };
+}
 
 /**
- * Linear projections of encoder outputs to `dim`, where their width is another: `imageProjection`, `textProjection`.
+ * What stands between encoder outputs and the method's feature space: `imageScaling` and `textScaling` where features
+ * are standardized, and linear projections to `dim` where their width is another: `imageProjection`, `textProjection`.
  */
 export function initializeProjections(random: Random, shapes: MethodShapes, dim: number): HostTree {
-  const { imageDim, textDim } = shapes;
+  const { imageDim, textDim, standardization } = shapes;
   return {
+    ...(standardization === undefined
+      ? {}
+      : { imageScaling: scalingOf(standardization.image), textScaling: scalingOf(standardization.text) }),
     ...(imageDim === dim ? {} : { imageProjection: initializeLinear(random.fork('imageProjection'), imageDim, dim) }),
     ...(textDim === dim ? {} : { textProjection: initializeLinear(random.fork('textProjection'), textDim, dim) }),
   };
 }
 
 /**
- * A modality's features as the method sees them: rows of missing posts set to zero (so that nothing of them, not even
+ * A modality's features as the method sees them: standardized if the tree says how, rows of missing posts set to zero (so that nothing of them, not even
  * NaN, goes on), then projected if the tree has a projection. [batch, width] → [batch, dim]
  */
 export function projectFeatures(
@@ -33,7 +50,9 @@ export function projectFeatures(
   available: PerPost,
 ): Features {
   assertShape(`${modality} availability`, available, [features.shape[0] as number]);
-  const present = tf.where(tf.expandDims(tf.greater(available, 0), 1), features, tf.zerosLike(features));
+  const scaling = parameters[`${modality}Scaling`] as ScalingParameters | undefined;
+  const scaled = scaling === undefined ? features : tf.mul(tf.sub(features, scaling.mean), scaling.scale);
+  const present = tf.where(tf.expandDims(tf.greater(available, 0), 1), scaled, tf.zerosLike(features));
   const projection = parameters[`${modality}Projection`] as LinearParameters | undefined;
   if (projection === undefined) return named(present, ['batch', 'dim']);
   const width = projection.kernel.shape[0] as number;

@@ -42,6 +42,11 @@ export interface LearningRates {
   readonly floor: number;
 }
 
+/** Whether a parameter is trained; scalings of encoder outputs are part of the parameters but stay as they are. */
+export function isTrained(flatName: string): boolean {
+  return !/^(image|text)Scaling\./.test(flatName);
+}
+
 /** Parameters under `encoders` learn at the encoders' rate, everything else at the head's. */
 export function learningRateGroup(flatName: string): 'encoder' | 'head' {
   return flatName.startsWith('encoders.') ? 'encoder' : 'head';
@@ -56,11 +61,15 @@ export function createTrainingStep(
   optimizer: AdamWOptions,
 ): PureStep<TrainingState, TrainingInputs, TrainingOutputs> {
   return (state, inputs) => {
-    const { loss, gradients, auxiliary } = valueAndGradients((parameters) => {
-      const result = method.loss(parameters, inputs.batch, inputs.labels, inputs.memory);
-      const { parts, observations, prediction } = result;
-      return { loss: result.total, auxiliary: { parts, observations, probabilities: prediction.probabilities } };
-    }, state.parameters);
+    const { loss, gradients, auxiliary } = valueAndGradients(
+      (parameters) => {
+        const result = method.loss(parameters, inputs.batch, inputs.labels, inputs.memory);
+        const { parts, observations, prediction } = result;
+        return { loss: result.total, auxiliary: { parts, observations, probabilities: prediction.probabilities } };
+      },
+      state.parameters,
+      isTrained,
+    );
     const { parameters, moments } = adamW(
       state.parameters,
       gradients,
@@ -75,7 +84,7 @@ export function createTrainingStep(
 
 /** The state before the first step. */
 export function initialTrainingState(parameters: HostTree): Host<TrainingState> {
-  return { parameters, moments: initialMoments(parameters) };
+  return { parameters, moments: initialMoments(parameters, isTrained) };
 }
 
 /** What step `step` (from 0) of `totalSteps` is told about learning rates and bias corrections. */

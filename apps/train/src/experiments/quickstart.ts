@@ -1,4 +1,5 @@
 import { defineExperiment } from '@drf/experiment';
+import { FROZEN_ENCODERS } from './frozen-encoders.js';
 
 /**
  * DRF on the embedded data (emoji pictures and sentences) with the embedded encoders: nothing is downloaded.
@@ -9,6 +10,6 @@ import { defineExperiment } from '@drf/experiment';
 export default defineExperiment({
   name: 'quickstart',
   dataset: { name: 'embedded' },
-  model: { dim: 64, queueCapacity: 128 },
-  training: { epochs: 10, learningRate: 1e-3, disruption: 'random:0.4:C+D' },
+  model: { dim: 128, queueCapacity: 256, ...FROZEN_ENCODERS },
+  training: { epochs: 8, learningRate: 3e-4, disruption: 'random:0.4:C+D' },
 });

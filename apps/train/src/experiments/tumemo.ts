@@ -1,4 +1,5 @@
 import { defineExperiment } from '@drf/experiment';
+import { FROZEN_ENCODERS } from './frozen-encoders.js';
 
 /**
  * DRF on TumEmo's seven emotions (Table 1), with the frozen embedded encoders and a feature space of 256.
@@ -9,6 +10,6 @@ import { defineExperiment } from '@drf/experiment';
 export default defineExperiment({
   name: 'tumemo',
   dataset: { name: 'tumemo' },
-  model: { dim: 256 },
-  training: { epochs: 4, checkpointEvery: 2000 },
+  model: { dim: 256, ...FROZEN_ENCODERS },
+  training: { epochs: 4, learningRate: 1e-4, checkpointEvery: 2000 },
 });

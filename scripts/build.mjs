@@ -1,0 +1,17 @@
+// `pnpm build`: turbo, quietly. Prints one line when it works and everything when it does not.
+import { spawnSync } from 'node:child_process';
+
+const startedAt = performance.now();
+process.stderr.write('Building packages and apps …\n');
+const result = spawnSync('turbo', ['run', 'build', '--output-logs=errors-only', ...process.argv.slice(2)], {
+  encoding: 'utf8',
+  env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
+  shell: process.platform === 'win32',
+});
+if (result.status !== 0) {
+  process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}\n`);
+  process.stderr.write('The build failed; what it printed stands above.\n');
+}
+const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
+if (result.status === 0) process.stderr.write(`Built in ${seconds} s\n`);
+process.exitCode = result.status ?? 1;
