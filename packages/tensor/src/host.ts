@@ -47,9 +47,9 @@ export function toTensor(host: HostTensor): tf.Tensor {
 
 /** Copies a tensor's numbers out of its backend; bool becomes int32. */
 export async function toHost(tensor: tf.Tensor): Promise<HostTensor> {
-  const data = await tensor.data();
-  // tfjs's cpu backend hands out its own array, hence the copy
-  const typed = data instanceof Float32Array ? data.slice() : Int32Array.from(data as Int32Array | Uint8Array);
+  const data: Float32Array | Int32Array | Uint8Array = await tensor.data();
+  // by the tensor's dtype: after a cast, tfjs's cpu backend may still hold the array of the former type
+  const typed = tensor.dtype === 'float32' ? Float32Array.from(data) : Int32Array.from(data);
   return hostTensor(typed, tensor.shape);
 }
 
