@@ -10,6 +10,7 @@ import {
   type SelectedSplit,
   type SplitFile,
 } from '@drf/datasets';
+import { createRandom } from '@drf/tensor';
 import type { DatasetConfig } from './schema.js';
 
 export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
@@ -74,7 +75,7 @@ async function splitFilesOf(config: DatasetConfig): Promise<SplitFile[]> {
   return files;
 }
 
-type Limit = Pick<DatasetConfig, 'limit'>;
+type Limit = Partial<Pick<DatasetConfig, 'limit' | 'splitSeed'>>;
 
 function fromFiles(dataset: Dataset, files: readonly SplitFile[], limit: Limit): ExperimentData {
   const splits: Record<SplitName, readonly PostRecord[]> = { train: [], val: [], test: [] };
@@ -159,13 +160,16 @@ function drawn(dataset: Dataset, records: readonly PostRecord[], config: Dataset
   };
 }
 
+/** A random part of each split, drawn by the splits' seed. */
 function limited(
   splits: Readonly<Record<SplitName, readonly PostRecord[]>>,
-  { limit }: Limit,
+  { limit, splitSeed = 0 }: Limit,
 ): Record<SplitName, readonly PostRecord[]> {
-  return {
-    train: splits.train.slice(0, limit),
-    val: splits.val.slice(0, limit),
-    test: splits.test.slice(0, limit),
+  const draw = (name: SplitName): readonly PostRecord[] => {
+    const records = splits[name];
+    if (limit === undefined || records.length <= limit) return records;
+    const chosen = new Set(createRandom(splitSeed).fork('limit').fork(name).shuffle(records).slice(0, limit));
+    return records.filter((record) => chosen.has(record));
   };
+  return { train: draw('train'), val: draw('val'), test: draw('test') };
 }

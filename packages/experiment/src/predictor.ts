@@ -52,7 +52,7 @@ export class Predictor {
       const { batch } = await gatherBatch(set, indices);
       const outputs = await this.program.run({ parameters, memory, batch } as Host<PredictorInputs>);
       parts.push((outputs.probabilities as unknown as HostTensor).data as Float32Array);
-      if (this.withDetails) details.push(outputs.details as HostTree);
+      if (this.withDetails) details.push((outputs.details as HostTree | undefined) ?? {});
     }
     return join(set, parts, details);
   }

@@ -44,6 +44,11 @@ function throwInsteadOfExit(command: Command): void {
  */
 export async function runApp(program: Command, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
   throwInsteadOfExit(program);
+  // a reader that has seen enough (`… | head`) is no error
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    throw error;
+  });
   // pnpm hands over the `--` that separates its own options from ours
   const args = argv[0] === '--' ? argv.slice(1) : argv;
   try {

@@ -13,6 +13,8 @@ export interface LineChart {
   readonly yName: string;
   readonly lines: readonly Line[];
   readonly logarithmic?: boolean;
+  /** Whether x counts something (epochs): only whole numbers are marked. */
+  readonly wholeX?: boolean;
 }
 
 const WIDTH = 800;
@@ -56,7 +58,7 @@ export function renderLineChart(chart: LineChart): string {
       name: chart.xName,
       nameLocation: 'middle',
       nameGap: 28,
-      minInterval: 1,
+      minInterval: chart.wholeX === true ? 1 : undefined,
       min: 'dataMin',
       max: 'dataMax',
     },

@@ -63,6 +63,7 @@ function curves(epochs: readonly EpochRow[]): string[] {
     lineChartFigure({
       title: 'Validation accuracy and weighted F1 by epoch',
       xName: 'epoch',
+      wholeX: true,
       yName: 'percent',
       lines: [
         line('accuracy', (row) => (row.valAccuracy === null ? null : 100 * row.valAccuracy)),
@@ -72,6 +73,7 @@ function curves(epochs: readonly EpochRow[]): string[] {
     lineChartFigure({
       title: 'Parts of the training loss by epoch (mean over the steps, before their scales)',
       xName: 'epoch',
+      wholeX: true,
       yName: 'loss',
       lines: parts.map((part) => line(part, (row) => row.trainParts[part] ?? null)),
     }),
