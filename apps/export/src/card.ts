@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import { readVersions, type RunDescription } from '@drf/experiment';
+import type { HostTensor } from '@drf/tensor';
+import type { PackageLicense } from './embedded-packages.js';
+import type { InputSpecification } from './inputs.js';
+import type { OnnxModel } from './onnx/model.js';
+import type { OpenedRun } from './open-run.js';
+import { describeInterface } from './outputs.js';
+import { describePreprocessing } from './preprocessing.js';
+import type { RecordedEncoders } from './recorded-encoders.js';
+
+/** Tells other programs what they look at. */
+export const CARD_FORMAT = 'drf-onnx-1';
+
+/** A model that is being exported. */
+export interface BuiltModel {
+  readonly file: string;
+  readonly model: OnnxModel;
+  readonly bytes: Uint8Array;
+  readonly inputs: readonly InputSpecification[];
+}
+
+export interface CardSources {
+  readonly run: OpenedRun;
+  readonly encoders: RecordedEncoders;
+  readonly models: readonly BuiltModel[];
+  readonly licenses: readonly PackageLicense[];
+  /** What a reader should know that is not a property of the run. */
+  readonly notes: readonly string[];
+}
+
+function describeFile({ model, bytes, inputs }: BuiltModel, { config }: RunDescription) {
+  return {
+    sha256: createHash('sha256').update(bytes).digest('hex'),
+    bytes: bytes.byteLength,
+    ...describeInterface(model, new Map(inputs.map(({ name, meaning }) => [name, meaning])), config),
+  };
+}
+
+function describeModel({ model }: RunDescription['config']) {
+  const { dim, standardize, weighting, ablations } = model;
+  /** Standardization of encoder outputs is part of the files: their inputs are what the encoders give. */
+  return { dim, standardize, weighting, ablations };
+}
+
+/** Rows in a queue, by the weights that its rows have in the statistics. */
+function rowsInUse(weights: HostTensor): number {
+  return Array.from(weights.data).filter((weight) => weight > 0).length;
+}
+
+function describeQueues({ method, memory, description }: OpenedRun) {
+  if (method.id !== 'drf') return null;
+  return {
+    capacity: description.config.model.queueCapacity,
+    imageRows: rowsInUse(memory['imageRowWeights'] as HostTensor),
+    textRows: rowsInUse(memory['textRowWeights'] as HostTensor),
+    /** Without, densities mean nothing and the pairs weigh the same. */
+    ready: (memory['ready'] as HostTensor).data[0] === 1,
+  };
+}
+
+function describeRun({ folder, description, checkpoint, position }: OpenedRun) {
+  const { config, versions, createdAt } = description;
+  return {
+    id: basename(folder.path),
+    name: config.name,
+    checkpoint,
+    step: position.step,
+    epoch: position.epoch,
+    trainedAt: createdAt,
+    trainedWith: versions,
+  };
+}
+
+/** What another program needs to know to use the exported files. */
+export async function createCard({ run, encoders, models, licenses, notes }: CardSources) {
+  const { description } = run;
+  const { config } = description;
+  const inputs = models.flatMap((model) => model.inputs);
+  return {
+    format: CARD_FORMAT,
+    labels: description.classes,
+    method: config.method,
+    seed: config.seed,
+    dataset: config.dataset.name,
+    trainingDisruption: config.training.disruption,
+    run: describeRun(run),
+    exportedWith: await readVersions(),
+    model: describeModel(config),
+    queues: describeQueues(run),
+    encoders: description.encoders,
+    files: Object.fromEntries(models.map((model) => [model.file, describeFile(model, description)])),
+    preprocessing: await describePreprocessing(description, encoders, inputs),
+    licenses: licenses.map(({ package: name, version, license }) => ({ package: name, version, license })),
+    notes,
+  };
+}
+
+export type Card = Awaited<ReturnType<typeof createCard>>;

@@ -1,0 +1,184 @@
+import { readFile, readdir, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CheckpointError, ConfigurationError, DataError, hostTensor, type HostTensor } from '@drf/tensor';
+import { describe, expect, it } from 'vitest';
+import { exportRun } from './export-run.js';
+import { decodeModel, shapeOf } from './onnx/model.js';
+import { openRun } from './open-run.js';
+import { AVAILABILITIES, predictedOutputs, randomPosts } from './testing/posts.js';
+import { expectOutputs, headBatch, runOnnx } from './testing/run-onnx.js';
+import { temporaryFolder } from './testing/temporary-folder.js';
+import { makeTinyRun, type TinyRunOptions } from './testing/tiny-run.js';
+
+const SHAPES = { imageDim: 6, textDim: 9 };
+
+async function exported(options: TinyRunOptions = {}, exportOptions: object = {}) {
+  const folder = await temporaryFolder();
+  const run = await makeTinyRun(join(folder, 'run'), options);
+  const out = join(folder, 'out');
+  const result = await exportRun(run.path, { out, ...exportOptions });
+  return { ...result, folder, run, out, head: join(out, 'head.onnx'), opened: await openRun(run.path) };
+}
+
+describe('head.onnx', () => {
+  it.each([1, 2, 4, 9])('says what the predictor says of %i posts of every availability', async (count) => {
+    const { head, opened } = await exported();
+    const posts = randomPosts(SHAPES, count);
+    const expected = await predictedOutputs(opened, posts);
+    expect(Object.keys(expected)).toHaveLength(12);
+    const outputs = await runOnnx(head, await headBatch(posts));
+    expectOutputs(outputs, expected);
+    const scores = (outputs['logits'] ?? []).map(Math.exp);
+    const sums = scores.map((_, i) => scores.slice(i - (i % 3), i - (i % 3) + 3).reduce((sum, each) => sum + each, 0));
+    expectOutputs(
+      { softmax: scores.map((score, i) => score / (sums[i] as number)) },
+      { softmax: [...(expected['probabilities'] ?? [])] },
+    );
+  });
+
+  it.each<[string, TinyRunOptions]>([
+    ['the literal weights of Eq. 9', { model: { weighting: 'density' } }],
+    ['relative weights', { model: { weighting: 'relative' } }],
+    ['standardized encoder outputs', { model: { standardize: true } }],
+    ['equal weights', { model: { ablations: { gaussianProbability: false } } }],
+    ['one filled pair a post', { model: { ablations: { pairExpansion: false } } }],
+    ['queues that were filled more than once', { seen: 20 }],
+    ['a width that no encoder has', { model: { dim: 5 } }],
+    ['widths that equal a batch size at which it is traced', { model: { dim: 11, fusionHidden: 13 } }],
+  ])('says what the predictor says with %s', async (_, options) => {
+    const { head, opened } = await exported(options);
+    const posts = randomPosts(SHAPES, 5);
+    expectOutputs(await runOnnx(head, await headBatch(posts)), await predictedOutputs(opened, posts));
+  });
+
+  it('weighs the pairs the same while the queues are empty', async () => {
+    const { head, card } = await exported({ seen: 0 });
+    expect(card.queues).toEqual({ capacity: 8, imageRows: 0, textRows: 0, ready: false });
+    const { pairWeights, probabilities } = await runOnnx(head, await headBatch(randomPosts(SHAPES, 1)));
+    pairWeights?.forEach((weight) => expect(weight).toBeCloseTo(1 / 3, 6));
+    expect(probabilities?.reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 5);
+  });
+
+  it.each(AVAILABILITIES)('ignores what stands in missing rows: $name', async ({ image, text }) => {
+    const { head } = await exported();
+    const one = (name: string, numbers: Float32Array): [string, HostTensor] => [
+      name,
+      hostTensor(numbers, name.endsWith('Available') ? [1] : [1, numbers.length]),
+    ];
+    const inputs = (missing: number): Record<string, HostTensor> =>
+      Object.fromEntries([
+        one('image', new Float32Array(6).fill(image === 1 ? 0.3 : missing)),
+        one('text', new Float32Array(9).fill(text === 1 ? -0.2 : missing)),
+        one('imageAvailable', Float32Array.of(image)),
+        one('textAvailable', Float32Array.of(text)),
+      ]);
+    expect(await runOnnx(head, inputs(NaN))).toEqual(await runOnnx(head, inputs(0)));
+  });
+
+  it('is plain ONNX: default domain, opset at most 18, a named batch axis, no queue rows', async () => {
+    const { head } = await exported({ model: { queueCapacity: 512 }, seen: 300 });
+    const { graph, opsetImport } = decodeModel(await readFile(head));
+    expect(opsetImport.map(({ domain = '' }) => domain)).toEqual(['']);
+    expect(opsetImport[0]?.version).toBeLessThanOrEqual(18);
+    expect(graph.node.filter(({ domain = '' }) => domain !== '')).toEqual([]);
+    for (const info of [...graph.input, ...graph.output]) expect(shapeOf(info)[0]).toBe('batch');
+    expect(graph.initializer.filter(({ dims }) => dims.includes(512))).toEqual([]);
+  });
+
+  it('takes one fixed batch size on demand', async () => {
+    const { head, opened, card } = await exported({}, { batch: 4 });
+    expect(card.files['head.onnx']?.batch).toBe(4);
+    const posts = randomPosts(SHAPES, 4);
+    expectOutputs(await runOnnx(head, await headBatch(posts)), await predictedOutputs(opened, posts));
+    await expect(runOnnx(head, await headBatch(randomPosts(SHAPES, 3)))).rejects.toThrow(/invalid dimensions/);
+  });
+
+  it('has probabilities and logits alone for concatenation', async () => {
+    const { head, opened, card } = await exported({ method: 'concatenation' });
+    const posts = randomPosts(SHAPES, 5);
+    const outputs = await runOnnx(head, await headBatch(posts));
+    expect(Object.keys(outputs).sort()).toEqual(['logits', 'probabilities']);
+    expectOutputs(outputs, await predictedOutputs(opened, posts));
+    expect(card.queues).toBeNull();
+  });
+});
+
+describe('card.json', () => {
+  it('describes the run and the files', async () => {
+    const { card, out, head } = await exported();
+    const read = JSON.parse(await readFile(join(out, 'card.json'), 'utf8')) as typeof card;
+    expect(read).toEqual(JSON.parse(JSON.stringify(card)));
+    expect(read).toMatchObject({
+      format: 'drf-onnx-1',
+      labels: ['positive', 'neutral', 'negative'],
+      method: 'drf',
+      seed: 3,
+      trainingDisruption: 'fixed:image:C',
+      run: { id: 'run', name: 'tiny', checkpoint: 'step-3.safetensors', step: 3 },
+      queues: { capacity: 8, imageRows: 5, textRows: 5, ready: true },
+      encoders: { image: 'transformers:an-image-model' },
+    });
+    const file = read.files['head.onnx'];
+    expect(file?.bytes).toBe((await readFile(head)).byteLength);
+    expect(file?.inputs.map(({ name, shape }) => [name, ...shape])).toEqual([
+      ['image', 'batch', 6],
+      ['imageAvailable', 'batch'],
+      ['text', 'batch', 9],
+      ['textAvailable', 'batch'],
+    ]);
+    for (const each of [...(file?.inputs ?? []), ...(file?.outputs ?? [])]) expect(each.meaning).not.toBe('');
+    expect(read.notes).toEqual([expect.stringContaining('image encoder'), expect.stringContaining('text encoder')]);
+  });
+});
+
+describe('bad input', () => {
+  it('is a folder without a run', async () => {
+    const folder = await temporaryFolder();
+    const attempt = exportRun(join(folder, 'nothing'), { out: join(folder, 'out') });
+    await expect(attempt).rejects.toThrow(DataError);
+    await expect(attempt).rejects.toThrow(/expected a folder that training made, with config.json, received none/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is a truncated checkpoint', async () => {
+    const folder = await temporaryFolder();
+    const run = await makeTinyRun(join(folder, 'run'));
+    await truncate(run.checkpointPath(3), 2000);
+    const attempt = exportRun(run.path, { out: join(folder, 'out') });
+    await expect(attempt).rejects.toThrow(CheckpointError);
+    await expect(attempt).rejects.toThrow(/step-3.safetensors/);
+    expect(await readdir(folder)).toEqual(['run']);
+  });
+
+  it('is an output folder below a file', async () => {
+    const folder = await temporaryFolder();
+    const run = await makeTinyRun(join(folder, 'run'));
+    await writeFile(join(folder, 'file'), '');
+    const attempt = exportRun(run.path, { out: join(folder, 'file', 'out') });
+    await expect(attempt).rejects.toThrow(DataError);
+    await expect(attempt).rejects.toThrow(/expected a folder that can be made and written, received ENOTDIR/);
+  });
+
+  it('is a folder with an export, unless it may be overwritten', async () => {
+    const { run, out } = await exported();
+    const attempt = exportRun(run.path, { out });
+    await expect(attempt).rejects.toThrow(ConfigurationError);
+    await expect(attempt).rejects.toThrow(/received an export; use --overwrite to replace it/);
+    await writeFile(join(out, 'model.onnx'), 'of a former export');
+    await exportRun(run.path, { out, overwrite: true });
+    expect((await readdir(out)).sort()).toEqual(['card.json', 'head.onnx']);
+  });
+
+  it('is a folder with other files, whatever was asked for', async () => {
+    const { run } = await exported();
+    const attempt = exportRun(run.path, { out: run.path, overwrite: true });
+    await expect(attempt).rejects.toThrow(/received other files \(checkpoints, config.json\); choose another --out/);
+    expect(await readdir(run.path)).toContain('config.json');
+  });
+
+  it('is a length of texts that no model reads', async () => {
+    const { run, folder } = await exported();
+    const attempt = exportRun(run.path, { out: join(folder, 'other'), tokens: 16 });
+    await expect(attempt).rejects.toThrow(/--tokens expected a text encoder that is part of model.onnx/);
+  });
+});

@@ -1,0 +1,114 @@
+import { join } from 'node:path';
+import type { ModelNotes } from '@drf/engine';
+import { ConfigurationError, MODALITIES } from '@drf/tensor';
+import { buildModel, type BatchSize } from './build-model.js';
+import { createCard, type BuiltModel, type Card } from './card.js';
+import { readPackageLicense, readVocabulary, type PackageLicense } from './embedded-packages.js';
+import { headFunction } from './head.js';
+import { headInputs, modelInputs, type InputSpecification } from './inputs.js';
+import { encodeModel } from './onnx/model.js';
+import { openRun, type OpenedRun } from './open-run.js';
+import { CARD_FILE, prepareOutput, writeOutput } from './output-folder.js';
+import { VOCABULARY_FILE } from './preprocessing.js';
+import { recordEncoders, type RecordedEncoders } from './recorded-encoders.js';
+import { wholeModel, type ModelInputs } from './whole-model.js';
+import type { HeadOutputs } from './head.js';
+
+export interface ExportOptions {
+  /** Folder that is written. */
+  readonly out: string;
+  readonly overwrite?: boolean;
+  /** A checkpoint's path; default: the run's result. */
+  readonly checkpoint?: string;
+  /** Leave the encoders out even where they could be exported. */
+  readonly headOnly?: boolean;
+  /** Default `dynamic`. */
+  readonly batch?: BatchSize;
+  /** Word pieces of a text that model.onnx reads; default: all that its encoder can. */
+  readonly tokens?: number;
+  /** Told what is being done. */
+  readonly onProgress?: (message: string) => void;
+}
+
+export interface ExportResult {
+  readonly card: Card;
+  /** Paths of the files, the card last. */
+  readonly written: readonly string[];
+}
+
+async function build(
+  file: string,
+  compute: (inputs: ModelInputs) => HeadOutputs,
+  inputs: readonly InputSpecification[],
+  run: OpenedRun,
+  { batch = 'dynamic', onProgress }: ExportOptions,
+): Promise<BuiltModel> {
+  onProgress?.(`Tracing ${file}`);
+  const notes: ModelNotes = {
+    name: file.replace('.onnx', ''),
+    description: `${run.description.config.method} of run "${run.description.config.name}"; ${CARD_FILE} explains it`,
+    metadata: { labels: JSON.stringify(run.description.classes) },
+  };
+  const model = await buildModel(compute, inputs, batch, notes);
+  return { file, model, bytes: encodeModel(model), inputs };
+}
+
+/** Encoders that could be exported, none when the head alone was asked for, and why some are missing. */
+async function chooseEncoders(
+  { description }: OpenedRun,
+  headOnly: boolean,
+): Promise<{ encoders: RecordedEncoders; notes: string[] }> {
+  if (headOnly) return { encoders: {}, notes: ['The head alone was asked for, so there is no model.onnx.'] };
+  const encoders = await recordEncoders(description);
+  const outside = MODALITIES.filter((modality) => encoders[modality] === undefined);
+  const feature = (modality: 'image' | 'text'): string =>
+    `The ${modality} encoder "${description.encoders[modality]}" is not part of any file here: feed its features.`;
+  return { encoders, notes: outside.map(feature) };
+}
+
+/** @throws ConfigurationError when a length of texts was given and no model reads any */
+function assertTokens({ tokens }: ExportOptions, { text }: RecordedEncoders): void {
+  if (tokens === undefined || text !== undefined) return;
+  throw new ConfigurationError({
+    subject: 'export --tokens',
+    expected: 'a text encoder that is part of model.onnx',
+    received: `${tokens}, while texts enter as features`,
+    remedy: 'leave --tokens out',
+  });
+}
+
+function licenseText(licenses: readonly PackageLicense[]): string {
+  const part = ({ package: name, version, license, text }: PackageLicense): string =>
+    `${name} ${version} (${license}), whose weights model.onnx holds\n\n${text.trim()}\n`;
+  return licenses.map(part).join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+/**
+ * Writes a trained run as standard ONNX: `head.onnx` (features to everything that the head says), `model.onnx` (the same
+ * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains them.
+ * @throws DataError when there is no such run or the folder cannot be written; CheckpointError when the checkpoint is
+ *   truncated, damaged or of another model; ConfigurationError when the folder is occupied
+ */
+export async function exportRun(path: string, options: ExportOptions): Promise<ExportResult> {
+  const run = await openRun(path, options.checkpoint);
+  await prepareOutput(options.out, options.overwrite ?? false);
+  const { encoders, notes } = await chooseEncoders(run, options.headOnly ?? false);
+  assertTokens(options, encoders);
+  const embedded = MODALITIES.filter((modality) => encoders[modality] !== undefined);
+  const head = headFunction(run);
+  const models = [
+    await build('head.onnx', (inputs) => head(inputs as never), headInputs(run.description), run, options),
+  ];
+  if (embedded.length > 0) {
+    const inputs = await modelInputs(run.description, encoders, options.tokens);
+    models.push(await build('model.onnx', wholeModel(head, encoders), inputs, run, options));
+  }
+  const licenses = await Promise.all(embedded.map(readPackageLicense));
+  const card = await createCard({ run, encoders, models, licenses, notes });
+  const files = new Map<string, string | Uint8Array>(models.map(({ file, bytes }) => [file, bytes]));
+  if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
+  if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
+  options.onProgress?.('Writing');
+  await writeOutput(options.out, files, card);
+  return { card, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };
+}

@@ -1,0 +1,52 @@
+import { stat } from 'node:fs/promises';
+import { createProgram, Option, wholeNumber, type Command } from '@drf/terminal';
+import type { BatchSize } from './build-model.js';
+import { exportRun, type ExportResult } from './export-run.js';
+
+interface ProgramOptions {
+  readonly out: string;
+  readonly overwrite?: boolean;
+  readonly checkpoint?: string;
+  readonly headOnly?: boolean;
+  readonly batch: BatchSize;
+  readonly tokens?: number;
+  readonly json?: boolean;
+}
+
+/** The command line of this app. @param print takes text for standard output */
+export function createExportProgram(print: (text: string) => void): Command {
+  return createProgram(
+    'export',
+    'Writes a trained run as standard ONNX files, with a card that explains them to other programs.',
+    [
+      ['pnpm export runs/quickstart --out onnx/quickstart', 'head.onnx, model.onnx, card.json and what they need'],
+      ['pnpm export runs/mvsa --out onnx/mvsa --head-only --batch 1', 'the head alone, for one post at a time'],
+    ],
+  )
+    .argument('<run>', 'folder of a trained run')
+    .requiredOption('--out <folder>', 'folder to write')
+    .option('--overwrite', 'replace an export that is there already')
+    .option('--checkpoint <file>', "a checkpoint (default: the run's best, else its last)")
+    .option('--head-only', 'leave the encoders out')
+    .addOption(
+      new Option('--batch <size>', 'posts at once: a number, or "dynamic" for any')
+        .default('dynamic')
+        .argParser((value: string): BatchSize => (value === 'dynamic' ? value : wholeNumber(1, 4096)(value))),
+    )
+    .option('--tokens <count>', 'word pieces of a text that model.onnx reads (default: all it can)', wholeNumber(1))
+    .option('--json', 'print the card instead of a summary')
+    .action(async (run: string, { json, ...options }: ProgramOptions) => {
+      const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
+      const result = await exportRun(run, { ...options, onProgress });
+      print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
+    });
+}
+
+async function summary({ card, written }: ExportResult): Promise<string> {
+  const sizes = await Promise.all(written.map(async (path) => `${path}  ${kilobytes((await stat(path)).size)}\n`));
+  return [...sizes, ...card.notes.map((note) => `${note}\n`)].join('');
+}
+
+function kilobytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1000).toLocaleString('en-US')} kB`;
+}

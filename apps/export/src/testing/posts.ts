@@ -1,0 +1,61 @@
+import { createEngine } from '@drf/engine';
+import { Predictor, memoryRows, type FeatureSet } from '@drf/experiment';
+import type { HostTensor, HostTree } from '@drf/tensor';
+import type { OpenedRun } from '../open-run.js';
+import { randomTensor } from './tiny-run.js';
+
+/** Which of a post's modalities are there. */
+export const AVAILABILITIES = [
+  { name: 'image and text', image: 1, text: 1 },
+  { name: 'image alone', image: 1, text: 0 },
+  { name: 'text alone', image: 0, text: 1 },
+  { name: 'neither', image: 0, text: 0 },
+] as const;
+
+/** So many random posts; every availability occurs among any four of them. */
+export function randomPosts({ imageDim, textDim }: { imageDim: number; textDim: number }, count: number): FeatureSet {
+  const available = (modality: 'image' | 'text'): Float32Array =>
+    Float32Array.from({ length: count }, (_, post) => AVAILABILITIES[post % 4]?.[modality] as number);
+  return {
+    ids: Array.from({ length: count }, (_, post) => `post ${post}`),
+    labels: new Int32Array(count),
+    image: memoryRows(randomTensor('image', [count, imageDim])),
+    text: memoryRows(randomTensor('text', [count, textDim])),
+    imageAvailable: available('image'),
+    textAvailable: available('text'),
+  };
+}
+
+/** What a head should say of posts, by the names of the exported outputs: from the predictor that evaluation uses. */
+export async function predictedOutputs(run: OpenedRun, posts: FeatureSet): Promise<Record<string, number[]>> {
+  const engine = await createEngine('eager:cpu');
+  const predictor = await Predictor.create(engine, run.method, true);
+  const { probabilities, details } = await predictor.predict(posts, run.parameters, run.memory);
+  await predictor.dispose();
+  await engine.dispose();
+  const outputs: Record<string, number[]> = { probabilities: [...probabilities] };
+  return run.method.id === 'drf' ? { ...outputs, ...drfOutputs(details[0] as HostTree) } : outputs;
+}
+
+function drfOutputs(details: HostTree): Record<string, number[]> {
+  const { weights, logDensity, std, features } = details as {
+    weights: HostTensor;
+    logDensity: Record<string, HostTensor>;
+    std: Record<string, HostTensor>;
+    features: Record<string, HostTensor>;
+  };
+  const outputs: Record<string, number[]> = {
+    pairWeights: [...weights.data],
+    recoveredText: [...(features['recoveredText'] as HostTensor).data],
+    recoveredImage: [...(features['recoveredImage'] as HostTensor).data],
+  };
+  const standsFor = { image: 'image', text: 'text', recoveredText: 'text', recoveredImage: 'image' };
+  for (const [feature, modality] of Object.entries(standsFor)) {
+    const name = feature.charAt(0).toUpperCase() + feature.slice(1);
+    const relative = Array.from((logDensity[feature] as HostTensor).data, Math.exp);
+    const sigma = std[modality]?.data[0] as number;
+    outputs[`relativeDensity${name}`] = relative;
+    outputs[`density${name}`] = relative.map((density) => density / (Math.sqrt(2 * Math.PI) * sigma));
+  }
+  return outputs;
+}
