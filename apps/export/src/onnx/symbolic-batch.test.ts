@@ -41,6 +41,12 @@ const FUNCTIONS: Readonly<Record<string, Compute>> = {
   'multiplies matrices, transposed too': (rows) =>
     tf.matMul(tf.matMul(rows, tf.ones([WIDTH, 4])), tf.ones([2, 4]), false, true),
   'chooses by a constant': (rows) => tf.where(tf.fill(rows.shape, 1, 'bool'), rows, tf.zerosLike(rows)),
+  'moves the last post to the front': (rows) => {
+    const before = rows.shape[0] - 1;
+    return tf.concat([tf.slice(rows, [before, 0], [1, WIDTH]), tf.slice(rows, [0, 0], [before, WIDTH])], 0);
+  },
+  'keeps the first half of all numbers': (rows) =>
+    tf.reshape(tf.slice(tf.reshape(rows, [-1]), [0], [3 * rows.shape[0]]), [-1, 3]),
   'averages over the posts': (rows) => tf.sub(rows, tf.mean(rows, 0)),
   'returns what it gets': (rows) => tf.add(rows, 0),
 };
