@@ -1,5 +1,7 @@
 import { saveSplits, type LedgerReport } from '@drf/datasets';
 import { writeManifest, parseStrategy } from '@drf/disruption';
+import type {
+  RunFolder} from '@drf/experiment';
 import {
   createMethod,
   encodeRecords,
@@ -8,7 +10,6 @@ import {
   openExperimentDataset,
   readVersions,
   reopenSplits,
-  RunFolder,
   SPLIT_NAMES,
   startSession,
   writeTrainingReport,

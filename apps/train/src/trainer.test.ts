@@ -1,7 +1,8 @@
 import { readFile, truncate } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngine } from '@drf/engine';
-import { memoryRows, RunFolder } from '@drf/experiment';
+import type { RunFolder } from '@drf/experiment';
+import { memoryRows } from '@drf/experiment';
 import { DrfMemory } from '@drf/model';
 import { DataError, hostTensor, type Engine } from '@drf/tensor';
 import { separablePosts, SILENT, tinyConfig, tinyOptions } from './testing/tiny-run.js';
