@@ -1,7 +1,6 @@
 import { saveSplits, type LedgerReport } from '@drf/datasets';
 import { writeManifest, parseStrategy } from '@drf/disruption';
-import type {
-  RunFolder} from '@drf/experiment';
+import type { RunFolder } from '@drf/experiment';
 import {
   createMethod,
   encodeRecords,
