@@ -1,6 +1,7 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { createProgram, EXIT, ExitRequest, formatTable, oneOf, runApp, wholeNumber, type Command } from '@drf/terminal';
 import { compareWithPeer } from './bench-compare.js';
+import { measureDisruption } from './bench-disruption.js';
 import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
 import { measureStep } from './bench-step.js';
@@ -19,6 +20,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench compare --peer ../shared/peer/drf_step_torch.py', 'ours and PyTorch in turns'],
   ['pnpm bench step --engine eager:wasm --steps 3 --warm-up 1', 'the same step on tfjs'],
   ['pnpm bench kernels', 'where the time goes'],
+  ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
 ]);
 
@@ -110,6 +112,20 @@ measured('memory', 'resident size early and late in a long run', 2000)
       return `${megabytes(early)}, ${megabytes(late)}: ${round(growth * 100, 2)} % growth`;
     });
     if (report.growth > LARGEST_GROWTH) throw new ExitRequest(EXIT.failed);
+  });
+
+program
+  .command('disruption')
+  .description('corrupting a 224 × 224 image, and planning a thousand posts')
+  .option('--json', 'print JSON')
+  .action(({ json }: { readonly json?: boolean }) => {
+    const report = measureDisruption();
+    const { corruptImageMs, planThousandMs } = report;
+    print(
+      report,
+      json,
+      () => `${round(corruptImageMs, 2)} ms an image, ${round(planThousandMs, 1)} ms a thousand posts`,
+    );
   });
 
 await runApp(program);

@@ -80,16 +80,4 @@ describe('corruptImage', () => {
       expect(() => blackenPixels(brightImage(1, 1), fraction, SEED)).toThrow('expected a fraction from 0 to 1');
     }
   });
-
-  it('costs well under 2 ms for 224 × 224', () => {
-    const image = brightImage(224, 224);
-    const random = createRandom('speed');
-    const once = (): number => {
-      const start = performance.now();
-      corruptImage(image, 0.6, random);
-      return performance.now() - start;
-    };
-    const times = Array.from({ length: 60 }, once).sort((a, b) => a - b);
-    expect(times[5]).toBeLessThan(2); // among the fastest, as others may use the machine too
-  });
 });
