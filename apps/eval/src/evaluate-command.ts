@@ -7,7 +7,7 @@ import { csvReport } from './csv-report.js';
 import { evaluateRun, type Evaluation, type EvaluationOptions } from './evaluate-run.js';
 import { groupRuns, type GroupMember } from './groups.js';
 import { matchedCurves } from './matched-curve.js';
-import { shownPath } from './open-run.js';
+import { shownPath } from './run-identity.js';
 import type { EvaluationResult } from './result.js';
 import { summarizeGroups } from './summary.js';
 import { summaryCsv, summaryHtml, type FullSummary } from './summary-report.js';

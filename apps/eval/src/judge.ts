@@ -1,6 +1,5 @@
-import { Predictor, type FeatureSet } from '@drf/experiment';
+import { Predictor, type FeatureSet, type OpenedRun } from '@drf/experiment';
 import type { Engine, HostTree } from '@drf/tensor';
-import type { OpenedRun } from './open-run.js';
 import { qualityOf, withQualityOnly, type Quality } from './quality.js';
 
 /** A run's answers on the posts of one cell. */

@@ -2,7 +2,7 @@ import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { createDisplay } from './display.js';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
-import { shownPath } from './open-run.js';
+import { shownPath } from './run-identity.js';
 import { summaryText } from './summary-report.js';
 import { textReport } from './text-report.js';
 import { Workbench } from './workbench.js';

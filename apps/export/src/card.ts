@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { readVersions, type RunDescription } from '@drf/experiment';
+import { readVersions, type OpenedRun, type RunDescription } from '@drf/experiment';
 import type { HostTensor } from '@drf/tensor';
 import type { PackageLicense } from './embedded-packages.js';
 import type { InputSpecification } from './inputs.js';
 import type { OnnxModel } from './onnx/model.js';
-import type { OpenedRun } from './open-run.js';
 import { describeInterface } from './outputs.js';
 import { describePreprocessing } from './preprocessing.js';
 import type { RecordedEncoders } from './recorded-encoders.js';
@@ -65,7 +64,7 @@ function describeRun({ folder, description, checkpoint, position }: OpenedRun) {
   return {
     id: basename(folder.path),
     name: config.name,
-    checkpoint,
+    checkpoint: basename(checkpoint),
     step: position.step,
     epoch: position.epoch,
     trainedAt: createdAt,

@@ -4,7 +4,7 @@ import { CheckpointError, ConfigurationError, DataError, hostTensor, type HostTe
 import { describe, expect, it } from 'vitest';
 import { exportRun } from './export-run.js';
 import { decodeModel, shapeOf } from './onnx/model.js';
-import { openRun } from './open-run.js';
+import { openRun } from '@drf/experiment';
 import { AVAILABILITIES, predictedOutputs, randomPosts } from './testing/posts.js';
 import { expectOutputs, headBatch, runOnnx } from './testing/run-onnx.js';
 import { temporaryFolder } from './testing/temporary-folder.js';

@@ -7,7 +7,7 @@ import { readPackageLicense, readVocabulary, type PackageLicense } from './embed
 import { headFunction } from './head.js';
 import { headInputs, modelInputs, type InputSpecification } from './inputs.js';
 import { encodeModel } from './onnx/model.js';
-import { openRun, type OpenedRun } from './open-run.js';
+import { openRun, type OpenedRun } from '@drf/experiment';
 import { CARD_FILE, prepareOutput, writeOutput } from './output-folder.js';
 import { VOCABULARY_FILE } from './preprocessing.js';
 import { recordEncoders, type RecordedEncoders } from './recorded-encoders.js';

@@ -3,7 +3,7 @@ import { distributionStatistics, logPeakFactor, type DistributionStatistics } fr
 import type { PostFeatures } from '@drf/fusion';
 import type { BatchInputs, DrfMemoryInputs, Prediction } from '@drf/model';
 import { mapTree, toTensor, type TensorTree } from '@drf/tensor';
-import type { OpenedRun } from './open-run.js';
+import type { OpenedRun } from '@drf/experiment';
 
 /** A head's outputs by the names that they have in the file: identifiers in every language. */
 export type HeadOutputs = { readonly [name: string]: tf.Tensor };

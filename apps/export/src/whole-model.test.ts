@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WordPiece } from './embedded-packages.js';
 import { exportRun } from './export-run.js';
 import { decodeModel, shapeOf } from './onnx/model.js';
-import { openRun } from './open-run.js';
+import { openRun } from '@drf/experiment';
 import { makeEmbeddedRun } from './testing/embedded-run.js';
 import { predictedOutputs } from './testing/posts.js';
 import { expectOutputs, runOnnx } from './testing/run-onnx.js';

@@ -1,7 +1,7 @@
 import { createEngine } from '@drf/engine';
 import { Predictor, memoryRows, type FeatureSet } from '@drf/experiment';
 import type { HostTensor, HostTree } from '@drf/tensor';
-import type { OpenedRun } from '../open-run.js';
+import type { OpenedRun } from '@drf/experiment';
 import { randomTensor } from './tiny-run.js';
 
 /** Which of a post's modalities are there. */

@@ -1,9 +1,9 @@
-import { basename } from 'node:path';
-import { createMethod, RunFolder, type RunDescription } from '@drf/experiment';
 import { loadCheckpoint, type Method, type TrainingPosition } from '@drf/model';
 import { createRandom, type HostTree } from '@drf/tensor';
+import { createMethod } from './method.js';
+import { RunFolder, type RunDescription } from './run-folder.js';
 
-/** A trained model: its method with the numbers that training arrived at. */
+/** A trained model, ready to judge posts. */
 export interface OpenedRun {
   readonly folder: RunFolder;
   readonly description: RunDescription;
@@ -11,7 +11,7 @@ export interface OpenedRun {
   readonly parameters: HostTree;
   /** The restored memory's inputs: DRF's queues. */
   readonly memory: HostTree;
-  /** File name of the checkpoint. */
+  /** Path of the checkpoint. */
   readonly checkpoint: string;
   readonly position: TrainingPosition;
 }
@@ -30,13 +30,6 @@ export async function openRun(path: string, checkpoint?: string): Promise<Opened
   const { state, memory, position } = await loadCheckpoint(file, { method: method.id, parameters: like });
   const remembered = method.createMemory();
   remembered.restore(memory);
-  return {
-    folder,
-    description,
-    method,
-    parameters: state.parameters as HostTree,
-    memory: remembered.inputs(),
-    checkpoint: basename(file),
-    position,
-  };
+  const parameters = state.parameters as HostTree;
+  return { folder, description, method, parameters, memory: remembered.inputs(), checkpoint: file, position };
 }
