@@ -78,10 +78,7 @@ describe('decodeImage', () => {
   it('refuses a PNG of 50,000 × 50,000 before decoding it', async () => {
     const bomb = await pngBomb(50_000, 50_000);
     const before = process.memoryUsage().rss;
-    const attempts = [
-      () => decodeImage('Post 4', bomb, at(8, 8)),
-      () => readImageHeader('Post 4', bomb, 100_000_000),
-    ];
+    const attempts = [() => decodeImage('Post 4', bomb, at(8, 8)), () => readImageHeader('Post 4', bomb, 100_000_000)];
     for (const attempt of attempts) {
       const error = await attempt().catch((caught: unknown) => caught);
       expect((error as RowError).reason).toBe('image too large');
