@@ -51,7 +51,12 @@ export function renderLineChart(chart: LineChart): string {
     animation: false,
     color: COLORS,
     legend: { top: 0, textStyle: { color: GRAY } },
-    grid: { left: 60, right: 20, top: 50, bottom: 50 },
+    grid: {
+      left: 60,
+      right: 20,
+      top: chart.lines.length > 4 ? 75 : 50,
+      bottom: 50,
+    } /* a long legend takes two lines */,
     xAxis: {
       ...axis,
       type: 'value',

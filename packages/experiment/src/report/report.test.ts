@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import {
+  escapeHtml,
+  htmlPage,
+  htmlTable,
+  lineChartFigure,
+  parseExperiment,
+  trainingReport,
+  type MetricRow,
+} from '../index.js';
+
+const epoch = (number: number, valAccuracy: number | null): MetricRow => ({
+  type: 'epoch',
+  step: 10 * number,
+  epoch: number,
+  trainLoss: 1 / number,
+  trainParts: { classification: 1 / number },
+  valAccuracy,
+  valWeightedF1: valAccuracy,
+  valLoss: valAccuracy,
+  seconds: 2,
+});
+
+describe('reports', () => {
+  it('escape what comes from data', () => {
+    expect(escapeHtml(`<a href="x">'&`)).toBe('&lt;a href=&quot;x&quot;&gt;&#39;&amp;');
+    expect(htmlTable('<i>', ['<b>'], [['<script>']])).not.toMatch(/<(i|b|script)>/);
+    expect(htmlPage('<x>', '')).toContain('<title>&lt;x&gt;</title>');
+  });
+
+  it('draw lines as SVG and describe them in words', () => {
+    const figure = lineChartFigure({
+      title: 'Accuracy by epoch',
+      xName: 'epoch',
+      yName: 'percent',
+      lines: [
+        {
+          name: 'accuracy',
+          points: [
+            [1, 50],
+            [2, 75],
+          ],
+        },
+        { name: 'empty', points: [[1, null]] },
+      ],
+    });
+    expect(figure).toContain('aria-label="Accuracy by epoch. accuracy: from 50.0 to 75.0; empty: no values"');
+    expect(figure).toMatch(/<svg[\s\S]*<path[\s\S]*<\/svg>/);
+  });
+
+  it('tell result, epochs, data and configuration of a run, and need no network', () => {
+    const config = parseExperiment({ name: 'mine', dataset: { name: 'embedded' } }, 'mine');
+    const page = trainingReport(
+      {
+        config,
+        classes: ['a', 'b'],
+        encoders: { image: 'i', text: 't' },
+        shapes: { imageDim: 2, textDim: 2, classes: 2 },
+        engine: 'eager:cpu',
+        versions: { node: 'v20', platform: 'linux', packages: {}, git: null },
+        createdAt: '',
+      },
+      [epoch(1, 0.5), epoch(2, 0.75)],
+      {
+        source: 'posts.csv',
+        rows: 5,
+        kept: 4,
+        dropped: 1,
+        reasons: [{ reason: 'bad row', count: 1, ids: ['7'], rows: [] }],
+        notes: [],
+      },
+      { checkpoint: 'step-20.safetensors', epoch: 2, step: 20, score: 0.75, selection: 'best-accuracy' },
+    );
+    expect(page).toContain('Result: epoch 2 (best-accuracy), validation accuracy 75.0 %, weighted F1 75.0 %.');
+    expect(page).toContain('dropped: bad row');
+    expect(page).toContain('&quot;name&quot;: &quot;mine&quot;');
+    expect(page).not.toMatch(/<script|(src|href)="(https?:)?\/\//);
+  });
+
+  it('say when no epoch has ended, or there was no validation', () => {
+    const config = parseExperiment({ name: 'mine', dataset: { name: 'embedded' } }, 'mine');
+    const description = {
+      config,
+      classes: ['a', 'b'],
+      encoders: { image: 'i', text: 't' },
+      shapes: { imageDim: 2, textDim: 2, classes: 2 },
+      engine: 'eager:cpu',
+      versions: { node: 'v20', platform: 'linux', packages: {}, git: null },
+      createdAt: '',
+    };
+    const ledger = { source: 's', rows: 0, kept: 0, dropped: 0, reasons: [], notes: [] };
+    expect(trainingReport(description, [], ledger, undefined)).toContain('No epoch has ended yet.');
+    const best = { checkpoint: 'x', epoch: 1, step: 10, score: 1, selection: 'last' } as const;
+    expect(trainingReport(description, [epoch(1, null)], ledger, best)).toContain('epoch 1 (last), without validation');
+  });
+});
