@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { DrfError } from '@drf/tensor';
+import { nearestName } from './options.js';
 
 /** What a process tells its caller. Codes from 128 on are signals (130: Ctrl-C). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -55,8 +56,23 @@ export async function runApp(program: Command, argv: readonly string[] = process
     await program.parseAsync([...args], { from: 'user' });
     process.exitCode ??= EXIT.ok;
   } catch (error) {
+    suggestDottedOption(error, program);
     process.exitCode = reportError(error);
   }
+}
+
+/** Commander compares whole names, so `--epohs` finds nothing where the option is `--training.epochs`. */
+function suggestDottedOption(error: unknown, program: Command): void {
+  if (!(error instanceof CommanderError) || error.code !== 'commander.unknownOption') return;
+  const unknown = /'--([^']+)'/.exec(error.message)?.[1];
+  if (unknown === undefined || error.message.includes('Did you mean')) return;
+  const byLastPart = new Map(
+    program.options.flatMap(({ long }) =>
+      long?.includes('.') ? [[long.split('.').at(-1) as string, long] as const] : [],
+    ),
+  );
+  const nearest = nearestName(unknown.split('.').at(-1) as string, [...byLastPart.keys()]);
+  if (nearest !== undefined) process.stderr.write(`(Did you mean ${byLastPart.get(nearest)}?)\n`);
 }
 
 function reportError(error: unknown): number {

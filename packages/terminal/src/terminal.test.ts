@@ -28,6 +28,7 @@ async function run(
   program
     .option('--epochs <count>', 'epochs', wholeNumber(1))
     .option('--mode <mode>', 'mode', oneOf(['fast', 'slow']))
+    .option('--training.batch-size <count>', 'posts a step')
     .action(action);
   await runApp(program, argv);
   const code = Number(process.exitCode);
@@ -42,6 +43,13 @@ describe('runApp', () => {
     expect(code).toBe(2);
     expect(errors).toContain("unknown option '--epoch'");
     expect(errors).toContain('Did you mean --epochs?');
+  });
+
+  it('names the nearest option by the last part of its name', async () => {
+    const { code, errors } = await run(['--bach-size', '3']);
+    expect(code).toBe(2);
+    expect(errors).toContain('(Did you mean --training.batch-size?)');
+    expect((await run(['--nothing-like-it', '3'])).errors).not.toContain('Did you mean');
   });
 
   it('says what was expected of a value', async () => {
