@@ -31,6 +31,7 @@ const layout = each({
   'tile of size 1': [[2, 1, 3], (x) => tf.mul(tf.tile(x, [1, 4, 1]), 2)],
   broadcastTo: [[3, 1], (x) => tf.broadcastTo(x, [2, 3, 4])],
   reverse: [[2, 3, 2], (x) => tf.reverse(x, [0, 2])],
+  'reverse along one axis': [[2, 3], (x) => tf.reverse(x, 1)],
   depthToSpace: [[1, 2, 2, 8], (x) => tf.depthToSpace(x as tf.Tensor4D, 2), 'tfjs has none'],
   diag: [[3], (x) => tf.diag(x), 'tfjs has none'],
   'space to batch and back': [

@@ -105,9 +105,9 @@ const splitV = defineKernel<{ readonly numOrSizeSplits: number | number[]; reado
   },
 );
 
-const reverse = defineKernel<{ readonly dims: number[] }>('Reverse', (graph, inputs, { dims }) => {
+const reverse = defineKernel<{ readonly dims: number | number[] }>('Reverse', (graph, inputs, { dims }) => {
   const x = input(inputs, 'x');
-  const axes = normalizeAxes(dims, x.shape.length);
+  const axes = normalizeAxes([dims].flat(), x.shape.length);
   const each = (number: number): Value => graph.integers(axes.map(() => number));
   if (axes.length === 0) return x;
   return graph.operation('Slice', [x, each(-1), each(BEFORE_FIRST), graph.integers(axes), each(-1)], x.shape, x.type);
