@@ -82,6 +82,12 @@ describe('evaluateRun', () => {
     expect(evaluationFolder(repeated.result)).toBe(join('eval', 'test-manifest'));
     const elsewhere = await evaluateRun(drf, { workbench, cache, manifest, split: 'val' });
     expect(elsewhere.result.notes[0]).toMatch(/^\d+ posts of the manifest are not among the evaluated ones$/);
+    await writeFile(manifest, (await readFile(manifest, 'utf8')).replace('"mask":"[MASK]"', '"mask":"<mask>"'));
+    const masked = await evaluateRun(drf, { workbench, cache, manifest });
+    expect(masked.result.cells).toEqual(planned.result.cells);
+    expect(masked.result.notes).toEqual([
+      "The words that the manifest masks became [MASK], the text encoder's own mask, not <mask>",
+    ]);
     await workbench.dispose();
   });
 

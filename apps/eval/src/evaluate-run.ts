@@ -37,6 +37,8 @@ export interface Evaluation {
   readonly result: EvaluationResult;
   readonly cells: readonly EvaluatedCell[];
   readonly run: OpenedRun;
+  /** What stood for masked words: the text encoder's own token. */
+  readonly mask: string;
 }
 
 /**
@@ -73,8 +75,10 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
     signal,
   });
   const results = evaluated.cells.map(({ result }) => result);
+  const mask = session.text.maskToken;
   return {
     run,
+    mask,
     cells: evaluated.cells,
     result: {
       format: RESULT_FORMAT,
@@ -90,7 +94,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
         engine: session.engine.name,
         encoders: run.description.encoders,
       },
-      notes: [...posts.notes, ...manifestNotes(manifest, evaluated.records)],
+      notes: [...posts.notes, ...manifestNotes(manifest, evaluated.records, mask)],
       unreadable: evaluated.unreadable,
       cells: results,
       curves: robustnessCurves(results, isOwn ? dataset.name : ''),
@@ -107,8 +111,18 @@ function manifestCells({ header, byId }: Manifest): Cell[] {
   return header.strategy.kind === 'none' ? [CLEAN] : [CLEAN, { ...cellOf(header.strategy), byId }];
 }
 
-function manifestNotes(manifest: Manifest | undefined, records: readonly { readonly id: string }[]): string[] {
+function manifestNotes(
+  manifest: Manifest | undefined,
+  records: readonly { readonly id: string }[],
+  mask: string,
+): string[] {
+  if (manifest === undefined) return [];
+  const { header, entries } = manifest;
   const ids = new Set(records.map(({ id }) => id));
-  const others = manifest?.entries.filter(({ id }) => !ids.has(id)).length ?? 0;
-  return others === 0 ? [] : [`${others} posts of the manifest are not among the evaluated ones`];
+  const others = entries.filter(({ id }) => !ids.has(id)).length;
+  const notes = others === 0 ? [] : [`${others} posts of the manifest are not among the evaluated ones`];
+  const masksText = entries.some(({ modality, operation }) => modality === 'text' && operation === 'corrupt');
+  return masksText && header.mask !== mask
+    ? [...notes, `The words that the manifest masks became ${mask}, the text encoder's own mask, not ${header.mask}`]
+    : notes;
 }

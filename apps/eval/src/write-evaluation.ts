@@ -50,13 +50,13 @@ export async function writeEvaluation(evaluation: Evaluation, folder: string): P
   return [...written, join(folder, 'results.json')];
 }
 
-async function writeCellManifest({ result, run }: Evaluation, cell: EvaluatedCell, path: string): Promise<void> {
+async function writeCellManifest({ result, run, mask }: Evaluation, cell: EvaluatedCell, path: string): Promise<void> {
   const size = run.description.config.dataset.imageSize;
   const { dataset, split, seed } = result.evaluation;
   const { strategy } = cell;
   await writeManifest(
     path,
-    { seed, strategy, source: `${dataset}, split ${split}`, imageSize: { width: size, height: size } },
+    { seed, strategy, source: `${dataset}, split ${split}`, imageSize: { width: size, height: size }, mask },
     cell.entries,
   );
 }

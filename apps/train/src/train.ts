@@ -156,6 +156,7 @@ async function describeRun(
       strategy: parseStrategy(config.training.disruption),
       source: `${dataset.name}, splits train and val`,
       imageSize: { width: size, height: size },
+      mask: session.text.maskToken,
     },
     encoded.flatMap(({ entries }) => entries),
   );

@@ -60,6 +60,11 @@ export interface TrainableEncoder<Content> extends EncoderDescription {
   readonly trainable: true;
   /** Pretrained (or freshly initialized) parameters; part of the step's state from there on. */
   readonly initialParameters: HostTree;
+  /**
+   * Whether a leaf of {@link TrainableEncoder.initialParameters} (by flat name) gets gradients. The others (frozen
+   * layers, the base under low-rank updates) stay as they are: a step needs no optimizer state for them.
+   */
+  isTrained(flatName: string): boolean;
   preprocess(contents: readonly Content[]): Promise<HostTree>;
   apply(parameters: TensorTree, inputs: TensorTree): Features;
   applyTokens?(parameters: TensorTree, inputs: TensorTree): TokenTensors;
@@ -69,7 +74,19 @@ export interface TrainableEncoder<Content> extends EncoderDescription {
 /** Discriminated by `trainable`. */
 export type Encoder<Content> = FrozenEncoder<Content> | TrainableEncoder<Content>;
 
+/** What encoders of texts have beside. */
+export interface TextReader {
+  /**
+   * What a masked word should be replaced by for this encoder: the mask token of its own tokenizer (`[MASK]`,
+   * `<mask>`), which reads it as that token anywhere in a text; `[MASK]` where the tokenizer has none.
+   */
+  readonly maskToken: string;
+}
+
 export type ImageEncoder = FrozenEncoder<RgbImage>;
-export type TextEncoder = FrozenEncoder<string>;
+export type TextEncoder = FrozenEncoder<string> & TextReader;
 export type TrainableImageEncoder = TrainableEncoder<RgbImage>;
-export type TrainableTextEncoder = TrainableEncoder<string>;
+export type TrainableTextEncoder = TrainableEncoder<string> & TextReader;
+
+/** The mask of encoders whose tokenizer has no token for it. */
+export const DEFAULT_MASK_TOKEN = '[MASK]';

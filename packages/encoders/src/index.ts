@@ -4,12 +4,14 @@ export type {
   FrozenEncoder,
   ImageEncoder,
   TextEncoder,
+  TextReader,
   TokenFeatures,
   TokenTensors,
   TrainableEncoder,
   TrainableImageEncoder,
   TrainableTextEncoder,
 } from './contract.js';
+export { DEFAULT_MASK_TOKEN } from './contract.js';
 export { createEmbeddedImageEncoder, EMBEDDED_IMAGE_SIZE } from './embedded/image-encoder.js';
 export { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
 export { resizeImage } from './images.js';

@@ -8,7 +8,7 @@ import { floatData, hostTensor, type Engine, type RgbImage } from '@drf/tensor';
 import { encodeRecords, gatherBatch, type EncodedRecords, type Session } from './index.js';
 
 /** Encoders that count what they encode: mean brightness, and number of masked words. */
-function countingSession(): Session & { readonly counts: { image: number; text: number } } {
+function countingSession(maskToken = '[MASK]'): Session & { readonly counts: { image: number; text: number } } {
   const counts = { image: 0, text: 0 };
   const brightness = ({ data }: RgbImage): number => data.reduce((sum, value) => sum + value, 0) / data.length;
   const image: ImageEncoder = {
@@ -31,11 +31,12 @@ function countingSession(): Session & { readonly counts: { image: number; text: 
     modality: 'text',
     outputDim: 1,
     trainable: false,
+    maskToken,
     preprocess: async () => ({}),
     encode: async (texts) => {
       counts.text += texts.length;
       return hostTensor(
-        texts.map((content) => content.split('[MASK]').length - 1),
+        texts.map((content) => content.split(maskToken).length - 1),
         [texts.length, 1],
       );
     },
@@ -89,6 +90,17 @@ describe('encodeRecords', () => {
     expect(floatData(await set.image.gather(all))).toEqual(floatData(await clean.set.image.gather(all)));
     expect(floatData(await set.text.gather(all)).every((masks) => masks > 0)).toBe(true);
     expect(floatData(await clean.set.text.gather(all)).every((masks) => masks === 0)).toBe(true);
+  });
+
+  it("masks the same words by the text encoder's own token, and caches the two apart", async () => {
+    const strategy = { kind: 'modality-fixed', modality: 'text', setting: 'C' } as const;
+    const plain = await encode(countingSession(), { strategy });
+    const session = countingSession('<mask>');
+    const masked = await encode(session, { strategy });
+    expect(session.counts.text).toBe(12);
+    expect(masked.entries).toEqual(plain.entries);
+    const all = masked.set.ids.map((_, i) => i);
+    expect(await masked.set.text.gather(all)).toEqual(await plain.set.text.gather(all));
   });
 
   it('marks what is discarded as missing, with rows of zeros', async () => {

@@ -179,6 +179,7 @@ async function* items(
   fail: (record: PostRecord, error: DataError) => void,
 ): AsyncGenerator<PlacedItem> {
   const { dataset } = options;
+  const mask = options.session.text.maskToken;
   const hash = async (place: number): Promise<{ place: number; content?: string; error?: DataError }> => {
     try {
       return { place, content: await dataset.contentHash((planned[place] as PlannedRecord).record, modality) };
@@ -194,8 +195,8 @@ async function* items(
       continue;
     }
     itemOf.set(place, itemOf.size);
-    const key = featureKey(content, disruptionKey(plan.entry, { modality }));
-    yield { key, place, name: `post ${plan.record.id}`, load: () => loadContent(dataset, plan, modality) };
+    const key = featureKey(content, disruptionKey(plan.entry, { modality, mask }));
+    yield { key, place, name: `post ${plan.record.id}`, load: () => loadContent(dataset, plan, modality, mask) };
   }
 }
 
@@ -226,7 +227,7 @@ function isPresent({ record, text, entry }: PlannedRecord, modality: Modality): 
   return !isDiscarded && (modality === 'image' ? record.image !== null : text !== null);
 }
 
-async function loadContent(dataset: Dataset, plan: PlannedRecord, modality: Modality): Promise<Content> {
+async function loadContent(dataset: Dataset, plan: PlannedRecord, modality: Modality, mask: string): Promise<Content> {
   const { record, text, entry } = plan;
   const isTouched = entry !== undefined && entry.modality === modality;
   if (modality === 'text' && !isTouched) return text as string;
@@ -234,7 +235,7 @@ async function loadContent(dataset: Dataset, plan: PlannedRecord, modality: Moda
     modality === 'text'
       ? { id: record.id, label: record.label, text, image: ABSENT_PIXELS }
       : await dataset.read(record);
-  return (isTouched ? applyDisruption(post, entry) : post)[modality] as Content;
+  return (isTouched ? applyDisruption(post, entry, { mask }) : post)[modality] as Content;
 }
 
 /** Stands for the image where only the text is disrupted, so that no image is decoded for it. */

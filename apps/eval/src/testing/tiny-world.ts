@@ -55,7 +55,16 @@ export function tinyImageEncoder(id = 'tiny-image'): ImageEncoder {
 
 export function tinyTextEncoder(id = 'tiny-text'): TextEncoder {
   const encode = (texts: readonly string[]) => Promise.resolve(rows(texts.map(textFeature), 9));
-  return { id, modality: 'text', trainable: false, outputDim: 9, preprocess: none, encode, dispose: nothing };
+  return {
+    id,
+    modality: 'text',
+    trainable: false,
+    maskToken: '[MASK]',
+    outputDim: 9,
+    preprocess: none,
+    encode,
+    dispose: nothing,
+  };
 }
 
 export interface WorldOptions {

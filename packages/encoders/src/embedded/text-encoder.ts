@@ -1,5 +1,5 @@
 import { type Engine, type Host, type HostTensor, type HostTree, type Program } from '@drf/tensor';
-import type { TextEncoder, TokenFeatures } from '../contract.js';
+import { DEFAULT_MASK_TOKEN, type TextEncoder, type TokenFeatures } from '../contract.js';
 import { copyRows, emptyRows, splitBatch } from '../rows.js';
 import { UseGuard } from '../use-guard.js';
 import { bucketOf, groupByBucket, padTokens } from './sentence-batch.js';
@@ -26,6 +26,7 @@ class EmbeddedTextEncoder implements TextEncoder {
   readonly trainable = false;
   readonly outputDim = SENTENCE_DIM;
   readonly tokenDim = SENTENCE_DIM;
+  readonly maskToken = DEFAULT_MASK_TOKEN;
   readonly preferredBatch = 4 * LARGEST_BATCH; // so that every bucket gets its share
   private readonly guard = new UseGuard('embedded text encoder');
   private tokenProgram: Promise<TokenProgram> | undefined;

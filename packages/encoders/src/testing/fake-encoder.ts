@@ -1,10 +1,8 @@
 import { hostTensor, type HostTensor } from '@drf/tensor';
-import type { TextEncoder } from '../contract.js';
+import { DEFAULT_MASK_TOKEN, type TextEncoder } from '../contract.js';
 
 /** An encoder for tests of what stands around encoders: counts its work; feature i of a text is its length + i. */
-export interface CountingEncoder extends TextEncoder {
-  readonly encodedTexts: string[];
-}
+export type CountingEncoder = TextEncoder & { readonly encodedTexts: string[] };
 
 export function featureOf(text: string, outputDim = 4): number[] {
   return Array.from({ length: outputDim }, (_, i) => text.length + i);
@@ -25,6 +23,7 @@ export function countingEncoder(
     modality: 'text',
     outputDim,
     trainable: false,
+    maskToken: DEFAULT_MASK_TOKEN,
     encodedTexts,
     preprocess: async () => ({}),
     encode: async (texts): Promise<HostTensor> => {

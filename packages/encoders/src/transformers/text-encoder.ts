@@ -1,6 +1,6 @@
 import type { PreTrainedTokenizer } from '@huggingface/transformers';
 import { hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
-import type { TextEncoder, TokenFeatures } from '../contract.js';
+import { DEFAULT_MASK_TOKEN, type TextEncoder, type TokenFeatures } from '../contract.js';
 import { assertTexts } from '../embedded/sentence-tokenizer.js';
 import { UseGuard } from '../use-guard.js';
 import type { Library } from './library.js';
@@ -18,6 +18,7 @@ class TransformersTextEncoder implements TextEncoder {
   readonly preferredBatch = BATCH;
   readonly outputDim: number;
   readonly tokenDim?: number;
+  readonly maskToken: string;
   private readonly guard = new UseGuard('transformers.js text encoder');
 
   constructor(
@@ -28,6 +29,7 @@ class TransformersTextEncoder implements TextEncoder {
     widths: Widths,
   ) {
     this.outputDim = widths.outputDim;
+    this.maskToken = loaded.preprocessor.mask_token ?? DEFAULT_MASK_TOKEN;
     if (widths.tokenDim !== undefined) this.tokenDim = widths.tokenDim;
   }
 
