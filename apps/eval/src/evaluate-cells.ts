@@ -1,11 +1,10 @@
 import type { Dataset, PostRecord } from '@drf/datasets';
 import { strategyFileName, type DisruptionEntry, type Strategy } from '@drf/disruption';
-import type { EncodedRecords, OpenedRun, Session } from '@drf/experiment';
+import { Judge, type EncodedRecords, type Judged, type OpenedRun, type Session } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
 import { DataError, hostTensor } from '@drf/tensor';
 import type { Cell } from './cells.js';
 import type { CellProgress } from './display.js';
-import { Judge, type Judged } from './judge.js';
 import { paperFigures } from './paper.js';
 import { corruptionAuroc, countDisruptions, type QualityCell } from './quality.js';
 import type { CellResult } from './result.js';

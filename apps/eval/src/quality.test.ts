@@ -1,7 +1,7 @@
 import type { DisruptionEntry } from '@drf/disruption';
 import { describe, expect, it } from 'vitest';
-import { hostTensor, type Modality } from '@drf/tensor';
-import { corruptionAuroc, countDisruptions, qualityOf, type QualityCell } from './quality.js';
+import type { Modality } from '@drf/tensor';
+import { corruptionAuroc, countDisruptions, type QualityCell } from './quality.js';
 
 const corrupt = (id: string, modality: Modality): DisruptionEntry => ({
   id,
@@ -58,21 +58,6 @@ describe('corruptionAuroc', () => {
   it('says nothing where the method estimates no quality', () => {
     expect(corruptionAuroc({ ...clean, quality: null }, clean, 'random')).toBeNull();
     expect(corruptionAuroc(clean, { ...clean, quality: null }, 'random')).toBeNull();
-  });
-});
-
-describe('qualityOf', () => {
-  it('joins batches in their order', () => {
-    const batch = (...values: number[]) => ({
-      image: hostTensor(values, [values.length]),
-      text: hostTensor(values, [values.length]),
-    });
-    expect(qualityOf([batch(1, 2), batch(3)])?.image).toEqual(Float32Array.of(1, 2, 3));
-  });
-
-  it('is nothing for methods without densities', () => {
-    expect(qualityOf([{}, undefined])).toBeNull();
-    expect(qualityOf([])).toBeNull();
   });
 });
 

@@ -1,11 +1,8 @@
 import type { DisruptionEntry } from '@drf/disruption';
+import type { Quality } from '@drf/experiment';
 import { auroc } from '@drf/metrics';
-import type { Method } from '@drf/model';
-import { MODALITIES, type HostTensor, type HostTree, type Modality, type TensorTree } from '@drf/tensor';
+import { MODALITIES, type Modality } from '@drf/tensor';
 import type { QualityAuroc } from './result.js';
-
-/** Log relative density of each post's features, [posts] a modality: DRF's estimate of quality (Eq. 9). */
-export type Quality = Readonly<Record<Modality, Float32Array>>;
 
 /** What is known of a cell's posts, place by place. */
 export interface QualityCell {
@@ -15,34 +12,6 @@ export interface QualityCell {
   readonly entries: readonly DisruptionEntry[];
   /** null where the method estimates none */
   readonly quality: Quality | null;
-}
-
-/** The method with only the quality among its details, so that features and weights are not kept for every post. */
-export function withQualityOnly(method: Method): Method {
-  return {
-    ...method,
-    predict: (parameters, batch, memory) => {
-      const prediction = method.predict(parameters, batch, memory);
-      const densities = prediction.details.logDensity as TensorTree | undefined;
-      const { image, text } = densities ?? {};
-      const details: TensorTree = image === undefined || text === undefined ? {} : { image, text };
-      return { ...prediction, details };
-    },
-  };
-}
-
-/**
- * Qualities of all posts from the details of each batch; null where the method gives none (an empty tree does not come
- * back from an engine).
- */
-export function qualityOf(details: readonly (HostTree | undefined)[]): Quality | null {
-  const joined = (modality: Modality): Float32Array | null => {
-    const parts = details.map((batch) => (batch?.[modality] as HostTensor | undefined)?.data);
-    if (parts.length === 0 || parts.some((part) => part === undefined)) return null;
-    return Float32Array.from(parts.flatMap((part) => [...(part as Float32Array)]));
-  };
-  const [image, text] = [joined('image'), joined('text')];
-  return image === null || text === null ? null : { image, text };
 }
 
 /** Scores (high: suspicious) and truth of one AUROC. */

@@ -15,6 +15,8 @@ export { gatherBatch, memoryRows, type FeatureRows, type FeatureSet } from './fe
 export { measureFeatures } from './feature-moments.js';
 export { createMethod } from './method.js';
 export { Predictor, type Predictions } from './predictor.js';
+export { Judge, type Judged } from './judge/judge.js';
+export { qualityOf, type Quality } from './judge/quality.js';
 export { openRun, type OpenedRun } from './open-run.js';
 export { readVersions, type Versions } from './versions.js';
 export { RunFolder, type BestCheckpoint, type MetricRow, type RunDescription } from './run-folder.js';

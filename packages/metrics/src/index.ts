@@ -20,6 +20,7 @@ export {
   type ReliabilityBin,
 } from './calibration.js';
 export { auroc } from './auroc.js';
+export { applyTemperature, fitTemperature, type TemperatureFit } from './temperature.js';
 export { pairedDifference, summarizeSeeds, type PairedDifference, type SeedSummary } from './over-seeds.js';
 export { wilsonInterval } from './wilson.js';
 export { pairedBootstrap, type BootstrapDifference, type BootstrapOptions, type Runs } from './bootstrap.js';

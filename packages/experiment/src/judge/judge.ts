@@ -1,5 +1,7 @@
-import { Predictor, type FeatureSet, type OpenedRun } from '@drf/experiment';
 import type { Engine, HostTree } from '@drf/tensor';
+import type { FeatureSet } from '../feature-set.js';
+import type { OpenedRun } from '../open-run.js';
+import { Predictor } from '../predictor.js';
 import { qualityOf, withQualityOnly, type Quality } from './quality.js';
 
 /** A run's answers on the posts of one cell. */
