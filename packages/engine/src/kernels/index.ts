@@ -1,3 +1,4 @@
+import { afterKernel } from '../recompute/after-kernel.js';
 import { BINARY_KERNELS } from './binary.js';
 import { CONVOLUTION_KERNELS } from './convolution.js';
 import { CONVOLUTION_GRADIENT_KERNELS } from './convolution-gradients.js';
@@ -32,4 +33,5 @@ export const KERNELS: readonly Kernel[] = [
   ...POOLING_KERNELS,
   ...NORMALIZATION_KERNELS,
   ...RESIZING_KERNELS,
+  afterKernel,
 ];
