@@ -26,6 +26,8 @@ export {
 } from './image-decoder.js';
 export { DEFAULT_EMBEDDED_OPTIONS, type EmbeddedOptions } from './embedded/options.js';
 export { streamPosts, type StreamOptions } from './stream-posts.js';
+export { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './posts/unlabeled-posts.js';
+export type { UnlabeledPost, UnlabeledResult } from './posts/unlabeled-row.js';
 export { mapAhead } from './parallel.js';
 export { makeSplits, PAPER_FRACTIONS, type SplitOptions, type Splits } from './splits/make-splits.js';
 export {

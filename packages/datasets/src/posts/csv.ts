@@ -3,7 +3,7 @@ import { basename, extname } from 'node:path';
 import { parse, type CsvError, type Parser } from 'csv-parse';
 import { RowError } from '../row-error.js';
 import { decodeText } from '../text-decoder.js';
-import { checkHeader } from './header.js';
+import { checkHeader, type PostKind } from './header.js';
 import type { RawRow } from './row.js';
 
 /** A record may not be longer: an unclosed quote would otherwise swallow the rest of any file. */
@@ -32,7 +32,7 @@ function createParser(path: string): Parser {
  * Reads CSV (RFC 4180, UTF-8, comma; tab for `.tsv`) whose first row names the columns. An empty cell is an absent one.
  * @throws DataError when the header lacks a column
  */
-export async function* readCsv(path: string): AsyncGenerator<RawRow> {
+export async function* readCsv(path: string, kind: PostKind = 'labeled'): AsyncGenerator<RawRow> {
   const state = { header: null as readonly string[] | null, lastLine: 0 };
   for await (const item of readRecords(path)) {
     const line = state.lastLine + 1; // where the record starts; quoted cells may span lines
@@ -41,14 +41,14 @@ export async function* readCsv(path: string): AsyncGenerator<RawRow> {
     try {
       if (item.cells === null) throw unclosed(subject, item.trouble);
       const cells = item.cells.map((cell) => decodeText(subject, cell, 'utf-8'));
-      if (state.header === null) checkHeader(path, (state.header = cells));
+      if (state.header === null) checkHeader(path, (state.header = cells), kind);
       else yield { line, cells: nameCells(subject, state.header, cells) };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       yield { line, error };
     }
   }
-  if (state.header === null) checkHeader(path, []);
+  if (state.header === null) checkHeader(path, [], kind);
 }
 
 type RecordOrTrouble =

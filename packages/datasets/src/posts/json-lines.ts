@@ -2,16 +2,17 @@ import { basename } from 'node:path';
 import { messageOf, RowError } from '../row-error.js';
 import { decodeText } from '../text-decoder.js';
 import { readLines } from './lines.js';
+import type { PostKind } from './header.js';
 import type { RawRow } from './row.js';
 
 const MAXIMUM_LINE_BYTES = 4 * 1024 * 1024;
 
 /** Reads JSON Lines: one object a line. Blank lines are skipped; a wrong line comes as an error with its number. */
-export async function* readJsonLines(path: string): AsyncGenerator<RawRow> {
+export async function* readJsonLines(path: string, kind: PostKind = 'labeled'): AsyncGenerator<RawRow> {
   for await (const { number, bytes } of readLines(path, MAXIMUM_LINE_BYTES)) {
     const subject = `${basename(path)}, line ${number}`;
     try {
-      const cells = parseLine(subject, bytes);
+      const cells = parseLine(subject, bytes, kind);
       if (cells !== null) yield { line: number, cells };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
@@ -20,26 +21,27 @@ export async function* readJsonLines(path: string): AsyncGenerator<RawRow> {
   }
 }
 
-function parseLine(subject: string, bytes: Buffer | null): Record<string, unknown> | null {
-  if (bytes === null) throw badLine(subject, `a line of more than ${MAXIMUM_LINE_BYTES} bytes`);
+function parseLine(subject: string, bytes: Buffer | null, kind: PostKind): Record<string, unknown> | null {
+  if (bytes === null) throw badLine(subject, kind, `a line of more than ${MAXIMUM_LINE_BYTES} bytes`);
   const text = decodeText(subject, bytes, 'utf-8');
   if (text === '') return null;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw badLine(subject, messageOf(cause), cause);
+    throw badLine(subject, kind, messageOf(cause), cause);
   }
-  return asCells(subject, value);
+  return asCells(subject, value, kind);
 }
 
 /** @throws RowError unless the value is an object */
-export function asCells(subject: string, value: unknown): Record<string, unknown> {
+export function asCells(subject: string, value: unknown, kind: PostKind = 'labeled'): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw badLine(subject, Array.isArray(value) ? 'an array' : JSON.stringify(value));
+  throw badLine(subject, kind, Array.isArray(value) ? 'an array' : JSON.stringify(value));
 }
 
-function badLine(subject: string, received: string, cause?: unknown): RowError {
-  const report = { subject, expected: 'a JSON object with id, label, and text or image', received };
+function badLine(subject: string, kind: PostKind, received: string, cause?: unknown): RowError {
+  const columns = kind === 'labeled' ? 'id, label, and text or image' : 'text or image';
+  const report = { subject, expected: `a JSON object with ${columns}`, received };
   return new RowError('bad row', { ...report, remedy: 'correct or remove the line' }, { cause });
 }

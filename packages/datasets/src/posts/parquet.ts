@@ -3,18 +3,18 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetS
 import { compressors } from 'hyparquet-compressors';
 import { DataError } from '@drf/tensor';
 import { messageOf } from '../row-error.js';
-import { checkHeader } from './header.js';
+import { checkHeader, type PostKind } from './header.js';
 import { POST_COLUMNS, type RawRow } from './row.js';
 
 /**
  * Reads Parquet, one row group at a time and only the columns that matter. Rows count from 1.
  * @throws DataError when the file is no whole Parquet file, or lacks a column
  */
-export async function* readParquet(path: string): AsyncGenerator<RawRow> {
+export async function* readParquet(path: string, kind: PostKind = 'labeled'): AsyncGenerator<RawRow> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => refuse(path, cause));
   const present = parquetSchema(metadata).children.map((column) => column.element.name);
-  checkHeader(path, present);
+  checkHeader(path, present, kind);
   const columns = POST_COLUMNS.filter((name) => present.includes(name));
   let line = 0;
   for (const group of metadata.row_groups) {

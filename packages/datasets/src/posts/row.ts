@@ -1,5 +1,6 @@
 import { RowError } from '../row-error.js';
 import { SENTIMENTS } from '../label-rule.js';
+import type { PostKind } from './header.js';
 
 /** A row of a file of posts as its reader gives it: cells by column name, or what was wrong with the row. */
 export type RawRow =
@@ -7,7 +8,7 @@ export type RawRow =
   | { readonly line: number; readonly error: RowError };
 
 /** Reads a file of posts row by row; rows that cannot be read come as errors, and the reading goes on. */
-export type RowReader = (path: string) => AsyncIterable<RawRow>;
+export type RowReader = (path: string, kind?: PostKind) => AsyncIterable<RawRow>;
 
 /** Columns that mean something here. */
 export const POST_COLUMNS = ['id', 'text', 'image', 'label', 'emotion_label', 'split'] as const;
@@ -79,5 +80,20 @@ export function parsePostRow(subject: string, cells: Readonly<Record<string, unk
     text: textCell(subject, 'text', cells.text),
     image: nameCell(subject, 'image', textCell(subject, 'image', cells.image)),
     split: nameCell(subject, 'split', cells.split),
+  };
+}
+
+/** The parts of a row that judging needs; the rest of it may be anything. */
+export type UnlabeledRow = Pick<PostRow, 'text' | 'image'> & {
+  /** `null`: the row names none. */
+  readonly id: string | null;
+};
+
+/** Checks the types of a row's cells, of a post whose label is not known. @throws RowError as {@link parsePostRow} */
+export function parseUnlabeledRow(subject: string, cells: Readonly<Record<string, unknown>>): UnlabeledRow {
+  return {
+    id: nameCell(subject, 'id', cells.id),
+    text: textCell(subject, 'text', cells.text),
+    image: nameCell(subject, 'image', textCell(subject, 'image', cells.image)),
   };
 }

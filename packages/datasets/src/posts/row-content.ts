@@ -1,0 +1,76 @@
+import { stat } from 'node:fs/promises';
+import { relative } from 'node:path';
+import { resolveInside } from '@drf/files';
+import { DataError } from '@drf/tensor';
+import type { ContentSource } from '../dataset.js';
+import { RowError } from '../row-error.js';
+import { FileSource, InlineText } from '../source.js';
+import type { PostRow } from './row.js';
+
+/** What a row's text and image are checked against. */
+export interface ContentChecks {
+  /** Folder that image paths are relative to; an absolute path without links. */
+  readonly root: string;
+  readonly maximumImageBytes: number;
+  readonly maximumTextBytes: number;
+  /** Told what is worth knowing about a row that is kept. */
+  readonly note: (message: string, id: string) => void;
+}
+
+/** Where a row's text and image come from; `null`: missing. */
+export interface RowContent {
+  readonly image: ContentSource | null;
+  readonly text: ContentSource | null;
+}
+
+type ContentRow = Pick<PostRow, 'id' | 'text' | 'image'>;
+
+/**
+ * Finds a row's text and image.
+ * @param place the row, for errors
+ * @throws RowError when the image is missing, empty or outside the root, a text is too large, or both are absent
+ */
+export async function rowContent(place: string, row: ContentRow, checks: ContentChecks): Promise<RowContent> {
+  const image = row.image === null ? null : await imageSource(place, row.image, checks);
+  const text = textSource(place, row, checks);
+  if (image !== null || text !== null) return { image, text };
+  const report = { subject: place, expected: 'text or an image, or both', received: 'neither' };
+  throw new RowError(row.text === null ? 'missing image and text' : 'empty text', {
+    ...report,
+    remedy: 'fill in one of them or remove the row',
+  });
+}
+
+function textSource(place: string, row: ContentRow, checks: ContentChecks): ContentSource | null {
+  const text = row.text?.trim() ?? null;
+  if (text === null) return null;
+  if (text === '') {
+    if (row.image !== null) checks.note('empty text, taken as missing', row.id);
+    return null;
+  }
+  const maximumBytes = checks.maximumTextBytes;
+  const size = Buffer.byteLength(text);
+  if (size <= maximumBytes) return new InlineText(text);
+  const expected = `a text of at most ${maximumBytes} bytes`;
+  throw new RowError('text too large', { subject: place, expected, received: `${size} bytes`, remedy: 'shorten it' });
+}
+
+/** An image that a row names. @throws RowError when it is missing, empty, or outside the root */
+export async function imageSource(place: string, path: string, checks: ContentChecks): Promise<ContentSource> {
+  const { root, maximumImageBytes } = checks;
+  const real = await resolveInside(root, path).catch((cause: unknown) => {
+    if (!(cause instanceof DataError)) throw cause;
+    throw new RowError('path outside the root', { ...cause.report, subject: `${place}, column image` }, { cause });
+  });
+  const size = await stat(real).then(
+    (stats) => (stats.isFile() ? stats.size : -1),
+    () => -1,
+  );
+  if (size > 0) return new FileSource(root, relative(root, real), maximumImageBytes);
+  throw new RowError(size === 0 ? 'empty image file' : 'missing image', {
+    subject: `${place}, column image`,
+    expected: `an image file ${path} inside ${root}`,
+    received: size === 0 ? '0 bytes' : 'nothing there',
+    remedy: 'restore the file, correct the path, or name another root',
+  });
+}

@@ -1,0 +1,83 @@
+import { symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { folderWith, smallJpeg } from '../testing/folders.js';
+import { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './unlabeled-posts.js';
+
+const decoding = { width: 2, height: 2, fit: 'stretch', maximumPixels: 1000 } as const;
+
+async function shortly(path: string, options: Partial<UnlabeledOptions> = {}): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  for await (const result of readUnlabeledPosts(path, { decoding, ...options })) {
+    const { row, id } = result;
+    if ('error' in result) rows.push([row, id, result.error.reason, result.error.message]);
+    else rows.push([row, id, result.post.text, result.post.image?.data.length ?? null]);
+  }
+  return rows;
+}
+
+describe('readUnlabeledPosts', () => {
+  it('reads tables without labels and ids, and goes on after wrong rows', async () => {
+    const inside = await folderWith({
+      'posts.csv': 'id,text,image\na,hello,x.jpg\n,only text,\nc,,x.jpg\nd,,\ne,t,../outside.jpg\nf,t,none.jpg\n',
+      'x.jpg': await smallJpeg(),
+    });
+    const rows = await shortly(join(inside, 'posts.csv'));
+    expect(rows.slice(0, 3)).toEqual([
+      [1, 'a', 'hello', 12],
+      [2, 'posts.csv, line 3', 'only text', null],
+      [3, 'c', null, 12],
+    ]);
+    expect(rows.slice(3)).toEqual([
+      [4, 'd', 'missing image and text', expect.stringMatching(/^posts.csv, line 5 expected text or an image, or both, received neither/)],
+      [5, 'e', 'path outside the root', expect.stringMatching(/^posts.csv, line 6, column image expected a path inside/)],
+      [6, 'f', 'missing image', expect.stringMatching(/^posts.csv, line 7, column image expected an image file none.jpg/)],
+    ]); // prettier-ignore
+    expect(await countUnlabeledPosts(join(inside, 'posts.csv'))).toBe(6);
+  });
+
+  it('passes over rows, whose content it does not read', async () => {
+    const inside = await folderWith({ 'posts.jsonl': '{"image":"no.jpg"}\n{"text":"second"}\n[]\n{"id":7,"text":"\\u0000x"}\n' }); // prettier-ignore
+    expect(await shortly(join(inside, 'posts.jsonl'), { skip: 1 })).toEqual([
+      [2, 'posts.jsonl, line 2', 'second', null],
+      [3, 'posts.jsonl, line 3', 'bad row', expect.stringContaining('expected a JSON object with text or image, received an array')],
+      [4, '7', '\u0000x', null],
+    ]); // prettier-ignore
+  });
+
+  it('pairs the files of a folder by name, in the order of numbers', async () => {
+    const inside = await folderWith({
+      '10.jpg': await smallJpeg(),
+      '9.txt': ' nine \n',
+      '9.jpg': await smallJpeg(),
+      '11.txt': ' ',
+      '12.png': (await smallJpeg()).subarray(0, 200),
+      'notes.md': 'not a post',
+      'deeper/1.txt': 'not looked at',
+    });
+    const outside = await folderWith({});
+    await writeFile(join(outside, 'secret.txt'), 'secret');
+    await symlink(join(outside, 'secret.txt'), join(inside, '13.txt'));
+    const rows = (await shortly(inside)) as unknown[][];
+    expect(rows.slice(0, 2)).toEqual([
+      [1, '9', 'nine', 12],
+      [2, '10', null, 12],
+    ]);
+    expect(rows.slice(2).map((row) => [row[1], row[2]])).toEqual([
+      ['11', 'missing image and text'],
+      ['12', 'undecodable image'],
+      ['13', 'unreadable file'],
+    ]);
+    expect(rows[4]?.[3]).toMatch(/expected a path inside .*, received one that leads outside/);
+    expect(await countUnlabeledPosts(inside)).toBe(5);
+  });
+
+  it('refuses a path with nothing there, an unknown ending, and a table without content', async () => {
+    await expect(shortly('/no/such')).rejects.toThrow('Opening /no/such expected a file of posts (.jsonl, .csv, .tsv, .parquet) or a folder'); // prettier-ignore
+    const inside = await folderWith({ 'posts.xlsx': '', 'posts.csv': 'id,label\n1,x\n' });
+    await expect(shortly(join(inside, 'posts.xlsx'))).rejects.toThrow(/expected a file that ends in .jsonl/);
+    await expect(shortly(join(inside, 'posts.csv'))).rejects.toThrow(
+      /expected columns named text or image \(or both\), each once, received "id", "label"/,
+    );
+  });
+});

@@ -1,0 +1,114 @@
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { resolveInside } from '@drf/files';
+import { DataError, type RgbImage } from '@drf/tensor';
+import type { ContentSource } from '../dataset.js';
+import { decodeImage, type ImageDecoding } from '../image-decoder.js';
+import { mapAhead } from '../parallel.js';
+import { RowError } from '../row-error.js';
+import { decodeText, type TextEncoding } from '../text-decoder.js';
+import { readerOf } from './reader.js';
+import type { ContentChecks } from './row-content.js';
+import { folderNames, folderRows } from './unlabeled-folder.js';
+import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
+import { tableRows } from './unlabeled-table.js';
+
+export interface UnlabeledOptions {
+  /** Folder that image paths are relative to (default: that of the file). Nothing outside it is read. */
+  readonly root?: string;
+  readonly decoding: ImageDecoding;
+  /** Encoding of text files in a folder. Default UTF-8; tables are always UTF-8. */
+  readonly encoding?: TextEncoding;
+  /** Default 64 MiB a file. */
+  readonly maximumImageBytes?: number;
+  /** Default 1 MiB a text. */
+  readonly maximumTextBytes?: number;
+  /** Rows at the start that are passed over, their content unread. Default 0. */
+  readonly skip?: number;
+}
+
+/** Rows that are read and decoded side by side. */
+const ROWS_AHEAD = 16;
+
+/**
+ * Reads posts without labels one after the other, with memory that does not grow: a `.jsonl`, `.csv`, `.tsv` or
+ * `.parquet` file with columns `text` and `image` (one of them is enough; `id` if there is one; others are not looked
+ * at), or a folder whose files belong together by name (`12.jpg` with `12.txt`). A wrong row comes as its error.
+ * @param path file or folder
+ * @throws DataError when there is nothing at the path, or a table has neither column
+ */
+export async function* readUnlabeledPosts(path: string, options: UnlabeledOptions): AsyncGenerator<UnlabeledResult> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats === undefined) throw nothingThere(path);
+  const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options);
+  const rows = after(stats.isDirectory() ? folderRows(path, checks) : tableRows(path, checks), options.skip ?? 0);
+  const encoding = stats.isDirectory() ? (options.encoding ?? 'utf-8') : 'utf-8';
+  yield* mapAhead(rows, ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
+}
+
+/** How many rows {@link readUnlabeledPosts} will give, without reading their content. */
+export async function countUnlabeledPosts(path: string): Promise<number> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats === undefined) throw nothingThere(path);
+  if (stats.isDirectory()) return (await folderNames(path)).size;
+  let count = 0;
+  for await (const raw of readerOf(path)(path, 'unlabeled')) count += raw === undefined ? 0 : 1;
+  return count;
+}
+
+async function* after<Row extends { readonly row: number }>(rows: AsyncIterable<Row>, skip: number) {
+  for await (const row of rows) if (row.row > skip) yield row;
+}
+
+async function checksOf(root: string, options: UnlabeledOptions): Promise<ContentChecks> {
+  return {
+    root: await resolveInside(root, '.'),
+    maximumImageBytes: options.maximumImageBytes ?? 64 * 1024 * 1024,
+    maximumTextBytes: options.maximumTextBytes ?? 1024 * 1024,
+    note: () => undefined,
+  };
+}
+
+async function readRow(
+  located: LocatedRow | UnlabeledResult,
+  decoding: ImageDecoding,
+  encoding: TextEncoding,
+): Promise<UnlabeledResult> {
+  if (!('content' in located)) return located;
+  const { row, id, place } = located;
+  try {
+    const sources = await located.content();
+    const image = sources.image === null ? null : await decodeSource(`${place}, image`, sources.image, decoding);
+    const text = sources.text === null ? '' : decodeText(`${place}, text`, await sources.text.bytes(), encoding);
+    if (image === null && text === '') throw bothAbsent(place);
+    return { row, id, post: { image, text: text === '' ? null : text } };
+  } catch (error) {
+    if (error instanceof RowError) return { row, id, error };
+    if (error instanceof DataError) {
+      return { row, id, error: new RowError('unreadable file', { ...error.report, subject: place }, { cause: error }) };
+    }
+    throw error;
+  }
+}
+
+async function decodeSource(subject: string, source: ContentSource, decoding: ImageDecoding): Promise<RgbImage> {
+  return decodeImage(`${subject} ${source.description}`, await source.bytes(), decoding);
+}
+
+function bothAbsent(place: string): RowError {
+  return new RowError('missing image and text', {
+    subject: place,
+    expected: 'text or an image, or both',
+    received: 'neither',
+    remedy: 'fill in one of them or remove it',
+  });
+}
+
+function nothingThere(path: string): DataError {
+  return new DataError({
+    subject: `Opening ${path}`,
+    expected: 'a file of posts (.jsonl, .csv, .tsv, .parquet) or a folder of images and texts',
+    received: 'nothing there',
+    remedy: 'check the path',
+  });
+}
