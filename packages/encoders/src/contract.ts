@@ -12,6 +12,8 @@ export interface EncoderDescription {
   readonly outputDim: number;
   /** Width of the token-level outputs, where the encoder has them. */
   readonly tokenDim?: number;
+  /** How a cache keeps the features; float32 when left out. With float16 the features are rounded to it already. */
+  readonly storage?: 'float32' | 'float16';
   /** How many contents a call handles best, for callers that have many. */
   readonly preferredBatch?: number;
 }
@@ -22,6 +24,8 @@ export interface TokenFeatures {
   readonly tokens: HostTensor;
   /** float32 [batch, token]: 1 where a token stands, 0 for padding. */
   readonly mask: HostTensor;
+  /** Of texts: the vocabulary's number of each word piece, int32 [batch, token]; anything where padding stands. */
+  readonly pieces?: HostTensor;
 }
 
 /** {@link TokenFeatures} inside a step. */

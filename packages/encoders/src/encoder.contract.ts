@@ -102,11 +102,12 @@ export function describeEncoderContract<Content>(name: string, test: EncoderCont
       const own = await test.create();
       const count = 2;
       const contents = test.contents.slice(0, count);
-      const { tokens, mask } = (await own.encodeTokens?.(contents)) ?? expect.fail('no encodeTokens');
+      const { tokens, mask, pieces } = (await own.encodeTokens?.(contents)) ?? expect.fail('no encodeTokens');
       expect(tokens.shape).toEqual([count, mask.shape[1], encoder.tokenDim]);
       expect(mask.shape[0]).toBe(count);
       expect(mask.data.every((value) => value === 0 || value === 1)).toBe(true);
       expect(tokens.data.every(Number.isFinite)).toBe(true);
+      if (pieces !== undefined) expect([pieces.dtype, pieces.shape]).toEqual(['int32', mask.shape]);
       const none = (await own.encodeTokens?.([])) ?? expect.fail('no encodeTokens');
       expect(none.tokens.shape[0]).toBe(0);
       await own.dispose();

@@ -26,6 +26,10 @@ export { encodeWithCache, type EncodeOptions, type EncodeProgress } from './cach
 export type { EncodeItem } from './cache/encode-batch.js';
 export type { FeatureStore } from './cache/feature-store.js';
 export { openEncoder, type EncoderOf, type OpenEncoderOptions } from './open-encoder.js';
+export { TOKEN_LAYOUTS, type TokenLayout } from './tokens/layout.js';
+export { pieceOfRow, tokensOfRow } from './tokens/token-row.js';
+export { tokenLayoutOf, tokenRowEncoder } from './tokens/token-encoder.js';
+export { decodeFloat16, encodeFloat16 } from './cache/float16.js';
 export { createTransformersEncoder } from './transformers/create.js';
 export type { Pooling, TransformersDtype, TransformersEncoderOptions } from './transformers/options.js';
 export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';

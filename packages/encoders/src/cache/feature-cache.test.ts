@@ -44,6 +44,20 @@ async function reopened(root: string, encoder = ENCODER): Promise<FeatureCache> 
 }
 
 describe('FeatureCache', () => {
+  it('keeps rows in half precision where the encoder says so, and mixes no formats', async () => {
+    const root = await temporaryFolder();
+    const half = { ...ENCODER, storage: 'float16' as const };
+    const cache = await openFeatureCache(root, half);
+    await fill(cache, 0, 4);
+    await cache.close();
+    const rows = (await readdir(cache.folder)).filter((name) => name.endsWith('.rows'));
+    expect((await readFile(join(cache.folder, rows[0] as string))).length).toBe(4 * 3 * 2);
+    const again = await openFeatureCache(root, half);
+    expect(await again.get(keys(4))).toEqual(keys(4).map((_, i) => row(i)));
+    await again.close();
+    await expect(openFeatureCache(root, ENCODER)).rejects.toThrow(CheckpointError);
+  });
+
   it('gives back what was put, before and after a flush and in another process', async () => {
     const root = await temporaryFolder();
     const cache = await openFeatureCache(root, ENCODER);

@@ -22,7 +22,7 @@ export interface FeatureCacheStats {
 }
 
 /** What identifies the encoder that a cache belongs to. */
-export type CachedEncoder = Pick<EncoderDescription, 'id' | 'outputDim'>;
+export type CachedEncoder = Pick<EncoderDescription, 'id' | 'outputDim' | 'storage'>;
 
 /** The part of an encoder's id that a folder's name can show, and a hash of all of it. */
 function folderName(id: string): string {
@@ -51,7 +51,8 @@ export class FeatureCache implements RowStore {
     this.folder = join(root, folderName(encoder.id));
     this.encoderId = encoder.id;
     this.outputDim = encoder.outputDim;
-    this.segments = new SegmentFolder(this.folder, { encoder: encoder.id, outputDim: encoder.outputDim }, files);
+    const { id, outputDim, storage } = encoder;
+    this.segments = new SegmentFolder(this.folder, { encoder: id, outputDim, storage }, files);
   }
 
   get stats(): FeatureCacheStats {

@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { coalesce, type RowPlace } from './coalesce.js';
 import type { CacheFiles } from './files.js';
-import { rowBytes, type SegmentDescription } from './segment-format.js';
+import { rowLength, rowOf, type SegmentDescription } from './segment-format.js';
 import { Segment } from './segment.js';
 import { rowsName, segmentNames, SegmentWriter } from './segment-writer.js';
 
@@ -37,7 +37,7 @@ export class SegmentFolder {
   async read(places: readonly RowPlace[]): Promise<(Float32Array | undefined)[]> {
     const result = new Array<Float32Array | undefined>(places.length).fill(undefined);
     const wanted = places.map((place, i) => ({ place, i }));
-    for (const { segment, firstRow, count, wanted: rows } of coalesce(wanted, this.description.outputDim * 4)) {
+    for (const { segment, firstRow, count, wanted: rows } of coalesce(wanted, rowLength(this.description))) {
       const bytes = await segment.read(firstRow, count).catch(() => Buffer.alloc(0));
       for (const { place, i } of rows) result[i] = this.checkedRow(place, bytes, place.row - firstRow);
     }
@@ -72,11 +72,7 @@ export class SegmentFolder {
   private checkedRow({ segment, row }: RowPlace, bytes: Buffer, offset: number): Float32Array | undefined {
     const start = offset * segment.rowLength;
     const slice = bytes.subarray(start, start + segment.rowLength);
-    if (segment.checksOut(row, slice)) {
-      const values = new Float32Array(this.description.outputDim);
-      rowBytes(values).set(slice);
-      return values;
-    }
+    if (segment.checksOut(row, slice)) return rowOf(slice, this.description);
     this.problems.push(`${basename(segment.rowsPath)}: row ${row} is damaged; dropped`);
     return undefined;
   }

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import { decodeFloat16, encodeFloat16 } from './float16.js';
 
 /**
  * A segment is two files that one process appends to and everyone reads:
  *
  * - `segment-000001.index`: the header, then an entry a row: key digest (32 bytes), row checksum (8), and the checksum
  *   of those 40 bytes (8);
- * - `segment-000001.rows`: the rows, float32 little-endian, `outputDim` numbers each; row n belongs to entry n.
+ * - `segment-000001.rows`: the rows, little-endian, `outputDim` numbers each, float32 unless the header says
+ *   float16; row n belongs to entry n.
  *
  * Rows are written before their entries, and both carry checksums: whatever a crash leaves behind, an entry that does
  * not check out is not there, and a row that does not check out is found when it is read.
@@ -22,7 +24,11 @@ export const MAXIMUM_HEADER_BYTES = 64 * 1024;
 export interface SegmentDescription {
   readonly encoder: string;
   readonly outputDim: number;
+  /** How numbers are stored; float32 when left out. Float16 keeps 11 significant bits. */
+  readonly storage?: Storage;
 }
+
+export type Storage = 'float32' | 'float16';
 
 export interface SegmentEntry {
   /** {@link keyDigest} of the row's key. */
@@ -43,7 +49,8 @@ export function keyDigest(key: string): string {
 }
 
 export function encodeHeader(description: SegmentDescription): Buffer {
-  const text = Buffer.from(JSON.stringify({ encoder: description.encoder, outputDim: description.outputDim }));
+  const { encoder, outputDim, storage } = description;
+  const text = Buffer.from(JSON.stringify({ encoder, outputDim, ...(storage === 'float16' ? { storage } : {}) }));
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.write(SEGMENT_MAGIC, 'latin1');
   prefix.writeUInt32LE(text.length, SEGMENT_MAGIC.length);
@@ -84,7 +91,19 @@ export function decodeEntry(bytes: Buffer, offset: number): SegmentEntry | undef
   };
 }
 
+/** How many bytes a row takes. */
+export function rowLength({ outputDim, storage }: SegmentDescription): number {
+  return outputDim * (storage === 'float16' ? 2 : 4);
+}
+
 /** A row's bytes, little-endian as on every machine that Node runs on. */
-export function rowBytes(row: Float32Array): Buffer {
-  return Buffer.from(row.buffer, row.byteOffset, row.byteLength);
+export function rowBytes(row: Float32Array, storage: Storage = 'float32'): Buffer {
+  const stored = storage === 'float16' ? encodeFloat16(row) : row;
+  return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+}
+
+/** The row that {@link rowBytes} was given, rounded to what was stored. */
+export function rowOf(bytes: Buffer, { storage }: SegmentDescription): Float32Array {
+  const copy = new Uint8Array(bytes).buffer; // aligned, and not a view of what was read around it
+  return storage === 'float16' ? decodeFloat16(new Uint16Array(copy)) : new Float32Array(copy);
 }

@@ -10,6 +10,7 @@ import {
   rowBytes,
   type SegmentDescription,
   type SegmentEntry,
+  type Storage,
 } from './segment-format.js';
 
 const INDEX_NAME = /^segment-(\d{6,})\.index$/;
@@ -34,6 +35,7 @@ export class SegmentWriter {
     private readonly index: FileHandle,
     private readonly rows: FileHandle,
     private readonly headerLength: number,
+    private readonly storage: Storage | undefined,
   ) {}
 
   /** Starts the next free number; opening with `x` settles which of two processes gets it. */
@@ -63,7 +65,7 @@ export class SegmentWriter {
       const rows = await files.open(rowsPath, 'w');
       const segment = new Segment(indexPath, rowsPath, description, files);
       segment.adopt([], header.length);
-      return new SegmentWriter(segment, index, rows, header.length);
+      return new SegmentWriter(segment, index, rows, header.length, description.storage);
     } catch (error) {
       await index.close();
       await files.remove(indexPath);
@@ -77,8 +79,9 @@ export class SegmentWriter {
    */
   async append(rows: readonly { readonly digest: string; readonly row: Float32Array }[]): Promise<number> {
     const first = this.segment.rows;
-    const bytes = Buffer.concat(rows.map(({ row }) => rowBytes(row)));
-    const entries: SegmentEntry[] = rows.map(({ digest, row }) => ({ digest, rowChecksum: checksum(rowBytes(row)) }));
+    const stored = rows.map(({ row }) => rowBytes(row, this.storage));
+    const bytes = Buffer.concat(stored);
+    const entries = rows.map(({ digest }, i): SegmentEntry => ({ digest, rowChecksum: checksum(stored[i] as Buffer) }));
     const rowsEnd = first * this.segment.rowLength;
     const indexEnd = this.headerLength + first * ENTRY_BYTES;
     try {

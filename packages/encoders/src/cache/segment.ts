@@ -8,6 +8,7 @@ import {
   decodeHeader,
   ENTRY_BYTES,
   MAXIMUM_HEADER_BYTES,
+  rowLength,
   type SegmentDescription,
   type SegmentEntry,
 } from './segment-format.js';
@@ -40,7 +41,7 @@ export class Segment {
   }
 
   get rowLength(): number {
-    return this.description.outputDim * 4;
+    return rowLength(this.description);
   }
 
   /** Takes over rows that the writer of this process appended. */
@@ -88,18 +89,21 @@ export class Segment {
       onProblem(`${basename(this.indexPath)}: ends within its header; ignored`);
       return;
     }
-    const { encoder, outputDim } = this.description;
+    const { encoder, outputDim, storage } = this.description;
     const fits =
-      header !== 'foreign' && header.description.encoder === encoder && header.description.outputDim === outputDim;
+      header !== 'foreign' &&
+      header.description.encoder === encoder &&
+      header.description.outputDim === outputDim &&
+      header.description.storage === storage;
     if (!fits) {
       const other = header === 'foreign' ? undefined : header.description;
       throw new CheckpointError({
         subject: `Feature cache file ${this.indexPath}`,
-        expected: `a segment of encoder "${encoder}" with ${outputDim} values a row`,
+        expected: `a segment of encoder "${encoder}" with ${outputDim} ${storage ?? 'float32'} values a row`,
         received:
           other === undefined
             ? 'a file of another kind, or a damaged header'
-            : `one of encoder "${other.encoder}" with ${other.outputDim} values`,
+            : `one of encoder "${other.encoder}" with ${other.outputDim} ${other.storage ?? 'float32'} values`,
         remedy: `delete it and ${basename(this.rowsPath)}; their features will be computed again`,
       });
     }

@@ -61,7 +61,8 @@ class EmbeddedTextEncoder implements TextEncoder {
     for (const { places, inputs } of this.pieces(tokenLists)) {
       copyRows(tokens, (await program.run(inputs)).tokens, places);
     }
-    return { tokens, mask: padTokens(tokenLists, length).mask };
+    const { tokens: pieces, mask } = padTokens(tokenLists, length);
+    return { tokens, mask, pieces };
   }
 
   async dispose(): Promise<void> {

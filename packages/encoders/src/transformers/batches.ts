@@ -1,4 +1,4 @@
-import type { HostTensor } from '@drf/tensor';
+import { hostTensor, type HostTensor } from '@drf/tensor';
 import type { TokenFeatures } from '../contract.js';
 import { copyRows, emptyRows } from '../rows.js';
 
@@ -32,18 +32,23 @@ export async function inBatches<Content>(
   return rows;
 }
 
-/** Joins token outputs of batches, padding each with zeros to the longest. */
+/** Joins token outputs of batches, padding each with zeros to the longest. Pieces are those of all parts or none. */
 export function joinTokens(parts: readonly TokenFeatures[], tokenDim: number): TokenFeatures {
   const count = parts.reduce((sum, { mask }) => sum + (mask.shape[0] as number), 0);
   const length = Math.max(0, ...parts.map(({ mask }) => mask.shape[1] as number));
   const tokens = emptyRows(count, length, tokenDim);
   const mask = emptyRows(count, length);
+  const pieces = hostTensor(new Int32Array(count * length), [count, length]);
   let start = 0;
   for (const part of parts) {
     const rows = range(start, part.mask.shape[0] as number);
     copyRows(tokens, part.tokens, rows);
     copyRows(mask, part.mask, rows);
+    rows.forEach((row, i) => {
+      const own = part.mask.shape[1] as number;
+      pieces.data.set(part.pieces?.data.subarray(i * own, (i + 1) * own) ?? [], row * length);
+    });
     start += rows.length;
   }
-  return { tokens, mask };
+  return parts.some((part) => part.pieces !== undefined) ? { tokens, mask, pieces } : { tokens, mask };
 }

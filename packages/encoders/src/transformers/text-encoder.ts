@@ -53,9 +53,13 @@ class TransformersTextEncoder implements TextEncoder {
     this.check(texts);
     const parts: TokenFeatures[] = [];
     for (let start = 0; start < texts.length; start += BATCH) {
-      const { outputs, mask } = await run(this.loaded, this.tokenize(texts.slice(start, start + BATCH)));
+      const inputs = this.tokenize(texts.slice(start, start + BATCH));
+      const { outputs, mask } = await run(this.loaded, inputs);
       const tokens = tokenStates(outputs);
-      if (tokens !== undefined) parts.push({ tokens, mask: hostTensor(mask, tokens.shape.slice(0, 2)) });
+      if (tokens === undefined) continue;
+      const shape = tokens.shape.slice(0, 2);
+      const pieces = hostTensor(Int32Array.from(inputs['input_ids']?.data ?? [], Number), shape);
+      parts.push({ tokens, mask: hostTensor(mask, shape), pieces });
     }
     return joinTokens(parts, this.tokenDim ?? this.outputDim);
   }

@@ -1,0 +1,31 @@
+/**
+ * Averages a square map's places into a smaller square (adaptive average pooling): bin i of n covers the places from
+ * ⌊i·side/n⌋ to ⌈(i+1)·side/n⌉.
+ * @param tokens [side², dim], row by row
+ * @returns [target², dim]; none when `tokens` are no square map, with or without a class token before it
+ */
+export function poolPlaces(tokens: readonly Float32Array[], target: number): Float32Array[] | undefined {
+  const side = Math.floor(Math.sqrt(tokens.length));
+  const leading = tokens.length - side * side; // a class token
+  if (side < target || leading > 1) return undefined;
+  const bins = Array.from({ length: target }, (_, i) => ({
+    start: Math.floor((i * side) / target),
+    end: Math.ceil(((i + 1) * side) / target),
+  }));
+  return bins.flatMap((rows) =>
+    bins.map((columns) => {
+      const places: Float32Array[] = [];
+      for (let row = rows.start; row < rows.end; row++) {
+        for (let column = columns.start; column < columns.end; column++) {
+          places.push(tokens[leading + row * side + column] as Float32Array);
+        }
+      }
+      return mean(places);
+    }),
+  );
+}
+
+function mean(rows: readonly Float32Array[]): Float32Array {
+  const [first] = rows as [Float32Array];
+  return first.map((_, i) => rows.reduce((sum, row) => sum + (row[i] as number), 0) / rows.length);
+}
