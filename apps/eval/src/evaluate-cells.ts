@@ -90,6 +90,7 @@ async function evaluateCell(
     seed,
     session,
     cache,
+    needs: run.method.needs,
     batchSize: run.description.config.encoders.batchSize,
     job: (label) => progress.job(label),
     onRowError: (message, id) => {

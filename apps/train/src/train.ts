@@ -5,6 +5,9 @@ import {
   createMethod,
   encodeRecords,
   measureFeatures,
+  measureTokens,
+  methodNeeds,
+  methodShapes,
   openExperimentData,
   openExperimentDataset,
   readVersions,
@@ -58,9 +61,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const { classes } = data.dataset;
 
   // model
-  const shapes = { imageDim: session.image.outputDim, textDim: session.text.outputDim, classes: classes.length };
+  const shapes = methodShapes(session, classes.length, methodNeeds(config));
   const standardization = await measureFeatures(trainPosts.set);
-  const method = createMethod(config, { ...shapes, standardization });
+  const tokenStandardization = await measureTokens(trainPosts.set);
+  const method = createMethod(config, { ...shapes, standardization, tokenStandardization });
 
   // what the run was made of
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
@@ -116,6 +120,7 @@ async function encodeSplits(
       seed: config.seed,
       session,
       cache,
+      needs: methodNeeds(config),
       batchSize: config.encoders.batchSize,
       job: (label) => display.job(`${label} of split ${split}`, 'posts'),
       onRowError: (message) => display.warn(message),
@@ -164,11 +169,7 @@ async function describeRun(
     config,
     classes: dataset.classes,
     encoders: { image: session.image.id, text: session.text.id },
-    shapes: {
-      imageDim: session.image.outputDim,
-      textDim: session.text.outputDim,
-      classes: dataset.classes.length,
-    },
+    shapes: methodShapes(session, dataset.classes.length, methodNeeds(config)),
     engine: session.engine.name,
     versions: await readVersions(),
     createdAt: new Date().toISOString(),

@@ -3,6 +3,7 @@ import {
   applyDisruption,
   countWords,
   disruptionKey,
+  fillMissing,
   planDisruptions,
   type DisruptionEntry,
   type PostPresence,
@@ -12,14 +13,19 @@ import {
   encodeWithCache,
   featureKey,
   openFeatureCache,
+  tokenLayoutOf,
+  tokenRowEncoder,
   type EncodeItem,
   type FeatureCache,
   type FeatureStore,
   type FrozenEncoder,
+  type TokenLayout,
 } from '@drf/encoders';
+import type { MethodNeeds } from '@drf/model';
 import { DataError, hostTensor, type HostTensor, type Modality, type Post, type RgbImage } from '@drf/tensor';
 import { memoryRows, type FeatureRows, type FeatureSet } from './feature-set.js';
 import type { Session } from './session.js';
+import { halfMemoryRows, tokenRows } from './token-rows.js';
 
 export interface EncodeOptions {
   readonly dataset: Dataset;
@@ -31,6 +37,8 @@ export interface EncodeOptions {
   readonly session: Session;
   /** Folder of the feature cache. */
   readonly cache: string;
+  /** What the method asks for beyond features: tokens, stand-ins for missing modalities. */
+  readonly needs?: MethodNeeds;
   /** Posts encoded at once; default: the encoder's choice. */
   readonly batchSize?: number;
   /** Starts a progress display. */
@@ -63,6 +71,7 @@ interface PlannedRecord {
  * or text cannot be read is reported and left out; the others go on.
  */
 export async function encodeRecords(options: EncodeOptions): Promise<EncodedRecords> {
+  const { session, needs } = options;
   const failed = new Set<string>();
   const fail = (record: PostRecord, error: DataError): void => {
     if (failed.has(record.id)) return;
@@ -72,8 +81,15 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
     options.onRowError?.(error.message, record.id);
   };
   const planned = await planRecords(options, fail);
-  const image = await encodeModality(options, 'image', planned, fail);
-  const text = await encodeModality(options, 'text', planned, fail);
+  const encode = (modality: Modality, encoder: AnyEncoder, label: string): Promise<ModalityFeatures> =>
+    encodeModality(options, { modality, encoder, label }, planned, fail);
+  const image = await encode('image', session.image as AnyEncoder, 'Encoding images');
+  const text = await encode('text', session.text as AnyEncoder, 'Encoding texts');
+  const tokens = (modality: Modality, label: string): Promise<ModalityFeatures> | undefined =>
+    needs?.tokens === true ? encode(modality, tokenRowEncoder(session[modality] as AnyEncoder), label) : undefined;
+  const imageTokens = await tokens('image', 'Encoding places of images');
+  const textTokens = await tokens('text', 'Encoding word pieces');
+  const layoutOf = (modality: Modality): TokenLayout => tokenLayoutOf(session[modality]);
   const kept = planned.map((_, i) => i).filter((i) => !failed.has((planned[i] as PlannedRecord).record.id));
   const records = kept.map((i) => (planned[i] as PlannedRecord).record);
   return {
@@ -84,6 +100,8 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
       text: await text.rows(kept),
       imageAvailable: Float32Array.from(kept, (i) => (image.has(i) ? 1 : 0)),
       textAvailable: Float32Array.from(kept, (i) => (text.has(i) ? 1 : 0)),
+      ...(imageTokens === undefined ? {} : { imageTokens: tokenRows(await imageTokens.rows(kept), layoutOf('image')) }),
+      ...(textTokens === undefined ? {} : { textTokens: tokenRows(await textTokens.rows(kept), layoutOf('text')) }),
     },
     entries: kept.flatMap((i) => (planned[i] as PlannedRecord).entry ?? []),
     records,
@@ -127,19 +145,28 @@ interface ModalityFeatures {
 }
 
 type Content = RgbImage | string;
+type AnyEncoder = FrozenEncoder<Content>;
+
+/** One pass over the posts: what is encoded by what, and how the progress display calls it. */
+interface EncodingPass {
+  readonly modality: Modality;
+  readonly encoder: AnyEncoder;
+  readonly label: string;
+}
 
 async function encodeModality(
   options: EncodeOptions,
-  modality: Modality,
+  { modality, encoder, label }: EncodingPass,
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<ModalityFeatures> {
-  const { session, batchSize, signal } = options;
-  const encoder = session[modality] as FrozenEncoder<Content>;
+  const { batchSize, signal, needs } = options;
   const cache = await openFeatureCache(options.cache, encoder);
-  const present = [...planned.keys()].filter((place) => isPresent(planned[place] as PlannedRecord, modality));
+  const present = [...planned.keys()].filter(
+    (place) => needs?.bothModalities === true || isPresent(planned[place] as PlannedRecord, modality),
+  );
   const itemOf = new Map<number, number>(); // place in the plan → item of the store
-  const progress = options.job?.(`Encoding ${modality === 'image' ? 'images' : 'texts'}`);
+  const progress = options.job?.(label);
   try {
     const store = await encodeWithCache<Content>({
       encoder,
@@ -161,6 +188,7 @@ async function encodeModality(
           store,
           places.map((place) => itemOf.get(place) ?? -1),
           cache,
+          encoder.storage === 'float16',
         ),
     };
   } finally {
@@ -181,8 +209,10 @@ async function* items(
   const { dataset } = options;
   const mask = options.session.text.maskToken;
   const hash = async (place: number): Promise<{ place: number; content?: string; error?: DataError }> => {
+    const plan = planned[place] as PlannedRecord;
+    if (!isPresent(plan, modality)) return { place, content: STAND_IN };
     try {
-      return { place, content: await dataset.contentHash((planned[place] as PlannedRecord).record, modality) };
+      return { place, content: await dataset.contentHash(plan.record, modality) };
     } catch (error) {
       if (error instanceof DataError) return { place, error };
       throw error;
@@ -195,7 +225,10 @@ async function* items(
       continue;
     }
     itemOf.set(place, itemOf.size);
-    const key = featureKey(content, disruptionKey(plan.entry, { modality, mask }));
+    const key =
+      content === STAND_IN
+        ? featureKey(STAND_IN, mask)
+        : featureKey(content, disruptionKey(plan.entry, { modality, mask }));
     yield { key, place, name: `post ${plan.record.id}`, load: () => loadContent(dataset, plan, modality, mask) };
   }
 }
@@ -204,7 +237,12 @@ async function* items(
 const MEMORY_LIMIT_BYTES = 1024 ** 3;
 
 /** Rows by item; zeros where a post lacks the modality (item −1). The cache stays open only if rows stay in it. */
-async function rowsOf(store: FeatureStore, itemsOfPosts: readonly number[], cache: FeatureCache): Promise<FeatureRows> {
+async function rowsOf(
+  store: FeatureStore,
+  itemsOfPosts: readonly number[],
+  cache: FeatureCache,
+  inHalf: boolean,
+): Promise<FeatureRows> {
   const { outputDim: dim } = store;
   const gather = async (indices: readonly number[]): Promise<HostTensor> => {
     const wanted = indices.map((index) => itemsOfPosts[index] as number);
@@ -214,9 +252,11 @@ async function rowsOf(store: FeatureStore, itemsOfPosts: readonly number[], cach
     present.forEach(({ row }, i) => rows.data.set(found.data.subarray(i * dim, (i + 1) * dim), row * dim));
     return rows;
   };
-  const fits = itemsOfPosts.length * dim * 4 <= MEMORY_LIMIT_BYTES;
+  const fits = itemsOfPosts.length * dim * (inHalf ? 2 : 4) <= MEMORY_LIMIT_BYTES;
   if (!fits) return { dim, gather };
-  const rows = memoryRows(await gather([...itemsOfPosts.keys()]));
+  const rows = inHalf
+    ? await halfMemoryRows(itemsOfPosts.length, { dim, gather })
+    : memoryRows(await gather([...itemsOfPosts.keys()]));
   await cache.close();
   return rows;
 }
@@ -229,6 +269,10 @@ function isPresent({ record, text, entry }: PlannedRecord, modality: Modality): 
 
 async function loadContent(dataset: Dataset, plan: PlannedRecord, modality: Modality, mask: string): Promise<Content> {
   const { record, text, entry } = plan;
+  if (!isPresent(plan, modality)) {
+    const missing = { id: record.id, label: record.label, image: null, text: null };
+    return fillMissing(missing, STAND_IN_SIZE, mask)[modality] as Content;
+  }
   const isTouched = entry !== undefined && entry.modality === modality;
   if (modality === 'text' && !isTouched) return text as string;
   const post: Post =
@@ -237,6 +281,11 @@ async function loadContent(dataset: Dataset, plan: PlannedRecord, modality: Moda
       : await dataset.read(record);
   return (isTouched ? applyDisruption(post, entry, { mask }) : post)[modality] as Content;
 }
+
+/** Takes the place of a content's hash where a modality is missing. */
+const STAND_IN = 'stand-in for a missing modality';
+/** A black image is as black at any size. */
+const STAND_IN_SIZE = { width: 32, height: 32 };
 
 /** Stands for the image where only the text is disrupted, so that no image is decoded for it. */
 const ABSENT_PIXELS: RgbImage = { width: 1, height: 1, data: new Uint8Array(3) };

@@ -1,5 +1,7 @@
 import type { FeatureMoments } from '@drf/model';
+import { floatData } from '@drf/tensor';
 import type { FeatureRows, FeatureSet } from './feature-set.js';
+import type { TokenRows } from './token-rows.js';
 
 const ROWS_AT_ONCE = 256;
 
@@ -11,20 +13,66 @@ export async function measureFeatures(set: FeatureSet): Promise<{ image: Feature
   };
 }
 
-async function momentsOf(rows: FeatureRows, available: Float32Array): Promise<FeatureMoments> {
-  const present = [...available.keys()].filter((index) => available[index] === 1);
-  const sums = new Float64Array(rows.dim);
-  const squares = new Float64Array(rows.dim);
-  for (let start = 0; start < present.length; start += ROWS_AT_ONCE) {
-    const { data } = await rows.gather(present.slice(start, start + ROWS_AT_ONCE));
-    for (let i = 0; i < data.length; i++) {
-      const value = data[i] as number;
-      sums[i % rows.dim] = (sums[i % rows.dim] as number) + value;
-      squares[i % rows.dim] = (squares[i % rows.dim] as number) + value * value;
+/** Mean and standard deviation of each value of a token over all tokens that stand; nothing where a set has none. */
+export async function measureTokens(
+  set: FeatureSet,
+): Promise<{ image: FeatureMoments; text: FeatureMoments } | undefined> {
+  const { imageTokens, textTokens, ids } = set;
+  if (imageTokens === undefined || textTokens === undefined) return undefined;
+  return { image: await tokenMoments(imageTokens, ids.length), text: await tokenMoments(textTokens, ids.length) };
+}
+
+async function tokenMoments({ layout, gather }: TokenRows, posts: number): Promise<FeatureMoments> {
+  const sums = new MomentSums(layout.dim);
+  for (let start = 0; start < posts; start += ROWS_AT_ONCE) {
+    const indices = Array.from({ length: Math.min(ROWS_AT_ONCE, posts - start) }, (_, i) => start + i);
+    const { tokens, mask } = await gather(indices);
+    const data = floatData(tokens);
+    mask.data.forEach((stands, token) => {
+      if (stands === 1) sums.add(data.subarray(token * layout.dim, (token + 1) * layout.dim));
+    });
+  }
+  return sums.moments();
+}
+
+/** Sums of values and of their squares. */
+class MomentSums {
+  private readonly sums: Float64Array;
+  private readonly squares: Float64Array;
+  private count = 0;
+
+  constructor(width: number) {
+    this.sums = new Float64Array(width);
+    this.squares = new Float64Array(width);
+  }
+
+  add(row: Float32Array): void {
+    this.count++;
+    for (let i = 0; i < row.length; i++) {
+      const value = row[i] as number;
+      this.sums[i] = (this.sums[i] as number) + value;
+      this.squares[i] = (this.squares[i] as number) + value * value;
     }
   }
-  const count = Math.max(1, present.length);
-  const mean = Float32Array.from(sums, (sum) => sum / count);
-  const std = Float32Array.from(squares, (sum, i) => Math.sqrt(Math.max(0, sum / count - (mean[i] as number) ** 2)));
-  return { mean, std };
+
+  moments(): FeatureMoments {
+    const count = Math.max(1, this.count);
+    const mean = Float32Array.from(this.sums, (sum) => sum / count);
+    const std = Float32Array.from(this.squares, (sum, i) =>
+      Math.sqrt(Math.max(0, sum / count - (mean[i] as number) ** 2)),
+    );
+    return { mean, std };
+  }
+}
+
+async function momentsOf(rows: FeatureRows, available: Float32Array): Promise<FeatureMoments> {
+  const present = [...available.keys()].filter((index) => available[index] === 1);
+  const sums = new MomentSums(rows.dim);
+  for (let start = 0; start < present.length; start += ROWS_AT_ONCE) {
+    const { data } = await rows.gather(present.slice(start, start + ROWS_AT_ONCE));
+    for (let offset = 0; offset < data.length; offset += rows.dim) {
+      sums.add((data as Float32Array).subarray(offset, offset + rows.dim));
+    }
+  }
+  return sums.moments();
 }

@@ -1,5 +1,6 @@
 import { hostTensor, type Host, type HostTensor } from '@drf/tensor';
 import type { BatchInputs } from '@drf/model';
+import type { TokenRows } from './token-rows.js';
 
 /** Rows of features that may live in memory or in a file. */
 export interface FeatureRows {
@@ -18,6 +19,9 @@ export interface FeatureSet {
   /** λᵛ and λᵗ, [posts]; rows of missing modalities are zeros. */
   readonly imageAvailable: Float32Array;
   readonly textAvailable: Float32Array;
+  /** Token-level outputs, where the method asked for them. */
+  readonly imageTokens?: TokenRows;
+  readonly textTokens?: TokenRows;
 }
 
 /** A batch of a feature set. */
@@ -36,11 +40,30 @@ export async function gatherBatch(
       text: await set.text.gather(indices),
       imageAvailable: pick(set.imageAvailable),
       textAvailable: pick(set.textAvailable),
+      ...(set.imageTokens === undefined ? {} : { imageTokens: await set.imageTokens.gather(indices) }),
+      ...(set.textTokens === undefined ? {} : { textTokens: await set.textTokens.gather(indices) }),
     } as unknown as Host<BatchInputs>,
     labels: hostTensor(
       Int32Array.from(indices, (index) => set.labels[index] as number),
       [indices.length],
     ),
+  };
+}
+
+/** A set of some posts of another, in the order of `indices`; rows are shared. */
+export function selectPosts(set: FeatureSet, indices: readonly number[]): FeatureSet {
+  const inner = (places: readonly number[]): number[] => places.map((place) => indices[place] as number);
+  const rows = ({ dim, gather }: FeatureRows): FeatureRows => ({ dim, gather: (places) => gather(inner(places)) });
+  const tokens = (own: TokenRows): TokenRows => ({ ...own, gather: (places) => own.gather(inner(places)) });
+  return {
+    ids: indices.map((index) => set.ids[index] as string),
+    labels: Int32Array.from(indices, (index) => set.labels[index] as number),
+    image: rows(set.image),
+    text: rows(set.text),
+    imageAvailable: Float32Array.from(indices, (index) => set.imageAvailable[index] as number),
+    textAvailable: Float32Array.from(indices, (index) => set.textAvailable[index] as number),
+    ...(set.imageTokens === undefined ? {} : { imageTokens: tokens(set.imageTokens) }),
+    ...(set.textTokens === undefined ? {} : { textTokens: tokens(set.textTokens) }),
   };
 }
 

@@ -11,9 +11,10 @@ export {
 } from './data.js';
 export { startSession, type Session } from './session.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
-export { gatherBatch, memoryRows, type FeatureRows, type FeatureSet } from './feature-set.js';
-export { measureFeatures } from './feature-moments.js';
-export { createMethod } from './method.js';
+export { gatherBatch, memoryRows, selectPosts, type FeatureRows, type FeatureSet } from './feature-set.js';
+export { tokenRows, type TokenRows } from './token-rows.js';
+export { measureFeatures, measureTokens } from './feature-moments.js';
+export { createMethod, methodNeeds, methodShapes } from './method.js';
 export { Predictor, type Predictions } from './predictor.js';
 export { Judge, type Judged } from './judge/judge.js';
 export { qualityOf, type Quality } from './judge/quality.js';

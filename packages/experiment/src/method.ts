@@ -4,9 +4,31 @@ import {
   drfConfig,
   type FeatureMoments,
   type Method,
+  type MethodNeeds,
   type MethodShapes,
 } from '@drf/model';
+import { tokenLayoutOf } from '@drf/encoders';
 import type { ExperimentConfig } from './schema.js';
+import type { Session } from './session.js';
+
+/** What the experiment's method asks of the pipeline. */
+export function methodNeeds({ method }: Pick<ExperimentConfig, 'method'>): MethodNeeds {
+  switch (method) {
+    case 'drf':
+    case 'concatenation':
+      return {};
+  }
+}
+
+/** The widths that a session's encoders give, with those of tokens where the method reads them. */
+export function methodShapes(
+  { image, text }: Pick<Session, 'image' | 'text'>,
+  classes: number,
+  needs: MethodNeeds,
+): Pick<MethodShapes, 'imageDim' | 'textDim' | 'classes' | 'tokens'> {
+  const tokens = needs.tokens === true ? { tokens: { image: tokenLayoutOf(image), text: tokenLayoutOf(text) } } : {};
+  return { imageDim: image.outputDim, textDim: text.outputDim, classes, ...tokens };
+}
 
 /**
  * The method that an experiment asks for.
@@ -15,8 +37,9 @@ import type { ExperimentConfig } from './schema.js';
  */
 export function createMethod(config: ExperimentConfig, shapes: MethodShapes): Method {
   const { dim, converterHidden = dim, fusionHidden = dim, standardize, ...rest } = config.model;
-  const { standardization = unmeasured(shapes), ...widths } = shapes;
-  const full: MethodShapes = standardize ? { ...widths, standardization } : widths;
+  const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
+  const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
+  const full: MethodShapes = standardize ? { ...widths, standardization, tokenStandardization } : widths;
   switch (config.method) {
     case 'drf':
       return createDrf(drfConfig(dim, { ...rest, converterHidden, fusionHidden }), full);
@@ -25,7 +48,11 @@ export function createMethod(config: ExperimentConfig, shapes: MethodShapes): Me
   }
 }
 
-function unmeasured({ imageDim, textDim }: MethodShapes): NonNullable<MethodShapes['standardization']> {
+function unmeasuredTokens({ tokens }: MethodShapes): MethodShapes['tokenStandardization'] {
+  return tokens === undefined ? undefined : unmeasured(tokens.image.dim, tokens.text.dim);
+}
+
+function unmeasured(imageDim: number, textDim: number): NonNullable<MethodShapes['standardization']> {
   const unit = (width: number): FeatureMoments => ({
     mean: new Float32Array(width),
     std: new Float32Array(width).fill(1),

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { readJson, writeFileAtomic, writeJsonAtomic } from '@drf/files';
+import type { MethodShapes } from '@drf/model';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { parseExperiment } from './parse.js';
 import type { ExperimentConfig } from './schema.js';
@@ -12,7 +13,7 @@ export interface RunDescription {
   readonly classes: readonly string[];
   /** Ids of the encoders, as the feature cache knows them. */
   readonly encoders: { readonly image: string; readonly text: string };
-  readonly shapes: { readonly imageDim: number; readonly textDim: number; readonly classes: number };
+  readonly shapes: Pick<MethodShapes, 'imageDim' | 'textDim' | 'classes' | 'tokens'>;
   readonly engine: string;
   readonly versions: Versions;
   readonly createdAt: string;

@@ -1,4 +1,15 @@
-export type { BatchInputs, FeatureMoments, LossResult, Memory, Method, MethodShapes, Prediction } from './method.js';
+export type {
+  BatchInputs,
+  FeatureMoments,
+  LossResult,
+  Memory,
+  Method,
+  MethodNeeds,
+  MethodShapes,
+  Prediction,
+  TokenInputs,
+  TokenShape,
+} from './method.js';
 export { drfConfig, type DrfAblations, type DrfConfig, type DrfLossScales } from './drf-config.js';
 export { createDrf, drfLoss, type DrfLossParts } from './drf.js';
 export { drfForward, type DrfForward, type DrfParameters, type QueueStatistics } from './drf-forward.js';

@@ -1,6 +1,15 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { ClassScores, HostTree, Named, PerPost, Random, Scalar, TensorTree } from '@drf/tensor';
 
+/** Token-level encoder outputs of one modality in a batch. Rows where the mask is 0 may hold anything, even NaN. */
+export type TokenInputs = {
+  readonly tokens: Named<['batch', 'token', 'dim']>;
+  /** 1 where a token stands, else 0. */
+  readonly mask: Named<['batch', 'token']>;
+  /** Of texts: the number of each word piece in the encoder's vocabulary, int32. */
+  readonly pieces?: Named<['batch', 'token']>;
+};
+
 /** Encoder outputs of a batch and what is available of it. A missing modality's row may hold anything, even NaN. */
 export type BatchInputs = {
   /** [batch, imageDim] */
@@ -11,7 +20,21 @@ export type BatchInputs = {
   readonly imageAvailable: PerPost;
   /** λᵗ, [batch], 1 or 0 */
   readonly textAvailable: PerPost;
+  /** For methods whose {@link MethodNeeds} say so. */
+  readonly imageTokens?: TokenInputs;
+  readonly textTokens?: TokenInputs;
 };
+
+/** What a method asks for beyond one feature a modality; the pipeline prepares it only then. */
+export interface MethodNeeds {
+  /** Token-level outputs of both encoders. */
+  readonly tokens?: boolean;
+  /**
+   * The method cannot take a missing modality: a black image or a text of one mask stands in, encoded like any other,
+   * and is told to be available.
+   */
+  readonly bothModalities?: boolean;
+}
 
 /** What a method says of a batch; `details` are further outputs (weights, densities), by method. */
 export type Prediction = {
@@ -50,6 +73,8 @@ export interface Memory {
 export interface Method {
   /** Such as `drf` or `concatenation`. */
   readonly id: string;
+  /** Left out: pooled features alone, and missing modalities as such. */
+  readonly needs?: MethodNeeds;
   initialParameters(random: Random): HostTree;
   createMemory(): Memory;
   /** Prediction alone, for evaluation. `memory` are the memory's inputs as tensors. */
@@ -65,6 +90,16 @@ export interface MethodShapes {
   readonly classes: number;
   /** Encoder outputs' means and deviations over the training posts; given: features are standardized by them. */
   readonly standardization?: { readonly image: FeatureMoments; readonly text: FeatureMoments };
+  /** How tokens are laid out, for methods that read them. */
+  readonly tokens?: { readonly image: TokenShape; readonly text: TokenShape };
+  /** The same as `standardization`, of each token's values. */
+  readonly tokenStandardization?: { readonly image: FeatureMoments; readonly text: FeatureMoments };
+}
+
+/** Tokens a post, and the width of one. */
+export interface TokenShape {
+  readonly count: number;
+  readonly dim: number;
 }
 
 /** Mean and standard deviation of each feature, [width]. */

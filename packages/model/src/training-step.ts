@@ -42,9 +42,12 @@ export interface LearningRates {
   readonly floor: number;
 }
 
-/** Whether a parameter is trained; scalings of encoder outputs are part of the parameters but stay as they are. */
+/**
+ * Whether a parameter is trained; scalings of encoder outputs and what was measured on the training posts are part of
+ * the parameters but stay as they are.
+ */
 export function isTrained(flatName: string): boolean {
-  return !/^(image|text)Scaling\./.test(flatName);
+  return !/^(\w+Scaling|measured)\./.test(flatName);
 }
 
 /** Parameters under `encoders` learn at the encoders' rate, everything else at the head's. */

@@ -99,11 +99,11 @@ export class Segment {
       const other = header === 'foreign' ? undefined : header.description;
       throw new CheckpointError({
         subject: `Feature cache file ${this.indexPath}`,
-        expected: `a segment of encoder "${encoder}" with ${outputDim} ${storage ?? 'float32'} values a row`,
+        expected: `a segment of encoder "${encoder}" with ${outputDim} ${storage === undefined ? '' : `${storage} `}values a row`,
         received:
           other === undefined
             ? 'a file of another kind, or a damaged header'
-            : `one of encoder "${other.encoder}" with ${other.outputDim} ${other.storage ?? 'float32'} values`,
+            : `one of encoder "${other.encoder}" with ${other.outputDim} ${other.storage === undefined ? '' : `${other.storage} `}values`,
         remedy: `delete it and ${basename(this.rowsPath)}; their features will be computed again`,
       });
     }

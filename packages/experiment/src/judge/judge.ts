@@ -1,5 +1,5 @@
 import type { Engine, HostTree } from '@drf/tensor';
-import type { FeatureSet } from '../feature-set.js';
+import { selectPosts, type FeatureSet } from '../feature-set.js';
 import type { OpenedRun } from '../open-run.js';
 import { Predictor } from '../predictor.js';
 import { qualityOf, withQualityOnly, type Quality } from './quality.js';
@@ -36,7 +36,11 @@ export class Judge {
     const details: (HostTree | undefined)[] = [];
     for (let start = 0; start < total; start += POSTS_A_PART) {
       signal?.throwIfAborted();
-      const part = partOf(set, start, Math.min(start + POSTS_A_PART, total));
+      const count = Math.min(POSTS_A_PART, total - start);
+      const part = selectPosts(
+        set,
+        Array.from({ length: count }, (_, i) => start + i),
+      );
       const predictions = await this.predictor.predict(part, this.run.parameters, this.run.memory);
       parts.push(predictions.probabilities);
       details.push(...predictions.details);
@@ -55,20 +59,4 @@ export class Judge {
     const ready = this.run.memory.ready as { readonly data?: ArrayLike<number> } | undefined;
     return ready?.data?.[0] !== 0;
   }
-}
-
-/** Posts `start` to `end` of a set. */
-function partOf(set: FeatureSet, start: number, end: number): FeatureSet {
-  const shifted = (rows: FeatureSet['image']): FeatureSet['image'] => ({
-    dim: rows.dim,
-    gather: (indices) => rows.gather(indices.map((index) => index + start)),
-  });
-  return {
-    ids: set.ids.slice(start, end),
-    labels: set.labels.slice(start, end),
-    image: shifted(set.image),
-    text: shifted(set.text),
-    imageAvailable: set.imageAvailable.slice(start, end),
-    textAvailable: set.textAvailable.slice(start, end),
-  };
 }

@@ -1,0 +1,141 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openDataset, type Dataset } from '@drf/datasets';
+import type { ImageEncoder, TextEncoder } from '@drf/encoders';
+import { hostTensor, type Engine, type RgbImage } from '@drf/tensor';
+import { encodeRecords, gatherBatch, measureTokens, methodShapes, selectPosts, type Session } from './index.js';
+
+/** Features: brightness of an image, characters of a text. Tokens: two places; a token a word, its length. */
+function wordSession(): Session & { readonly counts: { tokens: number } } {
+  const counts = { tokens: 0 };
+  const brightness = ({ data }: RgbImage): number => data.reduce((sum, value) => sum + value, 0) / data.length;
+  const base = { trainable: false, outputDim: 1, tokenDim: 2, preprocess: async () => ({}), dispose: async () => {} };
+  const image: ImageEncoder = {
+    ...base,
+    trainable: false,
+    id: 'test:places',
+    modality: 'image',
+    encode: async (images) => hostTensor(images.map(brightness), [images.length, 1]),
+    encodeTokens: async (images) => {
+      counts.tokens += images.length;
+      const tokens = images.flatMap((content) => [brightness(content), 1, 2, 3]);
+      return {
+        tokens: hostTensor(tokens, [images.length, 2, 2]),
+        mask: hostTensor(new Float32Array(images.length * 2).fill(1), [images.length, 2]),
+      };
+    },
+  };
+  const text: TextEncoder = {
+    ...base,
+    trainable: false,
+    id: 'test:words',
+    modality: 'text',
+    maskToken: '[MASK]',
+    encode: async (texts) =>
+      hostTensor(
+        texts.map((content) => content.length),
+        [texts.length, 1],
+      ),
+    encodeTokens: async (texts) => {
+      const rows = texts.map((content) => content.split(/\s+/).filter((word) => word !== ''));
+      const length = Math.max(1, ...rows.map((words) => words.length));
+      const tokens = new Float32Array(texts.length * length * 2);
+      const mask = new Float32Array(texts.length * length);
+      const pieces = new Int32Array(texts.length * length);
+      rows.forEach((words, post) =>
+        words.forEach((word, i) => {
+          tokens.set([word.length, 1], (post * length + i) * 2);
+          mask[post * length + i] = 1;
+          pieces[post * length + i] = 4000 + word.length;
+        }),
+      );
+      const shape = [texts.length, length];
+      return {
+        tokens: hostTensor(tokens, [...shape, 2]),
+        mask: hostTensor(mask, shape),
+        pieces: hostTensor(pieces, shape),
+      };
+    },
+  };
+  return { engine: {} as Engine, image, text, counts, dispose: async () => {} };
+}
+
+describe('encodeRecords for methods that ask for more', () => {
+  let dataset: Dataset;
+  let cache: string;
+  beforeAll(async () => {
+    dataset = await openDataset({ name: 'embedded', imageSize: 16 });
+    cache = await mkdtemp(join(tmpdir(), 'drf-cache-'));
+  });
+
+  const encode = (
+    session: Session,
+    modality: 'image' | 'text',
+    needs: { tokens?: boolean; bothModalities?: boolean },
+  ) =>
+    encodeRecords({
+      dataset,
+      records: dataset.records.slice(0, 6),
+      strategy: { kind: 'modality-fixed', modality, setting: 'D' },
+      seed: 1,
+      session,
+      cache,
+      needs,
+    });
+
+  it('gives tokens with masks and pieces, cached, and none for a missing modality', async () => {
+    const session = wordSession();
+    const { set } = await encode(session, 'image', { tokens: true });
+    const { batch } = await gatherBatch(set, [0, 3]);
+    const text = await dataset.readText(dataset.records[3] as never);
+    const words = (text as string).split(/\s+/);
+    const { tokens, mask, pieces } = batch.textTokens ?? expect.fail('no text tokens');
+    expect([tokens.shape, mask.shape, pieces?.shape]).toEqual([[2, 64, 2], [2, 64], [2, 64]]); // prettier-ignore
+    expect([...mask.data].slice(64).filter((stands) => stands === 1)).toHaveLength(words.length);
+    words.forEach((word, i) => {
+      expect([...tokens.data.subarray((64 + i) * 2, (65 + i) * 2)]).toEqual([word.length, 1]);
+      expect(pieces?.data[64 + i]).toBe(4000 + word.length);
+    });
+    expect([...batch.imageAvailable.data]).toEqual([0, 0]);
+    expect(batch.imageTokens?.mask.data.every((value) => value === 0)).toBe(true);
+    expect(session.counts.tokens).toBe(0);
+    const moments = (await measureTokens(set)) ?? expect.fail('no moments');
+    expect(moments.text.mean[1]).toBe(1);
+    expect(moments.text.std[1]).toBe(0);
+    expect([...moments.image.mean]).toEqual([0, 0]);
+  });
+
+  it('lets a black image stand in for a missing one, and a mask for a missing text', async () => {
+    const session = wordSession();
+    const withoutImages = await encode(session, 'image', { tokens: true, bothModalities: true });
+    const images = await gatherBatch(withoutImages.set, [0, 5]);
+    expect([...images.batch.image.data]).toEqual([0, 0]);
+    expect([...images.batch.imageAvailable.data]).toEqual([1, 1]);
+    expect([...(images.batch.imageTokens?.tokens.data.subarray(0, 4) ?? [])]).toEqual([0, 1, 2, 3]);
+    expect(session.counts.tokens).toBe(1); // one black image for all
+    const withoutTexts = await encode(session, 'text', { bothModalities: true });
+    const texts = await gatherBatch(withoutTexts.set, [1]);
+    expect([...texts.batch.text.data]).toEqual(['[MASK]'.length]);
+    expect([...texts.batch.textAvailable.data]).toEqual([1]);
+    expect(texts.batch.textTokens).toBeUndefined();
+    expect(withoutTexts.entries).toHaveLength(6);
+  });
+
+  it('keeps tokens with their posts when posts are selected', async () => {
+    const { set } = await encode(wordSession(), 'image', { tokens: true });
+    const all = await gatherBatch(set, [4, 2]);
+    const some = await gatherBatch(selectPosts(set, [2, 4]), [1, 0]);
+    expect(some).toEqual(all);
+  });
+
+  it('tells methods of the layout only when they read tokens', () => {
+    const session = wordSession();
+    expect(methodShapes(session, 3, {})).toEqual({ imageDim: 1, textDim: 1, classes: 3 });
+    expect(methodShapes(session, 3, { tokens: true }).tokens).toEqual({
+      image: { count: 49, dim: 2 },
+      text: { count: 64, dim: 2 },
+    });
+  });
+});
