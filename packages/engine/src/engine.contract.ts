@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { hostTensor, type Engine, type Host, type HostTensor } from '@drf/tensor';
+import { hostTensor, type Engine, type Host, type HostTensor, type PureStep } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 /** A tree without leaves. */
@@ -139,6 +139,27 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
       expect(numbers((await program.step({})).a)).toEqual([1]);
       expect(numbers((await program.step({})).a)).toEqual([2]);
       expect(numbers((await program.readState()).a)).toEqual([2]);
+      await program.dispose();
+    });
+
+    it('changes in one step what another structure of inputs leaves as it is, large and small', async () => {
+      type Both = { readonly small: tf.Tensor; readonly large: tf.Tensor };
+      const add = ({ small, large }: Both, { x, y }: { readonly x?: tf.Tensor; readonly y?: tf.Tensor }) => ({
+        state: {
+          small: x === undefined ? small : tf.add(small, x),
+          large: y === undefined ? large : tf.add(large, y),
+        },
+        outputs: { sum: tf.add(tf.sum(small), tf.sum(large)) },
+      });
+      const initial = { small: hostTensor([1], [1]), large: hostTensor(new Float32Array(5000).fill(1), [5000]) };
+      const program = await engine.prepareStep(add as PureStep<Both, { [name: string]: tf.Tensor }, Vector>, initial);
+      const one = hostTensor([1], [1]);
+      for (const inputs of [{ x: one }, {}, { y: one }, {}, { x: one, y: one }, { x: one }, {}]) {
+        await program.step(inputs as never);
+      }
+      const { small, large } = await program.readState();
+      expect(numbers(small)).toEqual([4]);
+      expect(new Set(numbers(large))).toEqual(new Set([3]));
       await program.dispose();
     });
 

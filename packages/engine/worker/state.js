@@ -88,9 +88,11 @@ export class State {
     return Object.fromEntries(Object.entries(fetches).filter(([name]) => wanted.includes(name)));
   }
 
-  /** The session has succeeded: what it wrote becomes the state. @param {Record<string, ort.Tensor>} results */
+  /** The session has succeeded: what it wrote becomes the state; the rest stays as it is. @param {Record<string, ort.Tensor>} results */
   turn(results) {
-    for (const [name, { front, back }] of this.small) this.small.set(name, { front: back, back: front });
+    for (const [name, { front, back }] of this.small) {
+      if (`next.${name}` in results) this.small.set(name, { front: back, back: front });
+    }
     for (const [name, place] of this.large) {
       const written = results[`next.${name}`];
       if (written !== undefined) this.view(place).set(/** @type {Float32Array} */ (written.data));

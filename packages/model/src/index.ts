@@ -26,13 +26,20 @@ export {
 } from './adamw.js';
 export { cosineLearningRate } from './schedule.js';
 export { valueAndGradients } from './gradients.js';
+export { clipGlobalNorm, globalNorm } from './clip.js';
+export { joinParts, stepPart, type StepPart } from './accumulation.js';
+export { isTrainedByDefault, learningRateGroup } from './trained.js';
+export { withEncoders, type EncodedBatchInputs, type StepEncoder, type StepEncoders } from './encoded-method.js';
 export {
   createTrainingStep,
   initialTrainingState,
-  isTrained,
-  learningRateGroup,
   stepSchedule,
+  trainedBy,
   type LearningRates,
+  type PredictionInputs,
+  type PredictionOutputs,
+  type StepInputs,
+  type StepOptions,
   type TrainingInputs,
   type TrainingOutputs,
   type TrainingState,

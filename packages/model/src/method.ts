@@ -48,7 +48,10 @@ export type LossResult = {
   readonly total: Scalar;
   readonly parts: { readonly [name: string]: tf.Tensor };
   readonly prediction: Prediction;
-  /** Handed to {@link Memory.update} after the step. */
+  /**
+   * Handed to {@link Memory.update} after the step. Leaves of rank 1 and more have a row a post, so that the parts of a
+   * batch can be joined; a number [] is of the whole batch.
+   */
   readonly observations: TensorTree;
 };
 
@@ -68,19 +71,22 @@ export interface Memory {
 }
 
 /**
- * A way to judge posts from features: DRF, concatenation, and others. Pure functions over parameter trees.
+ * A way to judge posts: DRF, concatenation, and others. Pure functions over parameter trees.
+ * @template Batch what it reads: features, or with encoders under it ({@link withEncoders}) what those read
  */
-export interface Method {
+export interface Method<Batch extends TensorTree = BatchInputs> {
   /** Such as `drf` or `concatenation`. */
   readonly id: string;
   /** Left out: pooled features alone, and missing modalities as such. */
   readonly needs?: MethodNeeds;
   initialParameters(random: Random): HostTree;
+  /** Which parameters get gradients; left out: all but the scalings of encoder outputs. */
+  isTrained?(flatName: string): boolean;
   createMemory(): Memory;
   /** Prediction alone, for evaluation. `memory` are the memory's inputs as tensors. */
-  predict(parameters: TensorTree, batch: BatchInputs, memory: TensorTree): Prediction;
+  predict(parameters: TensorTree, batch: Batch, memory: TensorTree): Prediction;
   /** @param labels int32 [batch] */
-  loss(parameters: TensorTree, batch: BatchInputs, labels: PerPost, memory: TensorTree): LossResult;
+  loss(parameters: TensorTree, batch: Batch, labels: PerPost, memory: TensorTree): LossResult;
 }
 
 /** Widths that a method is built for. */

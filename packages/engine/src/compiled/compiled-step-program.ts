@@ -11,6 +11,17 @@ import { inputLeaves, subtree } from './trees.js';
 /** WebAssembly addresses 4 GiB, where the state and at most one gradient for a third of it must find room. */
 const LARGEST_FUSED_STATE = 2.5 * 2 ** 30;
 
+/**
+ * The function without the state's tensors that it returns as they came: they stay where they are, so that what a step
+ * only reads (frozen parameters, a whole state in a step that predicts) is never copied.
+ */
+function withoutUnchanged(traced: TracedFunction): TracedFunction {
+  const changed = [...traced.outputs].filter(
+    ([name, value]) => !name.startsWith('next.') || traced.inputs.get(name.replace('next.', 'state.')) !== value,
+  );
+  return changed.length === 0 ? traced : { ...traced, outputs: new Map(changed) }; // a graph needs an output
+}
+
 /** A step whose state stays in the worker thread. */
 export class CompiledStepProgram<
   S extends TensorTree,
@@ -86,7 +97,7 @@ export class CompiledStepProgram<
   }
 
   private record(inputs: Host<I>): Recorded {
-    const traced = this.trace(inputs);
+    const traced = withoutUnchanged(this.trace(inputs));
     if (!this.fused) return { traced };
     const { loops, traced: rest } = partition(traced);
     return { traced: rest, plan: planOf(loops) };

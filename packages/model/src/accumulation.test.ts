@@ -1,0 +1,129 @@
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEngine } from '@drf/engine';
+import {
+  flattenTree,
+  hostTensor,
+  mapTree,
+  type Engine,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type StepProgram,
+} from '@drf/tensor';
+import { joinParts, stepPart } from './accumulation.js';
+import { makeExample, type Example } from './examples.contract.js';
+import {
+  ADAMW_DEFAULTS,
+  createTrainingStep,
+  initialTrainingState,
+  stepSchedule,
+  trainedBy,
+  type StepOptions,
+  type TrainingInputs,
+  type TrainingOutputs,
+  type TrainingState,
+} from './index.js';
+
+beforeAll(() => tf.setBackend('cpu'));
+
+const RATES = { encoder: 1e-3, head: 1e-2, floor: 1e-6 };
+
+type Program = StepProgram<TrainingState, TrainingInputs, TrainingOutputs>;
+
+function rows(tensor: HostTensor, start: number, end: number): HostTensor {
+  const width = tensor.data.length / (tensor.shape[0] as number);
+  return hostTensor(tensor.data.slice(start * width, end * width), [end - start, ...tensor.shape.slice(1)]);
+}
+
+/** One step in parts of the given sizes, enqueueing after the last. */
+async function stepInParts(program: Program, example: Example, step: number, sizes: readonly number[]) {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const memory = example.memory.inputs();
+  const outputs: HostTree[] = [];
+  let start = 0;
+  for (const [index, size] of sizes.entries()) {
+    const isLast = index === sizes.length - 1;
+    const inputs = {
+      batch: mapTree(example.batch as HostTree, (leaf: HostTensor) => rows(leaf, start, start + size)),
+      labels: rows(example.labels, start, start + size),
+      memory,
+      ...(sizes.length === 1 ? {} : { part: stepPart(index, size, total) }),
+      ...(isLast ? { schedule: stepSchedule(step, 4, RATES, ADAMW_DEFAULTS) } : {}),
+    };
+    outputs.push((await program.step(inputs as unknown as Host<TrainingInputs>)) as unknown as HostTree);
+    start += size;
+  }
+  const joined = joinParts(outputs, sizes);
+  example.memory.update(joined.observations as HostTree);
+  return joined;
+}
+
+async function train(engine: Engine, sizes: readonly number[], options: StepOptions = {}) {
+  const example = makeExample({ batch: 6, dim: 5, imageRows: 4, textRows: 2, capacity: 8 });
+  const isTrained = trainedBy(example.method);
+  const program = await engine.prepareStep(
+    createTrainingStep(example.method, ADAMW_DEFAULTS, options),
+    initialTrainingState(example.parameters, isTrained, sizes.length > 1),
+  );
+  const outputs: HostTree[] = [];
+  for (let step = 0; step < 4; step++) outputs.push(await stepInParts(program, example, step, sizes));
+  const { gradients: _, ...state } = (await program.readState()) as Host<TrainingState>;
+  await program.dispose();
+  return { outputs, state: state as HostTree, memory: example.memory.state() };
+}
+
+function expectClose(received: HostTree, expected: HostTree, tolerance: number): void {
+  const due = flattenTree<HostTensor>(expected);
+  expect([...flattenTree<HostTensor>(received).keys()]).toEqual([...due.keys()]);
+  for (const [name, { data, shape }] of flattenTree<HostTensor>(received)) {
+    const want = due.get(name) as HostTensor;
+    expect(shape, name).toEqual(want.shape);
+    data.forEach((value, i) => {
+      const reference = want.data[i] as number;
+      if (Math.abs(value - reference) <= tolerance * (1 + Math.abs(reference))) return;
+      expect.fail(`${name}[${i}]: expected ${reference}, received ${value}`);
+    });
+  }
+}
+
+describe.each(['eager:cpu', 'compiled'])('steps in parts (%s)', (name) => {
+  let engine: Engine;
+  beforeAll(async () => void (engine = await createEngine(name)));
+  afterAll(() => engine.dispose());
+
+  it.each([
+    ['equal parts', [3, 3], {}],
+    ['unequal parts', [4, 1, 1], {}],
+    ['clipped gradients', [2, 2, 2], { clipNorm: 0.5 }],
+  ])('equal the whole batch: %s', async (_, sizes, options) => {
+    const whole = await train(engine, [6], options);
+    const parts = await train(engine, sizes, options);
+    parts.outputs.forEach((outputs, step) => expectClose(outputs, whole.outputs[step] as HostTree, 2e-4));
+    expectClose(parts.state.parameters as HostTree, whole.state.parameters as HostTree, 2e-4);
+    expectClose(parts.state.moments as HostTree, whole.state.moments as HostTree, 1e-4);
+    expectClose(parts.memory, whole.memory, 2e-4);
+  });
+
+  it('clip to the norm that is given, and report it from before', async () => {
+    const free = await train(engine, [6], { clipNorm: 1e9 });
+    const clipped = await train(engine, [6], { clipNorm: 1e-3 });
+    const [norm, same] = [free, clipped].map(
+      ({ outputs }) => (outputs[0]?.gradientNorm as HostTensor).data[0] as number,
+    );
+    expect(norm).toBeGreaterThan(0.1);
+    expect(same).toBeCloseTo(norm as number, 4);
+  });
+});
+
+describe('joinParts', () => {
+  it('weights numbers by posts and puts rows end to end', () => {
+    const part = (value: number, values: number[]): HostTree => ({
+      threshold: hostTensor([value], []),
+      features: hostTensor(values, [values.length / 2, 2]),
+    });
+    const joined = joinParts([part(1, [1, 2, 3, 4, 5, 6]), part(5, [7, 8])], [3, 1]);
+    expect(joined.threshold).toEqual(hostTensor([2], []));
+    expect(joined.features).toEqual(hostTensor([1, 2, 3, 4, 5, 6, 7, 8], [4, 2]));
+  });
+});
