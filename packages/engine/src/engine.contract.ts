@@ -152,7 +152,10 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
         outputs: { sum: tf.add(tf.sum(small), tf.sum(large)) },
       });
       const initial = { small: hostTensor([1], [1]), large: hostTensor(new Float32Array(5000).fill(1), [5000]) };
-      const program = await engine.prepareStep(add as PureStep<Both, { [name: string]: tf.Tensor }, Vector>, initial);
+      const program = await engine.prepareStep(
+        add as PureStep<Both, { [name: string]: tf.Tensor }, { sum: tf.Tensor }>,
+        initial,
+      );
       const one = hostTensor([1], [1]);
       for (const inputs of [{ x: one }, {}, { y: one }, {}, { x: one, y: one }, { x: one }, {}]) {
         await program.step(inputs as never);

@@ -6,7 +6,7 @@ beforeAll(() => tf.setBackend('cpu'));
 
 /** 3² + 4² + 12² = 13² */
 const gradients = (): Map<string, tf.Tensor> =>
-  new Map([
+  new Map<string, tf.Tensor>([
     ['matrix', tf.tensor2d([[3], [4]])],
     ['bias', tf.tensor1d([12])],
   ]);
