@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, UnavailableError } from '@drf/tensor';
 import { loadNativeTensorFlow } from './native.js';
+import { registerWasmKernels } from './wasm-kernels.js';
 
 /** Backends that this package knows how to load; others must have been registered with tfjs by the caller. */
 export const EAGER_BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
@@ -12,7 +13,10 @@ function silenceBanner(): void {
 }
 
 async function register(name: string): Promise<void> {
-  if (name === 'wasm') await import('@tensorflow/tfjs-backend-wasm');
+  if (name === 'wasm') {
+    await import('@tensorflow/tfjs-backend-wasm');
+    registerWasmKernels();
+  }
   if (name === 'tensorflow') await loadNativeTensorFlow();
   if (tf.engine().registryFactory[name] === undefined) {
     throw new ConfigurationError({

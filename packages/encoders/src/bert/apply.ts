@@ -1,0 +1,99 @@
+import * as tf from '@tensorflow/tfjs';
+import { assertShape, ShapeMismatchError, type TensorTree } from '@drf/tensor';
+import { applyAttention, paddingScores } from '../layers/attention.js';
+import { lookUp } from '../layers/embedding.js';
+import { applyNorm } from '../layers/norm.js';
+import {
+  applyMlp,
+  transformerOutputs,
+  type TransformerOptions,
+  type TransformerOutputs,
+} from '../layers/transformer.js';
+import { longestText, type BertConfig } from './config.js';
+
+export type BertInputs = {
+  /** int32 [batch, length] */
+  readonly ids: tf.Tensor;
+  /** float32 [batch, length]: 1 token, 0 padding */
+  readonly mask: tf.Tensor;
+  /** int32 [batch, length]; zeros where absent */
+  readonly tokenTypes?: tf.Tensor;
+};
+
+/** RoBERTa counts tokens that are not padding, from behind the padding's id; padding itself has that id. */
+function robertaPositions(ids: tf.Tensor, paddingId: number): tf.Tensor {
+  const isToken = tf.cast(tf.notEqual(ids, paddingId), 'int32');
+  return tf.add(tf.mul(tf.cumsum(isToken, 1), isToken), tf.scalar(paddingId, 'int32')); // int32 [batch, length]
+}
+
+/** [batch, length, dim], or [length, dim] where each text has the same positions */
+function embedPositions({ family, paddingId }: BertConfig, table: tf.Tensor, ids: tf.Tensor): tf.Tensor {
+  if (family === 'roberta') return lookUp(table, robertaPositions(ids, paddingId), paddingId);
+  return tf.slice(table, [0, 0], [ids.shape[1] as number, -1]);
+}
+
+/** [batch, length, dim], or [1, dim] where every token is of type 0 */
+function embedTypes(table: tf.Tensor, types: tf.Tensor | undefined): tf.Tensor {
+  return types === undefined ? tf.slice(table, [0, 0], [1, -1]) : lookUp(table, types);
+}
+
+function embed(config: BertConfig, parameters: TensorTree, { ids, tokenTypes }: BertInputs): tf.Tensor {
+  const { word, position, tokenType } = parameters as Record<string, tf.Tensor>;
+  let sum = lookUp(word as tf.Tensor, ids, config.paddingId); // → [batch, length, dim]
+  if (tokenType !== undefined) sum = tf.add(sum, embedTypes(tokenType, tokenTypes));
+  sum = tf.add(sum, embedPositions(config, position as tf.Tensor, ids));
+  return applyNorm(parameters['norm'] as TensorTree, sum, config.normEpsilon);
+}
+
+/** norm(x + attention(x)), then norm(x + mlp(x)) */
+function applyLayer(
+  config: BertConfig,
+  parameters: TensorTree,
+  x: tf.Tensor,
+  padding: tf.Tensor,
+  { lora }: TransformerOptions,
+): tf.Tensor {
+  const { attention, attentionNorm, mlp, mlpNorm } = parameters as Record<string, TensorTree>;
+  const { heads, normEpsilon, activation } = config;
+  const attended = tf.add(applyAttention(attention as TensorTree, x, { heads, padding, lora }), x);
+  const normed = applyNorm(attentionNorm as TensorTree, attended, normEpsilon);
+  const mapped = tf.add(applyMlp(mlp as TensorTree, normed, activation, lora), normed);
+  return applyNorm(mlpNorm as TensorTree, mapped, normEpsilon);
+}
+
+function assertInputs(config: BertConfig, { ids, mask, tokenTypes }: BertInputs): void {
+  assertShape('applyBert, ids,', ids, ['*', '*']);
+  assertShape('applyBert, mask,', mask, ids.shape);
+  if (tokenTypes !== undefined) assertShape('applyBert, tokenTypes,', tokenTypes, ids.shape);
+  const [length, longest] = [ids.shape[1] as number, longestText(config)];
+  if (length <= longest) return;
+  throw new ShapeMismatchError({
+    subject: 'applyBert, ids,',
+    expected: `at most ${longest} tokens, for which the model has positions`,
+    received: `${length}`,
+    remedy: 'cut the texts',
+  });
+}
+
+/**
+ * The encoder of BERT, RoBERTa or DistilBERT. Computes what `BertModel`, `RobertaModel` and `DistilBertModel` of
+ * transformers compute in evaluation mode; there is no dropout. What stands in places of padding is finite and means
+ * nothing.
+ * Source: Devlin et al., "BERT" (NAACL 2019); Liu et al., "RoBERTa" (2019); Sanh et al., "DistilBERT" (2019).
+ * @throws ShapeMismatchError for inputs that do not fit each other, or are longer than the model's positions
+ */
+export function applyBert(
+  config: BertConfig,
+  parameters: TensorTree,
+  inputs: BertInputs,
+  options: TransformerOptions = {},
+): TransformerOutputs {
+  assertInputs(config, inputs);
+  const layers = parameters['layers'] as TensorTree;
+  const padding = paddingScores(inputs.mask);
+  let x = embed(config, parameters['embeddings'] as TensorTree, inputs);
+  for (let index = 0; index < config.layers; index++) {
+    x = applyLayer(config, layers[index] as TensorTree, x, padding, options);
+  }
+  return transformerOutputs(x, parameters['pooler'] as TensorTree | undefined, 'tanh');
+}

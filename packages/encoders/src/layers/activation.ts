@@ -1,0 +1,37 @@
+import * as tf from '@tensorflow/tfjs';
+
+/** x · Φ(x), with the error function. Source: Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016). */
+function gelu(x: tf.Tensor): tf.Tensor {
+  const cumulative = tf.add(tf.erf(tf.div(x, Math.SQRT2)), 1); // 2·Φ(x)
+  return tf.mul(tf.mul(x, cumulative), 0.5);
+}
+
+/** The same by tanh, as the original BERT code has it: ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))). */
+function geluTanh(x: tf.Tensor): tf.Tensor {
+  const inner = tf.mul(tf.add(x, tf.mul(tf.mul(tf.square(x), x), 0.044715)), Math.sqrt(2 / Math.PI));
+  return tf.mul(tf.mul(x, tf.add(tf.tanh(inner), 1)), 0.5);
+}
+
+const silu = (x: tf.Tensor): tf.Tensor => tf.mul(x, tf.sigmoid(x));
+
+/** By their names in a Hugging Face `config.json`. */
+const ACTIVATIONS = {
+  gelu,
+  gelu_python: gelu,
+  gelu_new: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  gelu_fast: geluTanh,
+  quick_gelu: (x: tf.Tensor): tf.Tensor => tf.mul(x, tf.sigmoid(tf.mul(x, 1.702))),
+  relu: (x: tf.Tensor): tf.Tensor => tf.relu(x),
+  silu,
+  swish: silu,
+  tanh: (x: tf.Tensor): tf.Tensor => tf.tanh(x),
+} as const;
+
+export type ActivationName = keyof typeof ACTIVATIONS;
+export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly ActivationName[];
+
+/** Applies an activation element by element. */
+export function activate(name: ActivationName, x: tf.Tensor): tf.Tensor {
+  return ACTIVATIONS[name](x);
+}

@@ -1,0 +1,47 @@
+import * as tf from '@tensorflow/tfjs';
+import type { TensorTree } from '@drf/tensor';
+import { applyLinear } from './linear.js';
+import type { LoraOptions } from './lora.js';
+
+/** The most negative float32. Added to a score it wins over any score, and stays finite where every score has it. */
+const PADDING_SCORE = -3.4028234663852886e38;
+
+/**
+ * What is added to the scores so that nothing attends to padding: mask [batch, length] (1 token, 0 padding) →
+ * [batch, 1, 1, length]. A row without any token attends to all places alike, as in the reference implementation.
+ */
+export function paddingScores(mask: tf.Tensor): tf.Tensor {
+  const [batch, length] = mask.shape as [number, number];
+  return tf.reshape(tf.mul(tf.sub(1, mask), PADDING_SCORE), [batch, 1, 1, length]);
+}
+
+/** [batch, length, dim] → [batch, head, length, dim / heads] */
+function splitHeads(x: tf.Tensor, heads: number): tf.Tensor {
+  const [batch, length, dim] = x.shape as [number, number, number];
+  return tf.transpose(tf.reshape(x, [batch, length, heads, dim / heads]), [0, 2, 1, 3]);
+}
+
+export interface AttentionOptions {
+  readonly heads: number;
+  /** [batch, 1, 1, length], see {@link paddingScores}. */
+  readonly padding?: tf.Tensor;
+  readonly lora?: LoraOptions;
+}
+
+/**
+ * Multi-head self-attention, softmax(Q·Kᵀ/√d + padding)·V for each head, joined and mapped: [batch, length, dim] → the
+ * same. Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017), Eq. 1.
+ */
+export function applyAttention(parameters: TensorTree, x: tf.Tensor, options: AttentionOptions): tf.Tensor {
+  const { heads, padding, lora } = options;
+  const dim = x.shape[2] as number;
+  const project = (name: string): tf.Tensor => applyLinear(parameters[name] as TensorTree, x, lora);
+  const query = splitHeads(tf.mul(project('query'), (dim / heads) ** -0.5), heads);
+  const key = splitHeads(project('key'), heads);
+  const value = splitHeads(project('value'), heads);
+  const products = tf.matMul(query, key, false, true); // → [batch, head, length, length]
+  const weights = tf.softmax(padding === undefined ? products : tf.add(products, padding));
+  const mixed = tf.matMul(weights, value); // → [batch, head, length, dim / heads]
+  const joined = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), x.shape);
+  return applyLinear(parameters['output'] as TensorTree, joined, lora);
+}
