@@ -128,6 +128,25 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
       await program.dispose();
     });
 
+    it('reads one leaf of the state by name', async () => {
+      const program = await engine.prepareStep(accumulate, zeroCounter);
+      await program.step({ x: hostTensor([1, 3], [2]) });
+      expect(await program.readLeaf('total')).toEqual(hostTensor([1, 3], [2]));
+      expect(numbers(await program.readLeaf('inner.steps'))).toEqual([1]);
+      await expect(program.readLeaf('inner')).rejects.toThrow(
+        /readLeaf expected one of the state's 2 leaves \(inner.steps, total\), received "inner"/,
+      );
+      await program.dispose();
+    });
+
+    it('takes the initial state as it is when the program is made', async () => {
+      const initial = { total: hostTensor([1, 2], [2]), inner: { steps: hostTensor([0], []) } };
+      const program = await engine.prepareStep(accumulate, initial);
+      initial.total.data.fill(9);
+      expect(numbers((await program.readState()).total)).toEqual([1, 2]);
+      await program.dispose();
+    });
+
     it('passes state through untouched, swapped or shared with an output', async () => {
       type Pair = { readonly a: tf.Tensor; readonly b: tf.Tensor };
       const swap = (state: Pair) => ({ state: { a: state.b, b: state.a }, outputs: { a: state.b } });

@@ -1,4 +1,4 @@
-import { flattenTree, ShapeMismatchError, type Tree } from '@drf/tensor';
+import { ConfigurationError, flattenTree, ShapeMismatchError, type Tree } from '@drf/tensor';
 
 interface Described {
   readonly shape: readonly number[];
@@ -28,4 +28,13 @@ export function assertSameLeaves(subject: string, expected: Tree<Described>, rec
       });
     }
   }
+}
+
+/** A state has no leaf of that name. */
+export function noLeaf(flatName: string, names: readonly string[]): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'StepProgram.readLeaf',
+    expected: `one of the state's ${names.length} leaves (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''})`,
+    received: `"${flatName}"`,
+  });
 }

@@ -62,11 +62,17 @@ export class Sessions {
       case 'profile':
         this.session(request.session).endProfiling();
         return {};
-      case 'write-state':
-        this.states.set(request.state, new State(request.tensors, request.smallest));
+      case 'make-state':
+        this.states.set(request.state, new State(request.leaves, request.smallest, request.memoryBytes));
         return {};
-      case 'read-state':
-        return { value: this.state(request.state).read() };
+      case 'write-leaf':
+        this.state(request.state).numbers(request.name).set(request.data, request.offset);
+        return {};
+      case 'read-leaf': {
+        const { name, offset, end } = request;
+        const data = this.state(request.state).numbers(name).slice(offset, end);
+        return { value: data, transfer: [/** @type {ArrayBuffer} */ (data.buffer)] };
+      }
       case 'drop-state':
         this.states.delete(request.state);
         return {};
@@ -119,8 +125,8 @@ export class Sessions {
     const plan = this.plans.get(number);
     if (plan === undefined) return undefined;
     let loops = this.loops.get(number);
-    // a state that was written anew has a memory of its own
-    if (loops?.state !== state) this.loops.set(number, (loops = new Loops(plan, state)));
+    // another plan may have moved the state's arrays
+    if (!loops?.fits(state)) this.loops.set(number, (loops = new Loops(plan, state)));
     return loops;
   }
 

@@ -1,111 +1,112 @@
 // @ts-check
 import * as ort from 'onnxruntime-node';
+import { Memories, sizeOf } from './memories.js';
 
 /**
- * @typedef {import('./sessions.js').NamedTensor} NamedTensor
- * @typedef {{ shape: number[], dtype: 'float32' | 'int32', front: ArrayLike<number> | number, back: any }} Slot
+ * @typedef {import('./memories.js').Place} Place
+ * @typedef {{ name: string, shape: number[], dtype: 'float32' | 'int32' }} Leaf
  */
 
-const PAGE = 65536;
-const VECTOR = 16;
-
-/** Bytes of so many floats, up to a whole vector. @param {number} size */
-function padded(size) {
-  return Math.ceil((size * 4) / VECTOR) * VECTOR;
+/** A name from its last part to its first. @param {string} name */
+function backwards(name) {
+  return name.split('.').reverse().join('.');
 }
 
 /**
- * A step's state. Large float tensors lie in one WebAssembly memory, where loops overwrite them in place; the runtime
+ * A step's state. Large float tensors lie in WebAssembly memories, where loops overwrite them in place; the runtime
  * reads them there without a copy. The others have two buffers that are used in turn, one read and one written by the
  * session, so that nothing is allocated from step to step and a step that fails leaves the state as it was.
  */
 export class State {
-  /** @param {NamedTensor[]} tensors @param {number} smallest floats from this size on lie in the memory */
-  constructor(tensors, smallest) {
-    /** @type {Map<string, { shape: readonly number[], offset: number, size: number }>} */
+  /**
+   * All zeros at first.
+   * @param {Leaf[]} leaves
+   * @param {number} smallest floats from this size on lie in memories
+   * @param {number} memoryBytes of state in one memory
+   */
+  constructor(leaves, smallest, memoryBytes) {
+    this.memories = new Memories(memoryBytes);
+    /** @type {Map<string, Place>} */
     this.large = new Map();
     /** @type {Map<string, { front: ort.Tensor, back: ort.Tensor }>} */
     this.small = new Map();
-    this.names = tensors.map(({ name }) => name);
-    let end = 0;
-    for (const { name, shape, data } of tensors) {
-      if (!(data instanceof Float32Array) || data.length < smallest) continue;
-      this.large.set(name, { shape, offset: end, size: data.length });
-      end += padded(data.length);
+    /** Grows when an array moves, which makes places of scratch void. */
+    this.version = 0;
+    /** @type {Leaf[]} */
+    const large = [];
+    for (const leaf of leaves) {
+      const size = sizeOf(leaf.shape);
+      if (leaf.dtype === 'float32' && size >= smallest) large.push(leaf);
+      else this.small.set(leaf.name, { front: blank(leaf, size), back: blank(leaf, size) });
     }
-    this.scratchStart = end;
-    this.memory = new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) });
-    for (const tensor of tensors) this.place(tensor);
+    // a parameter and its moments have names that end alike; side by side they are likely to share a memory
+    large.sort((a, b) => (backwards(a.name) < backwards(b.name) ? -1 : 1));
+    for (const { name, shape } of large) {
+      this.large.set(name, this.memories.put(shape, this.memories.withRoom(sizeOf(shape))));
+    }
+    this.memories.commit();
   }
 
-  /** @param {NamedTensor} tensor */
-  place({ name, dtype, shape, data }) {
+  /** The numbers of a leaf as they lie here. @param {string} name @returns {Float32Array | Int32Array} */
+  numbers(name) {
     const place = this.large.get(name);
-    if (place !== undefined) return this.view(place).set(/** @type {Float32Array} */ (data));
-    const blank = data instanceof Float32Array ? new Float32Array(data.length) : new Int32Array(data.length);
-    const wrap = (/** @type {any} */ numbers) => new ort.Tensor(dtype, numbers, shape);
-    this.small.set(name, { front: wrap(data), back: wrap(blank) });
+    if (place !== undefined) return this.memories.view(place);
+    return /** @type {any} */ (this.small.get(name)?.front.data);
   }
 
-  /** @param {{ offset: number, size: number }} place */
-  view({ offset, size }) {
-    return new Float32Array(this.memory.buffer, offset, size);
-  }
-
-  /** Makes room behind the state for arrays between session and loops. @param {readonly (readonly [string, readonly number[]])[]} arrays */
-  scratch(arrays) {
-    let end = this.scratchStart;
-    const places = new Map(
-      arrays.map(([name, shape]) => {
-        const size = shape.reduce((product, each) => product * each, 1);
-        const place = { offset: end, size, shape };
-        end += padded(size);
-        return [name, place];
-      }),
-    );
-    const missing = end - this.memory.buffer.byteLength;
-    if (missing > 0) this.memory.grow(Math.ceil(missing / PAGE));
-    return places;
+  /** Moves arrays into one memory unless they lie in one. @param {readonly string[]} names */
+  together(names) {
+    const places = names.map((name) => /** @type {Place} */ (this.large.get(name)));
+    const home = places[0]?.memory;
+    if (places.every(({ memory }) => memory === home)) return;
+    const target = this.memories.withRoom(places.reduce((sum, { size }) => sum + size, 0));
+    const moved = places.map(({ shape }) => this.memories.put(shape, target));
+    this.memories.commit();
+    names.forEach((name, i) => {
+      const next = /** @type {Place} */ (moved[i]);
+      this.memories.view(next).set(this.memories.view(/** @type {Place} */ (places[i])));
+      this.large.set(name, next);
+    });
+    this.version++;
   }
 
   /** @param {readonly string[]} wanted */
   feeds(wanted) {
+    const names = new Set(wanted);
     /** @type {Record<string, ort.Tensor>} */
     const feeds = {};
-    for (const [name, place] of this.large)
-      feeds[`state.${name}`] = new ort.Tensor('float32', this.view(place), place.shape);
-    for (const [name, { front }] of this.small) feeds[`state.${name}`] = front;
-    return Object.fromEntries(Object.entries(feeds).filter(([name]) => wanted.includes(name)));
+    for (const [name, place] of this.large) {
+      if (names.has(`state.${name}`))
+        feeds[`state.${name}`] = new ort.Tensor('float32', this.memories.view(place), place.shape);
+    }
+    for (const [name, { front }] of this.small) if (names.has(`state.${name}`)) feeds[`state.${name}`] = front;
+    return feeds;
   }
 
   /** Where the session writes the small tensors; it makes its own arrays for large ones that no loop writes. */
   /** @param {readonly string[]} wanted */
   fetches(wanted) {
+    const names = new Set(wanted);
     /** @type {Record<string, ort.Tensor | null>} */
     const fetches = {};
-    for (const name of this.large.keys()) fetches[`next.${name}`] = null;
-    for (const [name, { back }] of this.small) fetches[`next.${name}`] = back;
-    return Object.fromEntries(Object.entries(fetches).filter(([name]) => wanted.includes(name)));
+    for (const name of this.large.keys()) if (names.has(`next.${name}`)) fetches[`next.${name}`] = null;
+    for (const [name, { back }] of this.small) if (names.has(`next.${name}`)) fetches[`next.${name}`] = back;
+    return fetches;
   }
 
   /** The session has succeeded: what it wrote becomes the state; the rest stays as it is. @param {Record<string, ort.Tensor>} results */
   turn(results) {
-    for (const [name, { front, back }] of this.small) {
-      if (`next.${name}` in results) this.small.set(name, { front: back, back: front });
-    }
-    for (const [name, place] of this.large) {
+    for (const [name, { front, back }] of this.small)
+      if (results[`next.${name}`] !== undefined) this.small.set(name, { front: back, back: front });
+    for (const name of this.large.keys()) {
       const written = results[`next.${name}`];
-      if (written !== undefined) this.view(place).set(/** @type {Float32Array} */ (written.data));
+      if (written !== undefined) this.numbers(name).set(/** @type {Float32Array} */ (written.data));
     }
   }
+}
 
-  /** Copies, which the caller may keep. */
-  read() {
-    return this.names.map((name) => {
-      const place = this.large.get(name);
-      if (place !== undefined) return { name, shape: place.shape, dtype: 'float32', data: this.view(place).slice() };
-      const { dims, type, data } = /** @type {{ front: ort.Tensor }} */ (this.small.get(name)).front;
-      return { name, shape: [...dims], dtype: type, data: /** @type {Float32Array} */ (data).slice() };
-    });
-  }
+/** @param {Leaf} leaf @param {number} size */
+function blank({ dtype, shape }, size) {
+  const data = dtype === 'float32' ? new Float32Array(size) : new Int32Array(size);
+  return new ort.Tensor(dtype, /** @type {any} */ (data), shape);
 }

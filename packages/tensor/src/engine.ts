@@ -1,3 +1,4 @@
+import type { HostTensor } from './host.js';
 import type { Host, TensorTree } from './tree.js';
 
 /**
@@ -26,6 +27,8 @@ export interface StepProgram<State extends TensorTree, Inputs extends TensorTree
   step(inputs: Host<Inputs>): Promise<Host<Outputs>>;
   /** A copy of the state as it stands after the last step. */
   readState(): Promise<Host<State>>;
+  /** A copy of one leaf of the state, by flat name: for states too large to copy whole. @throws ConfigurationError when there is none. */
+  readLeaf(flatName: string): Promise<HostTensor>;
   writeState(state: Host<State>): Promise<void>;
   dispose(): Promise<void>;
 }

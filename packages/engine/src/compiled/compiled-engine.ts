@@ -26,7 +26,9 @@ class CompiledEngine implements Engine {
     step: PureStep<S, I, O>,
     initialState: Host<S>,
   ): Promise<StepProgram<S, I, O>> {
-    return this.programs.add(() => new CompiledStepProgram<S, I, O>(this.host, step, initialState));
+    const program = this.programs.add(() => new CompiledStepProgram<S, I, O>(this.host, step, initialState));
+    await program.ready.catch(() => undefined); // until then the caller's arrays are read; the first call reports it
+    return program;
   }
 
   async dispose(): Promise<void> {

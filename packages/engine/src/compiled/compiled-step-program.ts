@@ -1,26 +1,12 @@
-import type { Host, HostTree, PureStep, StepProgram, TensorTree } from '@drf/tensor';
-import { assertSameLeaves } from '../state-shapes.js';
+import type { Host, HostTensor, HostTree, PureStep, StepProgram, TensorTree } from '@drf/tensor';
+import { assertSameLeaves, noLeaf } from '../state-shapes.js';
 import { partition, SMALLEST_FUSED } from '../fused/partition.js';
 import { planOf } from '../fused/plan.js';
 import { trace, type TracedFunction } from '../trace/trace.js';
 import { Turns } from '../turns.js';
-import { fromNamed, toNamed, type NamedTensor, type SessionHost } from './session-host.js';
+import { fromNamed, toNamed, type NamedTensor, type SessionHost, type StateLeaf } from './session-host.js';
 import { structureOf, TraceCache, type Compiled, type Recorded } from './trace-cache.js';
 import { inputLeaves, subtree } from './trees.js';
-
-/** WebAssembly addresses 4 GiB, where the state and at most one gradient for a third of it must find room. */
-const LARGEST_FUSED_STATE = 2.5 * 2 ** 30;
-
-/**
- * The function without the state's tensors that it returns as they came: they stay where they are, so that what a step
- * only reads (frozen parameters, a whole state in a step that predicts) is never copied.
- */
-function withoutUnchanged(traced: TracedFunction): TracedFunction {
-  const changed = [...traced.outputs].filter(
-    ([name, value]) => !name.startsWith('next.') || traced.inputs.get(name.replace('next.', 'state.')) !== value,
-  );
-  return changed.length === 0 ? traced : { ...traced, outputs: new Map(changed) }; // a graph needs an output
-}
 
 /** A step whose state stays in the worker thread. */
 export class CompiledStepProgram<
@@ -33,8 +19,9 @@ export class CompiledStepProgram<
   private readonly stateNumber: number;
   /** Shapes and types only matter; the numbers are the worker's. */
   private readonly example: Host<S>;
-  private readonly ready: Promise<void>;
-  private readonly fused: boolean;
+  private readonly leaves: readonly StateLeaf[];
+  /** Settles once the initial state is in the worker; the first call reports a failure. */
+  readonly ready: Promise<void>;
 
   constructor(
     private readonly host: SessionHost,
@@ -43,12 +30,14 @@ export class CompiledStepProgram<
   ) {
     this.cache = new TraceCache(host);
     this.stateNumber = host.newState();
-    this.example = initialState;
     const tensors = toNamed(initialState as HostTree, '');
-    const bytes = tensors.reduce((sum, { data }) => sum + data.byteLength, 0);
-    this.fused = bytes <= LARGEST_FUSED_STATE;
-    this.ready = this.write(tensors);
-    this.ready.catch(() => undefined); // the first call reports it
+    this.leaves = tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
+    this.example = fromNamed(
+      this.leaves.map((leaf) => ({ ...leaf, data: new Float32Array(0) })),
+      '',
+    ) as Host<S>;
+    this.ready = this.begin(tensors);
+    this.ready.catch(() => undefined);
   }
 
   step(inputs: Host<I>): Promise<Host<O>> {
@@ -67,7 +56,23 @@ export class CompiledStepProgram<
   readState(): Promise<Host<S>> {
     return this.turns.take(async () => {
       await this.ready;
-      return fromNamed(await this.host.readState(this.stateNumber), '') as Host<S>;
+      const tensors: NamedTensor[] = [];
+      for (const leaf of this.leaves) tensors.push(await this.host.readLeaf(this.stateNumber, leaf));
+      return fromNamed(tensors, '') as Host<S>;
+    });
+  }
+
+  readLeaf(flatName: string): Promise<HostTensor> {
+    return this.turns.take(async () => {
+      const leaf = this.leaves.find(({ name }) => name === flatName);
+      if (leaf === undefined)
+        throw noLeaf(
+          flatName,
+          this.leaves.map(({ name }) => name),
+        );
+      await this.ready;
+      const { shape, dtype, data } = await this.host.readLeaf(this.stateNumber, leaf);
+      return { shape, dtype, data };
     });
   }
 
@@ -75,7 +80,7 @@ export class CompiledStepProgram<
     return this.turns.take(async () => {
       assertSameLeaves('StepProgram.writeState', this.example as HostTree, state as HostTree);
       await this.ready;
-      await this.write(toNamed(state as HostTree, ''));
+      for (const leaf of toNamed(state as HostTree, '')) await this.host.writeLeaf(this.stateNumber, leaf, 'numbers');
     });
   }
 
@@ -92,15 +97,14 @@ export class CompiledStepProgram<
     await this.host.dropState(this.stateNumber);
   }
 
-  private write(tensors: readonly NamedTensor[]): Promise<void> {
-    return this.host.writeState(this.stateNumber, tensors, this.fused ? SMALLEST_FUSED : Infinity);
+  private async begin(tensors: readonly NamedTensor[]): Promise<void> {
+    await this.host.makeState(this.stateNumber, this.leaves, SMALLEST_FUSED);
+    for (const tensor of tensors) await this.host.writeLeaf(this.stateNumber, tensor, 'zeros');
   }
 
   private record(inputs: Host<I>): Recorded {
-    const traced = withoutUnchanged(this.trace(inputs));
-    if (!this.fused) return { traced };
-    const { loops, traced: rest } = partition(traced);
-    return { traced: rest, plan: planOf(loops) };
+    const { loops, traced } = partition(this.trace(inputs));
+    return { traced, plan: planOf(loops) };
   }
 
   private trace(inputs: Host<I>): TracedFunction {

@@ -1,4 +1,4 @@
-import { flattenTree, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
+import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
 import { writeModel } from '../onnx/write.js';
 import type { FusedPlan } from '../fused/plan.js';
 import { assertProvider, sessionOptions, type CompileOptions } from '../session/options.js';
@@ -7,6 +7,20 @@ import type { TracedFunction } from '../trace/trace.js';
 
 /** A tensor on its way to or from the worker. */
 export type NamedTensor = HostTensor & { readonly name: string };
+
+/** A leaf of a state, its numbers aside. */
+export type StateLeaf = Pick<NamedTensor, 'name' | 'shape' | 'dtype'>;
+
+/** Numbers that travel in one message: 16 MiB. */
+const PIECE = 2 ** 22;
+
+/** State in one WebAssembly memory; gradients lie behind it, and 4 GiB is the end. */
+const DEFAULT_MEMORY_BYTES = 2 ** 30;
+
+/** Whether every number is 0 (not −0), bit for bit. */
+function isZero(data: HostTensor['data']): boolean {
+  return new Uint32Array(data.buffer, data.byteOffset, data.length).every((bits) => bits === 0);
+}
 
 /** A session in the worker: its number and what it returns. */
 export interface Session {
@@ -64,13 +78,34 @@ export class SessionHost {
     return this.nextNumber++;
   }
 
-  /** @param smallest size from which on floats lie where loops can overwrite them */
-  writeState(state: number, tensors: readonly NamedTensor[], smallest: number): Promise<void> {
-    return this.worker().ask({ kind: 'write-state', state, tensors, smallest });
+  /**
+   * Makes a state of zeros.
+   * @param smallest size from which on floats lie where loops can overwrite them
+   */
+  makeState(state: number, leaves: readonly StateLeaf[], smallest: number): Promise<void> {
+    const memoryBytes = this.options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
+    return this.worker().ask({ kind: 'make-state', state, leaves, smallest, memoryBytes });
   }
 
-  readState(state: number): Promise<NamedTensor[]> {
-    return this.worker().ask({ kind: 'read-state', state });
+  /** Writes numbers piece by piece, so that no second copy of a large tensor exists. @param over what is there */
+  async writeLeaf(state: number, { name, data }: NamedTensor, over: 'zeros' | 'numbers'): Promise<void> {
+    for (let offset = 0; offset < data.length; offset += PIECE) {
+      const piece = data.subarray(offset, offset + PIECE);
+      if (over === 'zeros' && isZero(piece)) continue; // memory that is never touched takes no room
+      const copy = piece.slice();
+      await this.worker().ask({ kind: 'write-leaf', state, name, offset, data: copy }, [copy.buffer as ArrayBuffer]);
+    }
+  }
+
+  /** Reads numbers piece by piece into an array of the caller's own. */
+  async readLeaf(state: number, { name, shape, dtype }: StateLeaf): Promise<NamedTensor> {
+    const size = sizeOf(shape);
+    const data = dtype === 'float32' ? new Float32Array(size) : new Int32Array(size);
+    for (let offset = 0; offset < size; offset += PIECE) {
+      const request = { kind: 'read-leaf', state, name, offset, end: offset + PIECE };
+      data.set(await this.worker().ask<typeof data>(request), offset);
+    }
+    return { name, shape, dtype, data };
   }
 
   dropState(state: number): Promise<void> {

@@ -1,6 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Host, PureStep, StepProgram, TensorTree } from '@drf/tensor';
-import { assertSameLeaves } from '../state-shapes.js';
+import {
+  flattenTree,
+  toHost,
+  type Host,
+  type HostTensor,
+  type PureStep,
+  type StepProgram,
+  type TensorTree,
+} from '@drf/tensor';
+import { assertSameLeaves, noLeaf } from '../state-shapes.js';
 import { Turns } from '../turns.js';
 import { withBackend } from './backend.js';
 import { disposeTree, downloadTree, uploadTree } from './tensors.js';
@@ -38,6 +46,15 @@ export class EagerStepProgram<S extends TensorTree, I extends TensorTree, O exte
 
   readState(): Promise<Host<S>> {
     return this.turns.take(() => downloadTree(this.state));
+  }
+
+  readLeaf(flatName: string): Promise<HostTensor> {
+    return this.turns.take(async () => {
+      const leaves = flattenTree<tf.Tensor>(this.state);
+      const leaf = leaves.get(flatName);
+      if (leaf === undefined) throw noLeaf(flatName, [...leaves.keys()]);
+      return toHost(leaf);
+    });
   }
 
   writeState(state: Host<S>): Promise<void> {

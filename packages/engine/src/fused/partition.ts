@@ -154,6 +154,14 @@ class LoopWriter {
   }
 }
 
+/** State that stays as it is (frozen parameters) is no output; a graph keeps one at least. */
+function dropUntouched({ inputs }: TracedFunction, outputs: Map<string, Value>): void {
+  for (const [name, value] of outputs) {
+    const same = name.startsWith('next.') && inputs.get(name.replace('next.', 'state.')) === value;
+    if (same && outputs.size > 1) outputs.delete(name);
+  }
+}
+
 /**
  * Takes the tail of a step off its graph: the element-wise arithmetic that turns a large state tensor into the next one
  * (an optimizer's update). A loop makes one pass over memory where the graph would make one an operation.
@@ -185,5 +193,6 @@ export function partition(traced: TracedFunction): Partition {
     const owned = new Set(results.map(({ name }) => name));
     return [new LoopWriter(members, stateNames, owned, request).write(results)];
   });
+  dropUntouched(traced, outputs);
   return { traced: { ...traced, outputs }, loops };
 }

@@ -13,6 +13,8 @@ export interface CompileOptions {
   readonly threads?: number;
   /** Whether idle threads wait by spinning: a little faster alone on the machine, much slower on a shared one. */
   readonly spinning?: boolean;
+  /** Bytes of a step's state in one WebAssembly memory, of which there are as many as it takes; default 1 GiB. */
+  readonly memoryBytes?: number;
   /** Where ONNX Runtime writes its profile by kernel, as the first part of a file name. */
   readonly profilePrefix?: string;
 }
