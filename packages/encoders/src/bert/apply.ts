@@ -4,8 +4,10 @@ import { applyAttention, paddingScores } from '../layers/attention.js';
 import { lookUp } from '../layers/embedding.js';
 import { applyNorm } from '../layers/norm.js';
 import {
+  applyLayers,
   applyMlp,
   transformerOutputs,
+  type Layer,
   type TransformerOptions,
   type TransformerOutputs,
 } from '../layers/transformer.js';
@@ -50,12 +52,12 @@ function applyLayer(
   config: BertConfig,
   parameters: TensorTree,
   x: tf.Tensor,
-  padding: tf.Tensor,
+  mask: tf.Tensor,
   { lora }: TransformerOptions,
 ): tf.Tensor {
   const { attention, attentionNorm, mlp, mlpNorm } = parameters as Record<string, TensorTree>;
   const { heads, normEpsilon, activation } = config;
-  const attended = tf.add(applyAttention(attention as TensorTree, x, { heads, padding, lora }), x);
+  const attended = tf.add(applyAttention(attention as TensorTree, x, { heads, padding: paddingScores(mask), lora }), x);
   const normed = applyNorm(attentionNorm as TensorTree, attended, normEpsilon);
   const mapped = tf.add(applyMlp(mlp as TensorTree, normed, activation, lora), normed);
   return applyNorm(mlpNorm as TensorTree, mapped, normEpsilon);
@@ -89,11 +91,9 @@ export function applyBert(
   options: TransformerOptions = {},
 ): TransformerOutputs {
   assertInputs(config, inputs);
-  const layers = parameters['layers'] as TensorTree;
-  const padding = paddingScores(inputs.mask);
-  let x = embed(config, parameters['embeddings'] as TensorTree, inputs);
-  for (let index = 0; index < config.layers; index++) {
-    x = applyLayer(config, layers[index] as TensorTree, x, padding, options);
-  }
+  const embedded = embed(config, parameters['embeddings'] as TensorTree, inputs);
+  const layer: Layer = (each, input, mask) => applyLayer(config, each, input, mask as tf.Tensor, options);
+  const mask = tf.cast(inputs.mask, 'int32'); // whole numbers get no gradient
+  const x = applyLayers(parameters['layers'] as TensorTree, config.layers, layer, embedded, mask, options);
   return transformerOutputs(x, parameters['pooler'] as TensorTree | undefined, 'tanh');
 }

@@ -7,12 +7,12 @@ import type { LoraOptions } from './lora.js';
 const PADDING_SCORE = -3.4028234663852886e38;
 
 /**
- * What is added to the scores so that nothing attends to padding: mask [batch, length] (1 token, 0 padding) →
+ * What is added to the scores so that nothing attends to padding: int32 mask [batch, length] (1 token, 0 padding) →
  * [batch, 1, 1, length]. A row without any token attends to all places alike, as in the reference implementation.
  */
 export function paddingScores(mask: tf.Tensor): tf.Tensor {
   const [batch, length] = mask.shape as [number, number];
-  return tf.reshape(tf.mul(tf.sub(1, mask), PADDING_SCORE), [batch, 1, 1, length]);
+  return tf.reshape(tf.mul(tf.sub(1, tf.cast(mask, 'float32')), PADDING_SCORE), [batch, 1, 1, length]);
 }
 
 /** [batch, length, dim] → [batch, head, length, dim / heads] */

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { named, type Features, type Named, type TensorTree } from '@drf/tensor';
+import { recompute } from '@drf/engine';
+import { flattenTree, named, unflattenTree, type Features, type Named, type TensorTree } from '@drf/tensor';
 import { activate, type ActivationName } from './activation.js';
 import { applyLinear } from './linear.js';
 import type { LoraOptions } from './lora.js';
@@ -13,6 +14,45 @@ export interface TransformerOutputs {
 export interface TransformerOptions {
   /** What low-rank updates were added with ({@link addLora}); needed where the parameters have some. */
   readonly lora?: LoraOptions;
+  /** Each layer's gradient computes the layer anew instead of keeping what it computed; default false. */
+  readonly recompute?: boolean;
+}
+
+/** One layer of a transformer: [batch, token, dim] → the same; `mask` as in {@link applyLayers}. */
+export type Layer = (parameters: TensorTree, x: tf.Tensor, mask: tf.Tensor | undefined) => tf.Tensor;
+
+/**
+ * Layers `0`, `1` and so on of a tree, one after the other.
+ * @param mask int32 [batch, token], 1 for a token and 0 for padding, where there is padding
+ */
+export function applyLayers(
+  layers: TensorTree,
+  count: number,
+  layer: Layer,
+  first: tf.Tensor,
+  mask: tf.Tensor | undefined,
+  options: TransformerOptions,
+): tf.Tensor {
+  let x = first;
+  for (let index = 0; index < count; index++) {
+    const parameters = layers[index] as TensorTree;
+    x = options.recompute === true ? recomputed(layer, parameters, x, mask) : layer(parameters, x, mask);
+  }
+  return x;
+}
+
+function recomputed(layer: Layer, parameters: TensorTree, x: tf.Tensor, mask: tf.Tensor | undefined): tf.Tensor {
+  const leaves = flattenTree(parameters);
+  const names = [...leaves.keys()];
+  const masks = mask === undefined ? [] : [mask];
+  return recompute(
+    ([given, ...others]) => {
+      const values = others.slice(masks.length);
+      const tree = unflattenTree(names.map((name, i) => [name, values[i] as tf.Tensor]));
+      return layer(tree, given as tf.Tensor, mask === undefined ? undefined : others[0]);
+    },
+    [x, ...masks, ...leaves.values()],
+  );
 }
 
 /** Up, activation, down: [batch, length, dim] → [batch, length, intermediate] → [batch, length, dim] */

@@ -4,8 +4,10 @@ import { applyAttention } from '../layers/attention.js';
 import { applyLinear } from '../layers/linear.js';
 import { applyNorm } from '../layers/norm.js';
 import {
+  applyLayers,
   applyMlp,
   transformerOutputs,
+  type Layer,
   type TransformerOptions,
   type TransformerOutputs,
 } from '../layers/transformer.js';
@@ -62,9 +64,9 @@ export function applyVit(
 ): TransformerOutputs {
   const { imageHeight, imageWidth, channels } = config;
   assertShape('applyVit, pixels,', pixels, ['*', imageHeight, imageWidth, channels], 'scale the images to the model');
-  const layers = parameters['layers'] as TensorTree;
-  let x = embed(config, parameters['embeddings'] as TensorTree, pixels);
-  for (let index = 0; index < config.layers; index++) x = applyLayer(config, layers[index] as TensorTree, x, options);
+  const embedded = embed(config, parameters['embeddings'] as TensorTree, pixels);
+  const layer: Layer = (each, input) => applyLayer(config, each, input, options);
+  const x = applyLayers(parameters['layers'] as TensorTree, config.layers, layer, embedded, undefined, options);
   const states = applyNorm(parameters['norm'] as TensorTree, x, config.normEpsilon);
   return transformerOutputs(states, parameters['pooler'] as TensorTree | undefined, config.poolerActivation);
 }
