@@ -6,3 +6,4 @@ import { pathToFileURL } from 'node:url';
 process.env.TS_NODE_TRANSPILE_ONLY ??= 'true';
 process.env.TS_NODE_PROJECT ??= new URL('../tsconfig.base.json', import.meta.url).pathname;
 register('ts-node/esm', pathToFileURL(import.meta.filename ?? import.meta.url));
+register('./export-patterns.mjs', import.meta.url);

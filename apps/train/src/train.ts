@@ -4,16 +4,19 @@ import type { RunFolder } from '@drf/experiment';
 import {
   createMethod,
   encodeRecords,
+  measureCalibration,
   measureFeatures,
   measureTokens,
   methodNeeds,
   methodShapes,
   openExperimentData,
   openExperimentDataset,
+  openRun,
   readVersions,
   reopenSplits,
   SPLIT_NAMES,
   startSession,
+  writeCalibration,
   writeTrainingReport,
   type EncodedRecords,
   type ExperimentConfig,
@@ -86,6 +89,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   try {
     const outcome = await trainer.fit();
     display.end();
+    if (outcome !== 'interrupted') await calibrate(options, session, trainPosts, valPosts);
     return { outcome, run: run.path, selected: trainer.selected, report: await writeTrainingReport(run, ledger) };
   } finally {
     display.end();
@@ -136,6 +140,23 @@ async function encodeSplits(
     });
   }
   return [trainPosts, await encode('val')];
+}
+
+/** What single posts will be compared with (`calibration.json`), of the checkpoint that is the run's result. */
+async function calibrate(
+  { run, display }: TrainOptions,
+  { engine }: Session,
+  train: EncodedRecords,
+  val: EncodedRecords,
+): Promise<void> {
+  const progress = display.job('Calibrating', 'posts');
+  try {
+    const result = await openRun(run.path);
+    const sources = { engine, run: result, train: train.set, val: val.set, onProgress: progress.update };
+    await writeCalibration(run, await measureCalibration(sources));
+  } finally {
+    progress.stop();
+  }
 }
 
 async function describeRun(

@@ -1,0 +1,153 @@
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
+import { once } from 'node:events';
+import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
+import { formatCsv } from '@drf/terminal';
+import type { OutputFormat } from './formats.js';
+import { flatCells, flatColumns, type FlatCell, type PredictionRow, type RejectedRow } from './prediction-row.js';
+import { isRejected, spooledRows } from './spool.js';
+
+/** Name of the side file with the rows that could not be judged. */
+export function rejectedPath(out: string): string {
+  return `${out}.rejected.jsonl`;
+}
+
+/** What a job gave. */
+export interface JobCounts {
+  readonly judged: number;
+  readonly rejected: number;
+  /** Judged posts by class. */
+  readonly labels: Readonly<Record<string, number>>;
+  readonly unfamiliar: number;
+}
+
+/** A file that gets rows, under a temporary name until it is whole. */
+interface RowWriter {
+  write(row: PredictionRow): Promise<void>;
+  end(): Promise<void>;
+}
+
+/**
+ * Turns a job's spooled rows into its output, row by row: predictions in the format of the output's ending, and the
+ * rows that could not be judged into a side file beside it, if there are any. Both appear whole or not at all.
+ */
+export async function finishOutput(out: string, format: OutputFormat, classes: readonly string[]): Promise<JobCounts> {
+  const temporary = { out: `${out}.temporary`, rejected: `${rejectedPath(out)}.temporary` };
+  const predictions = rowWriter(temporary.out, format, classes);
+  const side = new LineFile(temporary.rejected);
+  const labels: Record<string, number> = Object.fromEntries(classes.map((name) => [name, 0]));
+  const counts = { judged: 0, rejected: 0, unfamiliar: 0 };
+  for await (const row of spooledRows(out)) {
+    if (isRejected(row)) {
+      counts.rejected++;
+      await side.write(jsonLine(row));
+      continue;
+    }
+    counts.judged++;
+    counts.unfamiliar += row.unfamiliar === true ? 1 : 0;
+    labels[row.label] = (labels[row.label] ?? 0) + 1;
+    await predictions.write(row);
+  }
+  await predictions.end();
+  await side.end();
+  await rename(temporary.out, out);
+  if (counts.rejected > 0) await rename(temporary.rejected, rejectedPath(out));
+  else for (const path of [temporary.rejected, rejectedPath(out)]) await rm(path, { force: true });
+  return { ...counts, labels };
+}
+
+function jsonLine(row: PredictionRow | RejectedRow): string {
+  return `${JSON.stringify(row)}\n`;
+}
+
+function rowWriter(path: string, format: OutputFormat, classes: readonly string[]): RowWriter {
+  if (format === '.parquet') return new ParquetRows(path, classes);
+  const file = new LineFile(path);
+  if (format === '.jsonl') return { write: (row) => file.write(jsonLine(row)), end: () => file.end() };
+  const cells = (row: PredictionRow): (string | number)[] =>
+    flatCells(row, classes).map((cell) => (typeof cell === 'number' ? cell : String(cell ?? '')));
+  let head: readonly string[] | null = flatColumns(classes);
+  const take = (): string => {
+    const text = head === null ? '' : formatCsv(head, []);
+    head = null;
+    return text;
+  };
+  return {
+    write: (row) => file.write(take() + formatCsv(cells(row).map(String), [])),
+    end: async () => {
+      await file.write(take());
+      await file.end();
+    },
+  };
+}
+
+/** A text file that is written piece by piece, at the speed of the disk. */
+class LineFile {
+  private readonly stream: WriteStream;
+
+  constructor(path: string) {
+    this.stream = createWriteStream(path);
+    this.stream.on('error', () => undefined); // reported where it is written or ended
+  }
+
+  async write(text: string): Promise<void> {
+    if (this.stream.errored !== null) throw this.stream.errored;
+    if (!this.stream.write(text)) await once(this.stream, 'drain');
+  }
+
+  async end(): Promise<void> {
+    this.stream.end();
+    await finished(this.stream);
+  }
+}
+
+/** Rows of a row group: what is held in memory at once. */
+const GROUP_ROWS = 20_000;
+
+/** Parquet in row groups of bounded size; every column but row, id and label may be null. */
+class ParquetRows implements RowWriter {
+  private readonly writer: ParquetWriter;
+  private readonly schema: SchemaElement[];
+  private waiting: (readonly FlatCell[])[] = [];
+
+  constructor(
+    path: string,
+    private readonly classes: readonly string[],
+  ) {
+    const columns = flatColumns(classes).map(schemaOf);
+    this.schema = [{ name: 'root', num_children: columns.length }, ...columns];
+    this.writer = new ParquetWriter({ writer: fileWriter(path), schema: this.schema });
+  }
+
+  async write(row: PredictionRow): Promise<void> {
+    this.waiting.push(flatCells(row, this.classes));
+    if (this.waiting.length >= GROUP_ROWS) await this.flush();
+  }
+
+  async end(): Promise<void> {
+    await this.flush();
+    await this.writer.finish();
+  }
+
+  private async flush(): Promise<void> {
+    const rows = this.waiting;
+    this.waiting = [];
+    if (rows.length === 0) return;
+    const columnData = this.schema.slice(1).map(({ name }, column) => ({
+      name,
+      data: rows.map((row) => row[column] ?? null),
+    }));
+    await this.writer.write({ columnData, rowGroupSize: GROUP_ROWS });
+  }
+}
+
+function schemaOf(name: string): SchemaElement {
+  if (name === 'row') return { name, type: 'INT32', repetition_type: 'REQUIRED' };
+  if (name === 'id' || name === 'label') {
+    return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' };
+  }
+  if (name === 'recovered') return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' };
+  if (name === 'unfamiliar') return { name, type: 'BOOLEAN', repetition_type: 'OPTIONAL' };
+  return { name, type: 'DOUBLE', repetition_type: 'OPTIONAL' };
+}

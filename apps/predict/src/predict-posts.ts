@@ -1,0 +1,123 @@
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { countUnlabeledPosts, readUnlabeledPosts, type TextEncoding } from '@drf/datasets';
+import type { Judgment, PostContent } from '@drf/predict';
+import { ConfigurationError } from '@drf/tensor';
+import { outputFormat } from './formats.js';
+import { finishOutput, rejectedPath, type JobCounts } from './finish.js';
+import { removeSpool, Spool, type JobIdentity, type SpooledRow } from './spool.js';
+
+/** What judges: a {@link PostJudge}, or a stand-in of a test. */
+export interface JudgeOfPosts {
+  readonly classes: readonly string[];
+  readonly imageSize: number;
+  judge(post: PostContent): Promise<Judgment>;
+}
+
+export interface PredictOptions {
+  readonly judge: JudgeOfPosts;
+  /** Which run and checkpoint the judge is of. */
+  readonly model: { readonly run: string; readonly checkpoint: string };
+  /** A file of posts, or a folder of images and texts. */
+  readonly input: string;
+  /** Folder that a file's image paths are relative to; default that of the file. */
+  readonly root?: string;
+  readonly encoding?: TextEncoding;
+  /** Ends in `.jsonl`, `.csv` or `.parquet`. */
+  readonly out: string;
+  readonly resume: boolean;
+  readonly overwrite: boolean;
+  readonly onCounting?: () => void;
+  readonly onProgress?: (done: number, total: number) => void;
+  readonly onRejected?: (row: number, detail: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface PredictResult {
+  readonly outcome: 'finished' | 'interrupted';
+  /** Rows dealt with so far, those of earlier sessions included. */
+  readonly rows: number;
+  /** Only of a finished job. */
+  readonly counts: JobCounts | null;
+  readonly out: string;
+  /** The side file, if any row was rejected. */
+  readonly rejected: string | null;
+}
+
+/**
+ * Judges posts one after the other, with memory that does not grow with their number. Rows go to a spool beside the
+ * output and become the output at the end; an interruption or a crash leaves the spool, and `resume` goes on with it.
+ * @throws ConfigurationError for an output that exists, or an ending that is unknown; DataError when the input cannot
+ *   be opened
+ */
+export async function predictPosts(options: PredictOptions): Promise<PredictResult> {
+  const { judge, input, out, signal } = options;
+  const format = outputFormat(out);
+  if (options.overwrite) await removeSpool(out);
+  else if (await exists(out)) throw occupied(out);
+  const identity = await identityOf(options);
+  options.onCounting?.();
+  const total = await countUnlabeledPosts(input);
+  const spool = await Spool.open(out, identity, options);
+  let rows = spool.done;
+  try {
+    for await (const row of judged(options, spool.done)) {
+      await spool.add(row);
+      rows = row.row;
+      options.onProgress?.(rows, total);
+      if (signal?.aborted === true) break;
+    }
+  } finally {
+    await spool.close();
+  }
+  if (signal?.aborted === true && rows < total)
+    return { outcome: 'interrupted', rows, counts: null, out, rejected: null };
+  const counts = await finishOutput(out, format, judge.classes);
+  await removeSpool(out);
+  return { outcome: 'finished', rows, counts, out, rejected: counts.rejected > 0 ? rejectedPath(out) : null };
+}
+
+async function* judged(options: PredictOptions, skip: number): AsyncGenerator<SpooledRow> {
+  const { judge, input, root, encoding, onRejected } = options;
+  const decoding = {
+    width: judge.imageSize,
+    height: judge.imageSize,
+    fit: 'stretch',
+    maximumPixels: 100_000_000,
+  } as const;
+  for await (const result of readUnlabeledPosts(input, { root, encoding, decoding, skip })) {
+    const { row, id } = result;
+    if ('error' in result) {
+      const { reason, message: detail } = result.error;
+      onRejected?.(row, detail);
+      yield { row, id, reason, detail };
+    } else {
+      yield { row, id, ...(await judge.judge(result.post)) };
+    }
+  }
+}
+
+/** @throws DataError for an input that is not there */
+async function identityOf({ judge, model, input }: PredictOptions): Promise<JobIdentity> {
+  const stats = await stat(input).catch(() => undefined);
+  return {
+    ...model,
+    input: resolve(input),
+    inputBytes: stats?.size ?? 0,
+    inputModified: stats?.mtime.toISOString() ?? '',
+    classes: judge.classes,
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+function occupied(out: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: `--out ${out}`,
+    expected: 'a file that does not exist yet',
+    received: 'one that does',
+    remedy: 'choose another name, or replace it with --overwrite',
+  });
+}

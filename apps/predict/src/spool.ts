@@ -1,0 +1,153 @@
+import { createReadStream } from 'node:fs';
+import { open, rm, stat, truncate, type FileHandle } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { readJson, writeJsonAtomic } from '@drf/files';
+import { ConfigurationError, DataError } from '@drf/tensor';
+import type { PredictionRow, RejectedRow } from './prediction-row.js';
+
+/** What decides an output; a job is gone on with only where all of it is the same. */
+export interface JobIdentity {
+  /** Absolute path of the run, and the checkpoint used. */
+  readonly run: string;
+  readonly checkpoint: string;
+  readonly input: string;
+  readonly inputBytes: number;
+  readonly inputModified: string;
+  readonly classes: readonly string[];
+}
+
+/** Names of what an unfinished job leaves beside its output. */
+export function spoolPaths(out: string) {
+  return { job: `${out}.partial.json`, rows: `${out}.partial.jsonl` };
+}
+
+/** A row of the input, dealt with. */
+export type SpooledRow = PredictionRow | RejectedRow;
+
+export function isRejected(row: SpooledRow): row is RejectedRow {
+  return 'reason' in row;
+}
+
+/** Rows are on disk after so many of them, and when the job ends in any way but a crash. */
+const ROWS_A_WRITE = 64;
+
+/**
+ * Where a job's rows go until all are there: JSON Lines in the order of the input that only grow, so that a crash loses
+ * at most the last rows, and `--resume` goes on behind the last whole one.
+ */
+export class Spool {
+  private waiting = '';
+  private waitingRows = 0;
+
+  private constructor(
+    private readonly out: string,
+    private readonly file: FileHandle,
+    /** Rows that earlier sessions have dealt with. */
+    readonly done: number,
+  ) {}
+
+  /**
+   * Starts a job's spool, or goes on with it.
+   * @throws ConfigurationError when an unfinished job is there, or `resume` finds none or another one
+   */
+  static async open(out: string, identity: JobIdentity, options: { readonly resume: boolean }): Promise<Spool> {
+    const paths = spoolPaths(out);
+    const exists = (await stat(paths.job).catch(() => undefined)) !== undefined;
+    if (options.resume) assertSameJob(paths.job, exists ? await readJson(paths.job) : undefined, identity);
+    else if (exists) throw unfinished(out);
+    else await writeJsonAtomic(paths.job, identity);
+    const done = options.resume ? await keepWholeLines(paths.rows) : 0;
+    return new Spool(out, await open(paths.rows, options.resume ? 'a' : 'w'), done);
+  }
+
+  async add(row: SpooledRow): Promise<void> {
+    this.waiting += `${JSON.stringify(row)}\n`;
+    if (++this.waitingRows >= ROWS_A_WRITE) await this.flush();
+  }
+
+  /** Writes what waits and closes the file, which stays for {@link Spool.open} with `resume`. */
+  async close(): Promise<void> {
+    await this.flush();
+    await this.file.close();
+  }
+
+  private async flush(): Promise<void> {
+    const text = this.waiting;
+    [this.waiting, this.waitingRows] = ['', 0];
+    await append(this.out, this.file, text);
+  }
+}
+
+/** Deletes a job's spool, after its rows became the output, or to start anew. */
+export async function removeSpool(out: string): Promise<void> {
+  for (const path of Object.values(spoolPaths(out))) await rm(path, { force: true });
+}
+
+async function append(out: string, file: FileHandle, text: string): Promise<void> {
+  if (text === '') return;
+  try {
+    await file.appendFile(text);
+  } catch (error) {
+    throw new DataError(
+      {
+        subject: `Writing beside ${out}`,
+        expected: 'a folder with room and permission',
+        received: (error as Error).message,
+        remedy: 'make room, then go on with --resume',
+      },
+      { cause: error },
+    );
+  }
+}
+
+/** Cuts off a last line that a crash left torn. @returns whole lines */
+async function keepWholeLines(path: string): Promise<number> {
+  if ((await stat(path).catch(() => undefined)) === undefined) return 0;
+  let [lines, whole, at] = [0, 0, 0];
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, end + 1)) {
+      lines++;
+      whole = at + end + 1;
+    }
+    at += chunk.length;
+  }
+  await truncate(path, whole);
+  return lines;
+}
+
+/** A job's rows, one at a time. */
+export async function* spooledRows(out: string): AsyncGenerator<SpooledRow> {
+  const lines = createInterface({ input: createReadStream(spoolPaths(out).rows, 'utf8'), crlfDelay: Infinity });
+  for await (const line of lines) if (line !== '') yield JSON.parse(line) as SpooledRow;
+}
+
+function assertSameJob(path: string, found: unknown, identity: JobIdentity): void {
+  if (found === undefined) {
+    throw new ConfigurationError({
+      subject: '--resume',
+      expected: `an unfinished job at ${path}`,
+      received: 'none',
+      remedy: 'leave --resume out to start one',
+    });
+  }
+  const other = Object.entries(identity).find(
+    ([name, value]) => JSON.stringify((found as Record<string, unknown>)[name]) !== JSON.stringify(value),
+  );
+  if (other === undefined) return;
+  const [name, value] = other;
+  throw new ConfigurationError({
+    subject: `--resume, ${name},`,
+    expected: `what the unfinished job has: ${JSON.stringify((found as Record<string, unknown>)[name])}`,
+    received: JSON.stringify(value),
+    remedy: 'name the same run and an unchanged input, or start anew with --overwrite',
+  });
+}
+
+function unfinished(out: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: `--out ${out}`,
+    expected: 'no unfinished job',
+    received: `one at ${spoolPaths(out).job}`,
+    remedy: 'go on with it by --resume, or start anew with --overwrite',
+  });
+}

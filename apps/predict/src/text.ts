@@ -1,0 +1,34 @@
+import { PAIRS } from '@drf/fusion';
+import type { Judgment } from '@drf/predict';
+import { MODALITIES } from '@drf/tensor';
+import { formatTable, percent } from '@drf/terminal';
+import type { JobCounts } from './finish.js';
+
+/** A judgment for a person. */
+export function judgmentText(judgment: Judgment): string {
+  const { label, probabilities, quality, pairWeights, recovered, unfamiliar } = judgment;
+  const classes = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
+  const lines = [`Label: ${label}`, '', formatTable(['class', 'probability, %'], classes.map(([name, p]) => [name, percent(p)]))]; // prettier-ignore
+  const known = MODALITIES.filter((modality) => quality[modality] !== null);
+  if (known.length > 0) {
+    lines.push('', 'Quality, as the share of training posts that lie farther from the usual:');
+    lines.push(...known.map((modality) => `  ${modality}: ${percent(quality[modality] as number)} %`));
+  }
+  if (pairWeights !== null) {
+    const named = PAIRS.map((pair) => `${pair} ${percent(pairWeights[pair])} %`);
+    lines.push('', `Pairs in the verdict: ${named.join(', ')}`);
+  }
+  if (recovered !== null) lines.push('', `The ${recovered} was missing; what stands for it was recovered.`);
+  if (unfamiliar === true) lines.push('', 'Unlike the training posts: take this verdict with care.');
+  return lines.join('\n');
+}
+
+/** A finished job for a person. */
+export function countsText({ judged, rejected, labels, unfamiliar }: JobCounts): string {
+  const share = (count: number): string => percent(judged === 0 ? 0 : count / judged);
+  const table = formatTable(['label', 'posts', '%'], Object.entries(labels).map(([name, count]) => [name, count, share(count)])); // prettier-ignore
+  const notes = [`${judged} posts judged`];
+  if (unfamiliar > 0) notes.push(`${unfamiliar} of them unlike the training posts`);
+  if (rejected > 0) notes.push(`${rejected} rows could not be judged`);
+  return `${table}\n${notes.join('; ')}.`;
+}

@@ -1,0 +1,58 @@
+import { shareBelow, type Calibration } from '@drf/experiment';
+import { PAIRS, type PairName } from '@drf/fusion';
+import { applyTemperature, argMax } from '@drf/metrics';
+import { MODALITIES, type Modality } from '@drf/tensor';
+import type { Judgment, PairWeights, PostContent } from './judgment.js';
+
+/** Outputs of the model for one post, as numbers. */
+export interface RawVerdict {
+  /** [classes] */
+  readonly probabilities: ArrayLike<number>;
+  /** Log relative density of the image and the text; null for methods that have none. */
+  readonly logDensity: Readonly<Record<Modality, number>> | null;
+  /** [pair]: all three, or the filled original pair alone; null for methods without pairs. */
+  readonly pairWeights: ArrayLike<number> | null;
+}
+
+/** Below this share of the training posts, a modality counts as unlike them. */
+const UNFAMILIAR_SHARE = 1 / 200;
+
+/** Turns numbers into what a person can use. */
+export function describeVerdict(
+  raw: RawVerdict,
+  { image, text }: PostContent,
+  classes: readonly string[],
+  calibration: Calibration | null,
+): Judgment {
+  const probabilities = applyTemperature(raw.probabilities, calibration?.temperature?.temperature ?? 1);
+  const present: Readonly<Record<Modality, boolean>> = { image: image !== null, text: text !== null };
+  const quality = { image: qualityOf('image'), text: qualityOf('text') };
+  const known = MODALITIES.map((modality) => quality[modality]).filter((share) => share !== null);
+  const pairWeights = raw.pairWeights === null ? null : sharesOf(raw.pairWeights);
+  const missing = MODALITIES.find((modality) => !present[modality]) ?? null;
+  return {
+    label: classes[argMax(probabilities)] as string,
+    probabilities: Object.fromEntries(classes.map((name, i) => [name, probabilities[i] as number])),
+    quality,
+    pairWeights,
+    recovered: pairWeights === null ? null : missing,
+    unfamiliar: known.length === 0 ? null : known.some((share) => share < UNFAMILIAR_SHARE),
+  };
+
+  function qualityOf(modality: Modality): number | null {
+    const quantiles = calibration?.quality?.[modality] ?? null;
+    if (raw.logDensity === null || quantiles === null || !present[modality]) return null;
+    return shareBelow(quantiles, raw.logDensity[modality]);
+  }
+}
+
+/** Literal densities do not sum to 1, and can all be 0 where nothing is near; then no pair counts more than another. */
+function sharesOf(weights: ArrayLike<number>): PairWeights {
+  const list = Array.from(weights);
+  const sum = list.reduce((a, b) => a + b, 0);
+  const share = (pair: number): number => {
+    if (pair >= list.length) return 0;
+    return sum > 0 ? (list[pair] as number) / sum : 1 / list.length;
+  };
+  return Object.fromEntries(PAIRS.map((name, pair) => [name, share(pair)])) as Record<PairName, number>;
+}

@@ -1,0 +1,2 @@
+export { PostJudge, type PostJudgeOptions } from './post-judge.js';
+export type { Judgment, PairWeights, PostContent } from './judgment.js';

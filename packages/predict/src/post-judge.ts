@@ -1,0 +1,178 @@
+import { basename } from 'node:path';
+import {
+  openRun,
+  readCalibration,
+  startSession,
+  type Calibration,
+  type OpenedRun,
+  type Session,
+} from '@drf/experiment';
+import type { BatchInputs, Prediction } from '@drf/model';
+import {
+  CheckpointError,
+  DataError,
+  hostTensor,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type Program,
+  type TensorTree,
+} from '@drf/tensor';
+import { describeVerdict, type RawVerdict } from './describe.js';
+import type { Judgment, PostContent } from './judgment.js';
+
+type HeadConstants = { readonly parameters: TensorTree; readonly memory: TensorTree };
+type HeadInputs = { readonly batch: BatchInputs };
+type HeadOutputs = { readonly probabilities: Prediction['probabilities']; readonly details: TensorTree };
+
+export interface PostJudgeOptions {
+  /** As `createEngine`; default `auto`. */
+  readonly engine?: string;
+  /** A checkpoint of the run; default its result. */
+  readonly checkpoint?: string;
+}
+
+/**
+ * A trained run that judges posts one by one. Each post goes through encoders and head alone, in shapes that depend on
+ * nothing but itself, so a verdict never depends on what else is judged, or on how many at once.
+ */
+export class PostJudge {
+  private turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly run: OpenedRun,
+    private readonly session: Session,
+    private readonly head: Program<HeadInputs, HeadOutputs>,
+    /** null for runs without one: probabilities then are the model's own, and quality is not known. */
+    readonly calibration: Calibration | null,
+  ) {}
+
+  /**
+   * @throws as `openRun` and `startSession`; CheckpointError when this installation's encoders are not those of the run
+   */
+  static async open(run: string, options: PostJudgeOptions = {}): Promise<PostJudge> {
+    const opened = await openRun(run, options.checkpoint);
+    const { config } = opened.description;
+    const session = await startSession({ encoders: config.encoders, engine: options.engine ?? 'auto' });
+    try {
+      assertEncoders(opened, session);
+      const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
+        ({ parameters, memory }, { batch }) => {
+          const { probabilities, details } = opened.method.predict(parameters, batch, memory);
+          return { probabilities, details: chosenDetails(details) };
+        },
+        { parameters: opened.parameters, memory: opened.memory } as unknown as Host<HeadConstants>,
+      );
+      const calibration = await readCalibration(opened.folder, basename(opened.checkpoint));
+      return new PostJudge(opened, session, head, calibration);
+    } catch (error) {
+      await session.dispose();
+      throw error;
+    }
+  }
+
+  /** Class names in the order of training. */
+  get classes(): readonly string[] {
+    return this.run.description.classes;
+  }
+
+  /** The run's folder and the checkpoint's file name. */
+  get source(): { readonly run: string; readonly checkpoint: string } {
+    return { run: this.run.folder.path, checkpoint: basename(this.run.checkpoint) };
+  }
+
+  /** Side in pixels at which the run's images were decoded; give images of this size. */
+  get imageSize(): number {
+    return this.run.description.config.dataset.imageSize;
+  }
+
+  /** Name of the engine that computes. */
+  get engine(): string {
+    return this.session.engine.name;
+  }
+
+  /**
+   * Judges a post. Calls may overlap; they are answered in their order.
+   * @throws DataError when image and text are both missing
+   */
+  judge(post: PostContent): Promise<Judgment> {
+    if (post.image === null && (post.text === null || post.text.trim() === '')) return Promise.reject(bothMissing());
+    const mine = this.turn.then(() => this.compute(post));
+    this.turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async dispose(): Promise<void> {
+    await this.turn;
+    await this.head.dispose();
+    await this.session.dispose();
+  }
+
+  private async compute(post: PostContent): Promise<Judgment> {
+    const text = post.text === null || post.text.trim() === '' ? null : post.text;
+    const batch = await this.encode({ image: post.image, text });
+    const outputs = await this.head.run({ batch } as Host<HeadInputs>);
+    const raw = rawVerdict(outputs as unknown as HostTree);
+    const ready = (this.run.memory['ready'] as HostTensor | undefined)?.data[0] !== 0;
+    return describeVerdict(
+      ready ? raw : { ...raw, logDensity: null },
+      { image: post.image, text },
+      this.classes,
+      this.calibration,
+    );
+  }
+
+  private async encode({ image, text }: PostContent): Promise<Host<BatchInputs>> {
+    const { session } = this;
+    const features = {
+      image: image === null ? zeros(session.image.outputDim) : await session.image.encode([image]),
+      text: text === null ? zeros(session.text.outputDim) : await session.text.encode([text]),
+      imageAvailable: hostTensor([image === null ? 0 : 1], [1]),
+      textAvailable: hostTensor([text === null ? 0 : 1], [1]),
+    };
+    return features as unknown as Host<BatchInputs>;
+  }
+}
+
+function zeros(dim: number): HostTensor {
+  return hostTensor(new Float32Array(dim), [1, dim]);
+}
+
+/** Weights and the densities of the post's own features, where the method has them. */
+function chosenDetails({ weights, logDensity }: TensorTree): TensorTree {
+  const { image, text } = (logDensity ?? {}) as TensorTree;
+  return {
+    ...(weights === undefined ? {} : { weights }),
+    ...(image === undefined || text === undefined ? {} : { image, text }),
+  };
+}
+
+function rawVerdict({ probabilities, details }: HostTree): RawVerdict {
+  const { weights, image, text } = (details ?? {}) as { readonly [name: string]: HostTensor | undefined };
+  const only = (tensor: HostTensor): number => tensor.data[0] as number;
+  return {
+    probabilities: (probabilities as HostTensor).data,
+    logDensity: image === undefined || text === undefined ? null : { image: only(image), text: only(text) },
+    pairWeights: weights?.data ?? null,
+  };
+}
+
+function assertEncoders({ description, folder }: OpenedRun, { image, text }: Session): void {
+  const { encoders } = description;
+  if (encoders.image === image.id && encoders.text === text.id) return;
+  throw new CheckpointError({
+    subject: `Run ${folder.path}`,
+    expected: `the encoders that it was trained with: ${encoders.image} and ${encoders.text}`,
+    received: `${image.id} and ${text.id}`,
+    remedy: 'install the versions of then, or train again',
+  });
+}
+
+function bothMissing(): DataError {
+  return new DataError({
+    subject: 'The post',
+    expected: 'text or an image, or both',
+    received: 'neither',
+    remedy: 'give one of them',
+  });
+}
