@@ -7,9 +7,11 @@ import {
   type OpenedRun,
   type Session,
 } from '@drf/experiment';
+import { fillMissing } from '@drf/disruption';
 import type { BatchInputs, Prediction } from '@drf/model';
 import {
   CheckpointError,
+  ConfigurationError,
   DataError,
   hostTensor,
   type Host,
@@ -52,23 +54,33 @@ export class PostJudge {
    */
   static async open(run: string, options: PostJudgeOptions = {}): Promise<PostJudge> {
     const opened = await openRun(run, options.checkpoint);
-    const { config } = opened.description;
-    const session = await startSession({ encoders: config.encoders, engine: options.engine ?? 'auto' });
+    const { encoders } = opened.description.config;
+    const session = await startSession({ encoders, engine: options.engine ?? 'auto' });
     try {
-      assertEncoders(opened, session);
-      const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
-        ({ parameters, memory }, { batch }) => {
-          const { probabilities, details } = opened.method.predict(parameters, batch, memory);
-          return { probabilities, details: chosenDetails(details) };
-        },
-        { parameters: opened.parameters, memory: opened.memory } as unknown as Host<HeadConstants>,
-      );
       const calibration = await readCalibration(opened.folder, basename(opened.checkpoint));
-      return new PostJudge(opened, session, head, calibration);
+      return await PostJudge.of(opened, session, calibration);
     } catch (error) {
       await session.dispose();
       throw error;
     }
+  }
+
+  /**
+   * A judge from parts that the caller has opened; it takes the session over, and disposes of it in the end.
+   * @throws CheckpointError when the session's encoders are not those of the run; ConfigurationError for a method that
+   *   reads single tokens
+   */
+  static async of(run: OpenedRun, session: Session, calibration: Calibration | null): Promise<PostJudge> {
+    assertEncoders(run, session);
+    if (run.method.needs?.tokens === true) throw readsTokens(run);
+    const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
+      ({ parameters, memory }, { batch }) => {
+        const { probabilities, details } = run.method.predict(parameters, batch, memory);
+        return { probabilities, details: chosenDetails(details) };
+      },
+      { parameters: run.parameters, memory: run.memory } as unknown as Host<HeadConstants>,
+    );
+    return new PostJudge(run, session, head, calibration);
   }
 
   /** Class names in the order of training. */
@@ -122,15 +134,22 @@ export class PostJudge {
     );
   }
 
-  private async encode({ image, text }: PostContent): Promise<Host<BatchInputs>> {
+  private async encode(post: PostContent): Promise<Host<BatchInputs>> {
     const { session } = this;
+    const { image, text } = this.run.method.needs?.bothModalities === true ? this.filled(post) : post;
     const features = {
       image: image === null ? zeros(session.image.outputDim) : await session.image.encode([image]),
       text: text === null ? zeros(session.text.outputDim) : await session.text.encode([text]),
-      imageAvailable: hostTensor([image === null ? 0 : 1], [1]),
-      textAvailable: hostTensor([text === null ? 0 : 1], [1]),
+      imageAvailable: hostTensor([post.image === null ? 0 : 1], [1]),
+      textAvailable: hostTensor([post.text === null ? 0 : 1], [1]),
     };
     return features as unknown as Host<BatchInputs>;
+  }
+
+  /** For methods that cannot take a missing modality: a black image or a text of one mask stands in. */
+  private filled({ image, text }: PostContent): PostContent {
+    const size = { width: this.imageSize, height: this.imageSize };
+    return fillMissing({ id: '', label: 0, image, text }, size, this.session.text.maskToken);
   }
 }
 
@@ -165,6 +184,15 @@ function assertEncoders({ description, folder }: OpenedRun, { image, text }: Ses
     expected: `the encoders that it was trained with: ${encoders.image} and ${encoders.text}`,
     received: `${image.id} and ${text.id}`,
     remedy: 'install the versions of then, or train again',
+  });
+}
+
+function readsTokens({ description }: OpenedRun): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'PostJudge',
+    expected: 'a run whose method judges whole images and texts',
+    received: `method ${description.config.method}, which reads single tokens`,
+    remedy: 'judge with a run of drf or concatenation; pnpm eval judges runs of every method',
   });
 }
 

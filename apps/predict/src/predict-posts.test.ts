@@ -1,0 +1,140 @@
+import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Judgment, PostContent } from '@drf/predict';
+import { predictPosts, type PredictOptions } from './predict-posts.js';
+
+let folder: string;
+beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'drf-predict-'))));
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+function verdict({ text }: PostContent): Judgment {
+  const length = (text ?? '').length;
+  const positive = 1 / (1 + length);
+  return {
+    label: positive > 0.1 ? 'positive' : 'negative',
+    probabilities: { positive, negative: 1 - positive },
+    quality: { image: null, text: text === null ? null : 0.25 },
+    pairWeights: null,
+    recovered: text === null ? 'text' : null,
+    unfamiliar: text === null ? null : length > 15,
+  };
+}
+
+const judge = {
+  classes: ['positive', 'negative'],
+  imageSize: 4,
+  judge: (post: PostContent) => Promise.resolve(verdict(post)),
+};
+
+const COUNT = 200;
+
+async function input(): Promise<string> {
+  const lines = Array.from({ length: COUNT }, (_, i) => {
+    if (i === 7) return '{"id":"seven"}'; // neither text nor image
+    if (i === 150) return 'not JSON';
+    return JSON.stringify({ id: `post ${i}`, text: 'x'.repeat(1 + (i % 20)) });
+  });
+  const path = join(folder, 'posts.jsonl');
+  await writeFile(path, `${lines.join('\n')}\n`);
+  return path;
+}
+
+async function run(options: Partial<PredictOptions> & { readonly out: string }) {
+  return predictPosts({
+    judge,
+    model: { run: '/runs/a', checkpoint: 'step-1.safetensors' },
+    input: join(folder, 'posts.jsonl'),
+    resume: false,
+    overwrite: false,
+    ...options,
+  });
+}
+
+const out = (name: string): string => join(folder, name);
+
+describe('predictPosts', () => {
+  it('judges every row, in order, and lists in a side file what could not be judged', async () => {
+    await input();
+    const result = await run({ out: out('a.jsonl') });
+    expect(result).toMatchObject({ outcome: 'finished', rows: COUNT, rejected: out('a.jsonl.rejected.jsonl') });
+    expect(result.counts).toEqual({
+      judged: 198,
+      rejected: 2,
+      unfamiliar: 50,
+      labels: { positive: 79, negative: 119 },
+    });
+    const rows = (await readFile(out('a.jsonl'), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as { row: number; id: string }); // prettier-ignore
+    expect(rows.map(({ row }) => row)).toEqual(Array.from({ length: COUNT }, (_, i) => i + 1).filter((row) => row !== 8 && row !== 151)); // prettier-ignore
+    expect(rows[0]).toEqual({ row: 1, id: 'post 0', ...verdict({ image: null, text: 'x' }) });
+    const rejected = (await readFile(out('a.jsonl.rejected.jsonl'), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as unknown); // prettier-ignore
+    expect(rejected).toEqual([
+      { row: 8, id: 'seven', reason: 'missing image and text', detail: expect.stringMatching(/^posts.jsonl, line 8 expected text or an image/) },
+      { row: 151, id: 'posts.jsonl, line 151', reason: 'bad row', detail: expect.stringContaining('expected a JSON object') },
+    ]); // prettier-ignore
+    expect((await readdir(folder)).sort()).toEqual(['a.jsonl', 'a.jsonl.rejected.jsonl', 'posts.jsonl']);
+  });
+
+  it('gives the same output when it is interrupted, loses its last lines in a crash, and goes on', async () => {
+    await input();
+    await run({ out: out('whole.jsonl') });
+    const controller = new AbortController();
+    const stopped = await run({
+      out: out('parts.jsonl'),
+      signal: controller.signal,
+      onProgress: (done) => void (done === 90 && controller.abort()),
+    });
+    expect(stopped).toMatchObject({ outcome: 'interrupted', rows: 90, counts: null });
+    const spool = out('parts.jsonl.partial.jsonl');
+    const lines = (await readFile(spool, 'utf8')).split('\n');
+    await writeFile(spool, lines.slice(0, 70).join('\n')); // line 70 lost its end
+    await appendFile(spool, '');
+    const seen: number[] = [];
+    const resumed = await run({ out: out('parts.jsonl'), resume: true, onProgress: (done) => void seen.push(done) });
+    expect([resumed.outcome, seen[0], seen.at(-1)]).toEqual(['finished', 70, COUNT]);
+    expect(await readFile(out('parts.jsonl'), 'utf8')).toBe(await readFile(out('whole.jsonl'), 'utf8'));
+    expect(await readFile(out('parts.jsonl.rejected.jsonl'), 'utf8')).toBe(await readFile(out('whole.jsonl.rejected.jsonl'), 'utf8')); // prettier-ignore
+  });
+
+  it('writes CSV and Parquet with the same columns and numbers', async () => {
+    await input();
+    await run({ out: out('a.csv') });
+    await run({ out: out('a.parquet') });
+    const [head, first] = (await readFile(out('a.csv'), 'utf8')).split('\r\n');
+    expect(head).toBe(
+      'row,id,label,recovered,unfamiliar,quality_image,quality_text,weight_original,weight_imageAndRecoveredText,' +
+        'weight_recoveredImageAndText,probability_positive,probability_negative',
+    );
+    expect(first).toBe('1,post 0,positive,,false,,0.25,,,,0.5,0.5');
+    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(out('a.parquet')) });
+    expect(rows).toHaveLength(198);
+    expect(Object.keys(rows[0] as object).join(',')).toBe(head);
+    expect(rows[1]).toMatchObject({ row: 2, id: 'post 1', quality_image: null, quality_text: 0.25, unfamiliar: false });
+    expect(rows[1]?.['probability_positive']).toBe(1 / 3);
+  });
+
+  it('refuses an output that exists, an unfinished job, another job’s rest, and an unknown ending', async () => {
+    const path = await input();
+    await run({ out: out('a.jsonl') });
+    await expect(run({ out: out('a.jsonl') })).rejects.toThrow(/expected a file that does not exist yet, received one that does/); // prettier-ignore
+    await expect(run({ out: out('b.txt') })).rejects.toThrow(
+      /--out expected a file that ends in .jsonl, .csv, .parquet/,
+    );
+    await expect(run({ out: out('b.jsonl'), resume: true })).rejects.toThrow(/--resume expected an unfinished job at .*b.jsonl.partial.json, received none/); // prettier-ignore
+    const signal = AbortSignal.abort();
+    await run({ out: out('c.jsonl'), signal });
+    await expect(run({ out: out('c.jsonl') })).rejects.toThrow(/expected no unfinished job.*--resume, or start anew with --overwrite/); // prettier-ignore
+    const model = { run: '/runs/b', checkpoint: 'step-1.safetensors' };
+    await expect(run({ out: out('c.jsonl'), resume: true, model })).rejects.toThrow(/--resume, run, expected what the unfinished job has: "\/runs\/a", received "\/runs\/b"/); // prettier-ignore
+    await appendFile(path, '{"text":"one more"}\n');
+    await expect(run({ out: out('c.jsonl'), resume: true })).rejects.toThrow(/--resume, inputBytes, expected/);
+    expect((await run({ out: out('c.jsonl'), overwrite: true })).counts?.judged).toBe(199);
+  });
+
+  it('says that there is no input, before it makes anything', async () => {
+    await expect(run({ out: out('a.jsonl'), input: out('none.csv') })).rejects.toThrow(/Opening .*none.csv expected a file of posts/); // prettier-ignore
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
