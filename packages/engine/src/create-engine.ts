@@ -2,7 +2,7 @@ import { ConfigurationError, UnavailableError, type Engine } from '@drf/tensor';
 import { createCompiledEngine } from './compiled/compiled-engine.js';
 import { startBackend } from './eager/backend.js';
 import { createEagerEngine } from './eager/eager-engine.js';
-import { nativeUsesGpu } from './eager/native.js';
+import { nativeMayUseGpu, nativeUsesGpu } from './native/load.js';
 
 /** What `--engine` accepts. */
 export const ENGINE_NAMES = ['auto', 'compiled', 'eager:tensorflow', 'eager:wasm', 'eager:cpu'] as const;
@@ -13,6 +13,7 @@ function isEngineName(name: string): name is EngineName {
 }
 
 async function nativeGpuWorks(): Promise<boolean> {
+  if (!nativeMayUseGpu()) return false;
   try {
     await startBackend('tensorflow');
     return nativeUsesGpu();
@@ -47,4 +48,18 @@ export async function createEngine(name = 'auto'): Promise<Engine> {
   if (name === 'compiled') return createCompiledEngine();
   if (name !== 'auto') return createEagerEngine(name.slice('eager:'.length));
   return (await nativeGpuWorks()) ? createEagerEngine('tensorflow') : compiledOrWasm();
+}
+
+/**
+ * Why an engine does not work on this machine; nothing when it does. Starts it, which takes native TensorFlow about a
+ * second.
+ */
+export async function whyUnavailable(name: EngineName): Promise<string | undefined> {
+  try {
+    await (await createEngine(name)).dispose();
+    return undefined;
+  } catch (error) {
+    if (error instanceof UnavailableError) return error.message;
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, UnavailableError } from '@drf/tensor';
-import { loadNativeTensorFlow } from './native.js';
+import { loadNativeTensorFlow } from '../native/load.js';
 import { registerWasmKernels } from './wasm-kernels.js';
 
 /** Backends that this package knows how to load; others must have been registered with tfjs by the caller. */
@@ -50,8 +50,8 @@ async function startQuietly(name: string): Promise<void> {
  * @throws ConfigurationError when tfjs has no such backend; UnavailableError when it does not start.
  */
 export async function startBackend(name: string): Promise<void> {
+  const before = tf.getBackend(); // before anything loads: a package of its own may make its backend current
   await register(name);
-  const before = tf.getBackend();
   await startQuietly(name);
   silenceBanner();
   if (before) useBackend(before);

@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { hostTensor, type Engine } from '@drf/tensor';
+import { createEngine, productRate } from './index.js';
+
+describe('productRate', () => {
+  it('measures an engine that computes rightly', async () => {
+    const engine = await createEngine('eager:wasm');
+    expect(await productRate(engine)).toBeGreaterThan(0.01);
+    await engine.dispose();
+  });
+
+  it('refuses one that does not', async () => {
+    const program = { run: async () => ({ corner: hostTensor([NaN], [1, 1]) }), dispose: async () => undefined };
+    const engine = { name: 'abacus', prepare: async () => program } as unknown as Engine;
+    await expect(productRate(engine)).rejects.toThrow(
+      /Engine abacus, a product of matrices, expected 0.005\d+, received NaN; choose another engine/,
+    );
+  });
+});
