@@ -65,18 +65,20 @@ export type DrfForward = {
   readonly logits: ClassScores;
 };
 
+/** Steps 1 and 3 of DRF, and the densities of step 5: what pairs are made of. */
+export type RecoveredBatch = Pick<DrfForward, 'features' | 'convertedQueues' | 'statistics' | 'densities'>;
+
 /**
- * Steps 1 and 3 to 6 of DRF: features, recovery, expansion, quality, fusion, logits.
+ * Features, their recovery, and each feature against the distribution of the modality that it stands for.
  * @param withQueues also convert the whole queues (for the distribution-based recovery loss); batch rows and queue
  *   rows then go through each converter in one pass
  */
-export function drfForward(
-  config: DrfConfig,
+export function recoverBatch(
   tree: TensorTree,
   batch: BatchInputs,
   memory: DrfMemoryInputs,
   withQueues: boolean,
-): DrfForward {
+): RecoveredBatch {
   const parameters = tree as DrfParameters;
   const image = projectFeatures(tree, 'image', batch.image, batch.imageAvailable);
   const text = projectFeatures(tree, 'text', batch.text, batch.textAvailable);
@@ -87,22 +89,33 @@ export function drfForward(
     image: distributionStatistics(memory.imageQueue, memory.imageRowWeights),
     text: distributionStatistics(memory.textQueue, memory.textRowWeights),
   };
-  const densities = logDensities(features, statistics);
-  const { pairs, weights } = weighPairs(config, features, densities, batch, memory);
-  const fusedPairs = applyFusion(parameters.fusion, pairs);
-  const fused = weightedSum(weights, fusedPairs);
   return {
     features,
     ...(toText.queue && toImage.queue
       ? { convertedQueues: { imageToText: toText.queue, textToImage: toImage.queue } }
       : {}),
     statistics,
-    densities,
-    weights,
-    fusedPairs,
-    fused,
-    logits: classify(parameters.classifier, fused),
+    densities: logDensities(features, statistics),
   };
+}
+
+/**
+ * Steps 1 and 3 to 6 of DRF: features, recovery, expansion, quality, fusion, logits.
+ * @param withQueues see {@link recoverBatch}
+ */
+export function drfForward(
+  config: DrfConfig,
+  tree: TensorTree,
+  batch: BatchInputs,
+  memory: DrfMemoryInputs,
+  withQueues: boolean,
+): DrfForward {
+  const parameters = tree as DrfParameters;
+  const recovered = recoverBatch(tree, batch, memory, withQueues);
+  const { pairs, weights } = weighPairs(config, recovered.features, recovered.densities, batch, memory);
+  const fusedPairs = applyFusion(parameters.fusion, pairs);
+  const fused = weightedSum(weights, fusedPairs);
+  return { ...recovered, weights, fusedPairs, fused, logits: classify(parameters.classifier, fused) };
 }
 
 /** C over batch rows and queue rows in one pass. [batch, dim], [capacity, dim] */
@@ -130,6 +143,19 @@ function logDensities(features: PostFeatures, statistics: QueueStatistics): LogD
   };
 }
 
+/** The three pairs of each post, or without pair expansion the one filled pair, and which of them exist. */
+export function layOutPairs(
+  features: PostFeatures,
+  { imageAvailable, textAvailable }: BatchInputs,
+  pairExpansion: boolean,
+): { pairs: Named<['batch', 'pair', 'both']>; existing: PerPair } {
+  if (pairExpansion) return { pairs: expandPairs(features), existing: existingPairs(imageAvailable, textAvailable) };
+  return {
+    pairs: filledOriginalPair(features, imageAvailable, textAvailable),
+    existing: named(tf.expandDims(tf.maximum(imageAvailable, textAvailable), 1), ['batch', 'pair']),
+  };
+}
+
 /** The pairs that the configuration asks for, and their weights; equal ones while the queues are not ready. */
 function weighPairs(
   config: DrfConfig,
@@ -140,10 +166,7 @@ function weighPairs(
 ): { pairs: Named<['batch', 'pair', 'both']>; weights: PerPair } {
   const { imageAvailable, textAvailable } = batch;
   const { gaussianProbability, pairExpansion } = config.ablations;
-  const pairs = pairExpansion ? expandPairs(features) : filledOriginalPair(features, imageAvailable, textAvailable);
-  const existing = pairExpansion
-    ? existingPairs(imageAvailable, textAvailable)
-    : named(tf.expandDims(tf.maximum(imageAvailable, textAvailable), 1), ['batch', 'pair']);
+  const { pairs, existing } = layOutPairs(features, batch, pairExpansion);
   const equal = equalWeights(existing);
   if (!gaussianProbability) return { pairs, weights: equal };
   const logWeights = pairExpansion

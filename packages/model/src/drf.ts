@@ -1,18 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { distributionRecoveryLoss, initializeConverter, initializeLinear, sampleRecoveryLoss } from '@drf/converters';
-import { distributionConstraint, logRelativeDensity, type DistributionStatistics } from '@drf/distribution';
+import { initializeConverter, initializeLinear } from '@drf/converters';
+import { logRelativeDensity, type DistributionStatistics } from '@drf/distribution';
 import { crossEntropy, initializeFusion } from '@drf/fusion';
-import {
-  named,
-  type HostTree,
-  type PerPost,
-  type QueueRows,
-  type Random,
-  type Scalar,
-  type TensorTree,
-} from '@drf/tensor';
+import { named, type HostTree, type PerPost, type QueueRows, type Random, type TensorTree } from '@drf/tensor';
 import type { DrfConfig } from './drf-config.js';
 import { drfForward, type DrfForward } from './drf-forward.js';
+import { distributionLossParts, scaledTerms, type DrfLossParts } from './drf-losses.js';
 import { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
 import type { BatchInputs, LossResult, Method, MethodShapes, Prediction } from './method.js';
 import { initializeProjections } from './projection.js';
@@ -27,7 +20,7 @@ import { initializeProjections } from './projection.js';
 export function createDrf(config: DrfConfig, shapes: MethodShapes): Method {
   return {
     id: 'drf',
-    initialParameters: (random) => initialParameters(config, shapes, random),
+    initialParameters: (random) => initialDrfParameters(config, shapes, random),
     createMemory: () => new DrfMemory({ capacity: config.queueCapacity, dim: config.dim }),
     predict: (parameters, batch, memory) =>
       toPrediction(drfForward(config, parameters, batch, memory as DrfMemoryInputs, false)),
@@ -35,7 +28,8 @@ export function createDrf(config: DrfConfig, shapes: MethodShapes): Method {
   };
 }
 
-function initialParameters(config: DrfConfig, shapes: MethodShapes, random: Random): HostTree {
+/** What any form of DRF learns. */
+export function initialDrfParameters(config: DrfConfig, shapes: MethodShapes, random: Random): HostTree {
   return {
     ...initializeProjections(random, shapes, config.dim),
     imageToText: initializeConverter(random.fork('imageToText'), config.dim, config.converterHidden),
@@ -65,16 +59,6 @@ function toPrediction(forward: DrfForward): Prediction {
   };
 }
 
-/** The five parts of Eq. 16 before their scales, each []. */
-export type DrfLossParts = {
-  readonly distribution: Scalar;
-  readonly sampleImageToText: Scalar;
-  readonly sampleTextToImage: Scalar;
-  readonly distributionImageToText: Scalar;
-  readonly distributionTextToImage: Scalar;
-  readonly classification: Scalar;
-};
-
 /** Eq. 16: L = L_dis + L_rec + L_cls, each with its scale; parts whose ablation switch is off are left out. */
 export function drfLoss(
   config: DrfConfig,
@@ -83,70 +67,16 @@ export function drfLoss(
   labels: PerPost,
   memory: DrfMemoryInputs,
 ): LossResult & { readonly parts: Partial<DrfLossParts>; readonly forward: DrfForward } {
-  const { ablations, lossScales } = config;
-  const forward = drfForward(config, parameters, batch, memory, ablations.distributionRecovery);
+  const forward = drfForward(config, parameters, batch, memory, config.ablations.distributionRecovery);
   const classification = crossEntropy(forward.logits, labels);
-  const parts: Partial<DrfLossParts> = {
-    ...(ablations.distributionConstraint ? { distribution: constraintPart(config, forward, batch, memory) } : {}),
-    ...(ablations.sampleRecovery ? sampleParts(forward, batch) : {}),
-    ...(forward.convertedQueues ? queueParts(forward, forward.convertedQueues, memory) : {}),
-    classification,
-  };
-  const recovery = [
-    parts.sampleImageToText,
-    parts.sampleTextToImage,
-    parts.distributionImageToText,
-    parts.distributionTextToImage,
-  ].filter((part) => part !== undefined);
-  const terms = [
-    ...(parts.distribution ? [tf.mul(parts.distribution, lossScales.distribution)] : []),
-    ...(recovery.length > 0 ? [tf.mul(tf.addN(recovery), lossScales.recovery)] : []),
-    tf.mul(classification, lossScales.classification),
-  ];
+  const parts = { ...distributionLossParts(config, forward, batch, memory), classification };
+  const terms = [...scaledTerms(config, parts), tf.mul(classification, config.lossScales.classification)];
   return {
     total: named(tf.addN(terms), []),
     parts,
     prediction: toPrediction(forward),
     observations: observe(forward, batch, memory),
     forward,
-  };
-}
-
-function constraintPart(config: DrfConfig, forward: DrfForward, batch: BatchInputs, memory: DrfMemoryInputs): Scalar {
-  const { features, statistics } = forward;
-  const loss = distributionConstraint(
-    features.image,
-    features.text,
-    batch.imageAvailable,
-    batch.textAvailable,
-    { image: statistics.image.mean, text: statistics.text.mean },
-    config.exponentLimit,
-  );
-  return named(tf.mul(loss, memory.ready), []);
-}
-
-function sampleParts(
-  forward: DrfForward,
-  batch: BatchInputs,
-): Pick<DrfLossParts, 'sampleImageToText' | 'sampleTextToImage'> {
-  const { image, text, recoveredText, recoveredImage } = forward.features;
-  const both = named(tf.mul(batch.imageAvailable, batch.textAvailable), ['batch']);
-  return {
-    sampleImageToText: sampleRecoveryLoss(recoveredText, text, both),
-    sampleTextToImage: sampleRecoveryLoss(recoveredImage, image, both),
-  };
-}
-
-function queueParts(
-  forward: DrfForward,
-  converted: { readonly imageToText: QueueRows; readonly textToImage: QueueRows },
-  memory: DrfMemoryInputs,
-): Pick<DrfLossParts, 'distributionImageToText' | 'distributionTextToImage'> {
-  const gated = (queue: QueueRows, rowWeights: tf.Tensor, target: DistributionStatistics): Scalar =>
-    named(tf.mul(distributionRecoveryLoss(queue, rowWeights, target), memory.ready), []);
-  return {
-    distributionImageToText: gated(converted.imageToText, memory.imageRowWeights, forward.statistics.text),
-    distributionTextToImage: gated(converted.textToImage, memory.textRowWeights, forward.statistics.image),
   };
 }
 

@@ -11,7 +11,21 @@ export type {
   TokenShape,
 } from './method.js';
 export { drfConfig, type DrfAblations, type DrfConfig, type DrfLossScales } from './drf-config.js';
-export { createDrf, drfLoss, type DrfLossParts } from './drf.js';
+export {
+  createGatedDrf,
+  gatedForward,
+  type GatedDrfConfig,
+  type GatedDrfParameters,
+  type GatedForward,
+} from './gated-drf.js';
+export {
+  GatedMemory,
+  type GatedMemoryInputs,
+  type GatedMemoryOptions,
+  type GatedObservations,
+} from './gated-memory.js';
+export { createDrf, drfLoss } from './drf.js';
+export type { DrfLossParts } from './drf-losses.js';
 export { drfForward, type DrfForward, type DrfParameters, type QueueStatistics } from './drf-forward.js';
 export { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
 export { createConcatenation } from './concatenation.js';

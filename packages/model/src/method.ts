@@ -20,6 +20,9 @@ export type BatchInputs = {
   readonly imageAvailable: PerPost;
   /** λᵗ, [batch], 1 or 0 */
   readonly textAvailable: PerPost;
+  /** In training, where it is known: 1 where the modality is neither corrupted nor discarded, else 0. [batch] */
+  readonly imageIntact?: PerPost;
+  readonly textIntact?: PerPost;
   /** For methods whose {@link MethodNeeds} say so. */
   readonly imageTokens?: TokenInputs;
   readonly textTokens?: TokenInputs;

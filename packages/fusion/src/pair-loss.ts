@@ -1,0 +1,23 @@
+import * as tf from '@tensorflow/tfjs';
+import { assertShape, named, type Named, type PerPair, type PerPost, type Scalar } from '@drf/tensor';
+
+/**
+ * Pair supervision: the cross-entropy of each existing pair's own prediction, mean over a post's existing pairs, then
+ * over the batch. Each pair so learns to judge alone, whatever weight it has.
+ * @param logits [batch, pair, classes]
+ * @param labels int32 [batch]
+ * @param existing [batch, pair], 0 or 1; pairs that do not exist influence nothing
+ */
+export function pairCrossEntropy(
+  logits: Named<['batch', 'pair', 'classes']>,
+  labels: PerPost,
+  existing: PerPair,
+): Scalar {
+  const [batch, pairs, classes] = logits.shape as [number, number, number];
+  assertShape('pairCrossEntropy existing', existing, [batch, pairs]);
+  const oneHot = tf.cast(tf.oneHot(tf.cast(labels, 'int32') as tf.Tensor1D, classes), 'float32'); // [batch, classes]
+  const perClass = tf.mul(tf.expandDims(oneHot, 1), tf.logSoftmax(logits, -1)); // [batch, pair, classes]
+  const losses = tf.neg(tf.sum(perClass, -1)); // [batch, pair]
+  const counts = tf.maximum(tf.sum(existing, -1), 1); // [batch]
+  return named(tf.mean(tf.div(tf.sum(tf.mul(losses, existing), -1), counts)), []);
+}

@@ -1,0 +1,89 @@
+import { QualityModel, type FittedQuality } from '@drf/distribution';
+import { CheckpointError, floatData, hostScalar, type HostTensor, type HostTree, type Scalar } from '@drf/tensor';
+import type * as tf from '@tensorflow/tfjs';
+import { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
+import type { Memory } from './method.js';
+
+/** DRF's queues, and what intact encoder outputs look like. */
+export type GatedMemoryInputs = DrfMemoryInputs & {
+  readonly imageQuality: FittedQuality<tf.Tensor>;
+  readonly textQuality: FittedQuality<tf.Tensor>;
+  /** 1 once both Gaussians are fitted, else 0. [] */
+  readonly fitted: Scalar;
+};
+
+/** What a step tells the memory: of the features as DRF does, and the encoder outputs themselves, [batch, width]. */
+export type GatedObservations = DrfObservations & {
+  readonly encoded: { readonly image: tf.Tensor; readonly text: tf.Tensor };
+};
+
+export interface GatedMemoryOptions {
+  readonly capacity: number;
+  readonly dim: number;
+  readonly rank: number;
+  readonly imageDim: number;
+  readonly textDim: number;
+}
+
+const MODALITIES = ['image', 'text'] as const;
+
+/**
+ * The memory of gated DRF: DRF's queues of features, and a {@link QualityModel} of each encoder's outputs. Only what is
+ * known to be intact enters either, so that corrupted posts, which look alike, never pass for the norm.
+ */
+export class GatedMemory implements Memory {
+  private readonly features: DrfMemory;
+  private readonly quality: { readonly image: QualityModel; readonly text: QualityModel };
+
+  constructor({ capacity, dim, rank, imageDim, textDim }: GatedMemoryOptions) {
+    this.features = new DrfMemory({ capacity, dim });
+    this.quality = {
+      image: new QualityModel({ capacity, width: imageDim, rank }),
+      text: new QualityModel({ capacity, width: textDim, rank }),
+    };
+  }
+
+  inputs(): HostTree {
+    const { image, text } = this.quality;
+    return {
+      ...this.features.inputs(),
+      imageQuality: image.inputs(),
+      textQuality: text.inputs(),
+      fitted: hostScalar(image.ready && text.ready ? 1 : 0),
+    };
+  }
+
+  /** @param observations {@link GatedObservations} as host tensors */
+  update(observations: HostTree): void {
+    this.features.update(observations);
+    const encoded = observations.encoded as { readonly [name: string]: HostTensor };
+    for (const modality of MODALITIES) {
+      const seen = observations[modality] as { readonly available: HostTensor };
+      const intact = Array.from(floatData(seen.available), (value) => value > 0);
+      this.quality[modality].enqueue(encoded[modality] as HostTensor, intact);
+    }
+  }
+
+  state(): HostTree {
+    const { image, text } = this.quality;
+    return { ...this.features.state(), imageQuality: image.state(), textQuality: text.state() };
+  }
+
+  restore(state: HostTree): void {
+    this.features.restore(state);
+    for (const modality of MODALITIES) {
+      const saved = state[`${modality}Quality`] as HostTree | undefined;
+      if (saved === undefined) throw withoutQuality(modality, state);
+      this.quality[modality].restore(saved, `DRF memory "${modality}Quality"`);
+    }
+  }
+}
+
+function withoutQuality(modality: string, state: HostTree): CheckpointError {
+  return new CheckpointError({
+    subject: 'DRF memory',
+    expected: `"${modality}Quality"`,
+    received: `names ${Object.keys(state).join(', ') || '(none)'}`,
+    remedy: 'this checkpoint belongs to another method, perhaps to drf-paper',
+  });
+}
