@@ -143,3 +143,12 @@ function resample(reader: Reader): number {
   }
   return number;
 }
+
+/** The size of every image after this preprocessing; undefined where it depends on the image. */
+export function fittedSize({
+  resize,
+  crop,
+}: ImageProcessorConfig): { readonly height: number; readonly width: number } | undefined {
+  if (crop !== undefined) return crop;
+  return resize === undefined || 'shortestEdge' in resize.size ? undefined : resize.size;
+}

@@ -66,10 +66,15 @@ export function createImageProcessor(config: ImageProcessorConfig): ImageProcess
   };
 }
 
-/** Images that a processor made, as one tensor [images, height, width, 3] of the size that a model reads. */
-export function stackPixels(images: readonly Float32Array[], width: number, height: number): HostTensor {
+/** Images that a processor made as the first rows of a tensor [rows, height, width, 3]; the others are zero. */
+export function stackPixels(
+  images: readonly Float32Array[],
+  rows: number,
+  width: number,
+  height: number,
+): HostTensor {
   const perImage = width * height * 3;
-  const pixels = new Float32Array(images.length * perImage);
+  const pixels = new Float32Array(rows * perImage);
   images.forEach((image, i) => pixels.set(image, i * perImage));
-  return hostTensor(pixels, [images.length, height, width, 3]);
+  return hostTensor(pixels, [rows, height, width, 3]);
 }

@@ -8,14 +8,18 @@ export type TextInputs = {
   readonly mask: HostTensor;
 };
 
-/** Fills lists of ids up to one length. */
-export function padTexts(lists: readonly (readonly number[])[], length: number, paddingId: number): TextInputs {
-  const shape = [lists.length, length];
-  const ids = new Int32Array(lists.length * length).fill(paddingId);
+/** Lists of ids as rows of one length; what is left over, and further rows, is padding. */
+export function padTexts(
+  lists: readonly (readonly number[])[],
+  rows: number,
+  length: number,
+  paddingId: number,
+): TextInputs {
+  const ids = new Int32Array(rows * length).fill(paddingId);
   const mask = new Float32Array(ids.length);
   lists.forEach((list, row) => {
     ids.set(list, row * length);
     mask.fill(1, row * length, row * length + list.length);
   });
-  return { ids: hostTensor(ids, shape), mask: hostTensor(mask, shape) };
+  return { ids: hostTensor(ids, [rows, length]), mask: hostTensor(mask, [rows, length]) };
 }

@@ -1,0 +1,36 @@
+import type { Features, HostTree, Modality, TensorTree } from '@drf/tensor';
+import type { TokenTensors } from '../contract.js';
+import type { TransformerOptions } from '../layers/transformer.js';
+import type { Pooling } from '../transformers/options.js';
+
+/**
+ * A transformer with its preprocessing, before it is decided how it runs. Its parameters, which may be large, lie
+ * elsewhere.
+ */
+export interface EncoderModel<Content> {
+  readonly modality: Modality;
+  /** Follows weights, configuration, preprocessing and pooling. */
+  readonly id: string;
+  readonly outputDim: number;
+  readonly tokenDim: number;
+  readonly layers: number;
+  readonly pooling: Pooling;
+  /** @throws DataError naming the place of a content that cannot be used */
+  assertContents(contents: readonly Content[]): void;
+  /** Contents that go into one batch of one shape. */
+  preprocess(contents: readonly Content[]): Promise<HostTree>;
+  /** Cuts contents into pieces of few shapes, for a frozen encoder. */
+  pieces(contents: readonly Content[]): Iterable<Piece>;
+  apply(
+    parameters: TensorTree,
+    inputs: TensorTree,
+    options?: TransformerOptions,
+  ): TokenTensors & { readonly features: Features };
+}
+
+/** Some of the contents, as inputs of one shape whose last rows may be padding. */
+export interface Piece {
+  /** Which contents. */
+  readonly places: readonly number[];
+  inputs(): Promise<HostTree>;
+}

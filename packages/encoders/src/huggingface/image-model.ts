@@ -1,0 +1,81 @@
+import * as tf from '@tensorflow/tfjs';
+import { ConfigurationError, named, type HostTensor, type HostTree, type RgbImage, type TensorTree } from '@drf/tensor';
+import { assertImage } from '../images.js';
+import type { TransformerOptions } from '../layers/transformer.js';
+import type { Pooling } from '../transformers/options.js';
+import { applyVit } from '../vit/apply.js';
+import type { VitConfig } from '../vit/config.js';
+import { paddedPieces } from './batch-pieces.js';
+import type { EncoderModel, Piece } from './encoder-model.js';
+import { fittedSize, type ImageProcessorConfig } from './image-processor-config.js';
+import { createImageProcessor, stackPixels, type ImageProcessor } from './image-processor.js';
+import { poolTokens } from './pool-tokens.js';
+
+/** @throws ConfigurationError when the preprocessing does not make images of the size that the model reads */
+function assertSize(processor: ImageProcessorConfig, { imageHeight, imageWidth }: VitConfig, subject: string): void {
+  const size = fittedSize(processor);
+  if (size?.height === imageHeight && size.width === imageWidth) return;
+  throw new ConfigurationError({
+    subject: `preprocessor_config.json of ${subject}`,
+    expected: `images of ${imageHeight} × ${imageWidth} after preprocessing, which the model reads`,
+    received: size === undefined ? 'images of any size' : `${size.height} × ${size.width}`,
+    remedy: 'use the file that came with the model',
+  });
+}
+
+/** A vision transformer with the image processor that came with it. */
+export class ImageModel implements EncoderModel<RgbImage> {
+  readonly modality = 'image';
+  readonly outputDim: number;
+  readonly tokenDim: number;
+  readonly layers: number;
+  private readonly process: ImageProcessor;
+
+  constructor(
+    readonly id: string,
+    readonly pooling: Pooling,
+    private readonly config: VitConfig,
+    processor: ImageProcessorConfig,
+    subject: string,
+  ) {
+    assertSize(processor, config, subject);
+    this.process = createImageProcessor(processor);
+    this.tokenDim = config.hiddenSize;
+    this.outputDim = pooling === 'pooler' ? config.poolerSize : config.hiddenSize;
+    this.layers = config.layers;
+  }
+
+  assertContents(images: readonly RgbImage[]): void {
+    images.forEach((image, i) => assertImage(image, `images[${i}]`));
+  }
+
+  async preprocess(images: readonly RgbImage[]): Promise<HostTree> {
+    this.assertContents(images);
+    return { pixels: this.pixels(images, images.length) };
+  }
+
+  *pieces(images: readonly RgbImage[]): Generator<Piece> {
+    for (const { places, rows } of paddedPieces([...images.keys()])) {
+      const inputs = async (): Promise<HostTree> => ({
+        pixels: this.pixels(
+          places.map((place) => images[place] as RgbImage),
+          rows,
+        ),
+      });
+      yield { places, inputs };
+    }
+  }
+
+  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ReturnType<EncoderModel<RgbImage>['apply']> {
+    const outputs = applyVit(this.config, parameters, inputs['pixels'] as tf.Tensor, options);
+    const [batch, count] = outputs.tokens.shape as [number, number, number];
+    const mask = named(tf.ones([batch, count]), ['batch', 'token']);
+    return { features: poolTokens(this.pooling, outputs, undefined), tokens: outputs.tokens, mask };
+  }
+
+  /** Images as rows of one tensor; further rows stay zero. */
+  private pixels(images: readonly RgbImage[], rows: number): HostTensor {
+    const { imageWidth, imageHeight } = this.config;
+    return stackPixels(images.map((image) => this.process(image).pixels), rows, imageWidth, imageHeight);
+  }
+}

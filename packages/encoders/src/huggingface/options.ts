@@ -1,0 +1,59 @@
+import { ConfigurationError, type Modality, type Random } from '@drf/tensor';
+import { POOLINGS, type Pooling } from '../transformers/options.js';
+import { assertLoraOptions, type LoraOptions } from '../layers/lora.js';
+
+/** Where a model is, and how its outputs become one feature. */
+export interface HuggingFaceOptions {
+  /** Branch, tag or commit on the hub; default `main`. */
+  readonly revision?: string;
+  /** Where files from the hub are kept. */
+  readonly cacheDir?: string;
+  /** Never ask the hub. */
+  readonly localFilesOnly?: boolean;
+  /** `mean` of the tokens (without padding), the first token (`cls`), or the model's own `pooler`. Default: `cls` for images, `mean` for texts. */
+  readonly pooling?: Pooling;
+  /**
+   * Lengths that batches of texts are padded to; the last one is where texts are cut. A step is traced once a length.
+   * Default: 16, 32, 48, 64, 96, 128 and the model's limit.
+   */
+  readonly textLengths?: readonly number[];
+}
+
+/** What of a model is trained. */
+export interface TrainableOptions extends HuggingFaceOptions {
+  /** So many of the last layers, with the last normalization and the pooler; `all` (the default): embeddings, too. */
+  readonly trainableLayers?: number | 'all';
+  /** Train low-rank updates of these linear maps instead, and nothing else. */
+  readonly lora?: LoraOptions;
+  /** Compute each layer anew for its gradient instead of keeping what it computed. */
+  readonly recompute?: boolean;
+  /** Of the first values of low-rank updates. */
+  readonly random?: Random;
+}
+
+function refuse(option: string, expected: string, received: unknown, remedy?: string): never {
+  throw new ConfigurationError({
+    subject: `Hugging Face encoder, ${option},`,
+    expected,
+    received: JSON.stringify(received) ?? 'undefined',
+    remedy,
+  });
+}
+
+/** @throws ConfigurationError naming the option that cannot be meant */
+export function assertHuggingFaceOptions(modality: Modality, options: TrainableOptions): void {
+  const { pooling, trainableLayers, lora } = options;
+  if (modality !== 'image' && modality !== 'text') refuse('modality', '"image" or "text"', modality);
+  if (pooling !== undefined && !POOLINGS.includes(pooling)) {
+    refuse('pooling', POOLINGS.map((name) => `"${name}"`).join(', '), pooling);
+  }
+  if (lora !== undefined) assertLoraOptions(lora);
+  if (lora !== undefined && trainableLayers !== undefined && trainableLayers !== 0) {
+    const remedy = 'leave one of the two out';
+    refuse('trainableLayers', 'nothing beside lora, which trains its updates alone', trainableLayers, remedy);
+  }
+  const isCount = Number.isInteger(trainableLayers) && (trainableLayers as number) >= 0;
+  if (trainableLayers !== undefined && trainableLayers !== 'all' && !isCount) {
+    refuse('trainableLayers', 'a whole number from 0, or "all"', trainableLayers);
+  }
+}
