@@ -32,6 +32,8 @@ export { tokenLayoutOf, tokenRowEncoder } from './tokens/token-encoder.js';
 export { decodeFloat16, encodeFloat16 } from './cache/float16.js';
 export { createTransformersEncoder } from './transformers/create.js';
 export type { Pooling, TransformersDtype, TransformersEncoderOptions } from './transformers/options.js';
+export { openTrainableEncoder, type TrainableEncoders } from './huggingface/open.js';
+export type { HuggingFaceOptions, TrainableOptions } from './huggingface/options.js';
 export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';
 export { parseVitConfig, vitTokens, type VitConfig } from './vit/config.js';
 export { initializeVit } from './vit/initialize.js';

@@ -2,6 +2,8 @@ import { ConfigurationError, type Engine, type Modality } from '@drf/tensor';
 import type { ImageEncoder, TextEncoder } from './contract.js';
 import { createEmbeddedImageEncoder } from './embedded/image-encoder.js';
 import { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
+import { isHuggingFaceName, openHuggingFaceEncoder } from './huggingface/open.js';
+import type { HuggingFaceOptions } from './huggingface/options.js';
 import { createTransformersEncoder } from './transformers/create.js';
 import type { TransformersEncoderOptions } from './transformers/options.js';
 
@@ -11,14 +13,15 @@ export interface EncoderOf {
   readonly text: TextEncoder;
 }
 
-export type OpenEncoderOptions = Omit<TransformersEncoderOptions, 'modality' | 'model'>;
+export type OpenEncoderOptions = Omit<TransformersEncoderOptions, 'modality' | 'model'> & HuggingFaceOptions;
 
 const TRANSFORMERS = 'transformers:';
 
 /**
- * Opens an encoder by name: `embedded`, or `transformers:` followed by a hub id or a folder. The options are for the
- * latter.
- * @throws ConfigurationError for another name; what {@link createTransformersEncoder} and the embedded ones throw
+ * Opens an encoder by name: `embedded`, or `huggingface:` or `transformers:` followed by a hub id or a folder. The
+ * options are for the latter two.
+ * @throws ConfigurationError for another name; what {@link openHuggingFaceEncoder}, {@link createTransformersEncoder}
+ * and the embedded ones throw
  */
 export async function openEncoder<M extends Modality>(
   name: string,
@@ -30,6 +33,7 @@ export async function openEncoder<M extends Modality>(
     if (name.startsWith(TRANSFORMERS)) {
       return createTransformersEncoder({ ...options, modality, model: name.slice(TRANSFORMERS.length) });
     }
+    if (isHuggingFaceName(name)) return openHuggingFaceEncoder(name, modality, engine, options);
     if (name !== 'embedded') throw unknownName(name);
     return modality === 'image' ? createEmbeddedImageEncoder(engine) : createEmbeddedTextEncoder(engine);
   };
@@ -39,7 +43,7 @@ export async function openEncoder<M extends Modality>(
 function unknownName(name: string): ConfigurationError {
   return new ConfigurationError({
     subject: 'openEncoder',
-    expected: '"embedded" or "transformers:<hub id or folder>"',
+    expected: '"embedded", "huggingface:<hub id or folder>" or "transformers:<hub id or folder>"',
     received: JSON.stringify(name),
   });
 }

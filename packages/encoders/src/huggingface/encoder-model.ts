@@ -1,7 +1,14 @@
-import type { Features, HostTree, Modality, TensorTree } from '@drf/tensor';
-import type { TokenTensors } from '../contract.js';
+import type { Features, HostTree, Modality, Named, TensorTree } from '@drf/tensor';
 import type { TransformerOptions } from '../layers/transformer.js';
 import type { Pooling } from '../transformers/options.js';
+
+/** What a model says of a batch; a type alias, so that it is a tree of tensors. */
+export type ModelOutputs = {
+  readonly features: Features;
+  readonly tokens: Named<['batch', 'token', 'dim']>;
+  /** 1 where a token stands. */
+  readonly mask: Named<['batch', 'token']>;
+};
 
 /**
  * A transformer with its preprocessing, before it is decided how it runs. Its parameters, which may be large, lie
@@ -21,11 +28,7 @@ export interface EncoderModel<Content> {
   preprocess(contents: readonly Content[]): Promise<HostTree>;
   /** Cuts contents into pieces of few shapes, for a frozen encoder. */
   pieces(contents: readonly Content[]): Iterable<Piece>;
-  apply(
-    parameters: TensorTree,
-    inputs: TensorTree,
-    options?: TransformerOptions,
-  ): TokenTensors & { readonly features: Features };
+  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs;
 }
 
 /** Some of the contents, as inputs of one shape whose last rows may be padding. */

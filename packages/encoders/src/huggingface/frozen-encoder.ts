@@ -3,12 +3,11 @@ import type { FrozenEncoder, ImageEncoder, TextEncoder, TokenFeatures } from '..
 import { copyRows, emptyRows } from '../rows.js';
 import { UseGuard } from '../use-guard.js';
 import { LARGEST_BATCH } from './batch-pieces.js';
-import type { EncoderModel } from './encoder-model.js';
+import type { EncoderModel, ModelOutputs } from './encoder-model.js';
 import type { ImageModel } from './image-model.js';
 import type { TextModel } from './text-model.js';
 
-type Outputs = ReturnType<EncoderModel<never>['apply']>;
-type Runner = StepProgram<TensorTree, TensorTree, Outputs>;
+type Runner = StepProgram<TensorTree, TensorTree, ModelOutputs>;
 
 /** How many batches of texts are looked at together, so that those of one length find each other. */
 const BATCHES_OF_TEXTS = 4;
@@ -52,7 +51,11 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
 
   async encodeTokens(contents: readonly Content[]): Promise<TokenFeatures> {
     this.check(contents);
-    const parts: { readonly places: readonly number[]; readonly outputs: Host<Outputs>; readonly inputs: HostTree }[] = [];
+    const parts: {
+      readonly places: readonly number[];
+      readonly outputs: Host<ModelOutputs>;
+      readonly inputs: HostTree;
+    }[] = [];
     for (const piece of this.model.pieces(contents)) {
       const inputs = await piece.inputs();
       parts.push({ places: piece.places, outputs: await this.run(inputs), inputs });
@@ -66,9 +69,13 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
       copyRows(mask, firstRows(outputs.mask, places.length), places);
       const { ids } = inputs as { readonly ids?: HostTensor };
       const width = ids?.shape[1] ?? 0;
-      places.forEach((place, row) => pieces.set(ids?.data.subarray(row * width, (row + 1) * width) ?? [], place * length));
+      places.forEach((place, row) =>
+        pieces.set(ids?.data.subarray(row * width, (row + 1) * width) ?? [], place * length),
+      );
     }
-    return this.modality === 'text' ? { tokens, mask, pieces: { dtype: 'int32', shape: mask.shape, data: pieces } } : { tokens, mask };
+    return this.modality === 'text'
+      ? { tokens, mask, pieces: { dtype: 'int32', shape: mask.shape, data: pieces } }
+      : { tokens, mask };
   }
 
   async dispose(): Promise<void> {
@@ -83,7 +90,7 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   }
 
   /** One call at a time, as a step's calls must not overlap; callers may. */
-  private run(inputs: HostTree): Promise<Host<Outputs>> {
+  private run(inputs: HostTree): Promise<Host<ModelOutputs>> {
     const result = this.queue.then(() => this.runner.step(inputs));
     this.queue = result.catch(() => undefined);
     return result;
@@ -106,7 +113,7 @@ class FrozenText extends FrozenTransformer<string, TextModel> implements TextEnc
  */
 async function prepare<Content>(model: EncoderModel<Content>, parameters: HostTree, engine: Engine): Promise<Runner> {
   const step = (state: TensorTree, inputs: TensorTree) => ({ state, outputs: model.apply(state, inputs) });
-  return engine.prepareStep<TensorTree, TensorTree, Outputs>(step, parameters as Host<TensorTree>);
+  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters as Host<TensorTree>);
 }
 
 /** An image encoder that an engine runs. */
@@ -119,10 +126,6 @@ export async function frozenImageEncoder(
 }
 
 /** A text encoder that an engine runs. */
-export async function frozenTextEncoder(
-  model: TextModel,
-  parameters: HostTree,
-  engine: Engine,
-): Promise<TextEncoder> {
+export async function frozenTextEncoder(model: TextModel, parameters: HostTree, engine: Engine): Promise<TextEncoder> {
   return new FrozenText(model, await prepare(model, parameters, engine));
 }

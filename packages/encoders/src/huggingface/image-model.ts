@@ -6,7 +6,7 @@ import type { Pooling } from '../transformers/options.js';
 import { applyVit } from '../vit/apply.js';
 import type { VitConfig } from '../vit/config.js';
 import { paddedPieces } from './batch-pieces.js';
-import type { EncoderModel, Piece } from './encoder-model.js';
+import type { EncoderModel, ModelOutputs, Piece } from './encoder-model.js';
 import { fittedSize, type ImageProcessorConfig } from './image-processor-config.js';
 import { createImageProcessor, stackPixels, type ImageProcessor } from './image-processor.js';
 import { poolTokens } from './pool-tokens.js';
@@ -66,7 +66,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
     }
   }
 
-  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ReturnType<EncoderModel<RgbImage>['apply']> {
+  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs {
     const outputs = applyVit(this.config, parameters, inputs['pixels'] as tf.Tensor, options);
     const [batch, count] = outputs.tokens.shape as [number, number, number];
     const mask = named(tf.ones([batch, count]), ['batch', 'token']);
@@ -76,6 +76,11 @@ export class ImageModel implements EncoderModel<RgbImage> {
   /** Images as rows of one tensor; further rows stay zero. */
   private pixels(images: readonly RgbImage[], rows: number): HostTensor {
     const { imageWidth, imageHeight } = this.config;
-    return stackPixels(images.map((image) => this.process(image).pixels), rows, imageWidth, imageHeight);
+    return stackPixels(
+      images.map((image) => this.process(image).pixels),
+      rows,
+      imageWidth,
+      imageHeight,
+    );
   }
 }

@@ -46,11 +46,12 @@ function byteValues({ rescale, normalize }: ImageProcessorConfig): Float32Array[
   );
 }
 
-/** What turns images into pixels. */
-export interface ImageProcessor {
-  /** Fits an image into `pixels`, float32 [height, width, 3] from `offset` on; returns its size. */
-  (image: RgbImage): { readonly width: number; readonly height: number; readonly pixels: Float32Array };
-}
+/** Turns an image into pixels [height, width, 3]. */
+export type ImageProcessor = (image: RgbImage) => {
+  readonly width: number;
+  readonly height: number;
+  readonly pixels: Float32Array;
+};
 
 /**
  * A processor of images by a model's own `preprocessor_config.json`: resize, center crop, rescale, normalize. Bytes and
@@ -67,12 +68,7 @@ export function createImageProcessor(config: ImageProcessorConfig): ImageProcess
 }
 
 /** Images that a processor made as the first rows of a tensor [rows, height, width, 3]; the others are zero. */
-export function stackPixels(
-  images: readonly Float32Array[],
-  rows: number,
-  width: number,
-  height: number,
-): HostTensor {
+export function stackPixels(images: readonly Float32Array[], rows: number, width: number, height: number): HostTensor {
   const perImage = width * height * 3;
   const pixels = new Float32Array(rows * perImage);
   images.forEach((image, i) => pixels.set(image, i * perImage));

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { readJson, readSafetensors } from '@drf/files';
-import type { Engine, HostTree, Modality } from '@drf/tensor';
+import { ConfigurationError, type Engine, type HostTree, type Modality } from '@drf/tensor';
 import { longestText, parseBertConfig } from '../bert/config.js';
 import { bertParameters } from '../bert/parameters.js';
 import type { ImageEncoder, TextEncoder, TrainableImageEncoder, TrainableTextEncoder } from '../contract.js';
@@ -25,6 +25,16 @@ const VERSION = 'v1';
 /** Whether a name is one that these encoders have. */
 export function isHuggingFaceName(name: string): boolean {
   return name.startsWith(PREFIX);
+}
+
+function assertTrainableName(name: string): void {
+  if (isHuggingFaceName(name)) return;
+  throw new ConfigurationError({
+    subject: 'openTrainableEncoder',
+    expected: '"huggingface:<hub id or folder>"',
+    received: JSON.stringify(name),
+    remedy: 'the other encoders are frozen: open them by openEncoder',
+  });
 }
 
 interface Opened<Model> {

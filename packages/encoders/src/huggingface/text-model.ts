@@ -6,7 +6,7 @@ import { assertTexts } from '../embedded/sentence-tokenizer.js';
 import type { TransformerOptions } from '../layers/transformer.js';
 import type { Pooling } from '../transformers/options.js';
 import { paddedPieces } from './batch-pieces.js';
-import type { EncoderModel, Piece } from './encoder-model.js';
+import type { EncoderModel, ModelOutputs, Piece } from './encoder-model.js';
 import { padTexts } from './pad-texts.js';
 import { poolTokens } from './pool-tokens.js';
 import { lengthFor } from './text-lengths.js';
@@ -60,7 +60,7 @@ export class TextModel implements EncoderModel<string> {
     }
   }
 
-  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ReturnType<EncoderModel<string>['apply']> {
+  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs {
     const outputs = applyBert(this.config, parameters, inputs as BertInputs, options);
     const mask = inputs['mask'] as tf.Tensor;
     return {

@@ -30,7 +30,8 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
     { lora, recompute, trainableLayers, random = createRandom(0) }: TrainableOptions,
   ) {
     const { rank, alpha, targets } = lora ?? {};
-    this.id = lora === undefined ? model.id : `${model.id}:lora-${rank}-${alpha}-${[...(targets ?? [])].sort().join('+')}`;
+    this.id =
+      lora === undefined ? model.id : `${model.id}:lora-${rank}-${alpha}-${[...(targets ?? [])].sort().join('+')}`;
     this.modality = model.modality;
     this.outputDim = model.outputDim;
     this.tokenDim = model.tokenDim;

@@ -1,0 +1,150 @@
+import { join } from 'node:path';
+import { writeJsonAtomic, writeSafetensors } from '@drf/files';
+import { createRandom } from '@drf/tensor';
+import { parseBertConfig } from '../bert/config.js';
+import { initializeBert } from '../bert/initialize.js';
+import { bertTensors } from '../bert/parameters.js';
+import { parseVitConfig } from '../vit/config.js';
+import { initializeVit } from '../vit/initialize.js';
+import { vitTensors } from '../vit/parameters.js';
+
+const WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'good', 'bad', 'day', 'movie', 'the', 'a', '##s', '!'];
+
+export const TINY_BERT_CONFIG = {
+  architectures: ['BertModel'],
+  model_type: 'bert',
+  vocab_size: WORDS.length,
+  hidden_size: 8,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  intermediate_size: 12,
+  max_position_embeddings: 24,
+  type_vocab_size: 2,
+  pad_token_id: 0,
+  hidden_act: 'gelu',
+  layer_norm_eps: 1e-12,
+  initializer_range: 0.3,
+};
+
+export const TINY_VIT_CONFIG = {
+  architectures: ['ViTModel'],
+  model_type: 'vit',
+  image_size: 16,
+  patch_size: 8,
+  num_channels: 3,
+  hidden_size: 8,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  intermediate_size: 12,
+  hidden_act: 'gelu',
+  layer_norm_eps: 1e-12,
+  initializer_range: 0.3,
+};
+
+/** A BERT tokenizer of a dozen word pieces. */
+const TOKENIZER = {
+  version: '1.0',
+  truncation: null,
+  padding: null,
+  added_tokens: WORDS.slice(0, 5).map((content, id) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  })),
+  normalizer: {
+    type: 'BertNormalizer',
+    clean_text: true,
+    handle_chinese_chars: true,
+    strip_accents: null,
+    lowercase: true,
+  },
+  pre_tokenizer: { type: 'BertPreTokenizer' },
+  post_processor: {
+    type: 'TemplateProcessing',
+    single: [
+      { SpecialToken: { id: '[CLS]', type_id: 0 } },
+      { Sequence: { id: 'A', type_id: 0 } },
+      { SpecialToken: { id: '[SEP]', type_id: 0 } },
+    ],
+    pair: [
+      { SpecialToken: { id: '[CLS]', type_id: 0 } },
+      { Sequence: { id: 'A', type_id: 0 } },
+      { SpecialToken: { id: '[SEP]', type_id: 0 } },
+      { Sequence: { id: 'B', type_id: 1 } },
+      { SpecialToken: { id: '[SEP]', type_id: 1 } },
+    ],
+    special_tokens: {
+      '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
+      '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
+    },
+  },
+  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+  model: {
+    type: 'WordPiece',
+    unk_token: '[UNK]',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
+  },
+};
+
+const TOKENIZER_CONFIG = {
+  tokenizer_class: 'BertTokenizer',
+  do_lower_case: true,
+  model_max_length: 24,
+  pad_token: '[PAD]',
+  unk_token: '[UNK]',
+  cls_token: '[CLS]',
+  sep_token: '[SEP]',
+  mask_token: '[MASK]',
+};
+
+const PREPROCESSOR = {
+  image_processor_type: 'ViTImageProcessor',
+  do_resize: true,
+  size: { height: 16, width: 16 },
+  resample: 2,
+  do_rescale: true,
+  rescale_factor: 1 / 255,
+  do_normalize: true,
+  image_mean: [0.5, 0.5, 0.5],
+  image_std: [0.5, 0.5, 0.5],
+};
+
+/** Writes a folder as the hub has it: a BERT of two layers and eight values, with random weights. */
+export async function writeTinyBert(
+  folder: string,
+  { seed = 'bert', pooler = true, config = {} }: { seed?: string; pooler?: boolean; config?: object } = {},
+): Promise<string> {
+  const json = { ...TINY_BERT_CONFIG, ...config };
+  const parsed = parseBertConfig(json, 'tiny config');
+  const parameters = initializeBert(createRandom(seed), parsed, { pooler });
+  await writeJsonAtomic(join(folder, 'config.json'), json);
+  await writeJsonAtomic(join(folder, 'tokenizer.json'), TOKENIZER);
+  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), TOKENIZER_CONFIG);
+  await writeSafetensors(join(folder, 'model.safetensors'), {
+    tensors: bertTensors(parameters, parsed),
+    metadata: { format: 'pt' },
+  });
+  return folder;
+}
+
+/** Writes a folder as the hub has it: a ViT of two layers and eight values for images of 16 × 16 pixels. */
+export async function writeTinyVit(
+  folder: string,
+  { seed = 'vit', pooler = true, preprocessor = {} }: { seed?: string; pooler?: boolean; preprocessor?: object } = {},
+): Promise<string> {
+  const parsed = parseVitConfig(TINY_VIT_CONFIG, 'tiny config');
+  const parameters = initializeVit(createRandom(seed), parsed, { pooler });
+  await writeJsonAtomic(join(folder, 'config.json'), TINY_VIT_CONFIG);
+  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), { ...PREPROCESSOR, ...preprocessor });
+  await writeSafetensors(join(folder, 'model.safetensors'), {
+    tensors: vitTensors(parameters, parsed),
+    metadata: { format: 'pt' },
+  });
+  return folder;
+}
