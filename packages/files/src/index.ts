@@ -8,3 +8,5 @@ export {
   writeSafetensors,
   type SafetensorsContent,
 } from './safetensors.js';
+export { openSafetensors, type TensorDescription, type TensorSource } from './safetensors-file.js';
+export { openSafetensorsIndex } from './safetensors-shards.js';

@@ -10,10 +10,10 @@ const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 const CHUNK_BYTES = 64 * 1024 * 1024;
 
 /**
- * Reads a file of bounded size, as long as it was when it was opened.
+ * Opens a file of bounded size for reading. The caller closes it.
  * @throws DataError naming the file when it is missing, not a file, or larger than `maximumBytes`.
  */
-export async function readBounded(path: string, maximumBytes: number): Promise<Buffer> {
+export async function openBounded(path: string, maximumBytes: number): Promise<{ handle: FileHandle; size: number }> {
   const handle = await open(path, OPEN_FLAGS).catch((error: NodeJS.ErrnoException) => {
     throw new DataError(
       {
@@ -38,21 +38,37 @@ export async function readBounded(path: string, maximumBytes: number): Promise<B
         remedy: 'shrink the file or raise the limit',
       });
     }
-    return await readUpTo(handle, stats.size);
-  } finally {
+    return { handle, size: stats.size };
+  } catch (error) {
     await handle.close();
+    throw error;
   }
 }
 
-async function readUpTo(handle: FileHandle, bytes: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(bytes);
+/** Fills a buffer from a place of a file on. Gives the count of bytes read: fewer when the file ends before. */
+export async function readRange(handle: FileHandle, buffer: Buffer, position: number): Promise<number> {
   let filled = 0;
-  while (filled < bytes) {
-    const { bytesRead } = await handle.read(buffer, filled, Math.min(CHUNK_BYTES, bytes - filled), filled);
+  while (filled < buffer.length) {
+    const wanted = Math.min(CHUNK_BYTES, buffer.length - filled);
+    const { bytesRead } = await handle.read(buffer, filled, wanted, position + filled);
     if (bytesRead === 0) break; // it became shorter meanwhile
     filled += bytesRead;
   }
-  return buffer.subarray(0, filled);
+  return filled;
+}
+
+/**
+ * Reads a file of bounded size, as long as it was when it was opened.
+ * @throws DataError naming the file when it is missing, not a file, or larger than `maximumBytes`.
+ */
+export async function readBounded(path: string, maximumBytes: number): Promise<Buffer> {
+  const { handle, size } = await openBounded(path, maximumBytes);
+  try {
+    const buffer = Buffer.allocUnsafe(size);
+    return buffer.subarray(0, await readRange(handle, buffer, 0));
+  } finally {
+    await handle.close();
+  }
 }
 
 /** {@link readBounded}, parsed. @throws DataError naming the file and the parser's complaint. */
