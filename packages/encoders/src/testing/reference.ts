@@ -16,6 +16,7 @@ import {
 import { applyBert, type BertInputs } from '../bert/apply.js';
 import { parseBertConfig } from '../bert/config.js';
 import { bertParameters } from '../bert/parameters.js';
+import { loadBert, loadVit } from '../huggingface/load-encoder.js';
 import type { TransformerOptions, TransformerOutputs } from '../layers/transformer.js';
 import { applyVit } from '../vit/apply.js';
 import { parseVitConfig } from '../vit/config.js';
@@ -59,6 +60,7 @@ export function modelOf(config: unknown, subject: string) {
     const vit = parseVitConfig(config, subject);
     return {
       parameters: (tensors: Tensors) => vitParameters(tensors, vit, subject),
+      load: loadVit,
       apply: (parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions) =>
         applyVit(vit, parameters, inputs['pixels'] as tf.Tensor, options),
     };
@@ -66,6 +68,7 @@ export function modelOf(config: unknown, subject: string) {
   const bert = parseBertConfig(config, subject);
   return {
     parameters: (tensors: Tensors) => bertParameters(tensors, bert, subject),
+    load: loadBert,
     apply: (parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions) =>
       applyBert(bert, parameters, inputs as BertInputs, options),
   };
@@ -85,16 +88,12 @@ function referenceInputs(expected: Tensors): HostTree {
   return Object.fromEntries(Object.entries(inputs).filter(([, value]) => value !== undefined)) as HostTree;
 }
 
-/** @param weights another file with the tensors of the model, or the tensors */
-export async function loadReference(
-  folder: string,
-  weights: string | Tensors = 'model.safetensors',
-): Promise<Reference> {
+export async function loadReference(folder: string): Promise<Reference> {
   const model = modelOf(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')), folder);
   const read = async (file: string): Promise<Tensors> => (await readSafetensors(join(folder, file))).tensors;
   const expected = await read('expected.safetensors');
   return {
-    parameters: model.parameters(typeof weights === 'string' ? await read(weights) : weights),
+    parameters: (await model.load(folder)).parameters,
     gradients: model.parameters(await read('gradients.safetensors')),
     inputs: referenceInputs(expected),
     states: expected.get('states') as HostTensor,

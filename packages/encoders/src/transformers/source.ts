@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ConfigurationError, DrfError, UnavailableError } from '@drf/tensor';
+import { DrfError, UnavailableError } from '@drf/tensor';
+import { parseModelName } from '../huggingface/model-name.js';
 import type { TransformersEncoderOptions } from './options.js';
 
 /** Where a model's files are, and how to speak of it. */
@@ -13,35 +14,18 @@ export interface ModelSource {
   readonly isFolder: boolean;
 }
 
-const HUB_ID = /^[\w][\w.-]*(\/[\w][\w.-]*)?$/;
-
-function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
 /**
  * Tells a folder from a hub id: what exists as a folder is one, and so is what looks like a path.
  * @throws UnavailableError for a path without a folder, ConfigurationError for what is neither
  */
 export function findSource(options: TransformersEncoderOptions, defaultCacheDir: string): ModelSource {
   const { model, revision = 'main', cacheDir = defaultCacheDir } = options;
-  const path = resolve(model);
-  if (isFolder(path)) return { name: path, folder: path, isFolder: true };
-  if (/^([./~]|[A-Za-z]:\\)/.test(model) || model.split('/').length > 2) {
-    throw new UnavailableError({
-      subject: `model folder ${model}`,
-      expected: 'a folder with config.json and onnx/',
-      received: 'no such folder',
-      remedy: 'check the path',
-    });
-  }
-  if (!HUB_ID.test(model)) {
-    throw new ConfigurationError({
-      subject: 'createTransformersEncoder, model,',
-      expected: 'a hub id such as "Xenova/clip-vit-base-patch32", or a folder',
-      received: JSON.stringify(model),
-    });
-  }
+  const parsed = parseModelName(model, {
+    subject: 'createTransformersEncoder, model,',
+    folderHolds: 'config.json and onnx/',
+    exampleId: 'Xenova/clip-vit-base-patch32',
+  });
+  if ('folder' in parsed) return { name: parsed.folder, folder: parsed.folder, isFolder: true };
   const folder = join(resolve(cacheDir), model, revision === 'main' ? '' : revision); // as the library lays it out
   return { name: model, folder, isFolder: false };
 }

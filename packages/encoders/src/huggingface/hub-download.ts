@@ -1,0 +1,125 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { DataError, DrfError } from '@drf/tensor';
+import type { HubClient, RemoteFile } from './hub-client.js';
+
+/** Encoders are smaller; a longer file is not what it says. */
+const MAXIMUM_BYTES = 16 * 1024 ** 3;
+
+export interface Download extends RemoteFile {
+  readonly name: string;
+  /** Called with the bytes that arrived, and once with those that were there before. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/** The hash that an etag is: SHA-256 of large files, git's of small ones. */
+function hashFor(etag: string | undefined, bytes: number): Hash | undefined {
+  if (etag !== undefined && /^[0-9a-f]{64}$/.test(etag)) return createHash('sha256');
+  if (etag !== undefined && /^[0-9a-f]{40}$/.test(etag)) return createHash('sha1').update(`blob ${bytes}\0`);
+  return undefined;
+}
+
+async function lengthOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+async function isAsNamed(path: string, etag: string | undefined): Promise<boolean> {
+  const hash = hashFor(etag, await lengthOf(path));
+  if (hash === undefined) return true;
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest('hex') === etag;
+}
+
+/**
+ * Appends what is still missing of a file. Bytes are written at their own places, so that two processes that fetch one
+ * file write the same.
+ */
+async function fetchRest(client: HubClient, download: Download, path: string): Promise<void> {
+  const from = await lengthOf(path);
+  const response = await client.get(download.url, from);
+  const handle = await open(path, from > 0 ? 'r+' : 'w');
+  try {
+    let position = response.status === 206 ? from : 0;
+    for await (const chunk of response.body ?? []) {
+      const bytes = chunk as Uint8Array;
+      if (position + bytes.length > (download.bytes ?? MAXIMUM_BYTES)) throw tooLong(download);
+      await handle.write(bytes, 0, bytes.length, position);
+      position += bytes.length;
+      download.onBytes(bytes.length);
+    }
+    await handle.truncate(position);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function tooLong({ name, bytes = MAXIMUM_BYTES }: Download): DataError {
+  return new DataError({ subject: `Fetching ${name}`, expected: `${bytes} bytes`, received: 'more' });
+}
+
+/** An error of the file system: a full disk, a folder without permission. */
+function fileError(error: unknown, { name }: Download, path: string): DataError | undefined {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || !['write', 'open', 'mkdir', 'ftruncate', 'fsync'].includes(syscall)) return undefined;
+  return new DataError(
+    { subject: `Fetching ${name}`, expected: `room and permission to write ${path}`, received: String(code) },
+    { cause: error },
+  );
+}
+
+async function fetchAll(client: HubClient, download: Download, path: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    if (download.bytes === undefined) await rm(path, { force: true }); // nothing says whether it goes on there
+    const before = await lengthOf(path);
+    if (before === download.bytes && existsSync(path)) return;
+    try {
+      await fetchRest(client, download, path);
+      if (download.bytes === undefined || (await lengthOf(path)) === download.bytes) return;
+      throw new Error('the connection ended early');
+    } catch (error) {
+      if (error instanceof DrfError) throw error;
+      const failure = fileError(error, download, path);
+      if (failure !== undefined) throw failure;
+      if ((await lengthOf(path)) > before) attempt = 0; // it got on
+      if (!(await client.mayTryAgain(attempt + 1))) throw client.noNetwork(error as Error);
+    }
+  }
+}
+
+/**
+ * Fetches a file to its place, going on where an earlier attempt stopped (in `<path>.incomplete`). The file appears
+ * whole, with the length that the hub says, and with the hash where the hub's etag is one.
+ * @returns its length in bytes
+ * @throws UnavailableError when the connection keeps breaking; DataError for a full disk and for content that is not
+ * what the hub says
+ */
+export async function downloadTo(client: HubClient, download: Download, path: string): Promise<number> {
+  if (download.bytes !== undefined && existsSync(path) && (await lengthOf(path)) === download.bytes) {
+    download.onBytes(download.bytes);
+    return download.bytes;
+  }
+  const part = `${path}.incomplete`;
+  await mkdir(dirname(path), { recursive: true });
+  if ((await lengthOf(part)) > (download.bytes ?? MAXIMUM_BYTES)) await rm(part);
+  download.onBytes(download.bytes === undefined ? 0 : await lengthOf(part));
+  await fetchAll(client, download, part);
+  if (!(await isAsNamed(part, download.etag))) {
+    await rm(part, { force: true });
+    throw new DataError({
+      subject: `Fetching ${download.name}`,
+      expected: `content with the hash ${download.etag}`,
+      received: 'other content',
+      remedy: 'try again; it starts from the beginning',
+    });
+  }
+  await rename(part, path).catch((error: unknown) => {
+    if (!existsSync(path)) throw error; // another process was faster
+  });
+  return lengthOf(path);
+}
