@@ -5,6 +5,7 @@ import {
   createMethod,
   encodeRecords,
   measureCalibration,
+  measureExperimentGraphs,
   measureFeatures,
   measureTokens,
   methodNeeds,
@@ -67,7 +68,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const shapes = methodShapes(session, classes.length, methodNeeds(config));
   const standardization = await measureFeatures(trainPosts.set);
   const tokenStandardization = await measureTokens(trainPosts.set);
-  const method = createMethod(config, { ...shapes, standardization, tokenStandardization });
+  const method = createMethod(
+    config,
+    { ...shapes, standardization, tokenStandardization },
+    await measureExperimentGraphs(config, trainPosts.set, (label) => display.job(label, 'posts')),
+  );
 
   // what the run was made of
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);

@@ -14,6 +14,7 @@ export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode
 export { gatherBatch, memoryRows, selectPosts, type FeatureRows, type FeatureSet } from './feature-set.js';
 export { tokenRows, type TokenRows } from './token-rows.js';
 export { measureFeatures, measureTokens } from './feature-moments.js';
+export { measureExperimentGraphs } from './measure-graphs.js';
 export { createMethod, methodNeeds, methodShapes } from './method.js';
 export { Predictor, type Predictions } from './predictor.js';
 export { readCalibration, writeCalibration, type Calibration } from './calibration/calibration.js';

@@ -1,13 +1,21 @@
 import {
+  COMPARED_NEEDS,
   createConcatenation,
   createDrf,
+  createClmlf,
+  createHsan,
+  createMgnns,
+  createMvcn,
+  createMvan,
   drfConfig,
   type FeatureMoments,
+  type MeasuredGraphs,
   type Method,
   type MethodNeeds,
   type MethodShapes,
 } from '@drf/model';
 import { tokenLayoutOf } from '@drf/encoders';
+import { ConfigurationError } from '@drf/tensor';
 import type { ExperimentConfig } from './schema.js';
 import type { Session } from './session.js';
 
@@ -17,6 +25,12 @@ export function methodNeeds({ method }: Pick<ExperimentConfig, 'method'>): Metho
     case 'drf':
     case 'concatenation':
       return {};
+    case 'hsan':
+    case 'mvan':
+    case 'mgnns':
+    case 'clmlf':
+    case 'mvcn':
+      return COMPARED_NEEDS;
   }
 }
 
@@ -33,9 +47,10 @@ export function methodShapes(
 /**
  * The method that an experiment asks for.
  * @param shapes with `standardization` measured on the training posts; a model whose parameters come from a checkpoint
- *   brings its own, so there it may be left out
+ *   brings its own, so there it may be left out, as may `graphs`, which only mgnns reads
+ * @throws ConfigurationError when the attention heads do not divide the width
  */
-export function createMethod(config: ExperimentConfig, shapes: MethodShapes): Method {
+export function createMethod(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {
   const { dim, converterHidden = dim, fusionHidden = dim, standardize, ...rest } = config.model;
   const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
   const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
@@ -45,7 +60,27 @@ export function createMethod(config: ExperimentConfig, shapes: MethodShapes): Me
       return createDrf(drfConfig(dim, { ...rest, converterHidden, fusionHidden }), full);
     case 'concatenation':
       return createConcatenation({ dim }, full);
+    case 'hsan':
+      return createHsan({ dim }, full);
+    case 'mvan':
+      return createMvan({ dim, hops: config.compared.hops }, full);
+    case 'mgnns':
+      return createMgnns({ dim, heads: headsOf(config), graphs: config.compared }, full, graphs);
+    case 'clmlf':
+      return createClmlf({ ...config.compared, dim, heads: headsOf(config), seed: config.seed }, full);
+    case 'mvcn':
+      return createMvcn({ ...config.compared, dim }, full);
   }
+}
+
+function headsOf({ model: { dim }, compared: { heads } }: ExperimentConfig): number {
+  if (dim % heads === 0) return heads;
+  throw new ConfigurationError({
+    subject: 'compared.heads',
+    expected: `a divisor of model.dim, ${dim}`,
+    received: String(heads),
+    remedy: 'change one of the two',
+  });
 }
 
 function unmeasuredTokens({ tokens }: MethodShapes): MethodShapes['tokenStandardization'] {

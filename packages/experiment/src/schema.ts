@@ -57,6 +57,21 @@ const model = z.strictObject({
   ablations: ablations.prefault({}),
 });
 
+/** Options of the methods that DRF is compared with (docs/compared-methods.md). */
+const compared = z.strictObject({
+  hops: whole(1).max(8).default(3).describe('mvan: how often text and image views ask each other'),
+  heads: whole(1).default(4).describe('clmlf, mgnns, mvcn: attention heads; must divide the width'),
+  words: whole(2).default(1024).describe('mgnns: word pieces of the graph, the most frequent ones'),
+  objects: whole(2).default(64).describe('mgnns: clusters of places of images'),
+  scenes: whole(2).default(32).describe('mgnns: clusters of parts of images'),
+  imageLayers: whole(0).default(1).describe('clmlf: transformer layers over the image alone'),
+  fusionLayers: whole(1).default(2).describe('clmlf: transformer layers over text and image'),
+  contrastiveScale: z.number().min(0).default(0.1).describe('clmlf: factor of both contrastive losses'),
+  contrastiveTemperature: positive().default(0.07).describe('clmlf: temperature of both contrastive losses'),
+  restraintScale: z.number().min(0).default(0.1).describe('mvcn: factor of the restraint to class centroids'),
+  calibration: share().default(0.5).describe('mvcn: how far an uncertain label moves to what the modalities say'),
+});
+
 const training = z.strictObject({
   epochs: whole(1).default(30).describe('passes over the training posts'),
   batchSize: whole(1).default(16).describe('posts a step'),
@@ -80,12 +95,16 @@ export const experimentSchema = z.strictObject({
     .string()
     .regex(/^[\w.+-]{1,100}$/, 'use letters, digits, "-", "_", "." and "+"')
     .describe('name of the experiment'),
-  method: z.enum(['drf', 'concatenation']).default('drf').describe('how posts are judged'),
+  method: z
+    .enum(['drf', 'concatenation', 'hsan', 'mvan', 'mgnns', 'clmlf', 'mvcn'])
+    .default('drf')
+    .describe('how posts are judged'),
   seed: whole(0).default(0).describe('decides everything random'),
   engine: z.string().default('auto').describe('auto, compiled, eager:wasm, eager:cpu or eager:tensorflow'),
   dataset,
   encoders: encoders.prefault({}),
   model: model.prefault({}),
+  compared: compared.prefault({}),
   training: training.prefault({}),
 });
 

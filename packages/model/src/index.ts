@@ -29,6 +29,13 @@ export type { DrfLossParts } from './drf-losses.js';
 export { drfForward, type DrfForward, type DrfParameters, type QueueStatistics } from './drf-forward.js';
 export { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
 export { createConcatenation } from './concatenation.js';
+export { COMPARED_NEEDS } from './compared/tokens.js';
+export { createHsan } from './compared/hsan/hsan.js';
+export { createMvan, type MvanConfig } from './compared/mvan/mvan.js';
+export { createMgnns, type MgnnsConfig } from './compared/mgnns/mgnns.js';
+export { measureGraphs, type GraphSizes, type MeasuredGraphs, type TokenSource } from './compared/mgnns/graphs.js';
+export { createClmlf, type ClmlfConfig } from './compared/clmlf/clmlf.js';
+export { createMvcn, type MvcnConfig } from './compared/mvcn/mvcn.js';
 export {
   ADAMW_DEFAULTS,
   adamW,

@@ -13,12 +13,13 @@ import { applyLinear, initializeLinear, type LinearParameters } from '@drf/conve
 import type { FeatureMoments, MethodShapes } from './method.js';
 
 /** What scales a modality's encoder outputs; part of the parameters, but not trained. Both [width]. */
-type ScalingParameters = { readonly mean: tf.Tensor; readonly scale: tf.Tensor };
+export type ScalingParameters = { readonly mean: tf.Tensor; readonly scale: tf.Tensor };
 
 /** Deviations below this share of their mean are taken for it: a feature that hardly varies must not be blown up. */
 const SMALLEST_DEVIATION = 0.1;
 
-function scalingOf({ mean, std }: FeatureMoments): HostTree {
+/** Mean and inverse deviation as parameters. */
+export function scalingOf({ mean, std }: FeatureMoments): HostTree {
   const floor = Math.max(1e-6, (SMALLEST_DEVIATION * std.reduce((sum, value) => sum + value, 0)) / std.length);
   const scale = std.map((value) => 1 / Math.max(value, floor));
   return { mean: hostTensor(mean.slice(), [mean.length]), scale: hostTensor(scale, [scale.length]) };

@@ -1,0 +1,44 @@
+import { createRandom } from '@drf/tensor';
+import {
+  createClmlf,
+  createConcatenation,
+  createDrf,
+  createHsan,
+  createMgnns,
+  createMvan,
+  createMvcn,
+  drfConfig,
+  measureGraphs,
+} from '../index.js';
+import { describeMethodContract } from './method.contract.js';
+import { tokenExample } from './token-examples.contract.js';
+
+const dim = 8;
+const overfit = { steps: 70, rate: 2e-2 };
+
+const graphSizes = { words: 6, objects: 4, scenes: 3 };
+const { batch } = tokenExample({ posts: 16, missing: false });
+const read = async () => ({ image: batch.imageTokens, text: batch.textTokens });
+const graphs = await measureGraphs({ posts: 16, read }, graphSizes, createRandom(1));
+
+const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };
+
+describeMethodContract('drf', {
+  create: (shapes) => createDrf(drfConfig(dim, { queueCapacity: 16 }), shapes),
+  overfit,
+});
+describeMethodContract('concatenation', { create: (shapes) => createConcatenation({ dim }, shapes), overfit });
+describeMethodContract('hsan', { create: (shapes) => createHsan({ dim }, shapes), overfit });
+describeMethodContract('mvan', { create: (shapes) => createMvan({ dim, hops: 2 }, shapes), overfit });
+describeMethodContract('mgnns', {
+  create: (shapes) => createMgnns({ dim, heads: 2, graphs: graphSizes }, shapes, graphs),
+  overfit,
+});
+describeMethodContract('clmlf', {
+  create: (shapes) => createClmlf({ dim, heads: 2, imageLayers: 1, fusionLayers: 1, seed: 1, ...contrastive }, shapes),
+  overfit,
+});
+describeMethodContract('mvcn', {
+  create: (shapes) => createMvcn({ dim, restraintScale: 0.1, calibration: 0.5 }, shapes),
+  overfit,
+});

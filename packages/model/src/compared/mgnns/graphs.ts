@@ -1,0 +1,125 @@
+import { hostTensor, type Host, type HostTensor, type Random } from '@drf/tensor';
+import type { TokenInputs, TokenShape } from '../../method.js';
+import { CoOccurrence } from './co-occurrence.js';
+import { countPieces, sampleRows, windowsOf } from './graph-source.js';
+import { partsOf, type TokenPart } from './image-parts.js';
+import { kMeans, nearest, type Rows } from './k-means.js';
+
+/** How many nodes the three graphs have. */
+export interface GraphSizes {
+  readonly words: number;
+  readonly objects: number;
+  readonly scenes: number;
+}
+
+/** Tokens of the training posts, read in parts. */
+export interface TokenSource {
+  readonly posts: number;
+  read(indices: readonly number[]): Promise<TokenPart>;
+}
+
+/** Numbers of nodes, their first features, and edges between them: float32, part of the parameters but not trained. */
+export type MeasuredGraphs = {
+  /** [words], the word piece of each node; −1 where the vocabulary is smaller. */
+  readonly wordPieces: HostTensor;
+  /** [words, text token width], mean state of the piece over the training texts. */
+  readonly wordStates: HostTensor;
+  /** [words, words], positive mutual information. */
+  readonly wordEdges: HostTensor;
+  /** [objects, image token width] */
+  readonly objectStates: HostTensor;
+  /** [objects, objects], rows sum to 1. */
+  readonly objectEdges: HostTensor;
+  readonly sceneStates: HostTensor;
+  readonly sceneEdges: HostTensor;
+};
+
+/** Word pieces that stand together count as a window. */
+export const WINDOW = 6;
+/** What an image node gives to its neighbors. */
+const NEIGHBOR_SHARE = 0.25;
+/** Places that k-means looks at. */
+const SAMPLE = 12_288;
+const POSTS_AT_ONCE = 64;
+
+/** Graphs without edges, for names and shapes alone. */
+export function emptyGraphs(
+  sizes: GraphSizes,
+  tokens: { readonly image: TokenShape; readonly text: TokenShape },
+): MeasuredGraphs {
+  // prettier-ignore
+  const zeros = (...shape: number[]): HostTensor =>
+    hostTensor(new Float32Array(shape.reduce((product, size) => product * size, 1)), shape);
+  const { words, objects, scenes } = sizes;
+  return {
+    wordPieces: hostTensor(new Float32Array(words).fill(-1), [words]),
+    wordStates: zeros(words, tokens.text.dim),
+    wordEdges: zeros(words, words),
+    objectStates: zeros(objects, tokens.image.dim),
+    objectEdges: zeros(objects, objects),
+    sceneStates: zeros(scenes, tokens.image.dim),
+    sceneEdges: zeros(scenes, scenes),
+  };
+}
+
+/**
+ * The three co-occurrence graphs of the training posts: of their most frequent word pieces, of clusters of their images'
+ * places ("objects"), and of clusters of quarters of their images ("scenes").
+ */
+export async function measureGraphs(
+  source: TokenSource,
+  sizes: GraphSizes,
+  random: Random,
+  onProgress?: (done: number, total: number) => void,
+): Promise<MeasuredGraphs> {
+  const total = 3 * source.posts;
+  const pieces = await countPieces(parts(source, (done) => onProgress?.(done, total)));
+  const wordPieces = pieces.mostFrequent(sizes.words);
+  const sample = await sampleRows(
+    parts(source, (done) => onProgress?.(source.posts + done, total)),
+    Math.max(1, Math.floor(SAMPLE / Math.max(1, source.posts))),
+    random.fork('sample'),
+  );
+  const objects = kMeans(sample.places, sizes.objects, random.fork('objects'));
+  const scenes = kMeans(sample.parts, sizes.scenes, random.fork('scenes'));
+  const counts = {
+    words: new CoOccurrence(sizes.words),
+    objects: new CoOccurrence(sizes.objects),
+    scenes: new CoOccurrence(sizes.scenes),
+  };
+  const nodeOf = new Map(wordPieces.map((piece, node) => [piece, node] as const));
+  for await (const { image, text } of parts(source, (done) => onProgress?.(2 * source.posts + done, total))) {
+    for (const window of windowsOf(text, WINDOW)) counts.words.add(window.flatMap((piece) => nodeOf.get(piece) ?? []));
+    countClusters(image, objects, counts.objects);
+    countClusters(partsOf(image), scenes, counts.scenes);
+  }
+  const matrix = (data: Float32Array, nodes: number): HostTensor => hostTensor(data, [nodes, data.length / nodes]);
+  const padded = Float32Array.from({ length: sizes.words }, (_, node) => wordPieces[node] ?? -1);
+  return {
+    wordPieces: hostTensor(padded, [sizes.words]),
+    wordStates: matrix(pieces.meanStates(wordPieces, sizes.words), sizes.words),
+    wordEdges: matrix(counts.words.mutualInformation(), sizes.words),
+    objectStates: matrix(objects.data, sizes.objects),
+    objectEdges: matrix(counts.objects.conditionalEdges(NEIGHBOR_SHARE), sizes.objects),
+    sceneStates: matrix(scenes.data, sizes.scenes),
+    sceneEdges: matrix(counts.scenes.conditionalEdges(NEIGHBOR_SHARE), sizes.scenes),
+  };
+}
+
+async function* parts(source: TokenSource, onProgress: (done: number) => void): AsyncGenerator<TokenPart> {
+  for (let start = 0; start < source.posts; start += POSTS_AT_ONCE) {
+    const end = Math.min(start + POSTS_AT_ONCE, source.posts);
+    yield await source.read(Array.from({ length: end - start }, (_, i) => start + i));
+    onProgress(end);
+  }
+}
+
+/** Each post's clusters are a window. */
+function countClusters({ tokens, mask }: Host<TokenInputs>, centroids: Rows, counts: CoOccurrence): void {
+  const [posts, count] = mask.shape as [number, number];
+  const rows: Rows = { data: tokens.data as Float32Array, dim: centroids.dim };
+  for (let post = 0; post < posts; post++) {
+    const standing = Array.from({ length: count }, (_, i) => post * count + i).filter((row) => mask.data[row] === 1);
+    counts.add(standing.map((row) => nearest(rows, row, centroids)));
+  }
+}

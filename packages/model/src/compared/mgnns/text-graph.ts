@@ -1,0 +1,86 @@
+import * as tf from '@tensorflow/tfjs';
+import { applyLinear, type LinearParameters } from '@drf/converters';
+import { named, type Features } from '@drf/tensor';
+import type { TokenInputs } from '../../method.js';
+import { meanState, type Sequence } from '../tokens.js';
+
+/** Neighbors of a word: so many before and after it. */
+export const NEIGHBORS = 3;
+/** Stands where there is no edge, below every message. */
+const NO_MESSAGE = -1e9;
+
+export type TextGraphParameters = {
+  /** From the measured state of a word to its node. */
+  readonly projection: LinearParameters;
+  /** What is learned of each word beside it, [words, dim]. */
+  readonly offsets: tf.Tensor;
+  /** Before its sigmoid: how much of itself a node keeps, []. */
+  readonly keep: tf.Tensor;
+};
+
+type WordGraph = { readonly wordPieces: tf.Tensor; readonly wordStates: tf.Tensor; readonly wordEdges: tf.Tensor };
+
+/** Each piece's node in the graph, int32 [batch, token], and whether it has one [batch, token]. */
+export function findNodes(
+  pieces: tf.Tensor,
+  mask: tf.Tensor,
+  wordPieces: tf.Tensor,
+): { readonly nodes: tf.Tensor2D; readonly known: tf.Tensor } {
+  const equal = tf.cast(tf.equal(tf.expandDims(tf.cast(pieces, 'float32'), 2), wordPieces), 'float32'); // [b, t, words]
+  const isKnown = tf.mul(tf.max(equal, -1), mask);
+  return { nodes: tf.argMax(equal, -1) as tf.Tensor2D, known: isKnown };
+}
+
+/** Moves tokens along their axis: place i of the result is place i + `by` of the input, or zeros. */
+function shifted(values: tf.Tensor, by: number): tf.Tensor {
+  const length = values.shape[1] as number;
+  const rest = values.shape.slice(2).map(() => [0, 0] as [number, number]);
+  const size = Math.max(0, length - Math.abs(by));
+  const begin = [0, Math.max(0, by), ...rest.map(() => 0)];
+  const kept = tf.slice(values, begin, [-1, size, ...rest.map(() => -1)]);
+  return tf.pad(kept, [[0, 0], by < 0 ? [length - size, 0] : [0, length - size], ...rest]);
+}
+
+/**
+ * Weights of a text's edges: `edges` of the nodes of a token and of the one `by` places after it; 0 where either has no
+ * node. [batch, token]
+ */
+export function textEdges(nodes: tf.Tensor2D, known: tf.Tensor, edges: tf.Tensor, by: number): tf.Tensor {
+  const words = edges.shape[0] as number;
+  const other = shifted(nodes, by);
+  const both = tf.mul(known, shifted(known, by));
+  const places = tf.cast(tf.add(tf.mul(tf.cast(nodes, 'float32'), words), tf.cast(other, 'float32')), 'int32');
+  return tf.mul(tf.gather(tf.reshape(edges, [-1]), places as tf.Tensor2D), both);
+}
+
+/**
+ * A text's graph: its word pieces are nodes of the global graph, joined to those at most three places away by the global
+ * edges. A node takes over the largest message, value by value, and keeps a learned share of itself:
+ * rₙ' = η·rₙ + (1 − η)·max over neighbors a of eₐₙ·rₐ; the text is the mean of its nodes through ReLU.
+ * Source: Huang et al., "Text level graph neural network for text classification" (EMNLP 2019), as MGNNS uses it.
+ * [batch, token] → [batch, dim]
+ */
+export function textGraphFeatures(
+  { projection, offsets, keep }: TextGraphParameters,
+  { wordPieces, wordStates, wordEdges }: WordGraph,
+  pieces: NonNullable<TokenInputs['pieces']>,
+  mask: Sequence['mask'],
+): Features {
+  const { nodes, known } = findNodes(pieces, mask, wordPieces);
+  const table = tf.add(applyLinear(projection, wordStates), offsets); // [words, dim]
+  const states = tf.mul(tf.gather(table, nodes), tf.expandDims(known, 2)); // [b, t, dim]
+  let largest: tf.Tensor = states; // from itself: an edge of weight 1
+  for (let by = -NEIGHBORS; by <= NEIGHBORS; by++) {
+    if (by === 0) continue;
+    const weights = tf.expandDims(textEdges(nodes, known, wordEdges, by), 2); // [b, t, 1]
+    const absent = tf.mul(tf.cast(tf.lessEqual(weights, 0), 'float32'), NO_MESSAGE);
+    largest = tf.maximum(largest, tf.add(tf.mul(shifted(states, by), weights), absent));
+  }
+  const share = tf.sigmoid(keep);
+  const updated = tf.add(tf.mul(states, share), tf.mul(largest, tf.sub(1, share)));
+  const sequence: Sequence = {
+    states: named(updated, ['batch', 'token', 'dim']),
+    mask: named(known, ['batch', 'token']),
+  };
+  return named(tf.relu(meanState(sequence)), ['batch', 'dim']);
+}
