@@ -12,7 +12,7 @@ export {
 export { startSession, type Session } from './session.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export { gatherBatch, memoryRows, selectPosts, type FeatureRows, type FeatureSet } from './feature-set.js';
-export { tokenRows, type TokenRows } from './token-rows.js';
+export { tokenInputs, tokenRows, type TokenRows } from './token-rows.js';
 export { measureFeatures, measureTokens } from './feature-moments.js';
 export { measureExperimentGraphs } from './measure-graphs.js';
 export { createMethod, methodNeeds, methodShapes } from './method.js';

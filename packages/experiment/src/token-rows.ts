@@ -12,10 +12,11 @@ export interface TokenRows {
 
 /** Token rows (see `tokenRowEncoder` of `@drf/encoders`) as a step reads them; a row of zeros holds no token. */
 export function tokenRows(rows: FeatureRows, layout: TokenLayout): TokenRows {
-  return { layout, gather: async (indices) => unpack(await rows.gather(indices), layout) };
+  return { layout, gather: async (indices) => tokenInputs(await rows.gather(indices), layout) };
 }
 
-function unpack({ data, shape }: HostTensor, layout: TokenLayout): Host<TokenInputs> {
+/** Token rows [posts, width] as a step reads them. */
+export function tokenInputs({ data, shape }: HostTensor, layout: TokenLayout): Host<TokenInputs> {
   const { count, dim } = layout;
   const [posts, width] = shape as [number, number];
   const tokens = new Float32Array(posts * count * dim);

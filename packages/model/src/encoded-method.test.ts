@@ -5,6 +5,7 @@ import {
   createRandom,
   flattenTree,
   hostTensor,
+  named,
   toTensor,
   mapTree,
   type Engine,
@@ -18,6 +19,7 @@ import {
   ADAMW_DEFAULTS,
   createConcatenation,
   createDrf,
+  createHsan,
   createTrainingStep,
   drfConfig,
   initialTrainingState,
@@ -29,6 +31,7 @@ import {
   type EncodedBatchInputs,
   type Method,
   type StepEncoder,
+  type TokenInputs,
   type TrainingInputs,
 } from './index.js';
 import { tinyContents, tinyImageEncoder, tinyTextEncoder } from './testing/tiny-encoders.js';
@@ -190,5 +193,56 @@ describe.each(['eager:cpu', 'compiled'])('a step with encoders (%s)', (name) => 
     const random = createRandom(5);
     const other = await train(batchOf(garbage(contents.image, 3, random), garbage(contents.text, 4, random)));
     expect(other).toEqual(due);
+  });
+});
+
+describe('withEncoders around a method that reads tokens', () => {
+  beforeAll(() => tf.setBackend('cpu'));
+  const shapes = { ...SHAPES, tokens: { image: { count: 4, dim: 3 }, text: { count: 4, dim: 3 } } };
+  const method = createHsan({ dim: 4 }, shapes);
+  const ofPlaces = (_: TensorTree, { pixels }: TensorTree): TokenInputs => ({
+    tokens: named(tf.reshape(pixels as tf.Tensor, [POSTS, 4, 3]), ['batch', 'token', 'dim']),
+    mask: named(tf.ones([POSTS, 4]), ['batch', 'token']),
+  });
+  const ofWords = (parameters: TensorTree, { ids, mask }: TensorTree): TokenInputs => ({
+    tokens: named(tf.gather(parameters.frozen as tf.Tensor, tf.cast(ids as tf.Tensor, 'int32')), [
+      'batch',
+      'token',
+      'dim',
+    ]),
+    mask: named(mask as tf.Tensor, ['batch', 'token']),
+  });
+
+  it('computes its tokens in the step, as if they had come ready-made', () => {
+    tf.tidy(() => {
+      const encoders = {
+        image: { ...imageEncoder, applyTokens: ofPlaces },
+        text: { ...textEncoder, applyTokens: ofWords },
+      };
+      const joined = withEncoders(method, encoders);
+      expect(joined.needs).toEqual({ tokens: true, bothModalities: true });
+      const parameters = upload(joined.initialParameters(createRandom(1)));
+      const batch = upload(batchOf(contents.image, contents.text)) as unknown as EncodedBatchInputs;
+      const ready = {
+        ...batch,
+        image: encode(imageEncoder, contents.image),
+        text: encode(textEncoder, contents.text),
+        imageTokens: ofPlaces({}, batch.image as TensorTree),
+        textTokens: ofWords(upload(textEncoder.initialParameters), batch.text as TensorTree),
+      } as unknown as BatchInputs;
+      const expected = [...method.predict(parameters, ready, {}).logits.dataSync()];
+      expect([...joined.predict(parameters, batch, {}).logits.dataSync()]).toEqual(expected);
+    });
+  });
+
+  it('refuses an encoder without tokens by the method’s name', () => {
+    const joined = withEncoders(method, { image: imageEncoder, text: textEncoder });
+    tf.tidy(() => {
+      const parameters = upload(joined.initialParameters(createRandom(1)));
+      const batch = upload(batchOf(contents.image, contents.text)) as unknown as EncodedBatchInputs;
+      expect(() => joined.predict(parameters, batch, {})).toThrow(
+        'Method hsan expected token-level outputs of the image encoder, received an encoder without applyTokens',
+      );
+    });
   });
 });

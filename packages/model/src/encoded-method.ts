@@ -1,6 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { assertShape, type Features, type HostTree, type PerPost, type TensorTree } from '@drf/tensor';
-import type { BatchInputs, Method } from './method.js';
+import {
+  assertShape,
+  ConfigurationError,
+  type Features,
+  type HostTree,
+  type PerPost,
+  type TensorTree,
+} from '@drf/tensor';
+import type { BatchInputs, Method, TokenInputs } from './method.js';
 import { isTrainedByDefault } from './trained.js';
 
 /** What a step needs of an encoder: a trainable one of `@drf/encoders` fits. */
@@ -13,6 +20,8 @@ export interface StepEncoder {
   isTrained?(flatName: string): boolean;
   /** Pure. [batch, outputDim] */
   apply(parameters: TensorTree, inputs: TensorTree): Features;
+  /** Pure; for methods that read tokens. */
+  applyTokens?(parameters: TensorTree, inputs: TensorTree): TokenInputs;
 }
 
 /** The modalities whose encoders run inside the step; the other's features come ready-made. */
@@ -30,6 +39,9 @@ export type EncodedBatchInputs = {
   readonly text: tf.Tensor | TensorTree;
   readonly imageAvailable: PerPost;
   readonly textAvailable: PerPost;
+  /** Ready-made tokens of a modality without an encoder, for methods that read them. */
+  readonly imageTokens?: TokenInputs;
+  readonly textTokens?: TokenInputs;
 };
 
 const MODALITIES = ['image', 'text'] as const;
@@ -37,7 +49,7 @@ const MODALITIES = ['image', 'text'] as const;
 /**
  * A method with encoders under it, as one method: its parameters are those of the method and, beside them,
  * `encoders.image` and `encoders.text` of the encoders given. The method itself does not change, and gradients reach
- * the encoders through the features that it reads. Features of missing modalities are set to zero, so that their rows
+ * the encoders through the features (and tokens, where it reads them) that it reads. Features of missing modalities are set to zero, so that their rows
  * reach no output and send no gradient back.
  */
 export function withEncoders(method: Method, encoders: StepEncoders): Method<EncodedBatchInputs> {
@@ -51,10 +63,22 @@ export function withEncoders(method: Method, encoders: StepEncoders): Method<Enc
       const isPresent = tf.greater(tf.expandDims(batch[`${modality}Available`], 1), 0); // [batch, 1]
       return [modality, tf.where(isPresent, outputs, tf.zerosLike(outputs))] as const;
     });
-    return { ...batch, ...Object.fromEntries(encoded) } as unknown as BatchInputs;
+    const tokens =
+      method.needs?.tokens === true ? present.map((modality) => encodedTokens(modality, batch, trees)) : [];
+    return { ...batch, ...Object.fromEntries([...encoded, ...tokens]) } as unknown as BatchInputs;
+  };
+  const encodedTokens = (
+    modality: 'image' | 'text',
+    batch: EncodedBatchInputs,
+    trees: TensorTree | undefined,
+  ): readonly [string, TokenInputs] => {
+    const encoder = encoders[modality] as StepEncoder;
+    if (encoder.applyTokens === undefined) throw withoutTokens(method.id, modality);
+    return [`${modality}Tokens`, encoder.applyTokens(trees?.[modality] as TensorTree, batch[modality] as TensorTree)];
   };
   return {
     id: method.id,
+    ...(method.needs === undefined ? {} : { needs: method.needs }),
     initialParameters: (random) => ({
       ...method.initialParameters(random),
       encoders: Object.fromEntries(
@@ -70,4 +94,13 @@ export function withEncoders(method: Method, encoders: StepEncoders): Method<Enc
     predict: (parameters, batch, memory) => method.predict(parameters, features(parameters, batch), memory),
     loss: (parameters, batch, labels, memory) => method.loss(parameters, features(parameters, batch), labels, memory),
   };
+}
+
+function withoutTokens(method: string, modality: 'image' | 'text'): ConfigurationError {
+  return new ConfigurationError({
+    subject: `Method ${method}`,
+    expected: `token-level outputs of the ${modality} encoder`,
+    received: 'an encoder without applyTokens',
+    remedy: 'choose another encoder, or the method drf or concatenation',
+  });
 }

@@ -19,7 +19,7 @@ import {
   ADAMW_DEFAULTS,
   createTrainingStep,
   initialTrainingState,
-  isTrained,
+  isTrainedByDefault,
   loadCheckpoint,
   saveCheckpoint,
   stepSchedule,
@@ -96,7 +96,7 @@ export function describeMethodContract(name: string, test: MethodContractCase): 
     it('sends a gradient to every trained parameter', async () => {
       const memory = await seenMemory(eager, method, parameters);
       const outputs = await evaluate(eager, method, parameters, tokenExample({ posts: 16 }), memory);
-      const names = [...flattenTree<HostTensor>(parameters).keys()].filter(isTrained);
+      const names = [...flattenTree<HostTensor>(parameters).keys()].filter(isTrainedByDefault);
       const without = names.filter((leaf) => !outputs.get(`gradients.${leaf}`)?.some((value) => value !== 0));
       expect(without).toEqual([]);
       expect([...outputs.values()].flat().every(Number.isFinite)).toBe(true);
@@ -207,7 +207,7 @@ async function evaluate(
         return { loss: result.total, auxiliary: { parts, observations, probabilities: prediction.probabilities } };
       },
       inputs.parameters,
-      isTrained,
+      isTrainedByDefault,
     );
     const flat = Object.fromEntries([...gradients].map(([leaf, value]) => [leaf.replaceAll('.', '/'), value]));
     return { total: loss, gradients: flat, ...auxiliary } as TensorTree;
