@@ -20,6 +20,17 @@ describe('paperFigures', () => {
     expect(figures(tumEmo, 'fixed:image:D', 'tumemo')).toEqual({ accuracy: 67.2 / 100, weightedF1: 67.2 / 100 });
   });
 
+  it.each([
+    ['hsan', 69.9, 66.9, 64.1],
+    ['mvan', 73.0, 73.0, 62.4],
+    ['mgnns', 73.8, 72.7, 64.7],
+    ['clmlf', 75.3, 73.5, 63.1],
+    ['mvcn', 76.1, 74.6, 64.6],
+  ])('gives the figures of %s', (method, accuracy, weightedF1, withoutText) => {
+    expect(figures({ method }, 'none')).toEqual({ accuracy: accuracy / 100, weightedF1: weightedF1 / 100 });
+    expect(figures({ method }, 'fixed:text:D')?.accuracy).toBe(withoutText / 100);
+  });
+
   it('gives the row of Table 4 for DRF without one part, which has no clean figure', () => {
     expect(figures(without('pairExpansion'), 'fixed:image:D')).toEqual({
       accuracy: 68.3 / 100,
