@@ -2,7 +2,7 @@ import type { Dataset, PostRecord } from '@drf/datasets';
 import { strategyFileName, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import { Judge, type EncodedRecords, type Judged, type OpenedRun, type Session } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
-import { DataError, hostTensor } from '@drf/tensor';
+import { DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
 import type { Cell } from './cells.js';
 import type { CellProgress } from './display.js';
 import { paperFigures } from './paper.js';
@@ -21,6 +21,8 @@ export interface CellsRequest {
   readonly cache: string;
   readonly workbench: Workbench;
   readonly signal?: AbortSignal;
+  /** Keep what the method says of each post beside its probabilities. */
+  readonly details?: boolean;
 }
 
 /** A cell's figures with the answers behind them. */
@@ -32,6 +34,10 @@ export interface EvaluatedCell {
   /** [posts, classes] */
   readonly probabilities: Float32Array;
   readonly entries: readonly DisruptionEntry[];
+  /** λᵛ and λᵗ, [posts] */
+  readonly available: Readonly<Record<Modality, Float32Array>>;
+  /** What the method says of its posts, batch by batch; empty unless asked for. */
+  readonly details: readonly HostTree[];
 }
 
 export interface EvaluatedCells {
@@ -51,7 +57,7 @@ type JudgedCell = EvaluatedCell & { readonly qualities: QualityCell; readonly re
 export async function evaluateCells(request: CellsRequest): Promise<EvaluatedCells> {
   const { run, cells, session, workbench, signal } = request;
   const unreadable = new Map<string, string>();
-  const judge = await Judge.create(session.engine, run);
+  const judge = await Judge.create(session.engine, run, request.details);
   const progress = workbench.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
   const done: JudgedCell[] = [];
   try {
@@ -109,14 +115,15 @@ function describeCell(
   { run, dataset }: CellsRequest,
   cell: Cell,
   { set, entries, records }: EncodedRecords,
-  { probabilities, quality }: Judged,
+  { probabilities, quality, details }: Judged,
   clean: JudgedCell | undefined,
 ): JudgedCell {
   const { config, classes } = run.description;
   const { strategy } = cell;
+  const available = { image: set.imageAvailable, text: set.textAvailable };
   const qualities: QualityCell = {
     ids: set.ids,
-    available: { image: set.imageAvailable, text: set.textAvailable },
+    available,
     entries,
     quality,
   };
@@ -133,7 +140,8 @@ function describeCell(
     quality: clean === undefined ? null : corruptionAuroc(qualities, clean.qualities, kind),
     manifest: strategy.kind === 'none' ? null : `manifests/${strategyFileName(strategy)}.jsonl`,
   };
-  return { result, strategy, ids: set.ids, labels: set.labels, probabilities, entries, qualities, records };
+  const { ids, labels } = set;
+  return { result, strategy, ids, labels, probabilities, entries, available, details, qualities, records };
 }
 
 function nothingReadable({ dataset, records }: CellsRequest, unreadable: ReadonlyMap<string, string>): DataError {

@@ -28,6 +28,8 @@ export interface EvaluationOptions {
   readonly checkpoint?: string;
   /** Default: the run's. */
   readonly engine?: string;
+  /** Keep what the method says of each post beside its probabilities. */
+  readonly details?: boolean;
   /** When it aborts, the cells so far are the result. */
   readonly signal?: AbortSignal;
 }
@@ -73,6 +75,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
     cache,
     workbench,
     signal,
+    details: options.details,
   });
   const results = evaluated.cells.map(({ result }) => result);
   const mask = session.text.maskToken;

@@ -1,4 +1,4 @@
-export { train, type TrainOptions, type TrainResult } from './train.js';
+export { train, type TrainOptions, type TrainResult, type TrainServices } from './train.js';
 export { Trainer, type TrainerEvents, type TrainerOptions, type TrainerOutcome } from './trainer.js';
 export { createDisplay, type Display, type Job } from './display.js';
 export { loadExperiment } from './load-experiment.js';

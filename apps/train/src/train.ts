@@ -30,6 +30,16 @@ import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
 
+/** What a training needs from outside; programs that train often bring ones that share their work. */
+export interface TrainServices {
+  readonly openData: typeof openExperimentData;
+  readonly startSession: typeof startSession;
+  readonly encode: typeof encodeRecords;
+  readonly readVersions: typeof readVersions;
+}
+
+const SERVICES: TrainServices = { openData: openExperimentData, startSession, encode: encodeRecords, readVersions };
+
 export interface TrainOptions {
   readonly config: ExperimentConfig;
   readonly run: RunFolder;
@@ -40,25 +50,29 @@ export interface TrainOptions {
   readonly display: Display;
   readonly signal?: AbortSignal;
   readonly stopAfterEpochs?: number;
+  /** Write the result alone, when training ends: no checkpoints before it, no report. */
+  readonly resultOnly?: boolean;
+  readonly services?: TrainServices;
 }
 
 export interface TrainResult {
   readonly outcome: TrainerOutcome;
   readonly run: string;
   readonly selected: Selected | undefined;
-  readonly report: string;
+  /** Path of the report; null where none was asked for. */
+  readonly report: string | null;
 }
 
 /** Data → features → model → steps → checkpoints → report: a whole training run. */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, run, display, resume } = options;
+  const { config, run, display, resume, resultOnly = false, services = SERVICES } = options;
 
   // data
   const data = await openData(options);
   display.data(data);
 
   // features, after disruption
-  const session = await startSession(config);
+  const session = await services.startSession(config);
   display.session(session);
   const [trainPosts, valPosts] = await encodeSplits(options, session, data);
   const ledger = data.dataset.ledger.toJSON();
@@ -90,12 +104,14 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     signal: options.signal,
     stopAfterEpochs: options.stopAfterEpochs,
     resume,
+    resultOnly,
   });
   try {
     const outcome = await trainer.fit();
     display.end();
-    if (outcome !== 'interrupted') await calibrate(options, session, trainPosts, valPosts);
-    return { outcome, run: run.path, selected: trainer.selected, report: await writeTrainingReport(run, ledger) };
+    if (outcome !== 'interrupted' && !resultOnly) await calibrate(options, session, trainPosts, valPosts);
+    const report = resultOnly ? null : await writeTrainingReport(run, ledger);
+    return { outcome, run: run.path, selected: trainer.selected, report };
   } finally {
     display.end();
     await trainer.dispose();
@@ -103,10 +119,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   }
 }
 
-async function openData({ config, run, resume, display }: TrainOptions): Promise<ExperimentData> {
+async function openData({ config, run, resume, display, services = SERVICES }: TrainOptions): Promise<ExperimentData> {
   const progress = display.job('Reading the data set', 'posts');
   try {
-    if (!resume) return await openExperimentData(config.dataset, progress.update);
+    if (!resume) return await services.openData(config.dataset, progress.update);
     const dataset = await openExperimentDataset(config.dataset, progress.update);
     return await reopenSplits(dataset, run.file('splits'));
   } finally {
@@ -116,13 +132,13 @@ async function openData({ config, run, resume, display }: TrainOptions): Promise
 
 /** Training and validation posts, disrupted alike (protocol: modality-random disrupts in training and inference). */
 async function encodeSplits(
-  { config, cache, display, signal }: TrainOptions,
+  { config, cache, display, signal, services = SERVICES }: TrainOptions,
   session: Session,
   data: ExperimentData,
 ): Promise<[EncodedRecords, EncodedRecords]> {
   const strategy = parseStrategy(config.training.disruption);
   const encode = (split: 'train' | 'val'): Promise<EncodedRecords> =>
-    encodeRecords({
+    services.encode({
       dataset: data.dataset,
       records: data.splits[split],
       strategy,
@@ -165,7 +181,7 @@ async function calibrate(
 }
 
 async function describeRun(
-  { config, run }: TrainOptions,
+  { config, run, services = SERVICES }: TrainOptions,
   session: Session,
   data: ExperimentData,
   encoded: readonly EncodedRecords[],
@@ -197,7 +213,7 @@ async function describeRun(
     encoders: { image: session.image.id, text: session.text.id },
     shapes: methodShapes(session, dataset.classes.length, methodNeeds(config)),
     engine: session.engine.name,
-    versions: await readVersions(),
+    versions: await services.readVersions(),
     createdAt: new Date().toISOString(),
   });
 }

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngine } from '@drf/engine';
 import type { RunFolder } from '@drf/experiment';
 import { memoryRows } from '@drf/experiment';
-import { DrfMemory } from '@drf/model';
-import { DataError, hostTensor, type Engine } from '@drf/tensor';
+import { DrfMemory, loadCheckpoint } from '@drf/model';
+import { createRandom, DataError, hostTensor, type Engine } from '@drf/tensor';
 import { separablePosts, SILENT, tinyConfig, tinyOptions } from './testing/tiny-run.js';
 import { Trainer, type TrainerOptions, type TrainerOutcome } from './trainer.js';
 
@@ -40,6 +40,23 @@ describe('Trainer', () => {
     const best = await options.run.readBest();
     expect(best?.score).toBe(Math.max(...epochs.map(({ accuracy }) => accuracy)));
     expect(await options.run.resultCheckpoint()).toContain(`step-${best?.step}.safetensors`);
+  });
+
+  it('writes the same result where it writes nothing else', async () => {
+    const [whole, short] = [await tinyOptions(engine), await tinyOptions(engine)];
+    await fit(whole);
+    expect(await fit({ ...short, resultOnly: true })).toBe('finished');
+    expect(await short.run.readBest()).toEqual(await whole.run.readBest());
+    expect(await short.run.checkpointSteps()).toEqual([(await whole.run.readBest())?.step]);
+    const load = async (run: RunFolder) =>
+      loadCheckpoint(await run.resultCheckpoint(), {
+        method: whole.method.id,
+        parameters: whole.method.initialParameters(createRandom(0)),
+      });
+    const [expected, received] = [await load(whole.run), await load(short.run)];
+    expect(received.state.parameters).toEqual(expected.state.parameters);
+    expect(received.memory).toEqual(expected.memory);
+    expect((await short.run.readMetrics()).map(({ type }) => type)).toEqual(['epoch', 'epoch', 'epoch', 'epoch']);
   });
 
   it('gives the same numbers twice, and others for another seed', async () => {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import {
   ADAMW_DEFAULTS,
   createTrainingStep,
@@ -5,6 +6,7 @@ import {
   loadCheckpoint,
   saveCheckpoint,
   stepSchedule,
+  type Checkpoint,
   type Memory,
   type Method,
   type TrainingInputs,
@@ -47,6 +49,11 @@ export interface TrainerOptions {
   /** Stop, as if interrupted, after so many epochs in all. */
   readonly stopAfterEpochs?: number;
   readonly resume: boolean;
+  /**
+   * Hold the best state in memory and write it alone, without what further training would need, when training ends: for
+   * many short trainings, of which an interrupted one is done again. Default: a checkpoint after each epoch.
+   */
+  readonly resultOnly?: boolean;
 }
 
 export type TrainerOutcome = 'finished' | 'stopped-early' | 'interrupted';
@@ -74,6 +81,8 @@ export class Trainer {
   private best: Selected | undefined;
   private epochLosses = new LossMean();
   private outcome: TrainerOutcome = 'finished';
+  /** The best checkpoint, while nothing is written before the end. */
+  private kept: Checkpoint | undefined;
 
   private constructor(
     private readonly options: TrainerOptions,
@@ -116,13 +125,19 @@ export class Trainer {
 
   /** Trains to the end, to early stopping, or until interrupted. */
   async fit(): Promise<TrainerOutcome> {
+    const outcome = await this.runEpochs();
+    if (outcome !== 'interrupted' && this.kept !== undefined) await this.write(this.kept, true);
+    return outcome;
+  }
+
+  private async runEpochs(): Promise<TrainerOutcome> {
     const { config, stopAfterEpochs = Infinity } = this.options;
     while (this.position.epoch < config.training.epochs) {
       if (isExhausted(this.best, this.position.epoch, config.training.patience)) return 'stopped-early';
       if (this.position.epoch >= stopAfterEpochs) return 'interrupted';
       if (!(await this.runEpoch())) {
         this.outcome = 'interrupted';
-        await this.save();
+        await this.save(await this.program.readState());
         return this.outcome;
       }
     }
@@ -158,7 +173,7 @@ export class Trainer {
   }
 
   private async runStep(indices: readonly number[]): Promise<void> {
-    const { config, run, events, train } = this.options;
+    const { config, run, events, train, resultOnly = false } = this.options;
     const { step, epoch, stepInEpoch } = this.position;
     const { learningRate: head, encoderLearningRate: encoder, learningRateFloor: floor } = config.training;
     const schedule = stepSchedule(step, this.totalSteps, { encoder, head, floor }, this.optimizer);
@@ -171,13 +186,15 @@ export class Trainer {
     this.memory.update(outputs.observations as unknown as HostTree); // after the statistics were read: Eq. 13
     this.epochLosses.add(losses);
     this.position = { step: step + 1, epoch, stepInEpoch: stepInEpoch + 1 };
-    if (this.position.step % STEPS_A_LOG_ROW === 0) {
+    if (!resultOnly && this.position.step % STEPS_A_LOG_ROW === 0) {
       const rate = (schedule.learningRates.head as unknown as HostTensor).data[0] as number;
       await run.appendMetric({ type: 'step', step: step + 1, epoch, ...losses, learningRate: rate });
     }
     events.onStep(this.position, this.totalSteps, losses);
     const { checkpointEvery } = config.training;
-    if (checkpointEvery !== undefined && this.position.step % checkpointEvery === 0) await this.save();
+    if (checkpointEvery !== undefined && this.position.step % checkpointEvery === 0) {
+      await this.save(await this.program.readState());
+    }
   }
 
   private async endEpoch(seconds: number): Promise<void> {
@@ -185,7 +202,8 @@ export class Trainer {
     const { epoch, step } = this.position;
     const losses = this.epochLosses.mean();
     this.epochLosses = new LossMean();
-    const report = await this.validate();
+    const state = await this.program.readState();
+    const report = await this.validate(state.parameters as HostTree);
     const { selection } = config.training;
     const score = report === undefined ? epoch : scoreOf(selection, report, epoch);
     const isBest = this.best === undefined || score > this.best.score;
@@ -201,34 +219,40 @@ export class Trainer {
       valLoss: report?.calibration?.negativeLogLikelihood ?? null,
       seconds,
     });
-    await this.save(isBest);
+    await this.save(state, isBest);
     events.onEpoch(epoch, losses, report, isBest);
   }
 
-  private async validate(): Promise<ClassificationReport | undefined> {
+  private async validate(parameters: HostTree): Promise<ClassificationReport | undefined> {
     const { val, classes } = this.options;
     if (val === undefined || val.ids.length === 0) return undefined;
-    const { parameters } = await this.program.readState();
-    const predictions = await this.predictor.predict(val, parameters as HostTree, this.memory.inputs());
+    const predictions = await this.predictor.predict(val, parameters, this.memory.inputs());
     const probabilities = hostTensor(predictions.probabilities, [val.ids.length, classes.length]);
     return classificationReport(val.labels, probabilities, classes);
   }
 
-  /** Saves a checkpoint; the best one becomes the run's result. */
-  private async save(isBest = false): Promise<void> {
-    const { run, method, config } = this.options;
+  /** Saves a checkpoint, or holds it until the end; the best one becomes the run's result. */
+  private async save(state: Host<TrainingState>, isBest = false): Promise<void> {
+    const { method, resultOnly = false } = this.options;
+    if (resultOnly && !isBest) return;
     const progress: SavedProgress = { best: this.best, epochLosses: this.epochLosses.state() };
-    const path = run.checkpointPath(this.position.step);
-    await saveCheckpoint(path, {
+    const checkpoint: Checkpoint = {
       method: method.id,
-      state: await this.program.readState(),
+      state,
       memory: this.memory.state(),
       position: this.position,
       progress,
-    });
+    };
+    if (resultOnly) this.kept = { ...checkpoint, state: { parameters: state.parameters, moments: {} as never } };
+    else await this.write(checkpoint, isBest);
+  }
+
+  private async write(checkpoint: Checkpoint, isBest: boolean): Promise<void> {
+    const { run, config } = this.options;
+    const path = run.checkpointPath(checkpoint.position.step);
+    await saveCheckpoint(path, checkpoint);
     if (isBest && this.best !== undefined) {
-      const checkpoint = `step-${this.position.step}.safetensors`;
-      await run.writeBest({ checkpoint, ...this.best, selection: config.training.selection });
+      await run.writeBest({ checkpoint: basename(path), ...this.best, selection: config.training.selection });
     }
     await run.pruneCheckpoints(config.training.keepCheckpoints);
   }

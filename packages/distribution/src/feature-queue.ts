@@ -55,9 +55,12 @@ export class FeatureQueue {
     return this.size >= 2;
   }
 
-  /** A copy of the rows, oldest first, zeros after the filled ones. Shape [capacity, dim]. */
-  rows(): HostTensor {
-    return hostTensor(this.ordered(this.capacity), [this.capacity, this.dim]);
+  /**
+   * A copy of the rows, oldest first, zeros after the filled ones. Shape [capacity, dim].
+   * @param into where the copy goes instead of a new array, for callers that read the queue at every step
+   */
+  rows(into: Float32Array = new Float32Array(this.capacity * this.dim)): HostTensor {
+    return hostTensor(this.ordered(into), [this.capacity, this.dim]);
   }
 
   /** 1 / size for each filled row, 0 for the others. Shape [capacity]. */
@@ -99,7 +102,7 @@ export class FeatureQueue {
   }
 
   state(): FeatureQueueState {
-    return { capacity: this.capacity, dim: this.dim, enqueued: this.enqueuedRows, rows: this.ordered(this.size) };
+    return { capacity: this.capacity, dim: this.dim, enqueued: this.enqueuedRows, rows: this.ordered(new Float32Array(this.size * this.dim)) };
   }
 
   /** A queue that goes on where {@link state} was taken. @throws ShapeMismatchError when the rows do not fit. */
@@ -117,12 +120,12 @@ export class FeatureQueue {
     return queue;
   }
 
-  private ordered(paddedTo: number): Float32Array {
-    const result = new Float32Array(paddedTo * this.dim);
+  private ordered(result: Float32Array): Float32Array {
     const first = this.filledOnce ? this.enqueuedRows % this.capacity : 0;
     const tail = this.ring.subarray(first * this.dim, (this.filledOnce ? this.capacity : this.size) * this.dim);
     result.set(tail);
     if (this.filledOnce) result.set(this.ring.subarray(0, first * this.dim), tail.length);
+    else result.fill(0, tail.length);
     return result;
   }
 }

@@ -1,5 +1,6 @@
 import { ConfigurationError, UnavailableError, type Engine } from '@drf/tensor';
 import { createCompiledEngine } from './compiled/compiled-engine.js';
+import type { CompileOptions } from './session/options.js';
 import { startBackend } from './eager/backend.js';
 import { createEagerEngine } from './eager/eager-engine.js';
 import { nativeMayUseGpu, nativeUsesGpu } from './native/load.js';
@@ -24,9 +25,9 @@ async function nativeGpuWorks(): Promise<boolean> {
 }
 
 /** ONNX Runtime ships libraries for the common platforms only. */
-async function compiledOrWasm(): Promise<Engine> {
+async function compiledOrWasm(options: CompileOptions): Promise<Engine> {
   try {
-    return await createCompiledEngine();
+    return await createCompiledEngine(options);
   } catch (error) {
     if (error instanceof UnavailableError) return createEagerEngine('wasm');
     throw error;
@@ -35,9 +36,10 @@ async function compiledOrWasm(): Promise<Engine> {
 
 /**
  * Makes an engine by name. `auto` takes native TensorFlow where it has a GPU, else the compiled engine, else wasm.
+ * @param options of the compiled engine; the others take none
  * @throws ConfigurationError naming the valid names; UnavailableError when the named engine does not work here.
  */
-export async function createEngine(name = 'auto'): Promise<Engine> {
+export async function createEngine(name = 'auto', options: CompileOptions = {}): Promise<Engine> {
   if (!isEngineName(name)) {
     throw new ConfigurationError({
       subject: 'createEngine',
@@ -45,9 +47,9 @@ export async function createEngine(name = 'auto'): Promise<Engine> {
       received: `"${name}"`,
     });
   }
-  if (name === 'compiled') return createCompiledEngine();
+  if (name === 'compiled') return createCompiledEngine(options);
   if (name !== 'auto') return createEagerEngine(name.slice('eager:'.length));
-  return (await nativeGpuWorks()) ? createEagerEngine('tensorflow') : compiledOrWasm();
+  return (await nativeGpuWorks()) ? createEagerEngine('tensorflow') : compiledOrWasm(options);
 }
 
 /**

@@ -13,10 +13,14 @@ export interface Session {
 
 /**
  * Starts the engine and opens the encoders of an experiment.
+ * @param options threads of the compiled engine (default: all cores), for several sessions side by side
  * @throws ConfigurationError for an unknown engine or encoder; UnavailableError for one that this machine lacks
  */
-export async function startSession(config: Pick<ExperimentConfig, 'engine' | 'encoders'>): Promise<Session> {
-  const engine = await createEngine(config.engine);
+export async function startSession(
+  config: Pick<ExperimentConfig, 'engine' | 'encoders'>,
+  options: { readonly threads?: number } = {},
+): Promise<Session> {
+  const engine = await createEngine(config.engine, options);
   try {
     const image = await openEncoder(config.encoders.image, 'image', engine);
     const text = await openEncoder(config.encoders.text, 'text', engine);

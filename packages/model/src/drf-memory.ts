@@ -34,9 +34,16 @@ export type DrfObservations = {
   };
 };
 
-/** DRF's memory: one feature queue a modality. Reading and enqueueing are two calls. */
+/**
+ * DRF's memory: one feature queue a modality. Reading and enqueueing are two calls.
+ *
+ * What {@link inputs} gives is laid out in two sets of arrays in turn, so it stays as it is until the call after the
+ * next. New arrays at every step would make V8 collect garbage for as long as the step itself takes: memory outside its
+ * heap counts toward the next full collection.
+ */
 export class DrfMemory implements Memory {
   private queues: { image: FeatureQueue; text: FeatureQueue };
+  private readonly layouts: { image?: Float32Array; text?: Float32Array }[] = [{}, {}];
 
   constructor(private readonly size: { readonly capacity: number; readonly dim: number }) {
     this.queues = { image: new FeatureQueue(size), text: new FeatureQueue(size) };
@@ -48,10 +55,13 @@ export class DrfMemory implements Memory {
 
   inputs(): { [Name in keyof DrfMemoryInputs]: HostTensor } {
     const { image, text } = this.queues;
+    const layout = this.layouts.shift() as { image?: Float32Array; text?: Float32Array };
+    this.layouts.push(layout);
+    const { capacity, dim } = this.size;
     return {
-      imageQueue: image.rows(),
+      imageQueue: image.rows((layout.image ??= new Float32Array(capacity * dim))),
       imageRowWeights: image.rowWeights(),
-      textQueue: text.rows(),
+      textQueue: text.rows((layout.text ??= new Float32Array(capacity * dim))),
       textRowWeights: text.rowWeights(),
       ready: hostScalar(image.ready && text.ready ? 1 : 0),
     };

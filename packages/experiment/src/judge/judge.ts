@@ -9,6 +9,8 @@ export interface Judged {
   /** [posts, classes] */
   readonly probabilities: Float32Array;
   readonly quality: Quality | null;
+  /** Everything that the method says of its posts, batch by batch; empty unless asked for. */
+  readonly details: readonly HostTree[];
 }
 
 /** Posts judged between two looks at the signal; a multiple of the predictor's own batches. */
@@ -19,10 +21,13 @@ export class Judge {
   private constructor(
     private readonly run: OpenedRun,
     private readonly predictor: Predictor,
+    private readonly withDetails: boolean,
   ) {}
 
-  static async create(engine: Engine, run: OpenedRun): Promise<Judge> {
-    return new Judge(run, await Predictor.create(engine, withQualityOnly(run.method), true));
+  /** @param withDetails keep every detail of the method's predictions, not the quality alone */
+  static async create(engine: Engine, run: OpenedRun, withDetails = false): Promise<Judge> {
+    const method = withDetails ? run.method : withQualityOnly(run.method);
+    return new Judge(run, await Predictor.create(engine, method, true), withDetails);
   }
 
   /** @throws the signal's reason when aborted */
@@ -47,7 +52,12 @@ export class Judge {
       onProgress(start + part.ids.length, total);
     }
     const probabilities = Float32Array.from(parts.flatMap((part) => [...part]));
-    return { probabilities, quality: this.knowsDistributions() ? qualityOf(details) : null };
+    const densities = this.withDetails ? details.map((batch) => batch?.logDensity as HostTree | undefined) : details;
+    return {
+      probabilities,
+      quality: this.knowsDistributions() ? qualityOf(densities) : null,
+      details: this.withDetails ? details.map((batch) => batch ?? {}) : [],
+    };
   }
 
   dispose(): Promise<void> {
