@@ -38,6 +38,8 @@ export interface EvaluatedCell {
   readonly available: Readonly<Record<Modality, Float32Array>>;
   /** What the method says of its posts, batch by batch; empty unless asked for. */
   readonly details: readonly HostTree[];
+  /** Whether the method estimates quality, and knows enough for it. */
+  readonly hasQuality: boolean;
 }
 
 export interface EvaluatedCells {
@@ -141,7 +143,19 @@ function describeCell(
     manifest: strategy.kind === 'none' ? null : `manifests/${strategyFileName(strategy)}.jsonl`,
   };
   const { ids, labels } = set;
-  return { result, strategy, ids, labels, probabilities, entries, available, details, qualities, records };
+  return {
+    result,
+    strategy,
+    ids,
+    labels,
+    probabilities,
+    entries,
+    available,
+    details,
+    hasQuality: quality !== null,
+    qualities,
+    records,
+  };
 }
 
 function nothingReadable({ dataset, records }: CellsRequest, unreadable: ReadonlyMap<string, string>): DataError {

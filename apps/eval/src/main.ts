@@ -1,6 +1,7 @@
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { createDisplay } from './display.js';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
+import { createGridCommand } from './grid/grid-command.js';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
 import { shownPath } from './run-identity.js';
 import { summaryText } from './summary-report.js';
@@ -50,5 +51,7 @@ function printOutcome({ summary, written, interrupted }: CommandOutcome): void {
   else process.stdout.write(`Written:\n${shown.map((path) => `  ${shownPath(path)}\n`).join('')}`);
   if (others > 0) process.stdout.write(`  and ${others} more beside them (predictions, manifests)\n`);
 }
+
+program.addCommand(createGridCommand());
 
 await runApp(program);

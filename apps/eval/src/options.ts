@@ -47,6 +47,7 @@ export function createEvalProgram(): Command {
     'Evaluates trained runs on intact and on disrupted posts, beside the paper’s numbers.',
     EXAMPLES,
   )
+    .enablePositionalOptions() // what follows `grid` is the grid's
     .argument('<runs...>', 'run folders; of several, a summary over seeds and paired differences')
     .option(
       '--split <name>',

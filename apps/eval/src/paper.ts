@@ -22,7 +22,7 @@ const DATASETS: { readonly [name: string]: PaperDataset } = {
   tumemo: 'tumemo',
 };
 
-type AblationSwitch = keyof ExperimentConfig['model']['ablations'];
+export type AblationSwitch = keyof ExperimentConfig['model']['ablations'];
 
 /** The paper's names (Table 4) of DRF without one of its parts. */
 const VARIANTS: Readonly<Record<AblationSwitch, string>> = {
@@ -33,11 +33,17 @@ const VARIANTS: Readonly<Record<AblationSwitch, string>> = {
   distributionConstraint: 'no-distribution-constraint',
 };
 
+export const ABLATION_SWITCHES = Object.keys(VARIANTS) as readonly AblationSwitch[];
+
+/** The paper's name of DRF without a part. */
+export function variantName(part: AblationSwitch): string {
+  return VARIANTS[part];
+}
+
 /** The switches that a run has off, in the paper's names; none for methods other than DRF. */
 export function ablationsOf(config: Pick<ExperimentConfig, 'method' | 'model'>): string[] {
-  if (config.method !== 'drf') return [];
-  const switches = Object.keys(VARIANTS) as AblationSwitch[];
-  return switches.filter((name) => !config.model.ablations[name]).map((name) => VARIANTS[name]);
+  if (!config.method.startsWith('drf')) return [];
+  return ABLATION_SWITCHES.filter((name) => !config.model.ablations[name]).map((name) => VARIANTS[name]);
 }
 
 /** What a run is, as far as the paper's tables go. */
@@ -55,8 +61,13 @@ export interface PaperSubject {
 export function paperFigures({ config, dataset }: PaperSubject, strategy: Strategy): PaperFigures | null {
   const key = DATASETS[dataset];
   if (key === undefined || config.dataset.name !== dataset || config.training.disruption !== 'none') return null;
-  const cell = cellOf(config.method.toUpperCase(), ablationsOf(config), key, strategy);
+  const cell = cellOf(paperName(config.method), ablationsOf(config), key, strategy);
   return cell === undefined ? null : { accuracy: cell.acc / 100, weightedF1: cell.f1 / 100 };
+}
+
+/** A method as the paper's tables call it: every DRF there is `DRF`. */
+export function paperName(method: string): string {
+  return method.startsWith('drf') ? 'DRF' : method.toUpperCase();
 }
 
 function cellOf(

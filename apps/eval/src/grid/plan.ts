@@ -1,0 +1,65 @@
+import { mergeConfig, parseExperiment, type ExperimentConfig } from '@drf/experiment';
+import { variantName } from '../paper.js';
+import { gridEntries, type GridAxes, type GridEntry, type GridName } from './named-grids.js';
+
+/** One model to train, and the cells that it is to be tested in. */
+export interface PlannedTraining {
+  /** Name of the experiment, such as mvsa-s. */
+  readonly experiment: string;
+  readonly method: string;
+  /** The part that is switched off, in the paper's name. */
+  readonly without: string | null;
+  readonly config: ExperimentConfig;
+  /** The clean cell first. */
+  readonly cells: readonly string[];
+  /** Whether recovered and true features are kept for the report. */
+  readonly keepFeatures: boolean;
+}
+
+export interface PlanOptions {
+  readonly grids: readonly GridName[];
+  readonly axes: GridAxes;
+  readonly seeds: readonly number[];
+  /** Experiments, whole but for method, seed, disruption and ablations. */
+  readonly experiments: readonly ExperimentConfig[];
+}
+
+/**
+ * The trainings of a grid, each once with all the cells that any of the grids asks of it, in an order in which
+ * trainings on the same features follow each other.
+ * @throws ConfigurationError when a method or an option is unknown
+ */
+export function planGrid({ grids, axes, seeds, experiments }: PlanOptions): PlannedTraining[] {
+  const merged = mergeEntries(grids.flatMap((name) => gridEntries(name, axes)));
+  return experiments.flatMap((experiment) =>
+    seeds.flatMap((seed, index) =>
+      merged.map((entry): PlannedTraining => ({
+        experiment: experiment.name,
+        method: entry.method,
+        without: entry.without === null ? null : variantName(entry.without),
+        config: configOf(experiment, entry, seed),
+        cells: entry.cells,
+        keepFeatures: index === 0 && entry.without === null,
+      })),
+    ),
+  );
+}
+
+/** Same training, all its cells; by training disruption, so that features are shared. */
+function mergeEntries(entries: readonly GridEntry[]): GridEntry[] {
+  const merged = new Map<string, GridEntry>();
+  for (const entry of entries) {
+    const key = JSON.stringify([entry.method, entry.without, entry.training]);
+    const cells = [...new Set([...(merged.get(key)?.cells ?? []), ...entry.cells])];
+    merged.set(key, { ...entry, cells });
+  }
+  const all = [...merged.values()];
+  const trainings = [...new Set(all.map(({ training }) => training))];
+  return trainings.flatMap((training) => all.filter((entry) => entry.training === training));
+}
+
+function configOf(experiment: ExperimentConfig, entry: GridEntry, seed: number): ExperimentConfig {
+  const ablations = entry.without === null ? {} : { [entry.without]: false };
+  const overrides = { method: entry.method, seed, training: { disruption: entry.training }, model: { ablations } };
+  return parseExperiment(mergeConfig(experiment, overrides), `Grid cell of ${experiment.name}`);
+}

@@ -1,0 +1,84 @@
+import type { DisruptionEntry } from '@drf/disruption';
+import { MODALITIES, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
+import type { EvaluatedCell } from '../evaluate-cells.js';
+import type { PostDetails, RecoveredFeatures } from '../store/rows.js';
+
+/** Rows of one detail over all batches, [posts, width]. */
+interface Detail {
+  readonly width: number;
+  readonly data: Float32Array;
+}
+
+/** A detail by its path (`logDensity`, `image`), joined over the batches; none where the method has none. */
+function detailOf(batches: readonly HostTree[], ...path: readonly string[]): Detail | null {
+  const tensors = batches.map(
+    (batch) =>
+      path.reduce<unknown>((node, key) => (node as HostTree | undefined)?.[key], batch) as HostTensor | undefined,
+  );
+  const [first] = tensors;
+  if (first === undefined || tensors.some((tensor) => tensor === undefined)) return null;
+  const width = first.shape.length < 2 ? 1 : (first.shape.at(-1) as number);
+  const parts = (tensors as HostTensor[]).map(({ data }) => data);
+  const data = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((offset, part) => {
+    data.set(part, offset);
+    return offset + part.length;
+  }, 0);
+  return { width, data };
+}
+
+/** Densities and pair weights of a cell's posts, as far as the method has them. */
+export function postDetails({ details, hasQuality }: EvaluatedCell): PostDetails {
+  const density = (name: string): Float32Array | null => detailOf(details, 'logDensity', name)?.data ?? null;
+  const densities = {
+    image: density('image'),
+    text: density('text'),
+    recoveredText: density('recoveredText'),
+    recoveredImage: density('recoveredImage'),
+  };
+  const hasDensities = hasQuality && Object.values(densities).some((values) => values !== null);
+  const pairs = detailOf(details, 'weights');
+  return { densities: hasDensities ? densities : null, weights: pairs === null ? null : weightsOf(pairs) };
+}
+
+/** Columns of [posts, pair]: all three pairs, or the original one alone where pairs are not expanded. */
+function weightsOf({ width, data }: Detail): PostDetails['weights'] {
+  const column = (pair: number): Float32Array | null =>
+    pair < width
+      ? Float32Array.from({ length: data.length / width }, (_, i) => data[i * width + pair] as number)
+      : null;
+  return width === 1 || width === 3
+    ? { both: column(0), image: width === 3 ? column(1) : null, text: width === 3 ? column(2) : null }
+    : null;
+}
+
+/**
+ * Features of the modalities that a cell discards, as recovered there and as they are in the clean cell of the same
+ * model.
+ */
+export function recoveredFeatures(cell: EvaluatedCell, clean: EvaluatedCell): RecoveredFeatures[] {
+  return MODALITIES.flatMap((modality) => {
+    const recovered = detailOf(cell.details, 'features', modality === 'image' ? 'recoveredImage' : 'recoveredText');
+    const original = detailOf(clean.details, 'features', modality);
+    if (recovered === null || original === null || recovered.width !== original.width) return [];
+    const positions = discardedPositions(cell.ids, cell.entries, modality);
+    if (positions.length === 0 || clean.ids.length !== cell.ids.length) return [];
+    const pick = ({ data, width }: Detail): Float32Array => {
+      const rows = new Float32Array(positions.length * width);
+      positions.forEach((at, i) => rows.set(data.subarray(at * width, (at + 1) * width), i * width));
+      return rows;
+    };
+    return [{ modality, positions, width: recovered.width, recovered: pick(recovered), original: pick(original) }];
+  });
+}
+
+function discardedPositions(
+  ids: readonly string[],
+  entries: readonly DisruptionEntry[],
+  modality: Modality,
+): Int32Array {
+  const discarded = new Set(
+    entries.filter((entry) => entry.operation === 'discard' && entry.modality === modality).map(({ id }) => id),
+  );
+  return Int32Array.from([...ids.keys()].filter((position) => discarded.has(ids[position] as string)));
+}

@@ -1,0 +1,63 @@
+// The child process of `pnpm eval grid`: answers requests of its parent until that goes away.
+import { DrfError } from '@drf/tensor';
+import type { FromWorker, ToWorker, WorkerRequest, WorkerSetting } from './messages.js';
+import { describeExperiment, encodeFeatures, performTraining, type Surroundings } from './perform.js';
+import { SharedWork } from './shared-work.js';
+
+const MILLISECONDS_BETWEEN_REPORTS = 500;
+
+let setting: WorkerSetting | undefined;
+let work: SharedWork | undefined;
+
+function send(message: FromWorker): void {
+  process.send?.(message);
+}
+
+function surroundings(id: number): Surroundings {
+  if (setting === undefined || work === undefined) throw new Error('a request came before the setting');
+  let last = 0;
+  return {
+    work,
+    setting,
+    report: (progress) => {
+      const now = performance.now();
+      if (now - last < MILLISECONDS_BETWEEN_REPORTS && progress.done < progress.total) return;
+      last = now;
+      send({ id, progress });
+    },
+  };
+}
+
+function perform(request: WorkerRequest, around: Surroundings): Promise<unknown> {
+  switch (request.kind) {
+    case 'describe':
+      return describeExperiment(request.config, around);
+    case 'encode':
+      return encodeFeatures(request.task, around);
+    case 'train':
+      return performTraining(request.task, around);
+  }
+}
+
+async function answer(id: number, request: WorkerRequest): Promise<void> {
+  try {
+    send({ id, value: await perform(request, surroundings(id)) });
+  } catch (error) {
+    const isBug = !(error instanceof DrfError);
+    const message = error instanceof Error ? (isBug ? (error.stack ?? error.message) : error.message) : String(error);
+    send({ id, failure: { message, isBug } });
+  }
+}
+
+process.on('message', (message: ToWorker) => {
+  if ('setting' in message) {
+    setting = message.setting;
+    work = new SharedWork(setting);
+  } else {
+    void answer(message.id, message.request);
+  }
+});
+// Ctrl-C reaches the whole group of processes: the parent decides what it means
+process.on('SIGINT', () => undefined);
+// a parent that is gone, however it went, has no use for results
+process.on('disconnect', () => process.exit(0));

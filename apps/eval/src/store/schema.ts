@@ -1,0 +1,115 @@
+/** Of the tables below; a store of another version is refused. */
+export const STORE_VERSION = 1;
+
+/**
+ * The tables of a result store, as SQLite reads them. Shares (accuracy, F1, AUROC) lie in 0 … 1; what a method does not
+ * have is NULL.
+ */
+export const SCHEMA = `
+-- one trained model: a method (less a part, in Table 4), a training disruption and a seed
+CREATE TABLE training (
+  id INTEGER PRIMARY KEY,
+  address TEXT NOT NULL UNIQUE,      -- hash of identity and code
+  identity TEXT NOT NULL,            -- hash of configuration, data and encoders
+  code TEXT NOT NULL,                -- hash of the source that decides results
+  experiment TEXT NOT NULL,          -- such as mvsa-s
+  dataset TEXT NOT NULL,             -- such as mvsa-single
+  method TEXT NOT NULL,
+  without TEXT,                      -- the part switched off, in the paper's name (no-pair-expansion)
+  disruption TEXT NOT NULL,          -- of the training posts: none, random:0.6:C+D
+  seed INTEGER NOT NULL,             -- decides parameters, order and all disruptions
+  config TEXT NOT NULL,              -- JSON
+  versions TEXT NOT NULL,            -- JSON: Node, packages, git revision
+  image_encoder TEXT NOT NULL,
+  text_encoder TEXT NOT NULL,
+  engine TEXT NOT NULL,
+  best_epoch INTEGER, best_step INTEGER, best_score REAL,
+  seconds REAL NOT NULL,             -- wall time of the training
+  folder TEXT NOT NULL,              -- its run, relative to the store: pnpm eval and pnpm export read it
+  finished_at TEXT NOT NULL
+);
+-- its course
+CREATE TABLE epoch (
+  training_id INTEGER NOT NULL REFERENCES training(id) ON DELETE CASCADE,
+  epoch INTEGER NOT NULL, step INTEGER NOT NULL,
+  train_loss REAL NOT NULL, train_parts TEXT NOT NULL, -- JSON: parts of the loss
+  val_accuracy REAL, val_weighted_f1 REAL, val_loss REAL,
+  PRIMARY KEY (training_id, epoch)
+) WITHOUT ROWID;
+-- evaluated posts: one list for every cell that judges the same posts
+CREATE TABLE post_list (
+  id INTEGER PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,         -- of ids and labels in their order
+  dataset TEXT NOT NULL, split TEXT NOT NULL, classes TEXT NOT NULL -- JSON
+);
+CREATE TABLE post (
+  post_list_id INTEGER NOT NULL REFERENCES post_list(id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,         -- from 0
+  post TEXT NOT NULL,                -- the data set's id
+  truth INTEGER NOT NULL,            -- index into classes
+  PRIMARY KEY (post_list_id, position)
+) WITHOUT ROWID;
+-- what was done to the posts: the same for every method of a seed
+CREATE TABLE manifest (
+  id INTEGER PRIMARY KEY,
+  post_list_id INTEGER NOT NULL REFERENCES post_list(id) ON DELETE CASCADE,
+  strategy TEXT NOT NULL,            -- fixed:image:C, random:0.6:C+D
+  seed INTEGER NOT NULL,
+  hash TEXT NOT NULL,                -- of its entries
+  mask TEXT NOT NULL,                -- what stands for masked words
+  UNIQUE (post_list_id, strategy, seed, mask)
+);
+CREATE TABLE disruption (
+  manifest_id INTEGER NOT NULL REFERENCES manifest(id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  modality TEXT NOT NULL,            -- image or text
+  operation TEXT NOT NULL,           -- corrupt or discard
+  fraction REAL,                     -- of the pixels or words
+  random_seed TEXT,                  -- JSON: repeats the exact pixels or words
+  PRIMARY KEY (manifest_id, position)
+) WITHOUT ROWID;
+-- one model judging one list of posts under one disruption
+CREATE TABLE cell (
+  id INTEGER PRIMARY KEY,
+  address TEXT NOT NULL UNIQUE,      -- hash of the training's address, the posts and the disruption
+  identity TEXT NOT NULL,            -- the same from the training's identity: without the code
+  training_id INTEGER NOT NULL REFERENCES training(id) ON DELETE CASCADE,
+  name TEXT NOT NULL,                -- clean, fixed:image:C, random:0.6:C+D
+  kind TEXT NOT NULL, modality TEXT, setting TEXT, ratio REAL,
+  post_list_id INTEGER NOT NULL REFERENCES post_list(id),
+  manifest_id INTEGER REFERENCES manifest(id), -- NULL for clean
+  posts INTEGER NOT NULL,
+  accuracy REAL NOT NULL, weighted_f1 REAL NOT NULL, macro_f1 REAL NOT NULL,
+  calibration_error REAL, log_likelihood REAL, -- ECE over 15 bins; mean negative log-likelihood in nats
+  image_auroc REAL, text_auroc REAL,  -- of low quality at finding the corrupted modality
+  report TEXT NOT NULL               -- JSON: the whole classification report
+);
+CREATE INDEX cell_training ON cell(training_id);
+-- one post's answer in one cell
+CREATE TABLE prediction (
+  cell_id INTEGER NOT NULL REFERENCES cell(id) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  predicted INTEGER NOT NULL,
+  probabilities TEXT NOT NULL,       -- JSON, a number a class
+  image_available INTEGER NOT NULL, text_available INTEGER NOT NULL, -- the paper's lambda
+  image_density REAL, text_density REAL, recovered_text_density REAL, recovered_image_density REAL, -- log p(f) over its peak, Eq. 9
+  both_weight REAL, image_weight REAL, text_weight REAL, -- of (image, text), (image, recovered text), (recovered image, text)
+  PRIMARY KEY (cell_id, position)
+) WITHOUT ROWID;
+-- recovered and true features of discarded modalities, of the first seed (Figure 6)
+CREATE TABLE feature (
+  cell_id INTEGER NOT NULL REFERENCES cell(id) ON DELETE CASCADE,
+  modality TEXT NOT NULL,
+  positions BLOB NOT NULL,           -- int32, little-endian
+  width INTEGER NOT NULL,
+  recovered BLOB NOT NULL,           -- float32, little-endian, [positions, width]
+  original BLOB NOT NULL,            -- the same posts' features when intact
+  PRIMARY KEY (cell_id, modality)
+) WITHOUT ROWID;
+-- what one wants to see first
+CREATE VIEW result AS
+  SELECT t.experiment, t.method, t.without, t.disruption AS trained_on, c.name AS cell, t.seed, l.split,
+    c.posts, c.accuracy, c.weighted_f1, c.macro_f1, c.calibration_error, c.image_auroc, c.text_auroc
+  FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id;
+PRAGMA user_version = ${STORE_VERSION};
+`;
