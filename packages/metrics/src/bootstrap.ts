@@ -1,6 +1,7 @@
 import { ConfigurationError, type Random } from '@drf/tensor';
 import { assertLabelsAndPredictions, assertNotEmpty, assertSameLength, type ClassIndices } from './checks.js';
 import { assertConfidence, DEFAULT_CONFIDENCE, type Interval } from './interval.js';
+import { quantile } from './quantile.js';
 import { METRICS, type MetricName } from './scores.js';
 
 /** The predictions of one method: a list of class indices for each of its runs (seeds), all on the same posts. */
@@ -38,13 +39,6 @@ function weightedMetric(labels: ClassIndices, runs: Runs, counts: Uint32Array, o
     total += METRICS[metric](confusion);
   }
   return total / runs.length;
-}
-
-/** Linear interpolation between order statistics, as numpy's default. */
-function quantile(sorted: Float64Array, share: number): number {
-  const place = share * (sorted.length - 1);
-  const [below, above] = [sorted[Math.floor(place)] as number, sorted[Math.ceil(place)] as number];
-  return below + (above - below) * (place - Math.floor(place));
 }
 
 function check(labels: ClassIndices, first: Runs, second: Runs, options: BootstrapOptions, resamples: number): void {
