@@ -102,7 +102,12 @@ export class FeatureQueue {
   }
 
   state(): FeatureQueueState {
-    return { capacity: this.capacity, dim: this.dim, enqueued: this.enqueuedRows, rows: this.ordered(new Float32Array(this.size * this.dim)) };
+    return {
+      capacity: this.capacity,
+      dim: this.dim,
+      enqueued: this.enqueuedRows,
+      rows: this.ordered(new Float32Array(this.size * this.dim)),
+    };
   }
 
   /** A queue that goes on where {@link state} was taken. @throws ShapeMismatchError when the rows do not fit. */

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { parseStrategy } from '@drf/disruption';
-import { RunFolder, type ExperimentData, type SplitName } from '@drf/experiment';
+import { methodNeeds, RunFolder, type ExperimentData, type SplitName } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { train, type Display, type TrainServices } from '@drf/train-app';
 import { parseCells } from '../cells.js';
@@ -71,6 +71,7 @@ export async function encodeFeatures(
       seed: config.seed,
       session,
       cache: setting.cache,
+      needs: methodNeeds(config),
       batchSize: config.encoders.batchSize,
       job: (label) => ({
         update: (done, total) =>

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { methodNeeds } from '@drf/experiment';
 import { cellAddress, trainingAddress, trainingIdentity } from './address.js';
 import type { ExperimentFacts, FeatureTask, TrainingTask } from './messages.js';
 import type { PlannedTraining } from './plan.js';
@@ -52,12 +53,13 @@ function taskOf(planned: PlannedTraining, { folder, code, facts, known, knownBy 
   };
 }
 
-/** Features that tasks need: each disruption of each seed once, the training posts' and the evaluated posts'. */
+/** Features that tasks need: each disruption of each seed once, for training posts and for evaluated ones, with
+ * what methods ask for beyond them (tokens). */
 export function featureTasks(tasks: readonly TrainingTask[]): FeatureTask[] {
   const found = new Map<string, FeatureTask>();
   const add = (task: TrainingTask, strategy: string, posts: FeatureTask['posts']): void => {
     const { config, experiment } = task;
-    const key = JSON.stringify([experiment, config.seed, strategy, posts]);
+    const key = JSON.stringify([experiment, config.seed, strategy, posts, methodNeeds(config)]);
     if (!found.has(key)) found.set(key, { config, strategy, posts });
   };
   for (const task of tasks) {
