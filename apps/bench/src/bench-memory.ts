@@ -15,9 +15,14 @@ function residentMegabytes(): number {
 /** Resident size early and late in a long run of the workload. */
 export async function measureMemory(
   sizes: WorkloadSizes,
-  options: { readonly early: number; readonly steps: number; readonly onStep?: (step: number) => void },
+  options: {
+    readonly engine: string;
+    readonly early: number;
+    readonly steps: number;
+    readonly onStep?: (step: number) => void;
+  },
 ): Promise<MemoryReport> {
-  const engine = await createEngine('compiled');
+  const engine = await createEngine(options.engine);
   const workload = await createWorkload(engine, sizes);
   let early = 0;
   for (let step = 1; step <= options.steps; step++) {

@@ -103,8 +103,9 @@ measured('kernels', 'time by kernel inside ONNX Runtime', 30).action(async (opti
 });
 
 measured('memory', 'resident size early and late in a long run', 2000)
+  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
   .option('--early <step>', 'first measurement after this step', wholeNumber(1), 200)
-  .action(async (options: CommonOptions & { readonly early: number }) => {
+  .action(async (options: CommonOptions & { readonly engine: string; readonly early: number }) => {
     const report = await measureMemory(options, options);
     print(report, options.json, () => {
       const { early, late, growth } = report;

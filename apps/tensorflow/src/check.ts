@@ -2,7 +2,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NATIVE_FOLDER_VARIABLE } from '@drf/engine';
 import { UnavailableError } from '@drf/tensor';
-import { lastLines, type RunCommand } from './run-command.js';
+import { lastLines, type RunCommand } from '@drf/terminal';
 import type { Checked } from './tools.js';
 
 /** The check runs from source or built, as this program does. */

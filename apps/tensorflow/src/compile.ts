@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { BindingPackage } from '@drf/engine';
 import { DataError, UnavailableError } from '@drf/tensor';
 import type { Platform } from './platform.js';
-import { lastLines, type RunCommand } from './run-command.js';
+import { lastLines, type RunCommand } from '@drf/terminal';
 
 export interface Compiler {
   readonly command: string;

@@ -1,6 +1,6 @@
 import { UnavailableError } from '@drf/tensor';
 import { findPython } from './python.js';
-import { lastLines } from './run-command.js';
+import { lastLines } from '@drf/terminal';
 import type { Tools } from './tools.js';
 
 /** Whether the driver sees a GPU. */

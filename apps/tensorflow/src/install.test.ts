@@ -6,7 +6,7 @@ import { assertBuildIntact, readInstalledBuild, type BindingPackage, type Instal
 import { UnavailableError } from '@drf/tensor';
 import { checkBuild } from './check.js';
 import { install, type InstallRequest, type Source } from './install.js';
-import { runCommand } from './run-command.js';
+import { runCommand } from '@drf/terminal';
 import { COMPILER, failed, fakeRun, fakeTools, MISSING, PYTHON, succeeded } from './testing/fake-tools.js';
 import { writeFakeWheel } from './testing/fake-wheel.js';
 import { useFolder } from './testing/folder.js';

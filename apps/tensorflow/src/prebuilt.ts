@@ -5,7 +5,7 @@ import type { BindingPackage } from '@drf/engine';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { UnavailableError } from '@drf/tensor';
 import type { Device } from './platform.js';
-import { lastLines } from './run-command.js';
+import { lastLines } from '@drf/terminal';
 import type { Tools } from './tools.js';
 
 /** Where the binding's copy is, in a build's folder. */

@@ -15,7 +15,7 @@ import { install, type Installed, type Source } from './install.js';
 import { RECOMMENDED_VERSION } from './known-wheels.js';
 import type { Device } from './platform.js';
 import { removeBuilds } from './remove.js';
-import { runCommand } from './run-command.js';
+import { runCommand } from '@drf/terminal';
 import type { Tools } from './tools.js';
 
 export interface Options {

@@ -1,5 +1,5 @@
 import { UnavailableError } from '@drf/tensor';
-import { lastLines, type RunCommand } from './run-command.js';
+import { lastLines, type RunCommand } from '@drf/terminal';
 
 /** A Python whose pip works: it knows the user's package index, mirrors and certificates. */
 export interface Python {

@@ -1,6 +1,6 @@
 import type { BindingPackage } from '@drf/engine';
 import type { FreeBytes } from './disk.js';
-import type { RunCommand } from './run-command.js';
+import type { RunCommand } from '@drf/terminal';
 
 /** What a check of a build found: the engine computed on it. */
 export interface Checked {

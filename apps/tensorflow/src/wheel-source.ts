@@ -5,7 +5,7 @@ import { assertRoom, diskError, gigabytes } from './disk.js';
 import { download, fileSha256 } from './download.js';
 import { wheelProject, type Device, type Platform } from './platform.js';
 import { findPython, packageIndex, type Python } from './python.js';
-import { lastLines } from './run-command.js';
+import { lastLines } from '@drf/terminal';
 import { chooseWheel, listFiles } from './simple-index.js';
 import type { Tools } from './tools.js';
 

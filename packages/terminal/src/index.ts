@@ -4,3 +4,4 @@ export { formatDuration, startProgress, type Progress, type ProgressOptions } fr
 export { formatCsv, formatTable, percent, type Cell } from './table.js';
 export { interruptSignal } from './interrupt.js';
 export { Command, Option, InvalidArgumentError } from 'commander';
+export { lastLines, runCommand, type CommandOptions, type CommandResult, type RunCommand } from './run-command.js';

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { UnavailableError } from '@drf/tensor';
-import type { CommandResult, RunCommand } from '../run-command.js';
+import type { CommandResult, RunCommand } from '@drf/terminal';
 import type { Tools } from '../tools.js';
 
 export const succeeded = (stdout = ''): CommandResult => ({ code: 0, stdout, stderr: '', missing: false });

@@ -14,11 +14,17 @@ describe('restoreRemovedUtilities', () => {
     expect([null, undefined, 0, ''].map((value) => isNullOrUndefined?.(value))).toEqual([true, true, false, false]);
   });
 
-  it('leaves what is there', () => {
-    const own = (): boolean => false;
-    const util = { isArray: own, isNullOrUndefined: own };
+  it('replaces those that warn of being removed', () => {
+    const warns = (): boolean => {
+      throw new Error('deprecated');
+    };
+    const util = { isArray: warns, isNullOrUndefined: warns, format: warns };
     restoreRemovedUtilities(util);
-    expect(util).toEqual({ isArray: own, isNullOrUndefined: own });
+    expect([util.isArray, util.isNullOrUndefined].map((test) => (test as (value: unknown) => boolean)(null))).toEqual([
+      false,
+      true,
+    ]);
+    expect(util.format).toBe(warns);
   });
 });
 

@@ -1,0 +1,158 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, constants, lstat, open, readdir, statfs } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { availableParallelism, freemem, homedir, totalmem } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { runCommand, type RunCommand } from '@drf/terminal';
+import { measureEngine, type MeasureEngine } from './measure-engine.js';
+
+/** Everything through which the probes look at the machine; tests put in their own. */
+export interface Machine {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly nodeVersion: string;
+  /** `linux-x64` */
+  readonly platform: string;
+  /** Cores as the operating system counts them for this process. */
+  readonly cores: number;
+  readonly totalMemory: number;
+  readonly freeMemory: number;
+  readonly home: string;
+  /** Where runs and caches are written. */
+  readonly workingFolder: string;
+  readonly run: RunCommand;
+  /** A small text file; nothing when it cannot be read. */
+  readonly readText: (path: string) => Promise<string | undefined>;
+  /** Bytes free for this user where a folder is or would be made. */
+  readonly freeBytes: (folder: string) => Promise<number | undefined>;
+  /** Bytes of all files below a folder; nothing when there is no such folder. `more` says that it was not counted to the end. */
+  readonly folderBytes: (folder: string) => Promise<{ readonly bytes: number; readonly more: boolean } | undefined>;
+  /** The first of some programs that is on the path. */
+  readonly findProgram: (names: readonly string[]) => Promise<string | undefined>;
+  /** @throws when the server cannot be reached in time */
+  readonly head: (url: string, milliseconds: number) => Promise<number>;
+  /** Where models are downloaded from; nothing when it cannot be told. */
+  readonly hubEndpoint: () => Promise<string | undefined>;
+  /** Loads a package and gives its version. @throws what loading throws */
+  readonly loadPackage: (name: string) => Promise<string>;
+  readonly measureEngine: MeasureEngine;
+  readonly sha256: (path: string) => Promise<string>;
+}
+
+const SMALL_TEXT = 64 * 1024;
+const MOST_ENTRIES = 100_000;
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    const handle = await open(path);
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(SMALL_TEXT), 0, SMALL_TEXT, 0);
+      return buffer.toString('utf8', 0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return undefined; // not there, or not for us: the probes say what that means
+  }
+}
+
+async function freeBytes(folder: string): Promise<number | undefined> {
+  const stats = await statfs(folder).catch(() => undefined);
+  if (stats !== undefined) return stats.bavail * stats.bsize;
+  return dirname(folder) === folder ? undefined : freeBytes(dirname(folder));
+}
+
+async function folderBytes(folder: string): Promise<{ bytes: number; more: boolean } | undefined> {
+  const waiting = [folder];
+  let bytes = 0;
+  for (let entries = 0; waiting.length > 0;) {
+    const path = waiting.pop() as string;
+    const found = await readdir(path, { withFileTypes: true }).catch(() => undefined);
+    if (found === undefined && path === folder) return undefined;
+    for (const entry of found ?? []) {
+      if (++entries > MOST_ENTRIES) return { bytes, more: true };
+      const inner = join(path, entry.name);
+      if (entry.isDirectory()) waiting.push(inner);
+      else if (entry.isFile())
+        bytes += await lstat(inner).then(
+          (stats) => stats.size,
+          () => 0,
+        );
+    }
+  }
+  return { bytes, more: false };
+}
+
+async function findProgram(names: readonly string[]): Promise<string | undefined> {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    for (const name of names) {
+      const path = join(folder, name);
+      if (
+        await access(path, constants.X_OK).then(
+          () => true,
+          () => false,
+        )
+      )
+        return path;
+    }
+  }
+  return undefined;
+}
+
+async function head(url: string, milliseconds: number): Promise<number> {
+  const response = await fetch(url, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(milliseconds) });
+  return response.status;
+}
+
+async function hubEndpoint(): Promise<string | undefined> {
+  const named = process.env['HF_ENDPOINT'];
+  if (named !== undefined && named !== '') return named;
+  return import('@huggingface/transformers').then(
+    ({ env }) => env.remoteHost,
+    () => undefined,
+  );
+}
+
+/** The version of an installed package, whether or not it exports its `package.json`. */
+async function packageVersion(name: string): Promise<string> {
+  for (let folder = dirname(createRequire(import.meta.url).resolve(name)); ; folder = dirname(folder)) {
+    const manifest = JSON.parse((await readText(join(folder, 'package.json'))) ?? '{}') as Record<string, unknown>;
+    if (manifest['name'] === name) return String(manifest['version']);
+    if (folder === dirname(folder)) return 'of an unknown version';
+  }
+}
+
+async function loadPackage(name: string): Promise<string> {
+  await import(name);
+  return packageVersion(name);
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/** The real machine. */
+export function thisMachine(): Machine {
+  return {
+    environment: process.env,
+    nodeVersion: process.versions.node,
+    platform: `${process.platform}-${process.arch}`,
+    cores: availableParallelism(),
+    totalMemory: totalmem(),
+    freeMemory: freemem(),
+    home: homedir(),
+    workingFolder: process.cwd(),
+    run: runCommand,
+    readText,
+    freeBytes,
+    folderBytes,
+    findProgram,
+    head,
+    hubEndpoint,
+    loadPackage,
+    measureEngine,
+    sha256,
+  };
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { nativeFolder, readInstalledBuild, type InstalledBuild } from '@drf/engine';
+import type { Finding } from '../finding.js';
+import type { Machine } from '../machine.js';
+
+const TOPIC = 'GPU';
+
+/** Libraries of CUDA 12 that a native TensorFlow for a GPU opens, by the start of their file names. */
+const CUDA_LIBRARIES = [
+  'libcudart.so',
+  'libcublas.so',
+  'libcudnn.so',
+  'libcufft.so',
+  'libcusolver.so',
+  'libcusparse.so',
+];
+
+async function listGpus({ run }: Machine): Promise<string[]> {
+  const query = ['--query-gpu=name,driver_version,memory.total', '--format=csv,noheader'];
+  const { code, stdout } = await run('nvidia-smi', query, { timeoutMilliseconds: 5000 });
+  return code === 0 ? stdout.split('\n').filter((line) => line.trim() !== '') : [];
+}
+
+/** The build in use; a damaged one is the engines' line to report. */
+function build({ environment, home }: Machine): InstalledBuild | undefined {
+  try {
+    return readInstalledBuild(nativeFolder(environment, home));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names of the CUDA libraries that the loader finds: beside the build (its run path), or on the system. */
+async function foundLibraries(
+  machine: Machine,
+  installed: InstalledBuild | undefined,
+): Promise<ReadonlyMap<string, string>> {
+  const { stdout } = await machine.run('ldconfig', ['-p'], { timeoutMilliseconds: 5000 });
+  const system = [...stdout.matchAll(/=>\s+(\S+)/g)].map(([, path]) => path as string);
+  const own = (installed?.files ?? []).map((file) => join(installed?.folder ?? '', file.path));
+  const found = new Map<string, string>();
+  for (const path of [...own, ...system]) {
+    const library = CUDA_LIBRARIES.find((name) => path.slice(path.lastIndexOf('/') + 1).startsWith(name));
+    if (library !== undefined && !found.has(library)) found.set(library, path);
+  }
+  return found;
+}
+
+function gpuFinding(gpus: readonly string[], installed: InstalledBuild | undefined): Finding {
+  const subject = 'NVIDIA GPU';
+  if (gpus.length === 0) {
+    const wanted = installed?.device === 'gpu';
+    const found = 'none that nvidia-smi lists';
+    const advice = wanted
+      ? 'the installed TensorFlow is for a GPU: check the driver, or run "pnpm tensorflow:install --cpu"'
+      : 'none is needed: the engine "compiled" computes on the CPU';
+    return { topic: TOPIC, subject, mark: wanted ? 'warning' : 'absent', found, advice };
+  }
+  const found = gpus.join('; ');
+  if (installed?.device === 'gpu') return { topic: TOPIC, subject, mark: 'good', found };
+  return {
+    topic: TOPIC,
+    subject,
+    mark: 'warning',
+    found: `${found}, not used`,
+    advice: 'run "pnpm tensorflow:install --gpu"',
+  };
+}
+
+/** What the NVIDIA driver, CUDA and cuDNN look like, and whether the installed native library wants them. */
+export async function probeGpu(machine: Machine): Promise<Finding[]> {
+  const installed = build(machine);
+  const gpus = await listGpus(machine);
+  const gpu = gpuFinding(gpus, installed);
+  if (installed?.device !== 'gpu' && gpus.length === 0) return [gpu];
+  const libraries = await foundLibraries(machine, installed);
+  const lacking = CUDA_LIBRARIES.filter((name) => !libraries.has(name));
+  const subject = 'CUDA and cuDNN';
+  const found = [...libraries.values()].map((path) => path.slice(path.lastIndexOf('/') + 1)).join(', ') || 'none';
+  if (lacking.length === 0) return [gpu, { topic: TOPIC, subject, mark: 'good', found }];
+  const advice = `without ${lacking.join(', ')} TensorFlow uses no GPU; "pnpm tensorflow:install --gpu" puts them beside it`;
+  return [gpu, { topic: TOPIC, subject, mark: installed?.device === 'gpu' ? 'warning' : 'absent', found, advice }];
+}

@@ -1,0 +1,38 @@
+import type { Finding } from '../finding.js';
+import type { Machine } from '../machine.js';
+
+const TOPIC = 'For development';
+
+async function browserFinding(machine: Machine): Promise<Finding> {
+  const subject = 'Chromium';
+  const path = await machine.findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']);
+  if (path !== undefined) return { topic: TOPIC, subject, mark: 'good', found: path };
+  const advice = 'browser tests skip without it ("apt-get install chromium")';
+  return { topic: TOPIC, subject, mark: 'absent', found: 'not on the path', advice };
+}
+
+/** Asks for PyTorch's version without importing it, which takes seconds. */
+const TORCH_VERSION = 'import importlib.metadata as m; print(m.version("torch"))';
+
+async function torchFinding(machine: Machine): Promise<Finding> {
+  const subject = 'Python with PyTorch';
+  for (const python of ['python3', '/usr/bin/python3']) {
+    const { code, stdout } = await machine.run(python, ['-c', TORCH_VERSION], { timeoutMilliseconds: 8000 });
+    if (code === 0) return { topic: TOPIC, subject, mark: 'good', found: `${stdout.trim()} (${python})` };
+  }
+  const advice = '"pnpm bench compare" needs it ("pip install torch")';
+  return { topic: TOPIC, subject, mark: 'absent', found: 'none', advice };
+}
+
+async function compilerFinding(machine: Machine): Promise<Finding> {
+  const subject = 'C++ compiler';
+  const path = await machine.findProgram([machine.environment['CXX'] ?? 'c++', 'g++', 'clang++']);
+  if (path !== undefined) return { topic: TOPIC, subject, mark: 'good', found: path };
+  const advice = '"pnpm tensorflow:install" needs one ("apt-get install g++")';
+  return { topic: TOPIC, subject, mark: 'absent', found: 'not on the path', advice };
+}
+
+/** What only some commands need. */
+export async function probeOptional(machine: Machine): Promise<Finding[]> {
+  return Promise.all([compilerFinding(machine), browserFinding(machine), torchFinding(machine)]);
+}

@@ -1,0 +1,64 @@
+import type { Finding } from '../finding.js';
+import type { Machine } from '../machine.js';
+import type { Wanted } from '../wanted.js';
+
+const TOPIC = 'Machine';
+
+/** What the pnpm that started this says of itself ("pnpm/10.34.8 npm/? node/v20…"). */
+function runningPnpm(environment: NodeJS.ProcessEnv): string | undefined {
+  return /\bpnpm\/(\d\S*)/.exec(environment['npm_config_user_agent'] ?? '')?.[1];
+}
+
+function nodeFinding(version: string, minimum: number): Finding {
+  const subject = 'Node';
+  if (Number(version.split('.')[0]) >= minimum) return { topic: TOPIC, subject, mark: 'good', found: version };
+  const advice = `install Node ${minimum} or newer`;
+  return { topic: TOPIC, subject, mark: 'problem', found: `${version}, wanted ${minimum} or newer`, advice };
+}
+
+async function pnpmFinding(machine: Machine, wanted: string): Promise<Finding> {
+  const subject = 'pnpm';
+  const found =
+    runningPnpm(machine.environment) ??
+    (await machine.run('pnpm', ['--version'], { timeoutMilliseconds: 10_000 })).stdout.trim();
+  if (found === wanted) return { topic: TOPIC, subject, mark: 'good', found };
+  const advice = `npm install --global pnpm@${wanted}, or write "npx -y pnpm@${wanted}" for pnpm`;
+  if (found === '') return { topic: TOPIC, subject, mark: 'absent', found: 'not on the path', advice };
+  return { topic: TOPIC, subject, mark: 'warning', found: `${found}, wanted ${wanted}`, advice };
+}
+
+/** Cores that a container may use at a time (cgroup 2, else 1); nothing without a limit. */
+async function coreQuota({ readText }: Machine): Promise<number | undefined> {
+  const [quota, period] = ((await readText('/sys/fs/cgroup/cpu.max')) ?? '').trim().split(' ').map(Number);
+  if (quota !== undefined && quota > 0 && period !== undefined) return quota / period;
+  const [older, olderPeriod] = await Promise.all(
+    ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) => readText(`/sys/fs/cgroup/cpu/${name}`)),
+  );
+  return Number(older) > 0 && Number(olderPeriod) > 0 ? Number(older) / Number(olderPeriod) : undefined;
+}
+
+async function coresFinding(machine: Machine): Promise<Finding> {
+  const subject = 'Cores';
+  const quota = await coreQuota(machine);
+  if (quota === undefined || quota >= machine.cores) {
+    return { topic: TOPIC, subject, mark: 'good', found: String(machine.cores) };
+  }
+  return {
+    topic: TOPIC,
+    subject,
+    mark: 'warning',
+    found: `${machine.cores}, of which the container may use ${quota.toFixed(1)} at a time`,
+    advice:
+      'give the container a set of cores (--cpuset-cpus) instead of a quota, so that engines start as many threads',
+  };
+}
+
+export async function probePlatform(machine: Machine, wanted: Wanted): Promise<Finding[]> {
+  const platform: Finding = { topic: TOPIC, subject: 'Platform', mark: 'good', found: machine.platform };
+  return [
+    nodeFinding(machine.nodeVersion, wanted.nodeMajor),
+    await pnpmFinding(machine, wanted.pnpm),
+    platform,
+    await coresFinding(machine),
+  ];
+}

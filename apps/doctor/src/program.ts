@@ -1,0 +1,42 @@
+import { createProgram, EXIT, ExitRequest, type Command } from '@drf/terminal';
+import { examine } from './examine.js';
+import { thisMachine, type Machine } from './machine.js';
+import { render } from './render.js';
+import { readWanted } from './wanted.js';
+
+interface Options {
+  readonly json?: boolean;
+  readonly verify?: boolean;
+}
+
+function wantsColor({ environment }: Machine): boolean {
+  if ((environment['NO_COLOR'] ?? '') !== '') return false;
+  return process.stdout.isTTY || (environment['FORCE_COLOR'] ?? '') !== '';
+}
+
+/** One line that says what is being looked at, on a terminal only. */
+function stageLine(silent: boolean): (stage: string) => void {
+  const { stderr } = process;
+  if (silent || !stderr.isTTY) return () => undefined;
+  return (stage) => void stderr.write(`\r\u001b[K${stage === '' ? '' : `Looking at ${stage} …`}`);
+}
+
+/** @param makeMachine tests put in their own */
+export function createDoctorProgram(makeMachine: () => Machine = thisMachine): Command {
+  return createProgram('doctor', 'Looks at this machine: what works, what does not, and what to do about it.', [
+    ['pnpm run doctor', 'the report; exit code 1 when something stops the default use'],
+    ['pnpm --silent run doctor --json', 'for machines'],
+    ['pnpm run doctor --verify', 'also hashes every file of native TensorFlow'],
+  ])
+    .option('--json', 'print JSON')
+    .option('--verify', 'hash every file of the installed native TensorFlow (some seconds for each gigabyte)')
+    .action(async ({ json, verify }: Options) => {
+      const machine = makeMachine();
+      const onStage = stageLine(json === true);
+      const report = await examine(machine, readWanted(), { verify, onStage });
+      onStage('');
+      const text = json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, wantsColor(machine));
+      process.stdout.write(text);
+      if (!report.ok) throw new ExitRequest(EXIT.failed);
+    });
+}
