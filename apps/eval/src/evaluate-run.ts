@@ -3,8 +3,16 @@ import { cellOf, CLEAN, paperCells, type Cell } from './cells.js';
 import { evaluatedDataset, type DatasetOverride } from './evaluated-dataset.js';
 import { evaluateCells, type EvaluatedCell } from './evaluate-cells.js';
 import { assertManifestFits } from './manifest-fits.js';
-import { openRun, type OpenedRun } from '@drf/experiment';
-import { assertEncoders, summarizeRun } from './run-identity.js';
+import {
+  assertEncoders,
+  openRun,
+  trainedEncoders,
+  trainsEncoders,
+  type ExperimentConfig,
+  type OpenedRun,
+  type Session,
+} from '@drf/experiment';
+import { shownPath, summarizeRun } from './run-identity.js';
 import { postsHash } from './posts-hash.js';
 import { selectPosts, type SplitChoice } from './posts.js';
 import { robustnessCurves } from './curves.js';
@@ -51,8 +59,13 @@ export interface Evaluation {
  */
 export async function evaluateRun(path: string, options: EvaluationOptions): Promise<Evaluation> {
   const { workbench, signal, cache } = options;
-  const run = await openRun(path, options.checkpoint);
-  const { config, classes } = run.description;
+  const open = ({ engine, encoders, seed }: ExperimentConfig): Promise<Session> =>
+    workbench.session({ engine: options.engine ?? engine, encoders, seed });
+  // a run that trained its encoders cannot be opened without them
+  const run = await openRun(path, options.checkpoint, async (config) =>
+    trainsEncoders(config) ? trainedEncoders(await open(config)) : {},
+  );
+  const { config, classes, encoders } = run.description;
   const manifest = options.manifest === undefined ? undefined : await readManifest(options.manifest);
   if (manifest !== undefined) assertManifestFits(options.manifest as string, manifest, config.dataset.imageSize);
 
@@ -60,8 +73,8 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
   const dataset = await workbench.dataset(datasetConfig);
   const { split, splitFile } = options;
   const posts = await selectPosts({ dataset, run: run.folder, classes, isOwn, split, splitFile });
-  const session = await workbench.session({ engine: options.engine ?? config.engine, encoders: config.encoders });
-  assertEncoders(run, session);
+  const session = await open(config);
+  assertEncoders(shownPath(run.folder.path), encoders, session);
 
   const seed = options.seed ?? config.seed;
   const cells = manifest === undefined ? withClean(options.cells ?? paperCells()) : manifestCells(manifest);

@@ -1,6 +1,5 @@
 import { basename, relative } from 'node:path';
-import type { OpenedRun, Session } from '@drf/experiment';
-import { ConfigurationError, MODALITIES } from '@drf/tensor';
+import type { OpenedRun } from '@drf/experiment';
 import { ablationsOf } from './paper.js';
 import type { RunSummary } from './result.js';
 
@@ -26,21 +25,4 @@ export function summarizeRun({ folder, description, checkpoint, position }: Open
 export function shownPath(path: string): string {
   const way = relative(process.cwd(), path);
   return way === '' || way.startsWith('..') ? path : way;
-}
-
-/**
- * Features of other encoders mean nothing to the model, even where their widths fit.
- * @throws ConfigurationError naming the modality and both ids
- */
-export function assertEncoders({ folder, description }: OpenedRun, session: Session): void {
-  for (const modality of MODALITIES) {
-    const [expected, received] = [description.encoders[modality], session[modality].id];
-    if (expected === received) continue;
-    throw new ConfigurationError({
-      subject: `Run ${shownPath(folder.path)}, ${modality} encoder`,
-      expected: `"${expected}", with which it was trained`,
-      received: `"${received}"`,
-      remedy: 'install the version that it was trained with, or train again',
-    });
-  }
 }

@@ -1,11 +1,13 @@
 import type { Dataset } from '@drf/datasets';
 import {
   encodeRecords,
+  type EncodedRecords,
+  type EncodeOptions,
   openExperimentDataset,
   startSession,
   type DatasetConfig,
-  type ExperimentConfig,
   type Session,
+  type SessionConfig,
 } from '@drf/experiment';
 import { SILENT, type Display } from './display.js';
 
@@ -13,7 +15,7 @@ import { SILENT, type Display } from './display.js';
 export interface Services {
   readonly openDataset: typeof openExperimentDataset;
   readonly startSession: typeof startSession;
-  readonly encode: typeof encodeRecords;
+  readonly encode: (options: EncodeOptions) => Promise<EncodedRecords>;
 }
 
 const SERVICES: Services = { openDataset: openExperimentDataset, startSession, encode: encodeRecords };
@@ -42,9 +44,9 @@ export class Workbench {
   }
 
   /** @throws as `startSession` */
-  session(config: Pick<ExperimentConfig, 'engine' | 'encoders'>): Promise<Session> {
+  session(config: SessionConfig): Promise<Session> {
     const { image, text } = config.encoders;
-    return once(this.sessions, JSON.stringify([config.engine, image, text]), () => {
+    return once(this.sessions, JSON.stringify([config.engine, config.encoders]), () => {
       this.display.say(`Starting engine ${config.engine}, encoders ${image} (image) and ${text} (text) …`);
       return this.services.startSession(config);
     });

@@ -7,7 +7,7 @@ import { readPackageLicense, readVocabulary, type PackageLicense } from './embed
 import { headFunction } from './head.js';
 import { headInputs, modelInputs, type InputSpecification } from './inputs.js';
 import { encodeModel } from './onnx/model.js';
-import { openRun, type OpenedRun } from '@drf/experiment';
+import { headOf, openRun, type OpenedRun } from '@drf/experiment';
 import { CARD_FILE, prepareOutput, writeOutput } from './output-folder.js';
 import { VOCABULARY_FILE } from './preprocessing.js';
 import { recordEncoders, type RecordedEncoders } from './recorded-encoders.js';
@@ -61,8 +61,13 @@ async function chooseEncoders(
   if (headOnly) return { encoders: {}, notes: ['The head alone was asked for, so there is no model.onnx.'] };
   const encoders = await recordEncoders(description);
   const outside = MODALITIES.filter((modality) => encoders[modality] === undefined);
+  const { trainable } = description.config.encoders;
   const feature = (modality: 'image' | 'text'): string =>
-    `The ${modality} encoder "${description.encoders[modality]}" is not part of any file here: feed its features.`;
+    trainable[modality]
+      ? `The ${modality} encoder "${description.encoders[modality]}" was fine-tuned in this run and is not part of any ` +
+        `file here: feed features computed with the parameters "encoders.${modality}" of its checkpoint, or judge by ` +
+        'pnpm predict.'
+      : `The ${modality} encoder "${description.encoders[modality]}" is not part of any file here: feed its features.`;
   return { encoders, notes: outside.map(feature) };
 }
 
@@ -90,7 +95,7 @@ function licenseText(licenses: readonly PackageLicense[]): string {
  *   truncated, damaged or of another model; ConfigurationError when the folder is occupied
  */
 export async function exportRun(path: string, options: ExportOptions): Promise<ExportResult> {
-  const run = await openRun(path, options.checkpoint);
+  const run = headOf(await openRun(path, options.checkpoint));
   await prepareOutput(options.out, options.overwrite ?? false);
   const { encoders, notes } = await chooseEncoders(run, options.headOnly ?? false);
   assertTokens(options, encoders);

@@ -1,6 +1,7 @@
 import type { ExperimentData, Session } from '@drf/experiment';
 import type { ClassificationReport } from '@drf/metrics';
 import type { TrainingPosition } from '@drf/model';
+import { flattenTree, sizeOf, type HostTensor } from '@drf/tensor';
 import { formatTable, percent, startProgress, type Progress } from '@drf/terminal';
 import type { StepLosses } from './finite.js';
 import type { TrainerEvents } from './trainer.js';
@@ -27,6 +28,7 @@ const SHOWN_WARNINGS = 5;
 export function createDisplay(silent: boolean): Display {
   const print = (text: string): void => void (silent || process.stderr.write(`${text}\n`));
   let bar: Progress | undefined;
+  let validating: Progress | undefined;
   let warnings = 0;
   return {
     data: ({ dataset, splits, notes }) => {
@@ -38,7 +40,9 @@ export function createDisplay(silent: boolean): Display {
       print(`Splits: ${sizes.join(', ')}`);
       for (const note of notes) print(`note: ${note}`);
     },
-    session: ({ engine, image, text }) => print(`Engine ${engine.name}; encoders ${image.id}, ${text.id}`),
+    session: ({ engine, image, text }) => {
+      print(`Engine ${engine.name}; encoders ${describeEncoder(image)}, ${describeEncoder(text)}`);
+    },
     job: (label, unit) => {
       let progress: Progress | undefined;
       return {
@@ -59,13 +63,33 @@ export function createDisplay(silent: boolean): Display {
       bar ??= startProgress({ label: 'Training', total: totalSteps, unit: 'steps', initial, silent });
       bar.update(position.step, describe(losses));
     },
-    onEpoch: (epoch, train, val, isBest) => {
+    onValidation: (done, total) => {
       bar?.stop();
       bar = undefined;
+      validating ??= startProgress({ label: 'Validating', total, unit: 'posts', silent });
+      validating.update(done);
+    },
+    onEpoch: (epoch, train, val, isBest) => {
+      for (const each of [bar, validating]) each?.stop();
+      [bar, validating] = [undefined, undefined];
       print(`Epoch ${epoch}: loss ${train.total.toFixed(4)}${validation(val)}${isBest ? ' (best so far)' : ''}`);
     },
-    end: () => bar?.stop(),
+    end: () => {
+      bar?.stop();
+      validating?.stop();
+    },
   };
+}
+
+/** The id, and for a trained encoder how many of its parameters are trained. */
+function describeEncoder(encoder: Session['image'] | Session['text']): string {
+  if (!encoder.trainable) return encoder.id;
+  const sizes = [...flattenTree<HostTensor>(encoder.initialParameters)].map(
+    ([name, { shape }]) => [encoder.isTrained(name), sizeOf(shape)] as const,
+  );
+  const millions = (counted: typeof sizes): string =>
+    (counted.reduce((sum, [, size]) => sum + size, 0) / 1e6).toFixed(1);
+  return `${encoder.id} (trained: ${millions(sizes.filter(([isTrained]) => isTrained))} of ${millions(sizes)} million parameters)`;
 }
 
 /** "loss 1.234 (distribution 0.800, classification 0.434)" */

@@ -16,7 +16,7 @@ describe('experiments', () => {
 
   it('come in full and in small', () => {
     const names = [...EXPERIMENTS.keys()].filter((name) => !name.endsWith('-smoke'));
-    expect(names).toEqual(['quickstart', 'mvsa-s', 'mvsa-m', 'tumemo']);
+    expect(names).toEqual(['quickstart', 'mvsa-s', 'mvsa-s-minilm', 'paper', 'mvsa-m', 'tumemo']);
     for (const name of names) expect(EXPERIMENTS.has(`${name}-smoke`)).toBe(true);
   });
 

@@ -2,7 +2,9 @@ import { saveSplits, type LedgerReport } from '@drf/datasets';
 import { writeManifest, parseStrategy } from '@drf/disruption';
 import type { RunFolder } from '@drf/experiment';
 import {
-  createMethod,
+  areFeatures,
+  assertEncoders,
+  createEncodedMethod,
   encodeRecords,
   measureCalibration,
   measureExperimentGraphs,
@@ -17,14 +19,18 @@ import {
   reopenSplits,
   SPLIT_NAMES,
   startSession,
+  trainedEncoders,
+  withInitialFeatures,
   writeCalibration,
   writeTrainingReport,
   type EncodedRecords,
+  type EncodeOptions,
   type ExperimentConfig,
   type ExperimentData,
   type Session,
 } from '@drf/experiment';
 import { writeJsonAtomic } from '@drf/files';
+import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
@@ -34,7 +40,7 @@ import type { Selected } from './selection.js';
 export interface TrainServices {
   readonly openData: typeof openExperimentData;
   readonly startSession: typeof startSession;
-  readonly encode: typeof encodeRecords;
+  readonly encode: (options: EncodeOptions) => Promise<EncodedRecords>;
   readonly readVersions: typeof readVersions;
 }
 
@@ -52,7 +58,8 @@ export interface TrainOptions {
   readonly stopAfterEpochs?: number;
   /** Write the result alone, when training ends: no checkpoints before it, no report. */
   readonly resultOnly?: boolean;
-  readonly services?: TrainServices;
+  /** Those given take the place of the usual ones. */
+  readonly services?: Partial<TrainServices>;
 }
 
 export interface TrainResult {
@@ -65,7 +72,8 @@ export interface TrainResult {
 
 /** Data → features → model → steps → checkpoints → report: a whole training run. */
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, run, display, resume, resultOnly = false, services = SERVICES } = options;
+  const { config, run, display, resume, resultOnly = false } = options;
+  const services = servicesOf(options);
 
   // data
   const data = await openData(options);
@@ -73,6 +81,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   // features, after disruption
   const session = await services.startSession(config);
+  if (resume) assertEncoders(run.path, (await run.readDescription()).encoders, session);
   display.session(session);
   const [trainPosts, valPosts] = await encodeSplits(options, session, data);
   const ledger = data.dataset.ledger.toJSON();
@@ -80,11 +89,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   // model
   const shapes = methodShapes(session, classes.length, methodNeeds(config));
-  const standardization = await measureFeatures(trainPosts.set);
-  const tokenStandardization = await measureTokens(trainPosts.set);
-  const method = createMethod(
+  const measured = resume ? {} : await measure(options, session, trainPosts);
+  const method = createEncodedMethod(
     config,
-    { ...shapes, standardization, tokenStandardization },
+    { ...shapes, ...measured },
+    trainedEncoders(session),
     await measureExperimentGraphs(config, trainPosts.set, (label) => display.job(label, 'posts')),
   );
 
@@ -119,7 +128,13 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   }
 }
 
-async function openData({ config, run, resume, display, services = SERVICES }: TrainOptions): Promise<ExperimentData> {
+function servicesOf({ services }: TrainOptions): TrainServices {
+  return { ...SERVICES, ...services };
+}
+
+async function openData(options: TrainOptions): Promise<ExperimentData> {
+  const { config, run, resume, display } = options;
+  const services = servicesOf(options);
   const progress = display.job('Reading the data set', 'posts');
   try {
     if (!resume) return await services.openData(config.dataset, progress.update);
@@ -132,13 +147,14 @@ async function openData({ config, run, resume, display, services = SERVICES }: T
 
 /** Training and validation posts, disrupted alike (protocol: modality-random disrupts in training and inference). */
 async function encodeSplits(
-  { config, cache, display, signal, services = SERVICES }: TrainOptions,
+  options: TrainOptions,
   session: Session,
   data: ExperimentData,
 ): Promise<[EncodedRecords, EncodedRecords]> {
+  const { config, cache, display, signal } = options;
   const strategy = parseStrategy(config.training.disruption);
   const encode = (split: 'train' | 'val'): Promise<EncodedRecords> =>
-    services.encode({
+    servicesOf(options).encode({
       dataset: data.dataset,
       records: data.splits[split],
       strategy,
@@ -166,27 +182,51 @@ async function encodeSplits(
 /** What single posts will be compared with (`calibration.json`), of the checkpoint that is the run's result. */
 async function calibrate(
   { run, display }: TrainOptions,
-  { engine }: Session,
+  session: Session,
   train: EncodedRecords,
   val: EncodedRecords,
 ): Promise<void> {
   const progress = display.job('Calibrating', 'posts');
   try {
-    const result = await openRun(run.path);
-    const sources = { engine, run: result, train: train.set, val: val.set, onProgress: progress.update };
+    const result = await openRun(run.path, undefined, async () => trainedEncoders(session));
+    const sources = {
+      engine: session.engine,
+      run: result,
+      train: train.set,
+      val: val.set,
+      onProgress: progress.update,
+    };
     await writeCalibration(run, await measureCalibration(sources));
   } finally {
     progress.stop();
   }
 }
 
+/** What standardization needs; a run that goes on has it in its checkpoint. */
+async function measure(
+  { config, display }: TrainOptions,
+  session: Session,
+  { set }: EncodedRecords,
+): Promise<Pick<MethodShapes, 'standardization' | 'tokenStandardization'>> {
+  if (!config.model.standardize) return {};
+  const label = 'Measuring the features of encoders before they are trained';
+  const progress = areFeatures(set.image) && areFeatures(set.text) ? undefined : display.job(label, 'posts');
+  try {
+    const standardization = await withInitialFeatures(session, set, measureFeatures, progress?.update);
+    return { standardization, tokenStandardization: await measureTokens(set) };
+  } finally {
+    progress?.stop();
+  }
+}
+
 async function describeRun(
-  { config, run, services = SERVICES }: TrainOptions,
+  options: TrainOptions,
   session: Session,
   data: ExperimentData,
   encoded: readonly EncodedRecords[],
   ledger: LedgerReport,
 ): Promise<void> {
+  const { config, run } = options;
   const { dataset } = data;
   const { trainFraction: train, valFraction: val, splitSeed: seed } = config.dataset;
   await saveSplits(
@@ -213,7 +253,7 @@ async function describeRun(
     encoders: { image: session.image.id, text: session.text.id },
     shapes: methodShapes(session, dataset.classes.length, methodNeeds(config)),
     engine: session.engine.name,
-    versions: await services.readVersions(),
+    versions: await servicesOf(options).readVersions(),
     createdAt: new Date().toISOString(),
   });
 }

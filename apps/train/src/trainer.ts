@@ -1,48 +1,55 @@
 import { basename } from 'node:path';
+import { mapAhead } from '@drf/datasets';
 import {
   ADAMW_DEFAULTS,
   createTrainingStep,
   initialTrainingState,
+  joinParts,
   loadCheckpoint,
   saveCheckpoint,
+  stepPart,
   stepSchedule,
   type Checkpoint,
+  trainedBy,
+  type EncodedBatchInputs,
   type Memory,
   type Method,
-  type TrainingInputs,
+  type StepInputs,
   type TrainingOutputs,
   type TrainingPosition,
   type TrainingState,
 } from '@drf/model';
 import { classificationReport, type ClassificationReport } from '@drf/metrics';
-import { gatherBatch, Predictor, type ExperimentConfig, type FeatureSet, type RunFolder } from '@drf/experiment';
 import {
-  createRandom,
-  hostTensor,
-  type Engine,
-  type Host,
-  type HostTensor,
-  type HostTree,
-  type StepProgram,
-} from '@drf/tensor';
+  gatherBatch,
+  predictWith,
+  type ExperimentConfig,
+  type PostSet,
+  type RunFolder,
+  type TrainingProgram,
+} from '@drf/experiment';
+import { createRandom, hostTensor, type Engine, type HostTensor, type HostTree } from '@drf/tensor';
+import { epochBatches, partsOf } from './batches.js';
 import { LossMean, readLosses, type StepLosses } from './finite.js';
 import { isExhausted, scoreOf, type Selected } from './selection.js';
 
 /** What the trainer reports as it goes. */
 export interface TrainerEvents {
   onStep(position: TrainingPosition, totalSteps: number, losses: StepLosses): void;
+  /** While an epoch's end is judged. */
+  onValidation?(done: number, total: number): void;
   onEpoch(epoch: number, train: StepLosses, val: ClassificationReport | undefined, isBest: boolean): void;
 }
 
 export interface TrainerOptions {
   readonly config: ExperimentConfig;
   readonly classes: readonly string[];
-  readonly method: Method;
+  readonly method: Method<EncodedBatchInputs>;
   readonly engine: Engine;
   readonly run: RunFolder;
-  readonly train: FeatureSet;
+  readonly train: PostSet;
   /** Left out or empty: no validation; the last epoch is the result. */
-  readonly val?: FeatureSet;
+  readonly val?: PostSet;
   readonly events: TrainerEvents;
   /** When it aborts, the trainer saves a checkpoint and returns. */
   readonly signal?: AbortSignal;
@@ -66,6 +73,10 @@ interface SavedProgress {
 
 /** How often a step is logged to `metrics.jsonl`. */
 const STEPS_A_LOG_ROW = 10;
+/** Batches that are made (posts read, disrupted, decoded, tokenized) while the engine runs a step. */
+const BATCHES_AHEAD = 2;
+
+type StepBatch = Awaited<ReturnType<typeof gatherBatch>>;
 
 /**
  * The training loop: batches in an order that depends on (seed, epoch) only, one pure step each, enqueueing after it,
@@ -86,8 +97,7 @@ export class Trainer {
 
   private constructor(
     private readonly options: TrainerOptions,
-    private readonly program: StepProgram<TrainingState, TrainingInputs, TrainingOutputs>,
-    private readonly predictor: Predictor,
+    private readonly program: TrainingProgram,
   ) {
     const { config, method, train } = options;
     this.memory = method.createMemory();
@@ -98,10 +108,15 @@ export class Trainer {
 
   static async create(options: TrainerOptions): Promise<Trainer> {
     const { config, engine, method } = options;
+    const { weightDecay, clipNorm, accumulate } = config.training;
     const parameters = method.initialParameters(createRandom(config.seed).fork('parameters'));
-    const step = createTrainingStep(method, { ...ADAMW_DEFAULTS, weightDecay: config.training.weightDecay });
-    const program = await engine.prepareStep(step, initialTrainingState(parameters));
-    const trainer = new Trainer(options, program, await Predictor.create(engine, method));
+    const step = createTrainingStep(method, { ...ADAMW_DEFAULTS, weightDecay }, { clipNorm });
+    const initial = initialTrainingState(parameters, trainedBy(method), accumulate > 1);
+    const program = await engine.prepareStep<TrainingState, StepInputs<EncodedBatchInputs>, TrainingOutputs>(
+      step as never, // what it is given decides what it does
+      initial,
+    );
+    const trainer = new Trainer(options, program);
     try {
       if (options.resume) await trainer.restore(parameters);
       return trainer;
@@ -112,15 +127,18 @@ export class Trainer {
   }
 
   private async restore(parameters: HostTree): Promise<void> {
-    const { run, method } = this.options;
-    const checkpoint = await loadCheckpoint(await run.latestCheckpoint(), { method: method.id, parameters });
-    await this.program.writeState(checkpoint.state);
-    this.memory.restore(checkpoint.memory);
-    this.position = checkpoint.position;
-    const progress = checkpoint.progress as SavedProgress;
-    this.best = progress.best;
-    this.epochLosses.restore(progress.epochLosses);
-    await run.truncateMetrics(checkpoint.position.step);
+    const { run, method, config } = this.options;
+    const isTrained = trainedBy(method);
+    const expected = { method: method.id, parameters, isTrained };
+    const { state, memory, position, progress } = await loadCheckpoint(await run.latestCheckpoint(), expected);
+    const { gradients } = initialTrainingState(parameters, isTrained, config.training.accumulate > 1);
+    await this.program.writeState(gradients === undefined ? state : { ...state, gradients });
+    this.memory.restore(memory);
+    this.position = position;
+    const { best, epochLosses } = progress as SavedProgress;
+    this.best = best;
+    this.epochLosses.restore(epochLosses);
+    await run.truncateMetrics(position.step);
   }
 
   /** Trains to the end, to early stopping, or until interrupted. */
@@ -137,7 +155,7 @@ export class Trainer {
       if (this.position.epoch >= stopAfterEpochs) return 'interrupted';
       if (!(await this.runEpoch())) {
         this.outcome = 'interrupted';
-        await this.save(await this.program.readState());
+        await this.save();
         return this.outcome;
       }
     }
@@ -150,62 +168,87 @@ export class Trainer {
 
   async dispose(): Promise<void> {
     await this.program.dispose();
-    await this.predictor.dispose();
   }
 
-  /** @returns false when interrupted before the epoch's end */
+  /** @returns false when interrupted before the epoch's end, its validation included */
   private async runEpoch(): Promise<boolean> {
     const { config, train, signal } = this.options;
+    const { seed } = config;
+    const { batchSize, groupByLength } = config.training;
     const startedAt = performance.now();
-    const { epoch } = this.position;
-    const order = createRandom(config.seed)
-      .fork('order')
-      .fork(epoch)
-      .shuffle(train.ids.map((_, index) => index));
-    while (this.position.stepInEpoch < this.stepsAnEpoch) {
+    const { epoch, stepInEpoch } = this.position;
+    const batches = epochBatches(train, { seed, epoch, batchSize, groupByLength }).slice(stepInEpoch);
+    for await (const parts of mapAhead(batches, BATCHES_AHEAD, (batch) => this.gather(batch))) {
       if (signal?.aborted === true) return false;
-      const start = this.position.stepInEpoch * config.training.batchSize;
-      await this.runStep(order.slice(start, start + config.training.batchSize));
+      await this.runStep(parts);
     }
-    this.position = { step: this.position.step, epoch: epoch + 1, stepInEpoch: 0 };
-    await this.endEpoch((performance.now() - startedAt) / 1000);
-    return true;
+    return this.endEpoch((performance.now() - startedAt) / 1000);
   }
 
-  private async runStep(indices: readonly number[]): Promise<void> {
-    const { config, run, events, train, resultOnly = false } = this.options;
+  private gather(batch: readonly number[]): Promise<StepBatch[]> {
+    const { config, train } = this.options;
+    const { batchSize, accumulate } = config.training;
+    return Promise.all(partsOf(batch, batchSize, accumulate).map((part) => gatherBatch(train, part)));
+  }
+
+  private async runStep(parts: readonly StepBatch[]): Promise<void> {
+    const { config, run, events, resultOnly = false } = this.options;
     const { step, epoch, stepInEpoch } = this.position;
     const { learningRate: head, encoderLearningRate: encoder, learningRateFloor: floor } = config.training;
     const schedule = stepSchedule(step, this.totalSteps, { encoder, head, floor }, this.optimizer);
-    const inputs = { ...(await gatherBatch(train, indices)), memory: this.memory.inputs(), schedule };
-    const outputs = await this.program.step(inputs as unknown as Host<TrainingInputs>);
+    const outputs = await this.compute(parts, schedule as unknown as HostTree);
     const losses = readLosses(
       outputs as unknown as { total: HostTensor; parts: { [name: string]: HostTensor } },
       step + 1,
     );
-    this.memory.update(outputs.observations as unknown as HostTree); // after the statistics were read: Eq. 13
+    this.memory.update(outputs.observations as HostTree); // after the statistics were read: Eq. 13
     this.epochLosses.add(losses);
     this.position = { step: step + 1, epoch, stepInEpoch: stepInEpoch + 1 };
     if (!resultOnly && this.position.step % STEPS_A_LOG_ROW === 0) {
       const rate = (schedule.learningRates.head as unknown as HostTensor).data[0] as number;
-      await run.appendMetric({ type: 'step', step: step + 1, epoch, ...losses, learningRate: rate });
+      const norm = (outputs.gradientNorm as HostTensor | undefined)?.data[0];
+      const clipped = norm === undefined ? {} : { gradientNorm: norm };
+      await run.appendMetric({ type: 'step', step: step + 1, epoch, ...losses, learningRate: rate, ...clipped });
     }
     events.onStep(this.position, this.totalSteps, losses);
     const { checkpointEvery } = config.training;
     if (checkpointEvery !== undefined && this.position.step % checkpointEvery === 0) {
-      await this.save(await this.program.readState());
+      await this.save();
     }
   }
 
-  private async endEpoch(seconds: number): Promise<void> {
+  /** One step, part by part: all parts read the same memory, and the last moves the parameters. */
+  private async compute(parts: readonly StepBatch[], schedule: HostTree): Promise<HostTree> {
+    const posts = parts.map(({ labels }) => labels.data.length);
+    const total = posts.reduce((sum, count) => sum + count, 0);
+    const memory = this.memory.inputs();
+    const inParts = this.options.config.training.accumulate > 1;
+    const outputs: HostTree[] = [];
+    for (const [index, part] of parts.entries()) {
+      const inputs = {
+        ...part,
+        memory,
+        ...(inParts ? { part: stepPart(index, posts[index] as number, total) } : {}),
+        ...(index === parts.length - 1 ? { schedule } : {}),
+      };
+      outputs.push((await this.program.step(inputs as never)) as unknown as HostTree);
+    }
+    const joined = joinParts(outputs, posts);
+    return joined.observations === undefined ? { ...joined, observations: {} } : joined; // an empty tree is left out
+  }
+
+  /** @returns false when interrupted: going on then validates again */
+  private async endEpoch(seconds: number): Promise<boolean> {
     const { config, run, events } = this.options;
-    const { epoch, step } = this.position;
+    const val = await this.validate();
+    if (val === 'interrupted') return false;
+    const { step } = this.position;
+    const epoch = this.position.epoch + 1;
+    this.position = { step, epoch, stepInEpoch: 0 };
     const losses = this.epochLosses.mean();
     this.epochLosses = new LossMean();
-    const state = await this.program.readState();
-    const report = await this.validate(state.parameters as HostTree);
     const { selection } = config.training;
-    const score = report === undefined ? epoch : scoreOf(selection, report, epoch);
+    const score = val === undefined ? epoch : scoreOf(selection, val, epoch);
     const isBest = this.best === undefined || score > this.best.score;
     if (isBest) this.best = { epoch, step, score };
     await run.appendMetric({
@@ -214,43 +257,49 @@ export class Trainer {
       epoch,
       trainLoss: losses.total,
       trainParts: losses.parts,
-      valAccuracy: report?.accuracy ?? null,
-      valWeightedF1: report?.weightedF1 ?? null,
-      valLoss: report?.calibration?.negativeLogLikelihood ?? null,
+      valAccuracy: val?.accuracy ?? null,
+      valWeightedF1: val?.weightedF1 ?? null,
+      valLoss: val?.calibration?.negativeLogLikelihood ?? null,
       seconds,
     });
-    await this.save(state, isBest);
-    events.onEpoch(epoch, losses, report, isBest);
+    await this.save(isBest);
+    events.onEpoch(epoch, losses, val, isBest);
+    return true;
   }
 
-  private async validate(parameters: HostTree): Promise<ClassificationReport | undefined> {
-    const { val, classes } = this.options;
+  private async validate(): Promise<ClassificationReport | 'interrupted' | undefined> {
+    const { val, classes, events, signal } = this.options;
     if (val === undefined || val.ids.length === 0) return undefined;
-    const predictions = await this.predictor.predict(val, parameters, this.memory.inputs());
-    const probabilities = hostTensor(predictions.probabilities, [val.ids.length, classes.length]);
-    return classificationReport(val.labels, probabilities, classes);
+    const onProgress = (done: number, total: number): void => events.onValidation?.(done, total);
+    try {
+      const predictions = await predictWith(this.program, val, this.memory.inputs(), { onProgress, signal });
+      const probabilities = hostTensor(predictions.probabilities, [val.ids.length, classes.length]);
+      return classificationReport(val.labels, probabilities, classes);
+    } catch (error) {
+      if (signal?.aborted === true && error === signal.reason) return 'interrupted';
+      throw error;
+    }
   }
 
   /** Saves a checkpoint, or holds it until the end; the best one becomes the run's result. */
-  private async save(state: Host<TrainingState>, isBest = false): Promise<void> {
+  private async save(isBest = false): Promise<void> {
     const { method, resultOnly = false } = this.options;
     if (resultOnly && !isBest) return;
     const progress: SavedProgress = { best: this.best, epochLosses: this.epochLosses.state() };
-    const checkpoint: Checkpoint = {
-      method: method.id,
-      state,
-      memory: this.memory.state(),
-      position: this.position,
-      progress,
-    };
+    const { position, memory } = this;
+    const state = await this.program.readState();
+    const checkpoint: Checkpoint = { method: method.id, state, memory: memory.state(), position, progress };
     if (resultOnly) this.kept = { ...checkpoint, state: { parameters: state.parameters, moments: {} as never } };
     else await this.write(checkpoint, isBest);
   }
 
   private async write(checkpoint: Checkpoint, isBest: boolean): Promise<void> {
-    const { run, config } = this.options;
+    const { run, config, method } = this.options;
     const path = run.checkpointPath(checkpoint.position.step);
-    await saveCheckpoint(path, checkpoint);
+    const isTrained = trainedBy(method);
+    const isLeftOut = (name: string): boolean =>
+      !config.training.checkpointFrozen && name.startsWith('encoders.') && !isTrained(name);
+    await saveCheckpoint(path, checkpoint, isLeftOut);
     if (isBest && this.best !== undefined) {
       await run.writeBest({ checkpoint: basename(path), ...this.best, selection: config.training.selection });
     }

@@ -5,10 +5,17 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, RowError, type Dataset } from '@drf/datasets';
 import type { ImageEncoder, TextEncoder } from '@drf/encoders';
 import { floatData, hostTensor, type Engine, type RgbImage } from '@drf/tensor';
-import { encodeRecords, gatherBatch, type EncodedRecords, type Session } from './index.js';
+import {
+  encodeRecords,
+  gatherBatch,
+  type EncodedRecords,
+  type EncodeOptions,
+  type FeatureSet,
+  type FrozenSession,
+} from './index.js';
 
 /** Encoders that count what they encode: mean brightness, and number of masked words. */
-function countingSession(maskToken = '[MASK]'): Session & { readonly counts: { image: number; text: number } } {
+function countingSession(maskToken = '[MASK]'): FrozenSession & { readonly counts: { image: number; text: number } } {
   const counts = { image: 0, text: 0 };
   const brightness = ({ data }: RgbImage): number => data.reduce((sum, value) => sum + value, 0) / data.length;
   const image: ImageEncoder = {
@@ -54,9 +61,9 @@ describe('encodeRecords', () => {
   });
 
   const encode = (
-    session: Session,
-    overrides: Partial<Parameters<typeof encodeRecords>[0]> = {},
-  ): Promise<EncodedRecords> =>
+    session: FrozenSession,
+    overrides: Partial<Omit<EncodeOptions, 'session'>> = {},
+  ): Promise<EncodedRecords<FeatureSet>> =>
     encodeRecords({
       dataset,
       records: dataset.records.slice(0, 12),

@@ -1,9 +1,7 @@
 import { mapAhead, RowError, type Dataset, type PostRecord } from '@drf/datasets';
 import {
-  applyDisruption,
   countWords,
   disruptionKey,
-  fillMissing,
   planDisruptions,
   type DisruptionEntry,
   type PostPresence,
@@ -20,11 +18,14 @@ import {
   type FeatureStore,
   type FrozenEncoder,
   type TokenLayout,
+  type TrainableEncoder,
 } from '@drf/encoders';
 import type { MethodNeeds } from '@drf/model';
-import { DataError, hostTensor, type HostTensor, type Modality, type Post, type RgbImage } from '@drf/tensor';
-import { memoryRows, type FeatureRows, type FeatureSet } from './feature-set.js';
-import type { Session } from './session.js';
+import { DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
+import { checkReadable, contentRows, type ContentRows, type ContentSource } from './content-rows.js';
+import { memoryRows, type FeatureRows, type FeatureSet, type PostSet } from './feature-set.js';
+import { isPresent, loadContent, type Content, type PlannedRecord } from './planned-record.js';
+import type { FrozenSession, Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
 
 export interface EncodeOptions {
@@ -49,8 +50,8 @@ export interface EncodeOptions {
 }
 
 /** Encoded posts, and what was done to them first. */
-export interface EncodedRecords {
-  readonly set: FeatureSet;
+export interface EncodedRecords<Set extends PostSet = PostSet> {
+  readonly set: Set;
   readonly entries: readonly DisruptionEntry[];
   /** The records behind the rows of `set`. */
   readonly records: readonly PostRecord[];
@@ -59,17 +60,15 @@ export interface EncodedRecords {
 /** Files that are read side by side. */
 const FILES_AHEAD = 64;
 
-/** A record with its text read and its disruption decided. */
-interface PlannedRecord {
-  readonly record: PostRecord;
-  readonly text: string | null;
-  readonly entry: DisruptionEntry | undefined;
-}
-
 /**
- * Posts → disruption → encoders → features. What the cache holds is neither read nor encoded again. A post whose image
- * or text cannot be read is reported and left out; the others go on.
+ * Posts → disruption → encoders → features. What the cache holds is neither read nor encoded again. Where an encoder is
+ * trained, posts → disruption → what it reads, batch by batch as asked for. A post whose image or text cannot be read is
+ * reported and left out; the others go on.
  */
+export async function encodeRecords(
+  options: EncodeOptions & { readonly session: FrozenSession },
+): Promise<EncodedRecords<FeatureSet>>;
+export async function encodeRecords(options: EncodeOptions): Promise<EncodedRecords>;
 export async function encodeRecords(options: EncodeOptions): Promise<EncodedRecords> {
   const { session, needs } = options;
   const failed = new Set<string>();
@@ -83,10 +82,17 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
   const planned = await planRecords(options, fail);
   const encode = (modality: Modality, encoder: AnyEncoder, label: string): Promise<ModalityFeatures> =>
     encodeModality(options, { modality, encoder, label }, planned, fail);
-  const image = await encode('image', session.image as AnyEncoder, 'Encoding images');
-  const text = await encode('text', session.text as AnyEncoder, 'Encoding texts');
+  const prepare = (modality: Modality, label: string): Promise<ModalityRows> => {
+    const encoder = session[modality] as AnyEncoder | TrainableEncoder<Content>;
+    if (!encoder.trainable) return encode(modality, encoder, label);
+    return prepareContents(options, modality, encoder, planned, fail);
+  };
+  const image = await prepare('image', 'Encoding images');
+  const text = await prepare('text', 'Encoding texts');
   const tokens = (modality: Modality, label: string): Promise<ModalityFeatures> | undefined =>
-    needs?.tokens === true ? encode(modality, tokenRowEncoder(session[modality] as AnyEncoder), label) : undefined;
+    needs?.tokens === true && !session[modality].trainable
+      ? encode(modality, tokenRowEncoder(session[modality] as AnyEncoder), label)
+      : undefined;
   const imageTokens = await tokens('image', 'Encoding places of images');
   const textTokens = await tokens('text', 'Encoding word pieces');
   const layoutOf = (modality: Modality): TokenLayout => tokenLayoutOf(session[modality]);
@@ -138,13 +144,37 @@ async function planRecords(
   return texts.map(({ record, text }) => ({ record, text, entry: byId.get(record.id) }));
 }
 
-/** Features of one modality, addressed by the posts' places in the plan. */
-interface ModalityFeatures {
+/** One modality, addressed by the posts' places in the plan. */
+interface ModalityRows {
   has(place: number): boolean;
+  rows(places: readonly number[]): Promise<FeatureRows | ContentRows>;
+}
+
+interface ModalityFeatures extends ModalityRows {
   rows(places: readonly number[]): Promise<FeatureRows>;
 }
 
-type Content = RgbImage | string;
+async function prepareContents(
+  { dataset, session, needs, job, signal }: EncodeOptions,
+  modality: Modality,
+  encoder: TrainableEncoder<Content>,
+  planned: readonly PlannedRecord[],
+  fail: (record: PostRecord, error: DataError) => void,
+): Promise<ModalityRows> {
+  const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, fail };
+  const progress = modality === 'image' ? job?.('Checking images') : undefined;
+  try {
+    await checkReadable(source, planned, progress?.update, signal);
+  } finally {
+    progress?.stop();
+  }
+  const at = (place: number): PlannedRecord => planned[place] as PlannedRecord;
+  return {
+    has: (place) => needs?.bothModalities === true || isPresent(at(place), modality),
+    rows: (places) => Promise.resolve(contentRows(source, places.map(at))),
+  };
+}
+
 type AnyEncoder = FrozenEncoder<Content>;
 
 /** One pass over the posts: what is encoded by what, and how the progress display calls it. */
@@ -261,31 +291,5 @@ async function rowsOf(
   return rows;
 }
 
-/** Whether a modality is there after the disruption. */
-function isPresent({ record, text, entry }: PlannedRecord, modality: Modality): boolean {
-  const isDiscarded = entry?.operation === 'discard' && entry.modality === modality;
-  return !isDiscarded && (modality === 'image' ? record.image !== null : text !== null);
-}
-
-async function loadContent(dataset: Dataset, plan: PlannedRecord, modality: Modality, mask: string): Promise<Content> {
-  const { record, text, entry } = plan;
-  if (!isPresent(plan, modality)) {
-    const missing = { id: record.id, label: record.label, image: null, text: null };
-    return fillMissing(missing, STAND_IN_SIZE, mask)[modality] as Content;
-  }
-  const isTouched = entry !== undefined && entry.modality === modality;
-  if (modality === 'text' && !isTouched) return text as string;
-  const post: Post =
-    modality === 'text'
-      ? { id: record.id, label: record.label, text, image: ABSENT_PIXELS }
-      : await dataset.read(record);
-  return (isTouched ? applyDisruption(post, entry, { mask }) : post)[modality] as Content;
-}
-
 /** Takes the place of a content's hash where a modality is missing. */
 const STAND_IN = 'stand-in for a missing modality';
-/** A black image is as black at any size. */
-const STAND_IN_SIZE = { width: 32, height: 32 };
-
-/** Stands for the image where only the text is disrupted, so that no image is decoded for it. */
-const ABSENT_PIXELS: RgbImage = { width: 1, height: 1, data: new Uint8Array(3) };

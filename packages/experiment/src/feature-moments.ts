@@ -1,12 +1,15 @@
 import type { FeatureMoments } from '@drf/model';
 import { floatData } from '@drf/tensor';
-import type { FeatureRows, FeatureSet } from './feature-set.js';
+import type { FeatureRows, FeatureSet, PostSet } from './feature-set.js';
 import type { TokenRows } from './token-rows.js';
 
 const ROWS_AT_ONCE = 256;
 
+/** Both modalities as features: see `withInitialFeatures` for a set with contents. */
+export type MeasurableSet = Pick<FeatureSet, 'image' | 'text' | 'imageAvailable' | 'textAvailable'>;
+
 /** Mean and standard deviation of each encoder output over the posts that have the modality. */
-export async function measureFeatures(set: FeatureSet): Promise<{ image: FeatureMoments; text: FeatureMoments }> {
+export async function measureFeatures(set: MeasurableSet): Promise<{ image: FeatureMoments; text: FeatureMoments }> {
   return {
     image: await momentsOf(set.image, set.imageAvailable),
     text: await momentsOf(set.text, set.textAvailable),
@@ -15,7 +18,7 @@ export async function measureFeatures(set: FeatureSet): Promise<{ image: Feature
 
 /** Mean and standard deviation of each value of a token over all tokens that stand; nothing where a set has none. */
 export async function measureTokens(
-  set: FeatureSet,
+  set: Pick<PostSet, 'ids' | 'imageTokens' | 'textTokens'>,
 ): Promise<{ image: FeatureMoments; text: FeatureMoments } | undefined> {
   const { imageTokens, textTokens, ids } = set;
   if (imageTokens === undefined || textTokens === undefined) return undefined;

@@ -1,5 +1,6 @@
-import { hostTensor, type Host, type HostTensor } from '@drf/tensor';
-import type { BatchInputs } from '@drf/model';
+import { hostTensor, type Host, type HostTensor, type HostTree, type TensorTree } from '@drf/tensor';
+import type { BatchInputs, EncodedBatchInputs } from '@drf/model';
+import type { ContentBatch, ContentRows } from './content-rows.js';
 import type { TokenRows } from './token-rows.js';
 
 /** Rows of features that may live in memory or in a file. */
@@ -9,13 +10,16 @@ export interface FeatureRows {
   gather(indices: readonly number[]): Promise<HostTensor> | HostTensor;
 }
 
-/** Encoded posts of one split under one disruption: what methods train on and are judged by. */
-export interface FeatureSet {
+/**
+ * Posts of one split under one disruption: what methods train on and are judged by. A modality comes as features, or as
+ * the contents that an encoder in the step reads.
+ */
+export interface PostSet {
   readonly ids: readonly string[];
   /** [posts] */
   readonly labels: Int32Array;
-  readonly image: FeatureRows;
-  readonly text: FeatureRows;
+  readonly image: FeatureRows | ContentRows;
+  readonly text: FeatureRows | ContentRows;
   /** λᵛ and λᵗ, [posts]; rows of missing modalities are zeros. */
   readonly imageAvailable: Float32Array;
   readonly textAvailable: Float32Array;
@@ -24,25 +28,42 @@ export interface FeatureSet {
   readonly textTokens?: TokenRows;
 }
 
-/** A batch of a feature set. */
-export async function gatherBatch(
-  set: FeatureSet,
-  indices: readonly number[],
-): Promise<{ batch: Host<BatchInputs>; labels: HostTensor }> {
-  const pick = (values: Float32Array): HostTensor =>
-    hostTensor(
-      Float32Array.from(indices, (index) => values[index] as number),
-      [indices.length],
-    );
+/** Posts of which both modalities come as features. */
+export interface FeatureSet extends PostSet {
+  readonly image: FeatureRows;
+  readonly text: FeatureRows;
+}
+
+/** Whether a modality comes as features. */
+export function areFeatures(rows: FeatureRows | ContentRows): rows is FeatureRows {
+  return 'dim' in rows;
+}
+
+/** Posts of a set with their labels, as a step takes them. */
+export interface GatheredBatch<Batch extends TensorTree = EncodedBatchInputs> {
+  readonly batch: Host<Batch>;
+  readonly labels: HostTensor;
+}
+
+/** A batch of a set. A content that cannot be read any more counts as missing. */
+export async function gatherBatch(set: FeatureSet, indices: readonly number[]): Promise<GatheredBatch<BatchInputs>>;
+export async function gatherBatch(set: PostSet, indices: readonly number[]): Promise<GatheredBatch>;
+export async function gatherBatch(set: PostSet, indices: readonly number[]): Promise<GatheredBatch> {
+  const [image, text] = await Promise.all([gatherModality(set.image, indices), gatherModality(set.text, indices)]);
+  const available = (values: Float32Array, { unreadable }: ContentBatch): HostTensor => {
+    const picked = Float32Array.from(indices, (index) => values[index] as number);
+    for (const place of unreadable) picked[place] = 0;
+    return hostTensor(picked, [indices.length]);
+  };
   return {
     batch: {
-      image: await set.image.gather(indices),
-      text: await set.text.gather(indices),
-      imageAvailable: pick(set.imageAvailable),
-      textAvailable: pick(set.textAvailable),
+      image: image.inputs,
+      text: text.inputs,
+      imageAvailable: available(set.imageAvailable, image),
+      textAvailable: available(set.textAvailable, text),
       ...(set.imageTokens === undefined ? {} : { imageTokens: await set.imageTokens.gather(indices) }),
       ...(set.textTokens === undefined ? {} : { textTokens: await set.textTokens.gather(indices) }),
-    } as unknown as Host<BatchInputs>,
+    } as unknown as Host<EncodedBatchInputs>,
     labels: hostTensor(
       Int32Array.from(indices, (index) => set.labels[index] as number),
       [indices.length],
@@ -50,12 +71,23 @@ export async function gatherBatch(
   };
 }
 
+async function gatherModality(rows: FeatureRows | ContentRows, indices: readonly number[]): Promise<ContentBatch> {
+  if (!areFeatures(rows)) return rows.gather(indices);
+  return { inputs: (await rows.gather(indices)) as unknown as HostTree, unreadable: [] };
+}
+
 /** A set of some posts of another, in the order of `indices`; rows are shared. */
-export function selectPosts(set: FeatureSet, indices: readonly number[]): FeatureSet {
+export function selectPosts<Set extends PostSet>(set: Set, indices: readonly number[]): Set {
   const inner = (places: readonly number[]): number[] => places.map((place) => indices[place] as number);
-  const rows = ({ dim, gather }: FeatureRows): FeatureRows => ({ dim, gather: (places) => gather(inner(places)) });
+  const rows = (own: FeatureRows | ContentRows): FeatureRows | ContentRows =>
+    areFeatures(own)
+      ? { dim: own.dim, gather: (places) => own.gather(inner(places)) }
+      : {
+          lengths: Int32Array.from(indices, (index) => own.lengths[index] as number),
+          gather: (places) => own.gather(inner(places)),
+        };
   const tokens = (own: TokenRows): TokenRows => ({ ...own, gather: (places) => own.gather(inner(places)) });
-  return {
+  const selected: PostSet = {
     ids: indices.map((index) => set.ids[index] as string),
     labels: Int32Array.from(indices, (index) => set.labels[index] as number),
     image: rows(set.image),
@@ -65,6 +97,7 @@ export function selectPosts(set: FeatureSet, indices: readonly number[]): Featur
     ...(set.imageTokens === undefined ? {} : { imageTokens: tokens(set.imageTokens) }),
     ...(set.textTokens === undefined ? {} : { textTokens: tokens(set.textTokens) }),
   };
+  return selected as Set; // rows keep their kind
 }
 
 /** Features held in memory. @param rows [posts, dim] */

@@ -22,6 +22,8 @@ const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
 function placeholder(schema: z.ZodType): string {
   const inner = unwrap(schema);
   if (inner instanceof z.ZodEnum) return inner.options.join('|');
+  if (inner instanceof z.ZodUnion) return 'all|number';
+  if (inner instanceof z.ZodArray) return 'list';
   if (inner instanceof z.ZodBoolean) return 'true|false';
   return inner instanceof z.ZodNumber ? 'number' : 'text';
 }
@@ -67,9 +69,12 @@ function convert(leaf: Leaf, text: string): unknown {
     });
   };
   if (inner instanceof z.ZodBoolean) return text === 'true' || (text !== 'false' ? refuse('true or false') : false);
+  const number = (part: string): number | undefined =>
+    part.trim() === '' || Number.isNaN(Number(part)) ? undefined : Number(part);
+  if (inner instanceof z.ZodArray) return text.split(',').map((part) => number(part) ?? part.trim());
+  if (inner instanceof z.ZodUnion) return number(text) ?? text; // the schema knows which texts it takes
   if (!(inner instanceof z.ZodNumber)) return text;
-  const value = Number(text);
-  return text.trim() === '' || Number.isNaN(value) ? refuse('a number') : value;
+  return number(text) ?? refuse('a number');
 }
 
 /** Lays overrides over an experiment, group by group. */

@@ -9,20 +9,40 @@ export {
   type ExperimentData,
   type SplitName,
 } from './data.js';
-export { startSession, type Session } from './session.js';
+export { openTrainedEncoders, startSession, type FrozenSession, type Session, type SessionConfig } from './session.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
-export { gatherBatch, memoryRows, selectPosts, type FeatureRows, type FeatureSet } from './feature-set.js';
+export {
+  areFeatures,
+  gatherBatch,
+  memoryRows,
+  selectPosts,
+  type FeatureRows,
+  type FeatureSet,
+  type GatheredBatch,
+  type PostSet,
+} from './feature-set.js';
+export type { ContentBatch, ContentRows } from './content-rows.js';
+export { standIn } from './planned-record.js';
+export { withInitialFeatures } from './initial-features.js';
 export { tokenInputs, tokenRows, type TokenRows } from './token-rows.js';
 export { measureFeatures, measureTokens } from './feature-moments.js';
+export {
+  createEncodedMethod,
+  createMethod,
+  methodNeeds,
+  methodShapes,
+  trainedEncoders,
+  trainsEncoders,
+} from './method.js';
 export { measureExperimentGraphs } from './measure-graphs.js';
-export { createMethod, methodNeeds, methodShapes } from './method.js';
-export { Predictor, type Predictions } from './predictor.js';
+export { Predictor, predictWith, type Predictions, type PredictOptions, type TrainingProgram } from './predictor.js';
 export { readCalibration, writeCalibration, type Calibration } from './calibration/calibration.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { shareBelow } from './calibration/quantiles.js';
 export { Judge, type Judged } from './judge/judge.js';
 export { qualityOf, type Quality } from './judge/quality.js';
-export { openRun, type OpenedRun } from './open-run.js';
+export { assertEncoders } from './assert-encoders.js';
+export { headOf, openRun, type OpenedRun } from './open-run.js';
 export { readVersions, type Versions } from './versions.js';
 export { RunFolder, type BestCheckpoint, type MetricRow, type RunDescription } from './run-folder.js';
 export { trainingReport, writeTrainingReport } from './report/training-report.js';

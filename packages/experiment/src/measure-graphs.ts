@@ -1,12 +1,12 @@
 import { measureGraphs, type MeasuredGraphs, type TokenInputs } from '@drf/model';
 import { createRandom, type Host } from '@drf/tensor';
-import type { FeatureSet } from './feature-set.js';
+import type { PostSet } from './feature-set.js';
 import type { ExperimentConfig } from './schema.js';
 
 /** The co-occurrence graphs of the training posts, where the experiment's method reads them. */
 export async function measureExperimentGraphs(
   config: Pick<ExperimentConfig, 'method' | 'seed' | 'compared'>,
-  set: FeatureSet,
+  set: PostSet,
   job?: (label: string) => { update(done: number, total: number): void; stop(): void },
 ): Promise<MeasuredGraphs | undefined> {
   const { imageTokens, textTokens, ids } = set;

@@ -8,11 +8,15 @@ import {
   createMvcn,
   createMvan,
   drfConfig,
+  withEncoders,
+  type EncodedBatchInputs,
   type FeatureMoments,
   type MeasuredGraphs,
   type Method,
   type MethodNeeds,
   type MethodShapes,
+  type StepEncoders,
+  type TokenShape,
 } from '@drf/model';
 import { tokenLayoutOf } from '@drf/encoders';
 import { ConfigurationError } from '@drf/tensor';
@@ -40,8 +44,14 @@ export function methodShapes(
   classes: number,
   needs: MethodNeeds,
 ): Pick<MethodShapes, 'imageDim' | 'textDim' | 'classes' | 'tokens'> {
-  const tokens = needs.tokens === true ? { tokens: { image: tokenLayoutOf(image), text: tokenLayoutOf(text) } } : {};
+  const tokens = needs.tokens === true ? { tokens: { image: tokenShape(image), text: tokenShape(text) } } : {};
   return { imageDim: image.outputDim, textDim: text.outputDim, classes, ...tokens };
+}
+
+/** Frozen encoders' tokens come in one layout, trained ones' as they leave the encoder. */
+function tokenShape(encoder: Session['image'] | Session['text']): TokenShape {
+  const layout = tokenLayoutOf(encoder);
+  return encoder.trainable ? { ...layout, dim: encoder.tokenDim ?? layout.dim } : layout;
 }
 
 /**
@@ -81,6 +91,27 @@ function headsOf({ model: { dim }, compared: { heads } }: ExperimentConfig): num
     received: String(heads),
     remedy: 'change one of the two',
   });
+}
+
+/** Whether an experiment fine-tunes any encoder. */
+export function trainsEncoders({ encoders }: Pick<ExperimentConfig, 'encoders'>): boolean {
+  return encoders.trainable.image || encoders.trainable.text;
+}
+
+/** A session's encoders that are trained, for {@link withEncoders}. */
+export function trainedEncoders({ image, text }: Pick<Session, 'image' | 'text'>): StepEncoders {
+  return { ...(image.trainable ? { image } : {}), ...(text.trainable ? { text } : {}) };
+}
+
+/** The method that an experiment asks for, over its trained encoders. @param shapes and graphs as of {@link createMethod} */
+export function createEncodedMethod(
+  config: ExperimentConfig,
+  shapes: MethodShapes,
+  encoders: StepEncoders,
+  graphs?: MeasuredGraphs,
+): Method<EncodedBatchInputs> {
+  const method = createMethod(config, shapes, graphs);
+  return Object.keys(encoders).length === 0 ? (method as Method<EncodedBatchInputs>) : withEncoders(method, encoders);
 }
 
 function unmeasuredTokens({ tokens }: MethodShapes): MethodShapes['tokenStandardization'] {

@@ -1,13 +1,23 @@
-import { loadCheckpoint, type Method, type TrainingPosition } from '@drf/model';
+import {
+  loadCheckpoint,
+  trainedBy,
+  type EncodedBatchInputs,
+  type Method,
+  type StepEncoders,
+  type TrainingPosition,
+} from '@drf/model';
 import { createRandom, type HostTree } from '@drf/tensor';
-import { createMethod } from './method.js';
+import { createEncodedMethod, createMethod } from './method.js';
 import { RunFolder, type RunDescription } from './run-folder.js';
+import type { ExperimentConfig } from './schema.js';
+import { openTrainedEncoders } from './session.js';
 
 /** A trained model, ready to judge posts. */
 export interface OpenedRun {
   readonly folder: RunFolder;
   readonly description: RunDescription;
-  readonly method: Method;
+  /** Over the encoders that were trained with it, if any. */
+  readonly method: Method<EncodedBatchInputs>;
   readonly parameters: HostTree;
   /** The restored memory's inputs: DRF's queues. */
   readonly memory: HostTree;
@@ -18,18 +28,32 @@ export interface OpenedRun {
 
 /**
  * Opens a run with its result checkpoint (the best, else the last), or with a given one.
+ * @param openEncoders gives the encoders that were trained in the run: opened here, unless the caller has them already
  * @throws DataError when there is no such run or it has no checkpoint; CheckpointError when the checkpoint is truncated,
- *   damaged, or of another model
+ *   damaged, or of another model; what opening encoders throws
  */
-export async function openRun(path: string, checkpoint?: string): Promise<OpenedRun> {
+export async function openRun(
+  path: string,
+  checkpoint?: string,
+  openEncoders: (config: ExperimentConfig) => Promise<StepEncoders> = openTrainedEncoders,
+): Promise<OpenedRun> {
   const folder = await RunFolder.open(path);
   const description = await folder.readDescription();
-  const method = createMethod(description.config, description.shapes);
+  const { config, shapes } = description;
+  const method = createEncodedMethod(config, shapes, await openEncoders(config));
   const file = checkpoint ?? (await folder.resultCheckpoint());
-  const like = method.initialParameters(createRandom(description.config.seed)); // for names and shapes alone
-  const { state, memory, position } = await loadCheckpoint(file, { method: method.id, parameters: like });
+  const like = method.initialParameters(createRandom(config.seed)); // names, shapes, and what a checkpoint leaves out
+  const expected = { method: method.id, parameters: like, isTrained: trainedBy(method) };
+  const { state, memory, position } = await loadCheckpoint(file, expected);
   const remembered = method.createMemory();
   remembered.restore(memory);
   const parameters = state.parameters as HostTree;
   return { folder, description, method, parameters, memory: remembered.inputs(), checkpoint: file, position };
+}
+
+/** A run with its head alone, which reads features: for programs that bring those of trained encoders themselves. */
+export function headOf(run: OpenedRun): OpenedRun & { readonly method: Method } {
+  const parameters = Object.fromEntries(Object.entries(run.parameters).filter(([name]) => name !== 'encoders'));
+  const { config, shapes } = run.description;
+  return { ...run, method: createMethod(config, shapes), parameters };
 }

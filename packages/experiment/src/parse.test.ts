@@ -41,6 +41,30 @@ describe('parseExperiment', () => {
     expect(() => parseExperiment({ ...minimal, dataset: shares }, 'x')).toThrow(/at most 1/);
   });
 
+  it('trains encoders of Hugging Face only, and low-rank updates alone', () => {
+    const trained = { trainable: { text: true }, text: 'huggingface:folder' };
+    const parse = (encoders: object, training = {}) =>
+      parseExperiment({ ...minimal, encoders, training }, 'x').encoders;
+    expect(parse({ ...trained, lora: { rank: 4 } })).toMatchObject({
+      trainable: { image: false, text: true },
+      trainableLayers: { image: 'all', text: 'all' },
+      lora: { rank: 4, alpha: 16, targets: ['query', 'value'] },
+    });
+    expect(parse({ ...trained, trainableLayers: { text: 2 } }).trainableLayers.text).toBe(2);
+    expect(() => parse({ trainable: { image: true } })).toThrow(
+      'x expected encoders.image "huggingface:<hub id or folder>" with encoders.trainable.image, received "embedded"; name such an encoder, or leave it frozen',
+    );
+    expect(() => parse({ lora: { rank: 4 } })).toThrow('x expected a trained encoder with encoders.lora.rank');
+    expect(() => parse({ ...trained, lora: { rank: 4 }, trainableLayers: { text: 2 } })).toThrow(
+      'expected encoders.trainableLayers.text "all" with encoders.lora.rank, received 2',
+    );
+    expect(() => parse({ ...trained, trainableLayers: { text: 'some' } })).toThrow(
+      'option "encoders.trainableLayers.text" expected a whole number from 0, or "all", received "some"',
+    );
+    expect(() => parse(trained, { accumulate: 17 })).toThrow('training.accumulate of at most the batch size, 16');
+    expect(() => parse({ ...trained, lora: { rnk: 4 } })).toThrow('did you mean "rank"?');
+  });
+
   it('refuses a disruption that it does not know', () => {
     expect(() => parseExperiment({ ...minimal, training: { disruption: 'random:2:C' } }, 'x')).toThrow(
       /a ratio from 0 to 1, received "2"/,
@@ -63,6 +87,19 @@ describe('flags', () => {
       model: { ablations: { pairExpansion: false } },
       method: 'drf',
     });
+  });
+
+  it('take lists, and a number or "all"', () => {
+    const argv = ['--encoders.text-lengths', '16,32', '--encoders.lora.targets', 'query, up'];
+    expect(parse(...argv, '--encoders.trainable-layers.text', '3', '--encoders.trainable-layers.image', 'all')).toEqual(
+      {
+        encoders: {
+          textLengths: [16, 32],
+          lora: { targets: ['query', 'up'] },
+          trainableLayers: { text: 3, image: 'all' },
+        },
+      },
+    );
   });
 
   it('of the wrong type are refused by name', () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseStrategy } from '@drf/disruption';
 import { suggestion } from '@drf/terminal';
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, MODALITIES } from '@drf/tensor';
 import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
 
 /** Marks a file's default export as an experiment, so that the compiler checks it. */
@@ -51,6 +51,8 @@ function expectation(issue: z.core.$ZodIssue): string {
       return `a value of type ${issue.expected}`;
     case 'too_small':
       return `at least ${issue.minimum}${issue.inclusive === false ? ' (exclusive)' : ''}`;
+    case 'invalid_union':
+      return 'a whole number from 0, or "all"';
     case 'too_big':
       return `at most ${issue.maximum}`;
     default:
@@ -95,9 +97,47 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
   if (!['embedded', 'posts'].includes(name) && root === undefined) {
     refuse(`dataset.root with data set "${name}"`, 'none', 'name its folder: --dataset.root DIR');
   }
+  checkEncoders(config, refuse);
   parseStrategy(config.training.disruption); // throws naming what is wrong with it
   if (trainFraction + valFraction > 1) {
     refuse('trainFraction + valFraction of at most 1', String(trainFraction + valFraction), 'lower one of them');
   }
   return config;
+}
+
+/** Options of trainable encoders mean nothing without one. */
+function checkEncoders(
+  { encoders, training, method }: ExperimentConfig,
+  refuse: (expected: string, received: string, remedy: string) => never,
+): void {
+  const trained = MODALITIES.filter((modality) => encoders.trainable[modality]);
+  for (const modality of trained) {
+    if (encoders[modality].startsWith('huggingface:')) continue;
+    refuse(
+      `encoders.${modality} "huggingface:<hub id or folder>" with encoders.trainable.${modality}`,
+      JSON.stringify(encoders[modality]),
+      'name such an encoder, or leave it frozen',
+    );
+  }
+  if (method === 'mgnns' && trained.length > 0) {
+    refuse('frozen encoders with method mgnns', `trained ${trained.join(', ')}`, 'its graphs are of tokens that stay');
+  }
+  if (encoders.lora.rank > 0 && trained.length === 0) {
+    refuse('a trained encoder with encoders.lora.rank', 'none', 'turn on encoders.trainable.image or .text');
+  }
+  const layers = MODALITIES.find((modality) => encoders.trainableLayers[modality] !== 'all');
+  if (encoders.lora.rank > 0 && layers !== undefined) {
+    refuse(
+      `encoders.trainableLayers.${layers} "all" with encoders.lora.rank`,
+      String(encoders.trainableLayers[layers]),
+      'low-rank updates train alone: leave one of the two out',
+    );
+  }
+  if (training.accumulate > training.batchSize) {
+    refuse(
+      `training.accumulate of at most the batch size, ${training.batchSize}`,
+      String(training.accumulate),
+      'a step cannot have more parts than posts',
+    );
+  }
 }

@@ -28,6 +28,8 @@ export type MetricRow =
       readonly total: number;
       readonly parts: { readonly [name: string]: number };
       readonly learningRate: number;
+      /** Before clipping, where gradients are clipped. */
+      readonly gradientNorm?: number;
     }
   | {
       readonly type: 'epoch';

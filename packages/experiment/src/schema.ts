@@ -21,10 +21,55 @@ const dataset = z.strictObject({
   imageSize: whole(16).max(1024).default(224).describe('side in pixels at which images are decoded and disrupted'),
 });
 
+const ENCODER = 'embedded, transformers:<hub id or folder>, or huggingface:<hub id or folder> (can be trained)';
+
+/** The same option for either encoder. */
+const byModality = <Option extends z.ZodType>(make: (modality: 'image' | 'text') => Option) =>
+  z.strictObject({ image: make('image'), text: make('text') }).prefault({} as never);
+
+/** Low-rank updates that train in place of an encoder's own weights. */
+const lora = z.strictObject({
+  rank: whole(0).default(0).describe('rank of low-rank updates that train in place of the weights (LoRA); 0: none'),
+  alpha: positive().default(16).describe('low-rank updates count alpha/rank times'),
+  targets: z
+    .array(z.enum(['query', 'key', 'value', 'output', 'up', 'down']))
+    .min(1)
+    .default(['query', 'value'])
+    .describe('linear maps that get low-rank updates, separated by commas: query, key, value, output, up, down'),
+});
+
 const encoders = z.strictObject({
-  image: z.string().default('embedded').describe('embedded, or transformers:<hub id or folder>'),
-  text: z.string().default('embedded').describe('embedded, or transformers:<hub id or folder>'),
+  image: z.string().default('embedded').describe(ENCODER),
+  text: z.string().default('embedded').describe(ENCODER),
   batchSize: whole(1).optional().describe('posts encoded at once (default: as the encoder likes it)'),
+  trainable: byModality((modality) =>
+    z.boolean().default(false).describe(`fine-tune the ${modality} encoder under the head (huggingface: only)`),
+  ),
+  trainableLayers: byModality((modality) =>
+    z
+      .union([z.literal('all'), whole(0)])
+      .default('all')
+      .describe(`how many of the ${modality} encoder's last layers are trained; below them all is frozen`),
+  ),
+  lora: lora.prefault({}),
+  recompute: z
+    .boolean()
+    .default(false)
+    .describe('compute layers anew in the gradient instead of holding their values: less memory, more time'),
+  revision: byModality((modality) =>
+    z.string().optional().describe(`branch, tag or commit of the ${modality} encoder on the hub (default: main)`),
+  ),
+  pooling: byModality((modality) =>
+    z
+      .enum(['mean', 'cls', 'pooler'])
+      .optional()
+      .describe(`how the ${modality} encoder's tokens become a feature (default: as its files say)`),
+  ),
+  textLengths: z
+    .array(whole(2))
+    .min(1)
+    .optional()
+    .describe('lengths in tokens, separated by commas: a batch of texts is padded to the smallest that holds it'),
 });
 
 /** Switches of the paper's Table 4. */
@@ -75,6 +120,13 @@ const compared = z.strictObject({
 const training = z.strictObject({
   epochs: whole(1).default(30).describe('passes over the training posts'),
   batchSize: whole(1).default(16).describe('posts a step'),
+  accumulate: whole(1)
+    .default(1)
+    .describe('parts in which a step computes its batch, one after the other: less memory, the same step'),
+  clipNorm: positive().optional().describe('largest global norm of the gradients (default: no limit)'),
+  groupByLength: whole(1)
+    .default(1)
+    .describe('steps whose posts are sorted by text length among themselves, to pad less; 1: none'),
   learningRate: positive().default(2e-4).describe('peak learning rate of everything but encoders'),
   encoderLearningRate: positive().default(2e-5).describe('peak learning rate of trainable encoders'),
   learningRateFloor: z.number().min(0).default(1e-6).describe('learning rate at the last step (cosine decay)'),
@@ -87,6 +139,10 @@ const training = z.strictObject({
   patience: whole(1).optional().describe('stop after so many epochs without a better one (default: never)'),
   checkpointEvery: whole(1).optional().describe('also save a checkpoint every so many steps (default: every epoch)'),
   keepCheckpoints: whole(1).default(2).describe('how many of the last checkpoints are kept, besides the best'),
+  checkpointFrozen: z
+    .boolean()
+    .default(false)
+    .describe("also write encoders' frozen parameters to checkpoints; off: they are taken from the encoder's files"),
 });
 
 /** Everything that decides a run. Unknown keys are refused. */

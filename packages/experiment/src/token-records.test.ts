@@ -5,10 +5,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, type Dataset } from '@drf/datasets';
 import type { ImageEncoder, TextEncoder } from '@drf/encoders';
 import { hostTensor, type Engine, type RgbImage } from '@drf/tensor';
-import { encodeRecords, gatherBatch, measureTokens, methodShapes, selectPosts, type Session } from './index.js';
+import { encodeRecords, gatherBatch, measureTokens, methodShapes, selectPosts, type FrozenSession } from './index.js';
 
 /** Features: brightness of an image, characters of a text. Tokens: two places; a token a word, its length. */
-function wordSession(): Session & { readonly counts: { tokens: number } } {
+function wordSession(): FrozenSession & { readonly counts: { tokens: number } } {
   const counts = { tokens: 0 };
   const brightness = ({ data }: RgbImage): number => data.reduce((sum, value) => sum + value, 0) / data.length;
   const base = { trainable: false, outputDim: 1, tokenDim: 2, preprocess: async () => ({}), dispose: async () => {} };
@@ -71,7 +71,7 @@ describe('encodeRecords for methods that ask for more', () => {
   });
 
   const encode = (
-    session: Session,
+    session: FrozenSession,
     modality: 'image' | 'text',
     needs: { tokens?: boolean; bothModalities?: boolean },
   ) =>

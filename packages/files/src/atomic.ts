@@ -5,9 +5,13 @@ import { DataError } from '@drf/tensor';
 
 /**
  * Writes a whole file or nothing: temporary file beside it, flush to disk, rename. Folders are made as needed.
+ * @param content at once, or in parts that are written one after the other
  * @throws DataError when the disk is full or the folder cannot be written; the old file then stands as it was.
  */
-export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  content: string | Uint8Array | Iterable<Uint8Array>,
+): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
     // write-file-atomic's own write is a single call, which a disk that fills up cuts short without an error, and which

@@ -15,6 +15,11 @@ export interface SafetensorsContent {
  * each tensor, then the tensors' bytes, end to end. Any tool that reads safetensors reads these files.
  */
 export function encodeSafetensors(content: SafetensorsContent): Uint8Array {
+  return Buffer.concat([...safetensorsParts(content)]);
+}
+
+/** The same, part by part: the tensors' own bytes, without a copy. */
+function* safetensorsParts(content: SafetensorsContent): Generator<Uint8Array> {
   const header: Record<string, unknown> = {};
   if (Object.keys(content.metadata).length > 0) header.__metadata__ = content.metadata;
   let offset = 0;
@@ -28,15 +33,13 @@ export function encodeSafetensors(content: SafetensorsContent): Uint8Array {
   }
   const json = Buffer.from(JSON.stringify(header), 'utf8');
   const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces so that the data is aligned
-  const bytes = Buffer.alloc(8 + headerBytes + offset, 0x20);
-  bytes.writeBigUInt64LE(BigInt(headerBytes), 0);
-  json.copy(bytes, 8);
-  let position = 8 + headerBytes;
+  const start = Buffer.alloc(8 + headerBytes, 0x20);
+  start.writeBigUInt64LE(BigInt(headerBytes), 0);
+  json.copy(start, 8);
+  yield start;
   for (const { data } of content.tensors.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
-    position += data.byteLength;
+    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
-  return bytes;
 }
 
 /**
@@ -56,9 +59,9 @@ export function decodeSafetensors(bytes: Uint8Array, subject: string): Safetenso
   return { tensors, metadata };
 }
 
-/** Writes the whole file or nothing. */
+/** Writes the whole file or nothing, tensor by tensor, so that a large one is never in memory twice. */
 export async function writeSafetensors(path: string, content: SafetensorsContent): Promise<void> {
-  await writeFileAtomic(path, encodeSafetensors(content));
+  await writeFileAtomic(path, safetensorsParts(content));
 }
 
 /**

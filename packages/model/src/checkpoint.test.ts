@@ -52,6 +52,21 @@ describe('checkpoints', () => {
     expect(() => memory.restore({ other: {} })).toThrow(/"imageQueue" with rows and enqueued, received names other/);
   });
 
+  it('leave frozen parameters out when asked to, and take no others for them', async () => {
+    const isTrained = (name: string): boolean => !name.startsWith('fusion.');
+    await saveCheckpoint(path, example(), (name) => !isTrained(name));
+    const whole = (await readFile(path)).length;
+    await saveCheckpoint(`${path}.whole`, example());
+    expect(whole).toBeLessThan((await readFile(`${path}.whole`)).length);
+    const loaded = await loadCheckpoint(path, { method: 'drf', parameters, isTrained });
+    expect(loaded.state.parameters).toEqual(example().state.parameters);
+    const others = method.initialParameters(createRandom(2));
+    await expect(loadCheckpoint(path, { method: 'drf', parameters: others, isTrained })).rejects.toThrow(
+      /frozen parameters of checksum [0-9a-f]{64}, received [0-9a-f]{64}; the encoder’s files are not those/,
+    );
+    await expect(loadCheckpoint(path, { method: 'drf', parameters })).rejects.toThrow(/frozen parameters of checksum/);
+  });
+
   it('are refused when truncated', async () => {
     const size = (await readFile(path)).length;
     for (const length of [0, 5, 40, size - 1]) {

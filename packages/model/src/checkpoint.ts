@@ -26,9 +26,22 @@ export interface Checkpoint {
   readonly progress: unknown;
 }
 
-/** Writes `checkpoints/step-N.safetensors` whole or not at all. */
-export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const tensors = flattenTree<HostTensor>({ state: checkpoint.state as HostTree, memory: checkpoint.memory });
+/**
+ * Writes `checkpoints/step-N.safetensors` whole or not at all.
+ * @param isLeftOut parameters that are left out: frozen ones, which the encoder's files hold. Their checksum is kept, so
+ *   that they are not taken from other files.
+ */
+export async function saveCheckpoint(
+  path: string,
+  checkpoint: Checkpoint,
+  isLeftOut: (flatName: string) => boolean = () => false,
+): Promise<void> {
+  const { parameters, moments } = checkpoint.state;
+  const [left, kept] = [true, false].map(
+    (out) => new Map([...flattenTree<HostTensor>(parameters as HostTree)].filter(([name]) => isLeftOut(name) === out)),
+  ) as [Map<string, HostTensor>, Map<string, HostTensor>];
+  const state: HostTree = { parameters: unflattenTree(kept), moments: moments as HostTree };
+  const tensors = flattenTree<HostTensor>({ state, memory: checkpoint.memory });
   await writeSafetensors(path, {
     tensors,
     metadata: {
@@ -37,19 +50,27 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
       method: checkpoint.method,
       position: JSON.stringify(checkpoint.position),
       progress: JSON.stringify(checkpoint.progress ?? null),
+      ...(left.size === 0 ? {} : { leftOut: checksumOf(left) }),
       checksum: checksumOf(tensors),
     },
   });
 }
 
+/** What a checkpoint is checked against. */
+export interface ExpectedCheckpoint {
+  readonly method: string;
+  /** Of a fresh model: names and shapes, and the numbers of frozen ones that the file leaves out. */
+  readonly parameters: HostTree;
+  /** Default: all are, so that nothing may be left out. */
+  readonly isTrained?: (flatName: string) => boolean;
+}
+
 /**
- * Reads a checkpoint of a given method whose parameters have the names and shapes of `like`.
- * @throws CheckpointError naming the file: truncated, damaged, foreign, of another method, or of another shape
+ * Reads a checkpoint of a given method whose parameters have the names and shapes of the expected ones.
+ * @throws CheckpointError naming the file: truncated, damaged, foreign, of another method, of another shape, or over
+ *   frozen parameters other than those that it was trained over
  */
-export async function loadCheckpoint(
-  path: string,
-  expected: { readonly method: string; readonly parameters: HostTree },
-): Promise<Checkpoint> {
+export async function loadCheckpoint(path: string, expected: ExpectedCheckpoint): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensors(path);
   check(
     path,
@@ -67,14 +88,33 @@ export async function loadCheckpoint(
   );
   check(path, 'checksum', String(metadata.checksum), checksumOf(tensors), 'the file is damaged; use another copy');
   const { state, memory = {} } = unflattenTree(tensors) as { state: Host<TrainingState>; memory?: HostTree };
-  checkShapes(path, state.parameters as HostTree, expected.parameters);
+  const parameters = completed(path, state.parameters as HostTree, expected, metadata.leftOut);
+  checkShapes(path, parameters, expected.parameters);
   return {
     method: expected.method,
-    state,
+    state: { parameters, moments: state.moments },
     memory,
     position: JSON.parse(metadata.position as string) as TrainingPosition,
     progress: JSON.parse(metadata.progress as string) as unknown,
   };
+}
+
+/** A file's parameters with those that it leaves out. */
+function completed(path: string, saved: HostTree, expected: ExpectedCheckpoint, leftOut: string | undefined): HostTree {
+  if (leftOut === undefined) return saved;
+  const { parameters, isTrained = () => true } = expected;
+  const kept = flattenTree<HostTensor>(saved);
+  const frozen = new Map(
+    [...flattenTree<HostTensor>(parameters)].filter(([name]) => !kept.has(name) && !isTrained(name)),
+  );
+  check(
+    path,
+    'frozen parameters of checksum',
+    leftOut,
+    checksumOf(frozen),
+    'the encoder’s files are not those that it was trained over, or other layers are trained; bring them back',
+  );
+  return unflattenTree([...kept, ...frozen]);
 }
 
 function check(path: string, what: string, expected: string, received: string, remedy: string): void {

@@ -65,4 +65,10 @@ export {
   type TrainingOutputs,
   type TrainingState,
 } from './training-step.js';
-export { loadCheckpoint, saveCheckpoint, type Checkpoint, type TrainingPosition } from './checkpoint.js';
+export {
+  loadCheckpoint,
+  saveCheckpoint,
+  type Checkpoint,
+  type ExpectedCheckpoint,
+  type TrainingPosition,
+} from './checkpoint.js';

@@ -2,13 +2,17 @@ import { basename } from 'node:path';
 import {
   openRun,
   readCalibration,
+  RunFolder,
+  standIn,
   startSession,
+  trainedEncoders,
   type Calibration,
   type OpenedRun,
   type Session,
 } from '@drf/experiment';
 import { fillMissing } from '@drf/disruption';
-import type { BatchInputs, Prediction } from '@drf/model';
+import type { Encoder } from '@drf/encoders';
+import type { EncodedBatchInputs, Prediction } from '@drf/model';
 import {
   CheckpointError,
   ConfigurationError,
@@ -17,6 +21,7 @@ import {
   type Host,
   type HostTensor,
   type HostTree,
+  type RgbImage,
   type Program,
   type TensorTree,
 } from '@drf/tensor';
@@ -24,7 +29,7 @@ import { describeVerdict, type RawVerdict } from './describe.js';
 import type { Judgment, PostContent } from './judgment.js';
 
 type HeadConstants = { readonly parameters: TensorTree; readonly memory: TensorTree };
-type HeadInputs = { readonly batch: BatchInputs };
+type HeadInputs = { readonly batch: EncodedBatchInputs };
 type HeadOutputs = { readonly probabilities: Prediction['probabilities']; readonly details: TensorTree };
 
 export interface PostJudgeOptions {
@@ -53,10 +58,10 @@ export class PostJudge {
    * @throws as `openRun` and `startSession`; CheckpointError when this installation's encoders are not those of the run
    */
   static async open(run: string, options: PostJudgeOptions = {}): Promise<PostJudge> {
-    const opened = await openRun(run, options.checkpoint);
-    const { encoders } = opened.description.config;
-    const session = await startSession({ encoders, engine: options.engine ?? 'auto' });
+    const { config } = await (await RunFolder.open(run)).readDescription();
+    const session = await startSession({ encoders: config.encoders, engine: options.engine ?? 'auto' });
     try {
+      const opened = await openRun(run, options.checkpoint, async () => trainedEncoders(session));
       const calibration = await readCalibration(opened.folder, basename(opened.checkpoint));
       return await PostJudge.of(opened, session, calibration);
     } catch (error) {
@@ -134,16 +139,27 @@ export class PostJudge {
     );
   }
 
-  private async encode(post: PostContent): Promise<Host<BatchInputs>> {
+  private async encode(post: PostContent): Promise<Host<EncodedBatchInputs>> {
     const { session } = this;
     const { image, text } = this.run.method.needs?.bothModalities === true ? this.filled(post) : post;
     const features = {
-      image: image === null ? zeros(session.image.outputDim) : await session.image.encode([image]),
-      text: text === null ? zeros(session.text.outputDim) : await session.text.encode([text]),
+      image: await this.inputs(session.image as Encoder<RgbImage>, image),
+      text: await this.inputs(session.text as Encoder<string>, text),
       imageAvailable: hostTensor([post.image === null ? 0 : 1], [1]),
       textAvailable: hostTensor([post.text === null ? 0 : 1], [1]),
     };
-    return features as unknown as Host<BatchInputs>;
+    return features as unknown as Host<EncodedBatchInputs>;
+  }
+
+  /** A feature, or what an encoder that was trained with the head reads; a missing content has a stand-in there. */
+  private async inputs<Content extends RgbImage | string>(
+    encoder: Encoder<Content>,
+    content: Content | null,
+  ): Promise<HostTensor | HostTree> {
+    if (encoder.trainable) {
+      return encoder.preprocess([content ?? (standIn(encoder.modality, this.session.text.maskToken) as Content)]);
+    }
+    return content === null ? zeros(encoder.outputDim) : encoder.encode([content]);
   }
 
   /** For methods that cannot take a missing modality: a black image or a text of one mask stands in. */

@@ -1,5 +1,6 @@
 import type { Dataset, PostRecord } from '@drf/datasets';
 import {
+  areFeatures,
   encodeRecords,
   openExperimentData,
   startSession,
@@ -9,6 +10,7 @@ import {
   type ExperimentConfig,
   type ExperimentData,
   type Session,
+  type SessionConfig,
 } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import type { Modality } from '@drf/tensor';
@@ -18,7 +20,7 @@ import type { WorkerSetting } from './messages.js';
 export interface WorkServices {
   readonly openData: typeof openExperimentData;
   readonly startSession: (config: ExperimentConfig, threads: number) => Promise<Session>;
-  readonly encode: typeof encodeRecords;
+  readonly encode: (options: EncodeOptions) => Promise<EncodedRecords>;
 }
 
 export const WORK_SERVICES: WorkServices = {
@@ -51,9 +53,10 @@ export class SharedWork {
   }
 
   /** A session that others go on using: disposing it does nothing. */
-  async session(config: Pick<ExperimentConfig, 'engine' | 'encoders'>): Promise<Session> {
-    const { engine, encoders } = config;
-    const key = JSON.stringify([engine, encoders.image, encoders.text]);
+  async session(config: SessionConfig): Promise<Session> {
+    const { engine, encoders, seed = 0 } = config;
+    const isSeeded = encoders.lora.rank > 0; // low-rank updates start from random numbers
+    const key = JSON.stringify([engine, encoders, isSeeded ? seed : 0]);
     const start = (): Promise<Session> => this.services.startSession(config as ExperimentConfig, this.setting.threads);
     const session = await once(this.sessions, key, start);
     return { ...session, dispose: () => Promise.resolve() };
@@ -73,7 +76,8 @@ export class SharedWork {
     this.features.set(key, entry);
     try {
       const { set } = await entry.encoded;
-      entry.bytes = 4 * set.ids.length * (set.image.dim + set.text.dim);
+      const width = (rows: typeof set.image): number => (areFeatures(rows) ? rows.dim : 0); // contents are not held
+      entry.bytes = 4 * set.ids.length * (width(set.image) + width(set.text));
       this.makeRoom();
       return await entry.encoded;
     } catch (error) {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { fitTemperature } from '@drf/metrics';
 import { hostTensor, type Engine, type Modality } from '@drf/tensor';
-import type { FeatureSet } from '../feature-set.js';
+import { selectPosts, type PostSet } from '../feature-set.js';
 import { Judge } from '../judge/judge.js';
 import type { Quality } from '../judge/quality.js';
 import type { OpenedRun } from '../open-run.js';
@@ -12,9 +12,9 @@ export interface CalibrationSources {
   readonly engine: Engine;
   /** The run's result. */
   readonly run: OpenedRun;
-  readonly train: FeatureSet;
+  readonly train: PostSet;
   /** Left out or empty: no temperature. */
-  readonly val?: FeatureSet;
+  readonly val?: PostSet;
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -30,7 +30,9 @@ export async function measureCalibration(sources: CalibrationSources): Promise<C
   const onProgress = sources.onProgress ?? (() => undefined);
   const judge = await Judge.create(engine, run);
   try {
-    const { quality } = await judge.judge(train, (done) => onProgress(done, total), signal);
+    const known = await judge.judge(selectPosts(train, [0]), () => undefined, signal); // spares other methods the rest
+    const quality =
+      known.quality === null ? null : (await judge.judge(train, (done) => onProgress(done, total), signal)).quality;
     const progress = (done: number): void => onProgress(train.ids.length + done, total);
     return {
       format: CALIBRATION_FORMAT,
@@ -46,7 +48,7 @@ export async function measureCalibration(sources: CalibrationSources): Promise<C
 async function temperatureOn(
   judge: Judge,
   { description }: OpenedRun,
-  val: FeatureSet,
+  val: PostSet,
   onProgress: (done: number) => void,
 ): Promise<Calibration['temperature']> {
   const classes = description.classes.length;
@@ -55,7 +57,7 @@ async function temperatureOn(
   return { ...fit, posts: val.ids.length };
 }
 
-function distributionsOf(quality: Quality, train: FeatureSet): Calibration['quality'] {
+function distributionsOf(quality: Quality, train: PostSet): Calibration['quality'] {
   const of = (modality: Modality, available: Float32Array): number[] | null =>
     quantilesOf(quality[modality].filter((_, post) => available[post] === 1));
   return { image: of('image', train.imageAvailable), text: of('text', train.textAvailable) };

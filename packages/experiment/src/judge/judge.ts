@@ -1,5 +1,5 @@
 import type { Engine, HostTree } from '@drf/tensor';
-import { selectPosts, type FeatureSet } from '../feature-set.js';
+import { selectPosts, type PostSet } from '../feature-set.js';
 import type { OpenedRun } from '../open-run.js';
 import { Predictor } from '../predictor.js';
 import { qualityOf, withQualityOnly, type Quality } from './quality.js';
@@ -31,11 +31,7 @@ export class Judge {
   }
 
   /** @throws the signal's reason when aborted */
-  async judge(
-    set: FeatureSet,
-    onProgress: (done: number, total: number) => void,
-    signal?: AbortSignal,
-  ): Promise<Judged> {
+  async judge(set: PostSet, onProgress: (done: number, total: number) => void, signal?: AbortSignal): Promise<Judged> {
     const total = set.ids.length;
     const parts: Float32Array[] = [];
     const details: (HostTree | undefined)[] = [];

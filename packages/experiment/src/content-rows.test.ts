@@ -1,0 +1,138 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openDataset, type Dataset } from '@drf/datasets';
+import { createEngine } from '@drf/engine';
+import type { Engine, HostTensor, HostTree, RgbImage } from '@drf/tensor';
+import {
+  areFeatures,
+  encodeRecords,
+  gatherBatch,
+  measureFeatures,
+  withInitialFeatures,
+  type ContentRows,
+  type EncodeOptions,
+  type Session,
+} from './index.js';
+import { plainTiff } from './testing/tiff.js';
+import { tinyTrainableImage, tinyTrainableText } from './testing/tiny-trainable.js';
+
+const TEXTS = ['so good', 'a very very bad day', 'well', '', 'never again, never ever', 'fine'];
+
+/** Six posts of your own; the third has a damaged image, the fourth no text. */
+async function makePosts(folder: string): Promise<Dataset> {
+  for (const [i] of TEXTS.entries()) {
+    await writeFile(join(folder, `${i}.tif`), i === 2 ? 'no image' : plainTiff(8, [40 * i, 100, 200]));
+  }
+  const rows = TEXTS.map((text, i) =>
+    JSON.stringify({ id: `p${i}`, text: text || null, image: `${i}.tif`, label: i % 2 ? 'b' : 'a' }),
+  );
+  const file = join(folder, 'posts.jsonl');
+  await writeFile(file, rows.join('\n'));
+  return openDataset({ name: 'posts', file, imageSize: 8 });
+}
+
+describe('encodeRecords for encoders that are trained', () => {
+  let folder: string;
+  let dataset: Dataset;
+  let seen: { texts: string[]; images: RgbImage[] };
+  let session: Session;
+  let engine: Engine;
+  const warnings: string[] = [];
+  beforeAll(() => tf.setBackend('cpu'));
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'drf-contents-'));
+    dataset = await makePosts(folder);
+    seen = { texts: [], images: [] };
+    engine = await createEngine('eager:cpu');
+    warnings.length = 0;
+    const encoders = { image: tinyTrainableImage(seen.images), text: tinyTrainableText(seen.texts) };
+    session = { engine, ...encoders, dispose: () => engine.dispose() };
+    return () => engine.dispose();
+  });
+
+  const encode = (overrides: Partial<EncodeOptions> = {}) =>
+    encodeRecords({
+      dataset,
+      records: dataset.records,
+      strategy: { kind: 'none' },
+      seed: 1,
+      session,
+      cache: join(folder, 'cache'),
+      onRowError: (message) => void warnings.push(message),
+      ...overrides,
+    });
+
+  it('leaves out a post whose image is damaged, before any batch', async () => {
+    const { set, records } = await encode();
+    expect(set.ids).toEqual(['p0', 'p1', 'p3', 'p4', 'p5']);
+    expect(records.map(({ id }) => id)).toEqual(set.ids);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain('2.tif');
+    expect(dataset.ledger.toJSON().reasons.flatMap(({ ids }) => ids)).toContain('p2');
+    expect(areFeatures(set.image) || areFeatures(set.text)).toBe(false);
+    expect(seen.texts).toEqual([]); // nothing is preprocessed until a batch asks for it
+  });
+
+  it('gives what the encoders read, padded to the batch, with stand-ins for what is missing', async () => {
+    const { set } = await encode();
+    const { batch, labels } = await gatherBatch(set, [4, 2]);
+    expect(seen.texts).toEqual(['fine', '#']);
+    const text = batch.text as unknown as { ids: HostTensor; mask: HostTensor };
+    expect(text.ids.shape).toEqual([2, 8]);
+    expect([...text.mask.data]).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    expect((batch.image as unknown as HostTree).pixels).toMatchObject({ shape: [2, 4] });
+    expect([...batch.textAvailable.data]).toEqual([1, 0]);
+    expect([...batch.imageAvailable.data]).toEqual([1, 1]);
+    expect([...labels.data]).toEqual([1, 1]);
+    const longer = await gatherBatch(set, [1]);
+    expect((longer.batch.text as unknown as { ids: HostTensor }).ids.shape).toEqual([1, 32]);
+    expect([...(set.text as ContentRows).lengths]).toEqual(TEXTS.filter((_, i) => i !== 2).map(({ length }) => length));
+  });
+
+  it('disrupts pixels and words before the encoder, with its own mask', async () => {
+    const text = await encode({ strategy: { kind: 'modality-fixed', modality: 'text', setting: 'C' } });
+    const clean = await encode();
+    await gatherBatch(text.set, [1]);
+    expect(seen.texts[0]).toMatch(/#/);
+    expect(seen.texts[0]?.split(' ')).toHaveLength(5);
+    const image = await encode({ strategy: { kind: 'modality-fixed', modality: 'image', setting: 'C' } });
+    const dark = (await gatherBatch(image.set, [3])).batch.image as unknown as { pixels: HostTensor };
+    const bright = (await gatherBatch(clean.set, [3])).batch.image as unknown as { pixels: HostTensor };
+    expect(bright.pixels.data[3]).toBe(0);
+    expect(dark.pixels.data[3]).toBeGreaterThan(0.3);
+  });
+
+  it('takes an image that cannot be read any more for missing, and says so', async () => {
+    const { set } = await encode();
+    await rm(join(folder, '4.tif'));
+    const { batch } = await gatherBatch(set, [3, 4]);
+    expect([...batch.imageAvailable.data]).toEqual([0, 1]);
+    expect(warnings.at(-1)).toContain('4.tif');
+    await gatherBatch(set, [3]);
+    expect(warnings).toHaveLength(2); // once a post
+  });
+
+  it('measures features by the encoders as they are before training', async () => {
+    const { set } = await encode();
+    const progress: number[] = [];
+    const moments = await withInitialFeatures(session, set, measureFeatures, (done, total) => {
+      progress.push(done);
+      expect(total).toBe(10);
+    });
+    expect(progress.at(-1)).toBe(9); // one post has no text
+    const { image } = session;
+    if (!image.trainable) throw new Error('a trainable encoder is due');
+    const { batch } = await gatherBatch(set, [0, 1, 2, 3, 4]);
+    const mean = tf.tidy(() => {
+      const upload = (tree: HostTree) => Object.fromEntries(Object.entries(tree).map(([name, leaf]) => [name, tf.tensor((leaf as HostTensor).data, [...(leaf as HostTensor).shape])])); // prettier-ignore
+      return tf
+        .mean(image.apply(upload(image.initialParameters), upload(batch.image as unknown as HostTree)), 0)
+        .dataSync();
+    });
+    moments.image.mean.forEach((value, i) => expect(value).toBeCloseTo(mean[i] as number, 5));
+    expect(moments.text.mean).toHaveLength(6);
+  });
+});

@@ -1,0 +1,47 @@
+import type { Dataset, PostRecord } from '@drf/datasets';
+import { applyDisruption, fillMissing, type DisruptionEntry } from '@drf/disruption';
+import type { Modality, Post, RgbImage } from '@drf/tensor';
+
+/** A record with its text read and its disruption decided. */
+export interface PlannedRecord {
+  readonly record: PostRecord;
+  readonly text: string | null;
+  readonly entry: DisruptionEntry | undefined;
+}
+
+export type Content = RgbImage | string;
+
+/** Whether a modality is there after the disruption. */
+export function isPresent({ record, text, entry }: PlannedRecord, modality: Modality): boolean {
+  const isDiscarded = entry?.operation === 'discard' && entry.modality === modality;
+  return !isDiscarded && (modality === 'image' ? record.image !== null : text !== null);
+}
+
+/** A post's image or text after its disruption, or what stands in for a missing one. */
+export async function loadContent(
+  dataset: Dataset,
+  plan: PlannedRecord,
+  modality: Modality,
+  mask: string,
+): Promise<Content> {
+  const { record, text, entry } = plan;
+  if (!isPresent(plan, modality)) return standIn(modality, mask);
+  const isTouched = entry !== undefined && entry.modality === modality;
+  if (modality === 'text' && !isTouched) return text as string;
+  const post: Post =
+    modality === 'text'
+      ? { id: record.id, label: record.label, text, image: ABSENT_PIXELS }
+      : await dataset.read(record);
+  return (isTouched ? applyDisruption(post, entry, { mask }) : post)[modality] as Content;
+}
+
+/** What stands in for a missing modality: a black image, or a text of one mask. */
+export function standIn(modality: Modality, mask: string): Content {
+  return fillMissing({ id: '', label: 0, image: null, text: null }, STAND_IN_SIZE, mask)[modality] as Content;
+}
+
+/** A black image is as black at any size. */
+const STAND_IN_SIZE = { width: 32, height: 32 };
+
+/** Stands for the image where only the text is disrupted, so that no image is decoded for it. */
+const ABSENT_PIXELS: RgbImage = { width: 1, height: 1, data: new Uint8Array(3) };

@@ -1,0 +1,2 @@
+export { tinyTrainableImage, tinyTrainableText } from './tiny-trainable.js';
+export { plainTiff } from './tiff.js';
