@@ -5,6 +5,7 @@ import { measureDisruption } from './bench-disruption.js';
 import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
 import { measureStep } from './bench-step.js';
+import { addEncodersCommand } from './encoders/command.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
 
 interface CommonOptions extends WorkloadSizes {
@@ -20,6 +21,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench compare --peer ../shared/peer/drf_step_torch.py', 'ours and PyTorch in turns'],
   ['pnpm bench step --engine eager:wasm --steps 3 --warm-up 1', 'the same step on tfjs'],
   ['pnpm bench kernels', 'where the time goes'],
+  ['pnpm bench encoders --only "vit step"', 'fine-tuning ViT-B/16, beside PyTorch'],
   ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
 ]);
@@ -128,5 +130,7 @@ program
       () => `${round(corruptImageMs, 2)} ms an image, ${round(planThousandMs, 1)} ms a thousand posts`,
     );
   });
+
+addEncodersCommand(program);
 
 await runApp(program);

@@ -1,0 +1,109 @@
+import { ConfigurationError } from '@drf/tensor';
+import { formatTable, oneOf, startProgress, wholeNumber, type Command } from '@drf/terminal';
+import { compareEncoders, type EncoderComparison } from './compare.js';
+import { measureEncoders, type CallCounts, type EncoderTask, type SideReport } from './measure.js';
+import { BASE_SIZES, MODES, PARTS, type EncoderSizes } from './workload.js';
+
+interface EncoderOptions extends EncoderSizes, CallCounts {
+  readonly part: EncoderTask['part'];
+  readonly mode: EncoderTask['mode'];
+  readonly only?: string;
+  readonly pairs: number;
+  readonly python: string;
+  readonly ours?: boolean;
+  readonly profile?: string;
+  readonly json?: boolean;
+}
+
+const TASKS: readonly (readonly [EncoderTask['part'], EncoderTask['mode']])[] = [
+  ['vit', 'forward'],
+  ['bert', 'forward'],
+  ['vit', 'step'],
+  ['bert', 'step'],
+  ['both', 'step'],
+];
+const NAMES = TASKS.map((task) => task.join(' '));
+
+function chosen(only: string | undefined): readonly (readonly [EncoderTask['part'], EncoderTask['mode']])[] {
+  const tasks = TASKS.filter((task) => task.join(' ').includes(only ?? ''));
+  if (tasks.length > 0) return tasks;
+  throw new ConfigurationError({
+    subject: 'option --only',
+    expected: `a part of one of ${NAMES.map((name) => `"${name}"`).join(', ')}`,
+    received: `"${only}"`,
+  });
+}
+
+const round = (number: number, digits: number): string => number.toFixed(digits);
+
+function sideRow(name: string, { seconds, cpuSeconds, peakMegabytes, setting }: SideReport): string[] {
+  return [name, round(seconds, 2), round(cpuSeconds, 2), round(peakMegabytes, 0), setting];
+}
+
+function table({ part, mode, batch, pairs, ratios, postsPerSecond }: EncoderComparison): string {
+  const rows = pairs.flatMap(({ ours, peer }) => [sideRow('PyTorch', peer), sideRow('ours', ours)]);
+  return [
+    `${part} ${mode}, batch ${batch}`,
+    formatTable(['', 's a call', 'processor s', 'peak MiB', 'setting'], rows),
+    `ours / PyTorch: time ${round(ratios.seconds, 2)}, processor time ${round(ratios.cpuSeconds, 2)}, peak memory ${round(ratios.peakMegabytes, 2)};` +
+      ` posts a second: ours ${round(postsPerSecond.ours, 2)}, PyTorch ${round(postsPerSecond.peer, 2)}`,
+  ].join('\n');
+}
+
+/** The sizes among the options. */
+function sizesOf(options: EncoderOptions): EncoderSizes {
+  const names = Object.keys(BASE_SIZES) as (keyof EncoderSizes)[];
+  return Object.fromEntries(names.map((name) => [name, options[name]])) as unknown as EncoderSizes;
+}
+
+async function compare(options: EncoderOptions): Promise<void> {
+  const tasks = chosen(options.only);
+  const total = tasks.length * options.pairs;
+  const progress = startProgress({ label: 'Measuring', total, unit: 'pairs', silent: options.json === true });
+  const reports: EncoderComparison[] = [];
+  let done = 0;
+  for (const [part, mode] of tasks) {
+    const onPair = (): void => progress.update(++done);
+    reports.push(await compareEncoders({ part, mode, sizes: sizesOf(options) }, options, { ...options, onPair }));
+  }
+  progress.stop();
+  const text = options.json === true ? JSON.stringify(reports) : reports.map(table).join('\n\n');
+  process.stdout.write(`${text}\n`);
+}
+
+async function measureOurs(options: EncoderOptions): Promise<void> {
+  const { part, mode, profile, json } = options;
+  const report = await measureEncoders({ part, mode, sizes: sizesOf(options) }, options, profile);
+  const text = formatTable(['', 's a call', 'processor s', 'peak MiB', 'setting'], [sideRow('ours', report)]);
+  process.stdout.write(`${json === true ? JSON.stringify(report) : text}\n`);
+}
+
+/** Adds `bench encoders`. */
+export function addEncodersCommand(program: Command): void {
+  program
+    .command('encoders')
+    .description(
+      'ViT-B/16 and BERT-base beside PyTorch in turns: time, processor time, peak memory, each in a fresh process',
+    )
+    .option('--batch <posts>', 'posts a call', wholeNumber(1), BASE_SIZES.batch)
+    .option('--length <tokens>', 'tokens of a text', wholeNumber(2), BASE_SIZES.length)
+    .option('--image <pixels>', 'side of an image', wholeNumber(2), BASE_SIZES.image)
+    .option('--patch <pixels>', 'side of a patch', wholeNumber(1), BASE_SIZES.patch)
+    .option('--dim <width>', 'width of the features', wholeNumber(1), BASE_SIZES.dim)
+    .option('--layers <count>', 'layers of each encoder', wholeNumber(1), BASE_SIZES.layers)
+    .option('--heads <count>', 'attention heads', wholeNumber(1), BASE_SIZES.heads)
+    .option('--vocabulary <words>', 'word pieces', wholeNumber(2), BASE_SIZES.vocabulary)
+    .option('--queue <rows>', 'rows of each queue of DRF', wholeNumber(2), BASE_SIZES.queue)
+    .option('--recompute', 'compute the values of each layer anew in the gradient', BASE_SIZES.recompute)
+    .option('--only <name>', `tasks whose name holds this: ${NAMES.join(', ')}`)
+    .option('--calls <count>', 'measured calls of a process', wholeNumber(1), 3)
+    .option('--warm-up <count>', 'calls before the measurement', wholeNumber(0), 1)
+    .option('--pairs <count>', 'paired runs', wholeNumber(1), 1)
+    .option('--python <command>', 'a Python that has PyTorch and transformers', 'python3')
+    .option('--ours', 'a single task on the compiled engine in this process, with --part and --mode')
+    .option('--part <name>', PARTS.join(', '), oneOf(PARTS), 'both')
+    .option('--mode <name>', MODES.join(', '), oneOf(MODES), 'step')
+    .option('--profile <prefix>', "with --ours: where ONNX Runtime's profile goes")
+    .option('--json', 'print JSON')
+    .action((options: EncoderOptions) => (options.ours === true ? measureOurs(options) : compare(options)));
+}
