@@ -92,7 +92,9 @@ function visionEncoder(random: Random, sizes: EncoderSizes): StepEncoder {
   );
   return {
     outputDim: dim,
-    initialParameters: initializeVit(random, config),
+    get initialParameters() {
+      return initializeVit(random, config); // made when asked for, so that no copy is held beside the engine's
+    },
     apply: (parameters, inputs) => {
       const { tokens } = applyVit(config, parameters, inputs['pixels'] as tf.Tensor, { recompute });
       return tf.sum(tf.mul(tokens, 1 / vitTokens(config)), 1) as Features;
@@ -116,7 +118,9 @@ function textEncoder(random: Random, sizes: EncoderSizes): StepEncoder {
   );
   return {
     outputDim: dim,
-    initialParameters: initializeBert(random, config),
+    get initialParameters() {
+      return initializeBert(random, config);
+    },
     apply: (parameters, inputs) => {
       const { ids, mask } = inputs as { ids: tf.Tensor; mask: tf.Tensor };
       const { tokens } = applyBert(config, parameters, { ids, mask }, { recompute });

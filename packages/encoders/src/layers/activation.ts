@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { recompute } from '@drf/engine';
 
 /** x · Φ(x), with the error function. Source: Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016). */
 function gelu(x: tf.Tensor): tf.Tensor {
@@ -31,7 +32,7 @@ const ACTIVATIONS = {
 export type ActivationName = keyof typeof ACTIVATIONS;
 export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly ActivationName[];
 
-/** Applies an activation element by element. */
+/** Applies an activation element by element. For the gradient only x is kept, not what stands between. */
 export function activate(name: ActivationName, x: tf.Tensor): tf.Tensor {
-  return ACTIVATIONS[name](x);
+  return recompute(([input]) => ACTIVATIONS[name](input as tf.Tensor), [x], { onlyCompiled: true });
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { recompute } from '@drf/engine';
 import type { TensorTree } from '@drf/tensor';
 import { applyLinear } from './linear.js';
 import type { LoraOptions } from './lora.js';
@@ -28,9 +29,17 @@ export interface AttentionOptions {
   readonly lora?: LoraOptions;
 }
 
+/** softmax(Q·Kᵀ + padding)·V, each [batch, head, length, dim / heads] */
+function attend([query, key, value, padding]: readonly tf.Tensor[]): tf.Tensor {
+  const products = tf.matMul(query as tf.Tensor, key as tf.Tensor, false, true); // → [batch, head, length, length]
+  const weights = tf.softmax(padding === undefined ? products : tf.add(products, padding));
+  return tf.matMul(weights, value as tf.Tensor); // → [batch, head, length, dim / heads]
+}
+
 /**
  * Multi-head self-attention, softmax(Q·Kᵀ/√d + padding)·V for each head, joined and mapped: [batch, length, dim] → the
- * same. Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017), Eq. 1.
+ * same. For the gradient queries, keys and values are kept, not the weights [batch, head, length, length].
+ * Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017), Eq. 1.
  */
 export function applyAttention(parameters: TensorTree, x: tf.Tensor, options: AttentionOptions): tf.Tensor {
   const { heads, padding, lora } = options;
@@ -39,9 +48,9 @@ export function applyAttention(parameters: TensorTree, x: tf.Tensor, options: At
   const query = splitHeads(tf.mul(project('query'), (dim / heads) ** -0.5), heads);
   const key = splitHeads(project('key'), heads);
   const value = splitHeads(project('value'), heads);
-  const products = tf.matMul(query, key, false, true); // → [batch, head, length, length]
-  const weights = tf.softmax(padding === undefined ? products : tf.add(products, padding));
-  const mixed = tf.matMul(weights, value); // → [batch, head, length, dim / heads]
+  const mixed = recompute(attend, [query, key, value, ...(padding === undefined ? [] : [padding])], {
+    onlyCompiled: true,
+  });
   const joined = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), x.shape);
   return applyLinear(parameters['output'] as TensorTree, joined, lora);
 }

@@ -1,4 +1,5 @@
 import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
+import { reachable } from '../onnx/reachable.js';
 import { writeModel } from '../onnx/write.js';
 import type { FusedPlan } from '../fused/plan.js';
 import { assertProvider, sessionOptions, type CompileOptions } from '../session/options.js';
@@ -16,6 +17,15 @@ const PIECE = 2 ** 22;
 
 /** State in one WebAssembly memory; gradients lie behind it, and 4 GiB is the end. */
 const DEFAULT_MEMORY_BYTES = 2 ** 30;
+
+/** Intermediate values for which a session may keep memory; beyond, memory goes back after each run. */
+const LARGEST_KEPT = 2 ** 28;
+
+/** Bytes of all values that a graph computes. */
+function bytesOfValues({ graph, outputs }: TracedFunction): number {
+  const made = reachable(graph, outputs.values()).operations.flatMap((operation) => operation.outputs);
+  return made.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+}
 
 /** Whether every number is 0 (not −0), bit for bit. */
 function isZero(data: HostTensor['data']): boolean {
@@ -57,7 +67,8 @@ export class SessionHost {
     const number = this.nextNumber++;
     const model = writeModel(traced);
     const started = performance.now();
-    const request = { kind: 'create', session: number, model, plan, options: sessionOptions(this.options) };
+    const options = sessionOptions(this.options, bytesOfValues(traced) <= LARGEST_KEPT);
+    const request = { kind: 'create', session: number, model, plan, options };
     await this.worker().ask(request, [model.buffer as ArrayBuffer]);
     return { number, outputs, milliseconds: performance.now() - started };
   }

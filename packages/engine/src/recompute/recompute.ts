@@ -11,6 +11,14 @@ function after(tensors: readonly tf.Tensor[], event: tf.Tensor): readonly tf.Ten
   return tf.engine().runKernel(AFTER, { ...tensors, event } as never) as tf.Tensor[];
 }
 
+export interface RecomputeOptions {
+  /**
+   * Eagerly, `compute(inputs)` and no more. For small parts of which there are many: compiled they cost little, while
+   * a backend such as wasm copies the inputs to keep them.
+   */
+  readonly onlyCompiled?: boolean;
+}
+
 /** Gradients of `compute` at `inputs` along `dy`, while tfjs is in the middle of a gradient, whose tape it would drop. */
 function gradientsInside(
   compute: () => tf.Tensor,
@@ -37,7 +45,9 @@ function gradientsInside(
 export function recompute(
   compute: (inputs: readonly tf.Tensor[]) => tf.Tensor,
   inputs: readonly tf.Tensor[],
+  options: RecomputeOptions = {},
 ): tf.Tensor {
+  if (options.onlyCompiled === true && tf.getBackend() !== TRACING) return compute(inputs);
   const isFloat = inputs.map(({ dtype }) => dtype === 'float32');
   const floats = inputs.filter((_, i) => isFloat[i]);
   const others = inputs.filter((_, i) => !isFloat[i]);

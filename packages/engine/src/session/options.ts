@@ -66,13 +66,15 @@ export function assertProvider(provider: string): void {
   }
 }
 
-/** What ONNX Runtime is told. */
-export function sessionOptions({
-  provider,
-  threads,
-  spinning,
-  profilePrefix,
-}: CompileOptions): Record<string, unknown> {
+/**
+ * What ONNX Runtime is told.
+ * @param keepsMemory whether the session keeps the memory of its intermediate values from run to run: faster, but each
+ * session holds its own, and the first run's and the later ones' beside each other
+ */
+export function sessionOptions(
+  { provider, threads, spinning, profilePrefix }: CompileOptions,
+  keepsMemory: boolean,
+): Record<string, unknown> {
   return {
     executionProviders: [provider ?? 'cpu'],
     graphOptimizationLevel: 'all',
@@ -82,6 +84,8 @@ export function sessionOptions({
     logSeverityLevel: 4, // errors are thrown; the runtime need not print them too
     enableProfiling: profilePrefix !== undefined,
     ...(profilePrefix === undefined ? {} : { profileFilePrefix: profilePrefix }),
+    enableCpuMemArena: keepsMemory,
+    enableMemPattern: keepsMemory,
     extra: { session: { intra_op: { allow_spinning: spinning === true ? '1' : '0' }, set_denormal_as_zero: '1' } },
   };
 }
