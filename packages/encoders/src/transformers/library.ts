@@ -1,4 +1,5 @@
 import type * as Transformers from '@huggingface/transformers';
+import { disableTelemetry } from '@drf/engine';
 import { UnavailableError } from '@drf/tensor';
 
 export type Library = typeof Transformers;
@@ -8,6 +9,7 @@ export type Library = typeof Transformers;
  * @throws UnavailableError when it, or the ONNX Runtime below it, does not load here
  */
 export async function loadLibrary(): Promise<Library> {
+  disableTelemetry(); // it brings ONNX Runtime
   try {
     const library = await import('@huggingface/transformers');
     library.env.logLevel = Math.max(library.env.logLevel, library.LogLevel.ERROR); // errors come as exceptions

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { createRequire } from 'node:module';
 import { ConfigurationError, UnavailableError } from '@drf/tensor';
+import { disableTelemetry } from './telemetry.js';
 
 /** ONNX Runtime's execution providers that this package offers. */
 export const EXECUTION_PROVIDERS = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const;
@@ -24,6 +25,7 @@ interface OrtModule {
 }
 
 function loadRuntime(): OrtModule {
+  disableTelemetry();
   try {
     return createRequire(import.meta.url)('onnxruntime-node') as OrtModule;
   } catch (error) {
