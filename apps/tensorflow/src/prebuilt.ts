@@ -5,7 +5,7 @@ import type { BindingPackage } from '@drf/engine';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { UnavailableError } from '@drf/tensor';
 import type { Device } from './platform.js';
-import { lastLines } from '@drf/terminal';
+import { lastLines, type CommandResult } from '@drf/terminal';
 import type { Tools } from './tools.js';
 
 /** Where the binding's copy is, in a build's folder. */
@@ -40,17 +40,15 @@ export async function installPrebuilt(
   throw new UnavailableError({
     subject: `The install script of ${binding.name} ${binding.version}`,
     expected: 'to fetch its library and addon',
-    received: lastLines(problemLines(result.stderr) || result.stderr || result.stdout, 2),
+    received: complaint(result),
     remedy: 'its storage must be reachable; or build against a wheel: "pnpm tensorflow:install --from-pypi VERSION"',
   });
 }
 
-/** Of a stack trace, the line that says what happened. */
-function problemLines(text: string): string {
-  return text
-    .split('\n')
-    .filter((line) => /error|failed|ENOTFOUND|ECONN|status/i.test(line) && !/^\s+at /.test(line))
-    .join('\n');
+/** What the script complains of: the first error that it names, else its last words. */
+function complaint({ stdout, stderr }: CommandResult): string {
+  const named = /^(?:\w*Error: |.*failed with error: ).*$/m.exec(stderr + stdout)?.[0];
+  return named ?? lastLines(stderr || stdout, 2);
 }
 
 async function copyPackage(binding: BindingPackage, device: Device, copy: string): Promise<void> {
