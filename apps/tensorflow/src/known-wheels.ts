@@ -1,4 +1,4 @@
-/** What a build takes when no version is named: the newest that the whole test suite ran on. */
+/** What a build takes when no version is named: the one that the contracts and a training run were run on. */
 export const RECOMMENDED_VERSION = '2.20.0';
 
 /** Wheels older than this hold no `libtensorflow_cc` to link. */
