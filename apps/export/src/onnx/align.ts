@@ -1,13 +1,13 @@
-import { decodeModel, type OnnxModel, type OnnxNode, type OnnxTensor } from './model.js';
+import type { OnnxModel, OnnxNode, OnnxTensor } from './model.js';
 
-/** A place where an operation (or an output) reads a constant, and that constant at each batch size. */
+/** A place where an operation (or an output) reads a constant, and that constant at each size of an axis. */
 export interface ConstantUse {
   readonly node: number;
   readonly input: number;
   readonly tensors: readonly OnnxTensor[];
 }
 
-/** Graphs of one function at several batch sizes that are the same but for constants and declared shapes. */
+/** Graphs of one function at several sizes of an axis that are the same but for constants and declared shapes. */
 export interface AlignedGraphs {
   readonly models: readonly OnnxModel[];
   readonly uses: readonly ConstantUse[];
@@ -44,12 +44,11 @@ function constantsOf(model: OnnxModel): Map<string, OnnxTensor> {
 }
 
 /**
- * Lines up the files of one function that was traced at several batch sizes, operation by operation.
+ * Lines up the graphs of one function that was traced at several sizes of an axis, operation by operation.
  * @returns undefined when they differ in more than constants (two sizes that happen to be equal may have merged
- *   operations in one of them; other batch sizes then help)
+ *   operations in one of them; other sizes then help)
  */
-export function alignGraphs(files: readonly Uint8Array[]): AlignedGraphs | undefined {
-  const models = files.map(decodeModel);
+export function alignGraphs(models: readonly OnnxModel[]): AlignedGraphs | undefined {
   const [base, ...others] = models as [OnnxModel, ...OnnxModel[]];
   if (others.some(({ graph }) => graph.node.length !== base.graph.node.length)) return undefined;
   const constants = models.map(constantsOf);

@@ -1,9 +1,9 @@
 import { fitAffineList, type Affine } from './affine.js';
 import type { ConstantUse } from './align.js';
-import type { BatchNodes } from './batch-nodes.js';
+import type { AxisNodes } from './axis-nodes.js';
 import { INT64, int64Numbers, type OnnxNode, type OnnxTensor } from './model.js';
 
-/** Whether a constant is the same at every batch size. */
+/** Whether a constant is the same at every size. */
 export function sameBytes(tensors: readonly OnnxTensor[]): boolean {
   const [first, ...others] = tensors as [OnnxTensor, ...OnnxTensor[]];
   return others.every(
@@ -11,7 +11,7 @@ export function sameBytes(tensors: readonly OnnxTensor[]): boolean {
   );
 }
 
-/** Numbers repeated along the axes that grow with the batch: the constant with those axes of size 1. */
+/** Numbers repeated along the axes that grow with the size: the constant with those axes of size 1. */
 function unrepeated({ dims, rawData, ...rest }: OnnxTensor, shape: readonly Affine[]): OnnxTensor | undefined {
   const axis = shape.findIndex(({ slope }) => slope !== 0);
   if (shape.some(({ slope }, at) => slope !== 0 && at !== axis)) return undefined;
@@ -31,7 +31,7 @@ function unrepeated({ dims, rawData, ...rest }: OnnxTensor, shape: readonly Affi
 }
 
 /**
- * What stands in a constant's place at any batch size.
+ * What stands in a constant's place at any size of an axis.
  * @param reader the operation that reads the constant as its input of the given place
  * @returns the name of a value; undefined when the constant's numbers follow no rule known here
  */
@@ -39,27 +39,28 @@ export function generalizeConstant(
   { tensors }: ConstantUse,
   reader: OnnxNode,
   input: number,
-  batches: readonly number[],
-  batchNodes: BatchNodes,
+  sizes: readonly number[],
+  axisNodes: AxisNodes,
 ): string | undefined {
   const [first] = tensors as [OnnxTensor];
   const isVector = tensors.every(({ dataType, dims }) => dataType === INT64 && dims.length === 1);
-  const numbers = isVector ? fitAffineList(batches, tensors.map(int64Numbers)) : undefined;
+  const numbers = isVector ? fitAffineList(sizes, tensors.map(int64Numbers)) : undefined;
   if (numbers !== undefined) {
     const isShape = reader.opType === 'Reshape' && input === 1;
     const varying = numbers.filter(({ slope }) => slope !== 0);
+    const isOpen = numbers.some(({ offset, slope }) => slope === 0 && offset === -1);
     // a reshape finds one size by itself, which spares the runtime the arithmetic
-    if (isShape && varying.length === 1) {
-      return batchNodes.integers(numbers.map(({ offset, slope }) => (slope === 0 ? offset : -1)));
+    if (isShape && !isOpen && varying.length === 1) {
+      return axisNodes.integers(numbers.map(({ offset, slope }) => (slope === 0 ? offset : -1)));
     }
-    return batchNodes.vector(numbers);
+    return axisNodes.vector(numbers);
   }
   const shape = fitAffineList(
-    batches,
+    sizes,
     tensors.map(({ dims }) => dims),
   );
   if (shape === undefined || shape.every(({ slope }) => slope === 0)) return undefined;
   const small = tensors.map((tensor) => unrepeated(tensor, shape));
   if (small.some((tensor) => tensor === undefined) || !sameBytes(small as OnnxTensor[])) return undefined;
-  return batchNodes.expand({ ...(small[0] as OnnxTensor), name: first.name }, shape);
+  return axisNodes.expand({ ...(small[0] as OnnxTensor), name: first.name }, shape);
 }

@@ -1,9 +1,9 @@
 import { UnavailableError } from '@drf/tensor';
-import { fitAffineList } from './affine.js';
+import { fitAffine } from './affine.js';
 import { alignGraphs, type AlignedGraphs } from './align.js';
-import { BatchNodes } from './batch-nodes.js';
+import { AxisNodes, type SymbolicAxis } from './axis-nodes.js';
 import { generalizeConstant, sameBytes } from './generalize-constant.js';
-import { shapeOf, type OnnxModel, type OnnxValueInfo } from './model.js';
+import { decodeModel, shapeOf, type OnnxDimension, type OnnxModel, type OnnxValueInfo } from './model.js';
 
 /** Name of the batch axis in the file. */
 export const BATCH_AXIS = 'batch';
@@ -18,46 +18,70 @@ const BATCH_SIZES: readonly (readonly number[])[] = [
   [67, 71, 73],
 ];
 
-/** A declared input or output with its batch axis named. */
-function declared(infos: readonly OnnxValueInfo[], batches: readonly number[]): OnnxValueInfo | undefined {
+/** A declared input or output with the axis named where it has it. */
+function declared(
+  infos: readonly OnnxValueInfo[],
+  sizes: readonly number[],
+  axis: SymbolicAxis,
+): OnnxValueInfo | undefined {
   const [first] = infos as [OnnxValueInfo];
-  const shape = fitAffineList(
-    batches,
-    infos.map((info) => shapeOf(info) as number[]),
-  );
-  if (shape === undefined) return undefined;
-  if (shape.some(({ slope, offset }) => slope !== 0 && (slope !== 1 || offset !== 0))) return undefined;
-  const dim = shape.map(({ slope, offset }) => (slope === 1 ? { dimParam: BATCH_AXIS } : { dimValue: offset }));
-  return { ...first, type: { tensorType: { ...first.type.tensorType, shape: { dim } } } };
+  const shapes = infos.map(shapeOf);
+  const dim = (shapes[0] as readonly (number | string)[]).map((given, place) => {
+    const seen = shapes.map((shape) => shape[place]);
+    if (typeof given === 'string') return seen.every((each) => each === given) ? { dimParam: given } : undefined;
+    const fitted = fitAffine(sizes, seen as number[]);
+    if (fitted?.slope === 0) return { dimValue: fitted.offset };
+    return fitted?.slope === 1 && fitted.offset === 0 ? { dimParam: axis.name } : undefined;
+  });
+  if (shapes.some((shape) => shape.length !== dim.length) || dim.some((each) => each === undefined)) return undefined;
+  return {
+    ...first,
+    type: { tensorType: { ...first.type.tensorType, shape: { dim: dim as OnnxDimension[] } } },
+  };
 }
 
-function generalized({ models, uses }: AlignedGraphs, batches: readonly number[]): OnnxModel | undefined {
+/** One model for any size of an axis out of models at several sizes; undefined when they follow no rule known here. */
+export function withSymbolicAxis(
+  models: readonly OnnxModel[],
+  sizes: readonly number[],
+  axis: SymbolicAxis,
+): OnnxModel | undefined {
+  const aligned = alignGraphs(models);
+  return aligned && generalized(aligned, sizes, axis);
+}
+
+function generalized(
+  { models, uses }: AlignedGraphs,
+  sizes: readonly number[],
+  axis: SymbolicAxis,
+): OnnxModel | undefined {
   const [base] = models as [OnnxModel];
   const interfaces = (part: 'input' | 'output'): OnnxValueInfo[] | undefined => {
     const infos = base.graph[part].map((_, i) =>
       declared(
         models.map(({ graph }) => graph[part][i] as OnnxValueInfo),
-        batches,
+        sizes,
+        axis,
       ),
     );
     return infos.every((info) => info !== undefined) ? infos : undefined;
   };
   const input = interfaces('input');
   const output = interfaces('output');
-  const source = input?.find((info) => shapeOf(info)[0] === BATCH_AXIS);
+  const source = input?.find((info) => shapeOf(info)[axis.axis] === axis.name);
   if (input === undefined || output === undefined || source === undefined) return undefined;
-  const batchNodes = new BatchNodes(source.name);
+  const axisNodes = new AxisNodes(source.name, axis);
   const nodes = base.graph.node.map((node) => ({ ...node, input: [...node.input] }));
   for (const use of uses) {
     if (sameBytes(use.tensors)) continue;
     const reader = nodes[use.node] as (typeof nodes)[number];
-    const name = generalizeConstant(use, reader, use.input, batches, batchNodes);
+    const name = generalizeConstant(use, reader, use.input, sizes, axisNodes);
     if (name === undefined) return undefined;
     reader.input[use.input] = name;
   }
-  const node = [...batchNodes.nodes, ...nodes];
+  const node = [...axisNodes.nodes, ...nodes];
   const read = new Set(node.flatMap((each) => each.input));
-  const initializer = [...base.graph.initializer, ...batchNodes.constants].filter(({ name }) => read.has(name));
+  const initializer = [...base.graph.initializer, ...axisNodes.constants].filter(({ name }) => read.has(name));
   return { ...base, graph: { ...base.graph, node, input, output, initializer } };
 }
 
@@ -71,8 +95,8 @@ function generalized({ models, uses }: AlignedGraphs, batches: readonly number[]
  */
 export function withSymbolicBatch(traceAt: (batch: number) => Uint8Array): OnnxModel {
   for (const batches of BATCH_SIZES) {
-    const aligned = alignGraphs(batches.map(traceAt));
-    const model = aligned && generalized(aligned, batches);
+    const models = batches.map((batch) => decodeModel(traceAt(batch)));
+    const model = withSymbolicAxis(models, batches, { name: BATCH_AXIS, axis: 0 });
     if (model !== undefined) return model;
   }
   throw new UnavailableError({
@@ -80,5 +104,36 @@ export function withSymbolicBatch(traceAt: (batch: number) => Uint8Array): OnnxM
     expected: 'a function whose graph depends on the batch size by shapes alone',
     received: 'graphs that differ in other ways',
     remedy: 'export for one batch size with --batch N',
+  });
+}
+
+/** Name of the axis of a text's tokens. */
+export const LENGTH_AXIS = 'sequence';
+
+/** Lengths of texts to trace at; unlike the batch sizes, and seldom a model's width. */
+const LENGTHS: readonly (readonly number[])[] = [
+  [5, 7, 21],
+  [31, 37, 41],
+  [47, 53, 59],
+];
+
+/**
+ * {@link withSymbolicBatch} for inputs whose second axis, the length of texts, differs from call to call, too.
+ * @param longest most tokens that the function takes
+ * @throws UnavailableError as withSymbolicBatch, and when the function takes no length that could be tried
+ */
+export function withSymbolicBatchAndLength(
+  traceAt: (batch: number, length: number) => Uint8Array,
+  longest: number,
+): OnnxModel {
+  for (const lengths of LENGTHS.filter((each) => Math.max(...each) <= longest)) {
+    const models = lengths.map((length) => withSymbolicBatch((batch) => traceAt(batch, length)));
+    const model = withSymbolicAxis(models, lengths, { name: LENGTH_AXIS, axis: 1 });
+    if (model !== undefined) return model;
+  }
+  throw new UnavailableError({
+    subject: 'withSymbolicBatchAndLength',
+    expected: 'a function whose graph depends on the length of texts by shapes alone, and that takes 21 tokens or more',
+    received: `graphs that differ in other ways, or at most ${longest} tokens`,
   });
 }

@@ -1,27 +1,34 @@
 import type { Affine } from './affine.js';
 import { int64Tensor, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './model.js';
 
-const PREFIX = 'batch_';
-
 function integer(name: string, i: number): OnnxAttribute {
   return { name, type: 2, i };
 }
 
+/** An axis of inputs and outputs whose size differs from call to call: `batch`, axis 0. */
+export interface SymbolicAxis {
+  readonly name: string;
+  readonly axis: number;
+}
+
 /**
- * Operations and constants that compute, from the batch size of an input, what a trace at one batch size had as
- * constants. They depend on nothing else, so they come before all other operations.
+ * Operations and constants that compute, from the size of an input's axis, what a trace at one size had as constants.
+ * They depend on nothing else, so they come before all other operations.
  */
-export class BatchNodes {
+export class AxisNodes {
   readonly nodes: OnnxNode[] = [];
   readonly constants: OnnxTensor[] = [];
   private readonly known = new Map<string, string>();
 
-  /** @param source an input of the graph whose first axis is the batch */
-  constructor(private readonly source: string) {}
+  /** @param source an input of the graph that has the axis */
+  constructor(
+    private readonly source: string,
+    private readonly axis: SymbolicAxis,
+  ) {}
 
   /** A constant of the given kind whose name nothing else has. */
   constant(tensor: OnnxTensor): string {
-    const name = `${PREFIX}constant_${this.constants.length}`;
+    const name = `${this.axis.name}_constant_${this.constants.length}`;
     this.constants.push({ ...tensor, name });
     return name;
   }
@@ -30,7 +37,7 @@ export class BatchNodes {
     return this.once(`integers ${numbers.join()}`, () => this.constant(int64Tensor('', numbers)));
   }
 
-  /** A vector of whole numbers, some of which depend on the batch size. */
+  /** A vector of whole numbers, some of which depend on the size. */
   vector(numbers: readonly Affine[]): string {
     const key = `vector ${numbers.map(({ offset, slope }) => `${offset}+${slope}b`).join()}`;
     return this.once(key, () => {
@@ -52,7 +59,7 @@ export class BatchNodes {
     });
   }
 
-  /** A constant repeated to a shape that depends on the batch size. */
+  /** A constant repeated to a shape that depends on the size. */
   expand(tensor: OnnxTensor, shape: readonly Affine[]): string {
     return this.operation('Expand', [this.constant(tensor), this.vector(shape)]);
   }
@@ -60,19 +67,21 @@ export class BatchNodes {
   /** [1] */
   private number({ offset, slope }: Affine): string {
     return this.once(`number ${offset}+${slope}b`, () => {
-      const batch = this.batch();
-      const scaled = slope === 1 ? batch : this.operation('Mul', [batch, this.integers([slope])]);
+      const size = this.size();
+      const scaled = slope === 1 ? size : this.operation('Mul', [size, this.integers([slope])]);
       return offset === 0 ? scaled : this.operation('Add', [scaled, this.integers([offset])]);
     });
   }
 
-  /** The batch size, [1]. */
-  private batch(): string {
-    return this.once('batch', () => this.operation('Shape', [this.source], [integer('start', 0), integer('end', 1)]));
+  /** The size of the axis, [1]. */
+  private size(): string {
+    const { axis } = this.axis;
+    const place = [integer('start', axis), integer('end', axis + 1)];
+    return this.once('size', () => this.operation('Shape', [this.source], place));
   }
 
   private operation(opType: string, input: readonly string[], attribute: readonly OnnxAttribute[] = []): string {
-    const name = `${PREFIX}${opType}_${this.nodes.length}`;
+    const name = `${this.axis.name}_${opType}_${this.nodes.length}`;
     this.nodes.push({ name, opType, input, output: [name], attribute });
     return name;
   }
