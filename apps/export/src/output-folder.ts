@@ -13,9 +13,13 @@ const KNOWN_FILES = [CARD_FILE, 'head.onnx', 'model.onnx', 'vocabulary.json', 'l
  * @throws ConfigurationError when it holds an export and `overwrite` is off, or holds anything else, which is never
  *   deleted; DataError when it cannot be made or written
  */
-export async function prepareOutput(path: string, overwrite: boolean): Promise<void> {
+export async function prepareOutput(
+  path: string,
+  overwrite: boolean,
+  known: readonly string[] = KNOWN_FILES,
+): Promise<void> {
   const present = await entries(path);
-  const foreign = present.filter((name) => !KNOWN_FILES.includes(name));
+  const foreign = present.filter((name) => !known.includes(name));
   if (foreign.length > 0 || (present.length > 0 && !overwrite)) {
     throw new ConfigurationError({
       subject: `Output folder ${path}`,
@@ -44,8 +48,34 @@ async function entries(path: string): Promise<string[]> {
   }
 }
 
+/** A file's content, or what makes it when its turn comes. */
+type Content = string | Uint8Array | (() => Uint8Array);
+
 /**
- * Replaces a folder's export. The card goes first and comes last, so that a folder with a card is whole.
+ * Replaces a folder's export. One file goes first and comes last, so that a folder with it is whole.
+ * @param files contents by path inside the folder
+ * @param last the file that goes first and comes last
+ * @param known everything that such an export may consist of, at the top of the folder
+ */
+export async function replaceOutput(
+  path: string,
+  files: ReadonlyMap<string, Content>,
+  last: string,
+  known: readonly string[] = KNOWN_FILES,
+): Promise<void> {
+  await rm(join(path, last), { force: true });
+  const kept = new Set([...files.keys()].map((name) => name.split('/')[0]));
+  for (const name of known) if (!kept.has(name)) await rm(join(path, name), { force: true, recursive: true });
+  const write = async (name: string): Promise<void> => {
+    const content = files.get(name) as Content;
+    await writeFileAtomic(join(path, name), typeof content === 'function' ? content() : content);
+  };
+  for (const name of files.keys()) if (name !== last) await write(name);
+  await write(last);
+}
+
+/**
+ * Replaces a folder's export of a run; its card goes first and comes last.
  * @param files contents by name, without the card
  */
 export async function writeOutput(
@@ -53,8 +83,5 @@ export async function writeOutput(
   files: ReadonlyMap<string, string | Uint8Array>,
   card: object,
 ): Promise<void> {
-  await rm(join(path, CARD_FILE), { force: true });
-  for (const name of KNOWN_FILES) if (!files.has(name)) await rm(join(path, name), { force: true });
-  for (const [name, content] of files) await writeFileAtomic(join(path, name), content);
-  await writeFileAtomic(join(path, CARD_FILE), `${JSON.stringify(card, null, 2)}\n`);
+  await replaceOutput(path, new Map([...files, [CARD_FILE, `${JSON.stringify(card, null, 2)}\n`]]), CARD_FILE);
 }

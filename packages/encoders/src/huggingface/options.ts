@@ -1,15 +1,10 @@
 import { ConfigurationError, type Modality, type Random } from '@drf/tensor';
 import { POOLINGS, type Pooling } from '../transformers/options.js';
+import type { FetchModelOptions } from './fetch-model.js';
 import { assertLoraOptions, type LoraOptions } from '../layers/lora.js';
 
-/** Where a model is, and how its outputs become one feature. */
-export interface HuggingFaceOptions {
-  /** Branch, tag or commit on the hub; default `main`. */
-  readonly revision?: string;
-  /** Where files from the hub are kept. */
-  readonly cacheDir?: string;
-  /** Never ask the hub. */
-  readonly localFilesOnly?: boolean;
+/** How a model is fetched, and how its outputs become one feature. */
+export interface HuggingFaceOptions extends FetchModelOptions {
   /** `mean` of the tokens (without padding), the first token (`cls`), or the model's own `pooler`. Default: `cls` for images, `mean` for texts. */
   readonly pooling?: Pooling;
   /**

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readJson } from '@drf/files';
+import { UnavailableError, type HostTree, type Modality } from '@drf/tensor';
+import { longestText } from '../bert/config.js';
+import { fingerprint } from '../transformers/source.js';
+import { fetchModel, type ModelFiles } from './fetch-model.js';
+import { parseImageProcessor } from './image-processor-config.js';
+import { ImageModel } from './image-model.js';
+import { loadBert, loadVit } from './load-encoder.js';
+import type { HuggingFaceOptions } from './options.js';
+import { assertPooling } from './pool-tokens.js';
+import { textLengths } from './text-lengths.js';
+import { TextModel } from './text-model.js';
+import { createTextTokenizer } from './text-tokenizer.js';
+
+/** Part of the id: changes when the preprocessing or the function does. */
+const VERSION = 'v1';
+/** Largest file of a tokenizer or a preprocessor that is read; vocabularies of 250,000 pieces take 17 MB. */
+const MAXIMUM_BYTES = 128 * 1024 * 1024;
+
+/** A model, and its parameters beside it, since they go elsewhere. */
+export interface OpenedModel<Model> {
+  readonly model: Model;
+  readonly parameters: HostTree;
+}
+
+/** @throws UnavailableError naming the file when the model lacks it */
+async function readModelFile({ name, folder }: ModelFiles, file: string): Promise<unknown> {
+  const path = join(folder, file);
+  if (existsSync(path)) return readJson(path, MAXIMUM_BYTES);
+  throw new UnavailableError({
+    subject: `model ${name}`,
+    expected: `the file ${file}`,
+    received: 'no such file',
+    remedy:
+      'save it with Python: transformers.AutoTokenizer or AutoImageProcessor.from_pretrained("<model>").save_pretrained("<folder>")',
+  });
+}
+
+/** An id that follows weights, configuration, preprocessing and how features are made; of a folder, not its place. */
+async function idOf(
+  modality: Modality,
+  model: ModelFiles,
+  files: readonly string[],
+  choices: readonly string[],
+): Promise<string> {
+  const weights = (await readdir(model.folder)).filter((file) => /^model.*\.safetensors$/.test(file)).sort();
+  const source = { name: model.name, folder: model.folder, isFolder: model.commit === undefined };
+  const hash = await fingerprint(source, ['config.json', ...files, ...weights]);
+  return ['huggingface', modality, source.isFolder ? '' : model.name, hash, ...choices, VERSION].join(':');
+}
+
+/** A ViT or DeiT with its image processor. */
+export async function openImageModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<ImageModel>> {
+  const files = await fetchModel(name, options);
+  const file = 'preprocessor_config.json';
+  const processor = parseImageProcessor(await readModelFile(files, file), `${file} of ${files.name}`);
+  const { config, parameters } = await loadVit(files.folder);
+  const { pooling = 'cls' } = options;
+  assertPooling(pooling, parameters, files.name);
+  const id = await idOf('image', files, [file], [pooling]);
+  return { model: new ImageModel(id, pooling, config, processor, files.name), parameters };
+}
+
+/** A BERT, RoBERTa or DistilBERT with its tokenizer. */
+export async function openTextModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<TextModel>> {
+  const files = await fetchModel(name, options);
+  const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json'];
+  const [tokenizer, tokenizerConfig] = await Promise.all(tokenizerFiles.map((file) => readModelFile(files, file)));
+  const { config, parameters } = await loadBert(files.folder);
+  const reader = createTextTokenizer({ tokenizer, config: tokenizerConfig }, longestText(config), files.name);
+  const lengths = textLengths(reader.limit, options.textLengths);
+  const { pooling = 'mean' } = options;
+  assertPooling(pooling, parameters, files.name);
+  const id = await idOf('text', files, tokenizerFiles, [pooling, `tokens${lengths.at(-1)}`]);
+  return { model: new TextModel(id, pooling, config, reader, lengths), parameters };
+}
