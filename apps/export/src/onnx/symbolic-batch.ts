@@ -115,6 +115,7 @@ const LENGTHS: readonly (readonly number[])[] = [
   [5, 7, 21],
   [31, 37, 41],
   [47, 53, 59],
+  [5, 7, 9],
 ];
 
 /**
@@ -133,7 +134,7 @@ export function withSymbolicBatchAndLength(
   }
   throw new UnavailableError({
     subject: 'withSymbolicBatchAndLength',
-    expected: 'a function whose graph depends on the length of texts by shapes alone, and that takes 21 tokens or more',
+    expected: 'a function whose graph depends on the length of texts by shapes alone, and that takes 9 tokens or more',
     received: `graphs that differ in other ways, or at most ${longest} tokens`,
   });
 }

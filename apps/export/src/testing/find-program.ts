@@ -18,14 +18,20 @@ export async function findProgram(names: readonly string[]): Promise<string | un
   return undefined;
 }
 
-/** A Python that has ONNX's own package: Debian's, where another one comes first on the path. */
-export async function findPythonWithOnnx(): Promise<string | undefined> {
-  for (const python of ['python3', '/usr/bin/python3']) {
-    const works = await execute(python, ['-c', 'import onnx'], { timeout: 60_000 }).then(
+/** The first Python (of the variable PYTHON, or on the path) that runs a statement, such as an import. */
+export async function findPython(statement: string): Promise<string | undefined> {
+  const named = process.env['PYTHON'];
+  for (const python of [...(named === undefined ? [] : [named]), 'python3', '/usr/bin/python3']) {
+    const works = await execute(python, ['-c', statement], { timeout: 60_000 }).then(
       () => true,
       () => false,
     );
     if (works) return python;
   }
   return undefined;
+}
+
+/** A Python that has ONNX's own package: Debian's, where another one comes first on the path. */
+export function findPythonWithOnnx(): Promise<string | undefined> {
+  return findPython('import onnx');
 }
