@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { writeTinyBert } from '../../../packages/encoders/src/testing/tiny-transformers.js';
 import { createExportProgram } from './program.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
 import { makeTinyRun } from './testing/tiny-run.js';
@@ -26,6 +27,31 @@ describe('export on the command line', () => {
     };
     expect(card.files['head.onnx'].batch).toBe(2);
     expect(progress).not.toHaveBeenCalled();
+  });
+
+  it('exports an encoder', async () => {
+    const progress = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    const folder = await temporaryFolder();
+    const model = await writeTinyBert(join(folder, 'model'));
+    const out = join(folder, 'out');
+    const printed = await run('encoder', model, '--modality', 'text', '--out', out);
+    expect(printed).toMatch(/tokenizer\.json {2}\d+ kB\n[^]*onnx\/model\.onnx {2}\d+ kB\n[^]*config\.json/);
+    expect(progress.mock.calls.map(([text]) => text)).toEqual([
+      'Reading the model …\n',
+      'Tracing onnx/model.onnx …\n',
+      'Writing …\n',
+    ]);
+    const again = await run(
+      'encoder',
+      `huggingface:${model}`,
+      '--modality',
+      'text',
+      '--out',
+      out,
+      '--overwrite',
+      '--json',
+    );
+    expect((JSON.parse(again) as { files: string[] }).files).toHaveLength(5);
   });
 
   it.each([

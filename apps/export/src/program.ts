@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { createProgram, Option, wholeNumber, type Command } from '@drf/terminal';
 import type { BatchSize } from './build-model.js';
+import { addEncoderCommand } from './encoder/encoder-command.js';
 import { exportRun, type ExportResult } from './export-run.js';
 
 interface ProgramOptions {
-  readonly out: string;
+  readonly out?: string;
   readonly overwrite?: boolean;
   readonly checkpoint?: string;
   readonly headOnly?: boolean;
@@ -15,16 +16,19 @@ interface ProgramOptions {
 
 /** The command line of this app. @param print takes text for standard output */
 export function createExportProgram(print: (text: string) => void): Command {
-  return createProgram(
+  const program = createProgram(
     'export',
     'Writes a trained run as standard ONNX files, with a card that explains them to other programs.',
     [
       ['pnpm export runs/quickstart --out onnx/quickstart', 'head.onnx, model.onnx, card.json and what they need'],
       ['pnpm export runs/mvsa --out onnx/mvsa --head-only --batch 1', 'the head alone, for one post at a time'],
+      ['pnpm export encoder my-bert --modality text --out onnx/bert', 'an encoder for transformers.js and Python'],
     ],
-  )
+  );
+  program
+    .enablePositionalOptions() // what stands behind a subcommand is the subcommand's
     .argument('<run>', 'folder of a trained run')
-    .requiredOption('--out <folder>', 'folder to write')
+    .option('--out <folder>', 'folder to write (required)')
     .option('--overwrite', 'replace an export that is there already')
     .option('--checkpoint <file>', "a checkpoint (default: the run's best, else its last)")
     .option('--head-only', 'leave the encoders out')
@@ -35,11 +39,15 @@ export function createExportProgram(print: (text: string) => void): Command {
     )
     .option('--tokens <count>', 'word pieces of a text that model.onnx reads (default: all it can)', wholeNumber(1))
     .option('--json', 'print the card instead of a summary')
-    .action(async (run: string, { json, ...options }: ProgramOptions) => {
+    .action(async (run: string, { json, out, ...options }: ProgramOptions) => {
+      // commander's own required options would be asked of subcommands, too
+      if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
-      const result = await exportRun(run, { ...options, onProgress });
+      const result = await exportRun(run, { ...options, out, onProgress });
       print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
     });
+  addEncoderCommand(program, print);
+  return program;
 }
 
 async function summary({ card, written }: ExportResult): Promise<string> {

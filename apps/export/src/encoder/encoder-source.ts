@@ -27,7 +27,7 @@ interface TextReading {
   readonly modality: 'text';
   /** Most tokens of a text. */
   readonly longest: number;
-  /** Whether there are several types of tokens. */
+  /** Whether tokenizers of its family say the types of tokens. */
   readonly hasTypes: boolean;
 }
 
@@ -72,7 +72,7 @@ export async function openEncoderSource(
   return {
     ...common,
     parameters,
-    reads: { modality, longest: longestText(config), hasTypes: config.tokenTypes > 1 },
+    reads: { modality, longest: longestText(config), hasTypes: config.family === 'bert' && config.tokenTypes > 1 },
     apply: (weights, inputs) => applyBert(config, weights, inputs as BertInputs),
     tensors: (weights) => bertTensors(weights, config),
   };

@@ -1,0 +1,32 @@
+import { stat } from 'node:fs/promises';
+import { Option, type Command } from '@drf/terminal';
+import type { Modality } from '@drf/tensor';
+import { exportEncoder } from './export-encoder.js';
+
+interface EncoderOptions {
+  readonly modality: Modality;
+  readonly out: string;
+  readonly overwrite?: boolean;
+  readonly revision?: string;
+  readonly json?: boolean;
+}
+
+/** Adds `export encoder`. @param print takes text for standard output */
+export function addEncoderCommand(program: Command, print: (text: string) => void): void {
+  program
+    .command('encoder')
+    .description('write an encoder as a folder that transformers.js and Python open')
+    .argument('<model>', 'hub id or folder of a ViT, DeiT, BERT, RoBERTa or DistilBERT')
+    .addOption(new Option('--modality <name>', 'what it reads').choices(['image', 'text']).makeOptionMandatory())
+    .requiredOption('--out <folder>', 'folder to write')
+    .option('--overwrite', 'replace an export that is there already')
+    .option('--revision <name>', 'branch, tag or commit on the hub')
+    .option('--json', 'print the paths as JSON')
+    .action(async (model: string, { modality, json, ...options }: EncoderOptions) => {
+      const onStep = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
+      const files = await exportEncoder(model.replace(/^huggingface:/, ''), modality, { ...options, onStep });
+      if (json === true) return print(`${JSON.stringify({ files })}\n`);
+      for (const file of files)
+        print(`${file}  ${Math.ceil((await stat(file)).size / 1000).toLocaleString('en-US')} kB\n`);
+    });
+}
