@@ -5,7 +5,7 @@ import { measureDisruption } from './bench-disruption.js';
 import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
 import { measureStep } from './bench-step.js';
-import { addEncodersCommand } from './encoders/command.js';
+import { addEncodersCommands } from './encoders/command.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
 
 interface CommonOptions extends WorkloadSizes {
@@ -22,6 +22,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench step --engine eager:wasm --steps 3 --warm-up 1', 'the same step on tfjs'],
   ['pnpm bench kernels', 'where the time goes'],
   ['pnpm bench encoders --only "vit step"', 'fine-tuning ViT-B/16, beside PyTorch'],
+  ['pnpm bench encoders-memory --lengths 32,64,96,128', 'memory of 50 fine-tuning steps'],
   ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
 ]);
@@ -131,6 +132,6 @@ program
     );
   });
 
-addEncodersCommand(program);
+addEncodersCommands(program);
 
 await runApp(program);

@@ -1,6 +1,7 @@
 import { ConfigurationError } from '@drf/tensor';
-import { formatTable, oneOf, startProgress, wholeNumber, type Command } from '@drf/terminal';
+import { EXIT, ExitRequest, formatTable, oneOf, startProgress, wholeNumber, type Command } from '@drf/terminal';
 import { compareEncoders, type EncoderComparison } from './compare.js';
+import { measureGrowth } from './growth.js';
 import { measureEncoders, type CallCounts, type EncoderTask, type SideReport } from './measure.js';
 import { BASE_SIZES, MODES, PARTS, type EncoderSizes } from './workload.js';
 
@@ -34,6 +35,9 @@ function chosen(only: string | undefined): readonly (readonly [EncoderTask['part
   });
 }
 
+/** Memory may grow by so much between the early and the late step. */
+const LARGEST_GROWTH = 0.05;
+
 const round = (number: number, digits: number): string => number.toFixed(digits);
 
 function sideRow(name: string, { seconds, cpuSeconds, peakMegabytes, setting }: SideReport): string[] {
@@ -51,7 +55,7 @@ function table({ part, mode, batch, pairs, ratios, postsPerSecond }: EncoderComp
 }
 
 /** The sizes among the options. */
-function sizesOf(options: EncoderOptions): EncoderSizes {
+function sizesOf(options: EncoderSizes): EncoderSizes {
   const names = Object.keys(BASE_SIZES) as (keyof EncoderSizes)[];
   return Object.fromEntries(names.map((name) => [name, options[name]])) as unknown as EncoderSizes;
 }
@@ -78,13 +82,33 @@ async function measureOurs(options: EncoderOptions): Promise<void> {
   process.stdout.write(`${json === true ? JSON.stringify(report) : text}\n`);
 }
 
-/** Adds `bench encoders`. */
-export function addEncodersCommand(program: Command): void {
-  program
-    .command('encoders')
-    .description(
-      'ViT-B/16 and BERT-base beside PyTorch in turns: time, processor time, peak memory, each in a fresh process',
-    )
+interface GrowthOptions extends EncoderSizes {
+  readonly lengths?: readonly number[];
+  readonly early: number;
+  readonly steps: number;
+  readonly json?: boolean;
+}
+
+async function watchMemory(options: GrowthOptions): Promise<void> {
+  const { steps, json, lengths = [options.length] } = options;
+  const progress = startProgress({ label: 'Training', total: steps, unit: 'steps', silent: json === true });
+  const onStep = (step: number): void => progress.update(step);
+  const report = await measureGrowth(sizesOf(options), lengths, { ...options, onStep });
+  progress.stop();
+  const { early, late, growth, peakMegabytes, secondsPerStep } = report;
+  const at = (each: typeof early): string => `${round(each.megabytes, 0)} MiB after step ${each.step}`;
+  const text = `${at(early)}, ${at(late)}: ${round(growth * 100, 2)} % growth; peak ${round(peakMegabytes, 0)} MiB, ${round(secondsPerStep, 1)} s a step`;
+  process.stdout.write(`${json === true ? JSON.stringify(report) : text}\n`);
+  if (growth > LARGEST_GROWTH) throw new ExitRequest(EXIT.failed);
+}
+
+/** "32,64" as numbers. */
+function wholeNumbers(text: string): number[] {
+  return text.split(',').map(wholeNumber(2));
+}
+
+function withSizes(command: Command): Command {
+  return command
     .option('--batch <posts>', 'posts a call', wholeNumber(1), BASE_SIZES.batch)
     .option('--length <tokens>', 'tokens of a text', wholeNumber(2), BASE_SIZES.length)
     .option('--image <pixels>', 'side of an image', wholeNumber(2), BASE_SIZES.image)
@@ -95,6 +119,15 @@ export function addEncodersCommand(program: Command): void {
     .option('--vocabulary <words>', 'word pieces', wholeNumber(2), BASE_SIZES.vocabulary)
     .option('--queue <rows>', 'rows of each queue of DRF', wholeNumber(2), BASE_SIZES.queue)
     .option('--recompute', 'compute the values of each layer anew in the gradient', BASE_SIZES.recompute)
+    .option('--json', 'print JSON');
+}
+
+/** Adds `bench encoders` and `bench encoders-memory`. */
+export function addEncodersCommands(program: Command): void {
+  withSizes(program.command('encoders'))
+    .description(
+      'ViT-B/16 and BERT-base beside PyTorch in turns: time, processor time, peak memory, each in a fresh process',
+    )
     .option('--only <name>', `tasks whose name holds this: ${NAMES.join(', ')}`)
     .option('--calls <count>', 'measured calls of a process', wholeNumber(1), 3)
     .option('--warm-up <count>', 'calls before the measurement', wholeNumber(0), 1)
@@ -104,6 +137,12 @@ export function addEncodersCommand(program: Command): void {
     .option('--part <name>', PARTS.join(', '), oneOf(PARTS), 'both')
     .option('--mode <name>', MODES.join(', '), oneOf(MODES), 'step')
     .option('--profile <prefix>', "with --ours: where ONNX Runtime's profile goes")
-    .option('--json', 'print JSON')
     .action((options: EncoderOptions) => (options.ours === true ? measureOurs(options) : compare(options)));
+
+  withSizes(program.command('encoders-memory'))
+    .description('resident size while both encoders are fine-tuned under DRF; exit code 1 above 5 % growth')
+    .option('--steps <count>', 'steps', wholeNumber(2), 50)
+    .option('--early <step>', 'first measurement after this step', wholeNumber(1), 10)
+    .option('--lengths <list>', 'lengths of the texts, in turns (32,64,96,128)', wholeNumbers)
+    .action(watchMemory);
 }

@@ -163,7 +163,11 @@ function encodersOf(part: (typeof PARTS)[number], random: Random, sizes: Encoder
   };
 }
 
-async function forward(engine: Engine, encoders: EncoderSet, inputs: Host<Inputs>): Promise<EncoderWorkload> {
+async function forward(
+  engine: Engine,
+  encoders: EncoderSet,
+  inputs: readonly Host<Inputs>[],
+): Promise<EncoderWorkload> {
   const entries = Object.entries(encoders);
   const constants = Object.fromEntries(entries.map(([name, { initialParameters }]) => [name, initialParameters]));
   const applies = entries.map(([name, { apply }]) => [name, apply] as const);
@@ -174,9 +178,10 @@ async function forward(engine: Engine, encoders: EncoderSet, inputs: Host<Inputs
       ),
     constants as never,
   );
-  const given = Object.fromEntries(entries.map(([name]) => [name, inputs[name as keyof Inputs]])) as HostTree;
   return {
-    async call() {
+    async call(number) {
+      const all = inputs[number % inputs.length] as Host<Inputs>;
+      const given = Object.fromEntries(entries.map(([name]) => [name, all[name as keyof Inputs]])) as HostTree;
       const outputs = await program.run(given as never);
       return Object.values(outputs).reduce((sum, { data }) => sum + (data[0] as number), 0);
     },
@@ -188,15 +193,17 @@ async function forward(engine: Engine, encoders: EncoderSet, inputs: Host<Inputs
 async function step(
   engine: Engine,
   encoders: EncoderSet,
-  inputs: Host<Inputs>,
+  inputs: readonly Host<Inputs>[],
   sizes: EncoderSizes,
   random: Random,
 ): Promise<EncoderWorkload> {
   const { batch, dim, queue } = sizes;
   const head = createDrf(drfConfig(dim, { queueCapacity: queue }), { imageDim: dim, textDim: dim, classes: CLASSES });
   const method = withEncoders(head, encoders);
-  const initial = initialTrainingState(method.initialParameters(random.fork('head')), trainedBy(method));
-  const program = await engine.prepareStep(createTrainingStep(method, ADAMW_DEFAULTS), initial);
+  const program = await engine.prepareStep(
+    createTrainingStep(method, ADAMW_DEFAULTS),
+    initialTrainingState(method.initialParameters(random.fork('head')), trainedBy(method)),
+  );
   const memory = method.createMemory();
   const features = normals(random.fork('features'), [batch, dim]);
   const present = hostTensor(new Float32Array(batch).fill(1), [batch]);
@@ -206,10 +213,11 @@ async function step(
   );
   return {
     async call(number) {
+      const { image, text } = inputs[number % inputs.length] as Host<Inputs>;
       const given: Host<TrainingInputs<EncodedBatchInputs>> = {
         batch: {
-          image: encoders.image === undefined ? features : inputs.image,
-          text: encoders.text === undefined ? features : inputs.text,
+          image: encoders.image === undefined ? features : image,
+          text: encoders.text === undefined ? features : text,
           imageAvailable: present,
           textAvailable: present,
         } as never,
@@ -225,15 +233,19 @@ async function step(
   };
 }
 
-/** Encoders of random weights on an engine, their forward pass or a fine-tuning step under DRF. */
+/**
+ * Encoders of random weights on an engine, their forward pass or a fine-tuning step under DRF.
+ * @param lengths tokens of the texts, from call to call in turns
+ */
 export async function createEncoderWorkload(
   engine: Engine,
   part: (typeof PARTS)[number],
   mode: (typeof MODES)[number],
   sizes: EncoderSizes,
+  lengths: readonly number[] = [sizes.length],
 ): Promise<EncoderWorkload> {
   const random = createRandom(0);
-  const encoders = encodersOf(part, random, sizes);
-  const inputs = inputsOf(random, sizes);
+  const encoders = encodersOf(part, random, { ...sizes, length: Math.max(...lengths) });
+  const inputs = lengths.map((length) => inputsOf(random.fork(`inputs ${length}`), { ...sizes, length }));
   return mode === 'forward' ? forward(engine, encoders, inputs) : step(engine, encoders, inputs, sizes, random);
 }

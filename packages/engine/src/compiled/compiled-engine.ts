@@ -1,25 +1,51 @@
-import type { Engine, Host, Program, PureFunction, PureStep, StepProgram, TensorTree } from '@drf/tensor';
+import {
+  flattenTree,
+  type Engine,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type Program,
+  type PureFunction,
+  type PureStep,
+  type StepProgram,
+  type TensorTree,
+} from '@drf/tensor';
 import { startBackend } from '../eager/backend.js';
 import { ProgramList } from '../program-list.js';
 import type { CompileOptions } from '../session/options.js';
 import { CompiledProgram } from './compiled-program.js';
 import { CompiledStepProgram } from './compiled-step-program.js';
+import { SharedConstantsProgram } from './shared-constants.js';
 import { SessionHost } from './session-host.js';
+
+/** Constants up to 64 MiB are written into each graph. */
+const DEFAULT_WRITTEN_BYTES = 2 ** 26;
 
 class CompiledEngine implements Engine {
   readonly name = 'compiled';
   private readonly programs = new ProgramList(this.name);
   private readonly host: SessionHost;
+  private readonly writtenBytes: number;
 
   constructor(options: CompileOptions) {
     this.host = new SessionHost(options);
+    this.writtenBytes = options.writtenBytes ?? DEFAULT_WRITTEN_BYTES;
   }
 
   async prepare<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
     compute: PureFunction<C, I, O>,
     constants: Host<C>,
   ): Promise<Program<I, O>> {
-    return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
+    const bytes = [...flattenTree<HostTensor>(constants as HostTree).values()].reduce(
+      (sum, { data }) => sum + data.byteLength,
+      0,
+    );
+    if (bytes <= this.writtenBytes) {
+      return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
+    }
+    const program = this.programs.add(() => new SharedConstantsProgram<C, I, O>(this.host, compute, constants));
+    await program.ready;
+    return program;
   }
 
   async prepareStep<S extends TensorTree, I extends TensorTree, O extends TensorTree>(

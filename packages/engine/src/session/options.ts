@@ -14,6 +14,11 @@ export interface CompileOptions {
   readonly threads?: number;
   /** Whether idle threads wait by spinning: a little faster alone on the machine, much slower on a shared one. */
   readonly spinning?: boolean;
+  /**
+   * Constants of a prepared function up to so many bytes in all are written into its graphs, where what depends on them
+   * alone is computed once; larger ones lie in memory that the function's sessions share. Default 64 MiB.
+   */
+  readonly writtenBytes?: number;
   /** Bytes of a step's state in one WebAssembly memory, of which there are as many as it takes; default 1 GiB. */
   readonly memoryBytes?: number;
   /** Where ONNX Runtime writes its profile by kernel, as the first part of a file name. */
