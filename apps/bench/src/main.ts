@@ -4,6 +4,7 @@ import { compareWithPeer } from './bench-compare.js';
 import { measureDisruption } from './bench-disruption.js';
 import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
+import { measureMethods } from './bench-methods.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
@@ -25,6 +26,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench encoders-memory --lengths 32,64,96,128', 'memory of 50 fine-tuning steps'],
   ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
+  ['pnpm bench methods', 'a training step of every method'],
 ]);
 
 function measured(name: string, description: string, steps: number): Command {
@@ -116,6 +118,29 @@ measured('memory', 'resident size early and late in a long run', 2000)
       return `${megabytes(early)}, ${megabytes(late)}: ${round(growth * 100, 2)} % growth`;
     });
     if (report.growth > LARGEST_GROWTH) throw new ExitRequest(EXIT.failed);
+  });
+
+program
+  .command('methods')
+  .description('a training step of every method, at the widths of the embedded encoders')
+  .option('--batch <posts>', 'posts a batch', wholeNumber(2), 16)
+  .option('--dim <width>', 'width of the feature space', wholeNumber(4), 256)
+  .option('--steps <count>', 'measured steps', wholeNumber(1), 20)
+  .option('--warm-up <count>', 'steps before the measurement', wholeNumber(0), 3)
+  .option('--json', 'print JSON')
+  .action(async (options: Parameters<typeof measureMethods>[0] & { readonly json?: boolean }) => {
+    const times = await measureMethods(options);
+    print(times, options.json, () =>
+      formatTable(
+        ['method', 'parameters', 'ms/step', 'fastest'],
+        times.map(({ method, parameters, msPerStep, fastest }) => [
+          method,
+          parameters.toLocaleString('en-US'),
+          round(msPerStep),
+          round(fastest),
+        ]),
+      ),
+    );
   });
 
 program

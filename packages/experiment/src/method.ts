@@ -10,6 +10,7 @@ import {
   drfConfig,
   withEncoders,
   type EncodedBatchInputs,
+  type ClmlfConfig,
   type FeatureMoments,
   type MeasuredGraphs,
   type Method,
@@ -75,19 +76,24 @@ export function createMethod(config: ExperimentConfig, shapes: MethodShapes, gra
     case 'mvan':
       return createMvan({ dim, hops: config.compared.hops }, full);
     case 'mgnns':
-      return createMgnns({ dim, heads: headsOf(config), graphs: config.compared }, full, graphs);
+      return createMgnns({ dim, heads: headsOf(config, dim), graphs: config.compared }, full, graphs);
     case 'clmlf':
-      return createClmlf({ ...config.compared, dim, heads: headsOf(config), seed: config.seed }, full);
+      return createClmlf(clmlfConfig(config), full);
     case 'mvcn':
       return createMvcn({ ...config.compared, dim }, full);
   }
 }
 
-function headsOf({ model: { dim }, compared: { heads } }: ExperimentConfig): number {
-  if (dim % heads === 0) return heads;
+function clmlfConfig(config: ExperimentConfig): ClmlfConfig {
+  const { transformerWidth: dim, ...options } = config.compared;
+  return { ...options, dim, heads: headsOf(config, dim), seed: config.seed };
+}
+
+function headsOf({ compared: { heads } }: ExperimentConfig, width: number): number {
+  if (width % heads === 0) return heads;
   throw new ConfigurationError({
     subject: 'compared.heads',
-    expected: `a divisor of model.dim, ${dim}`,
+    expected: `a divisor of the width, ${width}`,
     received: String(heads),
     remedy: 'change one of the two',
   });

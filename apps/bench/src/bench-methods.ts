@@ -1,0 +1,136 @@
+import { createEngine } from '@drf/engine';
+import {
+  ADAMW_DEFAULTS,
+  createClmlf,
+  createConcatenation,
+  createDrf,
+  createHsan,
+  createMgnns,
+  createMvan,
+  createMvcn,
+  createTrainingStep,
+  drfConfig,
+  initialTrainingState,
+  stepSchedule,
+  type BatchInputs,
+  type Method,
+  type MethodShapes,
+  type TrainingInputs,
+} from '@drf/model';
+import { createRandom, hostTensor, type Engine, type Host, type HostTensor, type HostTree } from '@drf/tensor';
+import { median, timeCalls } from './measure.js';
+
+/** Widths of the embedded encoders, and their tokens as methods read them. */
+const SHAPES: MethodShapes = {
+  imageDim: 1792,
+  textDim: 512,
+  classes: 3,
+  tokens: { image: { count: 49, dim: 256 }, text: { count: 64, dim: 256 } },
+};
+
+export interface MethodTime {
+  readonly method: string;
+  /** Trained numbers and those that were measured. */
+  readonly parameters: number;
+  readonly msPerStep: number;
+  readonly fastest: number;
+}
+
+function methods(dim: number): Method[] {
+  const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };
+  const graphs = { words: 1024, objects: 64, scenes: 32 };
+  return [
+    createConcatenation({ dim }, SHAPES),
+    createDrf(drfConfig(dim), SHAPES),
+    createHsan({ dim }, SHAPES),
+    createMvan({ dim, hops: 3 }, SHAPES),
+    createMgnns({ dim, heads: 4, graphs }, SHAPES),
+    createClmlf(
+      { dim: Math.ceil(dim / 2), heads: 4, imageLayers: 1, fusionLayers: 2, seed: 0, ...contrastive },
+      SHAPES,
+    ),
+    createMvcn({ dim, restraintScale: 0.1, calibration: 0.5 }, SHAPES),
+  ];
+}
+
+/** A training step of every method on random posts, one method after the other. */
+export async function measureMethods(options: {
+  readonly batch: number;
+  readonly dim: number;
+  readonly steps: number;
+  readonly warmUp: number;
+}): Promise<MethodTime[]> {
+  const times: MethodTime[] = [];
+  for (const method of methods(options.dim)) {
+    const engine = await createEngine('compiled');
+    try {
+      times.push(await measureMethod(engine, method, options));
+    } finally {
+      await engine.dispose();
+    }
+  }
+  return times;
+}
+
+async function measureMethod(
+  engine: Engine,
+  method: Method,
+  { batch, steps, warmUp }: { readonly batch: number; readonly steps: number; readonly warmUp: number },
+): Promise<MethodTime> {
+  const parameters = method.initialParameters(createRandom(0));
+  const memory = method.createMemory();
+  const program = await engine.prepareStep(
+    createTrainingStep(method, ADAMW_DEFAULTS),
+    initialTrainingState(parameters),
+  );
+  const inputs = randomPosts(batch);
+  const step = async (number: number): Promise<void> => {
+    const schedule = stepSchedule(number, warmUp + steps, { encoder: 0, head: 1e-4, floor: 0 }, ADAMW_DEFAULTS);
+    const outputs = await program.step({ ...inputs, memory: memory.inputs(), schedule } as Host<TrainingInputs>);
+    memory.update(outputs.observations as HostTree);
+  };
+  const times = await timeCalls(step, steps, warmUp);
+  await program.dispose();
+  return {
+    method: method.id,
+    parameters: countNumbers(parameters),
+    msPerStep: median(times),
+    fastest: Math.min(...times),
+  };
+}
+
+function countNumbers(tree: HostTree): number {
+  return Object.values(tree).reduce(
+    (sum, value) => sum + ('dtype' in value ? (value as HostTensor).data.length : countNumbers(value as HostTree)),
+    0,
+  );
+}
+
+function randomPosts(posts: number): { batch: Host<BatchInputs>; labels: HostTensor } {
+  const random = createRandom(1);
+  const normals = (...shape: number[]): HostTensor =>
+    hostTensor(
+      Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, () => random.normal()),
+      shape,
+    );
+  const ones = (...shape: number[]): HostTensor =>
+    hostTensor(new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1), shape);
+  const tokens = (count: number, dim: number): { tokens: HostTensor; mask: HostTensor; pieces: HostTensor } => ({
+    tokens: normals(posts, count, dim),
+    mask: ones(posts, count),
+    pieces: hostTensor(new Int32Array(posts * count), [posts, count]),
+  });
+  const batch = {
+    image: normals(posts, SHAPES.imageDim),
+    text: normals(posts, SHAPES.textDim),
+    imageAvailable: ones(posts),
+    textAvailable: ones(posts),
+    imageTokens: tokens(49, 256),
+    textTokens: tokens(64, 256),
+  };
+  const labels = hostTensor(
+    Int32Array.from({ length: posts }, (_, post) => post % SHAPES.classes),
+    [posts],
+  );
+  return { batch: batch as unknown as Host<BatchInputs>, labels };
+}
