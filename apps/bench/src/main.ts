@@ -124,7 +124,7 @@ program
   .command('methods')
   .description('a training step of every method, at the widths of the embedded encoders')
   .option('--batch <posts>', 'posts a batch', wholeNumber(2), 16)
-  .option('--dim <width>', 'width of the feature space', wholeNumber(4), 256)
+  .option('--dim <width>', 'width of the feature space', wholeNumber(8), 256)
   .option('--steps <count>', 'measured steps', wholeNumber(1), 20)
   .option('--warm-up <count>', 'steps before the measurement', wholeNumber(0), 3)
   .option('--json', 'print JSON')

@@ -140,6 +140,17 @@ describe('bad input', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('is a run of a method that reads tokens', async () => {
+    const folder = await temporaryFolder();
+    const tokens = { image: { count: 4, dim: 3 }, text: { count: 5, dim: 2 } };
+    const run = await makeTinyRun(join(folder, 'run'), { method: 'hsan', shapes: { imageDim: 6, textDim: 9, tokens } });
+    const attempt = exportRun(run.path, { out: join(folder, 'out') });
+    await expect(attempt).rejects.toThrow(
+      'expected a method that reads one feature an image and a text, received hsan, which reads tokens; export a run of',
+    );
+    expect(await readdir(folder)).toEqual(['run']);
+  });
+
   it('is a truncated checkpoint', async () => {
     const folder = await temporaryFolder();
     const run = await makeTinyRun(join(folder, 'run'));

@@ -4,7 +4,7 @@ import { ConfigurationError, MODALITIES } from '@drf/tensor';
 import { buildModel, type BatchSize } from './build-model.js';
 import { createCard, type BuiltModel, type Card } from './card.js';
 import { readPackageLicense, readVocabulary, type PackageLicense } from './embedded-packages.js';
-import { headFunction } from './head.js';
+import { assertPooled, headFunction } from './head.js';
 import { headInputs, modelInputs, type InputSpecification } from './inputs.js';
 import { encodeModel } from './onnx/model.js';
 import { headOf, openRun, type OpenedRun } from '@drf/experiment';
@@ -92,10 +92,12 @@ function licenseText(licenses: readonly PackageLicense[]): string {
  * Writes a trained run as standard ONNX: `head.onnx` (features to everything that the head says), `model.onnx` (the same
  * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains them.
  * @throws DataError when there is no such run or the folder cannot be written; CheckpointError when the checkpoint is
- *   truncated, damaged or of another model; ConfigurationError when the folder is occupied
+ *   truncated, damaged or of another model; ConfigurationError when the folder is occupied, or for a method that reads
+ *   tokens
  */
 export async function exportRun(path: string, options: ExportOptions): Promise<ExportResult> {
   const run = headOf(await openRun(path, options.checkpoint));
+  assertPooled(run);
   await prepareOutput(options.out, options.overwrite ?? false);
   const { encoders, notes } = await chooseEncoders(run, options.headOnly ?? false);
   assertTokens(options, encoders);

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { distributionStatistics, logPeakFactor, type DistributionStatistics } from '@drf/distribution';
 import type { PostFeatures } from '@drf/fusion';
 import type { BatchInputs, DrfMemoryInputs, Prediction } from '@drf/model';
-import { mapTree, toTensor, type TensorTree } from '@drf/tensor';
+import { ConfigurationError, mapTree, toTensor, type TensorTree } from '@drf/tensor';
 import type { OpenedRun } from '@drf/experiment';
 
 /** A head's outputs by the names that they have in the file: identifiers in every language. */
@@ -45,6 +45,17 @@ function drfOutputs(details: TensorTree, memory: TensorTree): HeadOutputs {
     recoveredText: features.recoveredText,
     recoveredImage: features.recoveredImage,
   };
+}
+
+/** @throws ConfigurationError for a method that reads tokens: no file here would say how to make them */
+export function assertPooled({ method, folder }: OpenedRun): void {
+  if (method.needs?.tokens !== true) return;
+  throw new ConfigurationError({
+    subject: `Export of run ${folder.path}`,
+    expected: 'a method that reads one feature an image and a text',
+    received: `${method.id}, which reads tokens`,
+    remedy: 'export a run of drf or concatenation',
+  });
 }
 
 /**

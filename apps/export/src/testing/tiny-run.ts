@@ -1,12 +1,12 @@
 import { createMethod, parseExperiment, RunFolder, type ExperimentInput } from '@drf/experiment';
-import { initialTrainingState, saveCheckpoint } from '@drf/model';
+import { initialTrainingState, saveCheckpoint, type MethodShapes } from '@drf/model';
 import { createRandom, hostScalar, hostTensor, type Host, type HostTensor, type HostTree } from '@drf/tensor';
 
 export interface TinyRunOptions {
-  readonly method?: 'drf' | 'concatenation';
+  readonly method?: ExperimentInput['method'];
   readonly encoders?: { readonly image: string; readonly text: string };
   readonly encoderIds?: { readonly image: string; readonly text: string };
-  readonly shapes?: { readonly imageDim: number; readonly textDim: number };
+  readonly shapes?: Pick<MethodShapes, 'imageDim' | 'textDim' | 'tokens'>;
   readonly model?: ExperimentInput['model'];
   /** Posts that the queues have seen. */
   readonly seen?: number;

@@ -1,0 +1,43 @@
+import { ConfigurationError, createRandom } from '@drf/tensor';
+import { describe, expect, it } from 'vitest';
+import { createMethod, experimentSchema, methodNeeds, parseExperiment, type ExperimentConfig } from './index.js';
+
+const METHODS = experimentSchema.shape.method.unwrap().options;
+const TOKENS = { image: { count: 4, dim: 3 }, text: { count: 5, dim: 2 } };
+const SHAPES = { imageDim: 6, textDim: 5, classes: 3, tokens: TOKENS };
+
+function configOf(method: ExperimentConfig['method'], more: Record<string, unknown> = {}): ExperimentConfig {
+  const model = { dim: 8, queueCapacity: 8, standardize: true };
+  const compared = { transformerWidth: 8, words: 6, objects: 4, scenes: 3 };
+  const base = { name: 'test', dataset: { name: 'embedded' }, method, model, compared };
+  return parseExperiment({ ...base, ...more }, 'a test');
+}
+
+describe('createMethod', () => {
+  it.each(METHODS)('makes %s, which needs what methodNeeds says and has a scaling where it reads tokens', (name) => {
+    const config = configOf(name);
+    const method = createMethod(config, SHAPES);
+    expect(method.id).toBe(name);
+    expect(method.needs ?? {}).toEqual(methodNeeds(config));
+    const names = Object.keys(method.initialParameters(createRandom(1)));
+    expect(names).toContain('imageScaling');
+    expect(names.includes('imageTokenScaling')).toBe(methodNeeds(config).tokens === true);
+  });
+
+  it('refuses heads that do not divide the width, naming the option', () => {
+    const compared = { heads: 3 };
+    for (const name of ['mgnns', 'clmlf'] as const) {
+      expect(() => createMethod(configOf(name, { compared }), SHAPES)).toThrow(ConfigurationError);
+    }
+    expect(() => createMethod(configOf('mgnns', { compared }), SHAPES)).toThrow(
+      'compared.heads expected a divisor of the width, 8, received 3; change one of the two',
+    );
+  });
+
+  it('refuses shapes without tokens for a method that reads them', () => {
+    const { imageDim, textDim, classes } = SHAPES;
+    expect(() =>
+      createMethod(configOf('mvan'), { imageDim, textDim, classes }).initialParameters(createRandom(1)),
+    ).toThrow('A method that reads tokens expected shapes with the layout of tokens, received none');
+  });
+});
