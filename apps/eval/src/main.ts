@@ -1,6 +1,8 @@
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { createDisplay } from './display.js';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
+import { createReportCommand } from './report/report-command.js';
+import { createResultsCommand } from './results/results-command.js';
 import { createGridCommand } from './grid/grid-command.js';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
 import { shownPath } from './run-identity.js';
@@ -52,6 +54,6 @@ function printOutcome({ summary, written, interrupted }: CommandOutcome): void {
   if (others > 0) process.stdout.write(`  and ${others} more beside them (predictions, manifests)\n`);
 }
 
-program.addCommand(createGridCommand());
+program.addCommand(createGridCommand()).addCommand(createReportCommand()).addCommand(createResultsCommand());
 
 await runApp(program);

@@ -61,7 +61,21 @@ export interface PaperSubject {
 export function paperFigures({ config, dataset }: PaperSubject, strategy: Strategy): PaperFigures | null {
   const key = DATASETS[dataset];
   if (key === undefined || config.dataset.name !== dataset || config.training.disruption !== 'none') return null;
-  const cell = cellOf(paperName(config.method), ablationsOf(config), key, strategy);
+  return paperFiguresOf(paperName(config.method), ablationsOf(config), dataset, strategy);
+}
+
+/**
+ * The same by names.
+ * @param method as the paper calls it @param ablations the switched-off parts, in the paper's names
+ */
+export function paperFiguresOf(
+  method: string,
+  ablations: readonly string[],
+  dataset: string,
+  strategy: Strategy,
+): PaperFigures | null {
+  const key = DATASETS[dataset];
+  const cell = key === undefined ? undefined : cellOf(method, ablations, key, strategy);
   return cell === undefined ? null : { accuracy: cell.acc / 100, weightedF1: cell.f1 / 100 };
 }
 

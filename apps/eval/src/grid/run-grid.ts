@@ -3,6 +3,7 @@ import { readVersions } from '@drf/experiment';
 import { DataError } from '@drf/tensor';
 import { lock } from '../store/database.js';
 import type { StoredUnit } from '../store/rows.js';
+import { STORE_NAME } from '../store/read.js';
 import { StoreWriter } from '../store/write.js';
 import { codeVersion } from './code-version.js';
 import { workOff, type Failure } from './crew.js';
@@ -12,9 +13,6 @@ import { planGrid, type PlannedTraining, type PlanOptions } from './plan.js';
 import { availableResources, BYTES_A_WORKER, workersThatFit } from './resources.js';
 import { featureTasks, remainingTasks, stepsOf } from './tasks.js';
 import { TaskFailure, WorkerProcess } from './worker-process.js';
-
-/** The store's name in a grid's folder. */
-export const STORE_NAME = 'results.sqlite';
 
 export interface GridOptions extends PlanOptions {
   /** Folder of the grid: the store, and a run for each training. */

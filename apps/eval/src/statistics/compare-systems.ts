@@ -1,0 +1,150 @@
+import { holmAdjusted, mcnemarExact, pairedDifference, pairedSeedBootstrap, type Interval } from '@drf/metrics';
+import { createRandom } from '@drf/tensor';
+import type { ResultStore, StoredCell } from '../store/read.js';
+
+/** What stands in a row of a table: a method, whole or less a part. */
+export interface System {
+  readonly method: string;
+  readonly without: string | null;
+}
+
+/** Cells of one experiment and split, which may be compared. */
+export interface Study {
+  readonly experiment: string;
+  readonly dataset: string;
+  readonly split: string;
+  readonly cells: readonly StoredCell[];
+}
+
+/** Level at which a corrected p-value counts. */
+export const LEVEL = 0.05;
+
+export interface SystemComparison {
+  readonly first: System;
+  readonly second: System;
+  readonly cell: string;
+  readonly trainedOn: string;
+  readonly seeds: number;
+  /** Accuracy of the first less that of the second. */
+  readonly difference: number;
+  /** Student's t over seeds; null for a single seed. */
+  readonly seedInterval: Interval | null;
+  /** Bootstrap over seeds and posts. */
+  readonly interval: Interval;
+  readonly pValue: number;
+  /** Holm's, over all comparisons of the table. */
+  readonly adjusted: number;
+  /** Seeds of which McNemar's exact test, corrected over the seeds, finds a difference. */
+  readonly mcnemar: number;
+  /** Claimed only where the interval leaves out 0 and the corrected p-value lies below {@link LEVEL}, of two seeds at least. */
+  readonly verdict: 'better' | 'worse' | null;
+}
+
+export function studiesOf({ cells }: ResultStore): Study[] {
+  const studies = new Map<string, StoredCell[]>();
+  for (const cell of cells) {
+    const key = JSON.stringify([cell.experiment, cell.split]);
+    studies.set(key, [...(studies.get(key) ?? []), cell]);
+  }
+  return [...studies.values()].map((own) => {
+    const [{ experiment, dataset, split }] = own as [StoredCell];
+    return { experiment, dataset, split, cells: own };
+  });
+}
+
+export function systemName({ method, without }: System): string {
+  return without === null ? method : `${method}, ${without}`;
+}
+
+/** Cells of a system under one training disruption and test cell, a seed each. */
+export function cellsOf(study: Study, system: System, trainedOn: string, name: string): StoredCell[] {
+  return study.cells
+    .filter(
+      (cell) =>
+        cell.method === system.method &&
+        cell.without === system.without &&
+        cell.trainedOn === trainedOn &&
+        cell.name === name,
+    )
+    .sort((first, second) => first.seed - second.seed);
+}
+
+/** One question: are two systems equally good in a cell? */
+export interface Question {
+  readonly first: System;
+  readonly second: System;
+  readonly trainedOn: string;
+  readonly cell: string;
+}
+
+const RESAMPLES = 10_000;
+
+/**
+ * Answers the questions of one table: paired seed by seed and post by post, on equal posts under equal disruptions (the
+ * seed of a training decides those of its tests, too, so equal seeds meet equal manifests), corrected together.
+ */
+export function compareSystems(store: ResultStore, study: Study, questions: readonly Question[]): SystemComparison[] {
+  const answered = questions.flatMap((question) => {
+    const pairs = pairsOf(study, question);
+    return pairs.length === 0 ? [] : [answer(store, question, pairs)];
+  });
+  const adjusted = holmAdjusted(answered.map(({ pValue }) => pValue));
+  return answered.map((comparison, i) => {
+    const corrected = adjusted[i] as number;
+    return { ...comparison, adjusted: corrected, verdict: verdict(comparison, corrected) };
+  });
+}
+
+type Pair = readonly [StoredCell, StoredCell];
+
+function pairsOf(study: Study, { first, second, trainedOn, cell }: Question): Pair[] {
+  const others = cellsOf(study, second, trainedOn, cell);
+  return cellsOf(study, first, trainedOn, cell).flatMap((one): Pair[] => {
+    const other = others.find(({ seed }) => seed === one.seed);
+    const isComparable = other?.postListId === one.postListId && other.manifestId === one.manifestId;
+    return other !== undefined && isComparable ? [[one, other]] : [];
+  });
+}
+
+function answer(
+  store: ResultStore,
+  { first, second, trainedOn, cell }: Question,
+  pairs: readonly Pair[],
+): Omit<SystemComparison, 'adjusted' | 'verdict'> {
+  const lists = new Set(pairs.map(([one]) => one.postListId));
+  const posts = store.posts(pairs[0]?.[0].postListId as number);
+  const usable = lists.size === 1 ? pairs : pairs.slice(0, 1); // posts of several lists do not pair
+  const ours = usable.map(([one]) => store.predicted(one));
+  const theirs = usable.map(([, other]) => store.predicted(other));
+  const random = createRandom(0).fork(`${systemName(first)} ${systemName(second)} ${trainedOn} ${cell}`);
+  const { difference, interval, pValue } = pairedSeedBootstrap(posts.labels, ours, theirs, {
+    random,
+    resamples: RESAMPLES,
+  });
+  const tests = holmAdjusted(
+    ours.map((own, seed) => mcnemarExact(posts.labels, own, theirs[seed] as Int32Array).pValue),
+  );
+  return {
+    first,
+    second,
+    cell,
+    trainedOn,
+    seeds: usable.length,
+    difference,
+    seedInterval: pairedDifference(
+      usable.map(([one]) => one.accuracy),
+      usable.map(([, other]) => other.accuracy),
+    ).interval,
+    interval,
+    pValue,
+    mcnemar: tests.filter((value) => value < LEVEL).length,
+  };
+}
+
+function verdict(
+  { interval, seeds }: Pick<SystemComparison, 'interval' | 'seeds'>,
+  adjusted: number,
+): SystemComparison['verdict'] {
+  if (seeds < 2 || adjusted >= LEVEL) return null;
+  return interval.low > 0 ? 'better' : interval.high < 0 ? 'worse' : null;
+}

@@ -1,0 +1,258 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ClassificationReport } from '@drf/metrics';
+import type { Modality } from '@drf/tensor';
+import type { ExperimentConfig } from '@drf/experiment';
+import { openForReading, type Connection, type Row } from './database.js';
+
+/** The store's name in a grid's folder. */
+export const STORE_NAME = 'results.sqlite';
+
+/** A cell with the training behind it. */
+export interface StoredCell {
+  readonly id: number;
+  readonly trainingId: number;
+  readonly experiment: string;
+  readonly dataset: string;
+  readonly split: string;
+  readonly method: string;
+  readonly without: string | null;
+  readonly trainedOn: string;
+  readonly seed: number;
+  readonly name: string;
+  readonly kind: string;
+  readonly modality: Modality | null;
+  readonly setting: string | null;
+  readonly ratio: number | null;
+  readonly postListId: number;
+  readonly manifestId: number | null;
+  readonly posts: number;
+  readonly accuracy: number;
+  readonly weightedF1: number;
+  readonly imageAuroc: number | null;
+  readonly textAuroc: number | null;
+}
+
+/** Answers of a cell, post by post. */
+export interface StoredPredictions {
+  readonly predicted: Int32Array;
+  readonly rows: readonly StoredPrediction[];
+}
+
+export interface StoredPrediction {
+  readonly position: number;
+  readonly predicted: number;
+  readonly probabilities: readonly number[];
+  readonly available: Readonly<Record<Modality, boolean>>;
+  readonly densities: Readonly<Record<'image' | 'text' | 'recoveredText' | 'recoveredImage', number | null>>;
+  readonly weights: Readonly<Record<'both' | 'image' | 'text', number | null>>;
+}
+
+export interface StoredPosts {
+  readonly classes: readonly string[];
+  readonly ids: readonly string[];
+  readonly labels: Int32Array;
+}
+
+export interface StoredDisruption {
+  readonly position: number;
+  readonly modality: Modality;
+  readonly operation: 'corrupt' | 'discard';
+  readonly fraction: number | null;
+  readonly seed: string | null;
+}
+
+export interface StoredEpoch {
+  readonly epoch: number;
+  readonly trainLoss: number;
+  readonly valAccuracy: number | null;
+  readonly valLoss: number | null;
+}
+
+export interface StoredFeatures {
+  readonly modality: Modality;
+  readonly width: number;
+  readonly count: number;
+  readonly recovered: Float32Array;
+  readonly original: Float32Array;
+}
+
+/** A grid's folder or its file. */
+export function storeFile(path: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? join(path, STORE_NAME) : path;
+}
+
+const text = (value: Row[string]): string => String(value);
+const textOrNull = (value: Row[string]): string | null =>
+  value === null || value === undefined ? null : String(value);
+const numberOrNull = (value: Row[string]): number | null =>
+  value === null || value === undefined ? null : Number(value);
+const floats = (value: Row[string]): Float32Array => new Float32Array(value as ArrayBuffer);
+
+/** What a store says. Where several versions of the code computed the same cell, the newest counts. */
+export class ResultStore {
+  private readonly connection: Connection;
+  private readonly postLists = new Map<number, StoredPosts>();
+  private readonly answers = new Map<number, Int32Array>();
+  readonly cells: readonly StoredCell[];
+
+  /** @throws DataError when there is no store; ConfigurationError when it is of another version */
+  constructor(path: string) {
+    this.connection = openForReading(storeFile(path));
+    this.cells = this.readCells();
+  }
+
+  posts(id: number): StoredPosts {
+    const known = this.postLists.get(id);
+    if (known !== undefined) return known;
+    const rows = this.all('SELECT post, truth FROM post WHERE post_list_id = ? ORDER BY position', id);
+    const [list] = this.all('SELECT classes FROM post_list WHERE id = ?', id);
+    const posts = {
+      classes: JSON.parse(text(list?.classes ?? '[]')) as string[],
+      ids: rows.map(({ post }) => text(post as string)),
+      labels: Int32Array.from(rows, ({ truth }) => Number(truth)),
+    };
+    this.postLists.set(id, posts);
+    return posts;
+  }
+
+  /** One class index a post. */
+  predicted({ id }: StoredCell): Int32Array {
+    const known = this.answers.get(id);
+    if (known !== undefined) return known;
+    const rows = this.all('SELECT predicted FROM prediction WHERE cell_id = ? ORDER BY position', id);
+    const answers = Int32Array.from(rows, ({ predicted }) => Number(predicted));
+    this.answers.set(id, answers);
+    return answers;
+  }
+
+  predictions({ id }: StoredCell): StoredPrediction[] {
+    return this.all('SELECT * FROM prediction WHERE cell_id = ? ORDER BY position', id).map((row) => ({
+      position: Number(row.position),
+      predicted: Number(row.predicted),
+      probabilities: JSON.parse(text(row.probabilities as string)) as number[],
+      available: { image: row.image_available === 1, text: row.text_available === 1 },
+      densities: {
+        image: numberOrNull(row.image_density as number),
+        text: numberOrNull(row.text_density as number),
+        recoveredText: numberOrNull(row.recovered_text_density as number),
+        recoveredImage: numberOrNull(row.recovered_image_density as number),
+      },
+      weights: {
+        both: numberOrNull(row.both_weight as number),
+        image: numberOrNull(row.image_weight as number),
+        text: numberOrNull(row.text_weight as number),
+      },
+    }));
+  }
+
+  report({ id }: StoredCell): ClassificationReport {
+    const [row] = this.all('SELECT report FROM cell WHERE id = ?', id);
+    return JSON.parse(text(row?.report as string)) as ClassificationReport;
+  }
+
+  config(trainingId: number): ExperimentConfig {
+    const [row] = this.all('SELECT config FROM training WHERE id = ?', trainingId);
+    return JSON.parse(text(row?.config as string)) as ExperimentConfig;
+  }
+
+  /** The disruptions of a cell's posts; none of intact ones. */
+  disruptions({ manifestId }: StoredCell): StoredDisruption[] {
+    if (manifestId === null) return [];
+    return this.all('SELECT * FROM disruption WHERE manifest_id = ? ORDER BY position', manifestId).map((row) => ({
+      position: Number(row.position),
+      modality: row.modality as Modality,
+      operation: row.operation as StoredDisruption['operation'],
+      fraction: numberOrNull(row.fraction as number),
+      seed: textOrNull(row.random_seed as string),
+    }));
+  }
+
+  /** What stood for masked words in a cell. */
+  mask({ manifestId }: StoredCell): string {
+    const [row] = manifestId === null ? [] : this.all('SELECT mask FROM manifest WHERE id = ?', manifestId);
+    return row === undefined ? '' : text(row.mask as string);
+  }
+
+  epochs(trainingId: number): StoredEpoch[] {
+    return this.all('SELECT * FROM epoch WHERE training_id = ? ORDER BY epoch', trainingId).map((row) => ({
+      epoch: Number(row.epoch),
+      trainLoss: Number(row.train_loss),
+      valAccuracy: numberOrNull(row.val_accuracy as number),
+      valLoss: numberOrNull(row.val_loss as number),
+    }));
+  }
+
+  features({ id }: StoredCell): StoredFeatures[] {
+    return this.all('SELECT * FROM feature WHERE cell_id = ?', id).map((row) => {
+      const [width, recovered] = [Number(row.width), floats(row.recovered as ArrayBuffer)];
+      const count = recovered.length / width;
+      return {
+        modality: row.modality as Modality,
+        width,
+        count,
+        recovered,
+        original: floats(row.original as ArrayBuffer),
+      };
+    });
+  }
+
+  /** Trainings, their processor-independent wall time, and the versions that made them. */
+  summary(): { readonly trainings: number; readonly hours: number; readonly versions: readonly string[] } {
+    const [row] = this.all('SELECT count(*) AS n, sum(seconds) AS seconds FROM training');
+    const versions = this.all("SELECT DISTINCT json_extract(versions, '$.git') AS git FROM training");
+    return {
+      trainings: Number(row?.n),
+      hours: Number(row?.seconds ?? 0) / 3600,
+      versions: versions.map(({ git }) => textOrNull(git as string) ?? 'unknown'),
+    };
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+
+  private all(sql: string, ...values: readonly number[]): Row[] {
+    return this.connection.prepare(sql).all(...values);
+  }
+
+  private readCells(): StoredCell[] {
+    const rows = this.all(`
+      SELECT c.*, t.experiment, t.dataset, t.method, t.without, t.disruption AS trained_on, t.seed, l.split
+      FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id
+      ORDER BY t.id, c.id`);
+    const newest = new Map<string, StoredCell>();
+    for (const row of rows) {
+      const cell = cellOf(row);
+      const { experiment, split, method, without, trainedOn, seed, name } = cell;
+      newest.set(JSON.stringify([experiment, split, method, without, trainedOn, seed, name]), cell);
+    }
+    return [...newest.values()];
+  }
+}
+
+function cellOf(row: Row): StoredCell {
+  return {
+    id: Number(row.id),
+    trainingId: Number(row.training_id),
+    experiment: text(row.experiment as string),
+    dataset: text(row.dataset as string),
+    split: text(row.split as string),
+    method: text(row.method as string),
+    without: textOrNull(row.without as string),
+    trainedOn: text(row.trained_on as string),
+    seed: Number(row.seed),
+    name: text(row.name as string),
+    kind: text(row.kind as string),
+    modality: row.modality as Modality | null,
+    setting: textOrNull(row.setting as string),
+    ratio: numberOrNull(row.ratio as number),
+    postListId: Number(row.post_list_id),
+    manifestId: numberOrNull(row.manifest_id as number),
+    posts: Number(row.posts),
+    accuracy: Number(row.accuracy),
+    weightedF1: Number(row.weighted_f1),
+    imageAuroc: numberOrNull(row.image_auroc as number),
+    textAuroc: numberOrNull(row.text_auroc as number),
+  };
+}
