@@ -55,7 +55,7 @@ const AXIS = {
 };
 
 function legend(names: readonly string[]): object {
-  return { top: 0, data: [...names], textStyle: { color: INK, fontSize: 12 }, itemWidth: 18, itemGap: 12 };
+  return { top: 0, data: [...names], textStyle: { color: INK, fontSize: 13 }, itemWidth: 18, itemGap: 22 };
 }
 
 function frame(names: number): object {
@@ -110,6 +110,7 @@ export function lineChart(name: string, title: string, series: readonly Series[]
     name: own,
     type: 'line',
     data: points.map(({ x, y }) => [x, y]),
+    symbol: 'circle',
     showSymbol: points.length <= 12,
     symbolSize: 6,
     itemStyle: { color: colorOf(i) },
@@ -173,7 +174,7 @@ export function scatterChart(
   clouds: readonly { readonly name: string; readonly points: readonly (readonly [number, number])[] }[],
   size = { width: 420, height: 340 },
 ): Chart {
-  const bare = { ...AXIS, type: 'value', scale: true, axisLabel: { show: false }, axisTick: { show: false } };
+  const bare = { type: 'value', scale: true, show: false }; // places mean nothing in a projection
   const option = {
     legend: legend(clouds.map(({ name: own }) => own)),
     grid: { left: 18, right: 18, top: 40, bottom: 18 },

@@ -13,7 +13,10 @@ const DR = 'share dr of disrupted posts';
 function bandPoint(x: number, values: readonly number[], scale = 100): Point {
   const { mean, interval } = summarizeSeeds(values);
   const y = scale * mean;
-  return interval === null ? { x, y } : { x, y, low: scale * interval.low, high: scale * interval.high };
+  if (interval === null) return { x, y };
+  // intervals of few seeds leave the range of what they measure; no chart should make room for that
+  const most = scale === 100 ? 100 : Infinity;
+  return { x, y, low: Math.max(0, scale * interval.low), high: Math.min(most, scale * interval.high) };
 }
 
 /** Figure 5: accuracy against dr, a chart a setting, with 95 % intervals over seeds. */

@@ -23,7 +23,7 @@ export function table({ caption, head, rows }: TableData): string {
     return `<td${mark}>${escapeHtml(text)}</td>`;
   };
   return [
-    `<div class="scroll" role="region" tabindex="0" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption>`,
+    `<div class="scroll" role="group" tabindex="0" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption>`,
     `<thead><tr>${head.map((name) => `<th scope="col">${escapeHtml(name)}</th>`).join('')}</tr></thead>`,
     `<tbody>${rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('\n')}</tbody></table></div>`,
   ].join('\n');
@@ -45,13 +45,13 @@ export function confusion(caption: string, classes: readonly string[], counts: r
     const total = row.reduce((sum, count) => sum + count, 0);
     const cells = row.map((count) => {
       const share = total === 0 ? 0 : count / total;
-      const style = `background:color-mix(in srgb, var(--accent) ${Math.round(45 * share)}%, transparent)`;
-      return `<td style="${style}">${count} <span class="quiet">${(100 * share).toFixed(0)} %</span></td>`;
+      const style = `background:color-mix(in srgb, var(--accent) ${Math.round(30 * share)}%, transparent)`;
+      return `<td style="${style}">${count} (${(100 * share).toFixed(0)} %)</td>`;
     });
     return `<tr><th scope="row">${escapeHtml(classes[truth] as string)}</th>${cells.join('')}</tr>`;
   });
   return [
-    `<div class="scroll" role="region" tabindex="0" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption>`,
+    `<div class="scroll" role="group" tabindex="0" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption>`,
     `<thead><tr><th scope="col">truth</th>${classes.map((name) => `<th scope="col">→ ${escapeHtml(name)}</th>`).join('')}</tr></thead>`,
     `<tbody>${rows.join('\n')}</tbody></table></div>`,
   ].join('\n');
@@ -77,15 +77,19 @@ function card(post: GalleryPost): string {
   const isRight = truth === predicted;
   const rows: [string, string][] = [
     ['λ image, text', `${available.image ? 1 : 0}, ${available.text ? 1 : 0}`],
-    ['density image, text', `${number(densities.image)}, ${number(densities.text)}`],
-    ['density recovered image, text', `${number(densities.recoveredImage)}, ${number(densities.recoveredText)}`],
-    ['weight both, image, text', `${number(weights.both)}, ${number(weights.image)}, ${number(weights.text)}`],
-    ['probabilities', post.probabilities.map(([name, value]) => `${name} ${(100 * value).toFixed(0)} %`).join(', ')],
+    ['density, image', number(densities.image)],
+    ['density, text', number(densities.text)],
+    ['density, recovered image', number(densities.recoveredImage)],
+    ['density, recovered text', number(densities.recoveredText)],
+    ['weight, image and text', number(weights.both)],
+    ['weight, image and recovered text', number(weights.image)],
+    ['weight, recovered image and text', number(weights.text)],
+    ...post.probabilities.map(([name, value]): [string, string] => [`p, ${name}`, `${(100 * value).toFixed(0)} %`]),
   ];
   const image =
     post.image === null
       ? '<div class="missing">image missing</div>'
-      : `<img src="${post.image}" alt="Image of post ${escapeHtml(post.id)}, ${escapeHtml(post.disruption)}" loading="lazy">`;
+      : `<img src="${post.image}" alt="Image of post ${escapeHtml(post.id)}, ${escapeHtml(post.disruption)}" width="160" height="144">`;
   return [
     `<article data-cell="${escapeHtml(post.cell)}" data-answer="${isRight ? 'right' : 'wrong'}">`,
     `<h3>${escapeHtml(post.id)} <span class="quiet">${escapeHtml(post.cell)}: ${escapeHtml(post.disruption)}</span></h3>`,
@@ -121,8 +125,8 @@ details { margin: .6rem 0; } summary { cursor: pointer; padding: .3rem 0; color:
 .filters { display: flex; flex-wrap: wrap; gap: .8rem 1.4rem; align-items: center; margin: .8rem 0; } select { font: inherit; padding: .3rem .4rem; color: inherit; background: var(--soft); border: 1px solid var(--muted); border-radius: .3rem; }
 .posts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 1rem; }
 article { background: var(--soft); border-radius: .5rem; padding: .8rem; min-width: 0; overflow-wrap: anywhere; font-size: .92rem; } article[hidden] { display: none; }
-article img { display: block; max-width: 100%; height: 9rem; object-fit: contain; margin: .5rem 0; border-radius: .3rem; } .missing { height: 9rem; margin: .5rem 0; border: 1px dashed var(--muted); border-radius: .3rem; display: grid; place-items: center; color: var(--muted); }
-dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem .7rem; margin: 0; font-size: .85rem; } dt { color: var(--muted); } dd { margin: 0; font-variant-numeric: tabular-nums; text-align: right; }
+article img { display: block; width: auto; max-width: 100%; height: 9rem; object-fit: contain; margin: .5rem 0; border-radius: .3rem; } .missing { height: 9rem; margin: .5rem 0; border: 1px dashed var(--muted); border-radius: .3rem; display: grid; place-items: center; color: var(--muted); }
+dl { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .1rem .7rem; margin: 0; font-size: .85rem; } dt { color: var(--muted); } dd { margin: 0; font-variant-numeric: tabular-nums; text-align: right; }
 @media (max-width: 30rem) { main { padding: .7rem; } th, td { padding: .25rem .45rem; } th[scope=row] { max-width: 8.5rem; white-space: normal; } }
 `;
 

@@ -23,7 +23,7 @@ export function createReportCommand(): Command {
     .argument('<store>', 'folder of a grid, or its store')
     .option('--out <file>', 'the page', 'report.html')
     .option('--reference <method>', 'method that the others are compared with (default: drf)')
-    .option('--posts <count>', 'posts to show of each cell', wholeNumber(0, 200), 12)
+    .option('--posts <count>', 'posts to show of each cell', wholeNumber(0, 200), 8)
     .option('--no-charts', 'no SVG and PNG files of the charts (they go to FILE-charts/)')
     .option('--details', 'print every comparison')
     .option('--quiet', 'print no tables')

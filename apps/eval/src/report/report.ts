@@ -156,7 +156,10 @@ function comparisonSummary(comparisons: readonly SystemComparison[]): string {
   const rows = comparisonRows('Paired comparisons', comparisons);
   return (
     paragraph(verdictLine(comparisons)) +
-    folded(`All ${comparisons.length} comparisons`, paragraph(COMPARISON_LINE) + table(rows))
+    folded(
+      comparisons.length === 1 ? 'The comparison' : `All ${comparisons.length} comparisons`,
+      paragraph(COMPARISON_LINE) + table(rows),
+    )
   );
 }
 
@@ -165,7 +168,7 @@ export function verdictLine(comparisons: readonly SystemComparison[]): string {
   const count = (verdict: SystemComparison['verdict']): number =>
     comparisons.filter((own) => own.verdict === verdict).length;
   const first = comparisons[0]?.first as System;
-  return `${systemName(first)} against the others, ${comparisons.length} comparisons: better in ${count('better')}, worse in ${count('worse')}, undecided in ${count(null)}.`;
+  return `${systemName(first)} against the others, ${comparisons.length} ${comparisons.length === 1 ? 'comparison' : 'comparisons'}: better in ${count('better')}, worse in ${count('worse')}, undecided in ${count(null)}.`;
 }
 
 function folded(summary: string, body: string): string {

@@ -36,7 +36,7 @@ export interface SystemComparison {
   readonly adjusted: number;
   /** Seeds of which McNemar's exact test, corrected over the seeds, finds a difference. */
   readonly mcnemar: number;
-  /** Claimed only where the interval leaves out 0 and the corrected p-value lies below {@link LEVEL}, of two seeds at least. */
+  /** Claimed only where both intervals leave out 0 and the corrected p-value lies below {@link LEVEL}. */
   readonly verdict: 'better' | 'worse' | null;
 }
 
@@ -141,10 +141,12 @@ function answer(
   };
 }
 
+/** Both intervals must agree: the bootstrap draws too little variety from few seeds, Student's t knows nothing of posts. */
 function verdict(
-  { interval, seeds }: Pick<SystemComparison, 'interval' | 'seeds'>,
+  { interval, seedInterval }: Pick<SystemComparison, 'interval' | 'seedInterval'>,
   adjusted: number,
 ): SystemComparison['verdict'] {
-  if (seeds < 2 || adjusted >= LEVEL) return null;
-  return interval.low > 0 ? 'better' : interval.high < 0 ? 'worse' : null;
+  if (seedInterval === null || adjusted >= LEVEL) return null;
+  if (interval.low > 0 && seedInterval.low > 0) return 'better';
+  return interval.high < 0 && seedInterval.high < 0 ? 'worse' : null;
 }

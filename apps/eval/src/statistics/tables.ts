@@ -150,7 +150,8 @@ function cleanTable(study: Study, methods: readonly System[]): TableData[] {
     if (accuracy === null || weightedF1 === null) return [];
     const paper = paperOf(study, system, 'clean');
     const { interval } = accuracy;
-    const shown = interval === null ? NOTHING : `${percent(interval.low)} to ${percent(interval.high)}`;
+    const shown =
+      interval === null ? NOTHING : `${percent(Math.max(0, interval.low))} to ${percent(Math.min(1, interval.high))}`;
     const figures = [
       withPaper(spread(accuracy), paper?.accuracy),
       shown,
@@ -224,6 +225,7 @@ export function comparisonRows(caption: string, comparisons: readonly SystemComp
       String(own.seeds),
       signed(own.difference),
       `${signed(own.interval.low)} to ${signed(own.interval.high)}`,
+      own.seedInterval === null ? NOTHING : `${signed(own.seedInterval.low)} to ${signed(own.seedInterval.high)}`,
       own.pValue.toPrecision(2),
       own.adjusted.toPrecision(2),
       `${own.mcnemar} of ${own.seeds}`,
@@ -239,7 +241,7 @@ export function signed(share: number): string {
 }
 
 export const COMPARISON_LINE =
-  'Accuracy of the first less that of the second, in points, paired by seed and post on equal disruptions. Interval and p: bootstrap over seeds and posts. Corrected: Holm, over the table. McNemar: seeds whose exact test finds a difference. A verdict on the first stands only where the interval leaves out 0 and the corrected p lies below 0.05, of two seeds at least.';
+  'Accuracy of the first less that of the second, in points, paired by seed and post on equal disruptions. Interval and p: bootstrap over seeds and posts. Corrected: Holm, over the table. McNemar: seeds whose exact test finds a difference. A verdict on the first stands only where this interval and that over seeds alone (Student’s t) leave out 0 and the corrected p lies below 0.05.';
 
 /** AUROC of low quality at finding the corrupted modality, by training and cell. */
 export function aurocTable(study: Study): TableData[] {
