@@ -2,6 +2,7 @@ import { ENGINE_NAMES } from '@drf/engine';
 import { createProgram, EXIT, ExitRequest, formatTable, oneOf, runApp, wholeNumber, type Command } from '@drf/terminal';
 import { compareWithPeer } from './bench-compare.js';
 import { measureDisruption } from './bench-disruption.js';
+import { BASE_MODELS, measureEncoderEquality, type BaseModel, type EncoderEquality } from './bench-encoder-equality.js';
 import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
 import { measureMethods } from './bench-methods.js';
@@ -17,6 +18,10 @@ interface CommonOptions extends WorkloadSizes {
 /** Memory may grow by so much between the early and the late step. */
 const LARGEST_GROWTH = 0.05;
 
+/** Tolerances of encoder-equality: absolute for states, relative for gradients. */
+const LARGEST_STATE_ERROR = 1e-4;
+const LARGEST_GRADIENT_ERROR = 1e-3;
+
 const program = createProgram('bench', 'Measures the training step of the DRF head.', [
   ['pnpm --silent bench step --json', 'one step on the workload of the PyTorch script'],
   ['pnpm bench compare --peer ../shared/peer/drf_step_torch.py', 'ours and PyTorch in turns'],
@@ -24,6 +29,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench kernels', 'where the time goes'],
   ['pnpm bench encoders --only "vit step"', 'fine-tuning ViT-B/16, beside PyTorch'],
   ['pnpm bench encoders-memory --lengths 32,64,96,128', 'memory of 50 fine-tuning steps'],
+  ['pnpm bench encoder-equality --python python3', 'full-size encoders against transformers'],
   ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
   ['pnpm bench methods', 'a training step of every method'],
@@ -142,6 +148,44 @@ program
       ),
     );
   });
+
+program
+  .command('encoder-equality')
+  .description('ViT-B/16 and BERT-base against transformers: states and gradients; exit code 1 beyond the tolerances')
+  .option('--python <command>', 'a Python that has torch and transformers', 'python3')
+  .option('--only <model>', Object.keys(BASE_MODELS).join(', '), oneOf(Object.keys(BASE_MODELS)))
+  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+  .option('--json', 'print JSON')
+  .action(
+    async (options: {
+      readonly python: string;
+      readonly only?: string;
+      readonly engine: string;
+      readonly json?: boolean;
+    }) => {
+      const reports: EncoderEquality[] = [];
+      const kinds = options.only === undefined ? Object.keys(BASE_MODELS) : [options.only];
+      for (const kind of kinds as BaseModel[]) {
+        reports.push(await measureEncoderEquality(options.python, options.engine, kind));
+      }
+      print(reports, options.json, () =>
+        formatTable(
+          ['model', 'parameters', 'states, largest error', 'gradients, relative error', 'the worst gradient'],
+          reports.map(({ model, parameters, forward, gradient, worstGradient }) => [
+            model,
+            parameters.toLocaleString('en'),
+            forward.toExponential(1),
+            gradient.toExponential(1),
+            worstGradient,
+          ]),
+        ),
+      );
+      const fits = reports.every(
+        ({ forward, gradient }) => forward <= LARGEST_STATE_ERROR && gradient <= LARGEST_GRADIENT_ERROR,
+      );
+      if (!fits) throw new ExitRequest(EXIT.failed);
+    },
+  );
 
 program
   .command('disruption')

@@ -71,9 +71,11 @@ export class ConfigReader {
   only(key: string, ...supported: readonly unknown[]): void {
     const value = this.value(key);
     if (value === undefined || supported.includes(value)) return;
-    throw this.wrong(
-      key,
-      `${supported.map((each) => JSON.stringify(each)).join(' or ')}, what else there is not being supported`,
+    const expected = supported.map((each) => JSON.stringify(each)).join(' or ');
+    throw this.error(
+      `"${key}" to be ${expected}`,
+      JSON.stringify(value),
+      'choose another model; this is not supported',
     );
   }
 

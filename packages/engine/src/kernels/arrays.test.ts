@@ -97,6 +97,12 @@ const gathering: KernelCase[] = [
     ...many,
   },
   {
+    name: 'scatterND over two axes, a place twice',
+    run: (x: tf.Tensor, i: tf.Tensor) => tf.scatterND(tf.reshape(i, [3, 2]), x, [2, 3, 2]),
+    inputs: [[3, 2], { shape: [6], values: [0, 2, 1, 1, 0, 2], int32: true }],
+    ...many,
+  },
+  {
     name: 'scatterND',
     run: (x: tf.Tensor, i: tf.Tensor) => tf.scatterND(tf.reshape(i, [4, 1]), x, [3, 2]),
     inputs: [[4, 2], indices],

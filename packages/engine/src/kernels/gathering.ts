@@ -1,7 +1,9 @@
+import { sizeOf } from '@drf/tensor';
 import type { Graph } from '../graph/graph.js';
+import { reduce } from '../graph/reduce.js';
 import { normalizeAxes } from '../graph/shapes.js';
 import type { Value } from '../graph/value.js';
-import { cast } from './build.js';
+import { apply, cast } from './build.js';
 import { defineKernel, input, type Kernel } from './kernel.js';
 
 interface GatherAttributes {
@@ -32,11 +34,30 @@ function orderAfterGather(axis: number, batchDims: number, indexRank: number, ra
   return [...all.slice(0, batchDims), ...between, ...gathered, ...all.slice(indexRank + between.length)];
 }
 
-/** Adds updates at places of a tensor of zeros; `places` has shape [..., depth] and indexes the first `depth` axes. */
+/** Places [..., depth] in the first axes of a shape as places in those axes laid end to end: int64 [rows, 1]. */
+function flatPlaces(graph: Graph, shape: readonly number[], places: Value): Value {
+  const depth = places.shape.at(-1) as number;
+  const wide = cast(graph, places, 'int64');
+  if (depth === 1) return graph.reshape(wide, [sizeOf(places.shape), 1]);
+  const strides = graph.integers(Array.from({ length: depth }, (_, axis) => sizeOf(shape.slice(axis + 1, depth))));
+  const sums = reduce(graph, 'ReduceSum', apply(graph, 'Mul', [wide, strides]), [places.shape.length - 1], false);
+  return graph.reshape(sums, [sizeOf(sums.shape), 1]);
+}
+
+/**
+ * Adds updates at places of a tensor of zeros; `places` has shape [..., depth] and indexes the first `depth` axes. Not
+ * by ONNX's ScatterND: ONNX Runtime's adds from several threads at once, so that of two updates of one place one may be
+ * lost. Its ScatterElements goes through the updates one after the other.
+ */
 function scatterAdd(graph: Graph, shape: readonly number[], places: Value, updates: Value): Value {
-  const zeros = graph.broadcast(graph.scalar(0, updates.type), shape);
-  const inputs = [zeros, cast(graph, places, 'int64'), updates];
-  return graph.operation('ScatterND', inputs, shape, updates.type, { reduction: 'add' });
+  const depth = places.shape.at(-1) as number;
+  const [rows, width] = [sizeOf(shape.slice(0, depth)), sizeOf(shape.slice(depth))];
+  const count = sizeOf(places.shape.slice(0, -1));
+  const zeros = graph.broadcast(graph.scalar(0, updates.type), [rows, width]);
+  const indices = graph.broadcast(flatPlaces(graph, shape, places), [count, width]);
+  const inputs = [zeros, indices, graph.reshape(updates, [count, width])];
+  const sums = graph.operation('ScatterElements', inputs, [rows, width], updates.type, { axis: 0, reduction: 'add' });
+  return graph.reshape(sums, shape);
 }
 
 const gatherNd = defineKernel('GatherNd', (graph, inputs) => {
