@@ -129,7 +129,7 @@ export function qualityCharts(store: ResultStore, study: Study, reference: strin
       const scores = [...corrupted.map(({ value }) => value), ...intact].map((value) => -value);
       const area = auroc(scores, [...corrupted.map(() => true), ...intact.map(() => false)]);
       const all = [...intact, ...corrupted.map(({ value }) => value)].sort((a, b) => a - b);
-      const range = [quantileOf(all, 0.005), quantileOf(all, 0.995)] as const;
+      const range = [Math.floor(quantileOf(all, 0.005)), Math.ceil(quantileOf(all, 0.995))] as const;
       const levels = LEVELS.flatMap(([from, to]): Series[] => {
         const own = corrupted.filter(({ fraction }) => fraction !== null && fraction >= from && fraction < to);
         return own.length < 5
@@ -195,10 +195,10 @@ export function reliabilityChart(store: ResultStore, study: Study, reference: st
     const points = (bins[0] ?? []).flatMap((_, i): Point[] => {
       const own = bins.flatMap((all) => all[i] ?? []).filter(({ count }) => count > 0);
       const count = own.reduce((sum, bin) => sum + bin.count, 0);
-      if (count < 5) return [];
+      if (count < 10) return [];
       const mean = (figure: 'confidence' | 'accuracy'): number =>
         own.reduce((sum, bin) => sum + bin.count * (bin[figure] ?? 0), 0) / count;
-      return [{ x: 100 * mean('confidence'), y: 100 * mean('accuracy') }];
+      return [{ x: Math.round(100 * mean('confidence')), y: 100 * mean('accuracy') }];
     });
     return points.length < 2 ? [] : [{ name: systemName(system), points }];
   });

@@ -118,7 +118,7 @@ th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align:
 th[scope=row], thead th:first-child { text-align: left; font-weight: 500; position: sticky; left: 0; background: var(--paper); }
 thead th { background: var(--soft); } thead th:first-child { background: var(--soft); }
 .better { color: var(--good); font-weight: 600; } .worse { color: var(--bad); font-weight: 600; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
 figure { margin: 0; background: var(--soft); border-radius: .5rem; padding: .6rem; min-width: 0; } figure svg { display: block; width: 100%; height: auto; min-width: 24rem; }
 figcaption { font-size: .9rem; color: var(--muted); padding-top: .3rem; }
 details { margin: .6rem 0; } summary { cursor: pointer; padding: .3rem 0; color: var(--link); }
