@@ -56,7 +56,7 @@ describe.skipIf(executablePath === undefined)(`onnxruntime-web in Chromium${reas
     return page.evaluate<OnnxOutputs>(`window.runModel(${JSON.stringify(path)}, ${JSON.stringify(plain)})`);
   }
 
-  it.each(['drf', 'concatenation'] as const)('gives what onnxruntime-node gives: %s', async (method) => {
+  it.each(['drf', 'drf-paper', 'concatenation'] as const)('gives what onnxruntime-node gives: %s', async (method) => {
     const run = await makeTinyRun(join(folder, `${method}-run`), { method });
     await exportRun(run.path, { out: join(folder, method) });
     for (const count of [1, 4, 7]) {

@@ -49,7 +49,7 @@ function rowsInUse(weights: HostTensor): number {
 }
 
 function describeQueues({ method, memory, description }: OpenedRun) {
-  if (method.id !== 'drf') return null;
+  if (method.id !== 'drf' && method.id !== 'drf-paper') return null;
   return {
     capacity: description.config.model.queueCapacity,
     imageRows: rowsInUse(memory['imageRowWeights'] as HostTensor),

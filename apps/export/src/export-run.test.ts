@@ -43,6 +43,8 @@ describe('head.onnx', () => {
     ['equal weights', { model: { ablations: { gaussianProbability: false } } }],
     ['one filled pair a post', { model: { ablations: { pairExpansion: false } } }],
     ['queues that were filled more than once', { seen: 20 }],
+    ['the gate, before its Gaussians are fitted', { method: 'drf' }],
+    ['the gate, after that', { method: 'drf', seen: 20 }],
     ['a width that no encoder has', { model: { dim: 5 } }],
     ['widths that equal a batch size at which it is traced', { model: { dim: 11, fusionHidden: 13 } }],
   ])('says what the predictor says with %s', async (_, options) => {
@@ -111,7 +113,7 @@ describe('card.json', () => {
     expect(read).toMatchObject({
       format: 'drf-onnx-1',
       labels: ['positive', 'neutral', 'negative'],
-      method: 'drf',
+      method: 'drf-paper',
       seed: 3,
       trainingDisruption: 'fixed:image:C',
       run: { id: 'run', name: 'tiny', checkpoint: 'step-3.safetensors', step: 3 },

@@ -37,10 +37,16 @@ function densities(logDensity: DrfDetails['logDensity'], memory: DrfMemoryInputs
   return outputs;
 }
 
-function drfOutputs(details: TensorTree, memory: TensorTree): HeadOutputs {
+/** What the forms of DRF say beside their scores; other methods say nothing. */
+function furtherOutputs(method: string, details: TensorTree, memory: TensorTree): HeadOutputs {
+  if (method !== 'drf' && method !== 'drf-paper') return {};
   const { weights, logDensity, features } = details as DrfDetails;
+  const quality =
+    method === 'drf'
+      ? { logDensityImage: logDensity.image, logDensityText: logDensity.text }
+      : densities(logDensity, memory as DrfMemoryInputs);
   return {
-    ...densities(logDensity, memory as DrfMemoryInputs),
+    ...quality,
     pairWeights: weights,
     recoveredText: features.recoveredText,
     recoveredImage: features.recoveredImage,
@@ -67,6 +73,6 @@ export function headFunction(run: OpenedRun): (batch: BatchInputs) => HeadOutput
     const memory = mapTree(run.memory, toTensor) as TensorTree;
     const parameters = mapTree(run.parameters, toTensor) as TensorTree;
     const { probabilities, logits, details }: Prediction = run.method.predict(parameters, batch, memory);
-    return { probabilities, logits, ...(run.method.id === 'drf' ? drfOutputs(details, memory) : {}) };
+    return { probabilities, logits, ...furtherOutputs(run.method.id, details, memory) };
   };
 }

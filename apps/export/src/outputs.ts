@@ -29,11 +29,16 @@ function densityMeanings(): [string, string][] {
 /** What each output means, by name. */
 function outputMeanings(config: ExperimentConfig): Map<string, string> {
   const pairs = config.model.ablations.pairExpansion ? PAIRS.join(', ') : 'the original pair, filled by recovery';
+  const weighed = config.method === 'drf' ? 'by the gate' : `by "${config.model.weighting}"`;
   return new Map([
     ['probabilities', 'of the labels, in their order; each row sums to 1'],
     ['logits', 'scores of the labels before softmax'],
     ...densityMeanings(),
-    ['pairWeights', `weights of the pairs (${pairs}) by "${config.model.weighting}"; 0 where a pair does not exist`],
+    ...(['Image', 'Text'] as const).map((name): [string, string] => [
+      `logDensity${name}`,
+      `quality, the logarithm of a low-rank Gaussian's density but for a constant: the encoder's output among intact ones`,
+    ]),
+    ['pairWeights', `weights of the pairs (${pairs}) ${weighed}; 0 where a pair does not exist`],
     ['recoveredText', 'the text feature recovered from the image; means nothing without the image'],
     ['recoveredImage', 'the image feature recovered from the text; means nothing without the text'],
   ]);

@@ -5,6 +5,7 @@ import {
   areFeatures,
   assertEncoders,
   createEncodedMethod,
+  encodeCorrupted,
   encodeRecords,
   measureCalibration,
   measureExperimentGraphs,
@@ -17,6 +18,8 @@ import {
   openRun,
   readVersions,
   reopenSplits,
+  Simulation,
+  simulationOptions,
   SPLIT_NAMES,
   startSession,
   trainedEncoders,
@@ -84,6 +87,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   if (resume) assertEncoders(run.path, (await run.readDescription()).encoders, session);
   display.session(session);
   const [trainPosts, valPosts] = await encodeSplits(options, session, data);
+  const simulation = await openSimulation(options, session, data, trainPosts);
   const ledger = data.dataset.ledger.toJSON();
   const { classes } = data.dataset;
 
@@ -108,6 +112,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     engine: session.engine,
     run,
     train: trainPosts.set,
+    simulation,
     val: valPosts.set,
     events: display,
     signal: options.signal,
@@ -217,6 +222,32 @@ async function measure(
   } finally {
     progress?.stop();
   }
+}
+
+/** Corrupted versions of the training posts, where the experiment simulates disruptions. */
+async function openSimulation(
+  { config, cache, display, signal, services = SERVICES }: TrainOptions,
+  session: Session,
+  { dataset }: ExperimentData,
+  { records }: EncodedRecords,
+): Promise<Simulation | undefined> {
+  const options = simulationOptions(config);
+  if (options.share === 0) return undefined;
+  const corrupted = await encodeCorrupted(
+    {
+      dataset,
+      records,
+      session,
+      cache,
+      batchSize: config.encoders.batchSize,
+      job: (label) => display.job(`${label} of split train, corrupted`, 'posts'),
+      onRowError: (message) => display.warn(message),
+      signal,
+    },
+    options.draws,
+    services.encode,
+  );
+  return new Simulation(options, corrupted, config.seed);
 }
 
 async function describeRun(

@@ -165,7 +165,7 @@ describe('Trainer', () => {
 
   it('keeps the current batch out of the statistics that judge it', async () => {
     const order: string[] = [];
-    const options = await tinyOptions(engine, tinyConfig({ epochs: 1 }));
+    const options = await tinyOptions(engine, { ...tinyConfig({ epochs: 1 }), method: 'drf-paper' });
     const createMemory = options.method.createMemory.bind(options.method);
     const method = {
       ...options.method,

@@ -24,8 +24,10 @@ import {
   gatherBatch,
   predictWith,
   type ExperimentConfig,
+  type FeatureSet,
   type PostSet,
   type RunFolder,
+  type Simulation,
   type TrainingProgram,
 } from '@drf/experiment';
 import { createRandom, hostTensor, type Engine, type HostTensor, type HostTree } from '@drf/tensor';
@@ -48,6 +50,8 @@ export interface TrainerOptions {
   readonly engine: Engine;
   readonly run: RunFolder;
   readonly train: PostSet;
+  /** Disrupts training posts, which then are features, on the way. */
+  readonly simulation?: Simulation;
   /** Left out or empty: no validation; the last epoch is the result. */
   readonly val?: PostSet;
   readonly events: TrainerEvents;
@@ -178,17 +182,21 @@ export class Trainer {
     const startedAt = performance.now();
     const { epoch, stepInEpoch } = this.position;
     const batches = epochBatches(train, { seed, epoch, batchSize, groupByLength }).slice(stepInEpoch);
-    for await (const parts of mapAhead(batches, BATCHES_AHEAD, (batch) => this.gather(batch))) {
+    for await (const parts of mapAhead(batches, BATCHES_AHEAD, (batch) => this.gather(batch, epoch))) {
       if (signal?.aborted === true) return false;
       await this.runStep(parts);
     }
     return this.endEpoch((performance.now() - startedAt) / 1000);
   }
 
-  private gather(batch: readonly number[]): Promise<StepBatch[]> {
-    const { config, train } = this.options;
+  private gather(batch: readonly number[], epoch: number): Promise<StepBatch[]> {
+    const { config, train, simulation } = this.options;
     const { batchSize, accumulate } = config.training;
-    return Promise.all(partsOf(batch, batchSize, accumulate).map((part) => gatherBatch(train, part)));
+    return Promise.all(
+      partsOf(batch, batchSize, accumulate).map(
+        (part) => simulation?.gather(train as FeatureSet, part, epoch) ?? gatherBatch(train, part),
+      ),
+    );
   }
 
   private async runStep(parts: readonly StepBatch[]): Promise<void> {

@@ -106,6 +106,8 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
       text: await text.rows(kept),
       imageAvailable: Float32Array.from(kept, (i) => (image.has(i) ? 1 : 0)),
       textAvailable: Float32Array.from(kept, (i) => (text.has(i) ? 1 : 0)),
+      imageIntact: Float32Array.from(kept, (i) => (image.has(i) && !isTouched(planned[i], 'image') ? 1 : 0)),
+      textIntact: Float32Array.from(kept, (i) => (text.has(i) && !isTouched(planned[i], 'text') ? 1 : 0)),
       ...(imageTokens === undefined ? {} : { imageTokens: tokenRows(await imageTokens.rows(kept), layoutOf('image')) }),
       ...(textTokens === undefined ? {} : { textTokens: tokenRows(await textTokens.rows(kept), layoutOf('text')) }),
     },
@@ -289,6 +291,11 @@ async function rowsOf(
     : memoryRows(await gather([...itemsOfPosts.keys()]));
   await cache.close();
   return rows;
+}
+
+/** Whether a disruption corrupts or discards the modality. */
+function isTouched(planned: PlannedRecord | undefined, modality: Modality): boolean {
+  return planned?.entry?.modality === modality;
 }
 
 /** Takes the place of a content's hash where a modality is missing. */

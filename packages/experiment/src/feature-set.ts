@@ -23,6 +23,9 @@ export interface PostSet {
   /** λᵛ and λᵗ, [posts]; rows of missing modalities are zeros. */
   readonly imageAvailable: Float32Array;
   readonly textAvailable: Float32Array;
+  /** Where it is known: 1 for what no disruption touched, else 0. [posts] */
+  readonly imageIntact?: Float32Array;
+  readonly textIntact?: Float32Array;
   /** Token-level outputs, where the method asked for them. */
   readonly imageTokens?: TokenRows;
   readonly textTokens?: TokenRows;
@@ -55,12 +58,19 @@ export async function gatherBatch(set: PostSet, indices: readonly number[]): Pro
     for (const place of unreadable) picked[place] = 0;
     return hostTensor(picked, [indices.length]);
   };
+  const flags = (values: Float32Array): HostTensor =>
+    hostTensor(
+      Float32Array.from(indices, (index) => values[index] as number),
+      [indices.length],
+    );
   return {
     batch: {
       image: image.inputs,
       text: text.inputs,
       imageAvailable: available(set.imageAvailable, image),
       textAvailable: available(set.textAvailable, text),
+      ...(set.imageIntact === undefined ? {} : { imageIntact: flags(set.imageIntact) }),
+      ...(set.textIntact === undefined ? {} : { textIntact: flags(set.textIntact) }),
       ...(set.imageTokens === undefined ? {} : { imageTokens: await set.imageTokens.gather(indices) }),
       ...(set.textTokens === undefined ? {} : { textTokens: await set.textTokens.gather(indices) }),
     } as unknown as Host<EncodedBatchInputs>,
@@ -86,14 +96,17 @@ export function selectPosts<Set extends PostSet>(set: Set, indices: readonly num
           lengths: Int32Array.from(indices, (index) => own.lengths[index] as number),
           gather: (places) => own.gather(inner(places)),
         };
+  const flags = (values: Float32Array): Float32Array => Float32Array.from(indices, (index) => values[index] as number);
   const tokens = (own: TokenRows): TokenRows => ({ ...own, gather: (places) => own.gather(inner(places)) });
   const selected: PostSet = {
     ids: indices.map((index) => set.ids[index] as string),
     labels: Int32Array.from(indices, (index) => set.labels[index] as number),
     image: rows(set.image),
     text: rows(set.text),
-    imageAvailable: Float32Array.from(indices, (index) => set.imageAvailable[index] as number),
-    textAvailable: Float32Array.from(indices, (index) => set.textAvailable[index] as number),
+    imageAvailable: flags(set.imageAvailable),
+    textAvailable: flags(set.textAvailable),
+    ...(set.imageIntact === undefined ? {} : { imageIntact: flags(set.imageIntact) }),
+    ...(set.textIntact === undefined ? {} : { textIntact: flags(set.textIntact) }),
     ...(set.imageTokens === undefined ? {} : { imageTokens: tokens(set.imageTokens) }),
     ...(set.textTokens === undefined ? {} : { textTokens: tokens(set.textTokens) }),
   };

@@ -24,6 +24,13 @@ export {
 export type { ContentBatch, ContentRows } from './content-rows.js';
 export { standIn } from './planned-record.js';
 export { withInitialFeatures } from './initial-features.js';
+export {
+  encodeCorrupted,
+  Simulation,
+  simulationOptions,
+  type CorruptedRows,
+  type SimulationOptions,
+} from './simulation.js';
 export { tokenInputs, tokenRows, type TokenRows } from './token-rows.js';
 export { measureFeatures, measureTokens } from './feature-moments.js';
 export {

@@ -7,6 +7,7 @@ import {
   createMgnns,
   createMvcn,
   createMvan,
+  createGatedDrf,
   drfConfig,
   withEncoders,
   type EncodedBatchInputs,
@@ -28,6 +29,7 @@ import type { Session } from './session.js';
 export function methodNeeds({ method }: Pick<ExperimentConfig, 'method'>): MethodNeeds {
   switch (method) {
     case 'drf':
+    case 'drf-paper':
     case 'concatenation':
       return {};
     case 'hsan':
@@ -62,13 +64,28 @@ function tokenShape(encoder: Session['image'] | Session['text']): TokenShape {
  * @throws ConfigurationError when the attention heads do not divide the width
  */
 export function createMethod(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {
-  const { dim, converterHidden = dim, fusionHidden = dim, standardize, ...rest } = config.model;
+  const {
+    dim,
+    converterHidden = dim,
+    fusionHidden = dim,
+    standardize,
+    gaussianRank,
+    gateHidden,
+    ...rest
+  } = config.model;
+  const { fusionLayers = config.method === 'drf' ? 2 : 3 } = rest;
+  const common = { ...rest, converterHidden, fusionHidden, fusionLayers };
   const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
   const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
   const full: MethodShapes = standardize ? { ...widths, standardization, tokenStandardization } : widths;
   switch (config.method) {
     case 'drf':
-      return createDrf(drfConfig(dim, { ...rest, converterHidden, fusionHidden }), full);
+      return createGatedDrf(
+        { ...drfConfig(dim, common), gaussianRank, gateHidden, pairSupervision: config.model.lossScales.pairs },
+        full,
+      );
+    case 'drf-paper':
+      return createDrf(drfConfig(dim, common), full);
     case 'concatenation':
       return createConcatenation({ dim }, full);
     case 'hsan':

@@ -29,7 +29,7 @@ describe('parseExperiment', () => {
       'option "training.learningRate"',
     );
     expect(() => parseExperiment({ ...minimal, method: 'drff' }, 'x')).toThrow(
-      /option "method" expected one of drf, concatenation.*, received "drff"/,
+      /option "method" expected one of drf, drf-paper, concatenation.*, received "drff"/,
     );
     expect(() => parseExperiment(undefined, 'x')).toThrow('expected a value of type object');
   });

@@ -1,8 +1,8 @@
-import { appendFile, mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { RunFolder, parseExperiment, type MetricRow } from './index.js';
+import { RunFolder, parseExperiment, simulationOptions, type MetricRow } from './index.js';
 
 const step = (number: number): MetricRow => ({
   type: 'step',
@@ -55,6 +55,16 @@ describe('RunFolder', () => {
     await expect(run.readDescription()).rejects.toThrow(/config, classes and shapes of a run, received keys config/);
     await writeFile(run.file('config.json'), '{"config": ');
     await expect(run.readDescription()).rejects.toThrow(/valid JSON/);
+  });
+
+  it('takes a run of before there was a better drf for one of the paper’s', async () => {
+    await describeRun();
+    expect((await run.readDescription()).config.method).toBe('drf');
+    const saved = JSON.parse(await readFile(run.file('config.json'), 'utf8')) as { config: { model: object } };
+    delete (saved.config.model as { gaussianRank?: number }).gaussianRank;
+    await writeFile(run.file('config.json'), JSON.stringify(saved));
+    const { config } = await run.readDescription();
+    expect([config.method, simulationOptions(config).share]).toEqual(['drf-paper', 0]);
   });
 
   it('forgets metrics after a checkpoint, and torn lines', async () => {

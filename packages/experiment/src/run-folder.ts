@@ -121,7 +121,7 @@ export class RunFolder {
         remedy: 'the file was changed by hand or is of another program',
       });
     }
-    return { ...raw, config: parseExperiment(raw.config, path) };
+    return { ...raw, config: parseExperiment(withPresentNames(raw.config), path) };
   }
 
   async appendMetric(row: MetricRow): Promise<void> {
@@ -196,6 +196,12 @@ export class RunFolder {
       if (best === undefined || path !== this.file('checkpoints', best.checkpoint)) await rm(path, { force: true });
     }
   }
+}
+
+/** Runs from before there was a better `drf` say `drf` for the paper's; they know nothing of its options. */
+function withPresentNames(config: ExperimentConfig): unknown {
+  const isFormer = config.method === 'drf' && !('gaussianRank' in config.model);
+  return isFormer ? { ...config, method: 'drf-paper' } : config;
 }
 
 function occupied(path: string, isRun: boolean): ConfigurationError {

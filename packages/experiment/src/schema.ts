@@ -85,6 +85,7 @@ const lossScales = z.strictObject({
   distribution: z.number().min(0).default(1).describe('factor of the distribution constraint in Eq. 16'),
   recovery: z.number().min(0).default(1).describe('factor of the recovery losses in Eq. 16'),
   classification: z.number().min(0).default(1).describe('factor of the classification loss in Eq. 16'),
+  pairs: z.number().min(0).default(1).describe('drf: factor of the losses of the pairs’ own predictions'),
 });
 
 const model = z.strictObject({
@@ -95,9 +96,15 @@ const model = z.strictObject({
     .describe('scale encoder outputs to mean 0, deviation 1 over the training posts'),
   converterHidden: whole(1).optional().describe("width of the converters' hidden layer (default: dim)"),
   fusionHidden: whole(1).optional().describe("width of the fusion network's hidden layers (default: dim)"),
+  fusionLayers: z
+    .union([z.literal(2), z.literal(3)])
+    .optional()
+    .describe('layers of the fusion network, 2 or 3 (default: 2 for drf, 3 for drf-paper)'),
   queueCapacity: whole(2).default(512).describe('rows of each feature queue (the paper’s L)'),
   weighting: z.enum(WEIGHTING_MODES).default('normalized').describe('how densities become pair weights'),
   exponentLimit: positive().max(80).default(20).describe('exponent above which Eq. 3 goes on linearly'),
+  gaussianRank: whole(1).default(128).describe('drf: directions of the low-rank Gaussian of encoder outputs'),
+  gateHidden: whole(1).default(16).describe('drf: width of the hidden layer of the gate that weighs pairs'),
   lossScales: lossScales.prefault({}),
   ablations: ablations.prefault({}),
 });
@@ -118,6 +125,13 @@ const compared = z.strictObject({
   calibration: share().default(0.5).describe('mvcn: how far an uncertain label moves to what the modalities say'),
 });
 
+/** Disruptions of training posts beyond those of `disruption`, anew each time a post is seen. */
+const simulation = z.strictObject({
+  share: share().optional().describe('share of the intact posts (default: 0.5 for drf on intact posts, else 0)'),
+  discard: share().default(0.5).describe('of those, the share that lose a modality; the others have it corrupted'),
+  draws: whole(1).default(2).describe('corrupted versions of each image and text to choose from'),
+});
+
 const training = z.strictObject({
   epochs: whole(1).default(30).describe('passes over the training posts'),
   batchSize: whole(1).default(16).describe('posts a step'),
@@ -133,6 +147,7 @@ const training = z.strictObject({
   learningRateFloor: z.number().min(0).default(1e-6).describe('learning rate at the last step (cosine decay)'),
   weightDecay: z.number().min(0).default(0.01).describe('decoupled weight decay of matrices'),
   disruption: z.string().default('none').describe('none, fixed:MODALITY:SETTING or random:RATIO:SETTING; also on val'),
+  simulation: simulation.prefault({}),
   selection: z
     .enum(['best-accuracy', 'best-weighted-f1', 'best-loss', 'last'])
     .default('best-accuracy')
@@ -153,7 +168,7 @@ export const experimentSchema = z.strictObject({
     .regex(/^[\w.+-]{1,100}$/, 'use letters, digits, "-", "_", "." and "+"')
     .describe('name of the experiment'),
   method: z
-    .enum(['drf', 'concatenation', 'hsan', 'mvan', 'mgnns', 'clmlf', 'mvcn'])
+    .enum(['drf', 'drf-paper', 'concatenation', 'hsan', 'mvan', 'mgnns', 'clmlf', 'mvcn'])
     .default('drf')
     .describe('how posts are judged'),
   seed: whole(0).default(0).describe('decides everything random'),

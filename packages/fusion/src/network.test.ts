@@ -40,6 +40,20 @@ describe('initializeFusion', () => {
 });
 
 describe('applyFusion', () => {
+  it('goes from the first layer to the last where there are two', () => {
+    const two = initializeFusion(createRandom(1), 2, 5, 2);
+    expect(Object.keys(two)).toEqual(['layer1', 'layer3']);
+    tf.tidy(() => {
+      const parameters = mapTree(two, toTensor) as FusionParameters;
+      const { layer1, layer3 } = parameters as { layer1: LinearParameters; layer3: LinearParameters };
+      const rows = tf.tensor2d(values.flat());
+      const hidden = tf.relu(tf.add(tf.matMul(rows, layer1.kernel), layer1.bias));
+      const due = [...tf.add(tf.matMul(hidden, layer3.kernel), layer3.bias).dataSync()];
+      const fused = [...applyFusion(parameters, pairsOf(values)).dataSync()];
+      fused.forEach((value, i) => expect(value).toBeCloseTo(due[i] as number, 5));
+    });
+  });
+
   const host = initializeFusion(createRandom(1), 2, 5);
   const run = (pairs: number[][][]): number[][][] =>
     tf.tidy(() => applyFusion(mapTree(host, toTensor) as FusionParameters, pairsOf(pairs)).arraySync() as number[][][]);

@@ -11,18 +11,21 @@ import {
 } from '@drf/tensor';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
 
-/** Parameters of F: layer1 [2·dim, hidden], layer2 [hidden, hidden], layer3 [hidden, dim]. */
+/** Parameters of F: layer1 [2·dim, hidden], layer2 [hidden, hidden] (the paper's F has it), layer3 [hidden, dim]. */
 export type FusionParameters = {
   readonly layer1: LinearParameters;
-  readonly layer2: LinearParameters;
+  readonly layer2?: LinearParameters;
   readonly layer3: LinearParameters;
 };
 
-/** F: one shared three-layer network over a concatenated (image, text) pair. */
-export function initializeFusion(random: Random, dim: number, hidden: number = dim): HostTree {
+/**
+ * F: one shared network over a concatenated (image, text) pair.
+ * @param layers 3 as in the paper; 2 leaves out `layer2`
+ */
+export function initializeFusion(random: Random, dim: number, hidden: number = dim, layers: 2 | 3 = 3): HostTree {
   return {
     layer1: initializeLinear(random.fork('layer1'), 2 * dim, hidden),
-    layer2: initializeLinear(random.fork('layer2'), hidden, hidden),
+    ...(layers === 3 ? { layer2: initializeLinear(random.fork('layer2'), hidden, hidden) } : {}),
     layer3: initializeLinear(random.fork('layer3'), hidden, dim),
   };
 }
@@ -36,7 +39,8 @@ export function applyFusion(
   assertShape('applyFusion', pairs, ['*', '*', parameters.layer1.kernel.shape[0] as number], 'check the feature width');
   const rows = tf.reshape(pairs, [batch * count, width]); // [batch·pair, 2·dim]
   const first = tf.relu(applyLinear(parameters.layer1, rows)); // → [batch·pair, hidden]
-  const second = tf.relu(applyLinear(parameters.layer2, first)); // → [batch·pair, hidden]
+  const { layer2 } = parameters;
+  const second = layer2 === undefined ? first : tf.relu(applyLinear(layer2, first)); // → [batch·pair, hidden]
   const fused = applyLinear(parameters.layer3, second); // → [batch·pair, dim]
   return named(tf.reshape(fused, [batch, count, fused.shape[1] as number]), ['batch', 'pair', 'dim']);
 }

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createRandom, hostTensor } from '@drf/tensor';
 import {
   createDrf,
+  createGatedDrf,
   drfConfig,
   initialTrainingState,
   loadCheckpoint,
@@ -43,6 +44,19 @@ describe('checkpoints', () => {
 
   it('come back as they were', async () => {
     expect(await loadCheckpoint(path, { method: 'drf', parameters })).toEqual(example());
+  });
+
+  it('of before there was a better drf are taken for the paper’s, and refused by the better one', async () => {
+    const loaded = await loadCheckpoint(path, { method: 'drf-paper', parameters });
+    expect(loaded).toEqual({ ...example(), method: 'drf-paper' });
+    const gated = createGatedDrf(
+      { ...drfConfig(4, { queueCapacity: 5 }), gaussianRank: 2, gateHidden: 3, pairSupervision: 1 },
+      shapes,
+    );
+    const like = gated.initialParameters(createRandom(1));
+    await expect(loadCheckpoint(path, { method: 'drf', parameters: like })).rejects.toThrow(
+      /parameter gate\.hidden\.bias expected shape \[3\], received none/,
+    );
   });
 
   it('restore the memory', async () => {

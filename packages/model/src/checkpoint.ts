@@ -5,6 +5,9 @@ import type { TrainingState } from './training-step.js';
 const FORMAT = 'drf-checkpoint';
 const VERSION = '1';
 
+/** Methods that once had another's name: checkpoints of `drf` were the paper's before there was a better one. */
+const FORMER_NAMES: Readonly<Record<string, string>> = { drf: 'drf-paper' };
+
 /** Where training stands. */
 export interface TrainingPosition {
   /** Steps done since the start. */
@@ -79,11 +82,12 @@ export async function loadCheckpoint(path: string, expected: ExpectedCheckpoint)
     `${metadata.format} ${metadata.version}`,
     'name a checkpoint of this program',
   );
+  const method = String(metadata.method);
   check(
     path,
     'method',
     expected.method,
-    String(metadata.method),
+    FORMER_NAMES[method] === expected.method ? expected.method : method,
     'evaluate or resume with the configuration of its run',
   );
   check(path, 'checksum', String(metadata.checksum), checksumOf(tensors), 'the file is damaged; use another copy');

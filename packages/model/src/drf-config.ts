@@ -29,6 +29,8 @@ export interface DrfConfig {
   readonly converterHidden: number;
   /** Width of the fusion network's hidden layers. */
   readonly fusionHidden: number;
+  /** Layers of the fusion network; the paper's has 3. */
+  readonly fusionLayers: 2 | 3;
   /** L, rows of each queue. */
   readonly queueCapacity: number;
   readonly weighting: WeightingMode;
@@ -44,6 +46,7 @@ export function drfConfig(dim: number, overrides: Partial<DrfConfig> = {}): DrfC
     dim,
     converterHidden: dim,
     fusionHidden: dim,
+    fusionLayers: 3,
     queueCapacity: 512,
     weighting: 'normalized',
     lossScales: { distribution: 1, recovery: 1, classification: 1 },

@@ -11,7 +11,7 @@ import type { BatchInputs, LossResult, Method, MethodShapes, Prediction } from '
 import { initializeProjections } from './projection.js';
 
 /**
- * DRF: distribution-based feature recovery and fusion.
+ * DRF as published: distribution-based feature recovery and fusion. `createGatedDrf` has what measured better.
  * Source: Wu, Yang, Zhou, Ma, "Robust Multimodal Sentiment Analysis of Image-Text Pairs by Distribution-Based Feature
  * Recovery and Fusion" (ACM MM 2024). Symbols: Q → `imageQueue`, `textQueue`; L → `queueCapacity`; μ, σ →
  * `DistributionStatistics`; C → `imageToText`, `textToImage`; F → `fusion`; λ → `imageAvailable`, `textAvailable`.
@@ -19,7 +19,7 @@ import { initializeProjections } from './projection.js';
  */
 export function createDrf(config: DrfConfig, shapes: MethodShapes): Method {
   return {
-    id: 'drf',
+    id: 'drf-paper',
     initialParameters: (random) => initialDrfParameters(config, shapes, random),
     createMemory: () => new DrfMemory({ capacity: config.queueCapacity, dim: config.dim }),
     predict: (parameters, batch, memory) =>
@@ -34,7 +34,7 @@ export function initialDrfParameters(config: DrfConfig, shapes: MethodShapes, ra
     ...initializeProjections(random, shapes, config.dim),
     imageToText: initializeConverter(random.fork('imageToText'), config.dim, config.converterHidden),
     textToImage: initializeConverter(random.fork('textToImage'), config.dim, config.converterHidden),
-    fusion: initializeFusion(random.fork('fusion'), config.dim, config.fusionHidden),
+    fusion: initializeFusion(random.fork('fusion'), config.dim, config.fusionHidden, config.fusionLayers),
     classifier: initializeLinear(random.fork('classifier'), config.dim, shapes.classes),
   };
 }

@@ -34,10 +34,12 @@ export async function predictedOutputs(run: OpenedRun, posts: FeatureSet): Promi
   await predictor.dispose();
   await engine.dispose();
   const outputs: Record<string, number[]> = { probabilities: [...probabilities] };
-  return run.method.id === 'drf' ? { ...outputs, ...drfOutputs(details[0] as HostTree) } : outputs;
+  return run.method.id === 'concatenation'
+    ? outputs
+    : { ...outputs, ...drfOutputs(details[0] as HostTree, run.method.id === 'drf') };
 }
 
-function drfOutputs(details: HostTree): Record<string, number[]> {
+function drfOutputs(details: HostTree, isGated: boolean): Record<string, number[]> {
   const { weights, logDensity, std, features } = details as {
     weights: HostTensor;
     logDensity: Record<string, HostTensor>;
@@ -49,6 +51,10 @@ function drfOutputs(details: HostTree): Record<string, number[]> {
     recoveredText: [...(features['recoveredText'] as HostTensor).data],
     recoveredImage: [...(features['recoveredImage'] as HostTensor).data],
   };
+  if (isGated) {
+    const [image, text] = ['image', 'text'].map((name) => [...(logDensity[name] as HostTensor).data]);
+    return { ...outputs, logDensityImage: image as number[], logDensityText: text as number[] };
+  }
   const standsFor = { image: 'image', text: 'text', recoveredText: 'text', recoveredImage: 'image' };
   for (const [feature, modality] of Object.entries(standsFor)) {
     const name = feature.charAt(0).toUpperCase() + feature.slice(1);

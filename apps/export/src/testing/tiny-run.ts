@@ -23,19 +23,23 @@ export function randomTensor(name: string, shape: readonly number[]): HostTensor
 }
 
 /** What a step would tell the queues of random posts, all of them fit to enter. */
-function observations(posts: number, dim: number): HostTree {
+function observations(posts: number, dim: number, widths: { imageDim: number; textDim: number }): HostTree {
   const of = (modality: string): HostTree => ({
     features: randomTensor(`${modality} features`, [posts, dim]),
     available: hostTensor(new Float32Array(posts).fill(1), [posts]),
     density: hostTensor(new Float32Array(posts).fill(1), [posts]),
     threshold: hostScalar(0),
   });
-  return { image: of('image'), text: of('text') };
+  const encoded = {
+    image: randomTensor('image outputs', [posts, widths.imageDim]),
+    text: randomTensor('text outputs', [posts, widths.textDim]),
+  };
+  return { image: of('image'), text: of('text'), encoded };
 }
 
 /** A run with random parameters and part-filled queues, saved as training saves one. */
 export async function makeTinyRun(path: string, options: TinyRunOptions = {}): Promise<RunFolder> {
-  const { method: name = 'drf', shapes: widths = { imageDim: 6, textDim: 9 }, seen = 5 } = options;
+  const { method: name = 'drf-paper', shapes: widths = { imageDim: 6, textDim: 9 }, seen = 5 } = options;
   const encoders = options.encoders ?? { image: 'transformers:an-image-model', text: 'transformers:a-text-model' };
   const config = parseExperiment(
     {
@@ -58,7 +62,7 @@ export async function makeTinyRun(path: string, options: TinyRunOptions = {}): P
   const standardization = { image: moments('image', widths.imageDim), text: moments('text', widths.textDim) };
   const method = createMethod(config, { ...shapes, standardization });
   const memory = method.createMemory();
-  memory.update(observations(seen, config.model.dim));
+  memory.update(observations(seen, config.model.dim, widths));
   const run = await RunFolder.create(path, { overwrite: true });
   await saveCheckpoint(run.checkpointPath(3), {
     method: method.id,

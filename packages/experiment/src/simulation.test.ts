@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { hostTensor, type Host } from '@drf/tensor';
+import type { BatchInputs } from '@drf/model';
+import { memoryRows, parseExperiment, Simulation, simulationOptions, type FeatureSet } from './index.js';
+
+const POSTS = 400;
+const DRAWS = 3;
+const filled = (value: number, count = POSTS): Float32Array => new Float32Array(count).fill(value);
+
+/** Image outputs are 1, text outputs 2; corrupted ones 10 and 20, and 1 more for each draw. */
+function makeSet(intact: { image?: Float32Array; text?: Float32Array } = {}): FeatureSet {
+  const rows = (value: number, dim: number): FeatureSet['image'] =>
+    memoryRows(hostTensor(filled(value, POSTS * dim), [POSTS, dim]));
+  return {
+    ids: Array.from({ length: POSTS }, (_, i) => `post-${i}`),
+    labels: new Int32Array(POSTS),
+    image: rows(1, 3),
+    text: rows(2, 2),
+    imageAvailable: filled(1),
+    textAvailable: filled(1),
+    imageIntact: intact.image ?? filled(1),
+    textIntact: intact.text ?? filled(1),
+  };
+}
+
+function makeSimulation(share: number, discard = 0.5, seed = 1): Simulation {
+  const rows = (value: number, dim: number): FeatureSet['image'][] =>
+    Array.from({ length: DRAWS }, (_, draw) => memoryRows(hostTensor(filled(value + draw, POSTS * dim), [POSTS, dim])));
+  return new Simulation({ share, discard, draws: DRAWS }, { image: rows(10, 3), text: rows(20, 2) }, seed);
+}
+
+const ALL = Array.from({ length: POSTS }, (_, i) => i);
+type Flags = 'imageAvailable' | 'textAvailable' | 'imageIntact' | 'textIntact';
+const flags = (batch: Host<BatchInputs>, name: Flags): number[] => [...(batch[name]?.data ?? [])];
+const first = (batch: Host<BatchInputs>, modality: 'image' | 'text', dim: number): number[] =>
+  [...batch[modality].data].filter((_, i) => i % dim === 0);
+
+describe('Simulation', () => {
+  it('disrupts about the share of the posts, one modality each, half corrupted and half discarded', async () => {
+    const { batch } = await makeSimulation(0.5).gather(makeSet(), ALL, 0);
+    const states = ALL.map((i) => {
+      const image = [flags(batch, 'imageIntact')[i], flags(batch, 'imageAvailable')[i], first(batch, 'image', 3)[i]];
+      const text = [flags(batch, 'textIntact')[i], flags(batch, 'textAvailable')[i], first(batch, 'text', 2)[i]];
+      return `${image.join()} ${text.join()}`;
+    });
+    const count = (test: RegExp): number => states.filter((state) => test.test(state)).length;
+    const [untouched, imageGone, textGone] = [count(/^1,1,1 1,1,2$/), count(/^0,0,0 1,1,2$/), count(/^1,1,1 0,0,0$/)];
+    const [imageCorrupted, textCorrupted] = [count(/^0,1,1[012] 1,1,2$/), count(/^1,1,1 0,1,2[012]$/)];
+    expect(untouched + imageGone + textGone + imageCorrupted + textCorrupted).toBe(POSTS);
+    expect(Math.abs(untouched - 200)).toBeLessThan(45); // 4.5 deviations
+    for (const each of [imageGone, textGone, imageCorrupted, textCorrupted])
+      expect(Math.abs(each - 50)).toBeLessThan(30);
+    expect(new Set(states.filter((state) => /^0,1,1/.test(state))).size).toBe(DRAWS);
+  });
+
+  it('replaces whole rows', async () => {
+    const { batch } = await makeSimulation(1, 0).gather(makeSet(), ALL, 0);
+    const rows = Array.from({ length: POSTS }, (_, i) => [...batch.image.data].slice(3 * i, 3 * i + 3));
+    for (const row of rows) expect(new Set(row).size).toBe(1);
+  });
+
+  it('depends on seed, epoch and post only, not on the batch', async () => {
+    const batchOf = async (indices: number[], epoch: number, seed = 1): Promise<number[]> =>
+      first((await makeSimulation(0.5, 0.5, seed).gather(makeSet(), indices, epoch)).batch, 'image', 3);
+    const whole = await batchOf(ALL, 2);
+    expect(await batchOf([7, 300, 41], 2)).toEqual([7, 300, 41].map((i) => whole[i]));
+    expect(await batchOf(ALL, 3)).not.toEqual(whole);
+    expect(await batchOf(ALL, 2, 5)).not.toEqual(whole);
+  });
+
+  it('leaves alone what is disrupted already, so that one modality of each post stays intact', async () => {
+    const set = makeSet({ image: filled(0) });
+    const { batch } = await makeSimulation(1).gather(set, ALL, 0);
+    expect(first(batch, 'image', 3)).toEqual([...filled(1)]);
+    expect(first(batch, 'text', 2)).toEqual([...filled(2)]);
+  });
+});
+
+describe('simulationOptions', () => {
+  const optionsOf = (method: string, training: object = {}) =>
+    simulationOptions(parseExperiment({ name: 'a', method, dataset: { name: 'embedded' }, training }, 'test'));
+
+  it('simulate for drf on intact posts, unless told otherwise', () => {
+    expect(optionsOf('drf')).toEqual({ share: 0.5, discard: 0.5, draws: 2 });
+    expect(optionsOf('drf', { disruption: 'random:0.6:C' }).share).toBe(0);
+    expect(optionsOf('drf-paper').share).toBe(0);
+    expect(optionsOf('concatenation').share).toBe(0);
+    expect(optionsOf('concatenation', { simulation: { share: 0.25 } }).share).toBe(0.25);
+    expect(optionsOf('drf', { simulation: { share: 0 } }).share).toBe(0);
+    expect(() => optionsOf('mvan', { simulation: { share: 0.25 } })).toThrow(
+      'training.simulation.share expected 0 where encoders are trained, and for methods that read tokens',
+    );
+  });
+});
