@@ -57,7 +57,11 @@ function tinyRun(name: 'drf' | 'concatenation', encoders = { image: 'tiny-image'
     density: hostTensor(new Float32Array(8).fill(1), [8]),
     threshold: hostTensor([0], []),
   }); // prettier-ignore
-  memory.update({ image: observed(), text: observed() });
+  const encoded = {
+    image: hostTensor(new Float32Array(8 * shapes.imageDim).fill(1), [8, shapes.imageDim]),
+    text: hostTensor(new Float32Array(8 * shapes.textDim).fill(1), [8, shapes.textDim]),
+  };
+  memory.update({ image: observed(), text: observed(), encoded });
   return {
     folder: { path: '/runs/tiny' },
     description: { config, classes, encoders, shapes },
