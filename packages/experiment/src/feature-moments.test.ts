@@ -33,7 +33,12 @@ describe('measureFeatures', () => {
 describe('standardized features', () => {
   beforeAll(() => tf.setBackend('cpu'));
   const config = parseExperiment(
-    { name: 'x', dataset: { name: 'embedded' }, model: { dim: 4, queueCapacity: 4, standardize: true } },
+    {
+      name: 'x',
+      method: 'drf-paper',
+      dataset: { name: 'embedded' },
+      model: { dim: 4, queueCapacity: 4, standardize: true },
+    },
     'x',
   );
   const shapes = { imageDim: 2, textDim: 1, classes: 2 };
