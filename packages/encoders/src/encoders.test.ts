@@ -64,7 +64,7 @@ describe('openEncoder', () => {
 
   it.each(['', 'embeded', 'transformers'])('refuses the name "%s"', async (name) => {
     await expect(openEncoder(name, 'image', engine)).rejects.toThrow(
-      `openEncoder expected "embedded", "huggingface:<hub id or folder>" or "transformers:<hub id or folder>", received ${JSON.stringify(name)}`,
+      `openEncoder expected "embedded", a hub id or folder, "huggingface:<hub id or folder>" or "transformers:<hub id or folder>", received ${JSON.stringify(name)}`,
     );
   });
 });

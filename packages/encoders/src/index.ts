@@ -25,6 +25,7 @@ export {
 export { encodeWithCache, type EncodeOptions, type EncodeProgress } from './cache/encode-with-cache.js';
 export type { EncodeItem } from './cache/encode-batch.js';
 export type { FeatureStore } from './cache/feature-store.js';
+export { fullEncoderName } from './encoder-name.js';
 export { openEncoder, type EncoderOf, type OpenEncoderOptions } from './open-encoder.js';
 export { TOKEN_LAYOUTS, type TokenLayout } from './tokens/layout.js';
 export { pieceOfRow, tokensOfRow } from './tokens/token-row.js';

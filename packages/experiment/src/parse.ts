@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseStrategy } from '@drf/disruption';
+import { fullEncoderName } from '@drf/encoders';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError, MODALITIES } from '@drf/tensor';
 import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
@@ -112,7 +113,7 @@ function checkEncoders(
 ): void {
   const trained = MODALITIES.filter((modality) => encoders.trainable[modality]);
   for (const modality of trained) {
-    if (encoders[modality].startsWith('huggingface:')) continue;
+    if (fullEncoderName(encoders[modality]).startsWith('huggingface:')) continue;
     refuse(
       `encoders.${modality} "huggingface:<hub id or folder>" with encoders.trainable.${modality}`,
       JSON.stringify(encoders[modality]),

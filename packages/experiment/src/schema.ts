@@ -21,7 +21,7 @@ const dataset = z.strictObject({
   imageSize: whole(16).max(1024).default(224).describe('side in pixels at which images are decoded and disrupted'),
 });
 
-const ENCODER = 'embedded, transformers:<hub id or folder>, or huggingface:<hub id or folder> (can be trained)';
+const ENCODER = 'embedded, a hub id or folder (can be trained), or transformers:<hub id or folder>';
 
 /** The same option for either encoder. */
 const byModality = <Option extends z.ZodType>(make: (modality: 'image' | 'text') => Option) =>
@@ -43,7 +43,10 @@ const encoders = z.strictObject({
   text: z.string().default('embedded').describe(ENCODER),
   batchSize: whole(1).optional().describe('posts encoded at once (default: as the encoder likes it)'),
   trainable: byModality((modality) =>
-    z.boolean().default(false).describe(`fine-tune the ${modality} encoder under the head (huggingface: only)`),
+    z
+      .boolean()
+      .default(false)
+      .describe(`fine-tune the ${modality} encoder under the head (a hub id or folder of its weights)`),
   ),
   trainableLayers: byModality((modality) =>
     z

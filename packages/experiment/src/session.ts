@@ -60,7 +60,7 @@ async function openAs<M extends Modality>(config: SessionConfig, modality: M, en
   const options = { pooling: pooling[modality], revision: revision[modality] };
   return (await openEncoder(name, modality, engine, {
     ...(isHub ? options : {}),
-    ...(name.startsWith('huggingface:') ? { textLengths } : {}),
+    ...(isHub && !name.startsWith('transformers:') ? { textLengths } : {}),
   })) as Session[M];
 }
 

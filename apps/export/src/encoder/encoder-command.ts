@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { Option, type Command } from '@drf/terminal';
 import type { Modality } from '@drf/tensor';
+import { encoderOfRun, isRun } from './encoder-of-run.js';
 import { exportEncoder } from './export-encoder.js';
 
 interface EncoderOptions {
@@ -16,7 +17,7 @@ export function addEncoderCommand(program: Command, print: (text: string) => voi
   program
     .command('encoder')
     .description('write an encoder as a folder that transformers.js and Python open')
-    .argument('<model>', 'hub id or folder of a ViT, DeiT, BERT, RoBERTa or DistilBERT')
+    .argument('<model>', 'hub id or folder of a ViT, DeiT, BERT, RoBERTa or DistilBERT, or a run that trained one')
     .addOption(new Option('--modality <name>', 'what it reads').choices(['image', 'text']).makeOptionMandatory())
     .requiredOption('--out <folder>', 'folder to write')
     .option('--overwrite', 'replace an export that is there already')
@@ -24,7 +25,9 @@ export function addEncoderCommand(program: Command, print: (text: string) => voi
     .option('--json', 'print the paths as JSON')
     .action(async (model: string, { modality, json, ...options }: EncoderOptions) => {
       const onStep = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
-      const files = await exportEncoder(model.replace(/^huggingface:/, ''), modality, { ...options, onStep });
+      const trained = isRun(model) ? await encoderOfRun(model, modality) : undefined;
+      const name = trained?.model ?? model.replace(/^huggingface:/, '');
+      const files = await exportEncoder(name, modality, { ...options, ...trained, onStep });
       if (json === true) return print(`${JSON.stringify({ files })}\n`);
       for (const file of files)
         print(`${file}  ${Math.ceil((await stat(file)).size / 1000).toLocaleString('en-US')} kB\n`);

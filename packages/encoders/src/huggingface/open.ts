@@ -1,5 +1,6 @@
 import { ConfigurationError, type Engine, type Modality } from '@drf/tensor';
 import type { ImageEncoder, TextEncoder, TrainableImageEncoder, TrainableTextEncoder } from '../contract.js';
+import { fullEncoderName } from '../encoder-name.js';
 import { frozenImageEncoder, frozenTextEncoder } from './frozen-encoder.js';
 import { openImageModel, openTextModel } from './open-model.js';
 import { assertHuggingFaceOptions, type HuggingFaceOptions, type TrainableOptions } from './options.js';
@@ -60,14 +61,15 @@ export async function openHuggingFaceEncoder<M extends Modality>(
 
 /**
  * An encoder of the Hugging Face hub, or of a folder in that layout, that trains under the head.
- * @param name `huggingface:` and a hub id or a folder
+ * @param plainOrFullName a hub id or a folder, with or without `huggingface:` before it
  * @throws as {@link openHuggingFaceEncoder}
  */
 export async function openTrainableEncoder<M extends Modality>(
-  name: string,
+  plainOrFullName: string,
   modality: M,
   options: TrainableOptions = {},
 ): Promise<TrainableEncoders[M]> {
+  const name = fullEncoderName(plainOrFullName);
   assertHuggingFaceOptions(modality, options);
   assertTrainableName(name);
   const model = name.slice(PREFIX.length);

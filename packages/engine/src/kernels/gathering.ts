@@ -46,8 +46,8 @@ function flatPlaces(graph: Graph, shape: readonly number[], places: Value): Valu
 
 /**
  * Adds updates at places of a tensor of zeros; `places` has shape [..., depth] and indexes the first `depth` axes. Not
- * by ONNX's ScatterND: ONNX Runtime's adds from several threads at once, so that of two updates of one place one may be
- * lost. Its ScatterElements goes through the updates one after the other.
+ * by ONNX's ScatterND, whose sums were wrong at full size of BERT in one run (docs/log.md): as if of two updates of one
+ * place, added by two threads, one was lost. ONNX Runtime's ScatterElements goes through them one after the other.
  */
 function scatterAdd(graph: Graph, shape: readonly number[], places: Value, updates: Value): Value {
   const depth = places.shape.at(-1) as number;

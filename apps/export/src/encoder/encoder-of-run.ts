@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fullEncoderName, mergeLora } from '@drf/encoders';
+import { openRun } from '@drf/experiment';
+import { ConfigurationError, type HostTree, type Modality } from '@drf/tensor';
+
+/** An encoder as a run trained it: the model that it came from, and its parameters now. */
+export interface TrainedEncoderOfRun {
+  readonly model: string;
+  readonly revision: string | undefined;
+  /** Low-rank updates are merged. */
+  readonly parameters: HostTree;
+}
+
+/** Whether a path is a run folder rather than a model. */
+export function isRun(path: string): boolean {
+  return existsSync(join(path, 'checkpoints')) && existsSync(join(path, 'config.json'));
+}
+
+/**
+ * The encoder that a run trained, from its result checkpoint.
+ * @throws ConfigurationError when the run did not train it; as `openRun`
+ */
+export async function encoderOfRun(path: string, modality: Modality): Promise<TrainedEncoderOfRun> {
+  const { description, parameters } = await openRun(path);
+  const { encoders } = description.config;
+  if (!encoders.trainable[modality]) {
+    throw new ConfigurationError({
+      subject: `Run ${path}`,
+      expected: `one that trained its ${modality} encoder`,
+      received: `the frozen encoder ${encoders[modality]}`,
+      remedy: 'name the model itself',
+    });
+  }
+  const trained = (parameters['encoders'] as HostTree)[modality] as HostTree;
+  return {
+    model: fullEncoderName(encoders[modality]).replace(/^huggingface:/, ''),
+    revision: encoders.revision[modality],
+    parameters: encoders.lora.rank > 0 ? mergeLora(trained, encoders.lora) : trained,
+  };
+}
