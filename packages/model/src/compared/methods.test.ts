@@ -23,7 +23,7 @@ const graphs = await measureGraphs({ posts: 16, read }, graphSizes, createRandom
 
 const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };
 
-describeMethodContract('drf', {
+describeMethodContract('drf-paper', {
   create: (shapes) => createDrf(drfConfig(dim, { queueCapacity: 16 }), shapes),
   overfit,
 });
