@@ -261,6 +261,7 @@ describe('parameters and configuration', () => {
       dim: 768,
       converterHidden: 768,
       fusionHidden: 768,
+      fusionLayers: 3,
       queueCapacity: 512,
       weighting: 'normalized',
       lossScales: { distribution: 1, recovery: 1, classification: 1 },

@@ -216,10 +216,10 @@ describe('models that cannot be had', () => {
   });
 
   it('because the name or the revision cannot be meant', async () => {
-    const bad = await failure('../../etc', {});
+    const bad = await failure('../../no-such-model', {});
     expect(bad).toBeInstanceOf(UnavailableError);
     expect(bad.message).toBe(
-      'model folder ../../etc expected a folder with config.json and model.safetensors, received no such folder; check ' +
+      'model folder ../../no-such-model expected a folder with config.json and model.safetensors, received no such folder; check ' +
         'the path',
     );
     expect((await failure('a b/c', {})).message).toContain('fetchModel expected a hub id such as');
