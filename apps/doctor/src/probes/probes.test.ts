@@ -289,7 +289,7 @@ describe('hub and caches', () => {
       mark: 'warning',
       found: 'not reachable: getaddrinfo ENOTFOUND hub.example',
     });
-    expect(about(findings, 'Features')).toMatchObject({ mark: 'good', found: 'empty (/work/cache/features)' });
+    expect(about(findings, 'Features')).toMatchObject({ mark: 'good', found: 'empty (/project/cache/features)' });
     const busy = about(await probeHubAndCaches(fakeMachine({ head: async () => 503 })), 'https://hub.example');
     expect(busy).toMatchObject({ mark: 'warning', found: 'answers with status 503' });
     const unknown = await probeHubAndCaches(fakeMachine({ hubEndpoint: async () => undefined }));

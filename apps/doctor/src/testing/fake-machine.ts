@@ -29,7 +29,7 @@ export function fakeMachine(changes: Partial<Machine> = {}): Machine {
     totalMemory: 32e9,
     freeMemory: 16e9,
     home: '/home/me',
-    workingFolder: '/work',
+    workingFolder: '/project',
     run: programs({ python3: output('2.8.0\n') }),
     readText: files({}),
     freeBytes: async () => 100e9,
