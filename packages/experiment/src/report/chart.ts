@@ -50,11 +50,11 @@ export function renderLineChart(chart: LineChart): string {
   instance.setOption({
     animation: false,
     color: COLORS,
-    legend: { top: 0, itemGap: 24, textStyle: { color: GRAY } }, // text is measured without a browser, and too narrow
+    legend: { top: 0, itemGap: 20, textStyle: { color: GRAY } }, // text is measured without a browser, and too narrow
     grid: {
       left: 60,
       right: 20,
-      top: chart.lines.length > 4 ? 75 : 50,
+      top: chart.lines.length > 4 ? 95 : 50,
       bottom: 50,
     } /* a long legend takes two lines */,
     xAxis: {
