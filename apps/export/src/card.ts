@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { readVersions, type OpenedRun, type RunDescription } from '@drf/experiment';
+import { readCalibration, readVersions, type OpenedRun, type RunDescription } from '@drf/experiment';
 import type { HostTensor } from '@drf/tensor';
 import type { PackageLicense } from './embedded-packages.js';
 import type { InputSpecification } from './inputs.js';
@@ -91,6 +91,8 @@ export async function createCard({ run, encoders, models, licenses, notes }: Car
     encoders: description.encoders,
     files: Object.fromEntries(models.map((model) => [model.file, describeFile(model, description)])),
     preprocessing: await describePreprocessing(description, encoders, inputs),
+    /** As training left it; null for runs without one: then temperature is 1, and no quality is known. */
+    calibration: await readCalibration(run.folder, basename(run.checkpoint)),
     licenses: licenses.map(({ package: name, version, license }) => ({ package: name, version, license })),
     notes,
   };

@@ -4,7 +4,7 @@ import { CheckpointError, ConfigurationError, DataError, hostTensor, type HostTe
 import { describe, expect, it } from 'vitest';
 import { exportRun } from './export-run.js';
 import { decodeModel, shapeOf } from './onnx/model.js';
-import { openRun } from '@drf/experiment';
+import { openRun, writeCalibration } from '@drf/experiment';
 import { AVAILABILITIES, predictedOutputs, randomPosts } from './testing/posts.js';
 import { expectOutputs, headBatch, runOnnx } from './testing/run-onnx.js';
 import { temporaryFolder } from './testing/temporary-folder.js';
@@ -130,6 +130,38 @@ describe('card.json', () => {
     ]);
     for (const each of [...(file?.inputs ?? []), ...(file?.outputs ?? [])]) expect(each.meaning).not.toBe('');
     expect(read.notes).toEqual([expect.stringContaining('image encoder'), expect.stringContaining('text encoder')]);
+  });
+});
+
+describe('calibration', () => {
+  const distribution = [-3, -2, -1];
+  const calibration = {
+    format: 'drf-calibration-1',
+    checkpoint: 'step-3.safetensors',
+    temperature: { temperature: 1.5, before: 1, after: 0.9, posts: 10 },
+    quality: { image: distribution, text: null },
+  } as const;
+
+  it('is in the card as training left it', async () => {
+    const folder = await temporaryFolder();
+    const run = await makeTinyRun(join(folder, 'run'));
+    const without = await exportRun(run.path, { out: join(folder, 'without') });
+    expect(without.card.calibration).toBeNull();
+    await writeCalibration(run, calibration);
+    const { card, written } = await exportRun(run.path, { out: join(folder, 'with') });
+    expect(card.calibration).toEqual(calibration);
+    const read = JSON.parse(await readFile(written.at(-1) as string, 'utf8')) as typeof card;
+    expect(read.calibration).toEqual(calibration);
+  });
+
+  it('of another checkpoint is left out, and a damaged one is refused', async () => {
+    const folder = await temporaryFolder();
+    const run = await makeTinyRun(join(folder, 'run'));
+    await writeCalibration(run, { ...calibration, checkpoint: 'step-2.safetensors' });
+    expect((await exportRun(run.path, { out: join(folder, 'other') })).card.calibration).toBeNull();
+    await writeFile(run.file('calibration.json'), '{"format":"drf-calibration-1"}');
+    const attempt = exportRun(run.path, { out: join(folder, 'damaged') });
+    await expect(attempt).rejects.toThrow(/calibration.json expected a calibration of format drf-calibration-1, received a damaged one/); // prettier-ignore
   });
 });
 

@@ -11,8 +11,10 @@ function imagePreprocessing(imageSize: number, side: number, isInModel: boolean)
   const decoding =
     `Decode; turn as EXIF says; scale to ${imageSize} × ${imageSize} without keeping the aspect (Lanczos with a = 3, ` +
     'widened when shrinking); lay alpha over white; 8 bits each of sRGB red, green, blue.';
-  if (!isInModel) return { steps: [decoding, 'Encode with the image encoder that the card names.'] };
+  if (!isInModel)
+    return { decodedSize: imageSize, steps: [decoding, 'Encode with the image encoder that the card names.'] };
   return {
+    decodedSize: imageSize,
     steps: [
       decoding,
       ...(imageSize === side
@@ -52,6 +54,7 @@ async function textPreprocessing({ text }: RecordedEncoders, length: number | un
     ],
     vocabulary: VOCABULARY_FILE,
     length,
+    maskToken: text.encoder.maskToken,
     examples: await Promise.all(EXAMPLES.map(pieces)),
   };
 }

@@ -98,7 +98,8 @@ describe('model.onnx of the embedded encoders', () => {
     const { card } = await exportRun(run.path, { out, batch: 1, tokens: 16 });
     const vocabulary = JSON.parse(await readFile(join(out, 'vocabulary.json'), 'utf8')) as Vocabulary;
     const { text: recipe } = card.preprocessing;
-    expect(recipe).toMatchObject({ vocabulary: 'vocabulary.json', length: 16 });
+    expect(recipe).toMatchObject({ vocabulary: 'vocabulary.json', length: 16, maskToken: '[MASK]' });
+    expect(card.preprocessing.image).toMatchObject({ decodedSize: 32, size: [224, 224] });
     for (const example of recipe.examples ?? []) {
       expect(tokenizeByCard(example.text, vocabulary, 16)).toEqual(example.tokens);
     }

@@ -17,6 +17,7 @@ function verdict({ text }: PostContent): Judgment {
     label: positive > 0.1 ? 'positive' : 'negative',
     probabilities: { positive, negative: 1 - positive },
     quality: { image: null, text: text === null ? null : 0.25 },
+    logDensity: { image: null, text: text === null ? null : -1 },
     pairWeights: null,
     recovered: text === null ? 'text' : null,
     unfamiliar: text === null ? null : length > 15,

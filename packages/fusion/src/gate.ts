@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { assertShape, hostTensor, named, type HostTree, type Named, type PerPair, type Random } from '@drf/tensor';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
-import { PAIRS } from './pairs.js';
+import { PAIRS } from './pair-names.js';
 
 /** Parameters of the gate: hidden [statistics, hidden], output [hidden, pair]. */
 export type GateParameters = { readonly hidden: LinearParameters; readonly output: LinearParameters };

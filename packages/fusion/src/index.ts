@@ -1,12 +1,5 @@
-export {
-  existingPairs,
-  expandPairs,
-  filledOriginalPair,
-  PAIRS,
-  select,
-  type PairName,
-  type PostFeatures,
-} from './pairs.js';
+export { PAIRS, type PairName } from './pair-names.js';
+export { existingPairs, expandPairs, filledOriginalPair, select, type PostFeatures } from './pairs.js';
 export {
   equalWeights,
   logPairWeights,

@@ -1,10 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { named, type Features, type Named, type PerPair, type PerPost } from '@drf/tensor';
 
-/** A post's three pairs, in this order everywhere. */
-export const PAIRS = ['original', 'imageAndRecoveredText', 'recoveredImageAndText'] as const;
-export type PairName = (typeof PAIRS)[number];
-
 /** The four features of a post, each [batch, dim]. */
 export type PostFeatures = {
   readonly image: Features;

@@ -25,6 +25,7 @@ describe('describeVerdict', () => {
     expect(Object.values(judgment.probabilities)).toEqual(roots.map((root) => expect.closeTo(root / sum, 12)));
     expect(judgment.label).toBe('positive');
     expect(judgment.quality).toEqual({ image: 0.5, text: 0 });
+    expect(judgment.logDensity).toEqual({ image: -1, text: -3 });
     expect(judgment.unfamiliar).toBe(true); // the text is below all of training
     expect(judgment.pairWeights).toEqual({
       original: expect.closeTo(0.5, 12),
@@ -37,6 +38,7 @@ describe('describeVerdict', () => {
   it('says which modality was recovered, and nothing of the quality of what is missing', () => {
     const judgment = describeVerdict(raw, { image, text: null }, classes, calibration);
     expect([judgment.quality, judgment.recovered, judgment.unfamiliar]).toEqual([{ image: 0.5, text: null }, 'text', false]); // prettier-ignore
+    expect(judgment.logDensity).toEqual({ image: -1, text: null });
   });
 
   it('keeps the model’s probabilities and knows no quality without a calibration', () => {
@@ -47,11 +49,13 @@ describe('describeVerdict', () => {
       negative: expect.closeTo(0.32, 12),
     });
     expect([judgment.quality, judgment.unfamiliar]).toEqual([{ image: null, text: null }, null]);
+    expect(judgment.logDensity).toEqual({ image: -1, text: -3 });
   });
 
   it('knows no pairs of a method without them, and takes equal shares of weights that vanish', () => {
     const plain = describeVerdict({ ...raw, logDensity: null, pairWeights: null }, { image, text: null }, classes, calibration); // prettier-ignore
     expect([plain.pairWeights, plain.recovered, plain.unfamiliar]).toEqual([null, null, null]);
+    expect(plain.logDensity).toEqual({ image: null, text: null });
     const vanished = describeVerdict({ ...raw, pairWeights: [0, 0, 0] }, { image, text: 'x' }, classes, null);
     expect(Object.values(vanished.pairWeights ?? {})).toEqual([1 / 3, 1 / 3, 1 / 3]);
     const alone = describeVerdict({ ...raw, pairWeights: [0] }, { image, text: 'x' }, classes, null);

@@ -34,15 +34,20 @@ export function describeVerdict(
     label: classes[argMax(probabilities)] as string,
     probabilities: Object.fromEntries(classes.map((name, i) => [name, probabilities[i] as number])),
     quality,
+    logDensity: { image: densityOf('image'), text: densityOf('text') },
     pairWeights,
     recovered: pairWeights === null ? null : missing,
     unfamiliar: known.length === 0 ? null : known.some((share) => share < UNFAMILIAR_SHARE),
   };
 
+  function densityOf(modality: Modality): number | null {
+    return raw.logDensity === null || !present[modality] ? null : raw.logDensity[modality];
+  }
+
   function qualityOf(modality: Modality): number | null {
     const quantiles = calibration?.quality?.[modality] ?? null;
-    if (raw.logDensity === null || quantiles === null || !present[modality]) return null;
-    return shareBelow(quantiles, raw.logDensity[modality]);
+    const density = densityOf(modality);
+    return quantiles === null || density === null ? null : shareBelow(quantiles, density);
   }
 }
 

@@ -1,2 +1,3 @@
 export { PostJudge, type PostJudgeOptions } from './post-judge.js';
+export { describeVerdict, type RawVerdict } from './describe.js';
 export type { Judgment, PairWeights, PostContent } from './judgment.js';

@@ -19,6 +19,11 @@ export interface Judgment {
    * for runs without a calibration.
    */
   readonly quality: Readonly<Record<Modality, number | null>>;
+  /**
+   * Logarithm of the relative density of the image (text) itself, in nats: the number whose place among the training
+   * posts `quality` is. null where quality is not known, too, but for runs without a calibration.
+   */
+  readonly logDensity: Readonly<Record<Modality, number | null>>;
   /** Shares of the three pairs in the verdict (Eq. 12), summing to 1; null for methods without pairs. */
   readonly pairWeights: PairWeights | null;
   /** The modality that was missing and stood for by what was recovered from the other; null: both were there. */

@@ -1,0 +1,3 @@
+/** A post's three pairs, in this order everywhere. */
+export const PAIRS = ['original', 'imageAndRecoveredText', 'recoveredImageAndText'] as const;
+export type PairName = (typeof PAIRS)[number];
