@@ -25,7 +25,7 @@ describe('head.onnx', () => {
     const { head, opened } = await exported();
     const posts = randomPosts(SHAPES, count);
     const expected = await predictedOutputs(opened, posts);
-    expect(Object.keys(expected)).toHaveLength(12);
+    expect(Object.keys(expected)).toHaveLength(14);
     const outputs = await runOnnx(head, await headBatch(posts));
     expectOutputs(outputs, expected);
     const scores = (outputs['logits'] ?? []).map(Math.exp);

@@ -28,7 +28,7 @@ function densities(logDensity: DrfDetails['logDensity'], memory: DrfMemoryInputs
     image: distributionStatistics(memory.imageQueue, memory.imageRowWeights),
     text: distributionStatistics(memory.textQueue, memory.textRowWeights),
   };
-  const outputs: Record<string, tf.Tensor> = {};
+  const outputs: Record<string, tf.Tensor> = { logDensityImage: logDensity.image, logDensityText: logDensity.text };
   for (const [feature, modality] of Object.entries(STANDS_FOR)) {
     const relative = logDensity[feature as keyof PostFeatures];
     outputs[`relativeDensity${capitalized(feature)}`] = tf.exp(relative);

@@ -36,7 +36,9 @@ function outputMeanings(config: ExperimentConfig): Map<string, string> {
     ...densityMeanings(),
     ...(['Image', 'Text'] as const).map((name): [string, string] => [
       `logDensity${name}`,
-      `quality, the logarithm of a low-rank Gaussian's density but for a constant: the encoder's output among intact ones`,
+      config.method === 'drf'
+        ? `quality, the logarithm of a low-rank Gaussian's density but for a constant: the encoder's output among intact ones`
+        : `the logarithm of relativeDensity${name}, which can be too small for a float32`,
     ]),
     ['pairWeights', `weights of the pairs (${pairs}) ${weighed}; 0 where a pair does not exist`],
     ['recoveredText', 'the text feature recovered from the image; means nothing without the image'],

@@ -5,17 +5,16 @@ import {
   RunFolder,
   standIn,
   startSession,
+  tokenInputs,
   trainedEncoders,
   type Calibration,
   type OpenedRun,
   type Session,
 } from '@drf/experiment';
-import { fillMissing } from '@drf/disruption';
-import type { Encoder } from '@drf/encoders';
+import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
 import type { EncodedBatchInputs, Prediction } from '@drf/model';
 import {
   CheckpointError,
-  ConfigurationError,
   DataError,
   hostTensor,
   type Host,
@@ -72,12 +71,12 @@ export class PostJudge {
 
   /**
    * A judge from parts that the caller has opened; it takes the session over, and disposes of it in the end.
-   * @throws CheckpointError when the session's encoders are not those of the run; ConfigurationError for a method that
-   *   reads single tokens
+   * @throws CheckpointError when the session's encoders are not those of the run; ConfigurationError when the method
+   *   reads tokens and an encoder gives none
    */
   static async of(run: OpenedRun, session: Session, calibration: Calibration | null): Promise<PostJudge> {
     assertEncoders(run, session);
-    if (run.method.needs?.tokens === true) throw readsTokens(run);
+    if (run.method.needs?.tokens === true) assertTokens(session);
     const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
       ({ parameters, memory }, { batch }) => {
         const { probabilities, details } = run.method.predict(parameters, batch, memory);
@@ -141,14 +140,25 @@ export class PostJudge {
 
   private async encode(post: PostContent): Promise<Host<EncodedBatchInputs>> {
     const { session } = this;
-    const { image, text } = this.run.method.needs?.bothModalities === true ? this.filled(post) : post;
+    const { needs } = this.run.method;
+    const { image, text } = needs?.bothModalities === true ? this.filled(post) : post;
     const features = {
       image: await this.inputs(session.image as Encoder<RgbImage>, image),
       text: await this.inputs(session.text as Encoder<string>, text),
-      imageAvailable: hostTensor([post.image === null ? 0 : 1], [1]),
-      textAvailable: hostTensor([post.text === null ? 0 : 1], [1]),
+      imageAvailable: hostTensor([image === null ? 0 : 1], [1]),
+      textAvailable: hostTensor([text === null ? 0 : 1], [1]),
     };
-    return features as unknown as Host<EncodedBatchInputs>;
+    const tokens = needs?.tokens === true ? await this.tokens({ image, text }) : {};
+    return { ...features, ...tokens } as unknown as Host<EncodedBatchInputs>;
+  }
+
+  /** Tokens of frozen encoders; trained ones give theirs inside the head. */
+  private async tokens({ image, text }: PostContent): Promise<HostTree> {
+    const { session } = this;
+    return {
+      ...(session.image.trainable ? {} : { imageTokens: await tokensOf(session.image, image) }),
+      ...(session.text.trainable ? {} : { textTokens: await tokensOf(session.text, text) }),
+    };
   }
 
   /** A feature, or what an encoder that was trained with the head reads; a missing content has a stand-in there. */
@@ -162,11 +172,27 @@ export class PostJudge {
     return content === null ? zeros(encoder.outputDim) : encoder.encode([content]);
   }
 
-  /** For methods that cannot take a missing modality: a black image or a text of one mask stands in. */
+  /** For methods that cannot take a missing modality: a black image or a text of one mask stands in, as in training. */
   private filled({ image, text }: PostContent): PostContent {
-    const size = { width: this.imageSize, height: this.imageSize };
-    return fillMissing({ id: '', label: 0, image, text }, size, this.session.text.maskToken);
+    const { maskToken } = this.session.text;
+    return {
+      image: image ?? (standIn('image', maskToken) as RgbImage),
+      text: text ?? (standIn('text', maskToken) as string),
+    };
   }
+}
+
+/** The tokens of one content, through the same rounding as those that a run was trained on. */
+async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Content | null): Promise<HostTree> {
+  const rows = tokenRowEncoder(encoder);
+  const row = content === null ? zeros(rows.outputDim) : await rows.encode([content]);
+  return tokenInputs(row, tokenLayoutOf(encoder)) as unknown as HostTree;
+}
+
+/** @throws ConfigurationError when a frozen encoder has no token-level outputs */
+function assertTokens({ image, text }: Session): void {
+  if (!image.trainable) tokenRowEncoder(image);
+  if (!text.trainable) tokenRowEncoder(text);
 }
 
 function zeros(dim: number): HostTensor {
@@ -200,15 +226,6 @@ function assertEncoders({ description, folder }: OpenedRun, { image, text }: Ses
     expected: `the encoders that it was trained with: ${encoders.image} and ${encoders.text}`,
     received: `${image.id} and ${text.id}`,
     remedy: 'install the versions of then, or train again',
-  });
-}
-
-function readsTokens({ description }: OpenedRun): ConfigurationError {
-  return new ConfigurationError({
-    subject: 'PostJudge',
-    expected: 'a run whose method judges whole images and texts',
-    received: `method ${description.config.method}, which reads single tokens`,
-    remedy: 'judge with a run of drf or concatenation; pnpm eval judges runs of every method',
   });
 }
 

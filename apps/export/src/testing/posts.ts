@@ -51,10 +51,9 @@ function drfOutputs(details: HostTree, isGated: boolean): Record<string, number[
     recoveredText: [...(features['recoveredText'] as HostTensor).data],
     recoveredImage: [...(features['recoveredImage'] as HostTensor).data],
   };
-  if (isGated) {
-    const [image, text] = ['image', 'text'].map((name) => [...(logDensity[name] as HostTensor).data]);
-    return { ...outputs, logDensityImage: image as number[], logDensityText: text as number[] };
-  }
+  outputs['logDensityImage'] = [...(logDensity['image'] as HostTensor).data];
+  outputs['logDensityText'] = [...(logDensity['text'] as HostTensor).data];
+  if (isGated) return outputs;
   const standsFor = { image: 'image', text: 'text', recoveredText: 'text', recoveredImage: 'image' };
   for (const [feature, modality] of Object.entries(standsFor)) {
     const name = feature.charAt(0).toUpperCase() + feature.slice(1);
