@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 /**
  * Dependencies point inward: a package may import only what its own package.json declares, and the layers below say
  * what it may declare at all. Data flows one way: datasets → disruption → encoders → queues → converters → fusion →
- * model → experiment → predict → apps.
+ * model → experiment → predict → service → apps.
  */
 const LAYERS = [
   ['tensor'],
@@ -17,6 +17,7 @@ const LAYERS = [
   ['model'],
   ['experiment'],
   ['predict'],
+  ['service'],
 ];
 
 const layerOf = (name) => LAYERS.findIndex((layer) => layer.includes(name));

@@ -20,6 +20,7 @@ import {
   type Host,
   type HostTensor,
   type HostTree,
+  type Modality,
   type RgbImage,
   type Program,
   type TensorTree,
@@ -95,6 +96,16 @@ export class PostJudge {
   /** The run's folder and the checkpoint's file name. */
   get source(): { readonly run: string; readonly checkpoint: string } {
     return { run: this.run.folder.path, checkpoint: basename(this.run.checkpoint) };
+  }
+
+  /** Name of the run's method (`drf`). */
+  get method(): string {
+    return this.run.method.id;
+  }
+
+  /** Ids of the encoders, as the run knows them. */
+  get encoders(): Readonly<Record<Modality, string>> {
+    return this.run.description.encoders;
   }
 
   /** Side in pixels at which the run's images were decoded; give images of this size. */

@@ -1,0 +1,3 @@
+export { describeJudge, describeExport } from './describe-model.js';
+export { serve, type ServeOptions, type Served } from './serve.js';
+export { readToken } from './token.js';

@@ -1,0 +1,99 @@
+import { isIP } from 'node:net';
+import { ENGINE_NAMES } from '@drf/engine';
+import { DEFAULT_LIMITS } from '@drf/service';
+import { createProgram, interruptSignal, oneOf, runApp, wholeNumber } from '@drf/terminal';
+import { pageFolder } from './page-folder.js';
+import { serve } from './serve.js';
+import { readToken, TOKEN_VARIABLE } from './token.js';
+
+interface MainOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tokenFile?: string;
+  readonly page: string | boolean;
+  readonly onnx?: string;
+  readonly checkpoint?: string;
+  readonly engine: string;
+  readonly decoders: number;
+  readonly bodyBytes: number;
+  readonly totalBodyBytes: number;
+  readonly pixels: number;
+  readonly textCharacters: number;
+  readonly batchPosts: number;
+  readonly waitingPosts: number;
+  readonly answerMilliseconds: number;
+  readonly requestMilliseconds: number;
+  readonly grace: number;
+  readonly logLevel: string;
+  readonly quiet?: boolean;
+}
+
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'silent'] as const;
+
+const program = createProgram('serve', 'Serves a trained run over HTTP.', [
+  ['pnpm serve runs/quickstart', 'on http://127.0.0.1:8080, with the page if it is built'],
+  [`curl -s localhost:8080/v1/predict -H 'content-type: application/json' -d '{"text":"What a day!"}'`, 'ask it'],
+  ['curl -s localhost:8080/v1/predict -F text="Look" -F image=@cat.jpg', 'the same as a form'],
+  ['pnpm serve runs/quickstart --host 0.0.0.0 --token-file token.txt', 'for others, who need the token'],
+  ['pnpm serve --onnx exported', 'the page judges in the browser, with what pnpm export wrote'],
+])
+  .argument('[run]', 'folder of a trained run')
+  .option('--host <address>', 'where it listens', '127.0.0.1')
+  .option('--port <number>', 'where it listens; 0 for any that is free', wholeNumber(0, 65_535), 8080)
+  .option('--token-file <file>', `file with the token that clients must send (or the variable ${TOKEN_VARIABLE})`)
+  .option('--page <folder>', 'static files for / (default: the page of this workspace, if it is built)')
+  .option('--no-page', 'no page')
+  .option('--onnx <folder>', 'an exported folder, with which the page judges in the browser')
+  .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
+  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
+  .option('--decoders <count>', 'images that are decoded at once', wholeNumber(1, 64), 2)
+  .option('--body-bytes <count>', 'largest body', wholeNumber(1024), DEFAULT_LIMITS.bodyBytes)
+  .option('--total-body-bytes <count>', 'of all bodies at once', wholeNumber(1024), DEFAULT_LIMITS.totalBodyBytes)
+  .option('--pixels <count>', 'largest image', wholeNumber(1), DEFAULT_LIMITS.pixels)
+  .option('--text-characters <count>', 'longest text', wholeNumber(1), DEFAULT_LIMITS.textCharacters)
+  .option('--batch-posts <count>', 'largest batch', wholeNumber(1), DEFAULT_LIMITS.batchPosts)
+  .option('--waiting-posts <count>', 'longest line; further posts get 503', wholeNumber(1), DEFAULT_LIMITS.waitingPosts)
+  .option(
+    '--answer-milliseconds <time>',
+    'longest wait for an answer',
+    wholeNumber(1, 3_600_000),
+    DEFAULT_LIMITS.answerMilliseconds,
+  ) // prettier-ignore
+  .option(
+    '--request-milliseconds <time>',
+    'longest time that a client may send',
+    wholeNumber(1, 3_600_000),
+    DEFAULT_LIMITS.requestMilliseconds,
+  ) // prettier-ignore
+  .option('--grace <seconds>', 'how long it finishes what it accepted when told to end', wholeNumber(0, 3_600), 30)
+  .option('--log-level <name>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info')
+  .option('--quiet', 'nothing on standard error but errors');
+program.action(async (run: string | undefined, options: MainOptions) => {
+  const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
+  const token = await readToken(options.tokenFile);
+  const page = await pageFolder(options.page);
+  const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
+  const log = { level: options.logLevel, stream: process.stdout };
+  const served = await serve({ ...options, run, token, page, limits: limitsOf(options), log });
+  say(`Listening on ${served.address}${page === undefined ? ' (no page)' : ''}. Ctrl-C ends it.`);
+  if (token === undefined && !isLoopback(options.host)) {
+    say(`warning: everybody who reaches ${options.host} may ask; give a --token-file, or listen on 127.0.0.1`);
+  }
+  if (!interrupt.signal.aborted) {
+    await new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve, { once: true }));
+  }
+  await served.close(options.grace * 1000);
+  interrupt.release();
+});
+
+function limitsOf(options: MainOptions) {
+  const { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts } = options;
+  const { answerMilliseconds, requestMilliseconds } = options;
+  return { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts, answerMilliseconds, requestMilliseconds }; // prettier-ignore
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+await runApp(program);

@@ -1,0 +1,41 @@
+/** What one process takes on. Everything that a client sends is bounded by one of these. */
+export interface ServiceLimits {
+  /** Bytes of one request's body. */
+  readonly bodyBytes: number;
+  /** Bytes of all bodies that are being read, decoded or waiting. A request without a length counts as `bodyBytes`. */
+  readonly totalBodyBytes: number;
+  /** Pixels that an image's header may claim. */
+  readonly pixels: number;
+  /** UTF-16 units of a post's text. */
+  readonly textCharacters: number;
+  /** Posts of one batch. */
+  readonly batchPosts: number;
+  /** Posts that are accepted and not yet judged. */
+  readonly waitingPosts: number;
+  /** Milliseconds from a whole request to its answer. */
+  readonly answerMilliseconds: number;
+  /** Milliseconds that a client may take to send its headers. */
+  readonly headerMilliseconds: number;
+  /** Milliseconds that a client may take to send its whole request. */
+  readonly requestMilliseconds: number;
+  /** Milliseconds that an idle connection is kept. Longer than a reverse proxy's own, so that it never meets a closed one. */
+  readonly idleMilliseconds: number;
+  /** Connections at once; further ones are closed. */
+  readonly connections: number;
+}
+
+const MEBIBYTE = 2 ** 20;
+
+export const DEFAULT_LIMITS: ServiceLimits = {
+  bodyBytes: 12 * MEBIBYTE,
+  totalBodyBytes: 128 * MEBIBYTE,
+  pixels: 40_000_000,
+  textCharacters: 10_000,
+  batchPosts: 32,
+  waitingPosts: 256,
+  answerMilliseconds: 30_000,
+  headerMilliseconds: 10_000,
+  requestMilliseconds: 30_000,
+  idleMilliseconds: 75_000,
+  connections: 1_000,
+};
