@@ -41,6 +41,9 @@ export const judgmentSchema = z
     quality: z.strictObject({ image: share.nullable(), text: share.nullable() }).meta({
       description: 'Share of the training posts whose image (text) lies farther from what is usual than this one’s.',
     }),
+    logDensity: z.strictObject({ image: z.number().nullable(), text: z.number().nullable() }).meta({
+      description: 'Log relative densities, from which quality is read by the quantiles of /v1/model.',
+    }),
     pairWeights: z
       .record(z.enum(PAIRS), share)
       .nullable()
