@@ -20,6 +20,14 @@ const LAYERS = [
   ['service'],
 ];
 
+/** Parts of packages that have an entry of their own, such as @drf/model/checkpoint: what needs Node, beside what does not. */
+const ENTRIES = readdirSync('packages').flatMap((folder) => {
+  const { name, publishConfig } = JSON.parse(readFileSync(`packages/${folder}/package.json`, 'utf8'));
+  return Object.keys(publishConfig?.exports ?? {})
+    .filter((entry) => entry !== '.' && entry !== './package.json')
+    .map((entry) => `!${name}${entry.slice(1)}`);
+});
+
 const layerOf = (name) => LAYERS.findIndex((layer) => layer.includes(name));
 
 function inwardRules(kind) {
@@ -31,7 +39,7 @@ function inwardRules(kind) {
       (name) => name !== folder && (layerOf(name) >= own || !declared.includes(`@drf/${name}`)),
     );
     const patterns = [
-      { group: ['@drf/*/*'], message: "import the package's index, not its files" },
+      { group: ['@drf/*/*', ...ENTRIES], message: "import the package's index, not its files" },
       ...(forbidden.length === 0
         ? []
         : [{ group: forbidden.map((name) => `@drf/${name}`), message: 'dependencies point inward: see LAYERS' }]),

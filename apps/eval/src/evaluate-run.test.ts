@@ -1,7 +1,7 @@
 import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readManifest } from '@drf/disruption';
+import { readManifest } from '@drf/disruption/manifest';
 import { encodeRecords } from '@drf/experiment';
 import { readJson } from '@drf/files';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

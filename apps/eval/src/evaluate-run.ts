@@ -1,4 +1,5 @@
-import { readManifest, type Manifest } from '@drf/disruption';
+import type { Manifest } from '@drf/disruption';
+import { readManifest } from '@drf/disruption/manifest';
 import { cellOf, CLEAN, paperCells, type Cell } from './cells.js';
 import { evaluatedDataset, type DatasetOverride } from './evaluated-dataset.js';
 import { evaluateCells, type EvaluatedCell } from './evaluate-cells.js';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { writeManifest } from '@drf/disruption';
+import { writeManifest } from '@drf/disruption/manifest';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { argMax } from '@drf/metrics';
 import { csvReport } from './csv-report.js';

@@ -1,5 +1,6 @@
 import { saveSplits, type LedgerReport } from '@drf/datasets';
-import { writeManifest, parseStrategy } from '@drf/disruption';
+import { parseStrategy } from '@drf/disruption';
+import { writeManifest } from '@drf/disruption/manifest';
 import type { RunFolder } from '@drf/experiment';
 import {
   areFeatures,

@@ -5,8 +5,6 @@ import {
   createTrainingStep,
   initialTrainingState,
   joinParts,
-  loadCheckpoint,
-  saveCheckpoint,
   stepPart,
   stepSchedule,
   type Checkpoint,
@@ -19,6 +17,7 @@ import {
   type TrainingPosition,
   type TrainingState,
 } from '@drf/model';
+import { loadCheckpoint, saveCheckpoint } from '@drf/model/checkpoint';
 import { classificationReport, type ClassificationReport } from '@drf/metrics';
 import {
   gatherBatch,

@@ -17,6 +17,6 @@ export { corruptText, countWords, DEFAULT_MASK, maskedText, maskWords } from './
 export { blankImage, fillMissing, type ImageSize } from './fill.js';
 export { FRACTION_RANGE } from './fraction.js';
 export { disruptionKey, INTACT_KEY, type KeyOptions } from './key.js';
-export { readManifest, writeManifest, type Manifest } from './manifest.js';
+export { formatManifest, parseManifest, type Manifest } from './manifest.js';
 export type { ManifestHeader } from './manifest-header.js';
 export type { SplitMixSeed } from './split-mix.js';

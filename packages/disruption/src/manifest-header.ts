@@ -47,10 +47,10 @@ function isSize(value: unknown): value is ImageSize {
  * Reads the header line's content.
  * @throws CheckpointError when it is no manifest of ours, of another version, or damaged
  */
-export function parseHeader(path: string, row: unknown): { header: ManifestHeader; entries: number } {
+export function parseHeader(name: string, row: unknown): { header: ManifestHeader; entries: number } {
   const fail = (expected: string, received: unknown): CheckpointError =>
     new CheckpointError({
-      subject: `Manifest ${path}, line 1`,
+      subject: `Manifest ${name}, line 1`,
       expected,
       received: JSON.stringify(received) ?? 'nothing',
       remedy: 'make the manifest again',

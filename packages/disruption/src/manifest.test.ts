@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CheckpointError, DataError, type Post } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyDisruption } from './apply.js';
-import { readManifest, writeManifest } from './manifest.js';
+import { readManifest, writeManifest } from './manifest-file.js';
 import { fixedStrategies, randomStrategies } from './paper-strategies.js';
 import { planDisruptions, presenceOf } from './plan.js';
 import { parseStrategy, strategyFileName } from './strategy.js';

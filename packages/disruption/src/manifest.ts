@@ -1,11 +1,8 @@
-import { readBounded, writeFileAtomic } from '@drf/files';
 import { CheckpointError, DataError } from '@drf/tensor';
 import { headerRow, parseHeader, type ManifestHeader } from './manifest-header.js';
 import { parseEntry } from './manifest-row.js';
 import type { DisruptionEntry } from './plan.js';
 import { assertStrategy, formatStrategy } from './strategy.js';
-
-const MAXIMUM_BYTES = 256 * 1024 * 1024; // 195,265 posts need about 28 MB
 
 export interface Manifest {
   readonly header: ManifestHeader;
@@ -24,29 +21,26 @@ function duplicate(subject: string, id: string, firstLine: number): DataError {
 }
 
 /**
- * Writes JSON Lines, whole or not at all: a header line (format, version, seed, strategy, how pixels and words are
- * chosen, image size), then one row a disrupted post.
- * @throws ConfigurationError for a strategy out of range; DataError for an entry that does not fit the strategy, a post
- * twice, or a file that cannot be written
+ * A manifest's text, JSON Lines: a header line (format, version, seed, strategy, how pixels and words are chosen, image
+ * size), then one row a disrupted post.
+ * @param name what messages call it, such as its path
+ * @throws ConfigurationError for a strategy out of range; DataError for an entry that does not fit the strategy, or a
+ * post twice
  */
-export async function writeManifest(
-  path: string,
-  header: ManifestHeader,
-  entries: readonly DisruptionEntry[],
-): Promise<void> {
+export function formatManifest(name: string, header: ManifestHeader, entries: readonly DisruptionEntry[]): string {
   assertStrategy(header.strategy);
   const rows: DisruptionEntry[] = [];
   const lines = new Map<string, number>();
   for (const entry of entries) {
     const line = rows.length + 2;
-    const subject = `Manifest ${path}, line ${line}`;
+    const subject = `Manifest ${name}, line ${line}`;
     rows.push(parseEntry(subject, entry, header.strategy));
     const earlier = lines.get(entry.id);
     if (earlier !== undefined) throw duplicate(subject, entry.id, earlier);
     lines.set(entry.id, line);
   }
   const first = headerRow(header, formatStrategy(header.strategy), rows.length);
-  await writeFileAtomic(path, [first, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(''));
+  return [first, ...rows].map((row) => `${JSON.stringify(row)}\n`).join('');
 }
 
 function parseLine(subject: string, line: string): unknown {
@@ -66,15 +60,16 @@ function parseLine(subject: string, line: string): unknown {
 }
 
 /**
- * Reads a manifest and checks every row.
- * @throws DataError naming the line of a bad row; CheckpointError for a file that is foreign, of another version or cut
+ * Reads a manifest's text and checks every row.
+ * @param name what messages call it, such as its path
+ * @throws DataError naming the line of a bad row; CheckpointError for a text that is foreign, of another version or cut
  * short
  */
-export async function readManifest(path: string): Promise<Manifest> {
-  const lines = (await readBounded(path, MAXIMUM_BYTES)).toString('utf8').split('\n');
+export function parseManifest(name: string, text: string): Manifest {
+  const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
-  const subjectOf = (index: number): string => `Manifest ${path}, line ${index + 1}`;
-  const { header, entries: expected } = parseHeader(path, parseLine(subjectOf(0), lines[0] ?? ''));
+  const subjectOf = (index: number): string => `Manifest ${name}, line ${index + 1}`;
+  const { header, entries: expected } = parseHeader(name, parseLine(subjectOf(0), lines[0] ?? ''));
   const byId = new Map<string, DisruptionEntry>();
   for (let index = 1; index < lines.length; index++) {
     const subject = subjectOf(index);
@@ -84,7 +79,7 @@ export async function readManifest(path: string): Promise<Manifest> {
   }
   if (byId.size !== expected) {
     throw new CheckpointError({
-      subject: `Manifest ${path}`,
+      subject: `Manifest ${name}`,
       expected: `${expected} entries, as its header says`,
       received: `${byId.size}`,
       remedy: 'the file was cut short or edited; make it again',

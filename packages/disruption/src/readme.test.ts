@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import * as tensor from '@drf/tensor';
 import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
+import { runReadmeExample } from '../../../scripts/run-readme-example.js';
 import { blackenPixels } from './corrupt-image.js';
 import { maskWords } from './corrupt-text.js';
+import * as own from './index.js';
 import { drawSplitMixSeed } from './split-mix.js';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -30,6 +33,13 @@ const TEXTS = [
 ];
 
 describe('the README', () => {
+  it('shows what its example prints', async () => {
+    const modules = { '@drf/tensor': tensor, '@drf/disruption': own };
+    const { printed, shown } = await runReadmeExample(new URL('../README.md', import.meta.url), modules);
+    expect(shown).not.toBe('');
+    expect(printed).toBe(shown);
+  });
+
   it('states the test vectors that the code gives', () => {
     const image = { width: 8, height: 2, data: new Uint8Array(48).fill(1) };
     const black = blackenPixels(image, 0.5, '0123456789abcdef').data.filter((_, i) => i % 3 === 0);

@@ -1,11 +1,5 @@
-import {
-  loadCheckpoint,
-  trainedBy,
-  type EncodedBatchInputs,
-  type Method,
-  type StepEncoders,
-  type TrainingPosition,
-} from '@drf/model';
+import { trainedBy, type EncodedBatchInputs, type Method, type StepEncoders, type TrainingPosition } from '@drf/model';
+import { loadCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, type HostTree } from '@drf/tensor';
 import { createEncodedMethod, createMethod } from './method.js';
 import { RunFolder, type RunDescription } from './run-folder.js';

@@ -3,15 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createRandom, hostTensor } from '@drf/tensor';
-import {
-  createDrf,
-  createGatedDrf,
-  drfConfig,
-  initialTrainingState,
-  loadCheckpoint,
-  saveCheckpoint,
-  type Checkpoint,
-} from './index.js';
+import { loadCheckpoint, saveCheckpoint, type Checkpoint } from './checkpoint.js';
+import { createDrf, createGatedDrf, drfConfig, initialTrainingState } from './index.js';
 
 const shapes = { imageDim: 6, textDim: 4, classes: 3 };
 const method = createDrf(drfConfig(4, { queueCapacity: 5 }), shapes);

@@ -65,10 +65,4 @@ export {
   type TrainingOutputs,
   type TrainingState,
 } from './training-step.js';
-export {
-  loadCheckpoint,
-  saveCheckpoint,
-  type Checkpoint,
-  type ExpectedCheckpoint,
-  type TrainingPosition,
-} from './checkpoint.js';
+export type { Checkpoint, ExpectedCheckpoint, TrainingPosition } from './checkpoint.js';

@@ -21,17 +21,8 @@ export {
   type QueueRows,
   type Scalar,
 } from './named.js';
-export {
-  assertFinite,
-  floatData,
-  hostScalar,
-  hostTensor,
-  sizeOf,
-  toHost,
-  toTensor,
-  type HostDtype,
-  type HostTensor,
-} from './host.js';
+export { assertFinite, floatData, hostScalar, hostTensor, sizeOf, type HostDtype, type HostTensor } from './host.js';
+export { toHost, toTensor } from './transfer.js';
 export { flattenTree, mapTree, unflattenTree, type Host, type HostTree, type TensorTree, type Tree } from './tree.js';
 export { createRandom, philox, restoreRandom, type Random, type RandomState } from './random.js';
 export { MODALITIES, otherModality, type Modality, type Post, type RgbImage } from './post.js';

@@ -15,10 +15,10 @@ import {
   ADAMW_DEFAULTS,
   createTrainingStep,
   initialTrainingState,
-  saveCheckpoint,
   stepSchedule,
   type TrainingInputs,
 } from '@drf/model';
+import { saveCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, hostTensor, type HostTensor, type Host, type HostTree, type RgbImage } from '@drf/tensor';
 import { SILENT } from '../display.js';
 import { Workbench, type Services } from '../workbench.js';

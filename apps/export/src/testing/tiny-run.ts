@@ -1,5 +1,6 @@
 import { createMethod, parseExperiment, RunFolder, type ExperimentInput } from '@drf/experiment';
-import { initialTrainingState, saveCheckpoint, type MethodShapes } from '@drf/model';
+import { initialTrainingState, type MethodShapes } from '@drf/model';
+import { saveCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, hostScalar, hostTensor, type Host, type HostTensor, type HostTree } from '@drf/tensor';
 
 export interface TinyRunOptions {

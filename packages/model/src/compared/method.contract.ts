@@ -14,14 +14,13 @@ import {
   type PerPost,
   type TensorTree,
 } from '@drf/tensor';
+import { loadCheckpoint, saveCheckpoint } from '../checkpoint.js';
 import { relativeError } from '../examples.contract.js';
 import {
   ADAMW_DEFAULTS,
   createTrainingStep,
   initialTrainingState,
   isTrainedByDefault,
-  loadCheckpoint,
-  saveCheckpoint,
   stepSchedule,
   valueAndGradients,
   type BatchInputs,
