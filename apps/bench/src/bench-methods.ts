@@ -1,15 +1,9 @@
+import { TOKEN_LAYOUTS, type TokenLayout } from '@drf/encoders';
 import { createEngine } from '@drf/engine';
+import { createMethod, experimentSchema, parseExperiment } from '@drf/experiment';
 import {
   ADAMW_DEFAULTS,
-  createClmlf,
-  createConcatenation,
-  createDrf,
-  createHsan,
-  createMgnns,
-  createMvan,
-  createMvcn,
   createTrainingStep,
-  drfConfig,
   initialTrainingState,
   stepSchedule,
   type BatchInputs,
@@ -25,7 +19,7 @@ const SHAPES: MethodShapes = {
   imageDim: 1792,
   textDim: 512,
   classes: 3,
-  tokens: { image: { count: 49, dim: 256 }, text: { count: 64, dim: 256 } },
+  tokens: TOKEN_LAYOUTS,
 };
 
 export interface MethodTime {
@@ -36,21 +30,12 @@ export interface MethodTime {
   readonly fastest: number;
 }
 
+/** Every method that an experiment can name, at its default options. */
 function methods(dim: number): Method[] {
-  const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };
-  const graphs = { words: 1024, objects: 64, scenes: 32 };
-  return [
-    createConcatenation({ dim }, SHAPES),
-    createDrf(drfConfig(dim), SHAPES),
-    createHsan({ dim }, SHAPES),
-    createMvan({ dim, hops: 3 }, SHAPES),
-    createMgnns({ dim, heads: 4, graphs }, SHAPES),
-    createClmlf(
-      { dim: Math.ceil(dim / 2), heads: 4, imageLayers: 1, fusionLayers: 2, seed: 0, ...contrastive },
-      SHAPES,
-    ),
-    createMvcn({ dim, restraintScale: 0.1, calibration: 0.5 }, SHAPES),
-  ];
+  return experimentSchema.shape.method.unwrap().options.map((method) => {
+    const experiment = { name: 'bench', dataset: { name: 'embedded' }, method, model: { dim } } as const;
+    return createMethod(parseExperiment(experiment, 'The benchmark of methods'), SHAPES);
+  });
 }
 
 /** A training step of every method on random posts, one method after the other. */
@@ -115,7 +100,7 @@ function randomPosts(posts: number): { batch: Host<BatchInputs>; labels: HostTen
     );
   const ones = (...shape: number[]): HostTensor =>
     hostTensor(new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1), shape);
-  const tokens = (count: number, dim: number): { tokens: HostTensor; mask: HostTensor; pieces: HostTensor } => ({
+  const tokens = ({ count, dim }: TokenLayout): { tokens: HostTensor; mask: HostTensor; pieces: HostTensor } => ({
     tokens: normals(posts, count, dim),
     mask: ones(posts, count),
     pieces: hostTensor(new Int32Array(posts * count), [posts, count]),
@@ -125,8 +110,8 @@ function randomPosts(posts: number): { batch: Host<BatchInputs>; labels: HostTen
     text: normals(posts, SHAPES.textDim),
     imageAvailable: ones(posts),
     textAvailable: ones(posts),
-    imageTokens: tokens(49, 256),
-    textTokens: tokens(64, 256),
+    imageTokens: tokens(TOKEN_LAYOUTS.image),
+    textTokens: tokens(TOKEN_LAYOUTS.text),
   };
   const labels = hostTensor(
     Int32Array.from({ length: posts }, (_, post) => post % SHAPES.classes),

@@ -8,7 +8,7 @@ const SHAPES = { imageDim: 6, textDim: 5, classes: 3, tokens: TOKENS };
 
 function configOf(method: ExperimentConfig['method'], more: Record<string, unknown> = {}): ExperimentConfig {
   const model = { dim: 8, queueCapacity: 8, standardize: true };
-  const compared = { transformerWidth: 8, words: 6, objects: 4, scenes: 3 };
+  const compared = { width: 8, words: 6, objects: 4, scenes: 3 };
   const base = { name: 'test', dataset: { name: 'embedded' }, method, model, compared };
   return parseExperiment({ ...base, ...more }, 'a test');
 }

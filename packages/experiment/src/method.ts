@@ -11,7 +11,6 @@ import {
   drfConfig,
   withEncoders,
   type EncodedBatchInputs,
-  type ClmlfConfig,
   type FeatureMoments,
   type MeasuredGraphs,
   type Method,
@@ -74,6 +73,7 @@ export function createMethod(config: ExperimentConfig, shapes: MethodShapes, gra
     ...rest
   } = config.model;
   const { fusionLayers = config.method === 'drf' ? 2 : 3 } = rest;
+  const { width } = config.compared;
   const common = { ...rest, converterHidden, fusionHidden, fusionLayers };
   const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
   const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
@@ -89,24 +89,19 @@ export function createMethod(config: ExperimentConfig, shapes: MethodShapes, gra
     case 'concatenation':
       return createConcatenation({ dim }, full);
     case 'hsan':
-      return createHsan({ dim }, full);
+      return createHsan({ dim: width }, full);
     case 'mvan':
-      return createMvan({ dim, hops: config.compared.hops }, full);
+      return createMvan({ dim: width, hops: config.compared.hops }, full);
     case 'mgnns':
-      return createMgnns({ dim, heads: headsOf(config, dim), graphs: config.compared }, full, graphs);
+      return createMgnns({ dim: width, heads: headsOf(config), graphs: config.compared }, full, graphs);
     case 'clmlf':
-      return createClmlf(clmlfConfig(config), full);
+      return createClmlf({ ...config.compared, dim: width, heads: headsOf(config), seed: config.seed }, full);
     case 'mvcn':
-      return createMvcn({ ...config.compared, dim }, full);
+      return createMvcn({ ...config.compared, dim: width }, full);
   }
 }
 
-function clmlfConfig(config: ExperimentConfig): ClmlfConfig {
-  const { transformerWidth: dim, ...options } = config.compared;
-  return { ...options, dim, heads: headsOf(config, dim), seed: config.seed };
-}
-
-function headsOf({ compared: { heads } }: ExperimentConfig, width: number): number {
+function headsOf({ compared: { heads, width } }: ExperimentConfig): number {
   if (width % heads === 0) return heads;
   throw new ConfigurationError({
     subject: 'compared.heads',

@@ -114,12 +114,12 @@ const model = z.strictObject({
 
 /** Options of the methods that DRF is compared with (docs/compared-methods.md). */
 const compared = z.strictObject({
+  width: whole(1).default(128).describe('all of them: width of their layers, in place of model.dim'),
   hops: whole(1).max(8).default(3).describe('mvan: how often text and image views ask each other'),
   heads: whole(1).default(4).describe('clmlf, mgnns: attention heads; must divide the width'),
   words: whole(2).default(1024).describe('mgnns: word pieces of the graph, the most frequent ones'),
   objects: whole(2).default(64).describe('mgnns: clusters of places of images'),
   scenes: whole(2).default(32).describe('mgnns: clusters of parts of images'),
-  transformerWidth: whole(1).default(128).describe('clmlf: width of the transformers, in place of model.dim'),
   imageLayers: whole(0).default(1).describe('clmlf: transformer layers over the image alone'),
   fusionLayers: whole(1).default(2).describe('clmlf: transformer layers over text and image'),
   contrastiveScale: z.number().min(0).default(0.1).describe('clmlf: factor of both contrastive losses'),

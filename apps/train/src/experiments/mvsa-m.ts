@@ -11,5 +11,5 @@ export default defineExperiment({
   name: 'mvsa-m',
   dataset: { name: 'mvsa-multiple' },
   model: { dim: 256, ...FROZEN_ENCODERS },
-  training: { epochs: 8, learningRate: 1e-4 },
+  training: { epochs: 5, learningRate: 1e-4 },
 });

@@ -3,7 +3,7 @@ import { FROZEN_ENCODERS } from './frozen-encoders.js';
 
 /**
  * DRF on MVSA-Single (Table 1), with the frozen embedded encoders in place of fine-tuned ViT-B/16 and BERT-base, and a
- * feature space of 256. The paper trains 30 epochs at 2e-4; frozen standardized features overfit there, so 8 at 1e-4.
+ * feature space of 256. The paper trains 30 epochs at 2e-4; frozen standardized features overfit there, so 5 at 1e-4.
  * Command:  pnpm train mvsa-s --dataset.root DIR
  * Paper:    accuracy 76.5, weighted F1 75.9 on clean posts (fine-tuned encoders).
  * Expected: see docs/results.md.
@@ -12,5 +12,5 @@ export default defineExperiment({
   name: 'mvsa-s',
   dataset: { name: 'mvsa-single' },
   model: { dim: 256, ...FROZEN_ENCODERS },
-  training: { epochs: 8, learningRate: 1e-4 },
+  training: { epochs: 5, learningRate: 1e-4 },
 });
