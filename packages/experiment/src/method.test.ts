@@ -30,7 +30,7 @@ describe('createMethod', () => {
       expect(() => createMethod(configOf(name, { compared }), SHAPES)).toThrow(ConfigurationError);
     }
     expect(() => createMethod(configOf('mgnns', { compared }), SHAPES)).toThrow(
-      'compared.heads expected a divisor of the width, 8, received 3; change one of the two',
+      'compared.heads expected a divisor of the width, 128, received 3; change one of the two',
     );
   });
 

@@ -46,9 +46,9 @@ describe('tokenRowEncoder', () => {
 
   it('names itself by encoder and layout, and asks a cache for half precision', () => {
     const rows = tokenRowEncoder(encoderOf('text', features));
-    expect(rows.id).toBe('letters:tokens64x2-v1');
+    expect(rows.id).toBe('letters:tokens48x2-v1');
     expect(rows.storage).toBe('float16');
-    expect(tokenLayoutOf({ modality: 'image', tokenDim: 1792 })).toEqual({ count: 49, dim: 256 });
+    expect(tokenLayoutOf({ modality: 'image', tokenDim: 1792 })).toEqual({ count: 16, dim: 256 });
   });
 
   it('refuses an encoder without tokens', () => {
