@@ -19,6 +19,8 @@ export function scoreOf(
       return report.accuracy;
     case 'best-weighted-f1':
       return report.weightedF1;
+    case 'best-macro-f1':
+      return report.macroF1;
     case 'best-loss':
       return -(report.calibration?.negativeLogLikelihood ?? Infinity);
     case 'last':

@@ -9,6 +9,7 @@ import {
   encodeCorrupted,
   encodeRecords,
   measureCalibration,
+  measureClassWeights,
   measureExperimentGraphs,
   measureFeatures,
   measureTokens,
@@ -94,10 +95,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   // model
   const shapes = methodShapes(session, classes.length, methodNeeds(config));
+  const classWeights = measureClassWeights(config, classes, trainPosts.set.labels); // a checkpoint's own are the same
   const measured = resume ? {} : await measure(options, session, trainPosts);
   const method = createEncodedMethod(
     config,
-    { ...shapes, ...measured },
+    { ...shapes, ...measured, ...(classWeights === undefined ? {} : { classWeights }) },
     trainedEncoders(session),
     await measureExperimentGraphs(config, trainPosts.set, (label) => display.job(label, 'posts')),
   );

@@ -22,10 +22,22 @@ const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
 function placeholder(schema: z.ZodType): string {
   const inner = unwrap(schema);
   if (inner instanceof z.ZodEnum) return inner.options.join('|');
-  if (inner instanceof z.ZodUnion) return 'all|number';
+  if (inner instanceof z.ZodUnion) return placeholderOfUnion(inner);
   if (inner instanceof z.ZodArray) return 'list';
   if (inner instanceof z.ZodBoolean) return 'true|false';
   return inner instanceof z.ZodNumber ? 'number' : 'text';
+}
+
+/** The words that it takes, and what kinds of values beside. */
+function placeholderOfUnion({ options }: z.ZodUnion): string {
+  const parts = options.flatMap((option): string[] => {
+    if (option instanceof z.ZodEnum) return option.options.map(String);
+    if (option instanceof z.ZodLiteral) return [...option.values].map(String);
+    if (option instanceof z.ZodRecord) return ['json'];
+    if (option instanceof z.ZodArray) return ['list'];
+    return [option instanceof z.ZodNumber ? 'number' : 'text'];
+  });
+  return parts.join('|');
 }
 
 function describe(schema: z.ZodType): string {
@@ -72,9 +84,20 @@ function convert(leaf: Leaf, text: string): unknown {
   const number = (part: string): number | undefined =>
     part.trim() === '' || Number.isNaN(Number(part)) ? undefined : Number(part);
   if (inner instanceof z.ZodArray) return text.split(',').map((part) => number(part) ?? part.trim());
+  if (inner instanceof z.ZodUnion && text.trimStart().startsWith('{')) {
+    return parsedObject(text) ?? refuse('a JSON object, such as {"rare": 3}');
+  }
   if (inner instanceof z.ZodUnion) return number(text) ?? text; // the schema knows which texts it takes
   if (!(inner instanceof z.ZodNumber)) return text;
   return number(text) ?? refuse('a number');
+}
+
+function parsedObject(text: string): object | undefined {
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Lays overrides over an experiment, group by group. */

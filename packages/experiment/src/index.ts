@@ -41,6 +41,7 @@ export {
   trainedEncoders,
   trainsEncoders,
 } from './method.js';
+export { measureClassWeights } from './class-weights.js';
 export { measureExperimentGraphs } from './measure-graphs.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions, type TrainingProgram } from './predictor.js';
 export { assertCalibration, readCalibration, writeCalibration, type Calibration } from './calibration/calibration.js';

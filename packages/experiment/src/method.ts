@@ -9,6 +9,7 @@ import {
   createMvan,
   createGatedDrf,
   drfConfig,
+  withClassWeights,
   withEncoders,
   type EncodedBatchInputs,
   type FeatureMoments,
@@ -22,6 +23,7 @@ import {
 import { tokenLayoutOf } from '@drf/encoders';
 import { ConfigurationError } from '@drf/tensor';
 import type { ExperimentConfig } from './schema.js';
+import { weighsClasses } from './class-weights.js';
 import type { Session } from './session.js';
 
 /** What the experiment's method asks of the pipeline. */
@@ -59,10 +61,16 @@ function tokenShape(encoder: Session['image'] | Session['text']): TokenShape {
 /**
  * The method that an experiment asks for.
  * @param shapes with `standardization` measured on the training posts; a model whose parameters come from a checkpoint
- *   brings its own, so there it may be left out, as may `graphs`, which only mgnns reads
+ *   brings its own, so there it may be left out, as may `classWeights`, and `graphs`, which only mgnns reads
  * @throws ConfigurationError when the attention heads do not divide the width
  */
 export function createMethod(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {
+  const method = createUnweightedMethod(config, shapes, graphs);
+  if (!weighsClasses(config)) return method;
+  return withClassWeights(method, shapes.classWeights ?? new Float32Array(shapes.classes).fill(1));
+}
+
+function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {
   const {
     dim,
     converterHidden = dim,

@@ -44,6 +44,13 @@ function describe(issue: z.core.$ZodIssue, value: unknown, source: string, more:
   });
 }
 
+/** What options of several types take, by name. */
+const UNIONS: Readonly<Record<string, string>> = {
+  classWeights: 'none, balanced, or positive numbers by class, such as {"rare": 3}',
+  fusionLayers: '2 or 3',
+  file: 'a file, or a list of files',
+};
+
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_value':
@@ -53,7 +60,7 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'too_small':
       return `at least ${issue.minimum}${issue.inclusive === false ? ' (exclusive)' : ''}`;
     case 'invalid_union':
-      return 'a whole number from 0, or "all"';
+      return UNIONS[String(issue.path.at(-1))] ?? 'a whole number from 0, or "all"';
     case 'too_big':
       return `at most ${issue.maximum}`;
     default:

@@ -151,8 +151,15 @@ const training = z.strictObject({
   weightDecay: z.number().min(0).default(0.01).describe('decoupled weight decay of matrices'),
   disruption: z.string().default('none').describe('none, fixed:MODALITY:SETTING or random:RATIO:SETTING; also on val'),
   simulation: simulation.prefault({}),
+  classWeights: z
+    .union([z.enum(['none', 'balanced']), z.record(z.string(), positive())])
+    .optional()
+    .describe(
+      'weights of classes in the classification losses: none (default), balanced, or numbers by class ' +
+        'such as {"rare": 3}; the others count 1',
+    ),
   selection: z
-    .enum(['best-accuracy', 'best-weighted-f1', 'best-loss', 'last'])
+    .enum(['best-accuracy', 'best-weighted-f1', 'best-macro-f1', 'best-loss', 'last'])
     .default('best-accuracy')
     .describe('which epoch is kept as the result, judged on the validation split'),
   patience: whole(1).optional().describe('stop after so many epochs without a better one (default: never)'),

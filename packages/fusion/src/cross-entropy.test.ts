@@ -68,6 +68,19 @@ describe('crossEntropy', () => {
     });
   });
 
+  it('counts posts by their weights, value and gradient', () => {
+    tf.tidy(() => {
+      const logits = tf.tensor2d([[0, 0], [Math.log(3), 0]]); // prettier-ignore
+      const weights = (values: number[]): PerPost => named(tf.tensor1d(values), ['batch']);
+      const run = (x: tf.Tensor): tf.Tensor => crossEntropy(x as ClassScores, labelsOf([0, 1]), weights([4, 0.5]));
+      expect(run(logits).dataSync()[0]).toBeCloseTo((4 * Math.log(2) + 0.5 * Math.log(4)) / 2, 6);
+      const slopes = [...(tf.grad(run)(logits) as tf.Tensor).dataSync()];
+      [4 * -0.25, 4 * 0.25, 0.5 * 0.375, 0.5 * -0.375].forEach((slope, i) => expect(slopes[i]).toBeCloseTo(slope, 6));
+      const plain = crossEntropy(logits as ClassScores, labelsOf([0, 1])).dataSync()[0];
+      expect(crossEntropy(logits as ClassScores, labelsOf([0, 1]), weights([1, 1])).dataSync()[0]).toBe(plain);
+    });
+  });
+
   it('refuses labels of another number than posts', () => {
     expect(() => lossOf([[0, 1], [1, 0]], [0])).toThrow('crossEntropy labels expected [2], received [1]'); // prettier-ignore
   });

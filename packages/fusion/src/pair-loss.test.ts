@@ -5,13 +5,14 @@ import { pairCrossEntropy } from './index.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));
 
-const lossOf = (logits: number[][][], labels: number[], existing: number[][]): number =>
+const lossOf = (logits: number[][][], labels: number[], existing: number[][], weights?: number[]): number =>
   tf.tidy(
     () =>
       pairCrossEntropy(
         named(tf.tensor3d(logits), ['batch', 'pair', 'classes']),
         named(tf.tensor1d(labels, 'int32'), ['batch']),
         named(tf.tensor2d(existing), ['batch', 'pair']),
+        weights === undefined ? undefined : named(tf.tensor1d(weights), ['batch']),
       ).dataSync()[0] as number,
   );
 
@@ -24,6 +25,13 @@ describe('pairCrossEntropy', () => {
     const first = (Math.log(2) - Math.log(0.75)) / 2; // its third pair does not exist
     const second = -Math.log(0.8);
     expect(lossOf(logits, [0, 1], [[1, 1, 0], [1, 0, 0]])).toBeCloseTo((first + second) / 2, 5); // prettier-ignore
+  });
+
+  it('counts posts by their weights', () => {
+    const logits = [[[0, 0]], [[0, Math.log(4)]]];
+    const loss = lossOf(logits, [0, 1], [[1], [1]], [3, 0.5]);
+    expect(loss).toBeCloseTo((3 * Math.log(2) - 0.5 * Math.log(0.8)) / 2, 6);
+    expect(lossOf(logits, [0, 1], [[1], [1]], [1, 1])).toBe(lossOf(logits, [0, 1], [[1], [1]]));
   });
 
   it('agrees with plain loops', () => {

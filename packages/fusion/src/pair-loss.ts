@@ -7,11 +7,13 @@ import { assertShape, named, type Named, type PerPair, type PerPost, type Scalar
  * @param logits [batch, pair, classes]
  * @param labels int32 [batch]
  * @param existing [batch, pair], 0 or 1; pairs that do not exist influence nothing
+ * @param weights how much each post counts, [batch]: see `crossEntropy`
  */
 export function pairCrossEntropy(
   logits: Named<['batch', 'pair', 'classes']>,
   labels: PerPost,
   existing: PerPair,
+  weights?: PerPost,
 ): Scalar {
   const [batch, pairs, classes] = logits.shape as [number, number, number];
   assertShape('pairCrossEntropy existing', existing, [batch, pairs]);
@@ -19,5 +21,6 @@ export function pairCrossEntropy(
   const perClass = tf.mul(tf.expandDims(oneHot, 1), tf.logSoftmax(logits, -1)); // [batch, pair, classes]
   const losses = tf.neg(tf.sum(perClass, -1)); // [batch, pair]
   const counts = tf.maximum(tf.sum(existing, -1), 1); // [batch]
-  return named(tf.mean(tf.div(tf.sum(tf.mul(losses, existing), -1), counts)), []);
+  const perPost = tf.div(tf.sum(tf.mul(losses, existing), -1), counts); // [batch]
+  return named(tf.mean(weights === undefined ? perPost : tf.mul(perPost, weights)), []);
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
 import { classify, crossEntropy } from '@drf/fusion';
 import { named, type ClassScores, type TensorTree } from '@drf/tensor';
+import { postWeights } from './class-weights.js';
 import { EMPTY_MEMORY, type BatchInputs, type Method, type MethodShapes, type Prediction } from './method.js';
 import { initializeProjections, projectFeatures } from './projection.js';
 
@@ -34,7 +35,7 @@ export function createConcatenation(config: { readonly dim: number }, shapes: Me
     predict,
     loss: (parameters, batch, labels) => {
       const prediction = predict(parameters, batch);
-      const total = crossEntropy(prediction.logits, labels);
+      const total = crossEntropy(prediction.logits, labels, postWeights(parameters, labels));
       return { total, parts: { classification: total }, prediction, observations: {} };
     },
   };

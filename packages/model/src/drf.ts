@@ -3,6 +3,7 @@ import { initializeConverter, initializeLinear } from '@drf/converters';
 import { logRelativeDensity, type DistributionStatistics } from '@drf/distribution';
 import { crossEntropy, initializeFusion } from '@drf/fusion';
 import { named, type HostTree, type PerPost, type QueueRows, type Random, type TensorTree } from '@drf/tensor';
+import { postWeights } from './class-weights.js';
 import type { DrfConfig } from './drf-config.js';
 import { drfForward, type DrfForward } from './drf-forward.js';
 import { distributionLossParts, scaledTerms, type DrfLossParts } from './drf-losses.js';
@@ -68,7 +69,7 @@ export function drfLoss(
   memory: DrfMemoryInputs,
 ): LossResult & { readonly parts: Partial<DrfLossParts>; readonly forward: DrfForward } {
   const forward = drfForward(config, parameters, batch, memory, config.ablations.distributionRecovery);
-  const classification = crossEntropy(forward.logits, labels);
+  const classification = crossEntropy(forward.logits, labels, postWeights(parameters, labels));
   const parts = { ...distributionLossParts(config, forward, batch, memory), classification };
   const terms = [...scaledTerms(config, parts), tf.mul(classification, config.lossScales.classification)];
   return {

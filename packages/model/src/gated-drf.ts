@@ -28,6 +28,7 @@ import {
   type Scalar,
   type TensorTree,
 } from '@drf/tensor';
+import { postWeights } from './class-weights.js';
 import type { DrfConfig } from './drf-config.js';
 import { initialDrfParameters } from './drf.js';
 import { layOutPairs, recoverBatch, type DrfForward, type DrfParameters } from './drf-forward.js';
@@ -177,8 +178,9 @@ function gatedLoss(
 ): LossResult & { readonly parts: Partial<DrfLossParts> & { readonly pairs: Scalar } } {
   const forward = gatedForward(config, parameters, batch, memory, config.ablations.distributionRecovery);
   const counted = knownIntact(batch);
-  const classification = crossEntropy(forward.logits, labels);
-  const pairs = pairCrossEntropy(forward.pairLogits, labels, forward.existing);
+  const weights = postWeights(parameters, labels);
+  const classification = crossEntropy(forward.logits, labels, weights);
+  const pairs = pairCrossEntropy(forward.pairLogits, labels, forward.existing, weights);
   const parts = { ...distributionLossParts(config, forward, counted, memory), classification, pairs };
   const terms = [
     ...scaledTerms(config, parts),

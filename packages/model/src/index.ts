@@ -28,6 +28,7 @@ export { createDrf, drfLoss } from './drf.js';
 export type { DrfLossParts } from './drf-losses.js';
 export { drfForward, type DrfForward, type DrfParameters, type QueueStatistics } from './drf-forward.js';
 export { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
+export { balancedClassWeights, withClassWeights } from './class-weights.js';
 export { createConcatenation } from './concatenation.js';
 export { COMPARED_NEEDS } from './compared/tokens.js';
 export { createHsan } from './compared/hsan/hsan.js';

@@ -99,6 +99,8 @@ export interface MethodShapes {
   readonly classes: number;
   /** Encoder outputs' means and deviations over the training posts; given: features are standardized by them. */
   readonly standardization?: { readonly image: FeatureMoments; readonly text: FeatureMoments };
+  /** By how much the classification losses count the posts of each class, [classes]; left out: all the same. */
+  readonly classWeights?: Float32Array;
   /** How tokens are laid out, for methods that read them. */
   readonly tokens?: { readonly image: TokenShape; readonly text: TokenShape };
   /** The same as `standardization`, of each token's values. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { crossEntropy } from '@drf/fusion';
 import { named, type ClassScores, type PerPost, type TensorTree } from '@drf/tensor';
+import { postWeights } from '../class-weights.js';
 import { EMPTY_MEMORY, type BatchInputs, type LossResult, type Method, type Prediction } from '../method.js';
 import { COMPARED_NEEDS } from './tokens.js';
 
@@ -23,7 +24,7 @@ export function classifyingMethod(
     predict,
     loss: (parameters: TensorTree, batch: BatchInputs, labels: PerPost): LossResult => {
       const prediction = predict(parameters, batch);
-      const total = crossEntropy(prediction.logits, labels);
+      const total = crossEntropy(prediction.logits, labels, postWeights(parameters, labels));
       return { total, parts: { classification: total }, prediction, observations: {} };
     },
   };

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
 import { classify, crossEntropy } from '@drf/fusion';
 import { named, type Features, type HostTree, type PerPost, type Random, type TensorTree } from '@drf/tensor';
+import { postWeights } from '../../class-weights.js';
 import type { BatchInputs, LossResult, Method, MethodShapes } from '../../method.js';
 import { attendWithContext, initializeContextAttention, type ContextAttentionParameters } from '../attention.js';
 import { toPrediction } from '../finish.js';
@@ -118,7 +119,7 @@ function clmlfLoss(
   const logits = logitsOf(parameters, post);
   const original = project(parameters.original, post);
   const parts = {
-    classification: crossEntropy(logits, labels),
+    classification: crossEntropy(logits, labels, postWeights(tree, labels)),
     labelContrastive: labelContrastiveLoss(original, labels, config.contrastiveTemperature),
     dataContrastive: dataContrastiveLoss(original, project(parameters.augmented, view), config.contrastiveTemperature),
   };

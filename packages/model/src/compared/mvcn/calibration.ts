@@ -49,9 +49,13 @@ export function calibratedTargets(
   return named(tf.add(tf.mul(annotated, tf.sub(1, share)), tf.mul(said, share)), ['batch', 'classes']);
 }
 
-/** Cross-entropy with targets that are distributions, mean over the batch. */
-export function softCrossEntropy(logits: ClassScores, targets: ClassScores): Scalar {
-  return named(tf.neg(tf.mean(tf.sum(tf.mul(targets, tf.logSoftmax(logits, -1)), -1))), []);
+/**
+ * Cross-entropy with targets that are distributions, mean over the batch.
+ * @param weights how much each post counts, [batch]: see `crossEntropy`
+ */
+export function softCrossEntropy(logits: ClassScores, targets: ClassScores, weights?: PerPost): Scalar {
+  const logLikelihoods = tf.sum(tf.mul(targets, tf.logSoftmax(logits, -1)), -1); // [batch]
+  return named(tf.neg(tf.mean(weights === undefined ? logLikelihoods : tf.mul(logLikelihoods, weights))), []);
 }
 
 /**

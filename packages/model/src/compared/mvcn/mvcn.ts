@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
 import { classify, crossEntropy } from '@drf/fusion';
 import { named, type Features, type HostTree, type PerPost, type Random, type TensorTree } from '@drf/tensor';
+import { postWeights } from '../../class-weights.js';
 import type { BatchInputs, LossResult, Method, MethodShapes, Prediction } from '../../method.js';
 import {
   attendWithContext,
@@ -128,10 +129,11 @@ function mvcnLoss(
   const textLogits = classify(parameters.textClassifier, text);
   const own = (logits: typeof imageLogits) => named(tf.softmax(logits, -1), ['batch', 'classes']);
   const targets = calibratedTargets(labels, own(imageLogits), own(textLogits), config.calibration);
+  const weights = postWeights(tree, labels);
   const parts = {
-    classification: softCrossEntropy(prediction.logits, targets),
-    image: crossEntropy(imageLogits, labels),
-    text: crossEntropy(textLogits, labels),
+    classification: softCrossEntropy(prediction.logits, targets, weights),
+    image: crossEntropy(imageLogits, labels, weights),
+    text: crossEntropy(textLogits, labels, weights),
     restraint: named(
       tf.add(
         centroidRestraint(image, batch.imageAvailable, labels, memory),
