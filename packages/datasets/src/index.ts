@@ -28,6 +28,7 @@ export { DEFAULT_EMBEDDED_OPTIONS, type EmbeddedOptions } from './embedded/optio
 export { streamPosts, type StreamOptions } from './stream-posts.js';
 export { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './posts/unlabeled-posts.js';
 export type { UnlabeledPost, UnlabeledResult } from './posts/unlabeled-row.js';
+export { POST_COLUMNS, type ColumnNames, type PostColumn } from './posts/columns.js';
 export { mapAhead } from './parallel.js';
 export { makeSplits, PAPER_FRACTIONS, type SplitOptions, type Splits } from './splits/make-splits.js';
 export {

@@ -29,6 +29,7 @@ export async function openDataset(options: OpenOptions): Promise<Dataset> {
         ...contentOptions(options, 'utf-8'),
         root: options.root,
         classes: options.classes,
+        columns: options.columns ?? {},
         files: filesOf(options),
       });
     default:

@@ -1,6 +1,7 @@
 import { ConfigurationError } from '@drf/tensor';
 import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from './image-decoder.js';
 import type { EmbeddedOptions } from './embedded/options.js';
+import type { ColumnNames } from './posts/columns.js';
 import type { TextEncoding } from './text-decoder.js';
 
 export const DATASET_NAMES = ['mvsa-single', 'mvsa-multiple', 'tumemo', 'embedded', 'posts'] as const;
@@ -18,6 +19,8 @@ export interface OpenOptions {
    * name becomes the split of its rows that name none.
    */
   readonly file?: string | readonly string[];
+  /** For `posts`: which column holds what, where common names do not tell. */
+  readonly columns?: ColumnNames;
   /** For `posts`: class names in their order. Default: the labels that occur, sorted. */
   readonly classes?: readonly string[];
   /** Side of the decoded square image in pixels, or its size. Default 224. */

@@ -37,7 +37,9 @@ describe('class weights of an experiment', () => {
   it('are refused by name', () => {
     const refused = 'x, option "training.classWeights" expected none, balanced, or positive numbers by class, such as {"rare": 3}'; // prettier-ignore
     expect(() => config('even')).toThrow(`${refused}, received "even"`);
-    expect(() => config({ rare: -1 })).toThrow(`${refused}, received {"rare":-1}`);
+    expect(() => config({ rare: -1 })).toThrow(
+      'x, option "training.classWeights.rare" expected at least 0 (exclusive), received -1',
+    );
     expect(() => measureClassWeights(config({ rar: 2 }), classes, [0])).toThrow(
       'training.classWeights expected names of classes, received "rar"; did you mean "rare"?',
     );

@@ -1,13 +1,15 @@
 import { createReadStream } from 'node:fs';
-import { basename, extname } from 'node:path';
+import { basename } from 'node:path';
 import { parse, type CsvError, type Parser } from 'csv-parse';
 import { RowError } from '../row-error.js';
 import { decodeText } from '../text-decoder.js';
+import { cellsByRole, type ColumnNames, type FoundColumns } from './columns.js';
+import { sniffDelimiter } from './delimiter.js';
 import { checkHeader, type PostKind } from './header.js';
 import type { RawRow } from './row.js';
 
 /** A record may not be longer: an unclosed quote would otherwise swallow the rest of any file. */
-const MAXIMUM_RECORD_BYTES = 4 * 1024 * 1024;
+const MAXIMUM_RECORD_BYTES = 32 * 1024 * 1024;
 
 interface CsvRecord {
   readonly record: readonly Buffer[];
@@ -15,9 +17,9 @@ interface CsvRecord {
 }
 
 /** Cells come as bytes, so that their encoding is checked; wrong column counts come through and are reported here. */
-function createParser(path: string): Parser {
+function createParser(delimiter: string): Parser {
   return parse({
-    delimiter: extname(path).toLowerCase() === '.tsv' ? '\t' : ',',
+    delimiter,
     encoding: null,
     info: true,
     record_delimiter: ['\r\n', '\n'],
@@ -29,11 +31,16 @@ function createParser(path: string): Parser {
 }
 
 /**
- * Reads CSV (RFC 4180, UTF-8, comma; tab for `.tsv`) whose first row names the columns. An empty cell is an absent one.
- * @throws DataError when the header lacks a column
+ * Reads CSV (RFC 4180, UTF-8) whose first row names the columns; they are separated by commas, semicolons, tabs or
+ * vertical bars, as the header is. An empty cell is an absent one.
+ * @throws DataError when the header lacks a column, or the file is in UTF-16
  */
-export async function* readCsv(path: string, kind: PostKind = 'labeled'): AsyncGenerator<RawRow> {
-  const state = { header: null as readonly string[] | null, lastLine: 0 };
+export async function* readCsv(
+  path: string,
+  kind: PostKind = 'labeled',
+  named: ColumnNames = {},
+): AsyncGenerator<RawRow> {
+  const state = { columns: null as FoundColumns | null, lastLine: 0 };
   for await (const item of readRecords(path)) {
     const line = state.lastLine + 1; // where the record starts; quoted cells may span lines
     state.lastLine = item.lines;
@@ -41,14 +48,14 @@ export async function* readCsv(path: string, kind: PostKind = 'labeled'): AsyncG
     try {
       if (item.cells === null) throw unclosed(subject, item.trouble);
       const cells = item.cells.map((cell) => decodeText(subject, cell, 'utf-8'));
-      if (state.header === null) checkHeader(path, (state.header = cells), kind);
-      else yield { line, cells: nameCells(subject, state.header, cells) };
+      if (state.columns === null) state.columns = checkHeader(path, cells, kind, named);
+      else yield { line, cells: nameCells(subject, state.columns, cells), columns: state.columns };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       yield { line, error };
     }
   }
-  if (state.header === null) checkHeader(path, [], kind);
+  if (state.columns === null) checkHeader(path, [], kind, named);
 }
 
 type RecordOrTrouble =
@@ -57,14 +64,19 @@ type RecordOrTrouble =
 
 /** Feeds the file to the parser piece by piece and takes the records out after each. */
 async function* readRecords(path: string): AsyncGenerator<RecordOrTrouble> {
-  const parser = createParser(path);
   const troubles: RecordOrTrouble[] = [];
-  parser.on('skip', (error: CsvError) => {
-    troubles.push({ cells: null, trouble: error.message, lines: parser.info.lines });
-  });
+  const start = (head: Buffer): Parser => {
+    const created = createParser(sniffDelimiter(path, head));
+    created.on('skip', (error: CsvError) => {
+      troubles.push({ cells: null, trouble: error.message, lines: created.info.lines });
+    });
+    return created;
+  };
+  let parser: Parser | undefined;
   let fed = 0;
   let taken = 0;
   for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    parser ??= start(chunk);
     parser.write(fed === 0 ? withoutByteOrderMark(chunk) : chunk);
     fed += chunk.length;
     for (const { record, info } of takeRecords(parser)) {
@@ -77,6 +89,7 @@ async function* readRecords(path: string): AsyncGenerator<RecordOrTrouble> {
       return;
     }
   }
+  if (parser === undefined) return;
   parser.end();
   for (const { record, info } of takeRecords(parser)) yield { cells: record, lines: info.lines };
   yield* troubles;
@@ -95,17 +108,19 @@ function* takeRecords(parser: Parser): Generator<CsvRecord> {
 
 function nameCells(
   subject: string,
-  header: readonly string[],
+  columns: FoundColumns,
   cells: readonly string[],
-): Record<string, string | null> {
+): Readonly<Record<string, unknown>> {
+  const header = columns.present;
   if (cells.length !== header.length) {
     const expected = `${header.length} cells, as in the header`;
-    const remedy = 'put quotes around cells that hold commas or line breaks';
+    const remedy = 'put quotes around cells that hold separators or line breaks';
     throw new RowError('bad row', { subject, expected, received: `${cells.length} cells`, remedy });
   }
-  return Object.fromEntries(
+  const named = Object.fromEntries(
     header.map((name, column) => [name, cells[column] === '' ? null : (cells[column] as string)]),
   );
+  return cellsByRole(named, columns);
 }
 
 function unclosed(subject: string, trouble: string): RowError {

@@ -1,23 +1,43 @@
 import { DataError } from '@drf/tensor';
+import { CODED_LABEL, findColumns, type ColumnNames, type FoundColumns } from './columns.js';
 
-/** Posts to learn from have an id and a label; posts to judge need neither. */
+/** Posts to learn from have a label; posts to judge need none. */
 export type PostKind = 'labeled' | 'unlabeled';
 
 /**
  * Checks that a table's columns can hold posts.
+ * @returns which column holds what
  * @throws DataError when a column is missing or stands twice, as where a CSV starts without a header row
  */
-export function checkHeader(path: string, columns: readonly string[], kind: PostKind): void {
-  const has = (name: string): boolean => columns.includes(name);
+export function checkHeader(
+  path: string,
+  columns: readonly string[],
+  kind: PostKind,
+  named: ColumnNames = {},
+): FoundColumns {
+  const found = findColumns(columns, named);
+  const roles = new Set<string>(found.holds.values());
+  const absent = Object.entries(named).find(([, name]) => name !== undefined && !columns.includes(name));
+  if (absent !== undefined) throw wrongHeader(path, columns, kind, `a column "${absent[1]}", named for ${absent[0]}`);
   const twice = columns.find((name, index) => name !== '' && columns.indexOf(name) !== index);
-  const named = kind === 'unlabeled' || (has('id') && (has('label') || has('emotion_label')));
-  const complete = named && (has('text') || has('image'));
-  if (complete && twice === undefined) return;
+  const labeled = kind === 'unlabeled' || roles.has('label') || roles.has(CODED_LABEL);
+  if (labeled && (roles.has('text') || roles.has('image')) && twice === undefined) return found;
+  const label = kind === 'labeled' ? 'label (or sentiment, class, …), and ' : '';
+  throw wrongHeader(path, columns, kind, `columns named ${label}text or image (or both), each once`);
+}
+
+function wrongHeader(path: string, columns: readonly string[], kind: PostKind, expected: string): DataError {
   const received = columns.length === 0 ? 'no columns' : `"${columns.join('", "')}"`;
-  throw new DataError({
+  return new DataError({
     subject: `The header of ${path}`,
-    expected: `columns named ${kind === 'labeled' ? 'id, label, and ' : ''}text or image (or both), each once`,
-    received: received.length > 160 ? `${received.slice(0, 157)}...` : received,
-    remedy: 'add a header row that names the columns (separated by commas in .csv, by tabs in .tsv)',
+    expected,
+    received: received.length > 400 ? `${received.slice(0, 397)}...` : received,
+    remedy: `add a header row that names the columns, or say which is which (${NAMING[kind]})`,
   });
 }
+
+/** How a person says which column is which. */
+export const NAMING: Readonly<Record<PostKind, string>> = {
+  labeled: '--dataset.columns.label NAME, and so on',
+  unlabeled: '--columns text=NAME, and so on',
+};

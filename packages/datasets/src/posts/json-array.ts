@@ -2,14 +2,20 @@ import { basename } from 'node:path';
 import { readJson } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { RowError } from '../row-error.js';
-import { asCells } from './json-lines.js';
+import type { ColumnNames } from './columns.js';
+import type { PostKind } from './header.js';
+import { asCells, rolesOf } from './json-lines.js';
 import type { RawRow } from './row.js';
 
 /**
  * Reads a published split file: a JSON array of `{id, text, label}`, or of CLMLF's `{id, text, emotion_label}`. Images
  * are in `data/{id}.jpg` beside it unless a row names another path. Rows count from 1.
  */
-export async function* readJsonArray(path: string): AsyncGenerator<RawRow> {
+export async function* readJsonArray(
+  path: string,
+  _kind: PostKind = 'labeled',
+  named: ColumnNames = {},
+): AsyncGenerator<RawRow> {
   const values = await readJson(path);
   if (!Array.isArray(values)) {
     throw new DataError({
@@ -22,8 +28,8 @@ export async function* readJsonArray(path: string): AsyncGenerator<RawRow> {
   for (const [index, value] of values.entries()) {
     const line = index + 1;
     try {
-      const cells = asCells(`${basename(path)}, row ${line}`, value);
-      yield { line, cells: { ...cells, image: cells.image ?? `data/${String(cells.id)}.jpg` } };
+      const { cells, columns } = rolesOf(asCells(`${basename(path)}, row ${line}`, value), named);
+      yield { line, columns, cells: { ...cells, image: cells.image ?? `data/${String(cells.id)}.jpg` } };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       yield { line, error };

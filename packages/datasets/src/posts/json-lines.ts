@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { messageOf, RowError } from '../row-error.js';
 import { decodeText } from '../text-decoder.js';
+import { cellsByRole, findColumns, type ColumnNames, type FoundColumns } from './columns.js';
 import { readLines } from './lines.js';
 import type { PostKind } from './header.js';
 import type { RawRow } from './row.js';
@@ -8,12 +9,16 @@ import type { RawRow } from './row.js';
 const MAXIMUM_LINE_BYTES = 4 * 1024 * 1024;
 
 /** Reads JSON Lines: one object a line. Blank lines are skipped; a wrong line comes as an error with its number. */
-export async function* readJsonLines(path: string, kind: PostKind = 'labeled'): AsyncGenerator<RawRow> {
+export async function* readJsonLines(
+  path: string,
+  kind: PostKind = 'labeled',
+  named: ColumnNames = {},
+): AsyncGenerator<RawRow> {
   for await (const { number, bytes } of readLines(path, MAXIMUM_LINE_BYTES)) {
     const subject = `${basename(path)}, line ${number}`;
     try {
       const cells = parseLine(subject, bytes, kind);
-      if (cells !== null) yield { line: number, cells };
+      if (cells !== null) yield { line: number, ...rolesOf(cells, named) };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       yield { line: number, error };
@@ -34,6 +39,15 @@ function parseLine(subject: string, bytes: Buffer | null, kind: PostKind): Recor
   return asCells(subject, value, kind);
 }
 
+/** A row's cells by what they hold. Rows of a file may have other columns each. */
+export function rolesOf(
+  cells: Readonly<Record<string, unknown>>,
+  named: ColumnNames,
+): { cells: Readonly<Record<string, unknown>>; columns: FoundColumns } {
+  const columns = findColumns(Object.keys(cells), named);
+  return { cells: cellsByRole(cells, columns), columns };
+}
+
 /** @throws RowError unless the value is an object */
 export function asCells(subject: string, value: unknown, kind: PostKind = 'labeled'): Record<string, unknown> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
@@ -41,7 +55,7 @@ export function asCells(subject: string, value: unknown, kind: PostKind = 'label
 }
 
 function badLine(subject: string, kind: PostKind, received: string, cause?: unknown): RowError {
-  const columns = kind === 'labeled' ? 'id, label, and text or image' : 'text or image';
+  const columns = kind === 'labeled' ? 'label, and text or image' : 'text or image';
   const report = { subject, expected: `a JSON object with ${columns}`, received };
   return new RowError('bad row', { ...report, remedy: 'correct or remove the line' }, { cause });
 }

@@ -115,7 +115,7 @@ describe('rows that cannot be used', () => {
       /^posts.jsonl, line 5, column image expected an image file absent.jpg inside .*, received nothing there/,
     );
     expect(detail('7')).toBe(
-      'posts.jsonl, line 7, column label expected a class name, received nothing; correct the row',
+      'posts.jsonl, line 7, column label expected a class name, received nothing; columns are "id", "text"; correct the row, or say which column is which (--dataset.columns.label NAME, and so on)',
     );
     expect(detail('8')).toBe('posts.jsonl, line 8, column text expected text, received ["a"]; correct the row');
   });

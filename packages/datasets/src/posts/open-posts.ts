@@ -11,12 +11,14 @@ import { mapAhead } from '../parallel.js';
 import { RowError } from '../row-error.js';
 import { checkRow, type CheckedRow, type RowChecks } from './check-row.js';
 import { placeOf, readerOf } from './reader.js';
-import { parsePostRow, POST_COLUMNS, type RawRow } from './row.js';
+import { describeColumns, type ColumnNames } from './columns.js';
+import { parsePostRow, type RawRow } from './row.js';
 
 export interface PostsOptions extends ContentOptions {
   readonly files: readonly string[];
   readonly root: string | undefined;
   readonly classes: readonly string[] | undefined;
+  readonly columns: ColumnNames;
 }
 
 /**
@@ -30,7 +32,7 @@ export async function openPosts(options: PostsOptions): Promise<Dataset> {
   for (const file of options.files) {
     const checks = await checksFor(file, options, ledger);
     const check = (raw: RawRow): Promise<CheckResult> => checkRawRow(file, raw, checks);
-    for await (const result of mapAhead(rawRows(file, ledger), 32, check)) {
+    for await (const result of mapAhead(rawRows(file, options, ledger), 32, check)) {
       const error = 'error' in result ? result.error : twice(placeOf(file, result.line), result.id, places);
       if (error !== null) drop(ledger, result, error);
       else if ('row' in result) kept.set(result.id, result.row);
@@ -59,17 +61,33 @@ function twice(place: string, id: string, places: Map<string, string>): RowError
   return new RowError('duplicate id', { subject: place, expected: 'each id once', received, remedy });
 }
 
-/** The reader's rows; a misspelt column ("splt") is noted, as it would otherwise vanish without a word. */
-async function* rawRows(file: string, ledger: Ledger): AsyncGenerator<RawRow> {
-  const known = new Set<string>(POST_COLUMNS);
-  for await (const raw of readerOf(file)(file)) {
-    for (const name of 'cells' in raw ? Object.keys(raw.cells) : []) {
-      if (known.has(name)) continue;
-      known.add(name);
-      ledger.note(`${basename(file)}: column "${name}" is not used`);
+/**
+ * The reader's rows. How columns were taken is noted, and those that are not used ("splt"), which would otherwise vanish
+ * without a word. Where a file has no column of ids, rows are numbered from 1 (with the file's name, if there are more).
+ */
+async function* rawRows(file: string, options: PostsOptions, ledger: Ledger): AsyncGenerator<RawRow> {
+  const name = basename(file);
+  const prefix = options.files.length > 1 ? `${basename(file, extname(file))}-` : '';
+  const noted = new Set<string>();
+  const note = (message: string | undefined): void => {
+    if (message !== undefined && !noted.has(message)) ledger.note(`${name}: ${message}`);
+    if (message !== undefined) noted.add(message);
+  };
+  let isNumbered: boolean | undefined;
+  let row = 0;
+  for await (const raw of readerOf(file)(file, 'labeled', options.columns)) {
+    row++;
+    if ('error' in raw) {
+      yield raw;
+      continue;
     }
-    yield raw;
+    const { cells, columns } = raw;
+    note(describeColumns(columns));
+    for (const unused of columns.unused) note(`column "${unused}" is not used`);
+    isNumbered ??= !('id' in cells) && extname(file).toLowerCase() !== '.json';
+    yield isNumbered && !('id' in cells) ? { ...raw, cells: { ...cells, id: `${prefix}${row}` } } : raw;
   }
+  if (isNumbered === true) note('no column of ids; rows are numbered');
 }
 
 /** @throws DataError when the file or the root is missing */
@@ -103,7 +121,7 @@ async function checkRawRow(file: string, raw: RawRow, checks: RowChecks): Promis
   const unknown = `${basename(file)} line ${line}`;
   if ('error' in raw) return { line, id: unknown, error: raw.error };
   try {
-    const row = parsePostRow(placeOf(file, line), raw.cells);
+    const row = parsePostRow(placeOf(file, line), raw.cells, raw.columns.present);
     return { line, id: row.id, row: await checkRow(placeOf(file, line), row, checks) };
   } catch (error) {
     const { id } = raw.cells;
@@ -126,9 +144,16 @@ function assemble(rows: readonly CheckedRow[], options: PostsOptions, ledger: Le
   return new ContentDataset({ name: 'posts', classes, records, ledger, decoding: options.decoding, encoding: 'utf-8' });
 }
 
+/** Whole numbers by size, everything else by code units. */
+function byName(a: string, b: string): number {
+  const areNumbers = [a, b].every((name) => /^-?\d{1,15}$/.test(name));
+  if (areNumbers && Number(a) !== Number(b)) return Number(a) - Number(b);
+  return a < b ? -1 : Number(a > b);
+}
+
 /** Labels that occur, sorted; published split files keep MVSA's order, so that they fit a model trained on MVSA. */
 function classesOf(rows: readonly CheckedRow[], files: readonly string[]): readonly string[] {
-  const labels = [...new Set(rows.map((row) => row.label))].sort();
+  const labels = [...new Set(rows.map((row) => row.label))].sort(byName);
   const published = files.every((file) => extname(file).toLowerCase() === '.json');
   return published && labels.every((label) => (SENTIMENTS as readonly string[]).includes(label)) ? SENTIMENTS : labels;
 }

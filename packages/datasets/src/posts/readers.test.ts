@@ -51,7 +51,7 @@ describe('readJsonLines', () => {
     expect(rows[1]).toEqual([
       3,
       expect.stringMatching(
-        /^posts.jsonl, line 3 expected a JSON object with id, label, and text or image, received .*; correct or remove the line$/,
+        /^posts.jsonl, line 3 expected a JSON object with label, and text or image, received .*; correct or remove the line$/,
       ),
     ]);
     expect(rows[2]).toEqual([4, expect.stringContaining('received an array')]);
@@ -74,7 +74,7 @@ describe('readCsv', () => {
       Buffer.from('id,text,label\n1,a\n2,b,c,d\n3,'), Buffer.from([0xff]), Buffer.from(',x\n4,ok,x\n'),
     ])); // prettier-ignore
     expect(await rowsOf(readCsv(path))).toEqual([
-      [2, 'bad.csv, line 2 expected 3 cells, as in the header, received 2 cells; put quotes around cells that hold commas or line breaks'], // prettier-ignore
+      [2, 'bad.csv, line 2 expected 3 cells, as in the header, received 2 cells; put quotes around cells that hold separators or line breaks'], // prettier-ignore
       [3, expect.stringContaining('received 4 cells')],
       [4, 'bad.csv, line 4 expected UTF-8 text, received 0xff at byte 0; convert the file or name its encoding'],
       [5, { id: '4', text: 'ok', label: 'x' }],
@@ -86,7 +86,7 @@ describe('readCsv', () => {
     const error = await rowsOf(readCsv(bare)).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(DataError);
     expect((error as Error).message).toBe(
-      `The header of ${bare} expected columns named id, label, and text or image (or both), each once, received "1", "hello there", "positive"; add a header row that names the columns (separated by commas in .csv, by tabs in .tsv)`,
+      `The header of ${bare} expected columns named label (or sentiment, class, …), and text or image (or both), each once, received "1", "hello there", "positive"; add a header row that names the columns, or say which is which (--dataset.columns.label NAME, and so on)`,
     );
     await expect(rowsOf(readCsv(await file('empty.csv', '')))).rejects.toThrow(/received no columns/);
     await expect(rowsOf(readCsv(await file('twice.csv', 'id,label,text,text\n')))).rejects.toThrow(/each once/);
@@ -100,11 +100,41 @@ describe('readCsv', () => {
     ]);
   });
 
+  it('finds separators by the header, whatever the ending', async () => {
+    const rows = [[2, { text: 'a, b', label: 'x' }]];
+    for (const [name, content] of [
+      ['semicolons.csv', 'text;label\na, b;x\n'],
+      ['tabs.csv', 'text\tlabel\r\na, b\tx\r\n'],
+      ['bars.tsv', 'text|label\na, b|x\n'],
+      ['quoted.csv', '"text"\t"label"\n"a, b"\t"x"'],
+      ['commas.tsv', 'text,label\n"a, b",x\n'],
+      ['marked.csv', '\ufefftext;label\na, b;x'],
+    ] as const) {
+      expect(await rowsOf(readCsv(await file(name, content))), name).toEqual(rows);
+    }
+    const strange = await file('strange.csv', '"text; more, and more";label;notes\na;x;\n');
+    const named = { text: 'text; more, and more' };
+    expect(await rowsOf(readCsv(strange, 'labeled', named))).toEqual([[2, { text: 'a', label: 'x' }]]);
+  });
+
+  it('refuses UTF-16 by name', async () => {
+    const path = await file('wide.csv', Buffer.from('\ufeffid,text,label\n1,a,x\n', 'utf16le'));
+    await expect(rowsOf(readCsv(path))).rejects.toThrow(
+      /wide.csv expected UTF-8 text, received UTF-16 \(by its byte order mark\); save it as "CSV UTF-8"/,
+    );
+  });
+
+  it('reads on behind a text of 10 MB', async () => {
+    const path = await file('long.csv', `text,label\n"${'word\n'.repeat(2_000_000)}",x\nb,y\n`);
+    const rows = (await rowsOf(readCsv(path))) as [number, { label: string }][];
+    expect(rows.map(([line, { label }]) => [line, label])).toEqual([[2, 'x'], [2_000_003, 'y']]); // prettier-ignore
+  });
+
   it('stops a record that swallows the file', async () => {
-    const path = await file('swallow.csv', `id,text,label\n1,a,x\n2,"${'b\n'.repeat(3_000_000)}`);
+    const path = await file('swallow.csv', `id,text,label\n1,a,x\n2,"${'b\n'.repeat(17_000_000)}`);
     const rows = await rowsOf(readCsv(path));
     expect(rows).toHaveLength(2);
-    expect(rows[1]).toEqual([3, expect.stringContaining('a record of more than 4194304 bytes')]);
+    expect(rows[1]).toEqual([3, expect.stringContaining('a record of more than 33554432 bytes')]);
   });
 
   it('reads many rows, in order', async () => {
@@ -138,7 +168,7 @@ describe('readParquet', () => {
   it('refuses a cut-off file and one that lacks a column', async () => {
     const path = join(folder, 'no-label.parquet');
     parquetWriteFile({ filename: path, columnData: columns.filter((column) => column.name !== 'label') });
-    await expect(rowsOf(readParquet(path))).rejects.toThrow(/columns named id, label.*received "id", "text", "other"/);
+    await expect(rowsOf(readParquet(path))).rejects.toThrow(/columns named label.*received "id", "text", "other"/);
     const cut = await file('cut.parquet', Buffer.from('PAR1 and then nothing more'));
     await expect(rowsOf(readParquet(cut))).rejects.toThrow(/cut.parquet expected a whole Parquet file, received/);
   });

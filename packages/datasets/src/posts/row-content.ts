@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { relative } from 'node:path';
+import { relative, sep } from 'node:path';
 import { resolveInside } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
@@ -50,14 +50,37 @@ function textSource(place: string, row: ContentRow, checks: ContentChecks): Cont
   }
   const maximumBytes = checks.maximumTextBytes;
   const size = Buffer.byteLength(text);
+  if (size <= maximumBytes && !text.isWellFormed()) {
+    checks.note('half a character (an unpaired surrogate) in the text, read as U+FFFD', row.id);
+  }
   if (size <= maximumBytes) return new InlineText(text);
   const expected = `a text of at most ${maximumBytes} bytes`;
   throw new RowError('text too large', { subject: place, expected, received: `${size} bytes`, remedy: 'shorten it' });
 }
 
-/** An image that a row names. @throws RowError when it is missing, empty, or outside the root */
+/**
+ * An image that a row names. A path that another system wrote with backslashes is read with slashes, where nothing
+ * stands at it as written.
+ * @throws RowError when it is missing, empty, or outside the root
+ */
 export async function imageSource(place: string, path: string, checks: ContentChecks): Promise<ContentSource> {
   const { root, maximumImageBytes } = checks;
+  if (sep === '/' && /^[A-Za-z]:[\\/]|^\\\\/.test(path)) throw onAnotherDrive(place, path, root);
+  let { real, size } = await locate(place, path, root);
+  if (size < 0 && sep === '/' && path.includes('\\')) {
+    ({ real, size } = await locate(place, path.replaceAll('\\', '/'), root));
+  }
+  if (size > 0) return new FileSource(root, relative(root, real), maximumImageBytes);
+  throw new RowError(size === 0 ? 'empty image file' : 'missing image', {
+    subject: `${place}, column image`,
+    expected: `an image file ${path} inside ${root}`,
+    received: size === 0 ? '0 bytes' : 'nothing there',
+    remedy: 'restore the file, correct the path, or name another root',
+  });
+}
+
+/** A path below the root, and how large the file there is; −1 where there is none. @throws RowError when it leads out */
+async function locate(place: string, path: string, root: string): Promise<{ real: string; size: number }> {
   const real = await resolveInside(root, path).catch((cause: unknown) => {
     if (!(cause instanceof DataError)) throw cause;
     throw new RowError('path outside the root', { ...cause.report, subject: `${place}, column image` }, { cause });
@@ -66,11 +89,14 @@ export async function imageSource(place: string, path: string, checks: ContentCh
     (stats) => (stats.isFile() ? stats.size : -1),
     () => -1,
   );
-  if (size > 0) return new FileSource(root, relative(root, real), maximumImageBytes);
-  throw new RowError(size === 0 ? 'empty image file' : 'missing image', {
+  return { real, size };
+}
+
+function onAnotherDrive(place: string, path: string, root: string): RowError {
+  return new RowError('path outside the root', {
     subject: `${place}, column image`,
-    expected: `an image file ${path} inside ${root}`,
-    received: size === 0 ? '0 bytes' : 'nothing there',
-    remedy: 'restore the file, correct the path, or name another root',
+    expected: `a path inside ${root}`,
+    received: `${JSON.stringify(path)}, on a drive of Windows`,
+    remedy: 'write paths relative to that folder, such as images\\1.jpg or images/1.jpg',
   });
 }

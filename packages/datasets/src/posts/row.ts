@@ -1,17 +1,15 @@
 import { RowError } from '../row-error.js';
 import { SENTIMENTS } from '../label-rule.js';
-import type { PostKind } from './header.js';
+import type { ColumnNames, FoundColumns } from './columns.js';
+import { NAMING, type PostKind } from './header.js';
 
-/** A row of a file of posts as its reader gives it: cells by column name, or what was wrong with the row. */
+/** A row of a file of posts as its reader gives it: cells by what they hold, or what was wrong with the row. */
 export type RawRow =
-  | { readonly line: number; readonly cells: Readonly<Record<string, unknown>> }
+  | { readonly line: number; readonly cells: Readonly<Record<string, unknown>>; readonly columns: FoundColumns }
   | { readonly line: number; readonly error: RowError };
 
 /** Reads a file of posts row by row; rows that cannot be read come as errors, and the reading goes on. */
-export type RowReader = (path: string, kind?: PostKind) => AsyncIterable<RawRow>;
-
-/** Columns that mean something here. */
-export const POST_COLUMNS = ['id', 'text', 'image', 'label', 'emotion_label', 'split'] as const;
+export type RowReader = (path: string, kind?: PostKind, named?: ColumnNames) => AsyncIterable<RawRow>;
 
 /** A row whose cells have the right types; content is not looked at yet. */
 export interface PostRow {
@@ -39,10 +37,15 @@ function bigintAsText(_: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
 }
 
-/** A name such as an id or a label: text or a whole number. @returns `null` when the cell is absent or empty */
+/** A name such as an id or a label: text, a whole number, true or false. @returns `null` when the cell is absent or empty */
 function nameCell(subject: string, column: string, value: unknown): string | null {
   if (value === undefined || value === null) return null;
-  if (typeof value === 'bigint' || (typeof value === 'number' && Number.isSafeInteger(value))) return String(value);
+  if (
+    typeof value === 'bigint' ||
+    typeof value === 'boolean' ||
+    (typeof value === 'number' && Number.isSafeInteger(value))
+  )
+    return String(value);
   if (typeof value !== 'string') throw badCell(subject, column, 'text or a whole number', value);
   return value.trim() === '' ? null : value.trim();
 }
@@ -54,11 +57,12 @@ function textCell(subject: string, column: string, value: unknown): string | nul
 }
 
 /** CLMLF's published splits code labels as 0 positive, 1 neutral, 2 negative. */
-function labelCell(subject: string, cells: Readonly<Record<string, unknown>>): string {
+function labelCell(subject: string, cells: Readonly<Record<string, unknown>>, present: readonly string[]): string {
   const label = nameCell(subject, 'label', cells.label);
   if (label !== null) return label;
   const code = nameCell(subject, 'emotion_label', cells.emotion_label);
-  if (code === null) throw badCell(subject, 'label', 'a class name', cells.label);
+  if (code === null && 'label' in cells) throw badCell(subject, 'label', 'a class name', cells.label);
+  if (code === null) throw noLabel(subject, present);
   const sentiment = SENTIMENTS[Number(code)];
   if (sentiment === undefined) {
     throw badCell(subject, 'emotion_label', 'code 0 (positive), 1 (neutral) or 2 (negative)', cells.emotion_label);
@@ -66,17 +70,31 @@ function labelCell(subject: string, cells: Readonly<Record<string, unknown>>): s
   return sentiment;
 }
 
+function noLabel(subject: string, present: readonly string[]): RowError {
+  return new RowError('bad row', {
+    subject: `${subject}, column label`,
+    expected: 'a class name',
+    received: `nothing; columns are "${present.join('", "')}"`,
+    remedy: `correct the row, or say which column is which (${NAMING.labeled})`,
+  });
+}
+
 /**
  * Checks the types of a row's cells.
  * @param subject the row, for errors ("posts.csv, line 7")
+ * @param present names of the row's columns, for errors
  * @throws RowError "posts.csv, line 7, column label expected a class name, received nothing; correct the row"
  */
-export function parsePostRow(subject: string, cells: Readonly<Record<string, unknown>>): PostRow {
+export function parsePostRow(
+  subject: string,
+  cells: Readonly<Record<string, unknown>>,
+  present: readonly string[] = Object.keys(cells),
+): PostRow {
   const id = nameCell(subject, 'id', cells.id);
   if (id === null) throw badCell(subject, 'id', 'an id', cells.id);
   return {
     id,
-    label: labelCell(subject, cells),
+    label: labelCell(subject, cells, present),
     text: textCell(subject, 'text', cells.text),
     image: nameCell(subject, 'image', textCell(subject, 'image', cells.image)),
     split: nameCell(subject, 'split', cells.split),

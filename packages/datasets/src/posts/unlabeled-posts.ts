@@ -8,6 +8,7 @@ import { mapAhead } from '../parallel.js';
 import { RowError } from '../row-error.js';
 import { decodeText, type TextEncoding } from '../text-decoder.js';
 import { readerOf } from './reader.js';
+import type { ColumnNames } from './columns.js';
 import type { ContentChecks } from './row-content.js';
 import { folderNames, folderRows } from './unlabeled-folder.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
@@ -23,6 +24,8 @@ export interface UnlabeledOptions {
   readonly maximumImageBytes?: number;
   /** Default 1 MiB a text. */
   readonly maximumTextBytes?: number;
+  /** Which column holds what, where common names do not tell. */
+  readonly columns?: ColumnNames;
   /** Rows at the start that are passed over, their content unread. Default 0. */
   readonly skip?: number;
 }
@@ -41,18 +44,21 @@ export async function* readUnlabeledPosts(path: string, options: UnlabeledOption
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
   const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options);
-  const rows = after(stats.isDirectory() ? folderRows(path, checks) : tableRows(path, checks), options.skip ?? 0);
+  const rows = after(
+    stats.isDirectory() ? folderRows(path, checks) : tableRows(path, checks, options.columns),
+    options.skip ?? 0,
+  );
   const encoding = stats.isDirectory() ? (options.encoding ?? 'utf-8') : 'utf-8';
   yield* mapAhead(rows, ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
 }
 
 /** How many rows {@link readUnlabeledPosts} will give, without reading their content. */
-export async function countUnlabeledPosts(path: string): Promise<number> {
+export async function countUnlabeledPosts(path: string, columns?: ColumnNames): Promise<number> {
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
   if (stats.isDirectory()) return (await folderNames(path)).size;
   let count = 0;
-  for await (const raw of readerOf(path)(path, 'unlabeled')) count += raw === undefined ? 0 : 1;
+  for await (const raw of readerOf(path)(path, 'unlabeled', columns)) count += raw === undefined ? 0 : 1;
   return count;
 }
 

@@ -1,13 +1,18 @@
 import { RowError } from '../row-error.js';
+import type { ColumnNames } from './columns.js';
 import { placeOf, readerOf } from './reader.js';
 import { rowContent, type ContentChecks } from './row-content.js';
 import { parseUnlabeledRow, type RawRow } from './row.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 
 /** Rows of a table of posts. @throws DataError when it has neither a column of texts nor one of images */
-export async function* tableRows(file: string, checks: ContentChecks): AsyncGenerator<LocatedRow | UnlabeledResult> {
+export async function* tableRows(
+  file: string,
+  checks: ContentChecks,
+  columns?: ColumnNames,
+): AsyncGenerator<LocatedRow | UnlabeledResult> {
   let row = 0;
-  for await (const raw of readerOf(file)(file, 'unlabeled')) yield tableRow(file, raw, ++row, checks);
+  for await (const raw of readerOf(file)(file, 'unlabeled', columns)) yield tableRow(file, raw, ++row, checks);
 }
 
 function tableRow(file: string, raw: RawRow, row: number, checks: ContentChecks): LocatedRow | UnlabeledResult {
