@@ -1,5 +1,6 @@
 import { createProgram, type Command } from '@drf/terminal';
 import { addInspectCommand } from './inspect-command.js';
+import { addSampleCommand } from './sample-command.js';
 import { addShowCommand } from './show-command.js';
 import { addSplitCommand } from './split-command.js';
 import { addStreamCommand } from './stream-command.js';
@@ -13,8 +14,10 @@ export function createDataProgram(print: (text: string) => void = (text) => void
     ['pnpm --silent data inspect --dataset mvsa-single --root DIR', 'ledger, classes, sizes, duplicates'],
     ['pnpm --silent data split --dataset mvsa-single --root DIR --out splits', 'seeded, stratified split files'],
     ['pnpm --silent data show 17 --dataset mvsa-single --root DIR', 'one post'],
+    ['pnpm data sample --out my-posts', 'a CSV file with images, to try things out with'],
     ['pnpm --silent data stream --generate 195265', 'rate and peak memory while reading'],
   ]);
-  for (const add of [addInspectCommand, addSplitCommand, addShowCommand, addStreamCommand]) add(program, print);
+  for (const add of [addInspectCommand, addSplitCommand, addShowCommand, addStreamCommand, addSampleCommand])
+    add(program, print);
   return program;
 }

@@ -2,7 +2,8 @@ import type { ExperimentData, Session } from '@drf/experiment';
 import type { ClassificationReport } from '@drf/metrics';
 import type { TrainingPosition } from '@drf/model';
 import { flattenTree, sizeOf, type HostTensor } from '@drf/tensor';
-import { formatTable, percent, startProgress, type Progress } from '@drf/terminal';
+import { percent, startProgress, type Progress } from '@drf/terminal';
+import { dataSummary } from './data-summary.js';
 import type { StepLosses } from './finite.js';
 import type { TrainerEvents } from './trainer.js';
 
@@ -14,7 +15,8 @@ export interface Job {
 
 /** What a person sees while training. Everything goes to standard error; results go to standard output. */
 export interface Display extends TrainerEvents {
-  data(data: ExperimentData): void;
+  /** @param rejected the file that lists dropped rows; null where none were */
+  data(data: ExperimentData, rejected: string | null): void;
   session(session: Session): void;
   job(label: string, unit: string): Job;
   warn(message: string): void;
@@ -31,14 +33,9 @@ export function createDisplay(silent: boolean): Display {
   let validating: Progress | undefined;
   let warnings = 0;
   return {
-    data: ({ dataset, splits, notes }) => {
-      const { rows, kept, reasons } = dataset.ledger.toJSON();
-      const drops = reasons.map(({ reason, count }) => [`dropped: ${reason}`, String(count)]);
-      print(`Data set ${dataset.name}, classes ${dataset.classes.join(', ')}`);
-      print(formatTable(['', 'posts'], [['rows', String(rows)], ...drops, ['kept', String(kept)]]));
-      const sizes = Object.entries(splits).map(([name, records]) => `${name} ${records.length}`);
-      print(`Splits: ${sizes.join(', ')}`);
-      for (const note of notes) print(`note: ${note}`);
+    data: (data, rejected) => {
+      print(dataSummary(data));
+      if (rejected !== null) print(`Dropped rows, with reasons: ${rejected}`);
     },
     session: ({ engine, image, text }) => {
       print(`Engine ${engine.name}; encoders ${describeEncoder(image)}, ${describeEncoder(text)}`);
@@ -56,7 +53,7 @@ export function createDisplay(silent: boolean): Display {
     warn: (message) => {
       warnings++;
       if (warnings <= SHOWN_WARNINGS) print(`left out: ${message}`);
-      if (warnings === SHOWN_WARNINGS + 1) print('left out: further posts; the ledger lists them all');
+      if (warnings === SHOWN_WARNINGS + 1) print('left out: further posts; rejected.jsonl in the run lists them all');
     },
     onStep: (position: TrainingPosition, totalSteps: number, losses: StepLosses) => {
       const initial = position.step - 1;

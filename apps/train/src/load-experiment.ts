@@ -11,11 +11,12 @@ import { EXPERIMENTS } from './experiments/index.js';
  * @throws ConfigurationError naming an unknown experiment (with the nearest), an unknown option, or a bad value
  */
 export async function loadExperiment(nameOrFile: string, overrides: unknown): Promise<ExperimentConfig> {
-  const base = await baseOf(nameOrFile);
+  const base = await readExperiment(nameOrFile);
   return parseExperiment(mergeConfig(base, overrides), `Experiment ${nameOrFile}`);
 }
 
-async function baseOf(nameOrFile: string): Promise<unknown> {
+/** An experiment as it was written. @throws ConfigurationError naming an unknown one, with the nearest */
+export async function readExperiment(nameOrFile: string): Promise<unknown> {
   const known = EXPERIMENTS.get(nameOrFile);
   if (known !== undefined) return known;
   if (nameOrFile.endsWith('.json')) return readJson(nameOrFile, 1024 * 1024);

@@ -1,13 +1,22 @@
 import { join } from 'node:path';
-import { addConfigFlags, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
+import {
+  addConfigFlags,
+  openExperimentData,
+  overridesFrom,
+  RunFolder,
+  type ExperimentConfig,
+  type ExperimentData,
+} from '@drf/experiment';
 import { createProgram, EXIT, ExitRequest, interruptSignal, runApp, wholeNumber } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
-import { createDisplay } from './display.js';
+import { createDisplay, type Display } from './display.js';
 import { EXPERIMENTS } from './experiments/index.js';
-import { loadExperiment } from './load-experiment.js';
-import { train, type TrainResult } from './train.js';
+import { loadExperiment, readExperiment } from './load-experiment.js';
+import { ownConfig } from './own-data.js';
+import { train, type TrainOptions, type TrainResult } from './train.js';
 
 interface MainOptions extends Record<string, unknown> {
+  readonly data?: readonly string[];
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly resume?: string;
@@ -17,15 +26,20 @@ interface MainOptions extends Record<string, unknown> {
   readonly quiet?: boolean;
 }
 
+const collect = (file: string, earlier: readonly string[] = []): readonly string[] => [...earlier, file];
+
 const program = createProgram('train', 'Trains a sentiment model on image-text posts.', [
   ['pnpm train quickstart', 'the embedded data; nothing is downloaded'],
   ['pnpm train mvsa-s --dataset.root DIR --seed 1', 'DRF on MVSA-Single'],
   ['pnpm train mvsa-s --dataset.root DIR --method concatenation', 'the simplest method to compare with'],
   ['pnpm train mvsa-s --dataset.root DIR --training.disruption random:0.6:C+D', 'with disrupted posts'],
+  ['pnpm train --data my.csv', 'your own posts: image paths, texts and labels, in CSV, JSON Lines or Parquet'],
+  ['pnpm train --data train.csv --data test.csv', 'in files that are splits'],
   ['pnpm train my-experiment.json --out runs/mine', 'your own experiment file'],
   ['pnpm train --resume runs/mvsa-s-drf-seed0', 'go on where an interrupted run stopped'],
 ])
   .argument('[experiment]', `${[...EXPERIMENTS.keys()].join(', ')}, or a .json, .js or .ts file`)
+  .option('--data <file>', 'your own posts; repeat it for files that are splits (train, val, test)', collect)
   .option('--out <folder>', 'run folder (default: runs/NAME-METHOD-seedSEED)')
   .option('--overwrite', 'start anew when the run folder holds a run')
   .option('--resume <run>', 'go on with an interrupted run, exactly as if it had not stopped')
@@ -35,8 +49,8 @@ const program = createProgram('train', 'Trains a sentiment model on image-text p
   .option('--json', 'print the result as JSON; no progress');
 addConfigFlags(program);
 program.action(async (experiment: string | undefined, options: MainOptions) => {
-  const { config, run } = await prepare(experiment, options);
   const display = createDisplay(options.quiet === true || options.json === true);
+  const { config, run, services } = await prepare(experiment, options, display);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
   });
@@ -50,6 +64,7 @@ program.action(async (experiment: string | undefined, options: MainOptions) => {
       display,
       signal: interrupt.signal,
       stopAfterEpochs: stopAfter,
+      ...(services === undefined ? {} : { services }),
     });
     report(result, options.json === true);
     if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
@@ -62,32 +77,59 @@ program.action(async (experiment: string | undefined, options: MainOptions) => {
 async function prepare(
   experiment: string | undefined,
   options: MainOptions,
-): Promise<{ config: ExperimentConfig; run: RunFolder }> {
+  display: Display,
+): Promise<{ config: ExperimentConfig; run: RunFolder; services?: TrainOptions['services'] }> {
   const overrides = overridesFrom(options);
   if (options.resume !== undefined) {
     const changed = Object.keys(overrides);
-    if (experiment !== undefined || changed.length > 0 || options.out !== undefined) {
+    if (experiment !== undefined || changed.length > 0 || options.out !== undefined || options.data !== undefined) {
       throw new ConfigurationError({
         subject: '--resume',
         expected: 'no other experiment, option or folder: a run goes on as it was configured',
-        received: experiment ?? (changed.join(', ') || '--out'),
+        received: experiment ?? (changed.join(', ') || (options.data === undefined ? '--out' : '--data')),
         remedy: 'leave it out, or start a new run',
       });
     }
     const run = await RunFolder.open(options.resume);
     return { config: (await run.readDescription()).config, run };
   }
+  if (options.data !== undefined) {
+    const { config, data } = await openOwnData(options.data, experiment, overrides, display);
+    return { config, run: await newRun(config, options), services: { openData: () => Promise.resolve(data) } };
+  }
   if (experiment === undefined) {
     throw new ConfigurationError({
       subject: 'train',
-      expected: `an experiment: ${[...EXPERIMENTS.keys()].join(', ')}, or a file`,
+      expected: `an experiment: ${[...EXPERIMENTS.keys()].join(', ')}, or a file; or your own posts, --data FILE`,
       received: 'none',
       remedy: 'begin with: pnpm train quickstart',
     });
   }
   const config = await loadExperiment(experiment, overrides);
-  const out = options.out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}`);
-  return { config, run: await RunFolder.create(out, { overwrite: options.overwrite === true }) };
+  return { config, run: await newRun(config, options) };
+}
+
+function newRun(config: ExperimentConfig, { out, overwrite }: MainOptions): Promise<RunFolder> {
+  const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}`);
+  return RunFolder.create(folder, { overwrite: overwrite === true });
+}
+
+/** Posts of one's own, and an experiment with options that fit their number. */
+async function openOwnData(
+  files: readonly string[],
+  experiment: string | undefined,
+  overrides: Record<string, unknown>,
+  display: Display,
+): Promise<{ config: ExperimentConfig; data: ExperimentData }> {
+  const base = experiment === undefined ? undefined : await readExperiment(experiment);
+  const { dataset } = ownConfig(files, base, overrides, 0);
+  const progress = display.job('Reading posts', 'posts');
+  try {
+    const data = await openExperimentData(dataset, progress.update);
+    return { data, config: ownConfig(files, base, overrides, data.splits.train.length) };
+  } finally {
+    progress.stop();
+  }
 }
 
 function report(result: TrainResult, asJson: boolean): void {

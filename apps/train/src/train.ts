@@ -37,7 +37,9 @@ import {
 import { writeJsonAtomic } from '@drf/files';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
+import { assertLearnable } from './data-summary.js';
 import type { Display } from './display.js';
+import { writeRejected } from './rejected.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
 
@@ -82,7 +84,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   // data
   const data = await openData(options);
-  display.data(data);
+  assertLearnable(data);
+  display.data(data, resume ? null : await writeRejected(run, data.dataset.ledger.toJSON()));
 
   // features, after disruption
   const session = await services.startSession(config);
@@ -269,6 +272,7 @@ async function describeRun(
     { dataset: dataset.name, seed, fractions: { train, val, test: 1 - train - val } },
   );
   await writeJsonAtomic(run.file('ledger.json'), ledger);
+  await writeRejected(run, ledger); // again, with posts that could not be decoded
   const size = config.dataset.imageSize;
   await writeManifest(
     run.file('manifest.jsonl'),

@@ -9,6 +9,7 @@ import {
   type PostRecord,
   type SelectedSplit,
   type SplitFile,
+  type Splits,
 } from '@drf/datasets';
 import { createRandom } from '@drf/tensor';
 import type { DatasetConfig } from './schema.js';
@@ -29,8 +30,8 @@ export async function openExperimentDataset(
   config: DatasetConfig,
   onProgress?: (done: number, total: number) => void,
 ): Promise<Dataset> {
-  const { name, root, file, imageSize } = config;
-  return openDataset({ name, root, file, imageSize, onProgress });
+  const { name, root, file, columns, imageSize } = config;
+  return openDataset({ name, root, file, columns, imageSize, onProgress });
 }
 
 /**
@@ -150,7 +151,10 @@ function drawn(dataset: Dataset, records: readonly PostRecord[], config: Dataset
   const { trainFraction, valFraction, splitSeed } = config;
   const shares = { train: trainFraction, val: valFraction, test: 1 - trainFraction - valFraction };
   const fractions = Object.fromEntries(Object.entries(shares).filter(([, share]) => share > 1e-9));
-  const made = makeSplits({ records, classes: dataset.classes }, { fractions, seed: splitSeed });
+  const made = withEveryClassTrained(
+    records,
+    makeSplits({ records, classes: dataset.classes }, { fractions, seed: splitSeed }),
+  );
   const byId = new Map(records.map((record) => [record.id, record]));
   const pick = (name: SplitName): PostRecord[] => (made[name] ?? []).map((id) => byId.get(id) as PostRecord);
   return {
@@ -158,6 +162,37 @@ function drawn(dataset: Dataset, records: readonly PostRecord[], config: Dataset
     splits: limited({ train: pick('train'), val: pick('val'), test: pick('test') }, config),
     notes: [],
   };
+}
+
+/**
+ * Splits in which every class has a training post: where a class has none, its first post elsewhere changes places with
+ * the last one of the class that has most. Sizes stay.
+ */
+function withEveryClassTrained(records: readonly PostRecord[], made: Splits): Splits {
+  const labelOf = new Map(records.map(({ id, label }) => [id, label]));
+  const splits: Record<string, string[]> = Object.fromEntries(
+    Object.entries(made).map(([name, ids]) => [name, [...ids]]),
+  );
+  const { train } = splits;
+  if (train === undefined) return made;
+  const counts = new Map<number, number>();
+  const count = (id: string, by: number): void =>
+    void counts.set(labelOf.get(id) as number, (counts.get(labelOf.get(id) as number) ?? 0) + by);
+  for (const id of train) count(id, 1);
+  for (const [name, ids] of Object.entries(splits)) {
+    if (name === 'train') continue;
+    for (const [place, id] of ids.entries()) {
+      if ((counts.get(labelOf.get(id) as number) ?? 0) > 0) continue;
+      const [most, posts] = [...counts].reduce((best, next) => (next[1] > best[1] ? next : best));
+      if (posts < 2) return splits;
+      const index = train.findLastIndex((other) => labelOf.get(other) === most);
+      ids[place] = train[index] as string;
+      train[index] = id;
+      count(id, 1);
+      counts.set(most, posts - 1);
+    }
+  }
+  return splits;
 }
 
 /** A random part of each split, drawn by the splits' seed. */

@@ -5,11 +5,26 @@ const whole = (minimum: number) => z.int().min(minimum);
 const positive = () => z.number().positive();
 const share = () => z.number().min(0).max(1);
 
+/** Which column of a file of one's own posts holds what, where its name does not tell. */
+const columns = z.strictObject({
+  id: z.string().optional().describe('column of ids (default: id, tweet_id, …; without one, rows are numbered)'),
+  text: z.string().optional().describe('column of texts (default: text, tweet, caption, …)'),
+  image: z.string().optional().describe('column of image paths (default: image, image_path, file, …)'),
+  label: z.string().optional().describe('column of labels (default: label, sentiment, class, …)'),
+  split: z.string().optional().describe('column that says train, val or test (default: split, set, …)'),
+});
+
 /** Posts and how they are split. */
 const dataset = z.strictObject({
   name: z.enum(['embedded', 'mvsa-single', 'mvsa-multiple', 'tumemo', 'posts']).describe('data set'),
   root: z.string().optional().describe('folder of the data set'),
-  file: z.string().optional().describe('file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts'),
+  file: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .optional()
+    .describe(
+      'file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts; several in experiment files',
+    ),
+  columns: columns.optional(),
   splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
   trainSplit: z.string().optional().describe('published split file (JSON array) of the training posts'),
   valSplit: z.string().optional().describe('published split file of the validation posts'),

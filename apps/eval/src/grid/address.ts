@@ -7,6 +7,11 @@ const WITHOUT_EFFECT = new Set([
   'engine', // the resolved engine counts, not the word that chose it
   'dataset.root',
   'dataset.file',
+  'dataset.columns.id',
+  'dataset.columns.text',
+  'dataset.columns.image',
+  'dataset.columns.label',
+  'dataset.columns.split',
   'dataset.splits',
   'dataset.trainSplit',
   'dataset.valSplit',

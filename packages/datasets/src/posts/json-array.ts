@@ -13,7 +13,7 @@ import type { RawRow } from './row.js';
  */
 export async function* readJsonArray(
   path: string,
-  _kind: PostKind = 'labeled',
+  kind: PostKind = 'labeled',
   named: ColumnNames = {},
 ): AsyncGenerator<RawRow> {
   const values = await readJson(path);
@@ -28,7 +28,7 @@ export async function* readJsonArray(
   for (const [index, value] of values.entries()) {
     const line = index + 1;
     try {
-      const { cells, columns } = rolesOf(asCells(`${basename(path)}, row ${line}`, value), named);
+      const { cells, columns } = rolesOf(asCells(`${basename(path)}, row ${line}`, value, kind), named);
       yield { line, columns, cells: { ...cells, image: cells.image ?? `data/${String(cells.id)}.jpg` } };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;

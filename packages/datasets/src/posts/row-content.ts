@@ -50,7 +50,7 @@ function textSource(place: string, row: ContentRow, checks: ContentChecks): Cont
   }
   const maximumBytes = checks.maximumTextBytes;
   const size = Buffer.byteLength(text);
-  if (size <= maximumBytes && !text.isWellFormed()) {
+  if (size <= maximumBytes && /\p{Surrogate}/u.test(text)) {
     checks.note('half a character (an unpaired surrogate) in the text, read as U+FFFD', row.id);
   }
   if (size <= maximumBytes) return new InlineText(text);

@@ -83,7 +83,7 @@ function publishedPost(subject: string, path: string, value: unknown): Published
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refuse(`${path}, ${subject}`, 'a post {id, text, label}', JSON.stringify(value));
   }
-  const { id, label, text } = parsePostRow(subject, value as Record<string, unknown>);
+  const { id, label, text } = parsePostRow(subject, { label: null, ...(value as Record<string, unknown>) });
   return { id, label, text };
 }
 

@@ -128,7 +128,7 @@ describe('split files', () => {
     await expect(load('broken.json')).rejects.toThrow(/broken.json expected valid JSON/);
     await expect(load('twice.json')).rejects.toThrow(/expected each id once, received "a" twice/);
     await expect(load('mixed.json')).rejects.toThrow(
-      'mixed.json, row 2, column label expected a class name, received nothing; correct the row',
+      'mixed.json, row 2, column label expected a class name, received null; correct the row',
     );
     await expect(load('odd.json')).rejects.toThrow(/expected ids that are text or whole numbers, received 1.5/);
     await expect(load('absent.json')).rejects.toThrow(DataError);

@@ -1,0 +1,67 @@
+import { basename, extname, resolve } from 'node:path';
+import { mergeConfig, parseExperiment, type ExperimentConfig, type ExperimentInput } from '@drf/experiment';
+import { ConfigurationError } from '@drf/tensor';
+import { FROZEN_ENCODERS } from './experiments/frozen-encoders.js';
+
+/** Below so many training posts, options are those that were measured on few (the quick start's). */
+const FEW_POSTS = 2000;
+/** A training takes about so many steps, within bounds of epochs; see docs/log.md for what was measured. */
+const STEPS = 300;
+const EPOCHS = { fewest: 8, most: 20 } as const;
+
+/**
+ * An experiment on one's own posts with options that fit their number: frozen embedded encoders, DRF.
+ * @param posts of the training split
+ */
+export function ownExperiment(posts: number): Omit<ExperimentInput, 'name' | 'dataset'> {
+  const isFew = posts < FEW_POSTS;
+  const stepsAnEpoch = Math.max(1, Math.ceil(posts / 16));
+  const epochs = Math.min(EPOCHS.most, Math.max(EPOCHS.fewest, Math.round(STEPS / stepsAnEpoch)));
+  return {
+    model: { ...(isFew ? { dim: 128, queueCapacity: 256 } : { dim: 256 }), ...FROZEN_ENCODERS },
+    training: { epochs, learningRate: isFew ? 3e-4 : 1e-4 },
+  };
+}
+
+/** A run's name after its file: "my posts (2).csv" → "my-posts-2". */
+export function nameAfter(file: string): string {
+  const stem = basename(file, extname(file));
+  const name = stem
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .replace(/[^\w.+-]+/g, '-')
+    .replace(/^[-.]+|[-.]+$/g, '')
+    .slice(0, 60);
+  return name === '' ? 'posts' : name;
+}
+
+/**
+ * The experiment of `--data`, before and after its posts are known.
+ * @param files of posts; with several, each one's name is the split of its posts
+ * @param base an experiment whose data set gives way; default {@link ownExperiment}
+ * @param overrides from flags
+ * @throws ConfigurationError for flags that name another data set
+ */
+export function ownConfig(
+  files: readonly string[],
+  base: unknown,
+  overrides: Readonly<Record<string, unknown>>,
+  trainingPosts: number,
+): ExperimentConfig {
+  const { name: otherName, file: otherFile } = (overrides.dataset ?? {}) as { name?: string; file?: string };
+  if ((otherName !== undefined && otherName !== 'posts') || otherFile !== undefined) {
+    throw new ConfigurationError({
+      subject: '--data',
+      expected: 'no other data set beside it',
+      received: otherFile === undefined ? `--dataset.name ${otherName}` : `--dataset.file ${otherFile}`,
+      remedy: 'leave one of them out',
+    });
+  }
+  const paths = files.map((file) => resolve(file));
+  const own = {
+    ...((base ?? ownExperiment(trainingPosts)) as Record<string, unknown>),
+    name: nameAfter(files[0] as string),
+    dataset: { name: 'posts', file: paths.length === 1 ? paths[0] : paths },
+  };
+  return parseExperiment(mergeConfig(own, overrides), `--data ${files.join(' ')}`);
+}
