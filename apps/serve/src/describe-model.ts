@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
-import { stat } from 'node:fs/promises';
 import { assertCalibration, type Calibration } from '@drf/experiment';
 import { readJson } from '@drf/files';
 import type { PostJudge } from '@drf/predict';
@@ -25,26 +24,44 @@ export function describeJudge(judge: PostJudge): ModelDescription {
   };
 }
 
+/** What of a card is read here. */
+interface Card {
+  readonly format: string;
+  readonly labels: readonly string[];
+  readonly method: string;
+  readonly encoders: { readonly image: string; readonly text: string };
+  readonly run: { readonly id: string; readonly checkpoint: string };
+  readonly preprocessing: { readonly image: { readonly decodedSize: number } };
+  readonly calibration: Calibration | null;
+}
+
+const CARD_FORMAT = 'drf-onnx-1';
+const LARGEST_CARD = 16 * 2 ** 20;
+
 /**
- * What the service says of a folder that `pnpm export` wrote, by its `card.json` (and `calibration.json`, where it has
- * one).
+ * What the service says of a folder that `pnpm export` wrote, by its `card.json`.
  * @throws DataError when it is no such folder
  */
 export async function describeExport(folder: string): Promise<ModelDescription> {
   const path = join(folder, 'card.json');
-  const { format, labels, method, encoders, run } = ((await readJson(path, 16 * 2 ** 20)) ?? {}) as Partial<Card>;
+  const card = ((await readJson(path, LARGEST_CARD)) ?? {}) as Partial<Card>;
+  const { labels, method, encoders, run, preprocessing, calibration } = card;
+  const imageSize = preprocessing?.image?.decodedSize;
   if (
-    format !== 'drf-onnx-1' ||
+    card.format !== CARD_FORMAT ||
     labels === undefined ||
     method === undefined ||
     encoders === undefined ||
-    run === undefined
+    run === undefined ||
+    imageSize === undefined ||
+    calibration === undefined
   ) {
+    // prettier-ignore
     throw new DataError({
       subject: path,
-      expected: 'a card of format drf-onnx-1',
-      received: `format ${JSON.stringify(format)}`,
-      remedy: 'export the run again: pnpm export RUN --out FOLDER',
+      expected: `a whole card of format ${CARD_FORMAT}`,
+      received: card.format === CARD_FORMAT ? 'one of an earlier version, or a damaged one' : `format ${JSON.stringify(card.format)}`, // prettier-ignore
+      remedy: 'export the run again: pnpm export RUN --out FOLDER --overwrite',
     });
   }
   return {
@@ -55,23 +72,9 @@ export async function describeExport(folder: string): Promise<ModelDescription> 
     run: run.id,
     checkpoint: run.checkpoint,
     engine: null,
-    imageSize: 224,
-    calibration: describeCalibration(await calibrationOf(folder)),
+    imageSize,
+    calibration: calibration === null ? null : describeCalibration(assertCalibration(path, calibration)),
   };
-}
-
-interface Card {
-  readonly format: string;
-  readonly labels: readonly string[];
-  readonly method: string;
-  readonly encoders: { readonly image: string; readonly text: string };
-  readonly run: { readonly id: string; readonly checkpoint: string };
-}
-
-async function calibrationOf(folder: string): Promise<Calibration | null> {
-  const path = join(folder, 'calibration.json');
-  if ((await stat(path).catch(() => undefined)) === undefined) return null;
-  return assertCalibration(path, await readJson(path, 16 * 2 ** 20));
 }
 
 function describeCalibration(calibration: Calibration | null): ModelDescription['calibration'] {

@@ -12,7 +12,7 @@ export interface Deadline {
 export function answerDeadline(response: ServerResponse, milliseconds: number): Deadline {
   const controller = new AbortController();
   const left = (): void => {
-    if (!response.writableFinished) controller.abort(clientLeft());
+    if (!response.writableEnded) controller.abort(clientLeft());
   };
   const timer = setTimeout(() => controller.abort(tooLate(milliseconds)), milliseconds);
   response.once('close', left);

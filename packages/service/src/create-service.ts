@@ -82,6 +82,9 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     throw unknownRoute(app, request);
   });
   app.addHook('preClose', async () => void (closing = true));
+  app.addHook('onSend', async (_, reply) => {
+    if (closing) reply.header('connection', 'close'); // else it would be kept, and waited for
+  });
   app.addHook('onRequest', async (request, reply) => {
     watch(request, reply);
     reply.headers(SECURITY_HEADERS);
@@ -124,7 +127,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     const started = performance.now();
     reply.raw.once('close', () => {
       const { url: route = 'none' } = request.routeOptions;
-      const status = reply.raw.writableFinished ? reply.raw.statusCode : 499;
+      const status = reply.raw.writableEnded ? reply.raw.statusCode : 499;
       const milliseconds = performance.now() - started;
       metrics.onRequest(route, request.method, status, milliseconds / 1000);
       const bytes = Number(request.headers['content-length'] ?? 0);
@@ -138,7 +141,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     if (known.status === 401) reply.header('www-authenticate', 'Bearer');
     if (known.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
     // a body that nobody reads to its end: the connection cannot go on
-    if (known.status === 413 || closing) reply.header('connection', 'close');
+    if (known.status === 413) reply.header('connection', 'close');
     return reply
       .status(known.status)
       .type(PROBLEM_TYPE)

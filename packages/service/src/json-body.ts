@@ -1,17 +1,18 @@
 import { isUtf8 } from 'node:buffer';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { parse } from 'secure-json-parse';
 import { excerpt, RequestError } from './request-error.js';
 
 /** Reads `application/json` strictly: UTF-8, one JSON value, no `__proto__` or `constructor` to trip over. */
 export function addJsonParser(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    const bytes = body as Buffer;
-    if (bytes.length === 0) return done(emptyBody());
-    if (!isUtf8(bytes)) return done(badJson('bytes that are not UTF-8'));
-    void parse(request, bytes.toString('utf8'), (error, value) => {
-      done(error === null ? null : badJson(excerpt(error.message, 120)), value);
-    });
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_: FastifyRequest, body: Buffer) => {
+    if (body.length === 0) throw emptyBody();
+    if (!isUtf8(body)) throw badJson('bytes that are not UTF-8');
+    try {
+      return parse(body.toString('utf8'), { protoAction: 'error', constructorAction: 'error' }) as unknown;
+    } catch (error) {
+      throw badJson(excerpt((error as Error).message, 120));
+    }
   });
 }
 

@@ -50,6 +50,7 @@ export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }
       },
     },
     async (request, reply): Promise<BatchAnswer> => {
+      if (request.isMultipart()) throw jsonOnly();
       if (request.body === undefined) throw emptyBody();
       const read = reader.readBatch(request.body).map((value, i) => attempt(() => reader.read(value, `posts[${i}]`)));
       work.accept(read.filter((post) => !(post instanceof RequestError)).length);
@@ -105,4 +106,13 @@ function attempt<Value>(act: () => Value): Value | RequestError {
     if (error instanceof RequestError) return error;
     throw error;
   }
+}
+
+function jsonOnly(): RequestError {
+  return new RequestError('unsupported-media-type', {
+    subject: 'The request',
+    expected: 'a batch of type application/json',
+    received: 'a form',
+    remedy: 'send the posts as JSON, or one by one to /v1/predict',
+  });
 }

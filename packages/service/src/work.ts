@@ -1,5 +1,5 @@
 import pLimit, { type LimitFunction } from 'p-limit';
-import { decodeImage, readImageHeader, RowError } from '@drf/datasets';
+import { decodeImage, RowError } from '@drf/datasets';
 import type { Judgment, PostContent } from '@drf/predict';
 import type { RgbImage } from '@drf/tensor';
 import type { ServiceLimits } from './limits.js';
@@ -113,13 +113,12 @@ export class Work {
 /** @throws RequestError (bad-image, image-too-large) */
 async function decode(subject: string, bytes: Uint8Array, side: number, maximumPixels: number): Promise<RgbImage> {
   try {
-    // the header first: it says how large an image claims to be
-    await readImageHeader(subject, bytes, maximumPixels);
     return await decodeImage(subject, bytes, { width: side, height: side, fit: 'stretch', maximumPixels });
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
-    const { expected, received } = error.report;
     const tooLarge = error.reason === 'image too large';
+    const { expected } = error.report;
+    const received = tooLarge ? 'more, as its header says' : error.report.received;
     const remedy = tooLarge ? 'shrink the image' : 'send a whole image in one of the formats JPEG, PNG, GIF, WebP, TIFF, AVIF'; // prettier-ignore
     throw new RequestError(tooLarge ? 'image-too-large' : 'bad-image', { subject, expected, received, remedy }, { cause: error }); // prettier-ignore
   }

@@ -1,0 +1,137 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { decodeImage } from '@drf/datasets';
+import { modelSchema } from '@drf/service';
+import { PostJudge } from '@drf/predict';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { makeEmbeddedRun } from '../../export/src/testing/embedded-run.js';
+import { describeExport } from './describe-model.js';
+import { serve } from './serve.js';
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const LOADER = ['--conditions=source', '--import', './scripts/from-source.mjs', 'apps/serve/src/main.ts'];
+
+let folder: string;
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'drf-serve-'))));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const CARD = {
+  format: 'drf-onnx-1',
+  labels: ['positive', 'negative'],
+  method: 'drf',
+  encoders: { image: 'an-image-encoder', text: 'a-text-encoder' },
+  run: { id: 'my-run', checkpoint: 'step-3.safetensors' },
+  preprocessing: { image: { decodedSize: 224 } },
+  calibration: {
+    format: 'drf-calibration-1',
+    checkpoint: 'step-3.safetensors',
+    temperature: { temperature: 1.5, before: 1, after: 0.9, posts: 10 },
+    quality: { image: [-3, -2, -1], text: null },
+  },
+};
+
+async function exported(card: object): Promise<string> {
+  const path = await mkdtemp(join(folder, 'exported-'));
+  await writeFile(join(path, 'card.json'), JSON.stringify(card));
+  await writeFile(join(path, 'model.onnx'), 'onnx');
+  return path;
+}
+
+/** Starts `pnpm serve` without pnpm. */
+async function start(args: readonly string[]) {
+  const child = spawn(process.execPath, [...LOADER, ...args, '--port', '0'], { cwd: ROOT }); // prettier-ignore
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const heard = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => void (heard.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => void (heard.err += text));
+  const over = once(child, 'close').then(() => child.exitCode);
+  const listening = /Listening on (\S+?)(?: \(no page\))?\. /;
+  while (child.exitCode === null && !listening.test(heard.err)) await new Promise((resolve) => setTimeout(resolve, 20));
+  return { child: child as ChildProcess, heard, over, address: listening.exec(heard.err)?.[1] ?? '' };
+}
+
+const post = (address: string, value: object) =>
+  fetch(`${address}/v1/predict`, {
+    method: 'POST',
+    body: JSON.stringify(value),
+    headers: { 'content-type': 'application/json' },
+  });
+
+describe('pnpm serve RUN', () => {
+  it('judges as the run does directly, and ends with 0 after it has answered what it accepted', async () => {
+    const { path } = await makeEmbeddedRun(join(folder, 'run'));
+    const image = onePixel;
+    const texts = ['What a day!', 'oh no', ' ', 'x'.repeat(300)];
+    const { child, over, heard, address } = await start([path, '--no-page']);
+    const answers = await Promise.all(texts.map(async (text) => (await post(address, { text, image })).json()));
+    const model = modelSchema.parse(await (await fetch(`${address}/v1/model`)).json());
+    expect(model).toMatchObject({ run: 'run', method: 'drf-paper', checkpoint: 'step-3.safetensors', mode: 'server', predicts: true }); // prettier-ignore
+    const last = Promise.all(texts.map(async (text) => (await post(address, { text })).status));
+    while (!/waiting_posts [1-9]/.test(await (await fetch(`${address}/metrics`)).text()));
+    child.kill('SIGTERM');
+    expect([await over, heard.err]).toEqual([0, expect.stringMatching(/Finishing what was accepted/)]);
+    expect(await last).toEqual([200, 200, 422, 200]);
+    expect(heard.out.split('\n').filter((line) => line.includes('"status":200')).length).toBeGreaterThan(6);
+    expect(heard.out).not.toContain('What a day');
+
+    const judge = await PostJudge.open(path);
+    const side = judge.imageSize;
+    const pixels = await decodeImage('one pixel', Buffer.from(onePixel, 'base64'), { width: side, height: side, fit: 'stretch', maximumPixels: 1 }); // prettier-ignore
+    for (const [i, text] of texts.entries()) expect(answers[i]).toEqual(await judge.judge({ text, image: pixels }));
+    await judge.dispose();
+  });
+});
+
+/** A gray PNG. */
+const onePixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==';
+
+describe('pnpm serve --onnx', () => {
+  it('lets the page judge, and warns of an address that is open to all', async () => {
+    const onnx = await exported(CARD);
+    const open = await start(['--onnx', onnx, '--host', '0.0.0.0', '--no-page']);
+    expect(open.heard.err).toMatch(/warning: everybody who reaches 0.0.0.0 may ask; give a --token-file/);
+    const address = open.address.replace('0.0.0.0', '127.0.0.1');
+    const model = modelSchema.parse(await (await fetch(`${address}/v1/model`)).json());
+    expect(model).toMatchObject({
+      mode: 'browser',
+      predicts: false,
+      classes: CARD.labels,
+      run: 'my-run',
+      calibration: { temperature: 1.5, quality: { image: [-3, -2, -1], text: null } },
+      files: ['card.json', 'model.onnx'],
+    });
+    open.child.kill('SIGINT');
+    expect(await open.over).toBe(0);
+  });
+
+  it.each([
+    [{ ...CARD, format: 'drf-onnx-0' }, 'received format "drf-onnx-0"'],
+    [{ ...CARD, calibration: undefined }, 'received one of an earlier version, or a damaged one'],
+    [{ ...CARD, calibration: { format: 'drf-calibration-1' } }, 'expected a calibration of format drf-calibration-1, received a damaged one'], // prettier-ignore
+  ])('refuses a folder whose card is another', async (card, received) => {
+    await expect(describeExport(await exported(card))).rejects.toThrow(received);
+  });
+});
+
+describe('serve', () => {
+  const at = { host: '127.0.0.1', port: 0 };
+
+  it('needs a run or an exported folder', async () => {
+    await expect(serve(at)).rejects.toThrow('serve expected a run, or --onnx with an exported folder, or both, received neither; see pnpm serve --help'); // prettier-ignore
+  });
+
+  it('says that a port is taken', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    onTestFinished(() => void other.close());
+    const { port } = other.address() as AddressInfo;
+    await expect(serve({ ...at, port, onnx: await exported(CARD) })).rejects.toThrow(
+      /^serve expected to listen on 127.0.0.1, port \d+, received EADDRINUSE: .*; choose another --port$/,
+    );
+  });
+});
