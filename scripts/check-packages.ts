@@ -1,0 +1,211 @@
+// `pnpm check:packages`: packs every package, and looks at the tarballs as a stranger gets them.
+import { spawnSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { formatTable, startProgress } from '../packages/terminal/src/index.js';
+import { bundleForBrowser } from './packages/bundle.js';
+import { installConsumer, loadAll, RESOLUTIONS, tfjsProblems, typecheck } from './packages/consumer.js';
+import { missingFromInstall, readExample, runExample, type Example } from './packages/examples.js';
+import { publintProblems, typesProblems } from './packages/lint.js';
+import { pack, type Tarball } from './packages/pack.js';
+import { tarballProblems } from './packages/tarball.js';
+import {
+  BROWSER_PACKAGES,
+  entriesOf,
+  lastLines,
+  readManifest,
+  ROOT,
+  run,
+  WITHOUT_TFJS,
+  workspacePackages,
+} from './packages/workspace.js';
+
+const HELP = `usage: pnpm check:packages [--no-build] [--keep] [--json]
+
+Builds, packs every package, and checks each tarball: its files and manifest, publint, the types (attw), then all of them
+installed by npm into an empty project: import and require, the README's example run and compiled under both kinds of
+resolution, and a bundle for browsers. Exit code 1 on any problem.
+
+  --no-build   take dist/ as it is
+  --keep       leave the folder of the tarballs and of the project, and say where it is
+  --json       the table and the problems as JSON
+
+examples:
+  pnpm check:packages
+  pnpm --silent check:packages --json > packages.json
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    'no-build': { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false, short: 'h' },
+  },
+});
+
+interface Row {
+  readonly name: string;
+  readonly version: string;
+  readonly tarball: Tarball;
+  readonly example: Example | undefined;
+  readonly problems: string[];
+  browser: string;
+}
+
+/** Tarballs, and what can be said of each by itself. */
+async function packAll(folder: string): Promise<Row[]> {
+  const packages = await workspacePackages();
+  const progress = startProgress({ label: 'packing', total: packages.length, unit: 'packages' });
+  const rows: Row[] = [];
+  for (const each of packages) {
+    const tarball = await pack(each, folder);
+    const manifest = await readManifest(tarball.folder);
+    const problems = [
+      ...(await tarballProblems(tarball.folder)),
+      ...(await publintProblems(tarball, manifest)),
+      ...(await typesProblems(tarball)),
+    ];
+    const example = await readExample(tarball.folder).catch((error: Error) => void problems.push(error.message));
+    if (example) {
+      problems.push(...missingFromInstall(example).map((name) => `the README's npm install line lacks ${name}`));
+    }
+    rows.push({
+      name: manifest.name,
+      version: manifest.version,
+      tarball,
+      example: example ?? undefined,
+      problems,
+      browser: '',
+    });
+    progress.update(rows.length);
+  }
+  progress.stop();
+  return rows;
+}
+
+/** A trained run, for the examples that open `runs/quickstart`. */
+async function trainRun(folder: string): Promise<string> {
+  const path = join(folder, 'quickstart');
+  const args = [
+    'apps/train/dist/main.js',
+    'quickstart-smoke',
+    '--out',
+    path,
+    '--cache',
+    join(folder, 'cache'),
+    '--quiet',
+  ];
+  const trained = await run(process.execPath, args, { cwd: ROOT });
+  if (trained.failed) throw new Error(`training a small run failed: ${lastLines(trained)}`);
+  return path;
+}
+
+/** What the installed packages do in a project of their own. */
+async function checkInstalled(consumer: string, rows: readonly Row[], trained: string): Promise<void> {
+  const short = (name: string): string => name.replace('@drf/', '');
+  for (const { name, example } of rows) {
+    if (example) await writeFile(join(consumer, 'examples', `${short(name)}.ts`), example.code);
+  }
+  for (const resolution of RESOLUTIONS) {
+    const found = await typecheck(consumer, resolution);
+    for (const row of rows) row.problems.push(...(found.get(short(row.name)) ?? []));
+    const elsewhere = [...found].filter(([name]) => !rows.some((row) => short(row.name) === name)).flat(2);
+    if (elsewhere.length > 0) throw new Error(`the examples do not compile: ${elsewhere.join('\n')}`);
+  }
+  await checkLoading(consumer, rows);
+  const progress = startProgress({ label: 'trying', total: rows.length, unit: 'packages' });
+  for (const [index, row] of rows.entries()) {
+    const cwd = join(consumer, 'cwd', short(row.name));
+    await mkdir(join(cwd, 'runs'), { recursive: true });
+    await symlink(trained, join(cwd, 'runs', 'quickstart'), 'dir');
+    const program = join(consumer, 'out-nodenext', `${short(row.name)}.js`);
+    if (row.example) row.problems.push(...(await runExample(program, cwd, row.example.shown)));
+    await checkBundle(consumer, row);
+    progress.update(index + 1);
+  }
+  progress.stop();
+}
+
+/** Every entry of every package by import and by require, and one tfjs for all of them. */
+async function checkLoading(consumer: string, rows: readonly Row[]): Promise<void> {
+  const owners = new Map<string, Row>();
+  for (const row of rows) {
+    const manifest = await readManifest(row.tarball.folder);
+    for (const entry of entriesOf(manifest)) owners.set(`${row.name}${entry.slice(1)}`, row);
+  }
+  for (const how of ['import', 'require'] as const) {
+    for (const [name, problem] of await loadAll(consumer, [...owners.keys()], how))
+      owners.get(name)?.problems.push(problem);
+  }
+  rows.find(({ name }) => name === '@drf/engine')?.problems.push(...(await tfjsProblems(consumer)));
+}
+
+async function checkBundle(consumer: string, row: Row): Promise<void> {
+  const { bytes, builtins, errors, tfjs } = await bundleForBrowser(row.name, consumer);
+  const forBrowsers = BROWSER_PACKAGES.includes(row.name);
+  const fits = builtins.length === 0 && errors.length === 0;
+  row.browser = fits ? `${(bytes / 1024).toFixed(0)} KiB${tfjs ? ' + tfjs' : ''}` : 'needs Node';
+  if (forBrowsers && !fits) row.problems.push(`does not bundle for browsers: ${[...builtins, ...errors].join(', ')}`);
+  if (!forBrowsers && fits) row.problems.push('bundles for browsers: add it to BROWSER_PACKAGES');
+  if (WITHOUT_TFJS.includes(row.name) && tfjs) row.problems.push('its bundle takes tfjs');
+}
+
+function report(rows: readonly Row[]): void {
+  if (options.json) {
+    const packages = rows.map(({ name, version, tarball, browser, problems }) => {
+      const { bytes, unpackedBytes, files } = tarball;
+      return { name, version, bytes, unpackedBytes, files, browser, problems };
+    });
+    console.log(JSON.stringify({ node: process.version, packages }, null, 2));
+    return;
+  }
+  const kibibytes = (bytes: number): string => (bytes / 1024).toFixed(0);
+  console.log(
+    formatTable(
+      ['package', 'version', 'KiB', 'unpacked', 'files', 'bundle for browsers', 'example', 'problems'],
+      rows.map(({ name, version, tarball, browser, example, problems }) => [
+        name,
+        version,
+        kibibytes(tarball.bytes),
+        kibibytes(tarball.unpackedBytes),
+        tarball.files,
+        browser,
+        example?.shown == null ? 'runs' : 'prints as shown',
+        problems.length,
+      ]),
+    ),
+  );
+  for (const { name, problems } of rows) for (const problem of problems) console.log(`${name}: ${problem}`);
+}
+
+async function main(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'drf-packages-'));
+  try {
+    if (!options['no-build']) {
+      const built = spawnSync(process.execPath, ['scripts/build.mjs'], {
+        cwd: ROOT,
+        stdio: ['ignore', 'ignore', 'inherit'],
+        env: { ...process.env, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env['PATH']}` },
+      });
+      if (built.status !== 0) throw new Error('the build failed');
+    }
+    const rows = await packAll(folder);
+    const consumer = join(folder, 'consumer');
+    await installConsumer(consumer, new Map(rows.map(({ name, tarball }) => [name, tarball.path])));
+    await checkInstalled(consumer, rows, await trainRun(folder));
+    report(rows);
+    if (rows.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exitCode = 1;
+  } finally {
+    if (options.keep) console.error(`kept: ${folder}`);
+    else await rm(folder, { recursive: true, force: true });
+  }
+}
+
+if (options.help) console.log(HELP);
+else await main();

@@ -1,0 +1,48 @@
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { filesBelow } from './tarball.js';
+import { lastLines, ROOT, run, type WorkspacePackage } from './workspace.js';
+
+export interface Tarball {
+  readonly path: string;
+  /** Where it was unpacked: the folder of its `package.json`. */
+  readonly folder: string;
+  readonly bytes: number;
+  readonly unpackedBytes: number;
+  readonly files: number;
+}
+
+/** pnpm as the workspace pins it: through the one that runs this, else through npx. */
+function pnpm(): [program: string, ...args: string[]] {
+  const running = process.env['npm_execpath'];
+  if (running !== undefined && /pnpm/.test(running)) return [process.execPath, running];
+  const { packageManager } = createRequire(import.meta.url)(join(ROOT, 'package.json')) as { packageManager: string };
+  return ['npx', '-y', packageManager];
+}
+
+/**
+ * `pnpm pack`, unpacked again beside it.
+ * @throws Error with what pnpm or tar printed
+ */
+export async function pack(each: WorkspacePackage, folder: string): Promise<Tarball> {
+  const target = join(folder, each.manifest.name.replace('/', '+'));
+  await mkdir(target, { recursive: true });
+  const [program, ...args] = pnpm();
+  const packed = await run(program, [...args, 'pack', '--pack-destination', target], { cwd: each.folder });
+  const name = (await readdir(target)).find((file) => file.endsWith('.tgz'));
+  if (packed.failed || name === undefined) throw new Error(`pnpm pack failed: ${lastLines(packed)}`);
+  const path = join(target, name);
+  const unpacked = await run('tar', ['-xzf', path, '-C', target], { cwd: target });
+  if (unpacked.failed) throw new Error(`${name} cannot be unpacked: ${lastLines(unpacked)}`);
+  const contents = join(target, 'package');
+  const files = await filesBelow(contents);
+  const sizes = await Promise.all(files.map(async (file) => (await stat(join(contents, file))).size));
+  return {
+    path,
+    folder: contents,
+    bytes: (await stat(path)).size,
+    unpackedBytes: sizes.reduce((sum, size) => sum + size, 0),
+    files: files.length,
+  };
+}
