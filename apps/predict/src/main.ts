@@ -1,10 +1,12 @@
 import { ENGINE_NAMES } from '@drf/engine';
-import { PostJudge } from '@drf/predict';
+import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
+import { openJudge, type JudgeOfPosts } from '@drf/predict';
 import { ConfigurationError } from '@drf/tensor';
 import {
   createProgram,
   EXIT,
   ExitRequest,
+  InvalidArgumentError,
   interruptSignal,
   oneOf,
   runApp,
@@ -21,12 +23,21 @@ interface MainOptions {
   readonly out?: string;
   readonly root?: string;
   readonly encoding?: 'utf-8' | 'gb18030';
+  readonly columns?: ColumnNames;
   readonly checkpoint?: string;
   readonly engine: string;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
+}
+
+/** "text=tweet,image=photo" @throws InvalidArgumentError for anything else */
+function columnNames(text: string): ColumnNames {
+  const pairs = text.split(',').map((part) => part.split('=').map((name) => name.trim()));
+  const wrong = pairs.find(([role, name]) => !(POST_COLUMNS as readonly string[]).includes(role ?? '') || !name);
+  if (wrong === undefined) return Object.fromEntries(pairs) as ColumnNames;
+  throw new InvalidArgumentError(`expected such as text=tweet,image=photo (of ${POST_COLUMNS.join(', ')}), received "${text}"`); // prettier-ignore
 }
 
 const program = createProgram('predict', 'Judges posts of your own with a trained run.', [
@@ -37,15 +48,17 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
     'a table with columns text, image, and id if there is one',
   ],
   ['pnpm predict runs/quickstart folder/ --out judged.parquet', 'a folder: 12.jpg and 12.txt are one post'],
+  ['pnpm predict exported posts.csv --out judged.csv', 'by an export: the run itself is not needed'],
   ['pnpm predict runs/quickstart posts.jsonl --out judged.jsonl --resume', 'go on after an interruption'],
 ])
-  .argument('<run>', 'folder of a trained run')
+  .argument('<run>', 'folder of a trained run, or one that pnpm export wrote')
   .argument('[input]', 'a .jsonl, .csv, .tsv or .parquet file of posts, or a folder of images and texts')
   .option('--text <text>', 'text of one post')
   .option('--image <file>', 'image of one post')
   .option('--out <file>', 'where the judged posts go: .jsonl, .csv or .parquet')
   .option('--root <folder>', 'folder that image paths are relative to (default: that of the file)')
   .option('--encoding <name>', "of a folder's text files: utf-8 or gb18030", oneOf(['utf-8', 'gb18030']))
+  .option('--columns <names>', 'which column is which, such as text=tweet,image=photo', columnNames)
   .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
   .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
   .option('--resume', 'go on with the unfinished job of this --out')
@@ -54,7 +67,7 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   .option('--json', 'print the result as JSON; no progress');
 program.action(async (run: string, input: string | undefined, options: MainOptions) => {
   assertOptions(input, options);
-  const judge = await PostJudge.open(run, { engine: options.engine, checkpoint: options.checkpoint });
+  const judge = await openJudge(run, { engine: options.engine, checkpoint: options.checkpoint });
   try {
     if (judge.calibration === null && options.quiet !== true) {
       process.stderr.write(
@@ -80,12 +93,12 @@ function assertOptions(input: string | undefined, { text, image, out, resume, ov
   if (resume === true && overwrite === true) throw refuse('--resume or --overwrite', 'both');
 }
 
-async function judgeOne(judge: PostJudge, options: MainOptions): Promise<void> {
+async function judgeOne(judge: JudgeOfPosts, options: MainOptions): Promise<void> {
   const judgment = await predictOne(judge, options);
   process.stdout.write(options.json === true ? `${JSON.stringify(judgment)}\n` : `${judgmentText(judgment)}\n`);
 }
 
-async function judgeMany(judge: PostJudge, input: string, options: MainOptions): Promise<void> {
+async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOptions): Promise<void> {
   const silent = options.quiet === true || options.json === true;
   const say = (message: string): void => void (silent || process.stderr.write(`${message}\n`));
   const interrupt = interruptSignal(() => say('\nStopping after this post (Ctrl-C again ends at once) …'));
@@ -98,6 +111,7 @@ async function judgeMany(judge: PostJudge, input: string, options: MainOptions):
       input,
       root: options.root,
       encoding: options.encoding,
+      columns: options.columns,
       out: options.out as string,
       resume: options.resume === true,
       overwrite: options.overwrite === true,

@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
 import { decodeImage } from '@drf/datasets';
 import { readBounded } from '@drf/files';
-import type { Judgment, PostContent } from '@drf/predict';
-import type { JudgeOfPosts } from './predict-posts.js';
+import type { JudgeOfPosts, Judgment, PostContent } from '@drf/predict';
 
 const MAXIMUM_IMAGE_BYTES = 64 * 1024 * 1024;
 const MAXIMUM_PIXELS = 100_000_000;
@@ -13,7 +12,7 @@ const MAXIMUM_PIXELS = 100_000_000;
  * @throws DataError when the image cannot be read or decoded, or both are missing
  */
 export async function predictOne(
-  judge: JudgeOfPosts,
+  judge: Pick<JudgeOfPosts, 'imageSize' | 'judge'>,
   { text, image }: { readonly text?: string; readonly image?: string },
 ): Promise<Judgment> {
   const { imageSize } = judge;

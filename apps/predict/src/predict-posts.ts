@@ -1,21 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { countUnlabeledPosts, readUnlabeledPosts, type TextEncoding } from '@drf/datasets';
-import type { Judgment, PostContent } from '@drf/predict';
+import { countUnlabeledPosts, readUnlabeledPosts, type ColumnNames, type TextEncoding } from '@drf/datasets';
+import type { JudgeOfPosts } from '@drf/predict';
 import { ConfigurationError } from '@drf/tensor';
 import { outputFormat } from './formats.js';
 import { finishOutput, rejectedPath, type JobCounts } from './finish.js';
 import { removeSpool, Spool, type JobIdentity, type SpooledRow } from './spool.js';
 
-/** What judges: a {@link PostJudge}, or a stand-in of a test. */
-export interface JudgeOfPosts {
-  readonly classes: readonly string[];
-  readonly imageSize: number;
-  judge(post: PostContent): Promise<Judgment>;
-}
-
 export interface PredictOptions {
-  readonly judge: JudgeOfPosts;
+  readonly judge: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'judge'>;
   /** Which run and checkpoint the judge is of. */
   readonly model: { readonly run: string; readonly checkpoint: string };
   /** A file of posts, or a folder of images and texts. */
@@ -23,6 +16,8 @@ export interface PredictOptions {
   /** Folder that a file's image paths are relative to; default that of the file. */
   readonly root?: string;
   readonly encoding?: TextEncoding;
+  /** Which column of a table holds what, where common names do not tell. */
+  readonly columns?: ColumnNames;
   /** Ends in `.jsonl`, `.csv` or `.parquet`. */
   readonly out: string;
   readonly resume: boolean;
@@ -57,7 +52,7 @@ export async function predictPosts(options: PredictOptions): Promise<PredictResu
   else if (await exists(out)) throw occupied(out);
   const identity = await identityOf(options);
   options.onCounting?.();
-  const total = await countUnlabeledPosts(input);
+  const total = await countUnlabeledPosts(input, options.columns);
   const spool = await Spool.open(out, identity, options);
   let rows = spool.done;
   try {
@@ -78,14 +73,14 @@ export async function predictPosts(options: PredictOptions): Promise<PredictResu
 }
 
 async function* judged(options: PredictOptions, skip: number): AsyncGenerator<SpooledRow> {
-  const { judge, input, root, encoding, onRejected } = options;
+  const { judge, input, root, encoding, columns, onRejected } = options;
   const decoding = {
     width: judge.imageSize,
     height: judge.imageSize,
     fit: 'stretch',
     maximumPixels: 100_000_000,
   } as const;
-  for await (const result of readUnlabeledPosts(input, { root, encoding, decoding, skip })) {
+  for await (const result of readUnlabeledPosts(input, { root, encoding, columns, decoding, skip })) {
     const { row, id } = result;
     if ('error' in result) {
       const { reason, message: detail } = result.error;
@@ -98,7 +93,7 @@ async function* judged(options: PredictOptions, skip: number): AsyncGenerator<Sp
 }
 
 /** @throws DataError for an input that is not there */
-async function identityOf({ judge, model, input }: PredictOptions): Promise<JobIdentity> {
+async function identityOf({ judge, model, input, columns }: PredictOptions): Promise<JobIdentity> {
   const stats = await stat(input).catch(() => undefined);
   return {
     ...model,
@@ -106,6 +101,7 @@ async function identityOf({ judge, model, input }: PredictOptions): Promise<JobI
     inputBytes: stats?.size ?? 0,
     inputModified: stats?.mtime.toISOString() ?? '',
     classes: judge.classes,
+    columns: columns ?? null,
   };
 }
 

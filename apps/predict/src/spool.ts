@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { open, rm, stat, truncate, type FileHandle } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import type { ColumnNames } from '@drf/datasets';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import type { PredictionRow, RejectedRow } from './prediction-row.js';
@@ -14,6 +15,8 @@ export interface JobIdentity {
   readonly inputBytes: number;
   readonly inputModified: string;
   readonly classes: readonly string[];
+  /** Which column holds what, where that was said. */
+  readonly columns: ColumnNames | null;
 }
 
 /** Names of what an unfinished job leaves beside its output. */
@@ -131,7 +134,7 @@ function assertSameJob(path: string, found: unknown, identity: JobIdentity): voi
     });
   }
   const other = Object.entries(identity).find(
-    ([name, value]) => JSON.stringify((found as Record<string, unknown>)[name]) !== JSON.stringify(value),
+    ([name, value]) => JSON.stringify((found as Record<string, unknown>)[name] ?? null) !== JSON.stringify(value),
   );
   if (other === undefined) return;
   const [name, value] = other;

@@ -61,7 +61,7 @@ function configFor(file: string, { method = 'drf', training = {}, dataset = {} }
       engine: 'eager:cpu',
       dataset: { name: 'posts', file, imageSize: 16, ...dataset },
       model: { dim: 4, queueCapacity: 16, gaussianRank: 2, gateHidden: 2, standardize: true },
-      compared: { heads: 2, transformerWidth: 4, words: 4, objects: 2, scenes: 2 },
+      compared: { heads: 2, width: 4, words: 4, objects: 2, scenes: 2 },
       training: { epochs: 1, batchSize: 8, learningRate: 1e-2, ...training },
     },
     'own',

@@ -14,7 +14,10 @@ export type {
 export { DEFAULT_MASK_TOKEN } from './contract.js';
 export { createEmbeddedImageEncoder, EMBEDDED_IMAGE_SIZE } from './embedded/image-encoder.js';
 export { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
-export { resizeImage } from './images.js';
+export { padTokens } from './embedded/sentence-batch.js';
+export type { Vocabulary } from './embedded/sentence-files.js';
+export { createTokenizer, type Tokenize } from './embedded/sentence-tokenizer.js';
+export { resizeImage, unitPixels } from './images.js';
 export { featureKey, hashContent } from './cache/keys.js';
 export {
   openFeatureCache,

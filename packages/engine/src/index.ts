@@ -11,6 +11,7 @@ export {
   type CompileOptions,
   type ExecutionProvider,
 } from './session/options.js';
+export { openOnnxModel, type NamedHostTensors, type OnnxModel } from './session/onnx-model.js';
 export { disableTelemetry } from './session/telemetry.js';
 export { findBindingPackage, NATIVE_PACKAGES, type BindingPackage } from './native/binding-package.js';
 export { NATIVE_FOLDER_VARIABLE, nativeFolder } from './native/build-folder.js';

@@ -15,7 +15,6 @@ import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from
 import type { EncodedBatchInputs, Prediction } from '@drf/model';
 import {
   CheckpointError,
-  DataError,
   hostTensor,
   type Host,
   type HostTensor,
@@ -25,7 +24,9 @@ import {
   type Program,
   type TensorTree,
 } from '@drf/tensor';
+import { bothMissing } from './both-missing.js';
 import { describeVerdict, type RawVerdict } from './describe.js';
+import type { JudgeOfPosts } from './judge-of-posts.js';
 import type { Judgment, PostContent } from './judgment.js';
 
 type HeadConstants = { readonly parameters: TensorTree; readonly memory: TensorTree };
@@ -43,7 +44,7 @@ export interface PostJudgeOptions {
  * A trained run that judges posts one by one. Each post goes through encoders and head alone, in shapes that depend on
  * nothing but itself, so a verdict never depends on what else is judged, or on how many at once.
  */
-export class PostJudge {
+export class PostJudge implements JudgeOfPosts {
   private turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -237,14 +238,5 @@ function assertEncoders({ description, folder }: OpenedRun, { image, text }: Ses
     expected: `the encoders that it was trained with: ${encoders.image} and ${encoders.text}`,
     received: `${image.id} and ${text.id}`,
     remedy: 'install the versions of then, or train again',
-  });
-}
-
-function bothMissing(): DataError {
-  return new DataError({
-    subject: 'The post',
-    expected: 'text or an image, or both',
-    received: 'neither',
-    remedy: 'give one of them',
   });
 }

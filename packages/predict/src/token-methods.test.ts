@@ -71,7 +71,7 @@ function tinyRun(method: string, session: FrozenSession): OpenedRun {
       method,
       dataset: { name: 'embedded', imageSize: 16 },
       model: { dim: 8 },
-      compared: { heads: 2, transformerWidth: 8, words: 16, objects: 4, scenes: 4 },
+      compared: { heads: 2, width: 8, words: 16, objects: 4, scenes: 4 },
     },
     'tiny',
   );

@@ -1,0 +1,25 @@
+import * as tf from '@tensorflow/tfjs';
+import { hostTensor, type PerPost, type TensorTree } from '@drf/tensor';
+import { describe, expect, it } from 'vitest';
+import { compile, openOnnxModel } from '../index.js';
+
+describe('openOnnxModel', () => {
+  it('runs a file by the names in it', async () => {
+    const example = { x: hostTensor([1, 2, 3], [3]) };
+    const double = ({ x }: { x: PerPost }): TensorTree => ({ twice: tf.mul(x, 2), sum: tf.sum(x) });
+    const bytes = compile(double as never, example as never).toOnnx();
+    const model = await openOnnxModel('double.onnx', bytes);
+    expect(bytes.byteLength).toBeGreaterThan(0); // the caller's bytes stay
+    const outputs = await model.run({ x: hostTensor([4, 5, 6], [3]) }, ['sum', 'twice']);
+    expect([[...(outputs['twice']?.data ?? [])], outputs['twice']?.shape]).toEqual([[8, 10, 12], [3]]);
+    expect(outputs['sum']?.data[0]).toBe(15);
+    await expect(model.run({ x: hostTensor([4, 5], [2]) }, ['sum'])).rejects.toThrow(/ONNX Runtime, request "run"/);
+    await model.dispose();
+  });
+
+  it('names a file that is none', async () => {
+    await expect(openOnnxModel('broken.onnx', Buffer.from('no model'))).rejects.toThrow(
+      /^broken.onnx expected a model that ONNX Runtime reads, received .*; write the file again/,
+    );
+  });
+});
