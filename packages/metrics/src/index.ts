@@ -24,7 +24,12 @@ export { applyTemperature, fitTemperature, type TemperatureFit } from './tempera
 export { pairedDifference, summarizeSeeds, type PairedDifference, type SeedSummary } from './over-seeds.js';
 export { wilsonInterval } from './wilson.js';
 export { pairedBootstrap, type BootstrapDifference, type BootstrapOptions, type Runs } from './bootstrap.js';
-export { pairedSeedBootstrap, type SeedBootstrapDifference, type SeedBootstrapOptions } from './seed-bootstrap.js';
+export {
+  pairedGainBootstrap,
+  pairedSeedBootstrap,
+  type SeedBootstrapDifference,
+  type SeedBootstrapOptions,
+} from './seed-bootstrap.js';
 export { holmAdjusted } from './holm.js';
 export { mcnemarExact, type McNemarResult } from './mcnemar.js';
 export { robustnessArea, type CurvePoint } from './curve.js';

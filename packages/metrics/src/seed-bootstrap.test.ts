@@ -1,6 +1,6 @@
-import { createRandom, DataError } from '@drf/tensor';
+import { createRandom, DataError, NonFiniteError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { pairedSeedBootstrap } from './seed-bootstrap.js';
+import { pairedGainBootstrap, pairedSeedBootstrap } from './seed-bootstrap.js';
 
 const random = () => createRandom(5);
 const labels = Array.from({ length: 200 }, () => 1);
@@ -68,5 +68,34 @@ describe('pairedSeedBootstrap', () => {
     expect(() => pairedSeedBootstrap(labels, own, own, { random: random(), resamples: 9 })).toThrow(
       'pairedSeedBootstrap expected at least 100 resamples, received 9',
     );
+  });
+});
+
+describe('pairedGainBootstrap', () => {
+  it('equals pairedSeedBootstrap on gains of 1, 0 and −1', () => {
+    const [good, bad] = [answers(0.8, 3, 'good'), answers(0.7, 3, 'bad')];
+    const gains = good.map((own, seed) => own.map((answer, post) => answer - (bad[seed]?.[post] as number)));
+    const options = { resamples: 500 };
+    expect(pairedGainBootstrap(gains, { random: random(), ...options })).toEqual(
+      pairedSeedBootstrap(labels, good, bad, { random: random(), ...options }),
+    );
+  });
+
+  it('is narrower for means of several tests of a post than for one of them', () => {
+    const tests = ['a', 'b', 'c', 'd'].map((name) => answers(0.7, 4, name));
+    const gain = (seed: number, post: number, count: number): number =>
+      tests.slice(0, count).reduce((sum, runs) => sum + (runs[seed]?.[post] as number) - 0.6, 0) / count;
+    const width = (count: number): number => {
+      const gains = Array.from({ length: 4 }, (_, seed) => labels.map((_label, post) => gain(seed, post, count)));
+      const { interval } = pairedGainBootstrap(gains, { random: random(), resamples: 1000 });
+      return interval.high - interval.low;
+    };
+    expect(width(4)).toBeLessThan(0.7 * width(1));
+  });
+
+  it('refuses seeds of other posts, and what is no number', () => {
+    expect(() => pairedGainBootstrap([[1, 0], [1]], { random: random() })).toThrow(DataError);
+    expect(() => pairedGainBootstrap([], { random: random() })).toThrow(/at least one of the gains/);
+    expect(() => pairedGainBootstrap([[0, NaN]], { random: random() })).toThrow(NonFiniteError);
   });
 });

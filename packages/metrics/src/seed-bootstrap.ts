@@ -1,4 +1,4 @@
-import { ConfigurationError, DataError, type Random } from '@drf/tensor';
+import { assertFinite, ConfigurationError, DataError, type Random } from '@drf/tensor';
 import { assertNotEmpty, assertSameLength, type ClassIndices } from './checks.js';
 import { assertConfidence, DEFAULT_CONFIDENCE, type Interval } from './interval.js';
 import { quantile } from './quantile.js';
@@ -35,6 +35,19 @@ export function pairedSeedBootstrap(
   labels: ClassIndices,
   first: readonly ClassIndices[],
   second: readonly ClassIndices[],
+  options: SeedBootstrapOptions,
+): SeedBootstrapDifference {
+  return pairedGainBootstrap(gainsOf('pairedSeedBootstrap', labels, first, second), options);
+}
+
+/**
+ * The same interval for any gain of one method over another: a number for each seed and post, such as the mean over
+ * several tests of the same post.
+ * @param gains place s is a seed, place i of each a post
+ * @throws DataError for empty lists or lengths that differ; NonFiniteError; ConfigurationError for options out of range
+ */
+export function pairedGainBootstrap(
+  gains: readonly ArrayLike<number>[],
   { random, resamples = 10_000, confidence = DEFAULT_CONFIDENCE }: SeedBootstrapOptions,
 ): SeedBootstrapDifference {
   const subject = 'pairedSeedBootstrap';
@@ -42,13 +55,17 @@ export function pairedSeedBootstrap(
   if (!Number.isSafeInteger(resamples) || resamples < 100) {
     throw new ConfigurationError({ subject, expected: 'at least 100 resamples', received: String(resamples) });
   }
-  const gains = gainsOf(subject, labels, first, second);
-  const [seeds, posts] = [gains.length, labels.length];
-  const byPost = new Int32Array(posts);
+  const [seeds, posts] = [gains.length, gains[0]?.length ?? 0];
+  assertNotEmpty(subject, 'the gains', posts);
+  for (const own of gains) {
+    assertSameLength(subject, ['posts of the first seed', 'of another'], posts, own.length);
+    assertFinite(subject, own);
+  }
+  const byPost = new Float64Array(posts);
   const drawnDifference = (): number => {
     byPost.fill(0);
     for (let draw = 0; draw < seeds; draw++) {
-      const own = gains[random.integer(seeds)] as Int8Array;
+      const own = gains[random.integer(seeds)] as ArrayLike<number>;
       for (let post = 0; post < posts; post++) byPost[post] = (byPost[post] as number) + (own[post] as number);
     }
     let sum = 0;
@@ -62,7 +79,7 @@ export function pairedSeedBootstrap(
     atMost((value) => value <= 0),
     atMost((value) => value >= 0),
   );
-  const total = gains.reduce((sum, own) => sum + own.reduce((part, gain) => part + gain, 0), 0);
+  const total = gains.reduce((sum, own) => sum + Array.from(own).reduce((part, gain) => part + gain, 0), 0);
   return {
     difference: total / (seeds * posts),
     interval: { low: quantile(drawn, tail), high: quantile(drawn, 1 - tail), confidence },

@@ -7,7 +7,9 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BEGIN, END, replacePart, resultsMarkdown } from '../results/markdown.js';
 import { ResultStore } from '../store/read.js';
+import { compareGroups } from '../statistics/compare-groups.js';
 import { compareSystems, studiesOf } from '../statistics/compare-systems.js';
+import { comparisonRows, paperTables } from '../statistics/tables.js';
 import { findProgram } from '../testing/find-program.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { reportText } from './report-command.js';
@@ -65,10 +67,50 @@ describe('comparisons', () => {
   });
 });
 
+describe('compareGroups', () => {
+  it('averages the cells of a group, each post’s gain over its cells, and counts the cells on either side', () => {
+    const [study] = studiesOf(store);
+    if (study === undefined) throw new Error('no study');
+    const cells = ['fixed:image:C', 'fixed:image:D', 'fixed:text:C', 'fixed:text:D'];
+    const single = compareSystems(
+      store,
+      study,
+      cells.map((cell) => ({ first: DRF, second: CONCATENATION, trainedOn: 'none', cell })),
+    );
+    const groups = compareGroups(store, study, DRF, [CONCATENATION], single);
+    const sizes = groups.map(({ group, cells: count }) => [group, count]);
+    expect(sizes).toEqual([
+      ['fixed', 4],
+      ['random', 2],
+      ['fixed and random', 6],
+      ['C, fixed and random', 2],
+      ['D, fixed and random', 4],
+    ]); // no cell of C+D in this store
+    const [fixed] = groups;
+    expect(fixed).toMatchObject({ seeds: 5, cellsAbove: 4, cellsBelow: 0, verdict: 'better' });
+    const average = single.reduce((sum, { difference }) => sum + difference, 0) / 4;
+    expect(fixed?.difference).toBeCloseTo(average, 12);
+    expect((fixed?.firstMean ?? 0) - (fixed?.secondMean ?? 0)).toBeCloseTo(average, 12);
+    const width = ({ interval }: { interval: { low: number; high: number } }): number => interval.high - interval.low;
+    expect(width(fixed as NonNullable<typeof fixed>)).toBeLessThan(Math.min(...single.map(width)));
+  });
+
+  it('has a cell in every column of every row', () => {
+    for (const study of studiesOf(store)) {
+      for (const { tables, comparisons } of paperTables(store, study, 'drf')) {
+        for (const { head, rows } of [...tables, comparisonRows('all', comparisons)]) {
+          for (const row of rows) expect(row).toHaveLength(head.length);
+        }
+      }
+    }
+  });
+});
+
 describe('report', () => {
   it('has a part for each table and figure', () => {
     const ids = [...report.html.matchAll(/<section id="([^"]+)"/g)].map(([, id]) => id);
     expect(ids).toEqual([
+      'overall',
       'table-1',
       'table-3',
       'table-4',

@@ -77,7 +77,8 @@ export interface Question {
   readonly cell: string;
 }
 
-const RESAMPLES = 10_000;
+/** Of every bootstrap. */
+export const RESAMPLES = 10_000;
 
 /**
  * Answers the questions of one table: paired seed by seed and post by post, on equal posts under equal disruptions (the
@@ -91,13 +92,15 @@ export function compareSystems(store: ResultStore, study: Study, questions: read
   const adjusted = holmAdjusted(answered.map(({ pValue }) => pValue));
   return answered.map((comparison, i) => {
     const corrected = adjusted[i] as number;
-    return { ...comparison, adjusted: corrected, verdict: verdict(comparison, corrected) };
+    return { ...comparison, adjusted: corrected, verdict: verdictOf(comparison, corrected) };
   });
 }
 
-type Pair = readonly [StoredCell, StoredCell];
+/** A cell of each of two systems: the same seed, posts and disruptions. */
+export type Pair = readonly [StoredCell, StoredCell];
 
-function pairsOf(study: Study, { first, second, trainedOn, cell }: Question): Pair[] {
+/** A question's pairs, a seed each. */
+export function pairsOf(study: Study, { first, second, trainedOn, cell }: Question): Pair[] {
   const others = cellsOf(study, second, trainedOn, cell);
   return cellsOf(study, first, trainedOn, cell).flatMap((one): Pair[] => {
     const other = others.find(({ seed }) => seed === one.seed);
@@ -142,7 +145,7 @@ function answer(
 }
 
 /** Both intervals must agree: the bootstrap draws too little variety from few seeds, Student's t knows nothing of posts. */
-function verdict(
+export function verdictOf(
   { interval, seedInterval }: Pick<SystemComparison, 'interval' | 'seedInterval'>,
   adjusted: number,
 ): SystemComparison['verdict'] {

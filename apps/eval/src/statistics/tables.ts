@@ -1,6 +1,7 @@
 import { fixedStrategies, formatStrategy, SETTINGS, type Strategy } from '@drf/disruption';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { percent } from '@drf/terminal';
+import { compareGroups, type GroupComparison } from './compare-groups.js';
 import { paperFiguresOf, paperName } from '../paper.js';
 import type { ResultStore, StoredCell } from '../store/read.js';
 import { NOTHING, type TableData } from '../tables.js';
@@ -71,7 +72,21 @@ export function paperTables(store: ResultStore, study: Study, reference: string)
       NAMES.map((cell): Question => ({ first: ablations[0] as System, second, trainedOn: 'none', cell })),
     );
   const random = randomNames(study);
+  const fixedComparisons = compareSystems(store, study, against(NAMES));
+  const randomComparisons = compareSystems(
+    store,
+    study,
+    others.flatMap((second) => random.map((cell) => ({ first: whole, second, trainedOn: cell, cell }))),
+  );
+  const groups = compareGroups(store, study, whole, others, [...fixedComparisons, ...randomComparisons]);
   const tables: PaperTable[] = [
+    {
+      id: 'overall',
+      heading: 'Overall: means over cells',
+      lines: groups.length === 0 ? [] : [GROUP_LINE],
+      tables: groupTables(groups),
+      comparisons: [],
+    },
     {
       id: 'table-1',
       heading: 'Table 1: one modality of every post disrupted (modality-fixed)',
@@ -79,7 +94,7 @@ export function paperTables(store: ResultStore, study: Study, reference: string)
         'Trained on intact posts. Mean ± standard deviation over seeds, in percent; the paper’s figures in brackets.',
       ],
       tables: fixedTables(study, methods),
-      comparisons: compareSystems(store, study, against(NAMES)),
+      comparisons: fixedComparisons,
     },
     {
       id: 'table-3',
@@ -102,11 +117,7 @@ export function paperTables(store: ResultStore, study: Study, reference: string)
         'Trained and tested at the same dr, on disruptions of the same seed; dr = 0 is training and testing on intact posts.',
       ],
       tables: SETTINGS.flatMap((setting) => randomTable(study, methods, setting)),
-      comparisons: compareSystems(
-        store,
-        study,
-        others.flatMap((second) => random.map((cell) => ({ first: whole, second, trainedOn: cell, cell }))),
-      ),
+      comparisons: randomComparisons,
     },
   ];
   return tables.filter(({ tables: own }) => own.length > 0);
@@ -213,6 +224,7 @@ export function comparisonRows(caption: string, comparisons: readonly SystemComp
       'seeds',
       'difference',
       '95 % interval',
+      'over seeds alone',
       'p',
       'p, corrected',
       'McNemar',
@@ -232,6 +244,44 @@ export function comparisonRows(caption: string, comparisons: readonly SystemComp
       own.verdict ?? NOTHING,
     ]),
   };
+}
+
+const GROUP_LINE =
+  'Mean accuracy over the cells of Table 1 (fixed: trained on intact posts) and Figure 5 (random: trained and tested at the same dr) that both methods have. The difference is paired by seed, post and disruption; its interval is a bootstrap over seeds and posts, each post’s gain being its mean over the cells; p is corrected by Holm over this table. Above and below: cells whose two intervals, taken alone and not corrected, lie above or below 0.';
+
+function groupTables(groups: readonly GroupComparison[]): TableData[] {
+  if (groups.length === 0) return [];
+  const rows = groups.map((own) => [
+    systemName(own.first),
+    systemName(own.second),
+    own.group,
+    String(own.cells),
+    String(own.seeds),
+    percent(own.firstMean),
+    percent(own.secondMean),
+    signed(own.difference),
+    `${signed(own.interval.low)} to ${signed(own.interval.high)}`,
+    own.seedInterval === null ? NOTHING : `${signed(own.seedInterval.low)} to ${signed(own.seedInterval.high)}`,
+    own.adjusted.toPrecision(2),
+    `${own.cellsAbove}, ${own.cellsBelow}`,
+    own.verdict ?? NOTHING,
+  ]);
+  const head = [
+    'first',
+    'second',
+    'cells of',
+    'cells',
+    'seeds',
+    'accuracy of the first',
+    'of the second',
+    'difference',
+    '95 % interval',
+    'over seeds alone',
+    'p, corrected',
+    'cells above, below',
+    'verdict',
+  ];
+  return [{ caption: 'Means over cells', head, rows }];
 }
 
 /** Points of a hundred, with their sign. */
