@@ -10,7 +10,7 @@ interface MainOptions {
   readonly host: string;
   readonly port: number;
   readonly tokenFile?: string;
-  readonly page: string | boolean;
+  readonly page?: string | boolean;
   readonly onnx?: string;
   readonly checkpoint?: string;
   readonly engine: string;
@@ -31,7 +31,7 @@ interface MainOptions {
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'silent'] as const;
 
 const program = createProgram('serve', 'Serves a trained run over HTTP.', [
-  ['pnpm serve runs/quickstart', 'on http://127.0.0.1:8080, with the page if it is built'],
+  ['pnpm serve runs/quickstart', 'on http://127.0.0.1:8080, with the page'],
   [`curl -s localhost:8080/v1/predict -H 'content-type: application/json' -d '{"text":"What a day!"}'`, 'ask it'],
   ['curl -s localhost:8080/v1/predict -F text="Look" -F image=@cat.jpg', 'the same as a form'],
   ['pnpm serve runs/quickstart --host 0.0.0.0 --token-file token.txt', 'for others, who need the token'],
@@ -41,7 +41,7 @@ const program = createProgram('serve', 'Serves a trained run over HTTP.', [
   .option('--host <address>', 'where it listens', '127.0.0.1')
   .option('--port <number>', 'where it listens; 0 for any that is free', wholeNumber(0, 65_535), 8080)
   .option('--token-file <file>', `file with the token that clients must send (or the variable ${TOKEN_VARIABLE})`)
-  .option('--page <folder>', 'static files for / (default: the page of this workspace, if it is built)')
+  .option('--page <folder>', 'static files for / (default: the page of this workspace)')
   .option('--no-page', 'no page')
   .option('--onnx <folder>', 'an exported folder, with which the page judges in the browser')
   .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
@@ -71,7 +71,7 @@ const program = createProgram('serve', 'Serves a trained run over HTTP.', [
 program.action(async (run: string | undefined, options: MainOptions) => {
   const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
   const token = await readToken(options.tokenFile);
-  const page = await pageFolder(options.page);
+  const page = await pageFolder(options.page, say);
   const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
   const log = { level: options.logLevel, stream: process.stdout };
   const served = await serve({ ...options, run, token, page, limits: limitsOf(options), log });

@@ -1,13 +1,14 @@
-import { stat } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { pageFolder as builtPage } from '@drf/page-app';
 
-/** Where `pnpm build` leaves the page of this workspace. */
-const BUILT_PAGE = fileURLToPath(new URL('../../page/dist/site/', import.meta.url));
-
-/** The folder that `--page` names, or the built page when there is one. */
-export async function pageFolder(option: string | boolean): Promise<string | undefined> {
+/**
+ * The folder that `--page` names; with neither `--page` nor `--no-page` that of this workspace's page, which is built
+ * first where that is due.
+ * @param say told that it takes a moment
+ */
+export async function pageFolder(
+  option: string | boolean | undefined,
+  say: (message: string) => void,
+): Promise<string | undefined> {
   if (typeof option === 'string') return option;
-  if (!option) return undefined;
-  const isThere = await stat(`${BUILT_PAGE}index.html`).then(() => true, () => false); // prettier-ignore
-  return isThere ? BUILT_PAGE : undefined;
+  return option === false ? undefined : builtPage(() => say('Building the page …'));
 }

@@ -46,7 +46,6 @@ export { measureExperimentGraphs } from './measure-graphs.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions, type TrainingProgram } from './predictor.js';
 export { assertCalibration, readCalibration, writeCalibration, type Calibration } from './calibration/calibration.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
-export { shareBelow } from './calibration/quantiles.js';
 export { Judge, type Judged } from './judge/judge.js';
 export { qualityOf, type Quality } from './judge/quality.js';
 export { assertEncoders } from './assert-encoders.js';

@@ -19,6 +19,7 @@ export {
   reliabilityBins,
   type ReliabilityBin,
 } from './calibration.js';
+export { quantilesOf, shareBelow } from './quantiles.js';
 export { auroc } from './auroc.js';
 export { applyTemperature, fitTemperature, type TemperatureFit } from './temperature.js';
 export { pairedDifference, summarizeSeeds, type PairedDifference, type SeedSummary } from './over-seeds.js';

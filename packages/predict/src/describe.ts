@@ -1,6 +1,6 @@
-import { shareBelow, type Calibration } from '@drf/experiment';
+import type { Calibration } from '@drf/experiment';
 import { PAIRS, type PairName } from '@drf/fusion';
-import { applyTemperature, argMax } from '@drf/metrics';
+import { applyTemperature, argMax, shareBelow } from '@drf/metrics';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import type { Judgment, PairWeights, PostContent } from './judgment.js';
 

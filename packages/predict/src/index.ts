@@ -1,5 +1,4 @@
 export { openJudge, type JudgeOfPosts } from './judge-of-posts.js';
 export { ExportedJudge } from './exported/exported-judge.js';
 export { PostJudge, type PostJudgeOptions } from './post-judge.js';
-export { describeVerdict, type RawVerdict } from './describe.js';
 export type { Judgment, PairWeights, PostContent } from './judgment.js';

@@ -107,6 +107,12 @@ describe('static files', () => {
     );
   });
 
+  it.each(['gzip', 'br', 'gzip, deflate, br, zstd'])('serves the page to those who accept %s', async (accepted) => {
+    const app = await openService({ page });
+    const { statusCode, body } = await app.inject({ url: '/', headers: { 'accept-encoding': accepted } });
+    expect([statusCode, body]).toEqual([200, (await app.inject({ url: '/index.html' })).body]);
+  });
+
   it('has no page where none was named', async () => {
     expect((await (await openService()).inject({ url: '/' })).statusCode).toBe(404);
   });

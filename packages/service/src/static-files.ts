@@ -61,7 +61,7 @@ export async function serveFiles(app: FastifyInstance, { folder, files, prefix }
     root: resolve(folder),
     prefix,
     decorateReply: false,
-    index: 'index.html',
+    index: ['index.html'], // a list: to requests that accept compression, a single name is none
     redirect: false,
     dotfiles: 'deny',
     cacheControl: false,

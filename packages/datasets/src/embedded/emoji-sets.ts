@@ -34,6 +34,23 @@ export function emojiSetVersion(name: EmojiSetName): string {
   return (require(`@iconify-json/${name}/package.json`) as { version: string }).version;
 }
 
+/** Who drew a set and under which license: what showing its drawings must say. */
+export interface EmojiSetCredit {
+  readonly name: string;
+  readonly author: { readonly name: string; readonly url: string };
+  readonly license: { readonly title: string; readonly url: string };
+}
+
+/** A set's credit, as its package states it. */
+export function emojiSetCredit(set: EmojiSetName): EmojiSetCredit {
+  const { name, author, license } = require(`@iconify-json/${set}/info.json`) as EmojiSetCredit;
+  return {
+    name,
+    author: { name: author.name, url: author.url },
+    license: { title: license.title, url: license.url },
+  };
+}
+
 /** Loads a set once; its files hold 9 to 25 MB. */
 export function loadEmojiSet(name: EmojiSetName): Promise<EmojiSet> {
   const present = loaded.get(name);

@@ -1,12 +1,11 @@
 import { basename } from 'node:path';
-import { fitTemperature } from '@drf/metrics';
+import { fitTemperature, quantilesOf } from '@drf/metrics';
 import { hostTensor, type Engine, type Modality } from '@drf/tensor';
 import { selectPosts, type PostSet } from '../feature-set.js';
 import { Judge } from '../judge/judge.js';
 import type { Quality } from '../judge/quality.js';
 import type { OpenedRun } from '../open-run.js';
 import { CALIBRATION_FORMAT, type Calibration } from './calibration.js';
-import { quantilesOf } from './quantiles.js';
 
 export interface CalibrationSources {
   readonly engine: Engine;

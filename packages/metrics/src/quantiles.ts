@@ -1,3 +1,5 @@
+import { quantile } from './quantile.js';
+
 /** Steps between the lowest and the highest value that are kept of a distribution. */
 const STEPS = 200;
 
@@ -8,11 +10,7 @@ const STEPS = 200;
 export function quantilesOf(values: ArrayLike<number>): number[] | null {
   if (values.length === 0) return null;
   const sorted = Float64Array.from(values).sort();
-  return Array.from({ length: STEPS + 1 }, (_, step) => {
-    const at = (step / STEPS) * (sorted.length - 1);
-    const low = sorted[Math.floor(at)] as number;
-    return low + ((sorted[Math.ceil(at)] as number) - low) * (at - Math.floor(at));
-  });
+  return Array.from({ length: STEPS + 1 }, (_, step) => quantile(sorted, step / STEPS));
 }
 
 /** The share, from 0 to 1, of a distribution that lies below a value: the inverse of {@link quantilesOf}. */

@@ -1,0 +1,1 @@
+export { buildPage, pageFolder } from './build/build-page.js';

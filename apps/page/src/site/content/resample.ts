@@ -1,0 +1,56 @@
+import type { RgbImage } from '@drf/tensor';
+
+/** A filter: its value at a distance, and how far it reaches. */
+export interface Kernel {
+  readonly reach: number;
+  at(distance: number): number;
+}
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
+
+/** Lanczos with a = 3: how images are decoded to the size of the data set. */
+export const LANCZOS: Kernel = { reach: 3, at: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) };
+/** Bilinear: how the embedded encoder scales what has another size than its own. */
+export const LINEAR: Kernel = { reach: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) };
+
+/** Places of the source and their weights, for each place of the target. */
+function taps(source: number, target: number, kernel: Kernel): { first: number; weights: Float64Array }[] {
+  const ratio = source / target;
+  const width = Math.max(1, ratio); // widened when shrinking, so that fine patterns do not alias
+  return Array.from({ length: target }, (_, place) => {
+    const center = (place + 0.5) * ratio;
+    const first = Math.max(0, Math.ceil(center - kernel.reach * width - 0.5));
+    const last = Math.min(source - 1, Math.floor(center + kernel.reach * width - 0.5));
+    const weights = Float64Array.from({ length: last - first + 1 }, (_, i) => kernel.at((first + i + 0.5 - center) / width)); // prettier-ignore
+    const sum = weights.reduce((a, b) => a + b, 0);
+    return { first, weights: weights.map((weight) => weight / sum) };
+  });
+}
+
+/** Scales an image to a size without keeping its aspect, one axis after the other; an image of that size stays as it is. */
+export function resample(image: RgbImage, width: number, height: number, kernel: Kernel): RgbImage {
+  if (image.width === width && image.height === height) return image;
+  const rows = new Float32Array(image.height * width * 3); // [height of the source, width, 3]
+  taps(image.width, width, kernel).forEach(({ first, weights }, x) => {
+    for (let y = 0; y < image.height; y++) {
+      for (let channel = 0; channel < 3; channel++) {
+        let sum = 0;
+        let at = (y * image.width + first) * 3 + channel;
+        for (let i = 0; i < weights.length; i++, at += 3) sum += (weights[i] as number) * (image.data[at] as number);
+        rows[(y * width + x) * 3 + channel] = sum;
+      }
+    }
+  });
+  const data = new Uint8Array(width * height * 3); // [height, width, 3]
+  const stride = width * 3;
+  taps(image.height, height, kernel).forEach(({ first, weights }, y) => {
+    for (let column = 0; column < stride; column++) {
+      let sum = 0;
+      for (let i = 0; i < weights.length; i++) sum += (weights[i] as number) * (rows[(first + i) * stride + column] as number); // prettier-ignore
+      data[y * stride + column] = Math.max(0, Math.min(255, Math.round(sum)));
+    }
+  });
+  return { width, height, data };
+}

@@ -1,0 +1,113 @@
+import type { Calibration } from '@drf/experiment';
+import type { Modality } from '@drf/tensor';
+import { PageError } from '../page-error.js';
+
+/** The training posts' log densities by modality: quantiles in even steps. */
+export type Distributions = Readonly<Record<Modality, readonly number[] | null>>;
+
+/** What the page must know of a model. */
+export interface Model {
+  readonly mode: 'server' | 'browser';
+  readonly method: string;
+  readonly run: string;
+  /** Side in pixels at which images are decoded. */
+  readonly imageSize: number;
+  readonly maskToken: string;
+  readonly distributions: Distributions | null;
+  readonly textCharacters: number;
+  /** In the browser. */
+  readonly card: Card | null;
+}
+
+/** What of an export's `card.json` is read here. */
+export interface Card {
+  readonly format: string;
+  readonly labels: readonly string[];
+  readonly method: string;
+  readonly run: { readonly id: string };
+  readonly queues: { readonly ready: boolean } | null;
+  readonly calibration: Calibration | null;
+  readonly files: Readonly<Record<string, CardFile | undefined>>;
+  readonly preprocessing: {
+    readonly image: { readonly decodedSize: number; readonly size?: readonly [number, number] };
+    readonly text: {
+      readonly vocabulary?: string;
+      readonly length?: number;
+      readonly maskToken?: string;
+      readonly examples?: readonly { readonly text: string; readonly tokens: readonly number[] }[];
+    };
+  };
+}
+
+export interface CardFile {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly batch: number | 'any';
+  readonly inputs: readonly { readonly name: string }[];
+  readonly outputs: readonly { readonly name: string }[];
+}
+
+/** The part of the service's `/v1/model` that is read here. */
+interface ModelAnswer {
+  readonly mode: 'server' | 'browser';
+  readonly method: string;
+  readonly run: string;
+  readonly imageSize: number;
+  readonly maskToken?: string;
+  readonly calibration: { readonly quality: Distributions | null } | null;
+  readonly limits?: { readonly textCharacters: number };
+}
+
+const DEFAULT_MASK = '[MASK]';
+const LONGEST_TEXT = 16_384;
+
+/** The service wants its token. */
+export class TokenNeeded extends PageError {}
+
+/** Asks the service (or the folder of static files) that this page came from. */
+export class Connection {
+  constructor(private readonly token: string | null) {}
+
+  get headers(): Readonly<Record<string, string>> {
+    return this.token === null ? {} : { authorization: `Bearer ${this.token}` };
+  }
+
+  /** @throws TokenNeeded; PageError when there is no model */
+  async model(): Promise<Model> {
+    const answer = await this.json<ModelAnswer>('v1/model');
+    if (answer?.mode === 'server') {
+      const { mode, method, run, imageSize, maskToken = DEFAULT_MASK, calibration, limits } = answer;
+      const textCharacters = limits?.textCharacters ?? LONGEST_TEXT;
+      return { mode, method, run, imageSize, maskToken, distributions: calibration?.quality ?? null, textCharacters, card: null }; // prettier-ignore
+    }
+    const card = await this.json<Card>('model/card.json'); // also where static files are all there is
+    if (card === null)
+      throw new PageError('There is no model here: neither a service that judges, nor an exported one.');
+    return ofCard(card);
+  }
+
+  private async json<T>(path: string): Promise<T | null> {
+    const response = await fetch(path, { headers: this.headers }).catch(() => null);
+    if (response === null) throw new PageError('The service cannot be reached. Is it running?');
+    if (response.status === 401) throw new TokenNeeded('The token is not the right one.');
+    const isJson = response.headers.get('content-type')?.includes('json') === true;
+    return response.ok && isJson ? ((await response.json()) as T) : null;
+  }
+}
+
+function ofCard(card: Card): Model {
+  if (card.format !== 'drf-onnx-1' || card.preprocessing?.image?.decodedSize === undefined) {
+    throw new PageError('The exported model is of another version than this page. Export the run again.');
+  }
+  const { method, run, preprocessing, calibration } = card;
+  return {
+    mode: 'browser',
+    method,
+    run: run.id,
+    imageSize: preprocessing.image.decodedSize,
+    maskToken: preprocessing.text.maskToken ?? DEFAULT_MASK,
+    distributions: calibration?.quality ?? null,
+    textCharacters: LONGEST_TEXT,
+    card,
+  };
+}
