@@ -1,11 +1,22 @@
 import { ENGINE_NAMES } from '@drf/engine';
-import { createProgram, EXIT, ExitRequest, formatTable, oneOf, runApp, wholeNumber, type Command } from '@drf/terminal';
+import {
+  createProgram,
+  EXIT,
+  ExitRequest,
+  formatTable,
+  oneOf,
+  runApp,
+  startProgress,
+  wholeNumber,
+  type Command,
+} from '@drf/terminal';
 import { compareWithPeer } from './bench-compare.js';
 import { measureDisruption } from './bench-disruption.js';
 import { BASE_MODELS, measureEncoderEquality, type BaseModel, type EncoderEquality } from './bench-encoder-equality.js';
 import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
 import { measureMethods } from './bench-methods.js';
+import { measurePredict } from './bench-predict.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
@@ -33,6 +44,8 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
   ['pnpm bench methods', 'a training step of every method'],
+  ['pnpm bench predict --rows 1000000', 'memory while a million rows are judged by a stand-in'],
+  ['pnpm bench predict --rows 10000 --run runs/quickstart', 'the same by a run'],
 ]);
 
 function measured(name: string, description: string, steps: number): Command {
@@ -199,6 +212,29 @@ program
       json,
       () => `${round(corruptImageMs, 2)} ms an image, ${round(planThousandMs, 1)} ms a thousand posts`,
     );
+  });
+
+program
+  .command('predict')
+  .description('rate and memory of judging a file of texts; exit code 1 where memory grows by more than 5 %')
+  .option('--rows <count>', 'texts', wholeNumber(100), 100_000)
+  .option('--run <folder>', 'run or export that judges (default: a stand-in, for reading and writing alone)')
+  .option('--json', 'print JSON; no progress')
+  .action(async ({ rows, run, json }: { readonly rows: number; readonly run?: string; readonly json?: boolean }) => {
+    const progress = startProgress({ label: 'Judging', total: rows, unit: 'posts', silent: json === true });
+    const report = await measurePredict({ rows, ...(run === undefined ? {} : { run }), onProgress: (done) => progress.update(done) });
+    progress.stop();
+    print(report, json, () =>
+      [
+        `Judge: ${report.judge}`,
+        formatTable(
+          ['after row', 'resident, MiB', 'heap, MiB'],
+          report.memory.map(({ row, megabytes, heapMegabytes }) => [row, round(megabytes, 0), round(heapMegabytes, 0)]),
+        ),
+        `${round(report.rowsASecond, 0)} rows a second; growth of memory ${round(report.growth * 100, 1)} %`,
+      ].join('\n'),
+    );
+    if (report.growth > LARGEST_GROWTH) throw new ExitRequest(EXIT.failed);
   });
 
 addEncodersCommands(program);

@@ -1,6 +1,7 @@
 import { formatCsv } from '@drf/terminal';
 import { MODALITIES } from '@drf/tensor';
 import type { CellResult, EvaluationResult } from './result.js';
+import { LISTED_CLASSES } from './tables.js';
 
 type CsvRow = readonly (readonly [column: string, value: string | number | null | undefined])[];
 
@@ -67,6 +68,7 @@ function classColumns({ report }: CellResult): CsvRow {
     [`${name}.f1`, f1],
     [`${name}.posts`, support],
   ]);
+  if (report.classes.length > LISTED_CLASSES) return scores; // a column for each pair would be thousands
   const counts = report.confusion.flatMap((row, truth) =>
     row.map((count, answer) => [`${report.classes[truth]}→${report.classes[answer]}`, count] as const),
   );

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { classificationReport } from '@drf/metrics';
 import { csvReport } from './csv-report.js';
 import { htmlReport } from './html-report.js';
 import { textReport } from './text-report.js';
@@ -102,5 +103,26 @@ describe('csvReport', () => {
     expect(value(1, 'imageQualityAuroc')).toBe('0.875');
     expect(value(1, 'paperAccuracy')).toBe('');
     expect(value(2, 'ratio')).toBe('0.5');
+  });
+});
+
+describe('reports of many classes', () => {
+  const classes = Array.from({ length: 200 }, (_, i) => `class ${i}`);
+  const labels = Array.from({ length: 1000 }, (_, i) => i % 150); // 50 classes have no posts
+  const answers = labels.map((label, i) => (label < 3 ? 199 : i % 4 === 0 ? (label + 1) % 200 : label));
+  const report = classificationReport(labels, answers, classes);
+  const many = syntheticResult([syntheticCell('clean', 8, { report })], { evaluation: { classes } });
+
+  it('name the worst classes and the most frequent mistakes, and stay short', () => {
+    const text = textReport(many);
+    expect(text).toContain('200 classes (class 0, class 1, class 2, class 3, class 4, …)');
+    expect(text).toContain('Classes, cell clean, the 20 worst of 150 with posts by F1 (results.json has all)');
+    expect(rowOf(text, 'class 0').slice(1)).toEqual(['0.0', '0.0', '0.0', '7', '0']);
+    expect(text).toMatch(/Confusion, cell clean: the 20 most frequent of \d+ kinds of mistakes/);
+    expect(text).toMatch(/│ class 0 +│ class 199 +│ +7 │ +100\.0 │/);
+    expect(text.split('\n').length).toBeLessThan(80);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(180);
+    expect(htmlReport(many).length).toBeLessThan(30_000);
+    expect((csvReport([many]).split('\r\n')[0] as string).split(',').length).toBeLessThan(900);
   });
 });

@@ -4,6 +4,7 @@ import {
   classTable,
   confusionTable,
   fixedCells,
+  LISTED_CLASSES,
   qualityTable,
   randomTable,
   robustnessTable,
@@ -30,7 +31,7 @@ export function headerLines({ run, evaluation, notes, unreadable, missingCells }
   return [
     `Run:        ${run.path}, checkpoint ${run.checkpoint} (step ${run.step}, epoch ${run.epoch})`,
     `Method:     ${run.method}${without}, seed ${run.seed}, trained on ${training}`,
-    `Data:       ${evaluation.dataset}, split ${evaluation.split}, ${evaluation.posts} posts, classes ${evaluation.classes.join(', ')}`,
+    `Data:       ${evaluation.dataset}, split ${evaluation.split}, ${evaluation.posts} posts, ${classNames(evaluation.classes)}`,
     `Disrupted:  ${evaluation.manifest === null ? `seed ${evaluation.seed}` : `manifest ${evaluation.manifest} (seed ${evaluation.seed})`}`,
     `Engine:     ${evaluation.engine}; encoders ${evaluation.encoders.image}, ${evaluation.encoders.text}`,
     ...notes.map((note) => `Note:       ${note}`),
@@ -39,6 +40,13 @@ export function headerLines({ run, evaluation, notes, unreadable, missingCells }
   ];
 }
 
+/** Names of the classes, of many only some. */
+function classNames(classes: readonly string[]): string {
+  if (classes.length <= LISTED_CLASSES) return `classes ${classes.join(', ')}`;
+  return `${classes.length} classes (${classes.slice(0, SHOWN_CLASSES).join(', ')}, …)`;
+}
+
+const SHOWN_CLASSES = 5;
 const SHOWN_POSTS = 5;
 
 function unreadableLines(unreadable: EvaluationResult['unreadable']): string[] {

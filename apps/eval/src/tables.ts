@@ -76,26 +76,56 @@ export function dropCells(drop: PaperDrop | null): string[] {
   return drop === null ? [NOTHING, NOTHING] : [points(drop.drf), drop.others.map(points).join('–')];
 }
 
+/** Classes that a table lists one by one; of more, it names the worst, and results.json holds all. */
+export const LISTED_CLASSES = 20;
+
+/** Scores by class; of many classes, those found worst that have posts. */
 export function classTable({ cell, report }: Pick<CellResult, 'cell' | 'report'>): TableData {
+  const isMany = report.perClass.length > LISTED_CLASSES;
+  const present = report.perClass.filter(({ support }) => support > 0);
+  const worst = isMany ? present.toSorted((a, b) => a.f1 - b.f1 || b.support - a.support) : report.perClass;
+  const which = `, the ${Math.min(LISTED_CLASSES, worst.length)} worst of ${present.length} with posts by F1 (results.json has all)`;
   return {
-    caption: `Classes, cell ${cell}`,
+    caption: `Classes, cell ${cell}${isMany ? which : ''}`,
     head: ['class', 'precision', 'recall', 'F1', 'posts', 'answered'],
-    rows: report.perClass.map(({ name, precision, recall, f1, support, predicted }) => [
-      name,
-      percent(precision),
-      percent(recall),
-      percent(f1),
-      String(support),
-      String(predicted),
-    ]),
+    rows: (isMany ? worst.slice(0, LISTED_CLASSES) : worst).map(
+      ({ name, precision, recall, f1, support, predicted }) => [
+        name,
+        percent(precision),
+        percent(recall),
+        percent(f1),
+        String(support),
+        String(predicted),
+      ],
+    ),
   };
 }
 
+/** The confusion matrix; of many classes, what is taken for what most often. */
 export function confusionTable({ cell, report }: { cell: string; report: ClassificationReport }): TableData {
+  if (report.classes.length > LISTED_CLASSES) return mistakeTable(cell, report);
   return {
     caption: `Confusion matrix, cell ${cell}: posts of each class (rows) by answer (columns)`,
     head: ['class', ...report.classes.map((name) => `→ ${name}`)],
     rows: report.confusion.map((row, index) => [report.classes[index] as string, ...row.map(String)]),
+  };
+}
+
+function mistakeTable(cell: string, { classes, confusion, perClass }: ClassificationReport): TableData {
+  const mistakes = confusion.flatMap((row, truth) =>
+    row.flatMap((posts, answer) => (posts === 0 || truth === answer ? [] : [{ truth, answer, posts }])),
+  );
+  const ofClass = ({ truth, posts }: (typeof mistakes)[number]): number => posts / (perClass[truth]?.support ?? 1);
+  const shown = mistakes.toSorted((a, b) => b.posts - a.posts || ofClass(b) - ofClass(a)).slice(0, LISTED_CLASSES);
+  return {
+    caption: `Confusion, cell ${cell}: the ${shown.length} most frequent of ${mistakes.length} kinds of mistakes (results.json has all)`,
+    head: ['class', 'taken for', 'posts', '% of the class'],
+    rows: shown.map((mistake) => [
+      classes[mistake.truth] as string,
+      classes[mistake.answer] as string,
+      String(mistake.posts),
+      percent(ofClass(mistake)),
+    ]),
   };
 }
 

@@ -198,10 +198,17 @@ export class RunFolder {
   }
 }
 
-/** Runs from before there was a better `drf` say `drf` for the paper's; they know nothing of its options. */
+/**
+ * Options of earlier runs by their present names. Runs from before there was a better `drf` say `drf` for the paper's;
+ * they know nothing of its options. The compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
+ */
 function withPresentNames(config: ExperimentConfig): unknown {
   const isFormer = config.method === 'drf' && !('gaussianRank' in config.model);
-  return isFormer ? { ...config, method: 'drf-paper' } : config;
+  const named = isFormer ? { ...config, method: 'drf-paper' } : config;
+  const { transformerWidth, ...compared } = (config.compared ?? {}) as { readonly transformerWidth?: number };
+  if (transformerWidth === undefined) return named;
+  const width = config.method === 'clmlf' ? transformerWidth : config.model.dim;
+  return { ...named, compared: { ...compared, width } };
 }
 
 function occupied(path: string, isRun: boolean): ConfigurationError {

@@ -1,0 +1,110 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
+import { openJudge, type JudgeOfPosts, type Judgment, type PostContent } from '@drf/predict';
+import { predictPosts } from '@drf/predict-app';
+import { createRandom } from '@drf/tensor';
+
+export interface PredictBenchOptions {
+  readonly rows: number;
+  /** A run or an export that judges; without, a stand-in that costs nothing: reading and writing alone. */
+  readonly run?: string;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface PredictBenchReport {
+  /** What judged. */
+  readonly judge: string;
+  readonly rows: number;
+  readonly seconds: number;
+  readonly rowsASecond: number;
+  /** Resident size and JavaScript heap after each tenth of the rows, and at the end of all. */
+  readonly memory: readonly { readonly row: number; readonly megabytes: number; readonly heapMegabytes: number }[];
+  /** How far the largest of the last five measurements lies above the largest of those before, a share. */
+  readonly growth: number;
+}
+
+const MEASUREMENTS = 10;
+const WORDS = ['what', 'a', 'day', 'sunny', 'rain', 'love', 'hate', 'bus', 'late', 'coffee', 'again', '#monday', '😀', 'meh', 'news', 'goal']; // prettier-ignore
+
+/**
+ * Judges generated texts the way `pnpm predict` does, from a file to a file, and measures memory on the way.
+ * @throws as `openJudge`
+ */
+export async function measurePredict({ rows, run, onProgress }: PredictBenchOptions): Promise<PredictBenchReport> {
+  const folder = await mkdtemp(join(tmpdir(), 'drf-bench-predict-'));
+  const judge = run === undefined ? STAND_IN : await openJudge(run);
+  try {
+    const input = join(folder, 'posts.jsonl');
+    await writePosts(input, rows);
+    const memory: PredictBenchReport['memory'][number][] = [];
+    const measure = (row: number): void => {
+      const { rss, heapUsed } = process.memoryUsage();
+      memory.push({ row, megabytes: rss / 2 ** 20, heapMegabytes: heapUsed / 2 ** 20 });
+    };
+    const every = Math.max(1, Math.floor(rows / MEASUREMENTS));
+    const startedAt = performance.now();
+    const result = await predictPosts({
+      judge,
+      model: judge.source,
+      input,
+      out: join(folder, 'judged.csv'),
+      resume: false,
+      overwrite: false,
+      onProgress: (done) => {
+        if (done % every === 0) measure(done);
+        onProgress?.(done, rows);
+      },
+    });
+    const seconds = (performance.now() - startedAt) / 1000;
+    measure(rows); // the output was written from the spool since
+    if (result.counts?.judged !== rows) throw new Error(`judged ${result.counts?.judged} of ${rows} rows`);
+    const sizes = memory.map(({ megabytes }) => megabytes);
+    const [early, late] = [Math.max(...sizes.slice(0, -5)), Math.max(...sizes.slice(-5))];
+    const growth = late / early - 1;
+    return { judge: nameOf(run), rows, seconds, rowsASecond: rows / seconds, memory, growth };
+  } finally {
+    await judge.dispose();
+    await rm(folder, { recursive: true });
+  }
+}
+
+function nameOf(run: string | undefined): string {
+  return run ?? 'a stand-in without a model: reading and writing alone';
+}
+
+/** Texts of 4 to 20 words, one row each, piece by piece. */
+async function writePosts(path: string, rows: number): Promise<void> {
+  const random = createRandom(1);
+  const stream = createWriteStream(path);
+  for (let row = 1; row <= rows; row++) {
+    const words = Array.from({ length: 4 + random.integer(17) }, () => WORDS[random.integer(WORDS.length)]);
+    const line = `${JSON.stringify({ id: `post-${row}`, text: words.join(' ') })}\n`;
+    if (!stream.write(line)) await once(stream, 'drain');
+  }
+  stream.end();
+  await finished(stream);
+}
+
+/** Says of every text the same kind of thing that a model would. */
+const STAND_IN: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'source' | 'judge' | 'dispose'> = {
+  classes: ['positive', 'neutral', 'negative'],
+  imageSize: 224,
+  source: { run: 'stand-in', checkpoint: 'none' },
+  judge: ({ text }: PostContent): Promise<Judgment> => {
+    const share = ((text ?? '').length % 10) / 10;
+    return Promise.resolve({
+      label: share > 0.5 ? 'positive' : 'negative',
+      probabilities: { positive: share, neutral: 0, negative: 1 - share },
+      quality: { image: null, text: share },
+      logDensity: { image: null, text: -share },
+      pairWeights: { original: 0, imageAndRecoveredText: 0, recoveredImageAndText: 1 },
+      recovered: 'image',
+      unfamiliar: false,
+    });
+  },
+  dispose: () => Promise.resolve(),
+};
