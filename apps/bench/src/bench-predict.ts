@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { openJudge, type JudgeOfPosts, type Judgment, type PostContent } from '@drf/predict';
 import { predictPosts } from '@drf/predict-app';
 import { createRandom } from '@drf/tensor';
@@ -41,7 +43,9 @@ export async function measurePredict({ rows, run, onProgress }: PredictBenchOpti
     const input = join(folder, 'posts.jsonl');
     await writePosts(input, rows);
     const memory: PredictBenchReport['memory'][number][] = [];
+    const collect = garbageCollector();
     const measure = (row: number): void => {
+      collect(); // what is left is held
       const { rss, heapUsed } = process.memoryUsage();
       memory.push({ row, megabytes: rss / 2 ** 20, heapMegabytes: heapUsed / 2 ** 20 });
     };
@@ -70,6 +74,12 @@ export async function measurePredict({ rows, run, onProgress }: PredictBenchOpti
     await judge.dispose();
     await rm(folder, { recursive: true });
   }
+}
+
+/** V8's collector, which Node hides. */
+function garbageCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
 }
 
 function nameOf(run: string | undefined): string {

@@ -222,7 +222,11 @@ program
   .option('--json', 'print JSON; no progress')
   .action(async ({ rows, run, json }: { readonly rows: number; readonly run?: string; readonly json?: boolean }) => {
     const progress = startProgress({ label: 'Judging', total: rows, unit: 'posts', silent: json === true });
-    const report = await measurePredict({ rows, ...(run === undefined ? {} : { run }), onProgress: (done) => progress.update(done) });
+    const report = await measurePredict({
+      rows,
+      ...(run === undefined ? {} : { run }),
+      onProgress: (done) => progress.update(done),
+    });
     progress.stop();
     print(report, json, () =>
       [

@@ -67,6 +67,23 @@ describe('RunFolder', () => {
     expect([config.method, simulationOptions(config).share]).toEqual(['drf-paper', 0]);
   });
 
+  it('takes the compared methods’ width by its former name', async () => {
+    await describeRun();
+    const saved = JSON.parse(await readFile(run.file('config.json'), 'utf8')) as {
+      config: { method: string; model: { dim: number }; compared: { width?: number; transformerWidth?: number } };
+    };
+    delete saved.config.compared.width;
+    saved.config.compared.transformerWidth = 64;
+    for (const [method, width] of [
+      ['hsan', saved.config.model.dim],
+      ['clmlf', 64],
+    ] as const) {
+      saved.config.method = method;
+      await writeFile(run.file('config.json'), JSON.stringify(saved));
+      expect((await run.readDescription()).config.compared.width).toBe(width);
+    }
+  });
+
   it('forgets metrics after a checkpoint, and torn lines', async () => {
     for (const number of [10, 20, 30]) await run.appendMetric(step(number));
     await appendFile(run.file('metrics.jsonl'), '{"type":"st');
