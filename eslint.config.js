@@ -53,7 +53,7 @@ function inwardRules(kind) {
 }
 
 export default tseslint.config(
-  { ignores: ['**/dist/', '**/node_modules/', 'runs/', 'cache/', '**/fixtures/', '.turbo/'] },
+  { ignores: ['**/dist/', '**/node_modules/', 'runs/', 'cache/', 'docs/api/', '**/fixtures/', '.turbo/'] },
   ...tseslint.configs.recommended,
   ...tseslint.configs.stylistic,
   {

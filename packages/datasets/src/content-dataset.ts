@@ -6,6 +6,7 @@ import type { Ledger } from './ledger.js';
 import { RowError } from './row-error.js';
 import { decodeText, TEXT_DECODER_VERSION, type TextEncoding } from './text-decoder.js';
 
+/** What a data set is made of, whatever its layout was. */
 export interface ContentDatasetOptions {
   readonly name: string;
   readonly classes: readonly string[];

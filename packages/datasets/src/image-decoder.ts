@@ -6,6 +6,7 @@ import { messageOf, RowError } from './row-error.js';
 /** How an image of other proportions becomes the wanted size: stretched whole, or its center cut out. */
 export type ImageFit = 'stretch' | 'crop';
 
+/** The size that images are decoded to, how they are fitted to it, and the largest that are read. */
 export interface ImageDecoding {
   /** Pixels of the decoded image. */
   readonly width: number;
@@ -15,6 +16,7 @@ export interface ImageDecoding {
   readonly maximumPixels: number;
 }
 
+/** 224 × 224 pixels, stretched, with the limits on files and pixels that the README names. */
 export const DEFAULT_IMAGE_DECODING: ImageDecoding = {
   width: 224,
   height: 224,

@@ -1,5 +1,6 @@
 /** Sentiment classes of MVSA, in the order of CLMLF's codes (0, 1, 2). */
 export const SENTIMENTS = ['positive', 'neutral', 'negative'] as const;
+/** One of {@link SENTIMENTS}. */
 export type Sentiment = (typeof SENTIMENTS)[number];
 
 /**

@@ -92,6 +92,7 @@ export class Ledger {
     return this.droppedRows.reduce((sum, row) => sum + (row.reason === reason ? 1 : 0), 0);
   }
 
+  /** Counts and dropped rows as plain data: what apps print and save. */
   toJSON(): LedgerReport {
     const reasons = DROP_REASONS.flatMap((reason) => {
       const rows = this.droppedRows.filter((row) => row.reason === reason);

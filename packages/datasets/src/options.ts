@@ -4,9 +4,12 @@ import type { EmbeddedOptions } from './embedded/options.js';
 import type { ColumnNames } from './posts/columns.js';
 import type { TextEncoding } from './text-decoder.js';
 
+/** What {@link openDataset} can open. */
 export const DATASET_NAMES = ['mvsa-single', 'mvsa-multiple', 'tumemo', 'embedded', 'posts'] as const;
+/** One of {@link DATASET_NAMES}. */
 export type DatasetName = (typeof DATASET_NAMES)[number];
 
+/** What to open, from where, and how its images and texts are decoded. */
 export interface OpenOptions {
   readonly name: DatasetName;
   /**

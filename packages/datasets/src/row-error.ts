@@ -19,6 +19,7 @@ export const DROP_REASONS = [
   'duplicate id',
   'bad row',
 ] as const;
+/** One of {@link DROP_REASONS}. */
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** A row that cannot be used, with the heading under which the ledger lists it. */

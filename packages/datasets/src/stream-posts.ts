@@ -3,6 +3,7 @@ import type { Dataset, PostRecord } from './dataset.js';
 import { mapAhead } from './parallel.js';
 import { RowError } from './row-error.js';
 
+/** How posts come in batches: how many, in what order, how far ahead. */
 export interface StreamOptions {
   /** Posts in a batch; the last may have fewer. */
   readonly batchSize: number;

@@ -4,6 +4,7 @@ import { DEFAULT_MASK, maskWords } from './corrupt-text.js';
 import type { ImageSize } from './fill.js';
 import type { DisruptionEntry } from './plan.js';
 
+/** What an entry is applied with, beside the post. */
 export interface ApplyOptions {
   /** What stands for a masked word; `[MASK]` unless told otherwise. */
   readonly mask?: string;

@@ -1,6 +1,7 @@
 import { ConfigurationError, type Post, type RgbImage } from '@drf/tensor';
 import { DEFAULT_MASK, maskedText } from './corrupt-text.js';
 
+/** In pixels. */
 export interface ImageSize {
   readonly width: number;
   readonly height: number;

@@ -2,6 +2,7 @@ import type { Modality } from '@drf/tensor';
 import { DEFAULT_MASK } from './corrupt-text.js';
 import type { DisruptionEntry } from './plan.js';
 
+/** What a feature depends on beside its entry. */
 export interface KeyOptions {
   /** Whose feature is cached. An entry of the other modality leaves it intact, and so does its key. */
   readonly modality?: Modality;

@@ -4,6 +4,7 @@ import { parseEntry } from './manifest-row.js';
 import type { DisruptionEntry } from './plan.js';
 import { assertStrategy, formatStrategy } from './strategy.js';
 
+/** What was disrupted, so that anyone can repeat it. */
 export interface Manifest {
   readonly header: ManifestHeader;
   readonly entries: readonly DisruptionEntry[];

@@ -5,6 +5,7 @@ export type Operation = 'corrupt' | 'discard';
 
 /** C only corrupts, D only discards, C+D corrupts half of the disrupted posts and discards in the other half. */
 export type Setting = 'C' | 'D' | 'C+D';
+/** The three settings: corrupt, discard, either by a fair coin. */
 export const SETTINGS = ['C', 'D', 'C+D'] as const satisfies readonly Setting[];
 
 /**

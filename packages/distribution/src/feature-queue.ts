@@ -101,6 +101,7 @@ export class FeatureQueue {
     return chosen.length;
   }
 
+  /** A copy of rows and position, for checkpoints: the inverse of {@link FeatureQueue.restore}. */
   state(): FeatureQueueState {
     return {
       capacity: this.capacity,

@@ -11,6 +11,7 @@ import { FeatureQueue } from './feature-queue.js';
 import { fitLowRankGaussian, type LowRankGaussian } from './low-rank-gaussian.js';
 import type { StatisticMoments } from './quality-statistics.js';
 
+/** Sizes of a {@link QualityModel}. */
 export interface QualityModelOptions {
   /** Rows of the queue. */
   readonly capacity: number;
@@ -80,6 +81,7 @@ export class QualityModel {
     this.fittedAt = this.enqueued;
   }
 
+  /** A copy of all that it remembers, for checkpoints. */
   state(): HostTree {
     const { rows, enqueued } = this.queue.state();
     return {

@@ -1,6 +1,7 @@
 import { ConfigurationError } from '@drf/tensor';
 import type { FrozenEncoder } from './contract.js';
 
+/** How fast an encoder was. */
 export interface EncoderBenchmark {
   readonly encoder: string;
   readonly contents: number;

@@ -53,6 +53,7 @@ export interface FrozenEncoder<Content> extends EncoderDescription {
   /** Token-level outputs, where the encoder has them. */
   encodeTokens?(contents: readonly Content[]): Promise<TokenFeatures>;
   /** Frees what the encoder holds; may be repeated. The engine that it was made with stays. */
+  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
@@ -69,9 +70,13 @@ export interface TrainableEncoder<Content> extends EncoderDescription {
    * layers, the base under low-rank updates) stay as they are: a step needs no optimizer state for them.
    */
   isTrained(flatName: string): boolean;
+  /** Contents to the inputs of {@link TrainableEncoder.apply}, on the host. @throws DataError naming the place of a content that cannot be used */
   preprocess(contents: readonly Content[]): Promise<HostTree>;
+  /** The features [batch, outputDim]; pure. */
   apply(parameters: TensorTree, inputs: TensorTree): Features;
+  /** The features of single tokens [batch, token, tokenDim], with their mask; pure. */
   applyTokens?(parameters: TensorTree, inputs: TensorTree): TokenTensors;
+  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
@@ -87,9 +92,13 @@ export interface TextReader {
   readonly maskToken: string;
 }
 
+/** A frozen encoder of images. */
 export type ImageEncoder = FrozenEncoder<RgbImage>;
+/** A frozen encoder of texts. */
 export type TextEncoder = FrozenEncoder<string> & TextReader;
+/** An encoder of images that trains under the head. */
 export type TrainableImageEncoder = TrainableEncoder<RgbImage>;
+/** An encoder of texts that trains under the head. */
 export type TrainableTextEncoder = TrainableEncoder<string> & TextReader;
 
 /** The mask of encoders whose tokenizer has no token for it. */

@@ -17,7 +17,7 @@ export { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
 export { padTokens } from './embedded/sentence-batch.js';
 export type { Vocabulary } from './embedded/sentence-files.js';
 export { createTokenizer, type Tokenize } from './embedded/sentence-tokenizer.js';
-export { resizeImage, unitPixels } from './images.js';
+export { resizeImage, unitPixels, type ResizeKernel } from './images.js';
 export { featureKey, hashContent } from './cache/keys.js';
 export {
   openFeatureCache,
@@ -28,6 +28,7 @@ export {
 export { encodeWithCache, type EncodeOptions, type EncodeProgress } from './cache/encode-with-cache.js';
 export type { EncodeItem } from './cache/encode-batch.js';
 export type { FeatureStore } from './cache/feature-store.js';
+export type { RowStore } from './cache/row-store.js';
 export { fullEncoderName } from './encoder-name.js';
 export { openEncoder, type EncoderOf, type OpenEncoderOptions } from './open-encoder.js';
 export { TOKEN_LAYOUTS, type TokenLayout } from './tokens/layout.js';

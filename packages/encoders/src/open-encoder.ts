@@ -14,6 +14,7 @@ export interface EncoderOf {
   readonly text: TextEncoder;
 }
 
+/** Options of all kinds of encoders; each takes those that it knows. */
 export type OpenEncoderOptions = Omit<TransformersEncoderOptions, 'modality' | 'model'> & HuggingFaceOptions;
 
 const TRANSFORMERS = 'transformers:';

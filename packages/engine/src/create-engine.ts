@@ -7,6 +7,7 @@ import { nativeMayUseGpu, nativeUsesGpu } from './native/load.js';
 
 /** What `--engine` accepts. */
 export const ENGINE_NAMES = ['auto', 'compiled', 'eager:tensorflow', 'eager:wasm', 'eager:cpu'] as const;
+/** One of {@link ENGINE_NAMES}. */
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
 function isEngineName(name: string): name is EngineName {

@@ -24,5 +24,5 @@ export {
   type NativeBuild,
   type NativeFile,
 } from './native/build-record.js';
-export { loadNativeTensorFlow, nativeUsesGpu, nativeVersion } from './native/load.js';
+export { loadNativeTensorFlow, nativeUsesGpu, nativeVersion, type NativeSources } from './native/load.js';
 export { productRate } from './product-rate.js';

@@ -17,6 +17,7 @@ export interface ContentBatch {
 export interface ContentRows {
   /** Characters of each text, by which posts can be grouped; 0 for images. [posts] */
   readonly lengths: Int32Array;
+  /** Reads, disrupts and preprocesses the posts at these places. */
   gather(indices: readonly number[]): Promise<ContentBatch>;
 }
 

@@ -14,7 +14,9 @@ import {
 import { createRandom } from '@drf/tensor';
 import type { DatasetConfig } from './schema.js';
 
+/** Training, validation and test posts. */
 export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
+/** One of {@link SPLIT_NAMES}. */
 export type SplitName = (typeof SPLIT_NAMES)[number];
 
 /** A data set with its posts assigned to splits. */

@@ -28,6 +28,7 @@ import { isPresent, loadContent, type Content, type PlannedRecord } from './plan
 import type { FrozenSession, Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
 
+/** Which posts, disrupted how, encoded by what. */
 export interface EncodeOptions {
   readonly dataset: Dataset;
   readonly records: readonly PostRecord[];

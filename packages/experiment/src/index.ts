@@ -22,7 +22,7 @@ export {
   type PostSet,
 } from './feature-set.js';
 export type { ContentBatch, ContentRows } from './content-rows.js';
-export { standIn } from './planned-record.js';
+export { standIn, type Content } from './planned-record.js';
 export { withInitialFeatures } from './initial-features.js';
 export {
   encodeCorrupted,
@@ -32,7 +32,7 @@ export {
   type SimulationOptions,
 } from './simulation.js';
 export { tokenInputs, tokenRows, type TokenRows } from './token-rows.js';
-export { measureFeatures, measureTokens } from './feature-moments.js';
+export { measureFeatures, measureTokens, type MeasurableSet } from './feature-moments.js';
 export {
   createEncodedMethod,
   createMethod,

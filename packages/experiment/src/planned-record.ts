@@ -9,6 +9,7 @@ export interface PlannedRecord {
   readonly entry: DisruptionEntry | undefined;
 }
 
+/** An image or a text. */
 export type Content = RgbImage | string;
 
 /** Whether a modality is there after the disruption. */

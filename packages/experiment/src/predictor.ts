@@ -34,7 +34,9 @@ const POSTS_AT_ONCE = 64;
 /** Where an encoder runs in the same program. */
 const CONTENTS_AT_ONCE = 16;
 
+/** How to tell of progress, and how to be told to stop. */
 export interface PredictOptions {
+  /** Called with the posts judged so far, and all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,6 +54,10 @@ export class Predictor {
   ) {}
 
   /** @param withDetails also return weights, densities and features of each batch */
+  /**
+   * Prepares a method’s prediction on an engine.
+   * @param withDetails whether predictions bring the method’s further outputs
+   */
   static async create(engine: Engine, method: Method<Batch>, withDetails = false): Promise<Predictor> {
     return new Predictor(engine, method, withDetails);
   }
@@ -65,6 +71,7 @@ export class Predictor {
     return result;
   }
 
+  /** Frees what it holds; it cannot be used afterwards. */
   async dispose(): Promise<void> {
     await this.last;
     await this.loaded?.program.dispose();

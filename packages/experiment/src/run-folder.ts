@@ -105,6 +105,7 @@ export class RunFolder {
     return join(this.path, ...names);
   }
 
+  /** Writes `config.json`, whole or not at all. */
   async writeDescription(description: RunDescription): Promise<void> {
     await writeJsonAtomic(this.file('config.json'), description);
   }
@@ -124,6 +125,7 @@ export class RunFolder {
     return { ...raw, config: parseExperiment(withPresentNames(raw.config), path) };
   }
 
+  /** Adds a line to `metrics.jsonl`. */
   async appendMetric(row: MetricRow): Promise<void> {
     await appendFile(this.file('metrics.jsonl'), `${JSON.stringify(row)}\n`);
   }
@@ -146,6 +148,7 @@ export class RunFolder {
     await writeFileAtomic(this.file('metrics.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   }
 
+  /** Where the checkpoint after `step` steps lies. */
   checkpointPath(step: number): string {
     return this.file('checkpoints', `step-${step}.safetensors`);
   }
@@ -172,10 +175,15 @@ export class RunFolder {
     });
   }
 
+  /** Writes `best.json`, whole or not at all. */
   async writeBest(best: BestCheckpoint): Promise<void> {
     await writeJsonAtomic(this.file('best.json'), best);
   }
 
+  /**
+   * Which checkpoint was best; undefined before there is one.
+   * @throws DataError when `best.json` is damaged
+   */
   async readBest(): Promise<BestCheckpoint | undefined> {
     const path = this.file('best.json');
     const exists = await stat(path).catch(() => undefined);

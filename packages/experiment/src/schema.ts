@@ -209,4 +209,5 @@ export const experimentSchema = z.strictObject({
 export type ExperimentConfig = z.output<typeof experimentSchema>;
 /** An experiment as a person writes it: what is left out takes its default. */
 export type ExperimentInput = z.input<typeof experimentSchema>;
+/** The part of an experiment that says what data it is about. */
 export type DatasetConfig = ExperimentConfig['dataset'];

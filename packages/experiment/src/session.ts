@@ -15,6 +15,7 @@ export interface Session {
   readonly engine: Engine;
   readonly image: ImageEncoder | TrainableImageEncoder;
   readonly text: TextEncoder | TrainableTextEncoder;
+  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
@@ -24,6 +25,7 @@ export interface FrozenSession extends Session {
   readonly text: TextEncoder;
 }
 
+/** The parts of an experiment that a session depends on. */
 export type SessionConfig = Pick<ExperimentConfig, 'engine' | 'encoders'> & Partial<Pick<ExperimentConfig, 'seed'>>;
 
 /**

@@ -22,6 +22,7 @@ export interface TensorSource {
    * ConfigurationError for a name that is not there
    */
   read(name: string): Promise<HostTensor>;
+  /** Closes the file. */
   close(): Promise<void>;
 }
 

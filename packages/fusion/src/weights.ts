@@ -8,6 +8,7 @@ import { assertShape, named, type PerPair, type PerPost, type Scalar } from '@dr
  * - `normalized`: relative weights over their sum over the existing pairs.
  */
 export const WEIGHTING_MODES = ['density', 'relative', 'normalized'] as const;
+/** One of {@link WEIGHTING_MODES}. */
 export type WeightingMode = (typeof WEIGHTING_MODES)[number];
 
 /** Logarithms of the four relative densities, each [batch], and of the two peaks' factors, each []. */

@@ -7,6 +7,7 @@ import { METRICS, type MetricName } from './scores.js';
 /** The predictions of one method: a list of class indices for each of its runs (seeds), all on the same posts. */
 export type Runs = readonly ClassIndices[];
 
+/** How posts are resampled, and what is compared. */
 export interface BootstrapOptions {
   readonly classCount: number;
   readonly random: Random;
@@ -18,6 +19,7 @@ export interface BootstrapOptions {
   readonly confidence?: number;
 }
 
+/** A difference of two methods over the same posts, with its interval. */
 export interface BootstrapDifference {
   /** Mean of the first method's runs less that of the second's, on the posts as they are. */
   readonly difference: number;

@@ -8,6 +8,7 @@ export interface Interval {
   readonly confidence: number;
 }
 
+/** Of intervals, unless told otherwise. */
 export const DEFAULT_CONFIDENCE = 0.95;
 
 /** @throws ConfigurationError unless the confidence lies between 0 and 1 */

@@ -6,6 +6,7 @@ import type { Interval } from './interval.js';
 import { accuracyOf, classScores, macroF1Of, weightedF1Of, type PerClassScores } from './scores.js';
 import { wilsonInterval } from './wilson.js';
 
+/** How far probabilities are to be trusted. */
 export interface CalibrationReport {
   readonly expectedCalibrationError: number;
   /** In nats. */

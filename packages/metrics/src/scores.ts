@@ -52,6 +52,7 @@ export function macroF1Of(confusion: ConfusionMatrix): number {
 
 /** The metrics that follow from a confusion matrix. */
 export const METRICS = { accuracy: accuracyOf, weightedF1: weightedF1Of, macroF1: macroF1Of } as const;
+/** One of {@link METRICS}. */
 export type MetricName = keyof typeof METRICS;
 
 /** Share of posts whose prediction is their label. @throws DataError as {@link confusionMatrix} */

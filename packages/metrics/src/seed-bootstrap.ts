@@ -3,6 +3,7 @@ import { assertNotEmpty, assertSameLength, type ClassIndices } from './checks.js
 import { assertConfidence, DEFAULT_CONFIDENCE, type Interval } from './interval.js';
 import { quantile } from './quantile.js';
 
+/** How seeds are resampled. */
 export interface SeedBootstrapOptions {
   readonly random: Random;
   /** Default: 10,000. */

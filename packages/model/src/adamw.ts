@@ -9,6 +9,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 
+/** What stays the same over all steps of AdamW. */
 export interface AdamWOptions {
   readonly beta1: number;
   readonly beta2: number;
@@ -17,6 +18,7 @@ export interface AdamWOptions {
   readonly weightDecay: number;
 }
 
+/** β = 0.9 and 0.999, ε = 1e-8, decay 0.01: PyTorch’s, and the paper’s. */
 export const ADAMW_DEFAULTS: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 
 /** Running means of the gradients and of their squares, one leaf a parameter. */

@@ -17,6 +17,7 @@ export interface TrainingPosition {
   readonly stepInEpoch: number;
 }
 
+/** All that it takes to go on as if training had not stopped. */
 export interface Checkpoint {
   /** Such as `drf`; a checkpoint of another method is refused. */
   readonly method: string;

@@ -22,6 +22,7 @@ export interface DrfLossScales {
   readonly classification: number;
 }
 
+/** Sizes, weighting, losses and ablations of DRF as published. */
 export interface DrfConfig {
   /** Width of the shared feature space; an encoder of another width gets a projection. */
   readonly dim: number;

@@ -49,6 +49,7 @@ export class DrfMemory implements Memory {
     this.queues = { image: new FeatureQueue(size), text: new FeatureQueue(size) };
   }
 
+  /** The queue of a modality, to look at. */
   queue(modality: 'image' | 'text'): FeatureQueue {
     return this.queues[modality];
   }

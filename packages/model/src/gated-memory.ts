@@ -17,6 +17,7 @@ export type GatedObservations = DrfObservations & {
   readonly encoded: { readonly image: tf.Tensor; readonly text: tf.Tensor };
 };
 
+/** Sizes of the memory of both modalities. */
 export interface GatedMemoryOptions {
   readonly capacity: number;
   readonly dim: number;
@@ -53,7 +54,10 @@ export class GatedMemory implements Memory {
     };
   }
 
-  /** @param observations {@link GatedObservations} as host tensors */
+  /**
+   * Takes in what a step observed: the intact features enter the queues.
+   * @param observations {@link GatedObservations} as host tensors
+   */
   update(observations: HostTree): void {
     this.features.update(observations);
     const encoded = observations.encoded as { readonly [name: string]: HostTensor };

@@ -35,6 +35,7 @@ export { createHsan } from './compared/hsan/hsan.js';
 export { createMvan, type MvanConfig } from './compared/mvan/mvan.js';
 export { createMgnns, type MgnnsConfig } from './compared/mgnns/mgnns.js';
 export { measureGraphs, type GraphSizes, type MeasuredGraphs, type TokenSource } from './compared/mgnns/graphs.js';
+export type { TokenPart } from './compared/mgnns/image-parts.js';
 export { createClmlf, type ClmlfConfig } from './compared/clmlf/clmlf.js';
 export { createMvcn, type MvcnConfig } from './compared/mvcn/mvcn.js';
 export {

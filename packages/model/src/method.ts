@@ -82,13 +82,18 @@ export interface Method<Batch extends TensorTree = BatchInputs> {
   readonly id: string;
   /** Left out: pooled features alone, and missing modalities as such. */
   readonly needs?: MethodNeeds;
+  /** Fresh parameters: the same from the same stream. */
   initialParameters(random: Random): HostTree;
   /** Which parameters get gradients; left out: all but the scalings of encoder outputs. */
   isTrained?(flatName: string): boolean;
+  /** A fresh memory: DRF’s queues, empty. Methods that remember nothing give one that holds nothing. */
   createMemory(): Memory;
   /** Prediction alone, for evaluation. `memory` are the memory's inputs as tensors. */
   predict(parameters: TensorTree, batch: Batch, memory: TensorTree): Prediction;
-  /** @param labels int32 [batch] */
+  /**
+   * Loss with its parts, and the prediction, of a batch in training.
+   * @param labels int32 [batch]
+   */
   loss(parameters: TensorTree, batch: Batch, labels: PerPost, memory: TensorTree): LossResult;
 }
 

@@ -25,6 +25,7 @@ export type TrainingState = {
   readonly gradients?: TensorTree;
 };
 
+/** A batch to learn from. */
 export type TrainingInputs<Batch extends TensorTree = BatchInputs> = {
   readonly batch: Batch;
   /** int32 [batch] */
@@ -46,8 +47,10 @@ export type PredictionInputs<Batch extends TensorTree = BatchInputs> = {
   readonly memory: TensorTree;
 };
 
+/** What one call of a step is given: posts to learn from, or posts to judge. */
 export type StepInputs<Batch extends TensorTree = BatchInputs> = TrainingInputs<Batch> | PredictionInputs<Batch>;
 
+/** The loss with its parts (each []), the probabilities [batch, classes], and what the memory is to learn. */
 export type TrainingOutputs = {
   readonly total: tf.Tensor;
   readonly parts: { readonly [name: string]: tf.Tensor };
@@ -57,6 +60,7 @@ export type TrainingOutputs = {
   readonly gradientNorm?: tf.Tensor;
 };
 
+/** [batch, classes], each row summing to 1. */
 export type PredictionOutputs = { readonly probabilities: tf.Tensor };
 
 /** Two learning rates, each decayed to `floor` by a cosine over all steps. */
@@ -66,6 +70,7 @@ export interface LearningRates {
   readonly floor: number;
 }
 
+/** What a step does beside loss, gradients and AdamW. */
 export interface StepOptions {
   /** Largest global norm of the gradients: {@link clipGlobalNorm}. Default: no limit. */
   readonly clipNorm?: number | undefined;

@@ -10,7 +10,7 @@ export interface RawVerdict {
   readonly probabilities: ArrayLike<number>;
   /** Log relative density of the image and the text; null for methods that have none. */
   readonly logDensity: Readonly<Record<Modality, number>> | null;
-  /** [pair]: all three, or the filled original pair alone; null for methods without pairs. */
+  /** Shape [pair]: all three, or the filled original pair alone; null for methods without pairs. */
   readonly pairWeights: ArrayLike<number> | null;
 }
 

@@ -33,6 +33,7 @@ type HeadConstants = { readonly parameters: TensorTree; readonly memory: TensorT
 type HeadInputs = { readonly batch: EncodedBatchInputs };
 type HeadOutputs = { readonly probabilities: Prediction['probabilities']; readonly details: TensorTree };
 
+/** Where to compute, and with which checkpoint. */
 export interface PostJudgeOptions {
   /** As `createEngine`; default `auto`. */
   readonly engine?: string;
@@ -130,6 +131,7 @@ export class PostJudge implements JudgeOfPosts {
     return mine;
   }
 
+  /** Waits for judgments under way and frees engine, encoders and head. */
   async dispose(): Promise<void> {
     await this.turn;
     await this.head.dispose();

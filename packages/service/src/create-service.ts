@@ -24,6 +24,7 @@ declare module 'fastify' {
   }
 }
 
+/** What is served, and within what limits. */
 export interface ServiceOptions {
   /** null: `POST /v1/predict` answers 501, and the page judges by itself. */
   readonly judge: JudgeOfPosts | null;

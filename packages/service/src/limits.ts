@@ -26,6 +26,7 @@ export interface ServiceLimits {
 
 const MEBIBYTE = 2 ** 20;
 
+/** Limits that hold unless others are given. */
 export const DEFAULT_LIMITS: ServiceLimits = {
   bodyBytes: 12 * MEBIBYTE,
   totalBodyBytes: 128 * MEBIBYTE,

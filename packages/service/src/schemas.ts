@@ -34,6 +34,7 @@ export function formSchema({ textCharacters }: Pick<ServiceLimits, 'textCharacte
 
 const share = z.number().min(0).max(1);
 
+/** What `POST /v1/predict` answers. */
 export const judgmentSchema = z
   .strictObject({
     label: z.string().meta({ description: 'The most probable class.' }),
@@ -63,6 +64,7 @@ export const problemSchema = z
     requestId: z.string().meta({ description: 'The request’s name in the logs.' }),
   })
   .meta({ title: 'Problem' });
+/** A problem by RFC 9457: what was wrong with a request. */
 export type Problem = z.infer<typeof problemSchema>;
 
 /** Several posts. Each is checked on its own, so that a wrong one costs no other its answer. */
@@ -75,11 +77,13 @@ export function batchSchema(limits: Pick<ServiceLimits, 'textCharacters' | 'batc
   });
 }
 
+/** What `POST /v1/predict/batch` answers. */
 export const batchAnswerSchema = z.strictObject({
   answers: z
     .array(z.union([z.strictObject({ judgment: judgmentSchema }), z.strictObject({ problem: problemSchema })]))
     .meta({ description: 'In the order of the posts.' }),
 });
+/** What `POST /v1/predict/batch` answers. */
 export type BatchAnswer = z.infer<typeof batchAnswerSchema>;
 
 const quantiles = z.array(z.number()).nullable();
@@ -118,6 +122,7 @@ export const modelSchema = z
     }),
   })
   .meta({ title: 'Model' });
+/** What `GET /v1/model` answers. */
 export type ModelAnswer = z.infer<typeof modelSchema>;
 
 /** What the caller of `createService` says of the model; the service adds the rest of {@link ModelAnswer}. */

@@ -10,6 +10,10 @@ import { RequestError } from './request-error.js';
 export interface JudgeOfPosts {
   /** Side in pixels at which images are decoded. */
   readonly imageSize: number;
+  /**
+   * Judges one post; calls may overlap.
+   * @throws DataError for a post without image and text
+   */
   judge(post: PostContent): Promise<Judgment>;
 }
 

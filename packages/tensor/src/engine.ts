@@ -18,18 +18,26 @@ export type PureStep<State extends TensorTree, Inputs extends TensorTree, Output
 
 /** A function made ready by an engine. Input shapes may differ from call to call. */
 export interface Program<Inputs extends TensorTree, Outputs extends TensorTree> {
+  /** Computes; the arrays are copied in and out. Compiled engines trace anew for inputs of new shapes. */
   run(inputs: Host<Inputs>): Promise<Host<Outputs>>;
+  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
 /** A step made ready by an engine, which keeps the state between calls. Calls must not overlap. */
 export interface StepProgram<State extends TensorTree, Inputs extends TensorTree, Outputs extends TensorTree> {
+  /** Computes one step and keeps the new state. */
   step(inputs: Host<Inputs>): Promise<Host<Outputs>>;
   /** A copy of the state as it stands after the last step. */
   readState(): Promise<Host<State>>;
   /** A copy of one leaf of the state, by flat name: for states too large to copy whole. @throws ConfigurationError when there is none. */
   readLeaf(flatName: string): Promise<HostTensor>;
+  /**
+   * Replaces the state.
+   * @throws ShapeMismatchError when it is of another shape
+   */
   writeState(state: Host<State>): Promise<void>;
+  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
@@ -40,13 +48,19 @@ export interface StepProgram<State extends TensorTree, Inputs extends TensorTree
 export interface Engine {
   /** Such as `eager:wasm` or `compiled`. */
   readonly name: string;
+  /**
+   * Makes a function ready, with the constants bound.
+   * @throws UnavailableError for an operation that the engine lacks (compiled engines say so here or at the first run)
+   */
   prepare<Constants extends TensorTree, Inputs extends TensorTree, Outputs extends TensorTree>(
     run: PureFunction<Constants, Inputs, Outputs>,
     constants: Host<Constants>,
   ): Promise<Program<Inputs, Outputs>>;
+  /** Makes a step ready, and takes the state into the engine. */
   prepareStep<State extends TensorTree, Inputs extends TensorTree, Outputs extends TensorTree>(
     step: PureStep<State, Inputs, Outputs>,
     initialState: Host<State>,
   ): Promise<StepProgram<State, Inputs, Outputs>>;
+  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { NonFiniteError, ShapeMismatchError } from './errors.js';
 
+/** Number formats of host tensors. */
 export type HostDtype = 'float32' | 'int32';
 
 /** A tensor's numbers outside any engine: what is stored, cached, and passed in and out of a step. Row-major. */
@@ -9,6 +10,7 @@ export interface HostTensor {
   readonly data: Float32Array | Int32Array;
 }
 
+/** How many numbers a shape holds: the product of its sizes, 1 for []. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
@@ -29,6 +31,7 @@ export function hostTensor(data: Float32Array | Int32Array | readonly number[], 
   return { shape: [...shape], dtype: typed instanceof Int32Array ? 'int32' : 'float32', data: typed };
 }
 
+/** Wraps one number as a float32 host tensor of shape []. */
 export function hostScalar(value: number): HostTensor {
   return hostTensor(Float32Array.of(value), []);
 }

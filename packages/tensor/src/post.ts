@@ -1,5 +1,6 @@
 /** The two modalities of a post. */
 export const MODALITIES = ['image', 'text'] as const;
+/** One of {@link MODALITIES}. */
 export type Modality = (typeof MODALITIES)[number];
 
 /** Decoded pixels, 8 bits a channel, red-green-blue, row-major: `data` has shape [height, width, 3]. */

@@ -23,6 +23,7 @@ export interface Random {
   normal(): number;
   /** A shuffled copy (Fisher-Yates). */
   shuffle<T>(items: readonly T[]): T[];
+  /** Where the stream stands, for {@link restoreRandom}. */
   state(): RandomState;
 }
 

@@ -7,7 +7,9 @@ export interface Tree<Leaf> {
   readonly [name: string]: Leaf | Tree<Leaf>;
 }
 
+/** A tree of tfjs tensors: what pure functions take and give. */
 export type TensorTree = Tree<tf.Tensor>;
+/** A tree of numbers outside any engine: what checkpoints hold. */
 export type HostTree = Tree<HostTensor>;
 
 /** The same tree with every tfjs tensor replaced by its numbers. */

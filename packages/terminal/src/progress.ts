@@ -2,11 +2,17 @@ import { Presets, SingleBar } from 'cli-progress';
 
 /** Shows how far a job is, how fast it goes, and how long it will take. */
 export interface Progress {
-  /** @param done items finished so far @param note short text beside the bar, such as losses */
+  /**
+   * Moves the display on.
+   * @param done items finished so far
+   * @param note short text beside the bar, such as losses
+   */
   update(done: number, note?: string): void;
+  /** Ends the display; what was drawn last stays. */
   stop(): void;
 }
 
+/** What is counted, and where it is drawn. */
 export interface ProgressOptions {
   readonly label: string;
   readonly total: number;

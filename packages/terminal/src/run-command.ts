@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 
+/** Where and how to run a program. */
 export interface CommandOptions {
   readonly cwd?: string;
   readonly environment?: NodeJS.ProcessEnv;
@@ -9,6 +10,7 @@ export interface CommandOptions {
   readonly onOutput?: (text: string) => void;
 }
 
+/** How a program ended, and what it printed. */
 export interface CommandResult {
   /** 0 when it worked; nothing when a signal ended it or it could not be started. */
   readonly code: number | null;
@@ -24,6 +26,7 @@ export type RunCommand = (command: string, args: readonly string[], options?: Co
 /** No more of a program's output is kept. */
 const KEPT_CHARACTERS = 1_000_000;
 
+/** Runs a program without a shell. It never throws for what the program does: the result says it. */
 export const runCommand: RunCommand = (command, args, options = {}) =>
   new Promise((resolve) => {
     const { cwd, environment, signal, timeoutMilliseconds: timeout, onOutput } = options;

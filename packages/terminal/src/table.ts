@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 
+/** What a cell of a table holds. */
 export type Cell = string | number;
 
 /** A table for people. Numbers align to the right, texts to the left; box lines stay thin. */

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '@drf/tensor';
 
+/** How many posts the embedded data set draws, and from what seed. */
 export interface EmbeddedOptions {
   /** Decides every draw: vocabulary split, posts, rendering. */
   readonly seed: number;
@@ -11,6 +12,7 @@ export interface EmbeddedOptions {
   readonly mismatch: number;
 }
 
+/** 840 posts by seed 1, of which 30 % mismatch. */
 export const DEFAULT_EMBEDDED_OPTIONS: EmbeddedOptions = { seed: 1, train: 480, val: 120, test: 240, mismatch: 0.3 };
 
 /** @throws ConfigurationError naming the option that is out of range */

@@ -12,6 +12,7 @@ export interface NamedRecords {
   readonly records: readonly PostRecord[];
 }
 
+/** How closely to look. */
 export interface InspectOptions {
   /** Default `headers`. */
   readonly check?: ImageCheck;
@@ -20,9 +21,11 @@ export interface InspectOptions {
    * Default: those that the data itself assigns.
    */
   readonly splits?: readonly NamedRecords[] | ((readable: readonly PostRecord[]) => readonly NamedRecords[]);
+  /** Called with the posts looked at so far, and all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** Texts that are there and not, and their lengths. */
 export interface TextSummary {
   readonly present: number;
   readonly missing: number;
@@ -32,6 +35,7 @@ export interface TextSummary {
   readonly withLostEmoji: number;
 }
 
+/** Images that are there and not, and their sizes in pixels and bytes. */
 export interface ImageSummary {
   readonly present: number;
   readonly missing: number;

@@ -1,5 +1,6 @@
 /** Columns that mean something here, by the names that rows have from there on. */
 export const POST_COLUMNS = ['id', 'text', 'image', 'label', 'split'] as const;
+/** A column that posts are read from. */
 export type PostColumn = (typeof POST_COLUMNS)[number];
 
 /** Which column of a file holds what, where a person says so; the others are found by {@link findColumns}. */

@@ -14,6 +14,7 @@ import { folderNames, folderRows } from './unlabeled-folder.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 import { tableRows } from './unlabeled-table.js';
 
+/** How posts without labels are read. */
 export interface UnlabeledOptions {
   /** Folder that image paths are relative to (default: that of the file). Nothing outside it is read. */
   readonly root?: string;

@@ -25,6 +25,7 @@ export interface SplitOverlap {
   readonly of: number;
 }
 
+/** Contents that several posts share. */
 export interface ContentDuplicates {
   /** Groups of two or more, largest first. */
   readonly groups: readonly DuplicateGroup[];
@@ -34,6 +35,7 @@ export interface ContentDuplicates {
   readonly overlaps: readonly SplitOverlap[];
 }
 
+/** Exact duplicates within and across splits, of texts, images and whole posts. */
 export interface DuplicateReport {
   readonly texts: ContentDuplicates;
   readonly images: ContentDuplicates;

@@ -4,6 +4,7 @@ import type { Dataset, PostRecord } from '../dataset.js';
 /** Ids of the posts of each split, by the split's name. */
 export type Splits = Readonly<Record<string, readonly string[]>>;
 
+/** Sizes of the splits, and the seed that decides who goes where. */
 export interface SplitOptions {
   /**
    * Share of each split by name: fractions that sum to 1 (the paper's `{ train: 0.8, val: 0.1, test: 0.1 }`), or whole
@@ -13,6 +14,7 @@ export interface SplitOptions {
   readonly seed: number;
 }
 
+/** The split of the paper: 8 : 1 : 1. */
 export const PAPER_FRACTIONS = { train: 0.8, val: 0.1, test: 0.1 } as const;
 
 /**

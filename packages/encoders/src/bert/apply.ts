@@ -13,6 +13,7 @@ import {
 } from '../layers/transformer.js';
 import { longestText, type BertConfig } from './config.js';
 
+/** A batch of tokenized texts: int32 numbers of word pieces and what stands where, [batch, token]. */
 export type BertInputs = {
   /** int32 [batch, length] */
   readonly ids: tf.Tensor;

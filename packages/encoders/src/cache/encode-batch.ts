@@ -8,6 +8,7 @@ export interface EncodeItem<Content> {
   readonly key: string;
   /** For messages ("post 4499"); default the key. */
   readonly name?: string;
+  /** The content itself; asked for when its feature is not in the cache. */
   load(): Promise<Content>;
 }
 

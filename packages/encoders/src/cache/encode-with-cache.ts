@@ -17,6 +17,7 @@ export interface EncodeProgress {
   readonly failed: number;
 }
 
+/** What to encode, by what, and where features are kept. */
 export interface EncodeOptions<Content> {
   readonly encoder: FrozenEncoder<Content>;
   readonly items: Iterable<EncodeItem<Content>> | AsyncIterable<EncodeItem<Content>>;
@@ -26,6 +27,7 @@ export interface EncodeOptions<Content> {
   readonly total?: number;
   /** Contents encoded at a time; as many more load meanwhile. Default the encoder's choice. */
   readonly batchSize?: number;
+  /** Called after each batch. */
   readonly onProgress?: (progress: EncodeProgress) => void;
   /** Is told of an item that cannot be loaded or encoded, which is then left out; without it such an item ends all. */
   readonly onRowError?: (item: EncodeItem<Content>, error: DrfError) => void;

@@ -8,6 +8,7 @@ import { assertRow, type RowStore } from './row-store.js';
 import { SegmentFolder } from './segment-folder.js';
 import { keyDigest } from './segment-format.js';
 
+/** What a cache holds and how it was used. */
 export interface FeatureCacheStats {
   /** Rows that the cache knows, with those that wait for a flush. */
   readonly rows: number;
@@ -61,6 +62,7 @@ export class FeatureCache implements RowStore {
     return { rows, hits, misses, written, segments: segments.count, problems: [...segments.problems] };
   }
 
+  /** Whether there is a row for the key, in memory or on disk. */
   has(key: string): boolean {
     const digest = keyDigest(key);
     return this.pending.has(digest) || this.places.has(digest);

@@ -42,10 +42,12 @@ export function float16Table(): Float32Array {
   return table;
 }
 
+/** Float32 to half precision (IEEE 754 binary16, as bits), rounded to the nearest. */
 export function encodeFloat16(values: Float32Array): Uint16Array {
   return Uint16Array.from(values, toFloat16Bits);
 }
 
+/** Half precision (IEEE 754 binary16, as bits) to float32, exactly. */
 export function decodeFloat16(bits: Uint16Array): Float32Array {
   const numbers = float16Table();
   const result = new Float32Array(bits.length);

@@ -2,6 +2,7 @@ import { NonFiniteError, ShapeMismatchError } from '@drf/tensor';
 
 /** Features by key, wherever they are kept. */
 export interface RowStore {
+  /** Whether there is a row for the key. */
   has(key: string): boolean;
   /** A copy of each key's row, or `undefined` where there is none. */
   get(keys: readonly string[]): Promise<(Float32Array | undefined)[]>;
@@ -10,6 +11,7 @@ export interface RowStore {
    * @throws ShapeMismatchError or NonFiniteError naming `subject`
    */
   put(key: string, row: Float32Array, subject?: string): void;
+  /** Puts on disk what waits for it, where rows are kept there. */
   flush(): Promise<void>;
 }
 

@@ -14,6 +14,7 @@ export interface FetchProgress {
   readonly totalBytes: number;
 }
 
+/** Which commit, into what folder, and whether the network may be asked. */
 export interface FetchModelOptions {
   /** Branch, tag or commit; default `main`. */
   readonly revision?: string;
@@ -21,6 +22,7 @@ export interface FetchModelOptions {
   readonly cacheDir?: string;
   /** Never ask the hub; `HF_HUB_OFFLINE=1` says the same. */
   readonly localFilesOnly?: boolean;
+  /** Called as bytes arrive. */
   readonly onProgress?: (progress: FetchProgress) => void;
   /** Where `HF_ENDPOINT`, `HF_TOKEN` and so on are read; default `process.env`. */
   readonly environment?: Readonly<Record<string, string | undefined>>;

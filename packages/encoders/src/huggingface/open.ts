@@ -28,6 +28,7 @@ export interface HuggingFaceEncoders {
   readonly text: TextEncoder;
 }
 
+/** The trainable encoder of each modality. */
 export interface TrainableEncoders {
   readonly image: TrainableImageEncoder;
   readonly text: TrainableTextEncoder;

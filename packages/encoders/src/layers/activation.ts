@@ -29,7 +29,9 @@ const ACTIVATIONS = {
   tanh: (x: tf.Tensor): tf.Tensor => tf.tanh(x),
 } as const;
 
+/** An activation by the name that `config.json` gives it (`hidden_act`). */
 export type ActivationName = keyof typeof ACTIVATIONS;
+/** Every {@link ActivationName}. */
 export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as readonly ActivationName[];
 
 /** Applies an activation element by element. For the gradient only x is kept, not what stands between. */

@@ -11,8 +11,13 @@ import {
 
 /** The linear maps of a transformer layer, by their names in the parameter tree. */
 export const LORA_TARGETS = ['query', 'key', 'value', 'output', 'up', 'down'] as const;
+/** One of {@link LORA_TARGETS}. */
 export type LoraTarget = (typeof LORA_TARGETS)[number];
 
+/**
+ * Low-rank updates (Hu et al., "LoRA: Low-rank adaptation of large language models", ICLR 2022): how wide, how strong,
+ * of which maps.
+ */
 export interface LoraOptions {
   /** Width of the update's middle. */
   readonly rank: number;

@@ -11,6 +11,7 @@ export interface TransformerOutputs {
   readonly pooled?: Features;
 }
 
+/** How a transformer is computed; the numbers are the same. */
 export interface TransformerOptions {
   /** What low-rank updates were added with ({@link addLora}); needed where the parameters have some. */
   readonly lora?: LoraOptions;

@@ -20,8 +20,10 @@ export const DTYPE_SUFFIXES = {
   q4f16: '_q4f16',
   bnb4: '_bnb4',
 } as const;
+/** A number format in which transformers.js keeps weights. */
 export type TransformersDtype = keyof typeof DTYPE_SUFFIXES;
 
+/** Which model, how pooled, in what number format, from where. */
 export interface TransformersEncoderOptions {
   readonly modality: Modality;
   /** A hub id ("Xenova/vit-base-patch16-224"), or a folder with `config.json` and `onnx/`. */

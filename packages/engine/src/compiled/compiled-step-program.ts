@@ -40,6 +40,9 @@ export class CompiledStepProgram<
     this.ready.catch(() => undefined);
   }
 
+  /**
+   * As {@link @drf/tensor!StepProgram.step}; the first call with inputs of new shapes traces and compiles.
+   */
   step(inputs: Host<I>): Promise<Host<O>> {
     return this.turns.take(async () => {
       const compiled = await this.compile(inputs);
@@ -76,6 +79,10 @@ export class CompiledStepProgram<
     });
   }
 
+  /**
+   * Replaces the state.
+   * @throws ShapeMismatchError when it is of another shape
+   */
   writeState(state: Host<S>): Promise<void> {
     return this.turns.take(async () => {
       assertSameLeaves('StepProgram.writeState', this.example as HostTree, state as HostTree);
@@ -90,6 +97,7 @@ export class CompiledStepProgram<
     return this.cache.get(structure, () => this.record(inputs), 'out.');
   }
 
+  /** Ends the session and frees the state; the program cannot be used afterwards. */
   async dispose(): Promise<void> {
     if (!this.turns.dispose()) return;
     await this.cache.dispose();

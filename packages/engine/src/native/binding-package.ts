@@ -7,6 +7,7 @@ import { dirname } from 'node:path';
  */
 export const NATIVE_PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
 
+/** An installed package that holds the binding. */
 export interface BindingPackage {
   readonly name: string;
   readonly version: string;

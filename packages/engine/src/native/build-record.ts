@@ -39,6 +39,7 @@ const SMALL = 1024 * 1024;
 
 /** Which of a folder's builds is in use: written last, so a build that was cut short is never in use. */
 export const CURRENT_FILE = 'current.json';
+/** In the folder of a build: what it consists of. */
 export const BUILD_FILE = 'build.json';
 
 function damaged(path: string, expected: string, received: string): DataError {

@@ -11,6 +11,7 @@ function after(tensors: readonly tf.Tensor[], event: tf.Tensor): readonly tf.Ten
   return tf.engine().runKernel(AFTER, { ...tensors, event } as never) as tf.Tensor[];
 }
 
+/** Where {@link recompute} computes anew. */
 export interface RecomputeOptions {
   /**
    * Eagerly, `compute(inputs)` and no more. For small parts of which there are many: compiled they cost little, while

@@ -5,8 +5,10 @@ import { disableTelemetry } from './telemetry.js';
 
 /** ONNX Runtime's execution providers that this package offers. */
 export const EXECUTION_PROVIDERS = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const;
+/** One of {@link EXECUTION_PROVIDERS}. */
 export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
 
+/** How the compiled engine computes. */
 export interface CompileOptions {
   /** Where to compute; default `cpu`. Operators that the provider lacks run on the CPU. */
   readonly provider?: ExecutionProvider;

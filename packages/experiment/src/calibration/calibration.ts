@@ -26,6 +26,7 @@ export interface Calibration {
 export const CALIBRATION_FORMAT = 'drf-calibration-1';
 const FILE = 'calibration.json';
 
+/** Writes `calibration.json` into a run, whole or not at all. */
 export function writeCalibration(run: RunFolder, calibration: Calibration): Promise<void> {
   return writeJsonAtomic(run.file(FILE), calibration);
 }

@@ -7,6 +7,7 @@ import type { Quality } from '../judge/quality.js';
 import type { OpenedRun } from '../open-run.js';
 import { CALIBRATION_FORMAT, type Calibration } from './calibration.js';
 
+/** The run to calibrate, and the posts to do it by. */
 export interface CalibrationSources {
   readonly engine: Engine;
   /** The run's result. */
@@ -14,6 +15,7 @@ export interface CalibrationSources {
   readonly train: PostSet;
   /** Left out or empty: no temperature. */
   readonly val?: PostSet;
+  /** Called with the posts judged so far, and all. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
 }

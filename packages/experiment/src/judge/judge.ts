@@ -25,6 +25,10 @@ export class Judge {
   ) {}
 
   /** @param withDetails keep every detail of the method's predictions, not the quality alone */
+  /**
+   * Prepares a run’s method for single posts.
+   * @param withDetails whether verdicts bring the method’s further outputs
+   */
   static async create(engine: Engine, run: OpenedRun, withDetails = false): Promise<Judge> {
     const method = withDetails ? run.method : withQualityOnly(run.method);
     return new Judge(run, await Predictor.create(engine, method, true), withDetails);
@@ -56,6 +60,7 @@ export class Judge {
     };
   }
 
+  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void> {
     return this.predictor.dispose();
   }

@@ -7,6 +7,7 @@ export interface Line {
   readonly points: readonly (readonly [x: number, y: number | null])[];
 }
 
+/** Lines over a common axis. */
 export interface LineChart {
   readonly title: string;
   readonly xName: string;

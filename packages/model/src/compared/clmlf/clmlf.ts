@@ -11,6 +11,7 @@ import { applyTransformer, initializeTransformer } from '../transformer.js';
 import { AugmentationMemory, HIDDEN_SHARE, hideTokens } from './augmentation.js';
 import { dataContrastiveLoss, labelContrastiveLoss } from './contrastive-losses.js';
 
+/** Sizes and loss factors of CLMLF. */
 export interface ClmlfConfig {
   readonly dim: number;
   /** Attention heads; must divide `dim`. */

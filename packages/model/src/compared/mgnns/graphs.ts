@@ -15,6 +15,7 @@ export interface GraphSizes {
 /** Tokens of the training posts, read in parts. */
 export interface TokenSource {
   readonly posts: number;
+  /** Tokens of the posts at these places. */
   read(indices: readonly number[]): Promise<TokenPart>;
 }
 

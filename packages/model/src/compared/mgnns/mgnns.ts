@@ -20,6 +20,7 @@ import { convolveGraph, imageGraphFeatures, initializeImageGraph, type ImageGrap
 import { SCENE_SIDE } from './image-parts.js';
 import { textGraphFeatures, type TextGraphParameters } from './text-graph.js';
 
+/** Sizes of MGNNS. */
 export interface MgnnsConfig {
   readonly dim: number;
   /** Attention heads; must divide `dim`. */

@@ -16,6 +16,7 @@ import {
   type Sequence,
 } from '../tokens.js';
 
+/** Sizes of MVAN. */
 export interface MvanConfig {
   readonly dim: number;
   /** How often text and image views ask each other's memories. */

@@ -18,6 +18,7 @@ import { calibratedTargets, centroidRestraint, softCrossEntropy } from './calibr
 import { CentroidMemory, type CentroidInputs } from './centroid-memory.js';
 import { maskedSparsemax } from './sparsemax.js';
 
+/** Sizes and loss factors of MVCN. */
 export interface MvcnConfig {
   readonly dim: number;
   /** Factor of the restraint to class centroids. */
