@@ -109,12 +109,16 @@ async function checkInstalled(consumer: string, rows: readonly Row[], trained: s
   for (const { name, example } of rows) {
     if (example) await writeFile(join(consumer, 'examples', `${short(name)}.ts`), example.code);
   }
+  const page = await readExample(join(ROOT, 'docs', 'packages.md'));
+  await writeFile(join(consumer, 'examples', 'docs-packages.ts'), page.code);
   for (const resolution of RESOLUTIONS) {
     const found = await typecheck(consumer, resolution);
     for (const row of rows) row.problems.push(...(found.get(short(row.name)) ?? []));
     const elsewhere = [...found].filter(([name]) => !rows.some((row) => short(row.name) === name)).flat(2);
     if (elsewhere.length > 0) throw new Error(`the examples do not compile: ${elsewhere.join('\n')}`);
   }
+  const composed = await runExample(join(consumer, 'out-nodenext', 'docs-packages.js'), consumer, page.shown);
+  if (composed.length > 0) throw new Error(`docs/packages.md: ${composed.join()}`);
   await checkLoading(consumer, rows);
   const progress = startProgress({ label: 'trying', total: rows.length, unit: 'packages' });
   for (const [index, row] of rows.entries()) {

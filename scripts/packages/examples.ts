@@ -14,10 +14,11 @@ export interface Example {
 }
 
 /**
- * @throws Error when the README has none
+ * @param folder of a package, or a document itself
+ * @throws Error when there is none
  */
 export async function readExample(folder: string): Promise<Example> {
-  const text = await readFile(join(folder, 'README.md'), 'utf8');
+  const text = await readFile(folder.endsWith('.md') ? folder : join(folder, 'README.md'), 'utf8');
   const [, code] = /```ts\n([\s\S]*?)```/.exec(text) ?? [];
   if (code === undefined) throw new Error('README.md has no example');
   const [, shown = null] = /```ts\n[\s\S]*?```\s+prints[^\n]*\s+```text\n([\s\S]*?)```/.exec(text) ?? [];

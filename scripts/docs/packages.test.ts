@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import * as tf from '@tensorflow/tfjs';
+import { expect, it } from 'vitest';
+import * as converters from '../../packages/converters/src/index.js';
+import * as distribution from '../../packages/distribution/src/index.js';
+import * as fusion from '../../packages/fusion/src/index.js';
+import * as metrics from '../../packages/metrics/src/index.js';
+import * as tensor from '../../packages/tensor/src/index.js';
+import { BROWSER_PACKAGES, workspacePackages } from '../packages/workspace.js';
+import { runReadmeExample } from '../run-readme-example.js';
+
+const page = new URL('../../docs/packages.md', import.meta.url);
+
+it('the training step composed by hand prints what docs/packages.md shows', async () => {
+  const modules = {
+    '@tensorflow/tfjs': tf,
+    '@drf/converters': converters,
+    '@drf/distribution': distribution,
+    '@drf/fusion': fusion,
+    '@drf/metrics': metrics,
+    '@drf/tensor': tensor,
+  };
+  const { printed, shown } = await runReadmeExample(page, modules);
+  expect(shown).not.toBe('');
+  expect(printed).toBe(shown);
+});
+
+it('docs/packages.md says of every package where it runs', async () => {
+  const text = await readFile(page, 'utf8');
+  for (const { manifest } of await workspacePackages()) {
+    const row = text.split('\n').find((line) => line.startsWith(`| \`${manifest.name}\``));
+    expect(row, manifest.name).toBeDefined();
+    expect(/Node and browsers/.test(row as string), manifest.name).toBe(BROWSER_PACKAGES.includes(manifest.name));
+  }
+});
