@@ -24,8 +24,8 @@ export {
   type ImageFit,
   type ImageHeader,
 } from './image-decoder.js';
-export { EmojiImage } from './embedded/emoji-image.js';
-export { emojiSetCredit, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
+export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
+export { emojiSetCredit, EMOJI_SETS, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
 export { DEFAULT_EMBEDDED_OPTIONS, type EmbeddedOptions } from './embedded/options.js';
 export { streamPosts, type StreamOptions } from './stream-posts.js';
 export { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './posts/unlabeled-posts.js';

@@ -23,6 +23,7 @@ export interface JudgeOfPosts {
    * @throws DataError when image and text are both missing
    */
   judge(post: PostContent): Promise<Judgment>;
+  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 

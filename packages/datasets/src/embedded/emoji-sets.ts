@@ -4,6 +4,7 @@ import { DataError } from '@drf/tensor';
 
 /** Packages of emoji drawings (SVG) and the licenses of their art: CC-BY-4.0, Apache-2.0, CC-BY-SA-4.0, MIT. */
 export const EMOJI_SETS = ['twemoji', 'noto', 'openmoji', 'fluent-emoji-flat'] as const;
+/** One of the four sets that emoji are drawn by. */
 export type EmojiSetName = (typeof EMOJI_SETS)[number];
 
 /** One drawing: the inside of an SVG of the given size. */

@@ -73,6 +73,7 @@ export class ExportedJudge implements JudgeOfPosts {
     return mine;
   }
 
+  /** Frees what it holds; it cannot be used afterwards. */
   async dispose(): Promise<void> {
     await this.turn;
     await this.model.dispose();
