@@ -19,6 +19,7 @@ import { measureMethods } from './bench-methods.js';
 import { measurePredict } from './bench-predict.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
+import { addServeCommands } from './serve/command.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
 
 interface CommonOptions extends WorkloadSizes {
@@ -41,6 +42,8 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench encoders --only "vit step"', 'fine-tuning ViT-B/16, beside PyTorch'],
   ['pnpm bench encoders-memory --lengths 32,64,96,128', 'memory of 50 fine-tuning steps'],
   ['pnpm bench encoder-equality --python python3', 'full-size encoders against transformers'],
+  ['pnpm bench serve runs/quickstart', 'the HTTP service under load and abuse'],
+  ['pnpm bench batching runs/quickstart', 'whether encoding posts together would be the same, and faster'],
   ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
   ['pnpm bench methods', 'a training step of every method'],
@@ -242,5 +245,6 @@ program
   });
 
 addEncodersCommands(program);
+addServeCommands(program);
 
 await runApp(program);

@@ -97,6 +97,7 @@ describe('POST /v1/predict', () => {
     ['half a surrogate pair', () => ({ payload: '{"text":"ab\\ud800"}', headers: { 'content-type': 'application/json' } }), 422, 'bad-post', /received U\+D800 at character 2/],
     ['a path', () => json({ image: '/etc/passwd' }), 422, 'bad-image', /^The post, image expected the bytes of an image in base64 .*, received "\/etc\/passwd"; encode the file itself; paths and addresses are never read$/],
     ['a path that could be base64', () => json({ image: '/etc/ssl/key' }), 422, 'bad-image', /^The post, image expected an image \(JPEG, .*\), received 9 bytes of something else/],
+    ['nine megabytes of base64 that is no image', () => json({ image: 'A'.repeat(12_000_000) }), 422, 'bad-image', /received 9000000 bytes of something else/],
     ['an address', () => json({ image: 'http://127.0.0.1/cat.png' }), 422, 'bad-image', /paths and addresses are never read/],
     ['base64 without padding', () => json({ image: 'iVBORw0KGgo' }), 422, 'bad-image', /in base64 \(with padding\)/],
     ['an empty image', () => json({ image: '' }), 422, 'bad-image', /received an empty string/],

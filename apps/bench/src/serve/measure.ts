@@ -1,0 +1,101 @@
+import { PostJudge } from '@drf/predict';
+import { abuse, type AbuseReport } from './abuse.js';
+import { judgeDirectly } from './direct.js';
+import { runLoad, type LoadReport } from './load.js';
+import { makePosts } from './posts.js';
+import { RESIDENT, startServer, type ServerProcess } from './server-process.js';
+
+export interface ServeReport {
+  readonly loads: readonly (LoadReport & {
+    /** The same posts judged without the service, just before. */
+    readonly directPerSecond: number;
+    /** Requests a second beside that. */
+    readonly ratio: number;
+  })[];
+  /** Milliseconds of a post in each stage inside the service, on average over all. */
+  readonly stages: Readonly<Record<'decode' | 'wait' | 'judge', number>>;
+  /** Of the service's process: after a tenth of the requests, after all of them, and the most that was seen. */
+  readonly megabytes: { readonly early: number; readonly late: number; readonly peak: number; readonly growth: number };
+  readonly abuse: AbuseReport | null;
+  /** Of the service when it was told to end. */
+  readonly exitCode: number | null;
+}
+
+export interface ServeOptions {
+  readonly run: string;
+  readonly clients: readonly number[];
+  /** In all, in equal parts for each count of clients. */
+  readonly requests: number;
+  readonly posts: number;
+  /** 0: none. */
+  readonly abuseSeconds: number;
+  readonly seed: number;
+  readonly onProgress?: (done: number, note: string) => void;
+}
+
+/** The service under load, beside the same model called directly, and under abuse. */
+export async function measureServe(options: ServeOptions): Promise<ServeReport> {
+  const { run, clients, seed } = options;
+  const posts = await makePosts(options.posts, seed);
+  const judge = await PostJudge.open(run);
+  const server = await startServer([run, '--request-milliseconds', '5000']);
+  let exitCode: number | null = null;
+  try {
+    const { judgments } = await judgeDirectly(judge, posts); // warms up, too
+    const requests = Math.ceil(options.requests / clients.length);
+    const memory = new MemoryWatch(server, Math.ceil(options.requests / 10));
+    const loads: ServeReport['loads'][number][] = [];
+    for (const count of clients) {
+      const { postsPerSecond: directPerSecond } = await judgeDirectly(judge, posts);
+      const before = loads.length * requests;
+      const onDone = (done: number): void => {
+        memory.at(before + done);
+        options.onProgress?.(before + done, `${count} clients`);
+      };
+      const load = await runLoad({ address: server.address, posts, judgments, clients: count, requests, onDone });
+      loads.push({ ...load, directPerSecond, ratio: load.requestsPerSecond / directPerSecond });
+    }
+    const megabytes = await memory.report();
+    const metrics = await server.metrics();
+    const stage = (name: string): number => (1000 * (metrics.get(`drf_stage_seconds_sum{stage="${name}"}`) ?? NaN)) / (metrics.get(`drf_stage_seconds_count{stage="${name}"}`) ?? NaN); // prettier-ignore
+    const abused = options.abuseSeconds === 0 ? null : await abuse({ server, posts, judgments, seconds: options.abuseSeconds, seed }); // prettier-ignore
+    exitCode = await server.stop();
+    const stages = { decode: stage('decode'), wait: stage('wait'), judge: stage('judge') };
+    return { loads, stages, megabytes, abuse: abused, exitCode };
+  } finally {
+    if (exitCode === null) await server.stop().catch(() => undefined);
+    await judge.dispose();
+  }
+}
+
+/** Asks for the service's memory now and then, never twice at once. */
+class MemoryWatch {
+  private early = NaN;
+  private peak = 0;
+  private asking: Promise<void> | null = null;
+
+  constructor(
+    private readonly server: ServerProcess,
+    private readonly earlyAt: number,
+  ) {}
+
+  at(done: number): void {
+    const isEarly = done === this.earlyAt;
+    if (!isEarly && done % 100 !== 0) return;
+    if (isEarly)
+      this.asking = (this.asking ?? Promise.resolve()).then(() => this.read()).then((now) => void (this.early = now)); // prettier-ignore
+    else this.asking ??= this.read().then(() => void (this.asking = null));
+  }
+
+  async report(): Promise<ServeReport['megabytes']> {
+    await this.asking;
+    const late = await this.read();
+    return { early: this.early, late, peak: this.peak, growth: late / this.early - 1 };
+  }
+
+  private async read(): Promise<number> {
+    const now = ((await this.server.metrics()).get(RESIDENT) ?? NaN) / 2 ** 20;
+    this.peak = Math.max(this.peak, now);
+    return now;
+  }
+}
