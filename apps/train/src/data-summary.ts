@@ -85,12 +85,7 @@ export function dataWarnings(data: ExperimentData): string[] {
   const alike = alikeNames(dataset.classes);
   const missing = (['image', 'text'] as const).filter((name) => dataset.records.every((post) => post[name] === null));
   return [
-    ...(single.length > 0
-      ? [
-          `${single.length} classes have one post each (${named(single)}): it is used for training, and nothing can test ` +
-            'them; bring more posts, or give them a common label',
-        ]
-      : []),
+    ...(single.length > 0 ? [singleWarning(single)] : []),
     ...(unlearned.length > 0
       ? [`no training posts of ${named(unlearned)}: such posts will be taken for others; change the splits`]
       : []),
@@ -106,6 +101,14 @@ export function dataWarnings(data: ExperimentData): string[] {
       : []),
     ...missing.map((name) => `no post has ${name === 'image' ? 'an image' : 'a text'}`),
   ]; // prettier-ignore
+}
+
+function singleWarning(names: readonly string[]): string {
+  const [have, them, advice] =
+    names.length === 1
+      ? ['one class has', 'it', 'give it the label of another']
+      : [`${names.length} classes have`, 'them', 'give them a common label'];
+  return `${have} a single post (${named(names)}): it is used for training, and nothing can test ${them}; bring more posts, or ${advice}`;
 }
 
 function alikeNames(classes: readonly string[]): string[][] {

@@ -143,7 +143,7 @@ describe('labels', () => {
     expect(labels).toContain('lone');
     expect([data.splits.train.length, data.splits.val.length, data.splits.test.length]).toEqual([24, 3, 3]);
     expect(dataWarnings(data)).toEqual([
-      '2 classes have one post each ("Up", "lone"): it is used for training, and nothing can test them; bring more posts, or give them a common label',
+      '2 classes have a single post ("Up", "lone"): it is used for training, and nothing can test them; bring more posts, or give them a common label',
       'labels that differ in nothing but case or spaces are different classes: "Up", "up"',
       'classes have from 1 to 14 posts; --training.class-weights balanced makes rare ones count as much',
       'no post has an image',
