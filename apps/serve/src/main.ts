@@ -1,7 +1,7 @@
-import { isIP } from 'node:net';
 import { ENGINE_NAMES } from '@drf/engine';
 import { DEFAULT_LIMITS } from '@drf/service';
 import { createProgram, interruptSignal, oneOf, runApp, wholeNumber } from '@drf/terminal';
+import { openAddressWarning } from './open-address.js';
 import { pageFolder } from './page-folder.js';
 import { serve } from './serve.js';
 import { readToken, TOKEN_VARIABLE } from './token.js';
@@ -76,9 +76,8 @@ program.action(async (run: string | undefined, options: MainOptions) => {
   const log = { level: options.logLevel, stream: process.stdout };
   const served = await serve({ ...options, run, token, page, limits: limitsOf(options), log });
   say(`Listening on ${served.address}${page === undefined ? ' (no page)' : ''}. Ctrl-C ends it.`);
-  if (token === undefined && !isLoopback(options.host)) {
-    say(`warning: everybody who reaches ${options.host} may ask; give a --token-file, or listen on 127.0.0.1`);
-  }
+  const warning = openAddressWarning(options.host, token);
+  if (warning !== null) say(warning);
   if (!interrupt.signal.aborted) {
     await new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve, { once: true }));
   }
@@ -90,10 +89,6 @@ function limitsOf(options: MainOptions) {
   const { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts } = options;
   const { answerMilliseconds, requestMilliseconds } = options;
   return { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts, answerMilliseconds, requestMilliseconds }; // prettier-ignore
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 await runApp(program);

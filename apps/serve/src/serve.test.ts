@@ -11,6 +11,7 @@ import { PostJudge } from '@drf/predict';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { makeEmbeddedRun } from '../../export/src/testing/embedded-run.js';
 import { describeExport } from './describe-model.js';
+import { openAddressWarning } from './open-address.js';
 import { serve } from './serve.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -91,12 +92,9 @@ describe('pnpm serve RUN', () => {
 const onePixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==';
 
 describe('pnpm serve --onnx', () => {
-  it('lets the page judge, and warns of an address that is open to all', async () => {
-    const onnx = await exported(CARD);
-    const open = await start(['--onnx', onnx, '--host', '0.0.0.0', '--no-page']);
-    expect(open.heard.err).toMatch(/warning: everybody who reaches 0.0.0.0 may ask; give a --token-file/);
-    const address = open.address.replace('0.0.0.0', '127.0.0.1');
-    const model = modelSchema.parse(await (await fetch(`${address}/v1/model`)).json());
+  it('lets the page judge', async () => {
+    const served = await serve({ host: '127.0.0.1', port: 0, onnx: await exported(CARD) });
+    const model = modelSchema.parse(await (await fetch(`${served.address}/v1/model`)).json());
     expect(model).toMatchObject({
       mode: 'browser',
       predicts: false,
@@ -105,8 +103,20 @@ describe('pnpm serve --onnx', () => {
       calibration: { temperature: 1.5, quality: { image: [-3, -2, -1], text: null } },
       files: ['card.json', 'model.onnx'],
     });
-    open.child.kill('SIGINT');
-    expect(await open.over).toBe(0);
+    await served.close(1000);
+  });
+
+  it.each([
+    ['0.0.0.0', undefined, true],
+    ['192.168.1.7', undefined, true],
+    ['127.example.org', undefined, true],
+    ['0.0.0.0', 'a-token', false],
+    ['127.0.0.1', undefined, false],
+    ['localhost', undefined, false],
+    ['::1', undefined, false],
+  ])('listening on %s with the token %s: whether it warns that all may ask', (host, token, warns) => {
+    const text = `warning: everybody who reaches ${host} may ask; give a --token-file, or listen on 127.0.0.1`;
+    expect(openAddressWarning(host, token)).toBe(warns ? text : null);
   });
 
   it.each([

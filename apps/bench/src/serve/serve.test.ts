@@ -39,7 +39,7 @@ async function listening(judge: (post: PostContent) => Promise<Judgment>): Promi
   const app = await createService({
     judge: { imageSize: 4, judge },
     model: MODEL,
-    limits: { requestMilliseconds: 300 },
+    limits: { requestMilliseconds: 1500 },
   });
   closing.push(async () => {
     app.server.closeAllConnections();
@@ -92,7 +92,7 @@ describe('abuse', () => {
     const address = await listening(honest);
     const server = { address, metrics: () => Promise.resolve(new Map([['process_resident_memory_bytes', 2 ** 20]])), stop: () => Promise.resolve(0) }; // prettier-ignore
     const judgments = posts.map(({ text }) => judgment(text === null ? 'a' : 'b'));
-    const report = await abuse({ server, posts, judgments, seconds: 2, seed: 1 });
+    const report = await abuse({ server, posts, judgments, seconds: 4, seed: 1 });
     expect(report.honest).toMatchObject({ wrong: 0, lost: 0 });
     expect(report.honest.right).toBeGreaterThan(0);
     for (const [kind, status] of Object.entries({
