@@ -9,6 +9,8 @@ export interface TinyRunOptions {
   readonly encoderIds?: { readonly image: string; readonly text: string };
   readonly shapes?: Pick<MethodShapes, 'imageDim' | 'textDim' | 'tokens'>;
   readonly model?: ExperimentInput['model'];
+  /** Side at which images are decoded; default 32. */
+  readonly imageSize?: number;
   /** Posts that the queues have seen. */
   readonly seen?: number;
 }
@@ -40,14 +42,19 @@ function observations(posts: number, dim: number, widths: { imageDim: number; te
 
 /** A run with random parameters and part-filled queues, saved as training saves one. */
 export async function makeTinyRun(path: string, options: TinyRunOptions = {}): Promise<RunFolder> {
-  const { method: name = 'drf-paper', shapes: widths = { imageDim: 6, textDim: 9 }, seen = 5 } = options;
+  const {
+    method: name = 'drf-paper',
+    shapes: widths = { imageDim: 6, textDim: 9 },
+    seen = 5,
+    imageSize = 32,
+  } = options;
   const encoders = options.encoders ?? { image: 'transformers:an-image-model', text: 'transformers:a-text-model' };
   const config = parseExperiment(
     {
       name: 'tiny',
       method: name,
       seed: 3,
-      dataset: { name: 'embedded', imageSize: 32 },
+      dataset: { name: 'embedded', imageSize },
       encoders,
       model: { dim: 6, converterHidden: 5, fusionHidden: 7, queueCapacity: 8, ...options.model },
       training: { disruption: 'fixed:image:C' },

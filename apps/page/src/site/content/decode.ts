@@ -62,5 +62,5 @@ export function drawImage(canvas: HTMLCanvasElement, { width, height, data }: Rg
     rgba.data[to + 2] = data[from + 2] as number;
     rgba.data[to + 3] = 255;
   }
-  canvas.getContext('2d')?.putImageData(rgba, 0, 0);
+  canvas.getContext('2d', { willReadFrequently: true })?.putImageData(rgba, 0, 0);
 }

@@ -4,26 +4,47 @@ import type { RgbImage } from '@drf/tensor';
 export interface Kernel {
   readonly reach: number;
   at(distance: number): number;
+  /** Takes its place along an axis that is enlarged. */
+  readonly enlarging?: Kernel;
 }
 
 function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
+/** Catmull and Rom's cubic, by which libvips enlarges where Lanczos is asked for. */
+const CUBIC: Kernel = {
+  reach: 2,
+  at: (distance) => {
+    const x = Math.abs(distance);
+    if (x < 1) return 1 + x * x * (1.5 * x - 2.5);
+    return x < 2 ? 2 + x * (-4 + x * (2.5 - 0.5 * x)) : 0;
+  },
+};
 /** Lanczos with a = 3: how images are decoded to the size of the data set. */
-export const LANCZOS: Kernel = { reach: 3, at: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) };
+export const LANCZOS: Kernel = {
+  reach: 3,
+  at: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0),
+  enlarging: CUBIC,
+};
 /** Bilinear: how the embedded encoder scales what has another size than its own. */
 export const LINEAR: Kernel = { reach: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) };
 
 /** Places of the source and their weights, for each place of the target. */
-function taps(source: number, target: number, kernel: Kernel): { first: number; weights: Float64Array }[] {
+function taps(
+  source: number,
+  target: number,
+  kernel: Kernel,
+  shift: number,
+): { first: number; weights: Float64Array }[] {
   const ratio = source / target;
+  const filter = ratio < 1 ? (kernel.enlarging ?? kernel) : kernel;
   const width = Math.max(1, ratio); // widened when shrinking, so that fine patterns do not alias
   return Array.from({ length: target }, (_, place) => {
-    const center = (place + 0.5) * ratio;
-    const first = Math.max(0, Math.ceil(center - kernel.reach * width - 0.5));
-    const last = Math.min(source - 1, Math.floor(center + kernel.reach * width - 0.5));
-    const weights = Float64Array.from({ length: last - first + 1 }, (_, i) => kernel.at((first + i + 0.5 - center) / width)); // prettier-ignore
+    const center = (place + shift) * ratio;
+    const first = Math.max(0, Math.ceil(center - filter.reach * width - 0.5));
+    const last = Math.min(source - 1, Math.floor(center + filter.reach * width - 0.5));
+    const weights = Float64Array.from({ length: last - first + 1 }, (_, i) => filter.at((first + i + 0.5 - center) / width)); // prettier-ignore
     const sum = weights.reduce((a, b) => a + b, 0);
     return { first, weights: weights.map((weight) => weight / sum) };
   });
@@ -32,8 +53,10 @@ function taps(source: number, target: number, kernel: Kernel): { first: number; 
 /** Scales an image to a size without keeping its aspect, one axis after the other; an image of that size stays as it is. */
 export function resample(image: RgbImage, width: number, height: number, kernel: Kernel): RgbImage {
   if (image.width === width && image.height === height) return image;
+  // libvips looks at the centers of pixels when it shrinks; where it enlarges either axis, at the corners of both
+  const shift = width > image.width || height > image.height ? 0 : 0.5;
   const rows = new Float32Array(image.height * width * 3); // [height of the source, width, 3]
-  taps(image.width, width, kernel).forEach(({ first, weights }, x) => {
+  taps(image.width, width, kernel, shift).forEach(({ first, weights }, x) => {
     for (let y = 0; y < image.height; y++) {
       for (let channel = 0; channel < 3; channel++) {
         let sum = 0;
@@ -45,7 +68,7 @@ export function resample(image: RgbImage, width: number, height: number, kernel:
   });
   const data = new Uint8Array(width * height * 3); // [height, width, 3]
   const stride = width * 3;
-  taps(image.height, height, kernel).forEach(({ first, weights }, y) => {
+  taps(image.height, height, kernel, shift).forEach(({ first, weights }, y) => {
     for (let column = 0; column < stride; column++) {
       let sum = 0;
       for (let i = 0; i < weights.length; i++) sum += (weights[i] as number) * (rows[(first + i) * stride + column] as number); // prettier-ignore

@@ -19,6 +19,7 @@ export function showBars(list: HTMLElement, bars: readonly Bar[]): void {
     const row = list.children[i] as HTMLElement;
     row.classList.toggle('strong', isStrong);
     row.classList.toggle('absent', isAbsent);
+    row.dataset.share = String(share);
     row.querySelector('.name')?.replaceChildren(name);
     (row.querySelector('.fill') as HTMLElement).style.width = `${(100 * share).toFixed(2)}%`;
     (row.querySelector('.share') as HTMLElement).textContent = percent(share);

@@ -84,6 +84,7 @@ export class Editor {
       const per = Math.round(100 * state.fraction[modality]);
       byId<HTMLInputElement>(`${modality}-fraction`).value = String(per);
       byId(`${modality}-fraction-value`).textContent = `${per} %`;
+      byId<HTMLInputElement>(`${modality}-fraction`).disabled = !state.isOn[modality];
       byId(`${modality}-fraction`).setAttribute('aria-valuetext', `${per} per cent`);
     }
     byId('seed').textContent = String(state.seed);
@@ -97,7 +98,6 @@ export class Editor {
     const canvas = byId<HTMLCanvasElement>('preview');
     const shown = content.image ?? image;
     canvas.hidden = shown === null;
-    byId('drop-hint').hidden = shown !== null;
     if (shown !== null) drawImage(canvas, shown);
     const per = Math.round(100 * fraction.image);
     canvas.setAttribute('aria-label', per === 0 ? 'The image, as the model reads it' : `The image with ${per} per cent of its pixels black`); // prettier-ignore

@@ -22,6 +22,10 @@ export class VerdictView {
   constructor(distributions: Distributions | null) {
     this.quality = new QualityView(byId('quality'), distributions);
     byId('quality-card').hidden = this.quality.isEmpty;
+    const watch = new IntersectionObserver((entries) => {
+      byId('glance').classList.toggle('seen', entries.at(-1)?.isIntersecting === true);
+    });
+    watch.observe(byId('verdict'));
   }
 
   show(judgment: Judgment, milliseconds: number): void {
@@ -31,6 +35,8 @@ export class VerdictView {
     byId('label').textContent = label;
     byId('label-share').textContent = percent(probabilities[label] as number);
     const words = recoveredWords(recovered);
+    byId('glance').hidden = false;
+    byId('glance').textContent = `${label} ${percent(probabilities[label] as number)}: see why`;
     byId('recovered').textContent = words;
     byId('recovered').hidden = words === '';
     byId('unfamiliar').hidden = unfamiliar !== true;
@@ -52,6 +58,7 @@ export class VerdictView {
     notice.hidden = false;
     notice.classList.toggle('error', isError);
     byId('results').hidden = true;
+    byId('glance').hidden = true;
     byId('status').textContent = '';
     this.speak(words);
   }

@@ -1,0 +1,72 @@
+import { cp, readdir, readFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { readJson } from '@drf/files';
+import { ConfigurationError } from '@drf/tensor';
+import { createProgram, formatTable, type Command } from '@drf/terminal';
+import { buildPage } from './build/build-page.js';
+
+interface ProgramOptions {
+  readonly out?: string;
+  readonly model?: string;
+  readonly json?: boolean;
+}
+
+/** A file of the page. */
+export interface PageFile {
+  readonly file: string;
+  readonly bytes: number;
+  /** As it goes over the wire where the server compresses. */
+  readonly gzipBytes: number;
+}
+
+/** The command line of this app. @param print takes text for standard output */
+export function createPageProgram(print: (text: string) => void): Command {
+  const program = createProgram('page', 'Builds the page as static files, for any web server.', [
+    ['pnpm page --out site', 'the page alone, and how large its files are'],
+    ['pnpm page --out site --model exported', 'with a model that pnpm export wrote: judges in the browser, without a service'],
+  ]); // prettier-ignore
+  return program
+    .option('--out <folder>', 'a new or empty folder to write (required)')
+    .option('--model <folder>', 'an exported folder to put beside it, as model/')
+    .option('--json', 'print the files as JSON')
+    .action(async ({ out, model, json }: ProgramOptions) => {
+      if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
+      await assertEmpty(out);
+      if (model !== undefined) await readJson(join(model, 'card.json')); // before any work
+      await buildPage(out);
+      const files = await measure(out);
+      if (model !== undefined) await cp(model, join(out, 'model'), { recursive: true });
+      print(json === true ? `${JSON.stringify(files, null, 2)}\n` : table(files));
+    });
+}
+
+/** @throws ConfigurationError when files are there, which would be lost */
+async function assertEmpty(out: string): Promise<void> {
+  const present = await readdir(out).catch(() => []);
+  if (present.length === 0) return;
+  throw new ConfigurationError({
+    subject: `Output folder ${out}`,
+    expected: 'a new or empty folder',
+    received: `files (${present.slice(0, 3).join(', ')})`,
+    remedy: 'choose another --out, or empty it',
+  });
+}
+
+/** Files of a folder with their sizes, by path. */
+export async function measure(folder: string): Promise<readonly PageFile[]> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
+  const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return Promise.all(
+    paths.sort().map(async (path) => {
+      const content = await readFile(path);
+      const file = relative(folder, path).split(sep).join('/');
+      return { file, bytes: content.length, gzipBytes: gzipSync(content).length };
+    }),
+  );
+}
+
+function table(files: readonly PageFile[]): string {
+  const rows = files.map(({ file, bytes, gzipBytes }) => [file, bytes, gzipBytes]);
+  return `${formatTable(['file', 'bytes', 'gzip'], rows)}\n`;
+}

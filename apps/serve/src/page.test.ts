@@ -1,0 +1,301 @@
+// The page as people use it: in a real browser, by the service and by itself.
+import { readFile, mkdtemp, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeCalibration, type Calibration } from '@drf/experiment';
+import { exportRun } from '@drf/export-app';
+import { pageFolder } from '@drf/page-app';
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeEmbeddedRun } from '../../export/src/testing/embedded-run.js';
+import { findProgram } from '../../export/src/testing/find-program.js';
+import { serve, type Served } from './serve.js';
+
+const executablePath = await findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']);
+const reason = executablePath === undefined ? ' [skipped: no Chromium on the path; Debian has chromium]' : '';
+
+const quantiles = Array.from({ length: 201 }, (_, i) => -(10 ** (7 - (8 * i) / 200)));
+const CALIBRATION: Calibration = {
+  format: 'drf-calibration-1',
+  checkpoint: 'step-3.safetensors',
+  temperature: { temperature: 1.7, before: 1, after: 0.9, posts: 10 },
+  quality: { image: quantiles, text: quantiles },
+};
+const TOKEN = 'token-of-the-tests';
+const RESULTS = '#verdict[aria-busy="false"] #results:not([hidden])';
+
+// Some seconds each; on a machine that is busy with something else, minutes.
+describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, { timeout: 300_000 }, () => {
+  let folder: string;
+  let browser: Browser;
+  let byService: Served;
+  let byBrowser: Served;
+  const said: string[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'drf-page-'));
+    const run = await makeEmbeddedRun(join(folder, 'run'), { method: 'drf', imageSize: 224, seen: 20 });
+    await writeCalibration(run, CALIBRATION);
+    const onnx = join(folder, 'exported');
+    await exportRun(run.path, { out: onnx });
+    const at = { host: '127.0.0.1', port: 0, page: await pageFolder() };
+    byService = await serve({ ...at, run: run.path });
+    byBrowser = await serve({ ...at, onnx, token: TOKEN });
+    const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
+    browser = await chromium.launch({ executablePath, args, timeout: 120_000 });
+  }, 240_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await byService?.close(0);
+    await byBrowser?.close(0);
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  /** The page; what it says, breaks, or asks of others is noted. */
+  async function open(served: Served, options: BrowserContextOptions = {}): Promise<Page> {
+    const page = await (await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options })).newPage();
+    page.setDefaultTimeout(120_000);
+    page.on('console', (message) => said.push(message.text()));
+    page.on('pageerror', (error) => said.push(error.message));
+    page.on('request', (request) => void (request.url().startsWith(served.address) || said.push(request.url())));
+    await page.goto(served.address);
+    return page;
+  }
+
+  async function opened(options?: BrowserContextOptions): Promise<Page> {
+    const page = await open(byService, options);
+    await page.waitForSelector(RESULTS);
+    return page;
+  }
+
+  /** What it says, once it has judged. */
+  async function verdict(page: Page): Promise<{ probabilities: number[]; pairs: number[]; densities: string[] }> {
+    await page.waitForSelector(RESULTS);
+    const shares = (id: string): Promise<number[]> =>
+      page.$$eval(`#${id} li`, (rows) => rows.map((row) => Number(row.dataset['share'])));
+    const densities = await page.$$eval('.density svg', (all) =>
+      all.map((each) => each.getAttribute('aria-label') ?? ''),
+    );
+    return { probabilities: await shares('probabilities'), pairs: await shares('pairs'), densities };
+  }
+
+  async function slide(page: Page, modality: 'image' | 'text', percent: number): Promise<void> {
+    await page.fill(`#${modality}-fraction`, String(percent));
+  }
+
+  /** No worse than AA of the Web Content Accessibility Guidelines, as far as axe can tell. */
+  async function expectAccessible(page: Page): Promise<void> {
+    const source = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    await page.evaluate(source); // not as a script element, which the page's policy forbids
+    const found = await page.evaluate<{ id: string; nodes: unknown[] }[]>(
+      `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }).then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map(({ html, failureSummary }) => html + failureSummary) })))`,
+    );
+    expect(found).toEqual([]);
+  }
+
+  it('shows an example at once, and judges as the service is asked to', async () => {
+    const page = await opened();
+    const { probabilities, pairs, densities } = await verdict(page);
+    const image = await readFile(join(await pageFolder(), 'examples/test-0045.png'), 'base64');
+    const response = await fetch(`${byService.address}/v1/predict`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ image, text: await page.inputValue('#text') }),
+    });
+    const judgment = (await response.json()) as { label: string; probabilities: object; pairWeights: object };
+    expect([probabilities, pairs]).toEqual([
+      Object.values(judgment.probabilities),
+      Object.values(judgment.pairWeights),
+    ]);
+    expect(await page.textContent('#label')).toBe(judgment.label);
+    expect(densities).toEqual([expect.stringMatching(/^image: above .* log density −\d/), expect.stringMatching(/^text: above/)]); // prettier-ignore
+    expect(await page.textContent('#model')).toBe('Run “run”, method drf, judged by the service.');
+    expect(await page.$$eval('#credits li', (all) => all.length)).toBeGreaterThan(2);
+    await page.context().close();
+  });
+
+  it('judges the same by itself, after it was given the token', async () => {
+    const page = await open(byBrowser);
+    await page.fill('#token', 'a wrong one');
+    await page.press('#token', 'Enter');
+    await page.waitForSelector('#token-error:not([hidden])');
+    await page.fill('#token', TOKEN);
+    await page.press('#token', 'Enter');
+    await page.waitForSelector(RESULTS);
+    expect(await page.textContent('#privacy')).toBe('Nothing that you give leaves this browser.');
+    const asked = await opened();
+    const steps: ((each: Page) => Promise<unknown>)[] = [
+      ...[0, 1, 2, 3, 4, 5].map((i) => async (each: Page) => {
+        const before = await each.inputValue('#text');
+        await each.click(`.example >> nth=${i}`);
+        if (i > 0) await expect.poll(() => each.inputValue('#text'), { timeout: 60_000 }).not.toBe(before);
+      }),
+      (each) => slide(each, 'image', 60),
+      (each) => slide(each, 'text', 50),
+      (each) => each.fill('#text', 'sehr schön ﬁne 人工知能 は すごい 😀😀 so :) and :-('),
+      (each) => each.fill('#text', 'word and more of it '.repeat(40)),
+      (each) => each.uncheck('#image-on'),
+      async (each) => [await each.check('#image-on'), await each.uncheck('#text-on')],
+    ];
+    let last: number[] = [];
+    for (const [i, step] of steps.entries()) {
+      const [own, served] = await Promise.all([page, asked].map(async (each) => (await step(each), verdict(each))));
+      for (const part of ['probabilities', 'pairs'] as const) {
+        expect(own?.[part].length).toBe(3);
+        own?.[part].forEach((share, at) => expect(Math.abs(share - (served?.[part][at] as number)), `${part} in step ${i}`).toBeLessThan(1e-4)); // prettier-ignore
+      }
+      if (i > 0) expect(served?.probabilities, `step ${i} changes something`).not.toEqual(last);
+      last = served?.probabilities ?? [];
+    }
+    expect(await page.evaluate('crossOriginIsolated')).toBe(true);
+    await page.context().close();
+    await asked.context().close();
+    said.splice(0, said.length, ...said.filter((line) => !line.includes('401'))); // the two refusals are noted by the browser
+  });
+
+  it('recovers what is switched off, and has nothing to judge without both', async () => {
+    const page = await opened();
+    await page.uncheck('#text-on');
+    await page.waitForSelector('#recovered:not([hidden])');
+    expect(await page.textContent('#recovered')).toBe(
+      'There is no text: what stands for it was recovered from the image.',
+    );
+    const { pairs, densities } = await verdict(page);
+    expect([pairs[0], pairs[1], pairs[2], densities[1]]).toEqual([0, 1, 0, 'text: not in the post']);
+    await page.uncheck('#image-on');
+    await page.waitForSelector('#results[hidden]', { state: 'attached' });
+    expect(await page.textContent('#notice')).toBe('Nothing to judge: give the post an image or a text.');
+    await expect.poll(() => page.textContent('#announcement')).toMatch(/^Nothing to judge/);
+    await page.click('#restore');
+    expect((await verdict(page)).pairs[0]).toBeGreaterThan(0);
+    await page.context().close();
+  });
+
+  it('corrupts by sliders that the keyboard moves, the same way for the same draw', async () => {
+    const page = await opened();
+    const intact = await verdict(page);
+    await page.focus('#text-fraction');
+    for (let i = 0; i < 50; i++) await page.keyboard.press('ArrowRight');
+    expect(await page.textContent('#text-fraction-value')).toBe('50 %');
+    const masked = await page.textContent('#text-read');
+    expect(masked?.match(/\[MASK\]/g)).toHaveLength(3);
+    expect((await verdict(page)).probabilities).not.toEqual(intact.probabilities);
+    await page.focus('#image-fraction');
+    await page.keyboard.press('End');
+    expect(await page.$eval('#preview', (canvas) => {
+      const { width, height } = canvas as HTMLCanvasElement;
+      const { data } = (canvas as HTMLCanvasElement).getContext('2d')?.getImageData(0, 0, width, height) as ImageData;
+      return [width, height, data.every((level, i) => level === (i % 4 === 3 ? 255 : 0))];
+    })).toEqual([224, 224, true]); // prettier-ignore
+    await page.click('#redraw');
+    expect(await page.textContent('#text-read')).not.toBe(masked);
+    await page.click('#restore');
+    await slide(page, 'text', 50);
+    expect(await page.textContent('#text-read')).toBe(masked);
+    await slide(page, 'text', 0);
+    await expect.poll(async () => (await verdict(page)).probabilities).toEqual(intact.probabilities);
+    await page.context().close();
+  });
+
+  it('takes an image that is chosen, dropped or pasted, and refuses what is none', async () => {
+    const page = await opened();
+    const before = await verdict(page);
+    await page.setInputFiles('#image-file', {
+      name: 'cat.jpg',
+      mimeType: 'image/jpeg',
+      buffer: Buffer.from('no image'),
+    });
+    await page.waitForSelector('#image-error:not([hidden])');
+    expect(await page.textContent('#image-error')).toMatch(/^This browser cannot read that file as an image/);
+    expect(await verdict(page)).toEqual(before);
+    const jpeg = await sharp({ create: { width: 400, height: 300, channels: 3, background: '#c81414' } })
+      .jpeg()
+      .toBuffer();
+    await page.setInputFiles('#image-file', { name: 'red.jpg', mimeType: 'image/jpeg', buffer: jpeg });
+    await page.waitForSelector('#image-error', { state: 'hidden' });
+    const pixel = (): Promise<number[]> =>
+      page.$eval('#preview', (canvas) => [...((canvas as HTMLCanvasElement).getContext('2d')?.getImageData(100, 100, 1, 1).data ?? [])]); // prettier-ignore
+    await expect.poll(async () => (await pixel())[0]).toBeGreaterThan(190);
+    for (const [event, field, color] of [
+      ['drop', 'dataTransfer', '#1414c8'],
+      ['paste', 'clipboardData', '#14c814'],
+    ] as const) {
+      const png = await sharp({ create: { width: 50, height: 50, channels: 3, background: color } })
+        .png()
+        .toBuffer();
+      await page.evaluate(`{
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([Uint8Array.from(atob('${png.toString('base64')}'), (c) => c.charCodeAt(0))], 'x.png', { type: 'image/png' }));
+        const kind = '${event}' === 'drop' ? DragEvent : ClipboardEvent;
+        document.dispatchEvent(new kind('${event}', { ${field}: transfer, bubbles: true, cancelable: true }));
+      }`);
+      const expected = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+      await expect.poll(async () => (await pixel()).slice(0, 3), { timeout: 10_000 }).toEqual(expected);
+    }
+    await page.context().close();
+  });
+
+  it('shows the answer to what was written last, and says when the service is gone', async () => {
+    const page = await opened();
+    let held: (() => void) | undefined;
+    const first = new Promise<void>((resolve) => (held = resolve));
+    await page.route('**/v1/predict', async (route) => {
+      if ((route.request().postData() ?? '').includes('the first')) await first;
+      await route.continue().catch(() => undefined); // given up by then
+    });
+    await page.fill('#text', 'the first');
+    await page.waitForRequest('**/v1/predict');
+    await page.fill('#text', 'the last');
+    const { probabilities } = await verdict(page);
+    held?.();
+    await page.waitForTimeout(300);
+    expect((await verdict(page)).probabilities).toEqual(probabilities);
+    await page.unrouteAll({ behavior: 'ignoreErrors' });
+    await page.route('**/v1/predict', (route) => route.abort());
+    await page.fill('#text', 'is anybody there?');
+    await page.waitForSelector('#notice.error');
+    expect(await page.textContent('#notice')).toBe('The service cannot be reached. Is it still running?');
+    said.splice(0, said.length, ...said.filter((line) => !line.includes('ERR_FAILED')));
+    await page.context().close();
+  });
+
+  it('works by the keyboard alone', async () => {
+    const page = await opened();
+    const reached: string[] = [];
+    for (let i = 0; i < 20 && reached.at(-1) !== 'restore'; i++) {
+      await page.keyboard.press('Tab');
+      const name = await page.evaluate<string>(`document.activeElement.id || document.activeElement.className || document.activeElement.tagName`); // prettier-ignore
+      reached.push(name);
+      if (name === 'example' && reached.filter((each) => each === 'example').length === 2) await page.keyboard.press('Enter'); // prettier-ignore
+    }
+    const own = ['image-on', 'image-file', 'image-fraction', 'text-on', 'text', 'text-fraction', 'redraw', 'restore'];
+    expect(reached.filter((name) => own.includes(name))).toEqual(own);
+    await expect.poll(() => page.inputValue('#text')).toBe('so this theater is disrupted #crestfallen');
+    await page.context().close();
+  });
+
+  it.each([
+    ['light', 1200],
+    ['dark', 1200],
+    ['light', 360],
+    ['dark', 360],
+  ] as const)('is accessible and fits: %s, %i pixels wide', async (colorScheme, width) => {
+    const page = await opened({ colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' });
+    await slide(page, 'text', 40);
+    await page.uncheck('#image-on');
+    await page.waitForSelector('#recovered:not([hidden])');
+    await verdict(page);
+    await expectAccessible(page);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+    const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+    expect(background).toBe(colorScheme === 'dark' ? 'rgb(20, 23, 27)' : 'rgb(246, 247, 249)');
+    await page.context().close();
+  });
+
+  it('asked nobody else and broke no rule of its policy', () => {
+    expect(said).toEqual([]);
+  });
+});
