@@ -24,6 +24,8 @@ const CALIBRATION: Calibration = {
   quality: { image: quantiles, text: quantiles },
 };
 const TOKEN = 'token-of-the-tests';
+/** What becomes true once the page has come to it; on a busy machine that takes a while. */
+const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 60_000 });
 const RESULTS = '#verdict[aria-busy="false"] #results:not([hidden])';
 
 // Some seconds each; on a machine that is busy with something else, minutes.
@@ -131,7 +133,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
       ...[0, 1, 2, 3, 4, 5].map((i) => async (each: Page) => {
         const before = await each.inputValue('#text');
         await each.click(`.example >> nth=${i}`);
-        if (i > 0) await expect.poll(() => each.inputValue('#text'), { timeout: 60_000 }).not.toBe(before);
+        if (i > 0) await eventually(() => each.inputValue('#text')).not.toBe(before);
       }),
       (each) => slide(each, 'image', 60),
       (each) => slide(each, 'text', 50),
@@ -168,7 +170,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
     await page.uncheck('#image-on');
     await page.waitForSelector('#results[hidden]', { state: 'attached' });
     expect(await page.textContent('#notice')).toBe('Nothing to judge: give the post an image or a text.');
-    await expect.poll(() => page.textContent('#announcement')).toMatch(/^Nothing to judge/);
+    await eventually(() => page.textContent('#announcement')).toMatch(/^Nothing to judge/);
     await page.click('#restore');
     expect((await verdict(page)).pairs[0]).toBeGreaterThan(0);
     await page.context().close();
@@ -196,7 +198,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
     await slide(page, 'text', 50);
     expect(await page.textContent('#text-read')).toBe(masked);
     await slide(page, 'text', 0);
-    await expect.poll(async () => (await verdict(page)).probabilities).toEqual(intact.probabilities);
+    await eventually(async () => (await verdict(page)).probabilities).toEqual(intact.probabilities);
     await page.context().close();
   });
 
@@ -218,7 +220,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
     await page.waitForSelector('#image-error', { state: 'hidden' });
     const pixel = (): Promise<number[]> =>
       page.$eval('#preview', (canvas) => [...((canvas as HTMLCanvasElement).getContext('2d')?.getImageData(100, 100, 1, 1).data ?? [])]); // prettier-ignore
-    await expect.poll(async () => (await pixel())[0]).toBeGreaterThan(190);
+    await eventually(async () => (await pixel())[0]).toBeGreaterThan(190);
     for (const [event, field, color] of [
       ['drop', 'dataTransfer', '#1414c8'],
       ['paste', 'clipboardData', '#14c814'],
@@ -233,7 +235,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
         document.dispatchEvent(new kind('${event}', { ${field}: transfer, bubbles: true, cancelable: true }));
       }`);
       const expected = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
-      await expect.poll(async () => (await pixel()).slice(0, 3), { timeout: 10_000 }).toEqual(expected);
+      await eventually(async () => (await pixel()).slice(0, 3)).toEqual(expected);
     }
     await page.context().close();
   });
@@ -273,7 +275,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
     }
     const own = ['image-on', 'image-file', 'image-fraction', 'text-on', 'text', 'text-fraction', 'redraw', 'restore'];
     expect(reached.filter((name) => own.includes(name))).toEqual(own);
-    await expect.poll(() => page.inputValue('#text')).toBe('so this theater is disrupted #crestfallen');
+    await eventually(() => page.inputValue('#text')).toBe('so this theater is disrupted #crestfallen');
     await page.context().close();
   });
 
