@@ -143,6 +143,12 @@ describe('report', () => {
     expect([width, height]).toEqual([1280, 760]);
   });
 
+  it('writes Markdown as Prettier would', async () => {
+    const { format } = await import('prettier');
+    const document = replacePart('# Results\n', resultsMarkdown(store, 'pnpm eval results X'));
+    expect(await format(document, { parser: 'markdown', printWidth: 120 })).toBe(document);
+  });
+
   it('writes Markdown between marks and leaves the rest alone', () => {
     const part = resultsMarkdown(store, 'pnpm eval results X');
     expect(part).toContain('### Table 4: without one part');

@@ -24,26 +24,38 @@ export function resultsMarkdown(store: ResultStore, command: string, reference?:
         ...(comparisons.length === 0
           ? []
           : [
-              `${verdictLine(comparisons)} ${COMPARISON_LINE}`,
-              markdownTable(comparisonRows('Paired comparisons', comparisons)),
+              verdictLine(comparisons),
+              folded('Each comparison', [
+                COMPARISON_LINE,
+                markdownTable(comparisonRows('Paired comparisons', comparisons)),
+              ]),
             ]),
       ]),
-      ...sectionOf('### Quality as a detector of corruption', aurocTable(study).map(markdownTable)),
+      ...sectionOf('### Quality as a detector of corruption', aurocTable(study)),
     ];
   });
   const origin = `${trainings} trainings, code ${versions.map((version) => `\`${version.slice(0, 12)}\``).join(', ')}. Written by:`;
   return [BEGIN, origin, `\`\`\`sh\n${command}\n\`\`\``, ...parts, END].join('\n\n');
 }
 
-function sectionOf(heading: string, tables: readonly string[]): string[] {
-  return tables.length === 0 ? [] : [heading, ...tables];
+function sectionOf(heading: string, tables: readonly TableData[]): string[] {
+  return tables.length === 0 ? [] : [heading, folded('AUROC of every cell', tables.map(markdownTable))];
 }
 
+/** Columns as wide as their widest cell, as Prettier would have them: the first to the left, figures to the right. */
 function markdownTable({ caption, head, rows }: TableData): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  const rule = head.map((_, i) => (i === 0 ? '---' : '--:'));
-  return `**${caption}**\n\n${[head, rule, ...rows].map(line).join('\n')}`;
+  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
+  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
+  const padded = (row: readonly string[]): string =>
+    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] as number) : cell.padStart(widths[i] as number))).join(' | ')} |`;
+  const rule = `| ${widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
+  const [first, ...others] = cells.map(padded);
+  return `**${caption}**\n\n${[first, rule, ...others].join('\n')}`;
+}
+
+/** What not every reader wants to see. */
+function folded(summary: string, parts: readonly string[]): string {
+  return ['<details>', `<summary>${summary}</summary>`, ...parts, '</details>'].join('\n\n');
 }
 
 /** A document with the part between the marks replaced; at the end where it has none. */
