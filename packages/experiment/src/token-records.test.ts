@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, type Dataset } from '@drf/datasets';
-import type { ImageEncoder, TextEncoder } from '@drf/encoders';
+import { TOKEN_LAYOUTS, type ImageEncoder, type TextEncoder } from '@drf/encoders';
 import { hostTensor, type Engine, type RgbImage } from '@drf/tensor';
 import { encodeRecords, gatherBatch, measureTokens, methodShapes, selectPosts, type FrozenSession } from './index.js';
+
+const PIECES = TOKEN_LAYOUTS.text.count;
 
 /** Features: brightness of an image, characters of a text. Tokens: two places; a token a word, its length. */
 function wordSession(): FrozenSession & { readonly counts: { tokens: number } } {
@@ -92,11 +94,11 @@ describe('encodeRecords for methods that ask for more', () => {
     const text = await dataset.readText(dataset.records[3] as never);
     const words = (text as string).split(/\s+/);
     const { tokens, mask, pieces } = batch.textTokens ?? expect.fail('no text tokens');
-    expect([tokens.shape, mask.shape, pieces?.shape]).toEqual([[2, 64, 2], [2, 64], [2, 64]]); // prettier-ignore
-    expect([...mask.data].slice(64).filter((stands) => stands === 1)).toHaveLength(words.length);
+    expect([tokens.shape, mask.shape, pieces?.shape]).toEqual([[2, PIECES, 2], [2, PIECES], [2, PIECES]]); // prettier-ignore
+    expect([...mask.data].slice(PIECES).filter((stands) => stands === 1)).toHaveLength(words.length);
     words.forEach((word, i) => {
-      expect([...tokens.data.subarray((64 + i) * 2, (65 + i) * 2)]).toEqual([word.length, 1]);
-      expect(pieces?.data[64 + i]).toBe(4000 + word.length);
+      expect([...tokens.data.subarray((PIECES + i) * 2, (PIECES + i + 1) * 2)]).toEqual([word.length, 1]);
+      expect(pieces?.data[PIECES + i]).toBe(4000 + word.length);
     });
     expect([...batch.imageAvailable.data]).toEqual([0, 0]);
     expect(batch.imageTokens?.mask.data.every((value) => value === 0)).toBe(true);
@@ -134,8 +136,8 @@ describe('encodeRecords for methods that ask for more', () => {
     const session = wordSession();
     expect(methodShapes(session, 3, {})).toEqual({ imageDim: 1, textDim: 1, classes: 3 });
     expect(methodShapes(session, 3, { tokens: true }).tokens).toEqual({
-      image: { count: 49, dim: 2 },
-      text: { count: 64, dim: 2 },
+      image: { ...TOKEN_LAYOUTS.image, dim: 2 },
+      text: { ...TOKEN_LAYOUTS.text, dim: 2 },
     });
   });
 });
