@@ -1,4 +1,4 @@
-import { escapeHtml } from '@drf/experiment';
+import { escapeHtml, htmlPage } from '@drf/experiment';
 import type { TableData } from '../tables.js';
 import { INK, type Chart } from './chart.js';
 import type { GalleryPost } from './gallery.js';
@@ -145,6 +145,9 @@ form?.addEventListener('change', () => {
 });
 `;
 
+/** Else a browser asks for one. */
+const NO_ICON = '<link rel="icon" href="data:,">\n';
+
 /** The page in one file: no network. */
 export function reportPage(title: string, introduction: string, parts: readonly Part[]): string {
   const contents = parts.map(({ id, heading }) => `<li><a href="#${id}">${escapeHtml(heading)}</a></li>`).join('');
@@ -152,24 +155,10 @@ export function reportPage(title: string, introduction: string, parts: readonly 
     ({ id, heading, body: own }) =>
       `<section id="${id}" aria-labelledby="${id}-heading"><h2 id="${id}-heading">${escapeHtml(heading)}</h2>\n${own}</section>`,
   );
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
-${introduction}
-<nav aria-label="Contents"><ol>${contents}</ol></nav>
-${body.join('\n')}
-</main>
-<script>${SCRIPT}</script>
-</body>
-</html>
-`;
+  const contentsOfAll = `<nav aria-label="Contents"><ol>${contents}</ol></nav>`;
+  return htmlPage(title, [introduction, contentsOfAll, ...body].join('\n'), {
+    head: NO_ICON,
+    style: STYLE,
+    script: SCRIPT,
+  });
 }

@@ -3,7 +3,8 @@ import { writeFileAtomic } from '@drf/files';
 import { Command, formatTable, wholeNumber, withExamples } from '@drf/terminal';
 import { shownPath } from '../run-identity.js';
 import { ResultStore } from '../store/read.js';
-import { comparisonRows } from '../statistics/tables.js';
+import type { SystemComparison } from '../statistics/compare-systems.js';
+import { comparisonRows } from '../statistics/comparison-tables.js';
 import { buildReport, verdictLine, writeCharts, type Report } from './report.js';
 
 interface ReportFlags {
@@ -66,11 +67,14 @@ export function reportText({ tables }: Report, details: boolean): string {
       ...lines,
       ...own.map(({ caption, head, rows }) => `${caption}\n${formatTable(head, rows)}`),
       ...(comparisons.length === 0 ? [] : [verdictLine(comparisons)]),
-      ...(details && comparisons.length > 0
-        ? [formatTable(comparisonRows('', comparisons).head, comparisonRows('', comparisons).rows)]
-        : []),
+      ...(details && comparisons.length > 0 ? [detailedTable(comparisons)] : []),
       '',
     ])
     .map((line) => `${line}\n`)
     .join('');
+}
+
+function detailedTable(comparisons: readonly SystemComparison[]): string {
+  const { head, rows } = comparisonRows('', comparisons);
+  return formatTable(head, rows);
 }

@@ -9,7 +9,8 @@ import { BEGIN, END, replacePart, resultsMarkdown } from '../results/markdown.js
 import { ResultStore } from '../store/read.js';
 import { compareGroups } from '../statistics/compare-groups.js';
 import { compareSystems, studiesOf } from '../statistics/compare-systems.js';
-import { comparisonRows, paperTables } from '../statistics/tables.js';
+import { comparisonRows } from '../statistics/comparison-tables.js';
+import { paperTables } from '../statistics/tables.js';
 import { findProgram } from '../testing/find-program.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { reportText } from './report-command.js';

@@ -10,14 +10,8 @@ import {
   type System,
   type SystemComparison,
 } from '../statistics/compare-systems.js';
-import {
-  aurocTable,
-  COMPARISON_LINE,
-  comparisonRows,
-  methodsOf,
-  paperTables,
-  type PaperTable,
-} from '../statistics/tables.js';
+import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
+import { aurocTable, methodsOf, paperTables, type PaperTable } from '../statistics/tables.js';
 import type { ResultStore } from '../store/read.js';
 import { PAPER_LINE } from '../sections.js';
 import type { Chart } from './chart.js';

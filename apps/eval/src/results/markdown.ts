@@ -1,5 +1,6 @@
 import { studiesOf } from '../statistics/compare-systems.js';
-import { aurocTable, COMPARISON_LINE, comparisonRows, paperTables } from '../statistics/tables.js';
+import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
+import { aurocTable, paperTables } from '../statistics/tables.js';
 import { PAPER_LINE } from '../sections.js';
 import { referenceOf, verdictLine } from '../report/report.js';
 import type { ResultStore } from '../store/read.js';

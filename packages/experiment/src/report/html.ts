@@ -31,21 +31,35 @@ figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; } figcaption 
 pre { background: var(--soft); padding: .8rem; overflow-x: auto; }
 `;
 
-/** A page in one file: no script, no network. @param body HTML */
-export function htmlPage(title: string, body: string): string {
+/** What a page has instead of the usual. */
+export interface HtmlPageOptions {
+  /** HTML lines for its head; default: none. */
+  readonly head?: string;
+  /** CSS. */
+  readonly style?: string;
+  /** JavaScript that runs when the page is there; default: none. */
+  readonly script?: string;
+}
+
+/** A page in one file: no network. @param body HTML */
+export function htmlPage(
+  title: string,
+  body: string,
+  { head = '', style = STYLE, script }: HtmlPageOptions = {},
+): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
-<style>${STYLE}</style>
+${head}<style>${style}</style>
 </head>
 <body>
 <main>
 <h1>${escapeHtml(title)}</h1>
 ${body}
-</main>
+</main>${script === undefined ? '' : `\n<script>${script}</script>`}
 </body>
 </html>
 `;
