@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { createRandom } from '@drf/tensor';
 import { onnxFile, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx-file.js';
+import { wordPieceTokenizer } from './tiny-tokenizer.js';
 
 export const TEXT_DIM = 5;
 export const IMAGE_DIM = 6;
@@ -78,36 +79,6 @@ function imageGraph(kind: 'tokens' | 'map' | 'image_embeds'): OnnxGraph {
   };
 }
 
-const TOKENIZER = {
-  version: '1.0',
-  truncation: null,
-  padding: null,
-  added_tokens: WORDS.slice(0, 4).map((content, id) => ({ id, content, special: true })),
-  normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, lowercase: true },
-  pre_tokenizer: { type: 'BertPreTokenizer' },
-  post_processor: {
-    type: 'TemplateProcessing',
-    single: [
-      { SpecialToken: { id: '[CLS]', type_id: 0 } },
-      { Sequence: { id: 'A', type_id: 0 } },
-      { SpecialToken: { id: '[SEP]', type_id: 0 } },
-    ],
-    pair: [],
-    special_tokens: {
-      '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
-      '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
-    },
-  },
-  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-  model: {
-    type: 'WordPiece',
-    unk_token: '[UNK]',
-    continuing_subword_prefix: '##',
-    max_input_chars_per_word: 100,
-    vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
-  },
-};
-
 const TOKENIZER_CONFIG = {
   tokenizer_class: 'BertTokenizer',
   model_max_length: 8,
@@ -137,7 +108,7 @@ export async function writeTextModel(
   const { modelType = 'bert', output } = options;
   const file = modelType === 'clip' ? 'text_model' : 'model';
   await writeJsonAtomic(join(folder, 'config.json'), { model_type: modelType, max_position_embeddings: 64 });
-  await writeJsonAtomic(join(folder, 'tokenizer.json'), TOKENIZER);
+  await writeJsonAtomic(join(folder, 'tokenizer.json'), wordPieceTokenizer(WORDS, 4));
   await writeJsonAtomic(join(folder, 'tokenizer_config.json'), TOKENIZER_CONFIG);
   await writeFileAtomic(join(folder, `onnx/${file}.onnx`), onnxFile(textGraph(output)));
   return folder;

@@ -7,6 +7,7 @@ import { bertTensors } from '../bert/parameters.js';
 import { parseVitConfig } from '../vit/config.js';
 import { initializeVit } from '../vit/initialize.js';
 import { vitTensors } from '../vit/parameters.js';
+import { wordPieceTokenizer } from './tiny-tokenizer.js';
 
 const WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'good', 'bad', 'day', 'movie', 'the', 'a', '##s', '!'];
 
@@ -41,57 +42,6 @@ export const TINY_VIT_CONFIG = {
   initializer_range: 0.3,
 };
 
-/** A BERT tokenizer of a dozen word pieces. */
-const TOKENIZER = {
-  version: '1.0',
-  truncation: null,
-  padding: null,
-  added_tokens: WORDS.slice(0, 5).map((content, id) => ({
-    id,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: true,
-  })),
-  normalizer: {
-    type: 'BertNormalizer',
-    clean_text: true,
-    handle_chinese_chars: true,
-    strip_accents: null,
-    lowercase: true,
-  },
-  pre_tokenizer: { type: 'BertPreTokenizer' },
-  post_processor: {
-    type: 'TemplateProcessing',
-    single: [
-      { SpecialToken: { id: '[CLS]', type_id: 0 } },
-      { Sequence: { id: 'A', type_id: 0 } },
-      { SpecialToken: { id: '[SEP]', type_id: 0 } },
-    ],
-    pair: [
-      { SpecialToken: { id: '[CLS]', type_id: 0 } },
-      { Sequence: { id: 'A', type_id: 0 } },
-      { SpecialToken: { id: '[SEP]', type_id: 0 } },
-      { Sequence: { id: 'B', type_id: 1 } },
-      { SpecialToken: { id: '[SEP]', type_id: 1 } },
-    ],
-    special_tokens: {
-      '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
-      '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
-    },
-  },
-  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-  model: {
-    type: 'WordPiece',
-    unk_token: '[UNK]',
-    continuing_subword_prefix: '##',
-    max_input_chars_per_word: 100,
-    vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
-  },
-};
-
 const TOKENIZER_CONFIG = {
   tokenizer_class: 'BertTokenizer',
   do_lower_case: true,
@@ -124,7 +74,7 @@ export async function writeTinyBert(
   const parsed = parseBertConfig(json, 'tiny config');
   const parameters = initializeBert(createRandom(seed), parsed, { pooler });
   await writeJsonAtomic(join(folder, 'config.json'), json);
-  await writeJsonAtomic(join(folder, 'tokenizer.json'), TOKENIZER);
+  await writeJsonAtomic(join(folder, 'tokenizer.json'), wordPieceTokenizer(WORDS, 5));
   await writeJsonAtomic(join(folder, 'tokenizer_config.json'), TOKENIZER_CONFIG);
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: bertTensors(parameters, parsed),
