@@ -10,7 +10,7 @@ const { version } = createRequire(import.meta.url)('../package.json') as { reado
 
 /** What the service says of a run. */
 export function describeJudge(judge: PostJudge): ModelDescription {
-  const { classes, method, encoders, engine, imageSize, source, calibration } = judge;
+  const { classes, method, encoders, engine, imageSize, maskToken, source, calibration } = judge;
   return {
     version,
     classes: [...classes],
@@ -20,6 +20,7 @@ export function describeJudge(judge: PostJudge): ModelDescription {
     checkpoint: source.checkpoint,
     engine,
     imageSize,
+    maskToken,
     calibration: describeCalibration(calibration),
   };
 }
@@ -31,7 +32,10 @@ interface Card {
   readonly method: string;
   readonly encoders: { readonly image: string; readonly text: string };
   readonly run: { readonly id: string; readonly checkpoint: string };
-  readonly preprocessing: { readonly image: { readonly decodedSize: number } };
+  readonly preprocessing: {
+    readonly image: { readonly decodedSize: number };
+    readonly text: { readonly maskToken?: string };
+  };
   readonly calibration: Calibration | null;
 }
 
@@ -73,6 +77,7 @@ export async function describeExport(folder: string): Promise<ModelDescription> 
     checkpoint: run.checkpoint,
     engine: null,
     imageSize,
+    maskToken: preprocessing?.text?.maskToken ?? null,
     calibration: calibration === null ? null : describeCalibration(assertCalibration(path, calibration)),
   };
 }

@@ -1,87 +1,39 @@
 // The page as people use it: in a real browser, by the service and by itself.
-import { readFile, mkdtemp, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeCalibration, type Calibration } from '@drf/experiment';
-import { exportRun } from '@drf/export-app';
 import { pageFolder } from '@drf/page-app';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeEmbeddedRun } from '../../export/src/testing/embedded-run.js';
-import { findProgram } from '../../export/src/testing/find-program.js';
 import { serve, type Served } from './serve.js';
+import { CHROMIUM, eventually, PageFixture, RESULTS, verdict, WITHOUT_CHROMIUM } from './testing/page-fixture.js';
 
-const executablePath = await findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']);
-const reason = executablePath === undefined ? ' [skipped: no Chromium on the path; Debian has chromium]' : '';
-
-const quantiles = Array.from({ length: 201 }, (_, i) => -(10 ** (7 - (8 * i) / 200)));
-const CALIBRATION: Calibration = {
-  format: 'drf-calibration-1',
-  checkpoint: 'step-3.safetensors',
-  temperature: { temperature: 1.7, before: 1, after: 0.9, posts: 10 },
-  quality: { image: quantiles, text: quantiles },
-};
 const TOKEN = 'token-of-the-tests';
-/** What becomes true once the page has come to it; on a busy machine that takes a while. */
-const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 60_000 });
-const RESULTS = '#verdict[aria-busy="false"] #results:not([hidden])';
 
 // Some seconds each; on a machine that is busy with something else, minutes.
-describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, { timeout: 300_000 }, () => {
-  let folder: string;
-  let browser: Browser;
+describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}`, { timeout: 300_000 }, () => {
+  let fixture: PageFixture;
   let byService: Served;
   let byBrowser: Served;
-  const said: string[] = [];
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'drf-page-'));
-    const run = await makeEmbeddedRun(join(folder, 'run'), { method: 'drf', imageSize: 224, seen: 20 });
-    await writeCalibration(run, CALIBRATION);
-    const onnx = join(folder, 'exported');
-    await exportRun(run.path, { out: onnx });
+    fixture = await PageFixture.open();
     const at = { host: '127.0.0.1', port: 0, page: await pageFolder() };
-    byService = await serve({ ...at, run: run.path });
-    byBrowser = await serve({ ...at, onnx, token: TOKEN });
-    const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
-    browser = await chromium.launch({ executablePath, args, timeout: 120_000 });
+    byService = await serve({ ...at, run: fixture.run });
+    byBrowser = await serve({ ...at, onnx: fixture.onnx, token: TOKEN });
   }, 240_000);
 
   afterAll(async () => {
-    await browser?.close();
+    await fixture?.close();
     await byService?.close(0);
     await byBrowser?.close(0);
-    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  /** The page; what it says, breaks, or asks of others is noted. */
-  async function open(served: Served, options: BrowserContextOptions = {}): Promise<Page> {
-    const page = await (await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options })).newPage();
-    page.setDefaultTimeout(120_000);
-    page.on('console', (message) => said.push(message.text()));
-    page.on('pageerror', (error) => said.push(error.message));
-    page.on('request', (request) => void (request.url().startsWith(served.address) || said.push(request.url())));
-    await page.goto(served.address);
-    return page;
-  }
-
   async function opened(options?: BrowserContextOptions): Promise<Page> {
-    const page = await open(byService, options);
+    const page = await fixture.visit(byService.address, options);
     await page.waitForSelector(RESULTS);
     return page;
-  }
-
-  /** What it says, once it has judged. */
-  async function verdict(page: Page): Promise<{ probabilities: number[]; pairs: number[]; densities: string[] }> {
-    await page.waitForSelector(RESULTS);
-    const shares = (id: string): Promise<number[]> =>
-      page.$$eval(`#${id} li`, (rows) => rows.map((row) => Number(row.dataset['share'])));
-    const densities = await page.$$eval('.density svg', (all) =>
-      all.map((each) => each.getAttribute('aria-label') ?? ''),
-    );
-    return { probabilities: await shares('probabilities'), pairs: await shares('pairs'), densities };
   }
 
   async function slide(page: Page, modality: 'image' | 'text', percent: number): Promise<void> {
@@ -120,7 +72,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
   });
 
   it('judges the same by itself, after it was given the token', async () => {
-    const page = await open(byBrowser);
+    const page = await fixture.visit(byBrowser.address);
     await page.fill('#token', 'a wrong one');
     await page.press('#token', 'Enter');
     await page.waitForSelector('#token-error:not([hidden])');
@@ -155,7 +107,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
     expect(await page.evaluate('crossOriginIsolated')).toBe(true);
     await page.context().close();
     await asked.context().close();
-    said.splice(0, said.length, ...said.filter((line) => !line.includes('401'))); // the two refusals are noted by the browser
+    fixture.forget('401'); // the browser notes the two refusals
   });
 
   it('recovers what is switched off, and has nothing to judge without both', async () => {
@@ -199,6 +151,41 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
     expect(await page.textContent('#text-read')).toBe(masked);
     await slide(page, 'text', 0);
     await eventually(async () => (await verdict(page)).probabilities).toEqual(intact.probabilities);
+    await page.context().close();
+  });
+
+  it('masks words as the encoder of the service does', async () => {
+    const page = await fixture.visit('about:blank');
+    await page.route('**/v1/model', async (route) => {
+      const answer = (await (await route.fetch()).json()) as object;
+      await route.fulfill({ json: { ...answer, maskToken: '<mask>' } });
+    });
+    await page.goto(byService.address);
+    await page.waitForSelector(RESULTS);
+    await slide(page, 'text', 50);
+    await eventually(() => page.textContent('#text-read')).toMatch(/<mask>.*<mask>.*<mask>/s);
+    fixture.forget(byService.address);
+    await page.context().close();
+  });
+
+  it('keeps what is done before the first example has come', async () => {
+    const page = await fixture.visit('about:blank');
+    let send: (() => void) | undefined;
+    const held = new Promise<void>((resolve) => (send = resolve));
+    await page.route('**/examples/test-0045.png', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(byService.address);
+    await page.waitForSelector('#privacy:not(:empty)');
+    await slide(page, 'text', 50);
+    await page.fill('#text', 'one two');
+    await page.click('#redraw');
+    send?.();
+    await page.waitForSelector(RESULTS);
+    expect([await page.inputValue('#text'), await page.inputValue('#text-fraction')]).toEqual(['one two', '50']);
+    expect(await page.textContent('#text-read')).toMatch(/^(\[MASK\] two|one \[MASK\])$/);
+    fixture.forget(byService.address);
     await page.context().close();
   });
 
@@ -260,7 +247,7 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
     await page.fill('#text', 'is anybody there?');
     await page.waitForSelector('#notice.error');
     expect(await page.textContent('#notice')).toBe('The service cannot be reached. Is it still running?');
-    said.splice(0, said.length, ...said.filter((line) => !line.includes('ERR_FAILED')));
+    fixture.forget('ERR_FAILED');
     await page.context().close();
   });
 
@@ -298,6 +285,6 @@ describe.skipIf(executablePath === undefined)(`the page in Chromium${reason}`, {
   });
 
   it('asked nobody else and broke no rule of its policy', () => {
-    expect(said).toEqual([]);
+    expect(fixture.said).toEqual([]);
   });
 });

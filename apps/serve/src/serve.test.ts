@@ -27,7 +27,7 @@ const CARD = {
   method: 'drf',
   encoders: { image: 'an-image-encoder', text: 'a-text-encoder' },
   run: { id: 'my-run', checkpoint: 'step-3.safetensors' },
-  preprocessing: { image: { decodedSize: 224 } },
+  preprocessing: { image: { decodedSize: 224 }, text: { maskToken: '<mask>' } },
   calibration: {
     format: 'drf-calibration-1',
     checkpoint: 'step-3.safetensors',
@@ -71,7 +71,7 @@ describe('pnpm serve RUN', () => {
     const { child, over, heard, address } = await start([path, '--no-page']);
     const answers = await Promise.all(texts.map(async (text) => (await post(address, { text, image })).json()));
     const model = modelSchema.parse(await (await fetch(`${address}/v1/model`)).json());
-    expect(model).toMatchObject({ run: 'run', method: 'drf-paper', checkpoint: 'step-3.safetensors', mode: 'server', predicts: true }); // prettier-ignore
+    expect(model).toMatchObject({ run: 'run', method: 'drf-paper', checkpoint: 'step-3.safetensors', mode: 'server', predicts: true, maskToken: '[MASK]' }); // prettier-ignore
     const last = Promise.all(texts.map(async (text) => (await post(address, { text })).status));
     while (!/waiting_posts [1-9]/.test(await (await fetch(`${address}/metrics`)).text()));
     child.kill('SIGTERM');
@@ -100,6 +100,7 @@ describe('pnpm serve --onnx', () => {
       predicts: false,
       classes: CARD.labels,
       run: 'my-run',
+      maskToken: '<mask>',
       calibration: { temperature: 1.5, quality: { image: [-3, -2, -1], text: null } },
       files: ['card.json', 'model.onnx'],
     });

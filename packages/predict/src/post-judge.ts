@@ -115,6 +115,11 @@ export class PostJudge implements JudgeOfPosts {
     return this.run.description.config.dataset.imageSize;
   }
 
+  /** What the text encoder reads in place of a corrupted word. */
+  get maskToken(): string {
+    return this.session.text.maskToken;
+  }
+
   /** Name of the engine that computes. */
   get engine(): string {
     return this.session.engine.name;

@@ -104,6 +104,9 @@ export const modelSchema = z
     checkpoint: z.string(),
     engine: z.string().nullable(),
     imageSize: z.int().meta({ description: 'Side in pixels at which images are decoded.' }),
+    maskToken: z.string().nullable().meta({
+      description: 'What a corrupted word is replaced by; null where the encoder is no part of the exported model.',
+    }),
     calibration: z
       .strictObject({
         temperature: z.number().nullable(),

@@ -14,6 +14,7 @@ const MODEL = {
   checkpoint: 'c',
   engine: null,
   imageSize: 4,
+  maskToken: '[MASK]',
   calibration: null,
 };
 

@@ -95,6 +95,11 @@ class Page {
     }
   }
 
+  /** Takes an example unless the reader has begun by themselves. */
+  async offerExample(example: Example, file: Blob): Promise<void> {
+    if (this.state === EMPTY_POST) await this.takeExample(example, file);
+  }
+
   async takeExample({ text }: Example, file: Blob): Promise<void> {
     await this.takeFile(file, { text, isOn: EMPTY_POST.isOn, fraction: EMPTY_POST.fraction });
   }
@@ -131,7 +136,7 @@ async function start(): Promise<void> {
   const page = new Page(model, new VerdictView(model.distributions));
   const examples = await showExamples((example, image) => void page.takeExample(example, image));
   const [first] = examples;
-  if (first !== undefined) await page.takeExample(first, await load(first));
+  if (first !== undefined) await page.offerExample(first, await load(first));
   page.begin(await openJudge(connection, model));
 }
 

@@ -14,6 +14,7 @@ export const MODEL: ModelDescription = {
   checkpoint: 'step-1.safetensors',
   engine: 'eager:cpu',
   imageSize: 8,
+  maskToken: '[MASK]',
   calibration: { temperature: 1.5, quality: { image: [-2, -1, 0], text: null } },
 };
 

@@ -53,7 +53,7 @@ interface ModelAnswer {
   readonly method: string;
   readonly run: string;
   readonly imageSize: number;
-  readonly maskToken?: string;
+  readonly maskToken: string | null;
   readonly calibration: { readonly quality: Distributions | null } | null;
   readonly limits?: { readonly textCharacters: number };
 }
@@ -76,7 +76,8 @@ export class Connection {
   async model(): Promise<Model> {
     const answer = await this.json<ModelAnswer>('v1/model');
     if (answer?.mode === 'server') {
-      const { mode, method, run, imageSize, maskToken = DEFAULT_MASK, calibration, limits } = answer;
+      const { mode, method, run, imageSize, calibration, limits } = answer;
+      const maskToken = answer.maskToken ?? DEFAULT_MASK;
       const textCharacters = limits?.textCharacters ?? LONGEST_TEXT;
       return { mode, method, run, imageSize, maskToken, distributions: calibration?.quality ?? null, textCharacters, card: null }; // prettier-ignore
     }

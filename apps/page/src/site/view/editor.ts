@@ -1,7 +1,7 @@
 import type { PostContent } from '@drf/predict';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import { drawImage } from '../content/decode.js';
-import type { PostState } from '../content/post.js';
+import { EMPTY_POST, type PostState } from '../content/post.js';
 import { byId, html } from './dom.js';
 
 /** What the reader does. */
@@ -13,26 +13,26 @@ export interface EditorEvents {
 
 /** The part of the page where a post is made and corrupted. */
 export class Editor {
-  private state: PostState | undefined;
+  private state = EMPTY_POST;
 
   constructor(private readonly events: EditorEvents) {
     for (const modality of MODALITIES) this.listenTo(modality);
     byId<HTMLTextAreaElement>('text').addEventListener('input', ({ target }) => {
       events.onChange({ text: (target as HTMLTextAreaElement).value });
     });
-    byId('redraw').addEventListener('click', () => events.onChange({ seed: (this.state?.seed ?? 0) + 1 }));
+    byId('redraw').addEventListener('click', () => events.onChange({ seed: this.state.seed + 1 }));
     byId('restore').addEventListener('click', () => events.onRestore());
     this.takeFiles();
   }
 
   private listenTo(modality: Modality): void {
     byId(`${modality}-on`).addEventListener('change', ({ target }) => {
-      const isOn = { ...(this.state as PostState).isOn, [modality]: (target as HTMLInputElement).checked };
+      const isOn = { ...this.state.isOn, [modality]: (target as HTMLInputElement).checked };
       this.events.onChange({ isOn });
     });
     byId(`${modality}-fraction`).addEventListener('input', ({ target }) => {
       const value = Number((target as HTMLInputElement).value) / 100;
-      this.events.onChange({ fraction: { ...(this.state as PostState).fraction, [modality]: value } });
+      this.events.onChange({ fraction: { ...this.state.fraction, [modality]: value } });
     });
   }
 
