@@ -54,4 +54,5 @@ export { ACTIVATION_NAMES, type ActivationName } from './layers/activation.js';
 export { addLora, LORA_TARGETS, mergeLora, type LoraOptions, type LoraTarget } from './layers/lora.js';
 export type { TransformerOptions, TransformerOutputs } from './layers/transformer.js';
 export { fetchModel, type FetchModelOptions, type FetchProgress, type ModelFiles } from './huggingface/fetch-model.js';
+export { PREPROCESSING_FILES } from './huggingface/preprocessing-files.js';
 export { loadBert, loadVit, type LoadedEncoder } from './huggingface/load-encoder.js';

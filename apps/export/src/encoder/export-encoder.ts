@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FetchModelOptions } from '@drf/encoders';
+import { PREPROCESSING_FILES, type FetchModelOptions } from '@drf/encoders';
 import { encodeSafetensors } from '@drf/files';
 import { ConfigurationError, flattenTree, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
 import { encodeModel } from '../onnx/model.js';
@@ -11,19 +11,6 @@ import { openEncoderSource, type EncoderSource } from './encoder-source.js';
 
 const MODEL_FILE = 'onnx/model.onnx';
 const CONFIG_FILE = 'config.json';
-/** What is taken over from the model's folder as it is. */
-const PREPROCESSING_FILES = {
-  image: ['preprocessor_config.json'],
-  text: [
-    'tokenizer.json',
-    'tokenizer_config.json',
-    'special_tokens_map.json',
-    'added_tokens.json',
-    'vocab.txt',
-    'vocab.json',
-    'merges.txt',
-  ],
-} as const;
 /** Everything that such an export may consist of, at the top of its folder. */
 const KNOWN_FILES = [
   CONFIG_FILE,

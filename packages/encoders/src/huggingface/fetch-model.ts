@@ -6,6 +6,7 @@ import { downloadTo } from './hub-download.js';
 import { hubSettings, type HubSettings } from './hub-settings.js';
 import { CONVERT, OTHER_WEIGHTS, WEIGHTS_FILE, WEIGHTS_INDEX } from './load-encoder.js';
 import { parseModelName } from './model-name.js';
+import { PREPROCESSING_FILES } from './preprocessing-files.js';
 
 /** Bytes of all files together, fetched and in all. */
 export interface FetchProgress {
@@ -42,14 +43,8 @@ export interface ModelFiles {
 /** Everything beside weights that an encoder may need; a model has some of them. */
 const SMALL_FILES = [
   'config.json',
-  'preprocessor_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.txt',
-  'vocab.json',
-  'merges.txt',
+  ...PREPROCESSING_FILES.image,
+  ...PREPROCESSING_FILES.text,
   'modules.json',
   'sentence_bert_config.json',
   '1_Pooling/config.json',
