@@ -6,7 +6,14 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatTable, startProgress } from '../packages/terminal/src/index.js';
 import { bundleForBrowser } from './packages/bundle.js';
-import { installConsumer, loadAll, RESOLUTIONS, tfjsProblems, typecheck } from './packages/consumer.js';
+import {
+  installConsumer,
+  loadAll,
+  RESOLUTIONS,
+  tfjsProblems,
+  typecheck,
+  type Resolution,
+} from './packages/consumer.js';
 import { missingFromInstall, readExample, runExample, type Example } from './packages/examples.js';
 import { publintProblems, typesProblems } from './packages/lint.js';
 import { pack, type Tarball } from './packages/pack.js';
@@ -26,7 +33,8 @@ const HELP = `usage: pnpm check:packages [--no-build] [--keep] [--json]
 
 Builds, packs every package, and checks each tarball: its files and manifest, publint, the types (attw), then all of them
 installed by npm into an empty project: import and require, the README's example run and compiled under both kinds of
-resolution, and a bundle for browsers. Exit code 1 on any problem.
+resolution, and a bundle for browsers. Then by pnpm into another, where each package sees only what it declares: import,
+require, types, and the example of docs/packages.md. Exit code 1 on any problem.
 
   --no-build   take dist/ as it is
   --keep       leave the folder of the tarballs and of the project, and say where it is
@@ -103,15 +111,21 @@ async function trainRun(folder: string): Promise<string> {
   return path;
 }
 
-/** What the installed packages do in a project of their own. */
-async function checkInstalled(consumer: string, rows: readonly Row[], trained: string): Promise<void> {
-  const short = (name: string): string => name.replace('@drf/', '');
+/** A package's name without its scope, which its example's file has. */
+const short = (name: string): string => name.replace('@drf/', '');
+
+/** Compiles every example, and runs that of all packages together. */
+async function checkExamples(
+  consumer: string,
+  rows: readonly Row[],
+  resolutions: readonly Resolution[],
+): Promise<void> {
   for (const { name, example } of rows) {
     if (example) await writeFile(join(consumer, 'examples', `${short(name)}.ts`), example.code);
   }
   const page = await readExample(join(ROOT, 'docs', 'packages.md'));
   await writeFile(join(consumer, 'examples', 'docs-packages.ts'), page.code);
-  for (const resolution of RESOLUTIONS) {
+  for (const resolution of resolutions) {
     const found = await typecheck(consumer, resolution);
     for (const row of rows) row.problems.push(...(found.get(short(row.name)) ?? []));
     const elsewhere = [...found].filter(([name]) => !rows.some((row) => short(row.name) === name)).flat(2);
@@ -119,7 +133,13 @@ async function checkInstalled(consumer: string, rows: readonly Row[], trained: s
   }
   const composed = await runExample(join(consumer, 'out-nodenext', 'docs-packages.js'), consumer, page.shown);
   if (composed.length > 0) throw new Error(`docs/packages.md: ${composed.join()}`);
+}
+
+/** What the installed packages do in a project of their own. */
+async function checkInstalled(consumer: string, rows: readonly Row[], trained: string): Promise<void> {
+  await checkExamples(consumer, rows, RESOLUTIONS);
   await checkLoading(consumer, rows);
+  rows.find(({ name }) => name === '@drf/engine')?.problems.push(...(await tfjsProblems(consumer)));
   const progress = startProgress({ label: 'trying', total: rows.length, unit: 'packages' });
   for (const [index, row] of rows.entries()) {
     const cwd = join(consumer, 'cwd', short(row.name));
@@ -133,7 +153,7 @@ async function checkInstalled(consumer: string, rows: readonly Row[], trained: s
   progress.stop();
 }
 
-/** Every entry of every package by import and by require, and one tfjs for all of them. */
+/** Every entry of every package by import and by require. */
 async function checkLoading(consumer: string, rows: readonly Row[]): Promise<void> {
   const owners = new Map<string, Row>();
   for (const row of rows) {
@@ -144,7 +164,6 @@ async function checkLoading(consumer: string, rows: readonly Row[]): Promise<voi
     for (const [name, problem] of await loadAll(consumer, [...owners.keys()], how))
       owners.get(name)?.problems.push(problem);
   }
-  rows.find(({ name }) => name === '@drf/engine')?.problems.push(...(await tfjsProblems(consumer)));
 }
 
 async function checkBundle(consumer: string, row: Row): Promise<void> {
@@ -197,9 +216,17 @@ async function main(): Promise<void> {
       if (built.status !== 0) throw new Error('the build failed');
     }
     const rows = await packAll(folder);
+    const tarballs = new Map(rows.map(({ name, tarball }) => [name, tarball.path]));
     const consumer = join(folder, 'consumer');
-    await installConsumer(consumer, new Map(rows.map(({ name, tarball }) => [name, tarball.path])));
+    await installConsumer(consumer, tarballs, 'npm');
     await checkInstalled(consumer, rows, await trainRun(folder));
+    const strict = join(folder, 'strict');
+    await installConsumer(strict, tarballs, 'pnpm');
+    const strictly = rows.map((row) => ({ ...row, problems: [] }));
+    await checkExamples(strict, strictly, ['nodenext']);
+    await checkLoading(strict, strictly);
+    for (const [i, { problems }] of strictly.entries())
+      rows[i]?.problems.push(...problems.map((each) => `pnpm: ${each}`));
     report(rows);
     if (rows.some(({ problems }) => problems.length > 0)) process.exitCode = 1;
   } catch (error) {

@@ -1,40 +1,48 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { lastLines, ROOT, run } from './workspace.js';
+import { lastLines, pnpm, ROOT, run } from './workspace.js';
 
 /** Kinds of resolution that TypeScript users have today. */
 export const RESOLUTIONS = ['nodenext', 'bundler'] as const;
 export type Resolution = (typeof RESOLUTIONS)[number];
 
+/** What a user may install with. pnpm gives each package only what it declares, npm whatever lies above it. */
+export type Manager = 'npm' | 'pnpm';
+
 /**
- * An empty project with the tarballs installed by npm, which takes them from nowhere else.
+ * An empty project with the tarballs installed, which takes them from nowhere else.
  * @param tarballs paths by package name
- * @throws Error with what npm printed
+ * @throws Error with what the manager printed
  */
-export async function installConsumer(folder: string, tarballs: ReadonlyMap<string, string>): Promise<void> {
+export async function installConsumer(
+  folder: string,
+  tarballs: ReadonlyMap<string, string>,
+  manager: Manager,
+): Promise<void> {
   await mkdir(join(folder, 'examples'), { recursive: true });
   const files = Object.fromEntries([...tarballs].map(([name, path]) => [name, `file:${path}`]));
   const root = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
     readonly devDependencies: Readonly<Record<string, string>>;
   };
   const tools = Object.fromEntries(['typescript', '@types/node'].map((name) => [name, root.devDependencies[name]]));
-  await writeFile(
-    join(folder, 'package.json'),
-    JSON.stringify({
-      name: 'consumer',
-      private: true,
-      type: 'module',
-      dependencies: { ...files, '@tensorflow/tfjs': '^4.22.0' },
-      devDependencies: tools,
-      overrides: files,
-    }),
-  );
+  const manifest = {
+    name: 'consumer',
+    private: true,
+    type: 'module',
+    dependencies: { ...files, '@tensorflow/tfjs': '^4.22.0' },
+    devDependencies: tools,
+    ...(manager === 'npm' ? { overrides: files } : { pnpm: { overrides: files } }),
+  };
+  await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
   // the one script that would fetch something from outside npm: GPU libraries
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };
-  const args = ['install', '--no-audit', '--no-fund', '--prefer-offline', '--no-package-lock'];
-  const installed = await run('npm', args, { cwd: folder, env });
-  if (installed.failed) throw new Error(`npm install failed:\n      ${lastLines(installed, 20)}`);
+  const [program, ...args] =
+    manager === 'npm'
+      ? ['npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', '--no-package-lock']
+      : [...pnpm(), 'install', '--ignore-workspace', '--ignore-scripts', '--prefer-offline', '--no-lockfile'];
+  const installed = await run(program as string, args, { cwd: folder, env });
+  if (installed.failed) throw new Error(`${manager} install failed:\n      ${lastLines(installed, 20)}`);
 }
 
 /** Compiles every example. @returns what the compiler says, by file name without its ending */

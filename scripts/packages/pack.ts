@@ -1,8 +1,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRequire } from 'node:module';
 import { filesBelow } from './tarball.js';
-import { lastLines, ROOT, run, type WorkspacePackage } from './workspace.js';
+import { lastLines, pnpm, run, type WorkspacePackage } from './workspace.js';
 
 export interface Tarball {
   readonly path: string;
@@ -11,14 +10,6 @@ export interface Tarball {
   readonly bytes: number;
   readonly unpackedBytes: number;
   readonly files: number;
-}
-
-/** pnpm as the workspace pins it: through the one that runs this, else through npx. */
-function pnpm(): [program: string, ...args: string[]] {
-  const running = process.env['npm_execpath'];
-  if (running !== undefined && /pnpm/.test(running)) return [process.execPath, running];
-  const { packageManager } = createRequire(import.meta.url)(join(ROOT, 'package.json')) as { packageManager: string };
-  return ['npx', '-y', packageManager];
 }
 
 /**

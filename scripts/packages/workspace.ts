@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -55,6 +56,14 @@ export async function workspacePackages(root = ROOT): Promise<WorkspacePackage[]
 /** The entries of a package that can be imported: `.` and, for instance, `./manifest`. */
 export function entriesOf(manifest: Manifest): string[] {
   return Object.keys(manifest.exports ?? {}).filter((entry) => entry !== './package.json');
+}
+
+/** pnpm as the workspace pins it: through the one that runs this, else through npx. */
+export function pnpm(): [program: string, ...args: string[]] {
+  const running = process.env['npm_execpath'];
+  if (running !== undefined && /pnpm/.test(running)) return [process.execPath, running];
+  const { packageManager } = createRequire(import.meta.url)(join(ROOT, 'package.json')) as { packageManager: string };
+  return ['npx', '-y', packageManager];
 }
 
 export interface Finished {

@@ -44,7 +44,9 @@ export function float16Table(): Float32Array {
 
 /** Float32 to half precision (IEEE 754 binary16, as bits), rounded to the nearest. */
 export function encodeFloat16(values: Float32Array): Uint16Array {
-  return Uint16Array.from(values, toFloat16Bits);
+  const result = new Uint16Array(values.length); // `from` with a function gathers all values in an array of their own first
+  for (let i = 0; i < values.length; i++) result[i] = toFloat16Bits(values[i] as number);
+  return result;
 }
 
 /** Half precision (IEEE 754 binary16, as bits) to float32, exactly. */
