@@ -9,6 +9,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOREIGN = [
   'Error: getaddrinfo ENOTFOUND api.nuget.org',
   'TypeError: Long.fromString is not a function',
+  "Error: @tensorflow/tfjs tried to access long, but it isn't declared in its dependencies",
   'Hi, looks like you are running TensorFlow.js in Node.js.',
 ];
 
