@@ -84,6 +84,7 @@ it(
     expect(code).toBe(0);
     const outcome = JSON.parse(output) as GridOutcome;
     expect(outcome).toMatchObject({ planned: { trainings: 6, cells: 6 }, failures: [], interrupted: false });
+    expect(outcome.due.featureSets).toBe(0); // all were encoded before the first training
     expect(outcome.done.trainings).toBe(6 - left.trainings);
     expect(stored()).toEqual({ trainings: 6, cells: 6, predictions: 6 * 24 });
     // a run for each training, whether it was trained before the kill or after

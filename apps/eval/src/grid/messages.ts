@@ -30,6 +30,7 @@ export interface ExperimentFacts {
 
 /** Posts that are to be encoded: splits `train` and `val` of a training, or the evaluated posts of a cell. */
 export interface FeatureTask {
+  readonly experiment: string;
   readonly config: ExperimentConfig;
   /** As `training.disruption` takes it. */
   readonly strategy: string;

@@ -7,6 +7,7 @@ import { STORE_NAME } from '../store/read.js';
 import { StoreWriter } from '../store/write.js';
 import { codeVersion } from './code-version.js';
 import { workOff, type Failure } from './crew.js';
+import { EncodedSets } from './encoded-sets.js';
 import type { GridDisplay } from './grid-display.js';
 import type { ExperimentFacts, FeatureTask, TrainingTask, WorkerSetting } from './messages.js';
 import { planGrid, type PlannedTraining, type PlanOptions } from './plan.js';
@@ -93,7 +94,9 @@ async function fill(
     const knownBy = anyCode ? 'identity' : 'address';
     const code = await codeVersion();
     const tasks = remainingTasks(plan, { folder, code, facts, known: store.knownCells(knownBy), knownBy });
-    const features = featureTasks(tasks);
+    const encoded = await EncodedSets.open(options.cache);
+    const factsOf = ({ experiment }: FeatureTask): ExperimentFacts => facts.get(experiment) as ExperimentFacts;
+    const features = featureTasks(tasks).filter((task) => !encoded.has(task, factsOf(task)));
     const workers = Math.min(options.jobs ?? workersThatFit(resources), Math.max(1, tasks.length));
     const before = {
       store: storePath,
@@ -113,7 +116,8 @@ async function fill(
     if (options.dryRun === true || tasks.length === 0) {
       return { ...before, ...nothing, seconds: elapsed(), interrupted: false };
     }
-    const lost = await encodeAll(scout, setting(resources.cores, 1), features, options);
+    const keep = (task: FeatureTask): Promise<void> => encoded.add(task, factsOf(task));
+    const lost = await encodeAll(scout, setting(resources.cores, 1), features, keep, options);
     await scout.stop();
     if (isAborted()) {
       return { ...before, ...nothing, failures: lost.map(nameFeatures), seconds: elapsed(), interrupted: true };
@@ -175,6 +179,7 @@ async function encodeAll(
   first: WorkerProcess,
   setting: WorkerSetting,
   features: readonly FeatureTask[],
+  onEncoded: (task: FeatureTask) => Promise<void>,
   { display, signal }: GridOptions,
 ): Promise<Failure<FeatureTask>[]> {
   const progress = display.progress('Features', features.length, 'sets');
@@ -194,6 +199,7 @@ async function encodeAll(
           progress.update(done, `(${what} ${posts}/${total})`),
         );
         unreadable.forEach((message) => display.warn(message));
+        if (unreadable.length === 0) await onEncoded(task);
         progress.update(++done);
       },
       signal,

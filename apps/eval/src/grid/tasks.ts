@@ -60,7 +60,7 @@ export function featureTasks(tasks: readonly TrainingTask[]): FeatureTask[] {
   const add = (task: TrainingTask, strategy: string, posts: FeatureTask['posts']): void => {
     const { config, experiment } = task;
     const key = JSON.stringify([experiment, config.seed, strategy, posts, methodNeeds(config)]);
-    if (!found.has(key)) found.set(key, { config, strategy, posts });
+    if (!found.has(key)) found.set(key, { experiment, config, strategy, posts });
   };
   for (const task of tasks) {
     add(task, task.config.training.disruption, 'training');
