@@ -2,6 +2,7 @@ import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { createDisplay } from './display.js';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
 import { createReportCommand } from './report/report-command.js';
+import { createMergeCommand } from './merge/merge-command.js';
 import { createResultsCommand } from './results/results-command.js';
 import { createGridCommand } from './grid/grid-command.js';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
@@ -54,6 +55,10 @@ function printOutcome({ summary, written, interrupted }: CommandOutcome): void {
   if (others > 0) process.stdout.write(`  and ${others} more beside them (predictions, manifests)\n`);
 }
 
-program.addCommand(createGridCommand()).addCommand(createReportCommand()).addCommand(createResultsCommand());
+program
+  .addCommand(createGridCommand())
+  .addCommand(createReportCommand())
+  .addCommand(createResultsCommand())
+  .addCommand(createMergeCommand());
 
 await runApp(program);

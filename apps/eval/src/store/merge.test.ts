@@ -1,0 +1,85 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataError } from '@drf/tensor';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { syntheticStore } from '../testing/synthetic-store.js';
+import { openForReading, openForWriting } from './database.js';
+import { mergeStores } from './merge.js';
+import { ResultStore, type StoredCell } from './read.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'drf-merge-'));
+  await syntheticStore(join(folder, 'a'), [0, 1]);
+  await syntheticStore(join(folder, 'b'), [1, 2]);
+  await syntheticStore(join(folder, 'whole'), [0, 1, 2]);
+  await syntheticStore(join(folder, 'newer'), [0]);
+  const newer = openForWriting(join(folder, 'newer', 'results.sqlite'));
+  newer.exec(`UPDATE training SET address = address || '+', code = 'newer', finished_at = '2999-01-01';
+    UPDATE cell SET address = address || '+';
+    UPDATE prediction SET probabilities = '[0,0,1]', predicted = 2 WHERE position < 3 AND cell_id IN
+      (SELECT c.id FROM cell c JOIN training t ON t.id = c.training_id
+        WHERE t.method = 'drf' AND t.without IS NULL AND t.disruption = 'none' AND c.name = 'clean')`);
+  newer.close();
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Everything that a store says of its cells, without the ids that rows have in it. */
+function content(path: string): unknown[] {
+  const store = new ResultStore(path);
+  const nameOf = ({ method, without, trainedOn, seed, name }: StoredCell): string =>
+    [method, without, trainedOn, seed, name].join(' ');
+  const all = store.cells.map((cell) => [
+    nameOf(cell),
+    { ...cell, id: 0, trainingId: 0, postListId: 0, manifestId: 0 },
+    store.posts(cell.postListId),
+    store.predictions(cell),
+    store.disruptions(cell),
+    store.mask(cell),
+    store.features(cell),
+    store.report(cell),
+    store.epochs(cell.trainingId),
+    store.config(cell.trainingId),
+  ]);
+  store.close();
+  return all.sort(([one], [other]) => (String(one) < String(other) ? -1 : 1));
+}
+
+const at = (name: string): string => join(folder, name, 'results.sqlite');
+
+it('puts together what parts of a grid hold, each cell once', () => {
+  const outcome = mergeStores(at('merged'), [join(folder, 'a'), at('b')]);
+  const perSeed = content(at('newer')).length;
+  expect(perSeed).toBeGreaterThan(10);
+  expect(outcome).toEqual({ trainings: 3 * 7, cells: 3 * perSeed, known: perSeed, again: [] });
+  expect(content(at('merged'))).toEqual(content(at('whole')));
+  const merged = openForReading(at('merged'));
+  expect(merged.prepare('SELECT count(*) AS n FROM post_list').get()?.n).toBe(1);
+  expect(String(merged.prepare('SELECT folder FROM training WHERE seed = 2').get()?.folder)).toMatch(/^\.\.\/b\//);
+  expect(merged.prepare('PRAGMA foreign_key_check').all()).toEqual([]);
+  merged.close();
+  expect(mergeStores(at('merged'), [at('b')])).toEqual({ trainings: 0, cells: 0, known: 2 * perSeed, again: [] });
+});
+
+it('says which cells were computed twice and where they differ, and lets the newest count', () => {
+  const { again, cells } = mergeStores(at('both'), [at('newer'), at('a')]); // the newer first: its date decides
+  expect(again).toHaveLength(content(at('newer')).length);
+  expect(cells).toBe(3 * again.length);
+  const drf = { method: 'drf', without: null, trainedOn: 'none', seed: 0 };
+  expect(again).toContainEqual({ ...drf, name: 'clean', differing: 3 });
+  expect(again).toContainEqual({ ...drf, name: 'fixed:text:D', differing: 0 });
+  expect(again.filter(({ differing }) => differing > 0)).toHaveLength(1);
+  const store = new ResultStore(at('both'));
+  const isClean = (cell: StoredCell): boolean =>
+    cell.method === 'drf' && cell.without === null && cell.trainedOn === 'none' && cell.seed === 0 && cell.name === 'clean'; // prettier-ignore
+  const [clean, ...others] = store.cells.filter(isClean);
+  expect(others).toEqual([]);
+  expect([...store.predicted(clean as StoredCell).slice(0, 3)]).toEqual([2, 2, 2]);
+  store.close();
+});
+
+it('makes nothing where a source is no store', () => {
+  expect(() => mergeStores(at('none'), [at('a'), join(folder, 'nowhere')])).toThrow(DataError);
+  expect(() => openForReading(at('none'))).toThrow(DataError);
+});
