@@ -150,6 +150,16 @@ describe('report', () => {
     expect(await format(document, { parser: 'markdown', printWidth: 120 })).toBe(document);
   });
 
+  it('shows charts in Markdown where they are taken in', () => {
+    const names: string[] = [];
+    const part = resultsMarkdown(store, 'pnpm eval results X', {
+      onChart: ({ name }) => `charts/${names.push(name)}.svg`,
+    });
+    expect(names).toEqual(expect.arrayContaining(['robustness-D']));
+    names.forEach((_, i) => expect(part).toMatch(new RegExp(`^!\\[.+\\]\\(charts/${i + 1}\\.svg\\)$`, 'm')));
+    expect(resultsMarkdown(store, 'pnpm eval results X')).not.toContain('![');
+  });
+
   it('writes Markdown between marks and leaves the rest alone', () => {
     const part = resultsMarkdown(store, 'pnpm eval results X');
     expect(part).toContain('### Table 4: without one part');

@@ -85,6 +85,11 @@ function introduction(store: ResultStore, studies: readonly Study[]): string {
   ].join('\n');
 }
 
+/** Charts that stand beside a table, by the table's id. */
+export function tableCharts(study: Study, reference: string): Readonly<Record<string, readonly Chart[]>> {
+  return { 'table-4': ablationCharts(study), 'figure-5': robustnessCharts(study, reference) };
+}
+
 async function studyParts(
   store: ResultStore,
   study: Study,
@@ -92,13 +97,11 @@ async function studyParts(
 ): Promise<{ parts: Part[]; charts: Chart[]; tables: PaperTable[] }> {
   const reference = referenceOf(study, options.reference);
   const tables = paperTables(store, study, reference);
-  const robustness = robustnessCharts(study, reference);
-  const ablations = ablationCharts(study);
+  const drawn = tableCharts(study, reference);
   const features = featureCharts(store, study);
   const quality = qualityCharts(store, study, reference);
   const reliability = reliabilityChart(store, study, reference);
   const training = trainingCharts(store, study, reference);
-  const drawn: Readonly<Record<string, readonly Chart[]>> = { 'table-4': ablations, 'figure-5': robustness };
   const parts: Part[] = tables.map((own) => tablePart(own, drawn[own.id] ?? []));
   if (features.length > 0) {
     const line =
@@ -131,7 +134,8 @@ async function studyParts(
     const line = `Posts as ${systemName(whole)} met them, of the first seed: densities are log densities over their peak, weights those of the pairs (image, text), (image, recovered text), (recovered image, text).`;
     parts.push({ id: 'posts', heading: 'Posts', body: paragraph(line) + gallery(posts) });
   }
-  return { parts, charts: [...ablations, ...robustness, ...features, ...quality, ...reliability, ...training], tables };
+  const charts = [...Object.values(drawn).flat(), ...features, ...quality, ...reliability, ...training];
+  return { parts, charts, tables };
 }
 
 function tablePart({ id, heading, lines, tables, comparisons }: PaperTable, charts: readonly Chart[]): Part {
@@ -188,11 +192,16 @@ function confusions(store: ResultStore, study: Study, methods: readonly System[]
 
 const PNG_SCALE = 2;
 
+/** A chart's name as that of a file, without ending. */
+export function chartFile(name: string): string {
+  return name.replaceAll(/[^\w.+-]/g, '_');
+}
+
 /** Writes each chart as SVG and as PNG on white. @returns the paths */
 export async function writeCharts(charts: readonly Chart[], folder: string): Promise<string[]> {
   const written: string[] = [];
   for (const { name, svg } of charts) {
-    const base = join(folder, name.replaceAll(/[^\w.+-]/g, '_'));
+    const base = join(folder, chartFile(name));
     await writeFileAtomic(`${base}.svg`, svg);
     const png = await sharp(Buffer.from(svg), { density: 72 * PNG_SCALE })
       .flatten({ background: '#ffffff' })

@@ -2,25 +2,46 @@ import { studiesOf } from '../statistics/compare-systems.js';
 import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
 import { aurocTable, paperTables } from '../statistics/tables.js';
 import { PAPER_LINE } from '../sections.js';
-import { referenceOf, verdictLine } from '../report/report.js';
+import type { Chart } from '../report/chart.js';
+import { referenceOf, tableCharts, verdictLine } from '../report/report.js';
 import type { ResultStore } from '../store/read.js';
 import type { TableData } from '../tables.js';
 
 export const BEGIN = '<!-- written by pnpm eval results; changes by hand are lost -->';
 export const END = '<!-- end of what pnpm eval results writes -->';
 
+export interface MarkdownOptions {
+  /** The method that the others are compared with; default as in the report. */
+  readonly reference?: string;
+  /** Takes a chart in, and says where the document finds it; without this there are no charts. */
+  readonly onChart?: (chart: Chart) => string;
+}
+
 /** A store's tables as Markdown, every number from the store. @param command how it is written, for the reader */
-export function resultsMarkdown(store: ResultStore, command: string, reference?: string): string {
+export function resultsMarkdown(
+  store: ResultStore,
+  command: string,
+  { reference, onChart }: MarkdownOptions = {},
+): string {
   const { trainings, versions } = store.summary();
-  const parts = studiesOf(store).flatMap((study) => {
+  const studies = studiesOf(store);
+  const parts = studies.flatMap((study) => {
     const own = referenceOf(study, reference);
+    const prefix = studies.length === 1 ? '' : `${study.experiment}-${study.split}-`;
+    const charts = onChart === undefined ? {} : tableCharts(study, own);
+    const images = (id: string): string[] =>
+      (charts[id] ?? []).map((chart) => {
+        const path = onChart?.({ ...chart, name: prefix + chart.name }) ?? '';
+        return `![${chart.description}](${path})`;
+      });
     const seeds = [...new Set(study.cells.map(({ seed }) => seed))].sort((a, b) => a - b);
     return [
       `## ${study.experiment}, split ${study.split}`,
       `Data set ${study.dataset}, ${study.cells[0]?.posts ?? 0} posts judged, seeds ${seeds.join(', ')}. ${PAPER_LINE}`,
-      ...paperTables(store, study, own).flatMap(({ heading, lines, tables, comparisons }) => [
+      ...paperTables(store, study, own).flatMap(({ id, heading, lines, tables, comparisons }) => [
         `### ${heading}`,
         ...lines,
+        ...images(id),
         ...tables.map(markdownTable),
         ...(comparisons.length === 0
           ? []

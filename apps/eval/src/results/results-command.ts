@@ -1,13 +1,17 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { writeFileAtomic } from '@drf/files';
 import { Command, withExamples } from '@drf/terminal';
 import { format, resolveConfig } from 'prettier';
+import type { Chart } from '../report/chart.js';
+import { chartFile } from '../report/report.js';
 import { ResultStore } from '../store/read.js';
 import { replacePart, resultsMarkdown } from './markdown.js';
 
 interface ResultsFlags {
   readonly out?: string;
   readonly reference?: string;
+  readonly charts?: string;
 }
 
 /** `pnpm eval results`. */
@@ -16,19 +20,34 @@ export function createResultsCommand(): Command {
     .description('Writes a result store’s tables as Markdown, between marks: what stands around them stays.')
     .argument('<store>', 'folder of a grid, or its store')
     .option('--out <file>', 'the document (default: standard output)')
-    .option('--reference <method>', 'method that the others are compared with (default: drf)');
+    .option('--reference <method>', 'method that the others are compared with (default: drf)')
+    .option('--charts <folder>', 'write charts of Table 4 and Figure 5 there, as SVG, and show them in the document');
   withExamples(command, [['pnpm eval results runs/grid --out docs/results.md', 'rewrites the part between the marks']]);
   return command.action((path: string, flags: ResultsFlags) => resultsAction(path, flags));
 }
 
-async function resultsAction(path: string, { out, reference }: ResultsFlags): Promise<void> {
+const chartPath = (folder: string, { name }: Chart): string => join(folder, `${chartFile(name)}.svg`);
+
+async function resultsAction(path: string, { out, reference, charts }: ResultsFlags): Promise<void> {
   const store = new ResultStore(path);
   try {
     const options = [
       ...(out === undefined ? [] : [`--out ${out}`]),
+      ...(charts === undefined ? [] : [`--charts ${charts}`]),
       ...(reference === undefined ? [] : [`--reference ${reference}`]),
     ];
-    const part = resultsMarkdown(store, ['pnpm eval results', path, ...options].join(' '), reference);
+    const drawn: Chart[] = [];
+    const onChart = (folder: string) => (chart: Chart) => {
+      drawn.push(chart);
+      return relative(dirname(out ?? ''), chartPath(folder, chart))
+        .split(sep)
+        .join('/');
+    };
+    const part = resultsMarkdown(store, ['pnpm eval results', path, ...options].join(' '), {
+      reference,
+      ...(charts === undefined ? {} : { onChart: onChart(charts) }),
+    });
+    for (const chart of drawn) await writeFileAtomic(chartPath(charts as string, chart), `${chart.svg}\n`);
     if (out === undefined) {
       process.stdout.write(`${part}\n`);
       return;
