@@ -33,8 +33,8 @@ const HELP = `usage: pnpm check:packages [--no-build] [--keep] [--json]
 
 Builds, packs every package, and checks each tarball: its files and manifest, publint, the types (attw), then all of them
 installed by npm into an empty project: import and require, the README's example run and compiled under both kinds of
-resolution, and a bundle for browsers. Then by pnpm into another, where each package sees only what it declares: import,
-require, types, and the example of docs/packages.md. Exit code 1 on any problem.
+resolution, and a bundle for browsers. Then by pnpm into another, without hoisting, so that each package finds only what it
+declares: import, require, types, and the example of docs/packages.md. Exit code 1 on any problem.
 
   --no-build   take dist/ as it is
   --keep       leave the folder of the tarballs and of the project, and say where it is

@@ -7,8 +7,14 @@ import { lastLines, pnpm, ROOT, run } from './workspace.js';
 export const RESOLUTIONS = ['nodenext', 'bundler'] as const;
 export type Resolution = (typeof RESOLUTIONS)[number];
 
-/** What a user may install with. pnpm gives each package only what it declares, npm whatever lies above it. */
+/** What a user may install with; pnpm so that a package finds only what it declares, npm as it does. */
 export type Manager = 'npm' | 'pnpm';
+
+/** What tfjs loads without declaring it, as docs/troubleshooting.md tells users of such a layout. */
+const UNDECLARED = {
+  '@tensorflow/tfjs@*': { dependencies: { long: '4.0.0', seedrandom: '^3.0.5' } },
+  '@tensorflow/tfjs-converter@*': { dependencies: { seedrandom: '^3.0.5' } },
+};
 
 /**
  * An empty project with the tarballs installed, which takes them from nowhere else.
@@ -32,7 +38,7 @@ export async function installConsumer(
     type: 'module',
     dependencies: { ...files, '@tensorflow/tfjs': '^4.22.0' },
     devDependencies: tools,
-    ...(manager === 'npm' ? { overrides: files } : { pnpm: { overrides: files } }),
+    ...(manager === 'npm' ? { overrides: files } : { pnpm: { overrides: files, packageExtensions: UNDECLARED } }),
   };
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest));
   // the one script that would fetch something from outside npm: GPU libraries
@@ -40,7 +46,15 @@ export async function installConsumer(
   const [program, ...args] =
     manager === 'npm'
       ? ['npm', 'install', '--no-audit', '--no-fund', '--prefer-offline', '--no-package-lock']
-      : [...pnpm(), 'install', '--ignore-workspace', '--ignore-scripts', '--prefer-offline', '--no-lockfile'];
+      : [
+          ...pnpm(),
+          'install',
+          '--config.hoist=false',
+          '--ignore-workspace',
+          '--ignore-scripts',
+          '--prefer-offline',
+          '--no-lockfile',
+        ];
   const installed = await run(program as string, args, { cwd: folder, env });
   if (installed.failed) throw new Error(`${manager} install failed:\n      ${lastLines(installed, 20)}`);
 }

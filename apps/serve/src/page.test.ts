@@ -155,28 +155,27 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
   });
 
   it('masks words as the encoder of the service does', async () => {
-    const page = await fixture.visit('about:blank');
-    await page.route('**/v1/model', async (route) => {
-      const answer = (await (await route.fetch()).json()) as object;
-      await route.fulfill({ json: { ...answer, maskToken: '<mask>' } });
-    });
-    await page.goto(byService.address);
+    const page = await fixture.visit(byService.address, {}, (own) =>
+      own.route('**/v1/model', async (route) => {
+        const answer = (await (await route.fetch()).json()) as object;
+        await route.fulfill({ json: { ...answer, maskToken: '<mask>' } });
+      }),
+    );
     await page.waitForSelector(RESULTS);
     await slide(page, 'text', 50);
     await eventually(() => page.textContent('#text-read')).toMatch(/<mask>.*<mask>.*<mask>/s);
-    fixture.forget(byService.address);
     await page.context().close();
   });
 
   it('keeps what is done before the first example has come', async () => {
-    const page = await fixture.visit('about:blank');
     let send: (() => void) | undefined;
     const held = new Promise<void>((resolve) => (send = resolve));
-    await page.route('**/examples/test-0045.png', async (route) => {
-      await held;
-      await route.continue();
-    });
-    await page.goto(byService.address);
+    const page = await fixture.visit(byService.address, {}, (own) =>
+      own.route('**/examples/test-0045.png', async (route) => {
+        await held;
+        await route.continue();
+      }),
+    );
     await page.waitForSelector('#privacy:not(:empty)');
     await slide(page, 'text', 50);
     await page.fill('#text', 'one two');
@@ -185,7 +184,6 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
     await page.waitForSelector(RESULTS);
     expect([await page.inputValue('#text'), await page.inputValue('#text-fraction')]).toEqual(['one two', '50']);
     expect(await page.textContent('#text-read')).toMatch(/^(\[MASK\] two|one \[MASK\])$/);
-    fixture.forget(byService.address);
     await page.context().close();
   });
 

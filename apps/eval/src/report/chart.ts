@@ -59,7 +59,7 @@ function legend(names: readonly string[]): object {
 }
 
 function frame(names: number): object {
-  return { left: 62, right: 18, top: names > 4 ? 78 : 52, bottom: 52 };
+  return { left: 62, right: 18, top: names > 6 ? 104 : names > 4 ? 78 : 52, bottom: 52 };
 }
 
 function xAxis({ xName, xWhole }: Axes): object {

@@ -78,9 +78,7 @@ function introduction(store: ResultStore, studies: readonly Study[]): string {
   const time = formatDuration(hours * 3600);
   return [
     ...lines.map(paragraph),
-    paragraph(
-      `${trainings} trainings, ${time} of training one after the other; code ${versions.map((own) => own.slice(0, 12)).join(', ')}.`,
-    ),
+    paragraph(`${trainings} trainings, ${time} of training one after the other; code ${versions.join(', ')}.`),
     paragraph(PAPER_LINE),
   ].join('\n');
 }

@@ -56,7 +56,7 @@ export function resultsMarkdown(
       ...sectionOf('### Quality as a detector of corruption', aurocTable(study)),
     ];
   });
-  const origin = `${trainings} trainings, code ${versions.map((version) => `\`${version.slice(0, 12)}\``).join(', ')}. Written by:`;
+  const origin = `${trainings} trainings, code ${versions.map((version) => `\`${version}\``).join(', ')}. Written by:`;
   return [BEGIN, origin, `\`\`\`sh\n${command}\n\`\`\``, ...parts, END].join('\n\n');
 }
 

@@ -1,5 +1,13 @@
 import { dirname, join, relative } from 'node:path';
-import { inTransaction, openForReading, openForWriting, type Connection, type Row, type Value } from './database.js';
+import {
+  inTransaction,
+  openForReading,
+  openForWriting,
+  type Connection,
+  type Row,
+  type Statement,
+  type Value,
+} from './database.js';
 import { storeFile } from './read.js';
 
 /** What a merge did. */
@@ -25,8 +33,7 @@ export interface RepeatedCell {
 }
 
 /**
- * Copies stores into one, trainings in the order in which they finished, so that the newest counts where two stand for
- * the same cell. Runs stay where they are: a training's folder then leads there from the new store.
+ * Copies stores into one. Runs stay where they are: a training's folder then leads there from the new store.
  * @param path file of the store to fill, made where there is none
  * @param sources folders of grids, or their stores
  * @throws DataError when a source is no store; ConfigurationError when one is of another version
@@ -38,19 +45,16 @@ export function mergeStores(path: string, sources: readonly string[]): MergeOutc
     for (const file of files) opened.push(openForReading(file));
     const target = openForWriting(path);
     opened.push(target);
-    const trainings = files
-      .flatMap((file, i) => {
-        const source = opened[i] as Connection;
-        const way = relative(dirname(path), dirname(file));
-        return source.prepare('SELECT * FROM training').all().map((row) => ({ source, way, row })); // prettier-ignore
-      })
-      .sort((one, other) => (String(one.row.finished_at) < String(other.row.finished_at) ? -1 : 1));
     const count = { trainings: 0, cells: 0, known: 0 };
-    for (const { source, way, row } of trainings) {
-      const taken = inTransaction(target, () => new Copy(source, target).training(row, way));
-      count.trainings += taken.cells > 0 ? 1 : 0;
-      count.cells += taken.cells;
-      count.known += taken.known;
+    for (const [i, file] of files.entries()) {
+      const source = opened[i] as Connection;
+      const copy = new Copy(source, target, relative(dirname(path), dirname(file)));
+      for (const row of source.prepare('SELECT * FROM training ORDER BY id').all()) {
+        const taken = inTransaction(target, () => copy.training(row));
+        count.trainings += taken.cells > 0 ? 1 : 0;
+        count.cells += taken.cells;
+        count.known += taken.known;
+      }
     }
     return { ...count, again: repeatedCells(target) };
   } finally {
@@ -60,18 +64,19 @@ export function mergeStores(path: string, sources: readonly string[]): MergeOutc
 
 /** Rows of one store on their way into another, under the ids that they get there. */
 class Copy {
+  /** @param way from the new store's folder to the old one's */
   constructor(
     private readonly source: Connection,
     private readonly target: Connection,
+    private readonly way: string,
   ) {}
 
-  /** @param way from the new store's folder to the old one's */
-  training(row: Row, way: string): { readonly cells: number; readonly known: number } {
+  training(row: Row): { readonly cells: number; readonly known: number } {
     const cells = this.source.prepare('SELECT * FROM cell WHERE training_id = ? ORDER BY id').all(row.id as number);
     const missing = cells.filter(({ address }) => this.find('cell', { address }) === undefined);
     if (missing.length > 0) {
       const known = this.find('training', { address: row.address });
-      const id = known ?? this.insert('training', { ...row, folder: join(way, String(row.folder)) });
+      const id = known ?? this.insert('training', { ...row, folder: join(this.way, String(row.folder)) });
       if (known === undefined) this.children('epoch', 'training_id', row.id, id);
       for (const cell of missing) this.cell(cell, id);
     }
@@ -113,9 +118,13 @@ class Copy {
   /** @returns its new id; an old one is left behind */
   private insert(table: string, row: Row): number {
     const names = Object.keys(row).filter((name) => name !== 'id');
-    const places = names.map(() => '?').join(', ');
-    const statement = this.target.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`);
+    const statement = this.insertion(table, names);
     return Number(statement.run(...names.map((name) => valueOf(row[name]))).lastInsertRowid);
+  }
+
+  private insertion(table: string, names: readonly string[]): Statement {
+    const places = names.map(() => '?').join(', ');
+    return this.target.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`);
   }
 
   /** Rows that belong to one of another table. */
@@ -123,9 +132,7 @@ class Copy {
     const rows = this.source.prepare(`SELECT * FROM ${table} WHERE ${column} = ?`).all(from as number);
     const [first] = rows;
     if (first === undefined) return;
-    const names = Object.keys(first);
-    const places = names.map(() => '?').join(', ');
-    const statement = this.target.prepare(`INSERT INTO ${table} (${names.join(', ')}) VALUES (${places})`);
+    const statement = this.insertion(table, Object.keys(first));
     for (const row of rows) statement.run(...Object.values({ ...row, [column]: to }).map(valueOf));
   }
 }

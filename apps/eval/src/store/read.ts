@@ -89,7 +89,7 @@ const numberOrNull = (value: Row[string]): number | null =>
   value === null || value === undefined ? null : Number(value);
 const floats = (value: Row[string]): Float32Array => new Float32Array(value as ArrayBuffer);
 
-/** What a store says. Where several versions of the code computed the same cell, the newest counts. */
+/** What a store says. Where several trainings stand for the same cell, that which finished last counts. */
 export class ResultStore {
   private readonly connection: Connection;
   private readonly postLists = new Map<number, StoredPosts>();
@@ -197,14 +197,17 @@ export class ResultStore {
     });
   }
 
-  /** Trainings, their processor-independent wall time, and the versions that made them. */
+  /** Trainings that count, their wall time, and the versions that made them (revisions of 12 digits). */
   summary(): { readonly trainings: number; readonly hours: number; readonly versions: readonly string[] } {
-    const [row] = this.all('SELECT count(*) AS n, sum(seconds) AS seconds FROM training');
-    const versions = this.all("SELECT DISTINCT json_extract(versions, '$.git') AS git FROM training");
+    const counted = new Set(this.cells.map(({ trainingId }) => trainingId));
+    const rows = this.all(
+      "SELECT id, seconds, json_extract(versions, '$.git') AS git FROM training ORDER BY id",
+    ).filter(({ id }) => counted.has(Number(id)));
+    const versions = rows.map(({ git }) => textOrNull(git as string) ?? 'unknown');
     return {
-      trainings: Number(row?.n),
-      hours: Number(row?.seconds ?? 0) / 3600,
-      versions: versions.map(({ git }) => textOrNull(git as string) ?? 'unknown'),
+      trainings: rows.length,
+      hours: rows.reduce((sum, { seconds }) => sum + Number(seconds), 0) / 3600,
+      versions: [...new Set(versions.map((git) => git.replace(/^([0-9a-f]{12})[0-9a-f]*/, '$1')))],
     };
   }
 
@@ -220,7 +223,7 @@ export class ResultStore {
     const rows = this.all(`
       SELECT c.*, t.experiment, t.dataset, t.method, t.without, t.disruption AS trained_on, t.seed, l.split
       FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id
-      ORDER BY t.id, c.id`);
+      ORDER BY t.finished_at, t.id, c.id`);
     const newest = new Map<string, StoredCell>();
     for (const row of rows) {
       const cell = cellOf(row);

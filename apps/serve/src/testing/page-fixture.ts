@@ -57,14 +57,19 @@ export class PageFixture {
     return join(this.folder, 'exported');
   }
 
-  /** The page at an address, in a context of its own. */
-  async visit(address: string, options: BrowserContextOptions = {}): Promise<Page> {
+  /** The page at an address, in a context of its own. @param prepare what is done before it is asked for */
+  async visit(
+    address: string,
+    options: BrowserContextOptions = {},
+    prepare?: (page: Page) => Promise<unknown>,
+  ): Promise<Page> {
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(120_000);
     page.on('console', (message) => this.said.push(message.text()));
     page.on('pageerror', (error) => this.said.push(error.message));
     page.on('request', (request) => void (request.url().startsWith(address) || this.said.push(request.url())));
+    await prepare?.(page);
     await page.goto(address);
     return page;
   }
