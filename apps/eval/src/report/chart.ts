@@ -49,8 +49,8 @@ function render(option: object, size = SIZE): string {
 
 const AXIS = {
   nameTextStyle: { color: INK, fontSize: 13 },
-  axisLabel: { color: INK, fontSize: 12 },
-  axisLine: { lineStyle: { color: INK } },
+  axisLabel: { color: INK, fontSize: 12, hideOverlap: true },
+  axisLine: { onZero: false, lineStyle: { color: INK } },
   splitLine: { lineStyle: { color: INK, opacity: 0.18 } },
 };
 
@@ -89,7 +89,7 @@ function yAxis({ yName, yRange }: Axes): object {
 
 /** Lines, with bands where points have them. */
 export function lineChart(name: string, title: string, series: readonly Series[], axes: Axes): Chart {
-  const colorOf = (i: number): string => COLORS[i % COLORS.length] as string;
+  const colorOf = (i: number): string => (series[i]?.dashed === true ? INK : (COLORS[i % COLORS.length] as string));
   const bands = series.flatMap(({ name: own, points }, i) => {
     if (!points.some(({ low, high }) => low !== undefined && high !== undefined)) return [];
     const edge = { type: 'line', stack: `band ${own}`, symbol: 'none', silent: true, lineStyle: { opacity: 0 } };
