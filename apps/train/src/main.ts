@@ -110,7 +110,9 @@ async function prepare(
 }
 
 function newRun(config: ExperimentConfig, { out, overwrite }: MainOptions): Promise<RunFolder> {
-  const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}`);
+  const { folds, fold = 1 } = config.dataset;
+  const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
+  const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);
   return RunFolder.create(folder, { overwrite: overwrite === true });
 }
 

@@ -69,7 +69,7 @@ function meanOf(data: ArrayLike<number>, count: number, width: number): Float64A
 function principalDirections(centered: Matrix, wanted: number): { directions: Matrix; eigenvalues: number[] } {
   const { rows: count, columns: width } = centered;
   const isWide = count < width;
-  const gram = isWide ? centered.mmul(centered.transpose()) : centered.transpose().mmul(centered);
+  const gram = (isWide ? centered.transpose() : centered).gram();
   const decomposition = new EigenvalueDecomposition(gram.div(count), { assumeSymmetric: true });
   const ascending = decomposition.realEigenvalues;
   const order = ascending.map((_, i) => ascending.length - 1 - i).slice(0, Math.max(0, wanted));

@@ -12,6 +12,7 @@ import {
   type Splits,
 } from '@drf/datasets';
 import { createRandom } from '@drf/tensor';
+import { withFold } from './folds.js';
 import type { DatasetConfig } from './schema.js';
 
 /** Training, validation and test posts. */
@@ -38,13 +39,18 @@ export async function openExperimentDataset(
 
 /**
  * Assigns posts to splits: by split files where the experiment names any, else by the data's own split column, else
- * drawn here (seeded, stratified).
+ * drawn here (seeded, stratified). With `folds`, training and test posts are dealt out anew.
+ * @throws ConfigurationError and DataError as `openDataset`; ConfigurationError for more folds than posts
  */
 export async function openExperimentData(
   config: DatasetConfig,
   onProgress?: (done: number, total: number) => void,
 ): Promise<ExperimentData> {
   const dataset = await openExperimentDataset(config, onProgress);
+  return withFold(await splitData(dataset, config), config);
+}
+
+async function splitData(dataset: Dataset, config: DatasetConfig): Promise<ExperimentData> {
   const named = await splitFilesOf(config);
   if (named.length > 0) return fromFiles(dataset, named, config);
   const hasColumn = dataset.records.some((record) => record.split !== undefined);

@@ -95,7 +95,7 @@ export function unwrap(schema: z.ZodType): z.ZodType {
 
 /** Rules that span several options. */
 function checkTogether(config: ExperimentConfig, source: string): ExperimentConfig {
-  const { name, root, file, trainFraction, valFraction } = config.dataset;
+  const { name, root, file, trainFraction, valFraction, folds, fold } = config.dataset;
   const refuse = (expected: string, received: string, remedy: string): never => {
     throw new ConfigurationError({ subject: source, expected, received, remedy });
   };
@@ -109,6 +109,10 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
   parseStrategy(config.training.disruption); // throws naming what is wrong with it
   if (trainFraction + valFraction > 1) {
     refuse('trainFraction + valFraction of at most 1', String(trainFraction + valFraction), 'lower one of them');
+  }
+  if (fold !== undefined && (folds === undefined || fold > folds)) {
+    const expected = folds === undefined ? 'dataset.folds with dataset.fold' : `dataset.fold of at most ${folds}`;
+    refuse(expected, String(fold), 'say how many folds there are: --dataset.folds 5 --dataset.fold 1');
   }
   return config;
 }

@@ -19,6 +19,8 @@ const WITHOUT_EFFECT = new Set([
   'dataset.trainFraction',
   'dataset.valFraction',
   'dataset.splitSeed',
+  'dataset.folds',
+  'dataset.fold',
   'dataset.limit',
   'encoders.batchSize',
   'training.checkpointEvery',

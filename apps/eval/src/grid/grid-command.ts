@@ -25,6 +25,7 @@ import {
 import { loadExperiment } from '@drf/train-app';
 import { parseRatios } from '../cells.js';
 import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '../paper.js';
+import { foldName } from '../store/fold-name.js';
 import { createGridDisplay } from './grid-display.js';
 import { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from './named-grids.js';
 import { runGrid, type GridOutcome } from './run-grid.js';
@@ -39,6 +40,7 @@ interface GridFlags extends Record<string, unknown> {
   readonly ablations?: string;
   readonly ablated?: string;
   readonly split?: SplitName;
+  readonly folds?: number;
   readonly out: string;
   readonly cache: string;
   readonly jobs?: number;
@@ -52,6 +54,10 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ['pnpm eval grid smoke', 'every kind of cell on embedded data, in minutes'],
   ['pnpm eval grid all --dataset.root DIR --out runs/grid', "the paper's tables and Figure 5 on MVSA-Single"],
   ['pnpm eval grid table-1 figure-5 --methods drf,concatenation --seeds 0-2 --dr 0.6,1', 'a part of it'],
+  [
+    'pnpm eval grid table-1 --folds 5 --methods drf,concatenation',
+    'every training post judged once, by cross-validation',
+  ],
   ['pnpm eval grid all --dataset.root DIR --dry-run', 'how many trainings and cells, and how long'],
   ['pnpm eval report runs/grid --out report.html', 'the results as a page'],
 ];
@@ -72,6 +78,11 @@ export function createGridCommand(): Command {
     .option('--ablations <parts>', 'parts that Table 4 switches off (default: all five)')
     .option('--ablated <method>', 'the method whose parts they are (default: drf-paper if known, else drf)')
     .option('--split <name>', 'split to evaluate (default: test if it has posts, else val)', oneOf(SPLIT_NAMES))
+    .option(
+      '--folds <count>',
+      'cross-validation: training and test posts in so many folds, each judged once',
+      wholeNumber(2),
+    )
     .option('--out <folder>', 'folder of the store and of the runs', join('runs', 'grid'))
     .option('--cache <folder>', 'feature cache', join('cache', 'features'))
     .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
@@ -98,7 +109,7 @@ async function gridAction(names: readonly string[], flags: GridFlags): Promise<v
       grids,
       axes: axesOf(flags, isSmoke),
       seeds: parseSeeds(flags.seeds ?? (isSmoke ? `0-${SMOKE.seeds - 1}` : DEFAULT_SEEDS)),
-      experiments: await experimentsOf(flags, isSmoke),
+      experiments: (await experimentsOf(flags, isSmoke)).flatMap((config) => foldsOf(config, flags.folds)),
       folder: flags.out,
       cache: flags.cache,
       split: flags.split ?? null,
@@ -129,6 +140,8 @@ function refuseOverruled(flags: GridFlags): void {
     ['method', '--methods'],
     ['seed', '--seeds'],
     ['name', '--experiments'],
+    ['dataset.folds', '--folds'],
+    ['dataset.fold', '--folds, which goes through all of them'],
     ['training.disruption', 'a named grid'],
   ];
   for (const [flag, instead] of overruled) {
@@ -141,6 +154,15 @@ async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<Experi
   const names = listOf(flags.experiments ?? (isSmoke ? 'quickstart-smoke' : 'mvsa-s'));
   const overrides = mergeConfig({ training: { disruption: 'none' } }, overridesFrom(flags));
   return Promise.all(names.map((name) => loadExperiment(name, overrides)));
+}
+
+/** An experiment fold by fold; itself without folds. */
+function foldsOf(config: ExperimentConfig, folds: number | undefined): ExperimentConfig[] {
+  if (folds === undefined) return [config];
+  return Array.from({ length: folds }, (_, i) => {
+    const place = { fold: i + 1, folds };
+    return { ...config, name: foldName(config.name, place), dataset: { ...config.dataset, ...place } };
+  });
 }
 
 /** Names of all methods, as experiments take them. */

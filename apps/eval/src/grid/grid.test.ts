@@ -3,8 +3,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openExperimentData } from '@drf/experiment';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openForReading } from '../store/database.js';
+import { ResultStore } from '../store/read.js';
 import type { GridOutcome } from './run-grid.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -17,21 +19,17 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 /** Six trainings of three steps or a few more on the embedded data, their real encoders and worker processes. */
-function startGrid(): {
+const SIX = ['--seeds', '0-2', '--methods', 'drf,concatenation'];
+
+function startGrid(
+  narrowed = SIX,
+  out = 'grid',
+): {
   readonly child: ChildProcess;
   readonly ended: Promise<{ code: number | null; output: string }>;
 } {
-  const grid = [
-    'grid',
-    'table-3',
-    '--experiments',
-    'quickstart-smoke',
-    '--seeds',
-    '0-2',
-    '--methods',
-    'drf,concatenation',
-  ];
-  const places = ['--out', join(folder, 'grid'), '--cache', join(folder, 'cache')];
+  const grid = ['grid', 'table-3', '--experiments', 'quickstart-smoke', ...narrowed];
+  const places = ['--out', join(folder, out), '--cache', join(folder, 'cache')];
   const child = spawn(process.execPath, [...PROGRAM, ...grid, ...places, '--json'], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -91,3 +89,18 @@ it(
     expect(await readdir(join(folder, 'grid', 'trainings'))).toHaveLength(6);
   },
 );
+
+it('with folds, judges every training and test post once', { timeout: 600_000 }, async () => {
+  const { code, output } = await startGrid(['--folds', '2', '--seeds', '0', '--methods', 'concatenation'], 'folds').ended; // prettier-ignore
+  expect(code).toBe(0);
+  expect(JSON.parse(output)).toMatchObject({ done: { trainings: 2, cells: 2 }, failures: [] });
+  const store = new ResultStore(join(folder, 'folds'));
+  const [cell, ...others] = store.cells;
+  expect(others).toEqual([]);
+  expect(cell).toMatchObject({ experiment: 'quickstart-smoke', split: 'test, 2 folds', method: 'concatenation' });
+  const { ids } = store.posts(cell?.postListId as number);
+  const { dataset } = store.config(cell?.trainingId as number);
+  const { splits } = await openExperimentData({ ...dataset, folds: undefined });
+  expect([...ids].sort()).toEqual([...splits.train, ...splits.test].map(({ id }) => id).sort());
+  store.close();
+});

@@ -13,6 +13,7 @@ import {
 import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
 import { aurocTable, methodsOf, paperTables, type PaperTable } from '../statistics/tables.js';
 import type { ResultStore } from '../store/read.js';
+import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
 import { PAPER_LINE } from '../sections.js';
 import type { Chart } from './chart.js';
 import {
@@ -51,6 +52,7 @@ export function referenceOf(study: Study, asked?: string): string {
 /** A store as one page with its charts and tables; several experiments follow each other. */
 export async function buildReport(store: ResultStore, options: ReportOptions): Promise<Report> {
   const studies = studiesOf(store);
+  if (store.waiting > 0) options.onNote(waitingLine(store));
   const parts: Part[] = [];
   const charts: Chart[] = [];
   const tables: PaperTable[] = [];
@@ -69,6 +71,11 @@ export async function buildReport(store: ResultStore, options: ReportOptions): P
   };
 }
 
+/** What a reader must know of folds that are not there. */
+export function waitingLine({ waiting }: ResultStore): string {
+  return `${waiting} cells of single folds are left out until the other folds are there: run the same grid again`;
+}
+
 function introduction(store: ResultStore, studies: readonly Study[]): string {
   const { trainings, hours, versions } = store.summary();
   const lines = studies.map(({ experiment, dataset, split, cells }) => {
@@ -80,6 +87,7 @@ function introduction(store: ResultStore, studies: readonly Study[]): string {
     ...lines.map(paragraph),
     paragraph(`${trainings} trainings, ${time} of training one after the other; code ${versions.join(', ')}.`),
     paragraph(PAPER_LINE),
+    ...(store.cells.some(isPooled) ? [paragraph(FOLDS_LINE)] : []),
   ].join('\n');
 }
 

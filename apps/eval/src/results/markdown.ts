@@ -1,9 +1,10 @@
 import { studiesOf } from '../statistics/compare-systems.js';
 import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
 import { aurocTable, paperTables } from '../statistics/tables.js';
+import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
 import { PAPER_LINE } from '../sections.js';
 import type { Chart } from '../report/chart.js';
-import { referenceOf, tableCharts, verdictLine } from '../report/report.js';
+import { referenceOf, tableCharts, verdictLine, waitingLine } from '../report/report.js';
 import type { ResultStore } from '../store/read.js';
 import type { TableData } from '../tables.js';
 
@@ -38,6 +39,7 @@ export function resultsMarkdown(
     return [
       `## ${study.experiment}, split ${study.split}`,
       `Data set ${study.dataset}, ${study.cells[0]?.posts ?? 0} posts judged, seeds ${seeds.join(', ')}. ${PAPER_LINE}`,
+      ...(study.cells.some(isPooled) ? [FOLDS_LINE] : []),
       ...paperTables(store, study, own).flatMap(({ id, heading, lines, tables, comparisons }) => [
         `### ${heading}`,
         ...lines,
@@ -57,7 +59,8 @@ export function resultsMarkdown(
     ];
   });
   const origin = `${trainings} trainings, code ${versions.map((version) => `\`${version}\``).join(', ')}. Written by:`;
-  return [BEGIN, origin, `\`\`\`sh\n${command}\n\`\`\``, ...parts, END].join('\n\n');
+  const waiting = store.waiting === 0 ? [] : [`Note: ${waitingLine(store)}.`];
+  return [BEGIN, origin, `\`\`\`sh\n${command}\n\`\`\``, ...waiting, ...parts, END].join('\n\n');
 }
 
 function sectionOf(heading: string, tables: readonly TableData[]): string[] {

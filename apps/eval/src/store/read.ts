@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ClassificationReport } from '@drf/metrics';
-import type { Modality } from '@drf/tensor';
+import { classificationReport, type ClassificationReport } from '@drf/metrics';
+import { hostTensor, type Modality } from '@drf/tensor';
 import type { ExperimentConfig } from '@drf/experiment';
 import { openForReading, type Connection, type Row } from './database.js';
+import { isPooled, poolFolds, type Scores } from './pool-folds.js';
 
 /** The store's name in a grid's folder. */
 export const STORE_NAME = 'results.sqlite';
@@ -89,19 +90,33 @@ const numberOrNull = (value: Row[string]): number | null =>
   value === null || value === undefined ? null : Number(value);
 const floats = (value: Row[string]): Float32Array => new Float32Array(value as ArrayBuffer);
 
-/** What a store says. Where several trainings stand for the same cell, that which finished last counts. */
+/** The cells that a cell is made of: those of its folds, else itself. */
+function membersOf(cell: StoredCell): readonly StoredCell[] {
+  return isPooled(cell) ? cell.members : [cell];
+}
+
+/**
+ * What a store says. Where several trainings stand for the same cell, that which finished last counts; the folds of a
+ * cross-validation are one cell over all their posts.
+ */
 export class ResultStore {
   private readonly connection: Connection;
   private readonly postLists = new Map<number, StoredPosts>();
   private readonly answers = new Map<number, Int32Array>();
   readonly cells: readonly StoredCell[];
+  /** Cells that are left out, because their cross-validation lacks other folds. */
+  readonly waiting: number;
 
   /** @throws DataError when there is no store; ConfigurationError when it is of another version */
   constructor(path: string) {
     this.connection = openForReading(storeFile(path));
-    this.cells = this.readCells();
+    const { cells, waiting } = poolFolds(this.readCells(), (members) => this.scores(members));
+    for (const cell of cells.filter(isPooled)) this.postLists.set(cell.postListId, this.pooledPosts(cell));
+    this.cells = cells;
+    this.waiting = waiting;
   }
 
+  /** @param id of a cell's list */
   posts(id: number): StoredPosts {
     const known = this.postLists.get(id);
     if (known !== undefined) return known;
@@ -117,16 +132,22 @@ export class ResultStore {
   }
 
   /** One class index a post. */
-  predicted({ id }: StoredCell): Int32Array {
-    const known = this.answers.get(id);
+  predicted(cell: StoredCell): Int32Array {
+    const known = this.answers.get(cell.id);
     if (known !== undefined) return known;
-    const rows = this.all('SELECT predicted FROM prediction WHERE cell_id = ? ORDER BY position', id);
+    const rows = membersOf(cell).flatMap(({ id }) =>
+      this.all('SELECT predicted FROM prediction WHERE cell_id = ? ORDER BY position', id),
+    );
     const answers = Int32Array.from(rows, ({ predicted }) => Number(predicted));
-    this.answers.set(id, answers);
+    this.answers.set(cell.id, answers);
     return answers;
   }
 
-  predictions({ id }: StoredCell): StoredPrediction[] {
+  predictions(cell: StoredCell): StoredPrediction[] {
+    return this.ofMembers(cell, (member) => this.predictionsOf(member));
+  }
+
+  private predictionsOf({ id }: StoredCell): StoredPrediction[] {
     return this.all('SELECT * FROM prediction WHERE cell_id = ? ORDER BY position', id).map((row) => ({
       position: Number(row.position),
       predicted: Number(row.predicted),
@@ -146,8 +167,17 @@ export class ResultStore {
     }));
   }
 
-  report({ id }: StoredCell): ClassificationReport {
-    const [row] = this.all('SELECT report FROM cell WHERE id = ?', id);
+  report(cell: StoredCell): ClassificationReport {
+    if (isPooled(cell)) {
+      const { classes, labels } = this.posts(cell.postListId);
+      const rows = this.predictions(cell).flatMap(({ probabilities }) => probabilities);
+      return classificationReport(
+        labels,
+        hostTensor(Float32Array.from(rows), [labels.length, classes.length]),
+        classes,
+      );
+    }
+    const [row] = this.all('SELECT report FROM cell WHERE id = ?', cell.id);
     return JSON.parse(text(row?.report as string)) as ClassificationReport;
   }
 
@@ -157,7 +187,11 @@ export class ResultStore {
   }
 
   /** The disruptions of a cell's posts; none of intact ones. */
-  disruptions({ manifestId }: StoredCell): StoredDisruption[] {
+  disruptions(cell: StoredCell): StoredDisruption[] {
+    return this.ofMembers(cell, (member) => this.disruptionsOf(member));
+  }
+
+  private disruptionsOf({ manifestId }: StoredCell): StoredDisruption[] {
     if (manifestId === null) return [];
     return this.all('SELECT * FROM disruption WHERE manifest_id = ? ORDER BY position', manifestId).map((row) => ({
       position: Number(row.position),
@@ -169,7 +203,8 @@ export class ResultStore {
   }
 
   /** What stood for masked words in a cell. */
-  mask({ manifestId }: StoredCell): string {
+  mask(cell: StoredCell): string {
+    const { manifestId } = membersOf(cell)[0] as StoredCell;
     const [row] = manifestId === null ? [] : this.all('SELECT mask FROM manifest WHERE id = ?', manifestId);
     return row === undefined ? '' : text(row.mask as string);
   }
@@ -183,7 +218,9 @@ export class ResultStore {
     }));
   }
 
-  features({ id }: StoredCell): StoredFeatures[] {
+  /** Of a cross-validation those of the first fold: each fold has features of its own model. */
+  features(cell: StoredCell): StoredFeatures[] {
+    const { id } = membersOf(cell)[0] as StoredCell;
     return this.all('SELECT * FROM feature WHERE cell_id = ?', id).map((row) => {
       const [width, recovered] = [Number(row.width), floats(row.recovered as ArrayBuffer)];
       const count = recovered.length / width;
@@ -199,7 +236,7 @@ export class ResultStore {
 
   /** Trainings that count, their wall time, and the versions that made them (revisions of 12 digits). */
   summary(): { readonly trainings: number; readonly hours: number; readonly versions: readonly string[] } {
-    const counted = new Set(this.cells.map(({ trainingId }) => trainingId));
+    const counted = new Set(this.cells.flatMap(membersOf).map(({ trainingId }) => trainingId));
     const rows = this.all(
       "SELECT id, seconds, json_extract(versions, '$.git') AS git FROM training ORDER BY id",
     ).filter(({ id }) => counted.has(Number(id)));
@@ -213,6 +250,36 @@ export class ResultStore {
 
   close(): void {
     this.connection.close();
+  }
+
+  /** Rows of all members, their positions in the list of all their posts. */
+  private ofMembers<Entry extends { readonly position: number }>(
+    cell: StoredCell,
+    read: (member: StoredCell) => Entry[],
+  ): Entry[] {
+    let before = 0;
+    return membersOf(cell).flatMap((member) => {
+      const entries = read(member).map((entry) => ({ ...entry, position: before + entry.position }));
+      before += member.posts;
+      return entries;
+    });
+  }
+
+  private pooledPosts(cell: StoredCell): StoredPosts {
+    const lists = membersOf(cell).map(({ postListId }) => this.posts(postListId));
+    return {
+      classes: lists[0]?.classes ?? [],
+      ids: lists.flatMap(({ ids }) => ids),
+      labels: Int32Array.from(lists.flatMap(({ labels }) => [...labels])),
+    };
+  }
+
+  private scores(members: readonly StoredCell[]): Scores {
+    const { classes } = this.posts((members[0] as StoredCell).postListId);
+    const labels = members.flatMap(({ postListId }) => [...this.posts(postListId).labels]);
+    const answers = members.flatMap((member) => [...this.predicted(member)]);
+    const { accuracy, weightedF1 } = classificationReport(labels, answers, classes);
+    return { accuracy, weightedF1 };
   }
 
   private all(sql: string, ...values: readonly number[]): Row[] {

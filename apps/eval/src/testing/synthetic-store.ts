@@ -5,6 +5,7 @@ import { classificationReport } from '@drf/metrics';
 import { createRandom, hostTensor, type Random } from '@drf/tensor';
 import { cellOf } from '../cells.js';
 import { postsHash } from '../posts-hash.js';
+import { foldName, type FoldPlace } from '../store/fold-name.js';
 import { STORE_NAME } from '../store/read.js';
 import type { CellRecord, StoredUnit } from '../store/rows.js';
 import { StoreWriter } from '../store/write.js';
@@ -37,10 +38,12 @@ export function syntheticConfig(
 
 /**
  * A store of every kind of cell over embedded posts, its answers drawn instead of computed.
+ * @param place one fold of a cross-validation, added to what the folder's store has of others
  * @returns the folder's store
  */
-export async function syntheticStore(folder: string, seeds = [0, 1, 2, 3, 4]): Promise<string> {
-  const { dataset, splits } = await openExperimentData(syntheticConfig('drf', 0, 'none', null).dataset);
+export async function syntheticStore(folder: string, seeds = [0, 1, 2, 3, 4], place?: FoldPlace): Promise<string> {
+  const config = syntheticConfig('drf', 0, 'none', null);
+  const { dataset, splits } = await openExperimentData({ ...config.dataset, ...place });
   const records = splits.test;
   const labels = records.map(({ label }) => label);
   const posts = {
@@ -58,7 +61,7 @@ export async function syntheticStore(folder: string, seeds = [0, 1, 2, 3, 4]): P
     const random = createRandom(seed).fork(`${method} ${disruption} ${without}`);
     const config = syntheticConfig(method, seed, disruption, without);
     const cells = names.map((name) => cellRecord(method, seed, name, posts, random.fork(name)));
-    store.add(unitOf(config, without, cells, posts, random));
+    store.add(unitOf(place === undefined ? config : foldOf(config, place), without, cells, posts, random));
   };
   for (const seed of seeds) {
     for (const method of ['drf', 'concatenation']) {
@@ -69,6 +72,10 @@ export async function syntheticStore(folder: string, seeds = [0, 1, 2, 3, 4]): P
   }
   store.close();
   return path;
+}
+
+function foldOf(config: ExperimentConfig, place: FoldPlace): ExperimentConfig {
+  return { ...config, name: foldName(config.name, place), dataset: { ...config.dataset, ...place } };
 }
 
 function cellRecord(
@@ -94,8 +101,8 @@ function cellRecord(
   const isDrf = method === 'drf';
   const discarded = entries.filter(({ operation }) => operation === 'discard').length;
   return {
-    address: `${method} ${seed} ${name} ${random.uniform()}`,
-    identity: `${method} ${seed} ${name}`,
+    address: `${method} ${seed} ${name} ${posts.hash} ${random.uniform()}`,
+    identity: `${method} ${seed} ${name} ${posts.hash}`,
     result: {
       cell: cell.name,
       kind: strategy.kind,
@@ -152,7 +159,7 @@ function unitOf(
   random: Random,
 ): StoredUnit {
   const { method, seed, training } = config;
-  const address = `${method} ${seed} ${training.disruption} ${without}`;
+  const address = `${config.name} ${method} ${seed} ${training.disruption} ${without}`;
   return {
     training: {
       address,
