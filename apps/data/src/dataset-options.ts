@@ -1,5 +1,5 @@
 import { DATASET_NAMES, openDataset, type Dataset, type DatasetName, type OpenOptions } from '@drf/datasets';
-import { oneOf, startProgress, wholeNumber, type Command, type Progress } from '@drf/terminal';
+import { collect, oneOf, startProgress, wholeNumber, type Command, type Progress } from '@drf/terminal';
 
 /** Options that say which data set is meant; every command takes them. */
 export interface DatasetFlags {
@@ -10,11 +10,6 @@ export interface DatasetFlags {
   readonly imageSize?: number;
   readonly embeddedSeed?: number;
   readonly quiet?: boolean;
-}
-
-/** Collects an option that may be given several times. */
-export function collect(value: string, previous: readonly string[] = []): readonly string[] {
-  return [...previous, value];
 }
 
 export function commaSeparated(value: string): readonly string[] {

@@ -8,8 +8,8 @@ import {
   type SelectedSplit,
   type SplitFile,
 } from '@drf/datasets';
-import { oneOf, withExamples, type Command } from '@drf/terminal';
-import { addDatasetFlags, collect, openFromFlags, progressFor, type DatasetFlags } from './dataset-options.js';
+import { collect, oneOf, withExamples, type Command } from '@drf/terminal';
+import { addDatasetFlags, openFromFlags, progressFor, type DatasetFlags } from './dataset-options.js';
 import { describeInspection } from './inspection-tables.js';
 
 interface InspectFlags extends DatasetFlags {

@@ -1,18 +1,11 @@
 import { join } from 'node:path';
-import {
-  addConfigFlags,
-  openExperimentData,
-  overridesFrom,
-  RunFolder,
-  type ExperimentConfig,
-  type ExperimentData,
-} from '@drf/experiment';
-import { createProgram, EXIT, ExitRequest, interruptSignal, runApp, wholeNumber } from '@drf/terminal';
+import { addConfigFlags, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
+import { collect, createProgram, EXIT, ExitRequest, interruptSignal, runApp, wholeNumber } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 import { createDisplay, type Display } from './display.js';
 import { EXPERIMENTS } from './experiments/index.js';
 import { loadExperiment, readExperiment } from './load-experiment.js';
-import { ownConfig } from './own-data.js';
+import { openOwnData } from './own-data.js';
 import { train, type TrainOptions, type TrainResult } from './train.js';
 
 interface MainOptions extends Record<string, unknown> {
@@ -25,8 +18,6 @@ interface MainOptions extends Record<string, unknown> {
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
-
-const collect = (file: string, earlier: readonly string[] = []): readonly string[] => [...earlier, file];
 
 const program = createProgram('train', 'Trains a sentiment model on image-text posts.', [
   ['pnpm train quickstart', 'the embedded data; nothing is downloaded'],
@@ -94,7 +85,9 @@ async function prepare(
     return { config: (await run.readDescription()).config, run };
   }
   if (options.data !== undefined) {
-    const { config, data } = await openOwnData(options.data, experiment, overrides, display);
+    const base = experiment === undefined ? undefined : await readExperiment(experiment);
+    const progress = display.job('Reading posts', 'posts');
+    const { config, data } = await openOwnData(options.data, base, overrides, progress.update).finally(progress.stop);
     return { config, run: await newRun(config, options), services: { openData: () => Promise.resolve(data) } };
   }
   if (experiment === undefined) {
@@ -114,24 +107,6 @@ function newRun(config: ExperimentConfig, { out, overwrite }: MainOptions): Prom
   const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
   const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);
   return RunFolder.create(folder, { overwrite: overwrite === true });
-}
-
-/** Posts of one's own, and an experiment with options that fit their number. */
-async function openOwnData(
-  files: readonly string[],
-  experiment: string | undefined,
-  overrides: Record<string, unknown>,
-  display: Display,
-): Promise<{ config: ExperimentConfig; data: ExperimentData }> {
-  const base = experiment === undefined ? undefined : await readExperiment(experiment);
-  const { dataset } = ownConfig(files, base, overrides, 0);
-  const progress = display.job('Reading posts', 'posts');
-  try {
-    const data = await openExperimentData(dataset, progress.update);
-    return { data, config: ownConfig(files, base, overrides, data.splits.train.length) };
-  } finally {
-    progress.stop();
-  }
 }
 
 function report(result: TrainResult, asJson: boolean): void {

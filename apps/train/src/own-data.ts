@@ -1,5 +1,12 @@
 import { basename, extname, resolve } from 'node:path';
-import { mergeConfig, parseExperiment, type ExperimentConfig, type ExperimentInput } from '@drf/experiment';
+import {
+  mergeConfig,
+  openExperimentData,
+  parseExperiment,
+  type ExperimentConfig,
+  type ExperimentData,
+  type ExperimentInput,
+} from '@drf/experiment';
 import { ConfigurationError } from '@drf/tensor';
 import { FROZEN_ENCODERS } from './experiments/frozen-encoders.js';
 
@@ -64,4 +71,20 @@ export function ownConfig(
     dataset: { name: 'posts', file: paths.length === 1 ? paths[0] : paths },
   };
   return parseExperiment(mergeConfig(own, overrides), `--data ${files.join(' ')}`);
+}
+
+/**
+ * Opens one's own posts, and chooses options that fit their number.
+ * @param base as in {@link ownConfig}
+ * @throws ConfigurationError and DataError as `openExperimentData` and {@link ownConfig}
+ */
+export async function openOwnData(
+  files: readonly string[],
+  base: unknown,
+  overrides: Readonly<Record<string, unknown>>,
+  onProgress?: (done: number, total: number) => void,
+): Promise<{ readonly config: ExperimentConfig; readonly data: ExperimentData }> {
+  const { dataset } = ownConfig(files, base, overrides, 0);
+  const data = await openExperimentData(dataset, onProgress);
+  return { data, config: ownConfig(files, base, overrides, data.splits.train.length) };
 }

@@ -1,5 +1,5 @@
 export { createProgram, EXIT, ExitRequest, runApp, withExamples } from './run-app.js';
-export { finiteNumber, nearestName, oneOf, suggestion, wholeNumber } from './options.js';
+export { collect, finiteNumber, nearestName, oneOf, suggestion, wholeNumber } from './options.js';
 export { formatDuration, startProgress, type Progress, type ProgressOptions } from './progress.js';
 export { formatCsv, formatTable, percent, type Cell } from './table.js';
 export { interruptSignal } from './interrupt.js';

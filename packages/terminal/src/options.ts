@@ -18,6 +18,11 @@ export function suggestion(name: string, names: readonly string[]): string {
   return nearest === undefined ? `choose one of ${names.join(', ')}` : `did you mean "${nearest}"?`;
 }
 
+/** A commander parser of an option that may be given several times. */
+export function collect(text: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, text];
+}
+
 /** A commander parser of whole numbers in a range. */
 export function wholeNumber(minimum = 0, maximum = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {

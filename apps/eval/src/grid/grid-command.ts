@@ -11,6 +11,7 @@ import {
 } from '@drf/experiment';
 import { ConfigurationError, MODALITIES, type Modality } from '@drf/tensor';
 import {
+  collect,
   Command,
   EXIT,
   ExitRequest,
@@ -22,7 +23,7 @@ import {
   wholeNumber,
   withExamples,
 } from '@drf/terminal';
-import { loadExperiment } from '@drf/train-app';
+import { loadExperiment, openOwnData } from '@drf/train-app';
 import { parseRatios } from '../cells.js';
 import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '../paper.js';
 import { foldName } from '../store/fold-name.js';
@@ -32,6 +33,7 @@ import { runGrid, type GridOutcome } from './run-grid.js';
 
 interface GridFlags extends Record<string, unknown> {
   readonly experiments?: string;
+  readonly data?: readonly string[];
   readonly methods?: string;
   readonly seeds?: string;
   readonly settings?: string;
@@ -58,6 +60,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
     'pnpm eval grid table-1 --folds 5 --methods drf,concatenation',
     'every training post judged once, by cross-validation',
   ],
+  ['pnpm eval grid table-1 --data posts.csv --folds 5 --out runs/mine', 'which method is best on your own posts'],
   ['pnpm eval grid all --dataset.root DIR --dry-run', 'how many trainings and cells, and how long'],
   ['pnpm eval report runs/grid --out report.html', 'the results as a page'],
 ];
@@ -70,6 +73,7 @@ export function createGridCommand(): Command {
     .description("Trains and evaluates the paper's tables side by side into a result store; goes on where it stopped.")
     .argument('<grids...>', `${GRID_NAMES.join(', ')}`)
     .option('--experiments <names>', 'experiments or their files, separated by commas (default: mvsa-s)')
+    .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
     .option('--methods <names>', 'methods, separated by commas (default: all)')
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
@@ -153,6 +157,13 @@ function refuseOverruled(flags: GridFlags): void {
 async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<ExperimentConfig[]> {
   const names = listOf(flags.experiments ?? (isSmoke ? 'quickstart-smoke' : 'mvsa-s'));
   const overrides = mergeConfig({ training: { disruption: 'none' } }, overridesFrom(flags));
+  if (flags.data !== undefined) {
+    if (flags.experiments !== undefined || isSmoke) {
+      const beside = isSmoke ? 'smoke' : `--experiments ${flags.experiments}`;
+      throw refuse('--data', 'no other experiments beside it', beside, 'leave one of them out');
+    }
+    return [(await openOwnData(flags.data, undefined, overrides as Record<string, unknown>)).config];
+  }
   return Promise.all(names.map((name) => loadExperiment(name, overrides)));
 }
 

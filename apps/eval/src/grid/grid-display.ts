@@ -36,8 +36,8 @@ export function createGridDisplay(silent: boolean): GridDisplay {
     plan: ({ planned, due, workers, estimatedSeconds }) => {
       say(`Planned: ${planned.trainings} trainings, ${planned.cells} cells`);
       say(`To do:   ${due.trainings} trainings, ${due.cells} cells, from ${due.featureSets} feature sets`);
-      const time = estimatedSeconds === null ? 'unknown before the first training' : formatDuration(estimatedSeconds);
-      say(`Time:    ${time} for the trainings, ${workers} side by side`);
+      const time = estimatedSeconds === null ? 'not known before' : `${formatDuration(estimatedSeconds)} for`;
+      say(`Time:    ${time} the trainings, ${workers} side by side`);
     },
     progress: (label, total, unit) =>
       startProgress({ label, total, unit, silent, lineInterval: SECONDS_BETWEEN_LINES }),
