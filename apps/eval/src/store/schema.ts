@@ -12,7 +12,7 @@ CREATE TABLE training (
   address TEXT NOT NULL UNIQUE,      -- hash of identity and code
   identity TEXT NOT NULL,            -- hash of configuration, data and encoders
   code TEXT NOT NULL,                -- hash of the source that decides results
-  experiment TEXT NOT NULL,          -- such as mvsa-s
+  experiment TEXT NOT NULL,          -- such as mvsa-s; of cross-validations mvsa-s-fold2of5
   dataset TEXT NOT NULL,             -- such as mvsa-single
   method TEXT NOT NULL,
   without TEXT,                      -- the part switched off, in the paper's name (no-pair-expansion)

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DataError, UnavailableError } from '@drf/tensor';
+import { bindingPackage, hasNativeLibrary, NATIVE_PACKAGES } from './binding-package.js';
 import { assertBuildIntact, readInstalledBuild, type InstalledBuild, type NativeBuild } from './build-record.js';
 import { loadNativeTensorFlow, nativeMayUseGpu } from './load.js';
 
@@ -90,15 +92,35 @@ describe('assertBuildIntact', () => {
   });
 });
 
+function hasLibrary(name: string): boolean {
+  const found = bindingPackage(name);
+  return found !== undefined && hasNativeLibrary(found);
+}
+
 describe('nativeMayUseGpu', () => {
+  const mayUse = (packages: readonly string[] = []): boolean => nativeMayUseGpu({ folder: root, packages });
+
   it('knows a build for the CPU without loading it', async () => {
-    expect(nativeMayUseGpu(root)).toBe(true);
+    expect(mayUse()).toBe(false);
     await write(RECORD);
-    expect(nativeMayUseGpu(root)).toBe(false);
+    expect(mayUse()).toBe(false);
     await write({ ...RECORD, device: 'gpu' });
-    expect(nativeMayUseGpu(root)).toBe(true);
+    expect(mayUse()).toBe(true);
     await write('{');
-    expect(nativeMayUseGpu(root)).toBe(true);
+    expect(mayUse()).toBe(true);
+  });
+
+  it('expects nothing of packages whose library was never fetched', async () => {
+    const [name] = NATIVE_PACKAGES;
+    expect(mayUse(['@example/absent'])).toBe(false);
+    expect(mayUse([name])).toBe(hasLibrary(name));
+    const folder = join(root, 'package');
+    const found = { name, version: '4.22.0', folder };
+    expect(hasNativeLibrary(found)).toBe(false);
+    await mkdir(join(folder, 'lib', 'napi-v8'), { recursive: true });
+    expect(hasNativeLibrary(found)).toBe(false);
+    await writeFile(join(folder, 'lib', 'napi-v8', 'tfjs_binding.node'), '');
+    expect(hasNativeLibrary(found)).toBe(true);
   });
 });
 
@@ -112,8 +134,18 @@ describe('loadNativeTensorFlow', () => {
   it('says for each place why nothing loaded from it, and what to do', async () => {
     const error = await load(['@example/absent']);
     expect(error).toBeInstanceOf(UnavailableError);
-    expect(error.message).toMatch(/expected a native TensorFlow, received no build in .* \| @example\/absent: /);
+    expect(error.message).toMatch(
+      /expected a native TensorFlow, received no build in .* \| @example\/absent is not installed; run/,
+    );
     expect(error.message).toMatch(/run "pnpm tensorflow:install", or use the engine "compiled"/);
+  });
+
+  it('does not import a package without its library, which would register its kernels', async () => {
+    const lacking = NATIVE_PACKAGES.filter((name) => bindingPackage(name) !== undefined && !hasLibrary(name));
+    const before = tf.getKernelsForBackend('tensorflow').length;
+    const { message } = await load(lacking);
+    for (const name of lacking) expect(message).toContain(`${name} lacks its native library`);
+    expect(tf.getKernelsForBackend('tensorflow')).toHaveLength(before);
   });
 
   it('says when a build is damaged, does not load, or lacks its kernels', async () => {

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { UnavailableError } from '@drf/tensor';
-import { findBindingPackage, NATIVE_PACKAGES } from './binding-package.js';
+import { bindingPackage, findBindingPackage, hasNativeLibrary, NATIVE_PACKAGES } from './binding-package.js';
 import { nativeFolder } from './build-folder.js';
 import { assertBuildIntact, readInstalledBuild, type InstalledBuild } from './build-record.js';
 import { restoreRemovedUtilities } from './removed-utilities.js';
@@ -62,6 +62,9 @@ function tryBuild({ folder, packages }: NativeSources): string | undefined {
 }
 
 async function tryPackage(name: string): Promise<string | undefined> {
+  const found = bindingPackage(name);
+  if (found === undefined) return `${name} is not installed`;
+  if (!hasNativeLibrary(found)) return `${name} lacks its native library`;
   try {
     await import(name);
     return undefined;
@@ -113,11 +116,17 @@ export function nativeVersion(): string | undefined {
 
 /**
  * Whether a GPU could be had from native TensorFlow, told without loading it (which takes about a second): a build for
- * the CPU alone cannot.
+ * the CPU alone cannot, nor can packages without their library.
  */
-export function nativeMayUseGpu(folder: string = nativeFolder()): boolean {
+export function nativeMayUseGpu(sources: Partial<NativeSources> = {}): boolean {
+  const { folder = nativeFolder(), packages = NATIVE_PACKAGES } = sources;
   try {
-    return readInstalledBuild(folder)?.device !== 'cpu';
+    const build = readInstalledBuild(folder);
+    if (build !== undefined) return build.device !== 'cpu';
+    return packages.some((name) => {
+      const found = bindingPackage(name);
+      return found !== undefined && hasNativeLibrary(found);
+    });
   } catch {
     return true; // a damaged record is the loader's to report
   }
