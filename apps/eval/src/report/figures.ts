@@ -5,7 +5,8 @@ import { UMAP } from 'umap-js';
 import { paperFiguresOf, paperName } from '../paper.js';
 import { cellsOf, systemName, type Study, type System } from '../statistics/compare-systems.js';
 import { ablationsOfStudy, methodsOf, pointOf, randomNames, ratiosOf, summaryOf } from '../statistics/tables.js';
-import type { ResultStore, StoredCell } from '../store/read.js';
+import type { ResultStore } from '../store/read.js';
+import type { StoredCell } from '../store/stored.js';
 import { barChart, lineChart, scatterChart, type Chart, type Point, type Series } from './chart.js';
 
 const DR = 'share dr of disrupted posts';

@@ -3,7 +3,8 @@ import { openExperimentData } from '@drf/experiment';
 import type { Post, RgbImage } from '@drf/tensor';
 import sharp from 'sharp';
 import { cellsOf, systemName, type Study, type System } from '../statistics/compare-systems.js';
-import type { ResultStore, StoredCell, StoredPrediction } from '../store/read.js';
+import type { ResultStore } from '../store/read.js';
+import type { StoredCell, StoredPrediction } from '../store/stored.js';
 
 /** A post as a model met it, and what the model said. */
 export interface GalleryPost {

@@ -1,7 +1,8 @@
 import { SETTINGS } from '@drf/disruption';
 import { holmAdjusted, pairedDifference, pairedGainBootstrap, type Interval } from '@drf/metrics';
 import { createRandom } from '@drf/tensor';
-import type { ResultStore, StoredCell } from '../store/read.js';
+import type { ResultStore } from '../store/read.js';
+import type { StoredCell } from '../store/stored.js';
 import {
   pairsOf,
   RESAMPLES,

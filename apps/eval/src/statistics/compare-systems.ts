@@ -1,6 +1,7 @@
 import { holmAdjusted, mcnemarExact, pairedDifference, pairedSeedBootstrap, type Interval } from '@drf/metrics';
 import { createRandom } from '@drf/tensor';
-import type { ResultStore, StoredCell } from '../store/read.js';
+import type { ResultStore } from '../store/read.js';
+import type { StoredCell } from '../store/stored.js';
 
 /** What stands in a row of a table: a method, whole or less a part. */
 export interface System {

@@ -4,7 +4,8 @@ import { percent } from '@drf/terminal';
 import { compareGroups } from './compare-groups.js';
 import { GROUP_LINE, groupTables } from './comparison-tables.js';
 import { paperFiguresOf, paperName } from '../paper.js';
-import type { ResultStore, StoredCell } from '../store/read.js';
+import type { ResultStore } from '../store/read.js';
+import type { StoredCell } from '../store/stored.js';
 import { NOTHING, type TableData } from '../tables.js';
 import {
   cellsOf,

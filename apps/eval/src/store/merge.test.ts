@@ -6,7 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { openForReading, openForWriting } from './database.js';
 import { mergeStores } from './merge.js';
-import { ResultStore, type StoredCell } from './read.js';
+import { ResultStore } from './read.js';
+import type { StoredCell } from './stored.js';
 
 let folder: string;
 beforeAll(async () => {

@@ -10,7 +10,8 @@ import { syntheticStore } from '../testing/synthetic-store.js';
 import { foldName, parseFoldName } from './fold-name.js';
 import { openForReading } from './database.js';
 import { isPooled } from './pool-folds.js';
-import { ResultStore, storeFile, type StoredCell } from './read.js';
+import { ResultStore, storeFile } from './read.js';
+import type { StoredCell } from './stored.js';
 
 const FOLDS = 3;
 const SEEDS = [0, 1, 2];

@@ -1,5 +1,5 @@
 import { parseFoldName } from './fold-name.js';
-import type { StoredCell } from './read.js';
+import type { StoredCell } from './stored.js';
 
 /** A cell of a cross-validation: the same cell of all folds, in their order, over all their posts. */
 export interface PooledCell extends StoredCell {
