@@ -25,12 +25,7 @@ export interface StoredCell {
   readonly textAuroc: number | null;
 }
 
-/** Answers of a cell, post by post. */
-export interface StoredPredictions {
-  readonly predicted: Int32Array;
-  readonly rows: readonly StoredPrediction[];
-}
-
+/** The answer to one post. */
 export interface StoredPrediction {
   readonly position: number;
   readonly predicted: number;
