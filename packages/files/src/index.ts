@@ -1,5 +1,5 @@
 export { writeFileAtomic, writeJsonAtomic } from './atomic.js';
-export { resolveInside } from './inside.js';
+export { LONGEST_PATH, resolveInside } from './inside.js';
 export { contentHash, readBounded, readJson } from './read.js';
 export {
   decodeSafetensors,

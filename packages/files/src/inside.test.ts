@@ -82,4 +82,12 @@ describe('resolveInside', () => {
         'name a file below that folder, or choose another root',
     );
   });
+
+  it('refuses a path longer than any, and does not repeat it whole', async () => {
+    const error = await resolveInside(root, 'a/'.repeat(500_000)).catch((caught: unknown) => caught as Error);
+    expect(error).toBeInstanceOf(DataError);
+    expect((error as Error).message).toBe(
+      `Path "${'a/'.repeat(30)}…" expected at most 4096 characters, received 1000000; give the path of a file`,
+    );
+  });
 });

@@ -2,13 +2,18 @@ import { lstat, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DataError } from '@drf/tensor';
 
+/** Of a path that came with data; Linux takes no longer ones. */
+export const LONGEST_PATH = 4096;
+
 /**
  * Resolves a path that came with the data (a CSV's image column) inside the folder that the user named. Links are
  * followed first, so a link cannot lead out either.
  * @returns the absolute path; the file itself need not exist
- * @throws DataError when the path leads outside the folder, holds a NUL byte, or goes through a broken link.
+ * @throws DataError when the path leads outside the folder, holds a NUL byte, goes through a broken link, or is longer
+ *   than {@link LONGEST_PATH}.
  */
 export async function resolveInside(root: string, path: string): Promise<string> {
+  if (path.length > LONGEST_PATH) throw tooLong(path);
   if (path.includes('\0')) throw escape(root, path);
   const namedRoot = resolve(root);
   const realRoot = await realpath(namedRoot).catch(() => namedRoot);
@@ -35,6 +40,15 @@ async function followLinks(path: string): Promise<string | undefined> {
 function isInside(root: string, candidate: string): boolean {
   const way = relative(root, candidate);
   return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+function tooLong(path: string): DataError {
+  return new DataError({
+    subject: `Path ${JSON.stringify(`${path.slice(0, 60)}…`)}`,
+    expected: `at most ${LONGEST_PATH} characters`,
+    received: String(path.length),
+    remedy: 'give the path of a file',
+  });
 }
 
 function escape(root: string, path: string): DataError {

@@ -132,6 +132,9 @@ describe('posts of one’s own', () => {
       { image: 'drawing.png' },
       { image: 'empty.jpg' },
       { image: '.' },
+      { image: 'https://example.org/a.jpg' },
+      { image: `data:image/png;base64,${'A'.repeat(5000)}` },
+      { image: 'a/'.repeat(400_000) },
       { text: 'x'.repeat(3 * 1024 * 1024) },
       { text: 'nul \u0000 inside' },
       { text: 'half \ud83d of one' },
@@ -142,7 +145,7 @@ describe('posts of one’s own', () => {
     await writeFile(join(folder, 'a.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
     await writeFile(join(folder, 'b.jsonl'), `{"text":"${'x'.repeat(10_000_000)}","label":"x"}\n{"text":"fine","label":"y"}`); // prettier-ignore
     const dataset = await openDataset({ name: 'posts', file: join(folder, 'a.jsonl'), imageSize: 4 });
-    expect(dataset.records.map(({ id }) => id)).toEqual(['0', '1', '2', '3', '7', '8']);
+    expect(dataset.records.map(({ id }) => id)).toEqual(['0', '1', '2', '3', '10', '11']);
     const trouble = await Promise.all(
       dataset.records.map((record) => dataset.read(record).then(({ text }) => text, (error: Error) => error.message)),
     ); // prettier-ignore
@@ -157,10 +160,13 @@ describe('posts of one’s own', () => {
     expect(details(dataset)).toEqual([
       ['empty image file', expect.stringMatching(/^a.jsonl, line 5, column image expected an image file empty.jpg inside .*, received 0 bytes/)],
       ['missing image', expect.stringMatching(/^a.jsonl, line 6, column image expected an image file \. inside .*, received nothing there/)],
-      ['text too large', 'a.jsonl, line 7 expected a text of at most 1048576 bytes, received 3145728 bytes; shorten it'],
-      ['empty text', 'a.jsonl, line 10 expected text or an image, or both, received neither; fill in one of them or remove the row'],
-      ['missing image and text', 'a.jsonl, line 11 expected text or an image, or both, received neither; fill in one of them or remove the row'],
-      ['missing image and text', expect.stringMatching(/^a.jsonl, line 12 /)],
+      ['missing image', 'a.jsonl, line 7, column image expected the path of an image file, received the address https://example.org/a.jpg; save the image as a file and name that: nothing is fetched'],
+      ['missing image', expect.stringMatching(/^a.jsonl, line 8, .* received the address data:image\/png;base64,A{178}…; save/)],
+      ['missing image', expect.stringMatching(/^a.jsonl, line 9, column image expected a path of at most 4096 characters, received 800000 characters, "(a\/){100}…"/)],
+      ['text too large', 'a.jsonl, line 10 expected a text of at most 1048576 bytes, received 3145728 bytes; shorten it'],
+      ['empty text', 'a.jsonl, line 13 expected text or an image, or both, received neither; fill in one of them or remove the row'],
+      ['missing image and text', 'a.jsonl, line 14 expected text or an image, or both, received neither; fill in one of them or remove the row'],
+      ['missing image and text', expect.stringMatching(/^a.jsonl, line 15 /)],
     ]); // prettier-ignore
     expect(notes(dataset)).toContain('half a character (an unpaired surrogate) in the text, read as U+FFFD');
     const long = await openDataset({ name: 'posts', file: join(folder, 'b.jsonl') });

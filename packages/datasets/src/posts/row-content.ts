@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
-import { resolveInside } from '@drf/files';
+import { LONGEST_PATH, resolveInside } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
 import { RowError } from '../row-error.js';
@@ -65,7 +65,9 @@ function textSource(place: string, row: ContentRow, checks: ContentChecks): Cont
  */
 export async function imageSource(place: string, path: string, checks: ContentChecks): Promise<ContentSource> {
   const { root, maximumImageBytes } = checks;
+  if (/^(https?|ftp|s3|gs):\/\/|^data:/i.test(path)) throw asAddress(place, path);
   if (sep === '/' && /^[A-Za-z]:[\\/]|^\\\\/.test(path)) throw onAnotherDrive(place, path, root);
+  if (path.length > LONGEST_PATH) throw tooLong(place, path);
   let { real, size } = await locate(place, path, root);
   if (size < 0 && sep === '/' && path.includes('\\')) {
     ({ real, size } = await locate(place, path.replaceAll('\\', '/'), root));
@@ -73,7 +75,7 @@ export async function imageSource(place: string, path: string, checks: ContentCh
   if (size > 0) return new FileSource(root, relative(root, real), maximumImageBytes);
   throw new RowError(size === 0 ? 'empty image file' : 'missing image', {
     subject: `${place}, column image`,
-    expected: `an image file ${path} inside ${root}`,
+    expected: `an image file ${shown(path)} inside ${root}`,
     received: size === 0 ? '0 bytes' : 'nothing there',
     remedy: 'restore the file, correct the path, or name another root',
   });
@@ -92,11 +94,36 @@ async function locate(place: string, path: string, root: string): Promise<{ real
   return { real, size };
 }
 
+const SHOWN_CHARACTERS = 200;
+
+/** Of a path as much as helps to find it: a cell of a table may hold anything. */
+function shown(path: string): string {
+  return path.length <= SHOWN_CHARACTERS ? path : `${path.slice(0, SHOWN_CHARACTERS)}…`;
+}
+
+function asAddress(place: string, path: string): RowError {
+  return new RowError('missing image', {
+    subject: `${place}, column image`,
+    expected: 'the path of an image file',
+    received: `the address ${shown(path)}`,
+    remedy: 'save the image as a file and name that: nothing is fetched',
+  });
+}
+
+function tooLong(place: string, path: string): RowError {
+  return new RowError('missing image', {
+    subject: `${place}, column image`,
+    expected: `a path of at most ${LONGEST_PATH} characters`,
+    received: `${path.length} characters, ${JSON.stringify(shown(path))}`,
+    remedy: 'write the path of an image file there',
+  });
+}
+
 function onAnotherDrive(place: string, path: string, root: string): RowError {
   return new RowError('path outside the root', {
     subject: `${place}, column image`,
     expected: `a path inside ${root}`,
-    received: `${JSON.stringify(path)}, on a drive of Windows`,
+    received: `${JSON.stringify(shown(path))}, on a drive of Windows`,
     remedy: 'write paths relative to that folder, such as images\\1.jpg or images/1.jpg',
   });
 }
