@@ -52,7 +52,10 @@ describe('folds', () => {
   });
 
   it('are refused where they cannot be', () => {
-    expect(() => withFold(whole, { folds: 100_000, fold: 1, splitSeed: 0 })).toThrow(ConfigurationError);
+    const few = { ...whole, splits: { ...whole.splits, train: whole.splits.train.slice(0, 5), test: [] } };
+    const six = (): unknown => withFold(few, { folds: 6, fold: 1, splitSeed: 0 });
+    expect(six).toThrow(ConfigurationError);
+    expect(six).toThrow('dataset.folds expected at most 5, the number of training and test posts, received 6; ask for'); // prettier-ignore
     const parse = (dataset: object) => parseExperiment({ name: 'x', dataset: { name: 'embedded', ...dataset } }, 'x');
     expect(() => parse({ fold: 1 })).toThrow('x expected dataset.folds with dataset.fold, received 1');
     expect(() => parse({ folds: 3, fold: 4 })).toThrow('x expected dataset.fold of at most 3, received 4');

@@ -1,4 +1,5 @@
 import { makeSplits, type PostRecord } from '@drf/datasets';
+import { ConfigurationError } from '@drf/tensor';
 import type { ExperimentData } from './data.js';
 import type { DatasetConfig } from './schema.js';
 
@@ -16,6 +17,7 @@ export function withFold(
   if (folds === undefined) return data;
   const { dataset, splits } = data;
   const records = [...splits.train, ...splits.test];
+  if (folds > records.length) throw tooMany(folds, records.length);
   const names = Array.from({ length: folds }, (_, i) => `fold ${i + 1} of ${folds}`);
   const dealt = makeSplits(
     { records, classes: dataset.classes },
@@ -27,4 +29,13 @@ export function withFold(
   const test = records.filter(isTested);
   const tested = new Set(test);
   return { ...data, splits: { train: records.filter((record) => !tested.has(record)), val: splits.val, test } };
+}
+
+function tooMany(folds: number, posts: number): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'dataset.folds',
+    expected: `at most ${posts}, the number of training and test posts`,
+    received: String(folds),
+    remedy: 'ask for fewer folds, or bring more posts',
+  });
 }

@@ -32,7 +32,10 @@ const dataset = z.strictObject({
   trainFraction: share().default(0.8).describe('share of the training split when splits are made here'),
   valFraction: share().default(0.1).describe('share of the validation split; the rest is the test split'),
   splitSeed: whole(0).default(0).describe('seed of the splits and folds that are made here'),
-  folds: whole(2).optional().describe('deal training and test posts out into so many folds, one of them to test on'),
+  folds: whole(2)
+    .max(100)
+    .optional()
+    .describe('deal training and test posts out into so many folds, one of them to test on'),
   fold: whole(1).optional().describe('which of the folds is the test split, from 1 (default: 1)'),
   limit: whole(1).optional().describe('use only so many posts of each split (for trying things out)'),
   imageSize: whole(16).max(1024).default(224).describe('side in pixels at which images are decoded and disrupted'),

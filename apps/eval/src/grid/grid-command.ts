@@ -66,6 +66,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
 ];
 
 const DEFAULT_SEEDS = '0-4';
+const MOST_FOLDS = 100;
 
 /** `pnpm eval grid`. */
 export function createGridCommand(): Command {
@@ -85,7 +86,7 @@ export function createGridCommand(): Command {
     .option(
       '--folds <count>',
       'cross-validation: training and test posts in so many folds, each judged once',
-      wholeNumber(2),
+      wholeNumber(2, MOST_FOLDS),
     )
     .option('--out <folder>', 'folder of the store and of the runs', join('runs', 'grid'))
     .option('--cache <folder>', 'feature cache', join('cache', 'features'))
