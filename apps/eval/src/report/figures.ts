@@ -4,6 +4,7 @@ import { createRandom, MODALITIES, type Modality } from '@drf/tensor';
 import { UMAP } from 'umap-js';
 import { paperFiguresOf, paperName } from '../paper.js';
 import { cellsOf, systemName, type Study, type System } from '../statistics/compare-systems.js';
+import type { OnProgress } from '../statistics/stages.js';
 import { ablationsOfStudy, methodsOf, pointOf, randomNames, ratiosOf, summaryOf } from '../statistics/tables.js';
 import type { ResultStore } from '../store/read.js';
 import type { StoredCell } from '../store/stored.js';
@@ -77,15 +78,20 @@ export function ablationCharts(study: Study): Chart[] {
 }
 
 /** Figure 6: true and recovered features of discarded modalities in the plane, at growing dr. */
-export function featureCharts(store: ResultStore, study: Study): Chart[] {
+export function featureCharts(store: ResultStore, study: Study, onProgress: OnProgress = () => undefined): Chart[] {
   const own = study.cells.filter(({ name, trainedOn, without }) => name === trainedOn && without === null);
   const withFeatures = own.filter((cell) => store.features(cell).length > 0);
   const methods = [...new Set(withFeatures.map(({ method }) => method))];
-  return methods.flatMap((method) => {
+  const due = methods.flatMap((method) => {
     const cells = withFeatures.filter((cell) => cell.method === method);
     const setting = cells.some((cell) => cell.setting === 'D') ? 'D' : 'C+D';
     const chosen = cells.filter((cell) => cell.setting === setting).sort((a, b) => (a.ratio ?? 0) - (b.ratio ?? 0));
-    return MODALITIES.flatMap((modality) => chosen.flatMap((cell) => featureChart(store, cell, modality)));
+    return MODALITIES.flatMap((modality) => chosen.map((cell) => ({ cell, modality })));
+  });
+  return due.flatMap(({ cell, modality }, i) => {
+    const chart = featureChart(store, cell, modality);
+    onProgress('Projecting features', i + 1, due.length);
+    return chart;
   });
 }
 

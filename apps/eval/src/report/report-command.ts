@@ -4,6 +4,7 @@ import { Command, formatTable, wholeNumber, withExamples } from '@drf/terminal';
 import { shownPath } from '../run-identity.js';
 import { ResultStore } from '../store/read.js';
 import type { SystemComparison } from '../statistics/compare-systems.js';
+import { startStages } from '../statistics/stages.js';
 import { comparisonRows } from '../statistics/comparison-tables.js';
 import { buildReport, verdictLine, writeCharts, type Report } from './report.js';
 
@@ -41,7 +42,10 @@ async function reportAction(path: string, flags: ReportFlags): Promise<void> {
   try {
     const notes: string[] = [];
     const { reference, posts } = flags;
-    const report = await buildReport(store, { reference, posts, onNote: (note) => void notes.push(note) });
+    const stages = startStages('steps', flags.quiet === true || flags.json === true);
+    const { onProgress } = stages;
+    const onNote = (note: string): void => void notes.push(note);
+    const report = await buildReport(store, { reference, posts, onNote, onProgress }).finally(stages.stop);
     await writeFileAtomic(flags.out, report.html);
     const { dir, name } = parse(flags.out);
     const folder = join(dir, `${name}-charts`);

@@ -10,6 +10,7 @@ import {
   type System,
   type SystemComparison,
 } from '../statistics/compare-systems.js';
+import type { OnProgress } from '../statistics/stages.js';
 import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
 import { aurocTable, methodsOf, paperTables, type PaperTable } from '../statistics/tables.js';
 import type { ResultStore } from '../store/read.js';
@@ -32,6 +33,7 @@ export interface ReportOptions {
   readonly reference?: string;
   /** Posts to show of each cell. */
   readonly posts: number;
+  readonly onProgress?: OnProgress;
   /** Told of what could not be shown. */
   readonly onNote: (note: string) => void;
 }
@@ -102,9 +104,9 @@ async function studyParts(
   options: ReportOptions,
 ): Promise<{ parts: Part[]; charts: Chart[]; tables: PaperTable[] }> {
   const reference = referenceOf(study, options.reference);
-  const tables = paperTables(store, study, reference);
+  const tables = paperTables(store, study, reference, options.onProgress);
   const drawn = tableCharts(study, reference);
-  const features = featureCharts(store, study);
+  const features = featureCharts(store, study, options.onProgress);
   const quality = qualityCharts(store, study, reference);
   const reliability = reliabilityChart(store, study, reference);
   const training = trainingCharts(store, study, reference);

@@ -1,5 +1,6 @@
 import { studiesOf } from '../statistics/compare-systems.js';
 import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
+import type { OnProgress } from '../statistics/stages.js';
 import { aurocTable, paperTables } from '../statistics/tables.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
 import { PAPER_LINE } from '../sections.js';
@@ -14,6 +15,7 @@ export const END = '<!-- end of what pnpm eval results writes -->';
 export interface MarkdownOptions {
   /** The method that the others are compared with; default as in the report. */
   readonly reference?: string;
+  readonly onProgress?: OnProgress;
   /** Takes a chart in, and says where the document finds it; without this there are no charts. */
   readonly onChart?: (chart: Chart) => string;
 }
@@ -22,7 +24,7 @@ export interface MarkdownOptions {
 export function resultsMarkdown(
   store: ResultStore,
   command: string,
-  { reference, onChart }: MarkdownOptions = {},
+  { reference, onChart, onProgress }: MarkdownOptions = {},
 ): string {
   const { trainings, versions } = store.summary();
   const studies = studiesOf(store);
@@ -40,7 +42,7 @@ export function resultsMarkdown(
       `## ${study.experiment}, split ${study.split}`,
       `Data set ${study.dataset}, ${study.cells[0]?.posts ?? 0} posts judged, seeds ${seeds.join(', ')}. ${PAPER_LINE}`,
       ...(study.cells.some(isPooled) ? [FOLDS_LINE] : []),
-      ...paperTables(store, study, own).flatMap(({ id, heading, lines, tables, comparisons }) => [
+      ...paperTables(store, study, own, onProgress).flatMap(({ id, heading, lines, tables, comparisons }) => [
         `### ${heading}`,
         ...lines,
         ...images(id),

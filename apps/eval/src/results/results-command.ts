@@ -5,6 +5,7 @@ import { Command, withExamples } from '@drf/terminal';
 import { format, resolveConfig } from 'prettier';
 import type { Chart } from '../report/chart.js';
 import { chartFile } from '../report/report.js';
+import { startStages } from '../statistics/stages.js';
 import { ResultStore } from '../store/read.js';
 import { replacePart, resultsMarkdown } from './markdown.js';
 
@@ -30,6 +31,7 @@ const chartPath = (folder: string, { name }: Chart): string => join(folder, `${c
 
 async function resultsAction(path: string, { out, reference, charts }: ResultsFlags): Promise<void> {
   const store = new ResultStore(path);
+  const stages = startStages('comparisons');
   try {
     const options = [
       ...(out === undefined ? [] : [`--out ${out}`]),
@@ -45,8 +47,10 @@ async function resultsAction(path: string, { out, reference, charts }: ResultsFl
     };
     const part = resultsMarkdown(store, ['pnpm eval results', path, ...options].join(' '), {
       reference,
+      onProgress: stages.onProgress,
       ...(charts === undefined ? {} : { onChart: onChart(charts) }),
     });
+    stages.stop();
     for (const chart of drawn) await writeFileAtomic(chartPath(charts as string, chart), `${chart.svg}\n`);
     if (out === undefined) {
       process.stdout.write(`${part}\n`);
@@ -60,6 +64,7 @@ async function resultsAction(path: string, { out, reference, charts }: ResultsFl
     await writeFileAtomic(out, await format(replacePart(document, part), { ...style, parser: 'markdown' }));
     process.stdout.write(`Written: ${out}\n`);
   } finally {
+    stages.stop();
     store.close();
   }
 }

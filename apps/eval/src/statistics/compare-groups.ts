@@ -57,6 +57,7 @@ export interface GroupComparison extends Pick<
  * Whether a system is better on average over whole groups of cells: each post's gain is its mean over the cells, so that
  * the interval knows that cells share posts and seeds. Corrected (Holm) over all comparisons of the table.
  * @param single the comparisons of single cells, to be counted
+ * @param onAnswered called after each group of cells and each of `others`
  */
 export function compareGroups(
   store: ResultStore,
@@ -64,9 +65,14 @@ export function compareGroups(
   first: System,
   others: readonly System[],
   single: readonly SystemComparison[],
+  onAnswered: () => void = () => undefined,
 ): GroupComparison[] {
   const answered = others.flatMap((second) => {
-    const own = CELL_GROUPS.flatMap((group) => answer(store, study, { first, second, group, single }));
+    const own = CELL_GROUPS.flatMap((group) => {
+      const found = answer(store, study, { first, second, group, single });
+      onAnswered();
+      return found;
+    });
     // without random cells, "fixed and random" says nothing new
     return own.filter(({ cellNames }, i) => own.findIndex((other) => other.cellNames === cellNames) === i);
   });

@@ -84,11 +84,19 @@ export const RESAMPLES = 10_000;
 /**
  * Answers the questions of one table: paired seed by seed and post by post, on equal posts under equal disruptions (the
  * seed of a training decides those of its tests, too, so equal seeds meet equal manifests), corrected together.
+ * @param onAnswered called after each question
  */
-export function compareSystems(store: ResultStore, study: Study, questions: readonly Question[]): SystemComparison[] {
+export function compareSystems(
+  store: ResultStore,
+  study: Study,
+  questions: readonly Question[],
+  onAnswered: () => void = () => undefined,
+): SystemComparison[] {
   const answered = questions.flatMap((question) => {
     const pairs = pairsOf(study, question);
-    return pairs.length === 0 ? [] : [answer(store, question, pairs)];
+    const found = pairs.length === 0 ? [] : [answer(store, question, pairs)];
+    onAnswered();
+    return found;
   });
   const adjusted = holmAdjusted(answered.map(({ pValue }) => pValue));
   return answered.map((comparison, i) => {

@@ -1,7 +1,7 @@
 import { fixedStrategies, formatStrategy, SETTINGS, type Strategy } from '@drf/disruption';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { percent } from '@drf/terminal';
-import { compareGroups } from './compare-groups.js';
+import { CELL_GROUPS, compareGroups } from './compare-groups.js';
 import { GROUP_LINE, groupTables } from './comparison-tables.js';
 import { paperFiguresOf, paperName } from '../paper.js';
 import type { ResultStore } from '../store/read.js';
@@ -16,6 +16,7 @@ import {
   type System,
   type SystemComparison,
 } from './compare-systems.js';
+import type { OnProgress } from './stages.js';
 
 /** One table of the paper, as the store has it. */
 export interface PaperTable {
@@ -61,7 +62,12 @@ export function ablationsOfStudy(study: Study): System[] {
 }
 
 /** The tables that the store has something for. */
-export function paperTables(store: ResultStore, study: Study, reference: string): PaperTable[] {
+export function paperTables(
+  store: ResultStore,
+  study: Study,
+  reference: string,
+  onProgress: OnProgress = () => undefined,
+): PaperTable[] {
   const methods = methodsOf(study, reference);
   const ablations = ablationsOfStudy(study);
   const others = methods.filter(({ method }) => method !== reference);
@@ -74,13 +80,20 @@ export function paperTables(store: ResultStore, study: Study, reference: string)
       NAMES.map((cell): Question => ({ first: ablations[0] as System, second, trainedOn: 'none', cell })),
     );
   const random = randomNames(study);
-  const fixedComparisons = compareSystems(store, study, against(NAMES));
-  const randomComparisons = compareSystems(
-    store,
-    study,
-    others.flatMap((second) => random.map((cell) => ({ first: whole, second, trainedOn: cell, cell }))),
-  );
-  const groups = compareGroups(store, study, whole, others, [...fixedComparisons, ...randomComparisons]);
+  const questions = {
+    fixed: against(NAMES),
+    random: others.flatMap((second) => random.map((cell) => ({ first: whole, second, trainedOn: cell, cell }))),
+    clean: against(['clean']),
+    parts,
+  };
+  const total = Object.values(questions).flat().length + others.length * CELL_GROUPS.length;
+  let done = 0;
+  const onAnswered = (): void => onProgress(`Comparing in ${study.experiment}`, ++done, total);
+  const compare = (own: readonly Question[]): SystemComparison[] => compareSystems(store, study, own, onAnswered);
+  const fixedComparisons = compare(questions.fixed);
+  const randomComparisons = compare(questions.random);
+  const single = [...fixedComparisons, ...randomComparisons];
+  const groups = compareGroups(store, study, whole, others, single, onAnswered);
   const tables: PaperTable[] = [
     {
       id: 'overall',
@@ -103,14 +116,14 @@ export function paperTables(store: ResultStore, study: Study, reference: string)
       heading: 'Table 3: intact posts',
       lines: ['Mean ± standard deviation over seeds, in percent, with the 95 % interval of the mean.'],
       tables: cleanTable(study, methods),
-      comparisons: compareSystems(store, study, against(['clean'])),
+      comparisons: compare(questions.clean),
     },
     {
       id: 'table-4',
       heading: 'Table 4: without one part',
       lines: ['The same cells as Table 1, for the method whole and with one of its parts switched off.'],
       tables: ablations.length === 0 ? [] : fixedTables(study, ablations),
-      comparisons: compareSystems(store, study, parts),
+      comparisons: compare(questions.parts),
     },
     {
       id: 'figure-5',
