@@ -104,3 +104,10 @@ it('with folds, judges every training and test post once', { timeout: 600_000 },
   expect([...ids].sort()).toEqual([...splits.train, ...splits.test].map(({ id }) => id).sort());
   store.close();
 });
+
+it('only planned, leaves no trace', { timeout: 600_000 }, async () => {
+  const { code, output } = await startGrid([...SIX, '--dry-run'], 'planned').ended;
+  expect(code).toBe(0);
+  expect(JSON.parse(output)).toMatchObject({ due: { trainings: 6, cells: 6 }, done: { trainings: 0 } });
+  expect(await readdir(folder)).not.toContain('planned');
+});

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readVersions } from '@drf/experiment';
 import { DataError } from '@drf/tensor';
@@ -62,7 +63,8 @@ export async function runGrid(options: GridOptions): Promise<GridOutcome> {
   const plan = planGrid(options);
   const storePath = join(options.folder, STORE_NAME);
   const release = options.dryRun === true ? () => undefined : lock(join(options.folder, 'grid.lock'), storePath);
-  const store = new StoreWriter(storePath);
+  const isOnlyPlanned = options.dryRun === true && !existsSync(storePath); // leaves no trace
+  const store = new StoreWriter(isOnlyPlanned ? ':memory:' : storePath);
   try {
     return await fill(options, plan, store, storePath, startedAt);
   } finally {
