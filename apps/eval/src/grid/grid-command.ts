@@ -141,6 +141,9 @@ function gridName(name: string): GridName {
 
 /** What the grid itself varies is no option of its experiments. */
 function refuseOverruled(flags: GridFlags): void {
+  if (flags.folds !== undefined && flags.split !== undefined && flags.split !== 'test') {
+    throw refuse('--split', 'test or nothing beside --folds', flags.split, 'folds are judged on their own test split');
+  }
   const overruled: readonly (readonly [flag: string, instead: string])[] = [
     ['method', '--methods'],
     ['seed', '--seeds'],

@@ -111,3 +111,9 @@ it('only planned, leaves no trace', { timeout: 600_000 }, async () => {
   expect(JSON.parse(output)).toMatchObject({ due: { trainings: 6, cells: 6 }, done: { trainings: 0 } });
   expect(await readdir(folder)).not.toContain('planned');
 });
+
+it('with folds, judges no other split than their own', { timeout: 600_000 }, async () => {
+  const { code, output } = await startGrid(['--folds', '2', '--split', 'val'], 'refused').ended;
+  expect([code, output]).toEqual([1, '']);
+  expect(await readdir(folder)).not.toContain('refused');
+});

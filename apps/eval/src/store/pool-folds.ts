@@ -17,7 +17,7 @@ interface Gathered {
 export const FOLDS_LINE =
   'Cross-validation: each post is judged once a seed, by the model of its fold, which did not train on it; the validation split, which is none of these posts, chose the epoch. AUROC is the mean over folds. Training curves and recovered features are those of the first fold.';
 
-/** Whether cells of a split are pooled from folds. */
+/** Whether a cell is made of folds. */
 export function isPooled(cell: StoredCell): cell is PooledCell {
   return 'members' in cell;
 }
