@@ -100,10 +100,11 @@ async function writePosts(path: string, rows: number): Promise<void> {
 }
 
 /** Says of every text the same kind of thing that a model would. */
-const STAND_IN: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'source' | 'judge' | 'dispose'> = {
+const STAND_IN: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'source' | 'engine' | 'judge' | 'dispose'> = {
   classes: ['positive', 'neutral', 'negative'],
   imageSize: 224,
-  source: { run: 'stand-in', checkpoint: 'none' },
+  source: { run: 'stand-in', checkpoint: 'none', sha256: '' },
+  engine: 'none',
   judge: ({ text }: PostContent): Promise<Judgment> => {
     const share = ((text ?? '').length % 10) / 10;
     return Promise.resolve({

@@ -34,6 +34,7 @@ interface RowWriter {
  */
 export async function finishOutput(out: string, format: OutputFormat, classes: readonly string[]): Promise<JobCounts> {
   const temporary = { out: `${out}.temporary`, rejected: `${rejectedPath(out)}.temporary` };
+  for (const path of Object.values(temporary)) await rm(path, { force: true }); // of a killed program; or a link
   const predictions = rowWriter(temporary.out, format, classes);
   const side = new LineFile(temporary.rejected);
   const labels: Record<string, number> = Object.fromEntries(classes.map((name) => [name, 0]));
@@ -51,9 +52,9 @@ export async function finishOutput(out: string, format: OutputFormat, classes: r
   }
   await predictions.end();
   await side.end();
-  await rename(temporary.out, out);
   if (counts.rejected > 0) await rename(temporary.rejected, rejectedPath(out));
   else for (const path of [temporary.rejected, rejectedPath(out)]) await rm(path, { force: true });
+  await rename(temporary.out, out); // last: where there is an output, all of it is there
   return { ...counts, labels };
 }
 
@@ -87,7 +88,7 @@ class LineFile {
   private readonly stream: WriteStream;
 
   constructor(path: string) {
-    this.stream = createWriteStream(path);
+    this.stream = createWriteStream(path, { flags: 'wx' });
     this.stream.on('error', () => undefined); // reported where it is written or ended
   }
 

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
@@ -27,6 +27,7 @@ function verdict({ text }: PostContent): Judgment {
 const judge = {
   classes: ['positive', 'negative'],
   imageSize: 4,
+  engine: 'none',
   judge: (post: PostContent) => Promise.resolve(verdict(post)),
 };
 
@@ -46,7 +47,7 @@ async function input(): Promise<string> {
 async function run(options: Partial<PredictOptions> & { readonly out: string }) {
   return predictPosts({
     judge,
-    model: { run: '/runs/a', checkpoint: 'step-1.safetensors' },
+    model: { run: '/runs/a', checkpoint: 'step-1.safetensors', sha256: '0' },
     input: join(folder, 'posts.jsonl'),
     resume: false,
     overwrite: false,
@@ -127,11 +128,47 @@ describe('predictPosts', () => {
     const signal = AbortSignal.abort();
     await run({ out: out('c.jsonl'), signal });
     await expect(run({ out: out('c.jsonl') })).rejects.toThrow(/expected no unfinished job.*--resume, or start anew with --overwrite/); // prettier-ignore
-    const model = { run: '/runs/b', checkpoint: 'step-1.safetensors' };
+    const model = { run: '/runs/b', checkpoint: 'step-1.safetensors', sha256: '0' };
     await expect(run({ out: out('c.jsonl'), resume: true, model })).rejects.toThrow(/--resume, run, expected what the unfinished job has: "\/runs\/a", received "\/runs\/b"/); // prettier-ignore
     await appendFile(path, '{"text":"one more"}\n');
     await expect(run({ out: out('c.jsonl'), resume: true })).rejects.toThrow(/--resume, inputBytes, expected/);
     expect((await run({ out: out('c.jsonl'), overwrite: true })).counts?.judged).toBe(199);
+  });
+
+  it.each<[string, Partial<PredictOptions>]>([
+    ['root', { root: '/elsewhere' }],
+    ['encoding', { encoding: 'gb18030' }],
+    ['columns', { columns: { text: 'text' } }],
+    ['engine', { judge: { ...judge, engine: 'another' } }],
+    ['sha256', { model: { run: '/runs/a', checkpoint: 'step-1.safetensors', sha256: 'trained anew' } }],
+  ])('goes on with a job of the same %s only', async (name, other) => {
+    await input();
+    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
+    await expect(run({ out: out('a.jsonl'), resume: true, ...other })).rejects.toThrow(`--resume, ${name}, expected`);
+    expect((await run({ out: out('a.jsonl'), resume: true })).outcome).toBe('finished');
+  });
+
+  it('ends what was killed between its output and its end', async () => {
+    await input();
+    await run({ out: out('whole.jsonl') });
+    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
+    await run({ out: out('b.jsonl') });
+    await rename(out('b.jsonl'), out('a.jsonl')); // its spool is still there
+    for (const name of ['a.jsonl.temporary', 'a.jsonl.rejected.jsonl.temporary']) await symlink(out('link'), out(name));
+    const { counts } = await run({ out: out('a.jsonl'), resume: true });
+    expect(counts).toMatchObject({ judged: 198, rejected: 2 });
+    expect(await readFile(out('a.jsonl'), 'utf8')).toBe(await readFile(out('whole.jsonl'), 'utf8'));
+    expect((await readdir(folder)).filter((name) => name.includes('partial') || name.includes('temporary') || name === 'link')).toEqual([]); // prettier-ignore
+  });
+
+  it('lets one program at a time write an output', async () => {
+    await input();
+    let second: Promise<unknown> | undefined;
+    const onCounting = (): void => void (second ??= run({ out: out('a.jsonl'), overwrite: true }).catch((error: unknown) => error)); // prettier-ignore
+    await run({ out: out('a.jsonl'), onCounting });
+    expect(await second).toMatchObject({ message: expect.stringMatching(/--out .*a.jsonl expected one program at a time that writes it/) }); // prettier-ignore
+    expect((await readFile(out('a.jsonl'), 'utf8')).trimEnd().split('\n')).toHaveLength(198);
+    expect((await readdir(folder)).sort()).toEqual(['a.jsonl', 'a.jsonl.rejected.jsonl', 'posts.jsonl']);
   });
 
   it('says that there is no input, before it makes anything', async () => {

@@ -1,16 +1,17 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { countUnlabeledPosts, readUnlabeledPosts, type ColumnNames, type TextEncoding } from '@drf/datasets';
 import type { JudgeOfPosts } from '@drf/predict';
+import { lockFile } from '@drf/files';
 import { ConfigurationError } from '@drf/tensor';
-import { outputFormat } from './formats.js';
+import { outputFormat, type OutputFormat } from './formats.js';
 import { finishOutput, rejectedPath, type JobCounts } from './finish.js';
-import { removeSpool, Spool, type JobIdentity, type SpooledRow } from './spool.js';
+import { isUnfinished, removeSpool, Spool, type JobIdentity, type SpooledRow } from './spool.js';
 
 export interface PredictOptions {
-  readonly judge: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'judge'>;
+  readonly judge: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'engine' | 'judge'>;
   /** Which run and checkpoint the judge is of. */
-  readonly model: { readonly run: string; readonly checkpoint: string };
+  readonly model: JudgeOfPosts['source'];
   /** A file of posts, or a folder of images and texts. */
   readonly input: string;
   /** Folder that a file's image paths are relative to; default that of the file. */
@@ -43,13 +44,24 @@ export interface PredictResult {
  * Judges posts one after the other, with memory that does not grow with their number. Rows go to a spool beside the
  * output and become the output at the end; an interruption or a crash leaves the spool, and `resume` goes on with it.
  * @throws ConfigurationError for an output that exists, or an ending that is unknown; DataError when the input cannot
- *   be opened
+ *   be opened, or another process writes the same output
  */
 export async function predictPosts(options: PredictOptions): Promise<PredictResult> {
+  const format = outputFormat(options.out);
+  await mkdir(dirname(resolve(options.out)), { recursive: true });
+  const lock = await lockFile(`${options.out}.lock`, `--out ${options.out}`);
+  try {
+    return await predictLocked(options, format);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function predictLocked(options: PredictOptions, format: OutputFormat): Promise<PredictResult> {
   const { judge, input, out, signal } = options;
-  const format = outputFormat(out);
+  const isDone = (await exists(out)) && !(options.resume && (await isUnfinished(out)));
   if (options.overwrite) await removeSpool(out);
-  else if (await exists(out)) throw occupied(out);
+  else if (isDone) throw occupied(out);
   const identity = await identityOf(options);
   options.onCounting?.();
   const total = await countUnlabeledPosts(input, options.columns);
@@ -93,14 +105,17 @@ async function* judged(options: PredictOptions, skip: number): AsyncGenerator<Sp
 }
 
 /** @throws DataError for an input that is not there */
-async function identityOf({ judge, model, input, columns }: PredictOptions): Promise<JobIdentity> {
+async function identityOf({ judge, model, input, root, encoding, columns }: PredictOptions): Promise<JobIdentity> {
   const stats = await stat(input).catch(() => undefined);
   return {
     ...model,
     input: resolve(input),
     inputBytes: stats?.size ?? 0,
     inputModified: stats?.mtime.toISOString() ?? '',
+    engine: judge.engine,
     classes: judge.classes,
+    root: root === undefined ? null : resolve(root),
+    encoding: encoding ?? null,
     columns: columns ?? null,
   };
 }

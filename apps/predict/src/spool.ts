@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { open, rm, stat, truncate, type FileHandle } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { ColumnNames } from '@drf/datasets';
@@ -8,13 +8,19 @@ import type { PredictionRow, RejectedRow } from './prediction-row.js';
 
 /** What decides an output; a job is gone on with only where all of it is the same. */
 export interface JobIdentity {
-  /** Absolute path of the run, and the checkpoint used. */
+  /** Absolute path of the run, the checkpoint used, and the hash of its bytes: a run may be trained anew. */
   readonly run: string;
   readonly checkpoint: string;
+  readonly sha256: string;
+  /** What computes: others differ in the last digits. */
+  readonly engine: string;
   readonly input: string;
   readonly inputBytes: number;
   readonly inputModified: string;
   readonly classes: readonly string[];
+  /** Folder of the images, where that was said. */
+  readonly root: string | null;
+  readonly encoding: string | null;
   /** Which column holds what, where that was said. */
   readonly columns: ColumnNames | null;
 }
@@ -22,6 +28,11 @@ export interface JobIdentity {
 /** Names of what an unfinished job leaves beside its output. */
 export function spoolPaths(out: string) {
   return { job: `${out}.partial.json`, rows: `${out}.partial.jsonl` };
+}
+
+/** Whether a job's spool is there: it was interrupted, or ended in the moment between its output and its spool's end. */
+export async function isUnfinished(out: string): Promise<boolean> {
+  return (await stat(spoolPaths(out).job).catch(() => undefined)) !== undefined;
 }
 
 /** A row of the input, dealt with. */
@@ -55,12 +66,12 @@ export class Spool {
    */
   static async open(out: string, identity: JobIdentity, options: { readonly resume: boolean }): Promise<Spool> {
     const paths = spoolPaths(out);
-    const exists = (await stat(paths.job).catch(() => undefined)) !== undefined;
+    const exists = await isUnfinished(out);
     if (options.resume) assertSameJob(paths.job, exists ? await readJson(paths.job) : undefined, identity);
     else if (exists) throw unfinished(out);
-    else await writeJsonAtomic(paths.job, identity);
+    else await startRows(paths, identity);
     const done = options.resume ? await keepWholeLines(paths.rows) : 0;
-    return new Spool(out, await open(paths.rows, options.resume ? 'a' : 'w'), done);
+    return new Spool(out, await open(paths.rows, APPEND), done);
   }
 
   async add(row: SpooledRow): Promise<void> {
@@ -81,9 +92,19 @@ export class Spool {
   }
 }
 
+/** A link in place of the rows would let them be written elsewhere. Windows has no such flag. */
+const APPEND = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+
+/** Rows that are there without a job are of one that was removed half; they go before the job is written. */
+async function startRows(paths: ReturnType<typeof spoolPaths>, identity: JobIdentity): Promise<void> {
+  await rm(paths.rows, { force: true });
+  await writeJsonAtomic(paths.job, identity);
+}
+
 /** Deletes a job's spool, after its rows became the output, or to start anew. */
 export async function removeSpool(out: string): Promise<void> {
-  for (const path of Object.values(spoolPaths(out))) await rm(path, { force: true });
+  const { job, rows } = spoolPaths(out);
+  for (const path of [job, rows]) await rm(path, { force: true }); // without its job, rows count for nothing
 }
 
 async function append(out: string, file: FileHandle, text: string): Promise<void> {

@@ -77,8 +77,20 @@ export interface TrainResult {
   readonly report: string | null;
 }
 
-/** Data → features → model → steps → checkpoints → report: a whole training run. */
+/**
+ * Data → features → model → steps → checkpoints → report: a whole training run.
+ * @throws DataError when another process trains in the same folder
+ */
 export async function train(options: TrainOptions): Promise<TrainResult> {
+  const lock = await options.run.lock();
+  try {
+    return await trainLocked(options);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   const { config, run, display, resume, resultOnly = false } = options;
   const services = servicesOf(options);
 

@@ -142,6 +142,7 @@ export class Trainer {
     this.best = best;
     this.epochLosses.restore(epochLosses);
     await run.truncateMetrics(position.step);
+    await this.nameBest(); // a kill may have come between its checkpoint and its name
   }
 
   /** Trains to the end, to early stopping, or until interrupted. */
@@ -307,9 +308,14 @@ export class Trainer {
     const isLeftOut = (name: string): boolean =>
       !config.training.checkpointFrozen && name.startsWith('encoders.') && !isTrained(name);
     await saveCheckpoint(path, checkpoint, isLeftOut);
-    if (isBest && this.best !== undefined) {
-      await run.writeBest({ checkpoint: basename(path), ...this.best, selection: config.training.selection });
-    }
+    if (isBest) await this.nameBest();
     await run.pruneCheckpoints(config.training.keepCheckpoints);
+  }
+
+  private async nameBest(): Promise<void> {
+    const { run, config } = this.options;
+    if (this.best === undefined) return;
+    const checkpoint = basename(run.checkpointPath(this.best.step));
+    await run.writeBest({ checkpoint, ...this.best, selection: config.training.selection });
   }
 }

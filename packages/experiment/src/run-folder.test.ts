@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -43,6 +43,76 @@ describe('RunFolder', () => {
     );
   });
 
+  it('takes what a start or a deletion that was cut short has left for nothing', async () => {
+    for (const name of ['ledger.json', 'manifest.jsonl.123', 'rejected.jsonl']) await writeFile(run.file(name), '{}');
+    await RunFolder.create(run.path, { overwrite: false }); // nothing was trained yet
+    expect(await readdir(run.path)).toEqual(['checkpoints']);
+
+    await writeFile(run.checkpointPath(3), '');
+    await expect(RunFolder.create(run.path, { overwrite: false })).rejects.toThrow(/received a run; use --resume/);
+    await RunFolder.create(run.path, { overwrite: true });
+    await describeRun();
+    await rm(run.file('checkpoints'), { recursive: true });
+    await RunFolder.create(run.path, { overwrite: true });
+    expect(await readdir(run.path)).toEqual(['checkpoints']);
+
+    await writeFile(run.file('precious.txt'), 'x');
+    await expect(RunFolder.create(run.path, { overwrite: true })).rejects.toThrow(/received other files/);
+  });
+
+  it('never takes another program’s folder for a rest of a run', async () => {
+    await mkdir(join(root, 'model'));
+    await writeFile(join(root, 'model', 'config.json'), '{"model_type": "bert"}');
+    await expect(RunFolder.create(join(root, 'model'), { overwrite: true })).rejects.toThrow(/received other files/);
+  });
+
+  it('is trained in by one process at a time, which clears away what a killed one left half written', async () => {
+    await describeRun();
+    const left = ['config.json.77', join('checkpoints', 'step-25.safetensors.4232770960'), join('checkpoints', 'mine')];
+    for (const name of left) await writeFile(run.file(name), '');
+    await writeFile(run.checkpointPath(25), '');
+    const lock = await run.lock();
+    expect((await readdir(run.path)).sort()).toEqual(['checkpoints', 'config.json', 'run.lock']);
+    expect((await readdir(run.file('checkpoints'))).sort()).toEqual(['mine', 'step-25.safetensors']);
+    await expect(run.lock()).rejects.toThrow(/one program at a time/);
+    await expect(RunFolder.create(run.path, { overwrite: true })).rejects.toThrow(/one program at a time/);
+    await lock.release();
+    await RunFolder.create(run.path, { overwrite: true });
+  });
+
+  it('opens no run with a link that leads out of it', async () => {
+    await describeRun();
+    await RunFolder.open(run.path);
+    await mkdir(run.file('eval', 'test'), { recursive: true });
+    await symlink(join(root, 'anything'), run.file('eval', 'test', 'report.html'));
+    await expect(RunFolder.open(run.path)).rejects.toThrow(/links that stay inside it, received eval.*report.html/);
+  });
+
+  it.skipIf(process.getuid?.() === 0 || process.platform === 'win32')(
+    'says that it cannot be made (root may write anywhere, and Windows knows no such permissions)',
+    async () => {
+      await chmod(root, 0o500);
+      await expect(RunFolder.create(join(root, 'other'), { overwrite: false })).rejects.toThrow(/a place where it can be made, received EACCES/); // prettier-ignore
+    },
+  );
+
+  it.each(['null', '5', '[]', '{}', '"x"', '{"config": null, "classes": ["a"]}'])(
+    'says that config.json and best.json are damaged when they hold %s',
+    async (text) => {
+      await writeFile(run.file('config.json'), text);
+      await expect(run.readDescription()).rejects.toThrow(/config.json expected the description of a run, received/);
+      await writeFile(run.file('best.json'), text);
+      await expect(run.resultCheckpoint()).rejects.toThrow(/best.json expected the checkpoint that is best, received/);
+    },
+  );
+
+  it('takes a checkpoint’s name only for its best, and no path', async () => {
+    for (const checkpoint of ['../../../etc/passwd', 'other.safetensors', 5]) {
+      await writeFile(run.file('best.json'), JSON.stringify({ checkpoint, epoch: 1, step: 9, score: 1 }));
+      await expect(run.resultCheckpoint()).rejects.toThrow(/best.json expected .* received checkpoint: /);
+    }
+  });
+
   it('says when a folder is no run, or has no checkpoint yet', async () => {
     await expect(RunFolder.open(root)).rejects.toThrow(/a folder that training made/);
     await expect(run.latestCheckpoint()).rejects.toThrow(/a checkpoint in checkpoints/);
@@ -52,7 +122,7 @@ describe('RunFolder', () => {
     await describeRun();
     expect((await run.readDescription()).config.training.batchSize).toBe(16);
     await writeFile(run.file('config.json'), '{"config": {}}');
-    await expect(run.readDescription()).rejects.toThrow(/config, classes and shapes of a run, received keys config/);
+    await expect(run.readDescription()).rejects.toThrow(/config.json expected the description of a run, received classes: /);
     await writeFile(run.file('config.json'), '{"config": ');
     await expect(run.readDescription()).rejects.toThrow(/valid JSON/);
   });

@@ -1,6 +1,16 @@
 import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { readJson, writeFileAtomic, writeJsonAtomic } from '@drf/files';
+import { z } from 'zod';
+import {
+  assertLinksStayInside,
+  assertUnlocked,
+  lockFile,
+  readJson,
+  removeTemporaries,
+  writeFileAtomic,
+  writeJsonAtomic,
+  type FileLock,
+} from '@drf/files';
 import type { MethodShapes } from '@drf/model';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { parseExperiment } from './parse.js';
@@ -55,10 +65,45 @@ export interface BestCheckpoint {
 }
 
 const CHECKPOINT_NAME = /^step-(\d+)\.safetensors$/;
+const CONFIG = 'config.json';
+const CHECKPOINTS = 'checkpoints';
+const LOCK = 'run.lock';
+
+/** Everything that training and evaluation put into a run. */
+const RUN_NAMES = new Set([
+  CONFIG,
+  CHECKPOINTS,
+  LOCK,
+  'splits',
+  'ledger.json',
+  'rejected.jsonl',
+  'manifest.jsonl',
+  'metrics.jsonl',
+  'best.json',
+  'calibration.json',
+  'report.html',
+  'eval',
+]);
+
+/** What `config.json` must hold to be read at all; the experiment in it has a schema of its own. */
+const descriptionSchema = z.looseObject({
+  config: z.record(z.string(), z.unknown()),
+  classes: z.array(z.string()).min(1),
+  encoders: z.looseObject({ image: z.string(), text: z.string() }),
+  shapes: z.looseObject({ imageDim: z.number(), textDim: z.number(), classes: z.number() }),
+  engine: z.string(),
+});
+
+const bestSchema = z.looseObject({
+  checkpoint: z.string().regex(CHECKPOINT_NAME, 'a file name such as step-100.safetensors'),
+  epoch: z.number(),
+  step: z.number(),
+  score: z.number(),
+});
 
 /**
  * The layout of a run on disk: `config.json`, `splits/`, `ledger.json`, `manifest.jsonl`, `metrics.jsonl`,
- * `checkpoints/step-N.safetensors`, `best.json`, `report.html`.
+ * `checkpoints/step-N.safetensors`, `best.json`, `report.html`; while it is trained, `run.lock`.
  */
 export class RunFolder {
   readonly path: string;
@@ -68,36 +113,75 @@ export class RunFolder {
   }
 
   /**
-   * Makes a new run folder.
+   * Makes a new run folder. One whose training ended before there was anything to go on with counts as empty.
    * @throws ConfigurationError when there is a run already and `overwrite` is off, or when the folder holds something
-   *   else, which is never deleted
+   *   else, which is never deleted; DataError when it cannot be made, or a training is at work in it
    */
   static async create(path: string, options: { readonly overwrite: boolean }): Promise<RunFolder> {
     const run = new RunFolder(path);
     const present = await readdir(run.path).catch(() => [] as string[]);
     if (present.length > 0) {
-      const isRun = present.includes('config.json') && present.includes('checkpoints');
-      if (!isRun || !options.overwrite) throw occupied(run.path, isRun);
-      await rm(run.path, { recursive: true });
+      const isRun = present.includes(CONFIG) && present.includes(CHECKPOINTS);
+      const isRest = await run.isRestOfRun(present);
+      const isBarren = isRest && !present.includes(CONFIG) && (await run.checkpointSteps()).length === 0;
+      if (!isBarren && !(options.overwrite && (isRun || isRest))) throw occupied(run.path, isRun || isRest);
+      await assertUnlocked(run.file(LOCK), `Run folder ${run.path}`);
+      // what tells a run from other folders goes last, so that a rest can be told, too
+      for (const name of present.filter((name) => name !== CONFIG)) await rm(run.file(name), { recursive: true });
+      await rm(run.file(CONFIG), { force: true });
     }
-    await mkdir(run.file('checkpoints'), { recursive: true });
+    await mkdir(run.file(CHECKPOINTS), { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+      throw new DataError(
+        {
+          subject: `Run folder ${run.path}`,
+          expected: 'a place where it can be made',
+          received: error.message,
+          remedy: 'check its permissions, or choose another --out',
+        },
+        { cause: error },
+      );
+    });
     return run;
   }
 
-  /** @throws DataError when the folder is not a run */
+  /**
+   * Opens a run, which may come from elsewhere.
+   * @throws DataError when the folder is not a run, or holds a link that leads out of it
+   */
   static async open(path: string): Promise<RunFolder> {
     const run = new RunFolder(path);
-    const isRun = await stat(run.file('config.json')).then(
+    const isRun = await stat(run.file(CONFIG)).then(
       () => true,
       () => false,
     );
-    if (isRun) return run;
+    if (isRun) {
+      await assertLinksStayInside(run.path);
+      return run;
+    }
     throw new DataError({
       subject: `Run folder ${run.path}`,
       expected: 'a folder that training made, with config.json',
       received: 'none',
       remedy: 'name a run (by default below runs/), or train one first',
     });
+  }
+
+  /**
+   * Makes this process the only one that trains in this folder, and clears away what a killed one left half written.
+   * @throws DataError when another process trains there
+   */
+  async lock(): Promise<FileLock> {
+    const lock = await lockFile(this.file(LOCK), `Run folder ${this.path}`);
+    await removeTemporaries(this.path, (name) => RUN_NAMES.has(name));
+    await removeTemporaries(this.file(CHECKPOINTS), (name) => CHECKPOINT_NAME.test(name));
+    await removeTemporaries(this.file('splits'), (name) => name.endsWith('.json'));
+    return lock;
+  }
+
+  /** Whether a folder without a whole run holds nothing but parts of one: of a start or of a deletion that was cut short. */
+  private async isRestOfRun(present: readonly string[]): Promise<boolean> {
+    if (!present.every((name) => RUN_NAMES.has(name.replace(/\.\d{1,10}$/, '')))) return false;
+    return present.includes(CHECKPOINTS) || (await this.readDescription().catch(() => undefined)) !== undefined;
   }
 
   /** A file's path in the run. */
@@ -107,21 +191,13 @@ export class RunFolder {
 
   /** Writes `config.json`, whole or not at all. */
   async writeDescription(description: RunDescription): Promise<void> {
-    await writeJsonAtomic(this.file('config.json'), description);
+    await writeJsonAtomic(this.file(CONFIG), description);
   }
 
   /** @throws DataError or ConfigurationError when `config.json` is damaged */
   async readDescription(): Promise<RunDescription> {
-    const path = this.file('config.json');
-    const raw = (await readJson(path)) as RunDescription;
-    if (!Array.isArray(raw.classes) || typeof raw.shapes?.imageDim !== 'number') {
-      throw new DataError({
-        subject: path,
-        expected: 'config, classes and shapes of a run',
-        received: `keys ${Object.keys(raw).join(', ')}`,
-        remedy: 'the file was changed by hand or is of another program',
-      });
-    }
+    const path = this.file(CONFIG);
+    const raw = checked<RunDescription>(path, 'the description of a run', descriptionSchema, await readJson(path));
     return { ...raw, config: parseExperiment(withPresentNames(raw.config), path) };
   }
 
@@ -135,7 +211,8 @@ export class RunFolder {
     const text = await readFile(this.file('metrics.jsonl'), 'utf8').catch(() => '');
     return text.split('\n').flatMap((line) => {
       try {
-        return line === '' ? [] : [JSON.parse(line) as MetricRow];
+        const row = (line === '' ? null : JSON.parse(line)) as MetricRow | null;
+        return typeof row?.step === 'number' ? [row] : [];
       } catch {
         return [];
       }
@@ -150,12 +227,12 @@ export class RunFolder {
 
   /** Where the checkpoint after `step` steps lies. */
   checkpointPath(step: number): string {
-    return this.file('checkpoints', `step-${step}.safetensors`);
+    return this.file(CHECKPOINTS, `step-${step}.safetensors`);
   }
 
   /** Steps of the checkpoints at hand, ascending. */
   async checkpointSteps(): Promise<number[]> {
-    const names = await readdir(this.file('checkpoints')).catch(() => [] as string[]);
+    const names = await readdir(this.file(CHECKPOINTS)).catch(() => [] as string[]);
     return names
       .map((name) => CHECKPOINT_NAME.exec(name)?.[1])
       .filter((step) => step !== undefined)
@@ -187,13 +264,14 @@ export class RunFolder {
   async readBest(): Promise<BestCheckpoint | undefined> {
     const path = this.file('best.json');
     const exists = await stat(path).catch(() => undefined);
-    return exists === undefined ? undefined : ((await readJson(path)) as BestCheckpoint);
+    if (exists === undefined) return undefined;
+    return checked<BestCheckpoint>(path, 'the checkpoint that is best', bestSchema, await readJson(path));
   }
 
   /** The checkpoint that is the run's result: the best, or the last while there is no best. */
   async resultCheckpoint(): Promise<string> {
     const best = await this.readBest();
-    return best === undefined ? this.latestCheckpoint() : this.file('checkpoints', best.checkpoint);
+    return best === undefined ? this.latestCheckpoint() : this.file(CHECKPOINTS, best.checkpoint);
   }
 
   /** Deletes all but the last `keep` checkpoints and the best. */
@@ -201,9 +279,23 @@ export class RunFolder {
     const best = await this.readBest();
     for (const step of (await this.checkpointSteps()).slice(0, -keep)) {
       const path = this.checkpointPath(step);
-      if (best === undefined || path !== this.file('checkpoints', best.checkpoint)) await rm(path, { force: true });
+      if (best === undefined || path !== this.file(CHECKPOINTS, best.checkpoint)) await rm(path, { force: true });
     }
   }
+}
+
+/** @throws DataError naming the first thing that is wrong with a file of a run */
+function checked<Content>(path: string, expected: string, schema: z.ZodType, value: unknown): Content {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data as Content;
+  const [issue] = result.error.issues;
+  const place = issue?.path.join('.') ?? '';
+  throw new DataError({
+    subject: path,
+    expected,
+    received: `${place === '' ? '' : `${place}: `}${issue?.message ?? 'something else'}`,
+    remedy: 'the file was changed by hand or is of another program; restore it, or train again',
+  });
 }
 
 /**
@@ -211,11 +303,11 @@ export class RunFolder {
  * they know nothing of its options. The compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
  */
 function withPresentNames(config: ExperimentConfig): unknown {
-  const isFormer = config.method === 'drf' && !('gaussianRank' in config.model);
+  const isFormer = config.method === 'drf' && config.model?.gaussianRank === undefined;
   const named = isFormer ? { ...config, method: 'drf-paper' } : config;
   const { transformerWidth, ...compared } = (config.compared ?? {}) as { readonly transformerWidth?: number };
   if (transformerWidth === undefined) return named;
-  const width = config.method === 'clmlf' ? transformerWidth : config.model.dim;
+  const width = config.method === 'clmlf' ? transformerWidth : config.model?.dim;
   return { ...named, compared: { ...compared, width } };
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import type * as FilePromises from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DataError } from '@drf/tensor';
-import { writeFileAtomic, writeJsonAtomic } from './index.js';
+import { removeTemporaries, writeFileAtomic, writeJsonAtomic } from './index.js';
 
 // The seam: the function that puts the content into the temporary file.
 const disk = vi.hoisted(() => ({ full: false }));
@@ -56,11 +56,29 @@ describe('writeFileAtomic', () => {
     expect((await stat(join(folder, 'empty'))).size).toBe(0);
   });
 
-  it('writes through a link to the file that it names', async () => {
+  it('replaces a link, and leaves what it leads to alone', async () => {
     await writeFile(join(folder, 'real'), 'old');
-    await symlink(join(folder, 'real'), join(folder, 'link'));
-    await writeFileAtomic(join(folder, 'link'), 'new');
-    expect(await readFile(join(folder, 'real'), 'utf8')).toBe('new');
+    for (const target of ['real', 'nothing']) {
+      await symlink(join(folder, target), join(folder, 'link'));
+      await writeFileAtomic(join(folder, 'link'), 'new');
+      expect((await lstat(join(folder, 'link'))).isFile()).toBe(true);
+      await rm(join(folder, 'link'));
+    }
+    expect(await readFile(join(folder, 'real'), 'utf8')).toBe('old');
+    expect(await readdir(folder)).toEqual(['real']);
+  });
+
+  it('does not take a device for a file', async () => {
+    await symlink('/dev/null', join(folder, 'link'));
+    await expect(writeFileAtomic(join(folder, 'link'), 'new')).rejects.toThrow(/leads to a folder or device/);
+    expect((await lstat(join(folder, 'link'))).isSymbolicLink()).toBe(true);
+  });
+
+  it('leaves temporaries that can be told and removed', async () => {
+    for (const name of ['a.json', 'a.json.123', 'a.json.4232770960', 'b.json.1', 'a.json.x']) await writeFile(join(folder, name), ''); // prettier-ignore
+    await removeTemporaries(folder, (name) => name === 'a.json');
+    await removeTemporaries(join(folder, 'none'), () => true);
+    expect((await readdir(folder)).sort()).toEqual(['a.json', 'a.json.x', 'b.json.1']);
   });
 
   it('gives one of the versions, whole, when several write at once', async () => {

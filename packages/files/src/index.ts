@@ -1,6 +1,7 @@
-export { writeFileAtomic, writeJsonAtomic } from './atomic.js';
-export { LONGEST_PATH, resolveInside } from './inside.js';
-export { contentHash, readBounded, readJson } from './read.js';
+export { removeTemporaries, writeFileAtomic, writeJsonAtomic } from './atomic.js';
+export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js';
+export { assertUnlocked, lockFile, type FileLock } from './lock.js';
+export { contentHash, fileHash, readBounded, readJson } from './read.js';
 export {
   decodeSafetensors,
   encodeSafetensors,

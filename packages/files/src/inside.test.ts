@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DataError } from '@drf/tensor';
-import { resolveInside } from './index.js';
+import { assertLinksStayInside, resolveInside } from './index.js';
 
 let base: string;
 let root: string;
@@ -89,5 +89,29 @@ describe('resolveInside', () => {
     expect((error as Error).message).toBe(
       `Path "${'a/'.repeat(30)}…" expected at most 4096 characters, received 1000000; give the path of a file`,
     );
+  });
+});
+
+describe('assertLinksStayInside', () => {
+  it('passes a folder whose links stay inside, and names the first that leads out or nowhere', async () => {
+    const folder = join(base, 'a-run');
+    await mkdir(join(folder, 'eval', 'test'), { recursive: true });
+    await writeFile(join(folder, 'best.json'), '');
+    await symlink('../best.json', join(folder, 'eval', 'inside'));
+    await assertLinksStayInside(folder);
+    await symlink(folder, join(base, 'way-to-the-run'));
+    await assertLinksStayInside(join(base, 'way-to-the-run')); // that one the user named
+
+    const out = join(folder, 'eval', 'test', 'report.html');
+    await symlink(join(base, 'elsewhere', 'secret'), out);
+    await expect(assertLinksStayInside(folder)).rejects.toThrow(
+      `Folder ${folder} expected links that stay inside it, received ${join('eval', 'test', 'report.html')}, which leads to ${join(base, 'elsewhere', 'secret')}; remove the link`,
+    );
+    await rm(out);
+    await symlink('nothing', out);
+    await expect(assertLinksStayInside(folder)).rejects.toThrow(/report.html, which leads nowhere/);
+    await rm(out);
+    await symlink('../../elsewhere', join(folder, 'eval', 'all'));
+    await expect(assertLinksStayInside(folder)).rejects.toThrow(DataError);
   });
 });

@@ -1,4 +1,4 @@
-import { lstat, realpath } from 'node:fs/promises';
+import { lstat, readdir, realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DataError } from '@drf/tensor';
 
@@ -22,6 +22,33 @@ export async function resolveInside(root: string, path: string): Promise<string>
   const real = await followLinks(candidate);
   if (real === undefined || !isInside(realRoot, real)) throw escape(root, path);
   return real;
+}
+
+/**
+ * Looks through a folder that came from elsewhere, such as a run that was downloaded, before it is read and written.
+ * @throws DataError naming the first link in it that leads out of it, or nowhere
+ */
+export async function assertLinksStayInside(folder: string): Promise<void> {
+  const root = await realpath(folder);
+  const walk = async (below: string): Promise<void> => {
+    for (const entry of await readdir(below, { withFileTypes: true })) {
+      const path = join(below, entry.name);
+      if (entry.isDirectory()) await walk(path);
+      if (!entry.isSymbolicLink()) continue;
+      const target = await realpath(path).catch(() => undefined);
+      if (target === undefined || !isInside(root, target)) throw leadsOut(root, path, target);
+    }
+  };
+  await walk(root);
+}
+
+function leadsOut(root: string, path: string, target: string | undefined): DataError {
+  return new DataError({
+    subject: `Folder ${root}`,
+    expected: 'links that stay inside it',
+    received: `${relative(root, path)}, which leads ${target === undefined ? 'nowhere' : `to ${target}`}`,
+    remedy: 'remove the link, or put what it leads to in its place',
+  });
 }
 
 /** The real place of a path whose last parts need not exist; nothing for a link that leads nowhere. */

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { DataError } from '@drf/tensor';
@@ -96,5 +96,12 @@ export function contentHash(...parts: readonly (string | Uint8Array)[]): string 
     const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part;
     hash.update(`${bytes.length}:`).update(bytes);
   }
+  return hash.digest('hex');
+}
+
+/** SHA-256 of a file's bytes, in hexadecimal, read piece by piece. */
+export async function fileHash(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) hash.update(chunk);
   return hash.digest('hex');
 }

@@ -10,8 +10,8 @@ import { PostJudge, type PostJudgeOptions } from './post-judge.js';
 export interface JudgeOfPosts {
   /** Class names in the order of training. */
   readonly classes: readonly string[];
-  /** Folder and checkpoint that it comes from. */
-  readonly source: { readonly run: string; readonly checkpoint: string };
+  /** Folder and checkpoint that it comes from, with the SHA-256 of the file of its weights in hexadecimal. */
+  readonly source: { readonly run: string; readonly checkpoint: string; readonly sha256: string };
   /** Side in pixels at which images were decoded for training; give images of this size. */
   readonly imageSize: number;
   /** Name of the engine that computes. */

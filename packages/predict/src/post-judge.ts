@@ -11,6 +11,7 @@ import {
   type OpenedRun,
   type Session,
 } from '@drf/experiment';
+import { fileHash } from '@drf/files';
 import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
 import type { EncodedBatchInputs, Prediction } from '@drf/model';
 import {
@@ -52,6 +53,7 @@ export class PostJudge implements JudgeOfPosts {
     private readonly run: OpenedRun,
     private readonly session: Session,
     private readonly head: Program<HeadInputs, HeadOutputs>,
+    private readonly sha256: string,
     /** null for runs without one: probabilities then are the model's own, and quality is not known. */
     readonly calibration: Calibration | null,
   ) {}
@@ -87,7 +89,7 @@ export class PostJudge implements JudgeOfPosts {
       },
       { parameters: run.parameters, memory: run.memory } as unknown as Host<HeadConstants>,
     );
-    return new PostJudge(run, session, head, calibration);
+    return new PostJudge(run, session, head, await fileHash(run.checkpoint), calibration);
   }
 
   /** Class names in the order of training. */
@@ -95,9 +97,9 @@ export class PostJudge implements JudgeOfPosts {
     return this.run.description.classes;
   }
 
-  /** The run's folder and the checkpoint's file name. */
-  get source(): { readonly run: string; readonly checkpoint: string } {
-    return { run: this.run.folder.path, checkpoint: basename(this.run.checkpoint) };
+  /** The run's folder, the checkpoint's file name, and the SHA-256 of its bytes. */
+  get source(): JudgeOfPosts['source'] {
+    return { run: this.run.folder.path, checkpoint: basename(this.run.checkpoint), sha256: this.sha256 };
   }
 
   /** Name of the run's method (`drf`). */

@@ -82,7 +82,18 @@ function reportError(error: unknown): number {
     process.stderr.write(`error: ${error.message}\n`);
     return EXIT.failed;
   }
+  if (isSystemError(error)) {
+    const { code, syscall, path = 'a file or connection', message } = error;
+    process.stderr.write(`error: ${path} expected to be usable (${syscall}), received ${code}: ${message}; check that it is there, its permissions and the room on its disk\n`); // prettier-ignore
+    return EXIT.failed;
+  }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`unexpected error (a bug; please report it):\n${text}\n`);
   return EXIT.failed;
+}
+
+/** What the operating system refused: a file without permission, a full disk, a port in use. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException;
+  return error instanceof Error && typeof syscall === 'string' && typeof code === 'string';
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { DataError } from '@drf/tensor';
 import {
@@ -68,6 +69,10 @@ describe('runApp', () => {
       throw new DataError({ subject: 'Row 3', expected: 'a label', received: 'nothing', remedy: 'add one' });
     });
     expect(ours).toMatchObject({ code: 1, errors: 'error: Row 3 expected a label, received nothing; add one\n' });
+    const system = await run([], async () => {
+      await readFile('/no/such/file');
+    });
+    expect(system).toMatchObject({ code: 1, errors: expect.stringMatching(/^error: \/no\/such\/file expected to be usable \(open\), received ENOENT: .*; check that it is there, .*\n$/) }); // prettier-ignore
     const bug = await run([], () => {
       throw new TypeError('boom');
     });

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readVersions } from '@drf/experiment';
+import { lockFile, type FileLock } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import { lock } from '../store/database.js';
 import type { StoredUnit } from '../store/rows.js';
 import { STORE_NAME } from '../store/read.js';
 import { StoreWriter } from '../store/write.js';
@@ -55,22 +56,31 @@ export interface GridOutcome {
  * Fills a store with the cells of a grid: features first, then trainings side by side in processes of one thread each.
  * What the store has is not computed again; a training goes into it whole with its cells, so whatever ends this
  * program loses the trainings that were running and nothing else.
- * @throws ConfigurationError for an unknown option or when another program fills the store; DataError when data cannot
- *   be opened
+ * @throws ConfigurationError for an unknown option; DataError when another program fills the store, or data cannot be
+ *   opened
  */
 export async function runGrid(options: GridOptions): Promise<GridOutcome> {
   const startedAt = performance.now();
   const plan = planGrid(options);
   const storePath = join(options.folder, STORE_NAME);
-  const release = options.dryRun === true ? () => undefined : lock(join(options.folder, 'grid.lock'), storePath);
+  const lock = options.dryRun === true ? undefined : await lockGrid(options.folder);
   const isOnlyPlanned = options.dryRun === true && !existsSync(storePath); // leaves no trace
-  const store = new StoreWriter(isOnlyPlanned ? ':memory:' : storePath);
   try {
-    return await fill(options, plan, store, storePath, startedAt);
+    const store = new StoreWriter(isOnlyPlanned ? ':memory:' : storePath);
+    try {
+      return await fill(options, plan, store, storePath, startedAt);
+    } finally {
+      store.close();
+    }
   } finally {
-    store.close();
-    release();
+    await lock?.release();
   }
+}
+
+/** One program at a time fills a grid's store. @throws DataError when another one does */
+export async function lockGrid(folder: string): Promise<FileLock> {
+  await mkdir(folder, { recursive: true });
+  return lockFile(join(folder, 'grid.lock'), `Result store ${join(folder, STORE_NAME)}`);
 }
 
 async function fill(

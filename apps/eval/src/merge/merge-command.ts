@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Command, formatTable, withExamples } from '@drf/terminal';
 import { shownPath } from '../run-identity.js';
-import { lock } from '../store/database.js';
+import { lockGrid } from '../grid/run-grid.js';
 import { mergeStores, type MergeOutcome, type RepeatedCell } from '../store/merge.js';
 import { STORE_NAME } from '../store/read.js';
 
@@ -23,14 +23,14 @@ export function createMergeCommand(): Command {
   return command.action((stores: string[], flags: MergeFlags) => mergeAction(stores, flags));
 }
 
-function mergeAction(stores: readonly string[], { out, json }: MergeFlags): void {
+async function mergeAction(stores: readonly string[], { out, json }: MergeFlags): Promise<void> {
   const path = join(out, STORE_NAME);
-  const release = lock(join(out, 'grid.lock'), path);
+  const lock = await lockGrid(out);
   try {
     const outcome = mergeStores(path, stores);
     process.stdout.write(json === true ? `${JSON.stringify(outcome, null, 2)}\n` : mergeText(outcome, path));
   } finally {
-    release();
+    await lock.release();
   }
 }
 

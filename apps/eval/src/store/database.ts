@@ -74,30 +74,6 @@ export function inTransaction<T>(connection: Connection, work: () => T): T {
   }
 }
 
-/**
- * Holds a lock until the process ends, however it ends: the system releases it, so none is ever stale.
- * @throws ConfigurationError when another process holds it
- */
-export function lock(path: string, subject: string): () => void {
-  mkdirSync(dirname(path), { recursive: true });
-  const connection = open(path, { timeout: 0 });
-  try {
-    connection.exec('BEGIN EXCLUSIVE');
-  } catch (error) {
-    connection.close();
-    throw new ConfigurationError(
-      {
-        subject,
-        expected: 'one program at a time that fills it',
-        received: 'another one at work',
-        remedy: 'wait for it, stop it, or choose another --out',
-      },
-      { cause: error },
-    );
-  }
-  return () => connection.close();
-}
-
 function guarded<T>(path: string, work: () => T): T {
   try {
     return work();

@@ -73,7 +73,7 @@ export class StoreWriter {
       best_epoch: best?.epoch ?? null,
       best_step: best?.step ?? null,
       best_score: best?.score ?? null,
-      finished_at: new Date().toISOString(),
+      finished_at: this.nextDate(),
     });
     for (const { epoch, step, trainLoss, trainParts, valAccuracy, valWeightedF1, valLoss } of epochs) {
       this.insert('epoch', {
@@ -88,6 +88,13 @@ export class StoreWriter {
       });
     }
     return id;
+  }
+
+  /** Now; or just after the newest training, where the clock was set back since: the newest is the one that counts. */
+  private nextDate(): string {
+    const newest = this.prepare('SELECT max(finished_at) AS newest FROM training').get()?.newest;
+    const after = typeof newest === 'string' ? Date.parse(newest) + 1 : 0;
+    return new Date(Math.max(Date.now(), after)).toISOString();
   }
 
   private posts({ hash, dataset, split, classes, ids, labels }: PostList): number {

@@ -4,7 +4,7 @@ import protobuf from 'protobufjs/light.js';
 type Field = readonly [type: string, id: number, repeated?: 'repeated'];
 
 /**
- * The part of the ONNX file format that this package writes, by message and field.
+ * The part of the ONNX file format that this package writes, or looks at in other files, by message and field.
  * Source: onnx.proto3 of the ONNX project, IR version 8 and later.
  */
 const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
@@ -39,8 +39,12 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     f: ['float', 2],
     i: ['int64', 3],
     s: ['bytes', 4],
+    t: ['TensorProto', 5],
+    g: ['GraphProto', 6],
     floats: ['float', 7, 'repeated'],
     ints: ['int64', 8, 'repeated'],
+    tensors: ['TensorProto', 10, 'repeated'],
+    graphs: ['GraphProto', 11, 'repeated'],
     type: ['int32', 20],
   },
   TensorProto: {
@@ -48,6 +52,7 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     dataType: ['int32', 2],
     name: ['string', 8],
     rawData: ['bytes', 9],
+    dataLocation: ['int32', 14],
   },
   ValueInfoProto: { name: ['string', 1], type: ['TypeProto', 2] },
   TypeProto: { tensorType: ['TensorTypeProto', 1] },

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { hostTensor, type PerPost, type TensorTree } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { compile, openOnnxModel } from '../index.js';
+import { ModelProto } from '../onnx/schema.js';
 
 describe('openOnnxModel', () => {
   it('runs a file by the names in it', async () => {
@@ -15,6 +16,18 @@ describe('openOnnxModel', () => {
     expect(outputs['sum']?.data[0]).toBe(15);
     await expect(model.run({ x: hostTensor([4, 5], [2]) }, ['sum'])).rejects.toThrow(/ONNX Runtime, request "run"/);
     await model.dispose();
+  });
+
+  it('opens no model whose values lie in another file', async () => {
+    const outside = { name: 'weights', dims: [1], dataType: 1, dataLocation: 1 };
+    const within = { attribute: [{ name: 'value', t: outside }], opType: 'Constant', output: ['y'] };
+    const branch = { attribute: [{ name: 'then_branch', g: { node: [within] } }], opType: 'If', output: ['y'] };
+    for (const graph of [{ initializer: [outside] }, { node: [within] }, { node: [branch] }]) {
+      const bytes = ModelProto.encode(ModelProto.fromObject({ irVersion: 8, graph })).finish();
+      await expect(openOnnxModel('model.onnx', bytes)).rejects.toThrow(
+        'model.onnx expected a model whose tensors are all in its file, received "weights", whose values lie in another one',
+      );
+    }
   });
 
   it('names a file that is none', async () => {

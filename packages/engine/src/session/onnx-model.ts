@@ -1,4 +1,5 @@
 import { DataError, UnavailableError, type HostTensor } from '@drf/tensor';
+import { externalTensor } from '../onnx/external-data.js';
 import { assertProvider, sessionOptions, type CompileOptions } from './options.js';
 import { WorkerClient } from './worker-client.js';
 
@@ -17,12 +18,13 @@ export interface OnnxModel {
 }
 
 /**
- * Opens a standard ONNX model, whoever wrote it.
+ * Opens a standard ONNX model, whoever wrote it. Values that lie in other files are refused: a model names them.
  * @param name of the file, for messages
  * @throws DataError when ONNX Runtime cannot read it
  */
 export async function openOnnxModel(name: string, bytes: Uint8Array, options: CompileOptions = {}): Promise<OnnxModel> {
   assertProvider(options.provider ?? 'cpu');
+  assertWhole(name, bytes);
   const client = new WorkerClient();
   const copy = Uint8Array.from(bytes); // it goes over to the worker
   try {
@@ -45,6 +47,22 @@ export async function openOnnxModel(name: string, bytes: Uint8Array, options: Co
     },
     dispose: () => client.close(),
   };
+}
+
+function assertWhole(name: string, bytes: Uint8Array): void {
+  let tensor: string | undefined;
+  try {
+    tensor = externalTensor(bytes);
+  } catch {
+    return; // no model at all: ONNX Runtime says what is wrong with it
+  }
+  if (tensor === undefined) return;
+  throw new DataError({
+    subject: name,
+    expected: 'a model whose tensors are all in its file',
+    received: `"${tensor}", whose values lie in another one`,
+    remedy: 'write the model without external data',
+  });
 }
 
 function unreadable(name: string, error: unknown): unknown {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { createTokenizer, padTokens, unitPixels, type Tokenize, type Vocabulary } from '@drf/encoders';
 import { openOnnxModel, type NamedHostTensors, type OnnxModel } from '@drf/engine';
 import { assertCalibration, type Calibration } from '@drf/experiment';
-import { readBounded, readJson } from '@drf/files';
+import { assertLinksStayInside, readBounded, readJson } from '@drf/files';
 import { ConfigurationError, DataError, hostTensor, type HostTensor, type RgbImage } from '@drf/tensor';
 import { describeVerdict } from '../describe.js';
 import type { JudgeOfPosts } from '../judge-of-posts.js';
@@ -42,6 +42,7 @@ export class ExportedJudge implements JudgeOfPosts {
   static async open(path: string, { engine = 'auto', checkpoint }: PostJudgeOptions = {}): Promise<ExportedJudge> {
     if (checkpoint !== undefined || !['auto', 'compiled'].includes(engine)) throw fixed(path, checkpoint, engine);
     const folder = resolve(path);
+    await assertLinksStayInside(folder);
     const card = await readCard(folder);
     const bytes = await readModel(folder, card.model);
     const vocabulary = await readVocabulary(folder, card.preprocessing.text.vocabulary ?? 'vocabulary.json');
@@ -56,8 +57,8 @@ export class ExportedJudge implements JudgeOfPosts {
     return this.card.labels;
   }
 
-  get source(): { readonly run: string; readonly checkpoint: string } {
-    return { run: this.folder, checkpoint: this.card.run.checkpoint };
+  get source(): JudgeOfPosts['source'] {
+    return { run: this.folder, checkpoint: this.card.run.checkpoint, sha256: this.card.model.sha256 };
   }
 
   get imageSize(): number {
