@@ -65,25 +65,36 @@ function filesOf(path, skip = []) {
     const content = readFileSync(join(path, name));
     files[name] = hash(
       /\.jsonl?$/.test(name)
-        ? content.toString().replace(/"(seconds|createdAt)": ?("[^"]*"|[\d.e-]+)/g, '"$1":0').replaceAll(path, '')
+        ? content
+            .toString()
+            .replace(/"(seconds|createdAt)": ?("[^"]*"|[\d.e-]+)/g, '"$1":0')
+            .replaceAll(path, '')
         : content,
     );
   }
   return files;
 }
 
-/** Rows of the store but for ids, dates, wall times and folders. */
+/** Columns that differ from store to store: ids, dates, wall times, places. */
+const SAME = Object.fromEntries(
+  ['id', 'training_id', 'post_list_id', 'manifest_id', 'cell_id', 'seconds', 'folder', 'finished_at', 'versions'].map(
+    (name) => [name, null],
+  ),
+);
+
+/** Hashes of what a store holds. */
 function storeOf(path) {
   const database = new Database(path, { readonly: true });
   const all = (sql) => database.prepare(sql).all();
   if (all('PRAGMA integrity_check')[0].integrity_check !== 'ok') return { integrity: 'damaged' };
-  const trainings = all('SELECT * FROM training ORDER BY address').map(({ id, seconds, folder: _, finished_at, versions, ...row }) => row); // prettier-ignore
-  const cells = all('SELECT * FROM cell ORDER BY address').map(({ id, training_id, post_list_id, manifest_id, ...row }) => row); // prettier-ignore
-  const predictions = all(
+  const rows = (sql) => JSON.stringify(all(sql).map((row) => ({ ...row, ...SAME })));
+  const trainings = rows('SELECT * FROM training ORDER BY address');
+  const cells = rows('SELECT * FROM cell ORDER BY address');
+  const predictions = rows(
     'SELECT c.address, p.* FROM prediction p JOIN cell c ON c.id = p.cell_id ORDER BY c.address, p.position',
-  ).map(({ cell_id, ...row }) => row);
+  );
   database.close();
-  return { trainings: hash(JSON.stringify(trainings)), cells: hash(JSON.stringify(cells)), predictions: hash(JSON.stringify(predictions)), count: cells.length }; // prettier-ignore
+  return { trainings: hash(trainings), cells: hash(cells), predictions: hash(predictions) };
 }
 
 const EXPERIMENT = ['quickstart-smoke', '--training.checkpoint-every', '2', '--quiet'];
@@ -103,7 +114,13 @@ function trainJob(cacheOf) {
 const grid = {
   start: (place) => [app('eval'), ...GRID, '--out', place, '--cache', join(folder, 'cache')],
   resume: (place) => [app('eval'), ...GRID, '--out', place, '--cache', join(folder, 'cache')],
-  result: (place) => storeOf(join(place, readdirSync(place).find((name) => /\.(db|sqlite)$/.test(name)))),
+  result: (place) =>
+    storeOf(
+      join(
+        place,
+        readdirSync(place).find((name) => /\.(db|sqlite)$/.test(name)),
+      ),
+    ),
 };
 
 const JOBS = {

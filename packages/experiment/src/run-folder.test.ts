@@ -122,7 +122,9 @@ describe('RunFolder', () => {
     await describeRun();
     expect((await run.readDescription()).config.training.batchSize).toBe(16);
     await writeFile(run.file('config.json'), '{"config": {}}');
-    await expect(run.readDescription()).rejects.toThrow(/config.json expected the description of a run, received classes: /);
+    await expect(run.readDescription()).rejects.toThrow(
+      /config.json expected the description of a run, received classes: /,
+    );
     await writeFile(run.file('config.json'), '{"config": ');
     await expect(run.readDescription()).rejects.toThrow(/valid JSON/);
   });

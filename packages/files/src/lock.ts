@@ -80,8 +80,7 @@ async function inspect(path: string): Promise<{ readonly content: string; readon
     const isBeingWritten = content === '' && age < UNWRITTEN_MILLISECONDS;
     return isBeingWritten ? { content, holder: { process: 0, started: null, host: hostname() } } : { content };
   }
-  const isAlive =
-    holder.host === hostname() ? isRunning(holder.process, holder.started) : age < FORGOTTEN_MILLISECONDS;
+  const isAlive = holder.host === hostname() ? isRunning(holder.process, holder.started) : age < FORGOTTEN_MILLISECONDS;
   return isAlive ? { content, holder } : { content };
 }
 

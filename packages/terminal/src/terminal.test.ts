@@ -17,7 +17,7 @@ import {
 
 async function run(
   argv: string[],
-  action: () => void = () => undefined,
+  action: () => void | Promise<void> = () => undefined,
 ): Promise<{ code: number; errors: string; output: string }> {
   let errors = '';
   let output = '';
