@@ -25,6 +25,8 @@ export interface PostRecord {
   readonly text: ContentSource | null;
   /** The split that the data itself assigns, if it does. */
   readonly split?: string;
+  /** 1-based line (text files) or row (Parquet) of the file that lists the post, where there is one. */
+  readonly line?: number;
 }
 
 /** Posts with their labels, read lazily. Every loader returns one; `datasetContract` is the suite that each passes. */

@@ -59,7 +59,7 @@ function open(subject: string, bytes: Uint8Array, maximumPixels: number): Sharp 
 }
 
 function refuse(subject: string, maximumPixels: number, cause: unknown): RowError {
-  const message = messageOf(cause).split('\n')[0] as string;
+  const message = (messageOf(cause).split('\n')[0] as string).replace(/[\s:]+$/, ''); // sharp's own ends in a colon
   const tooLarge = /pixel limit|too large/i.test(message);
   return new RowError(
     tooLarge ? 'image too large' : 'undecodable image',

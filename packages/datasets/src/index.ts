@@ -4,6 +4,8 @@ export type { ContentSource, Dataset, PostRecord } from './dataset.js';
 export { ContentDataset, type ContentDatasetOptions } from './content-dataset.js';
 export { FileSource, InlineText } from './source.js';
 export { Ledger, type DroppedRow, type LedgerNote, type LedgerReport } from './ledger.js';
+export { explainLoss, lossWarning, mainReason, UnusableDataError, type MainReason } from './main-reason.js';
+export { foldLabel, relabel, type LabelOptions } from './relabel.js';
 export { DROP_REASONS, RowError, type DropReason } from './row-error.js';
 export {
   applyLabelRule,

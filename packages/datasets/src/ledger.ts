@@ -6,7 +6,7 @@ export interface DroppedRow {
   readonly id: string;
   readonly reason: DropReason;
   /** 1-based line of the file that lists the posts. */
-  readonly line?: number;
+  readonly line?: number | undefined;
   /** The error's message: expected, received, remedy. */
   readonly detail?: string;
 }
@@ -15,6 +15,8 @@ export interface DroppedRow {
 export interface LedgerNote {
   readonly message: string;
   readonly ids: readonly string[];
+  /** Whether it may spoil what is done with the posts. */
+  readonly isWarning?: true;
 }
 
 /** The ledger as it is printed and saved with a run. */
@@ -40,6 +42,7 @@ export class Ledger {
   private readonly droppedRows: DroppedRow[] = [];
   private readonly rejectedIds = new Set<string>();
   private readonly noteIds = new Map<string, string[]>();
+  private readonly warnings = new Set<string>();
   private keptCount = 0;
 
   /** @param source what the rows were read from: a folder, a file, a generator */
@@ -87,6 +90,12 @@ export class Ledger {
     this.noteIds.set(message, ids);
   }
 
+  /** Records what may spoil the use of the rows that are kept. */
+  warn(message: string): void {
+    this.note(message);
+    this.warnings.add(message);
+  }
+
   /** How many rows were dropped for a reason. */
   count(reason: DropReason): number {
     return this.droppedRows.reduce((sum, row) => sum + (row.reason === reason ? 1 : 0), 0);
@@ -98,7 +107,9 @@ export class Ledger {
       const rows = this.droppedRows.filter((row) => row.reason === reason);
       return rows.length === 0 ? [] : [{ reason, count: rows.length, ids: rows.map((row) => row.id), rows }];
     });
-    const notes = [...this.noteIds].map(([message, ids]) => ({ message, ids }));
+    const notes = [...this.noteIds].map(
+      ([message, ids]): LedgerNote => ({ message, ids, ...(this.warnings.has(message) ? { isWarning: true } : {}) }),
+    );
     const { source, rows, kept } = this;
     return { source, rows, kept, dropped: this.droppedRows.length, reasons, notes };
   }

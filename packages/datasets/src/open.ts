@@ -5,16 +5,24 @@ import { embeddedOptions } from './embedded/options.js';
 import { openLabelledFolder } from './folders/labelled-folder.js';
 import { mvsaLayout } from './folders/mvsa.js';
 import { tumEmoLayout } from './folders/tumemo.js';
+import { UnusableDataError } from './main-reason.js';
 import { contentOptions, DATASET_NAMES, type DatasetName, type OpenOptions } from './options.js';
 import { openPosts } from './posts/open-posts.js';
+import { relabel } from './relabel.js';
 
 /**
  * Opens a data set: reads its labels, applies the label rule, checks that files exist, and accounts for every row in the
  * ledger. No image is decoded yet.
  * @throws ConfigurationError when the name is unknown or an option is missing or out of range
- * @throws DataError when a folder or file is missing, or nothing in it can be used
+ * @throws DataError when a folder or file is missing; UnusableDataError, which brings the ledger, when no row can be used
  */
 export async function openDataset(options: OpenOptions): Promise<Dataset> {
+  const dataset = relabel(await openByName(options), options.labels ?? {});
+  if (dataset.records.length > 0) return dataset;
+  throw UnusableDataError.of('at least one usable row', dataset.ledger.toJSON());
+}
+
+async function openByName(options: OpenOptions): Promise<Dataset> {
   const { name } = options;
   switch (name) {
     case 'mvsa-single':

@@ -2,6 +2,7 @@ import { ConfigurationError } from '@drf/tensor';
 import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from './image-decoder.js';
 import type { EmbeddedOptions } from './embedded/options.js';
 import type { ColumnNames } from './posts/columns.js';
+import type { LabelOptions } from './relabel.js';
 import type { TextEncoding } from './text-decoder.js';
 
 /** What {@link openDataset} can open. */
@@ -24,7 +25,9 @@ export interface OpenOptions {
   readonly file?: string | readonly string[];
   /** For `posts`: which column holds what, where common names do not tell. */
   readonly columns?: ColumnNames;
-  /** For `posts`: class names in their order. Default: the labels that occur, sorted. */
+  /** Which labels are joined, renamed or dropped. */
+  readonly labels?: LabelOptions | undefined;
+  /** For `posts`: the labels in the order of their classes, as the file has them. Default: those that occur, sorted. */
   readonly classes?: readonly string[];
   /** Side of the decoded square image in pixels, or its size. Default 224. */
   readonly imageSize?: number | { readonly width: number; readonly height: number };

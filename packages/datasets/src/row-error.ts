@@ -4,6 +4,8 @@ import { DataError, type ErrorReport } from '@drf/tensor';
 export const DROP_REASONS = [
   'conflicting labels',
   'no majority label',
+  'label left out',
+  'missing label',
   'missing image',
   'missing text',
   'missing image and text',

@@ -77,7 +77,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
     if (failed.has(record.id)) return;
     failed.add(record.id);
     const reason = error instanceof RowError ? error.reason : 'unreadable file';
-    options.dataset.ledger.reject({ id: record.id, reason, detail: error.message });
+    options.dataset.ledger.reject({ id: record.id, line: record.line, reason, detail: error.message });
     options.onRowError?.(error.message, record.id);
   };
   const planned = await planRecords(options, fail);

@@ -12,7 +12,7 @@ import type { LabelledLine } from './label-lines.js';
  */
 export async function locatePost(
   name: string,
-  { id, label }: LabelledLine,
+  { id, label, line }: LabelledLine,
   images: ContentFolder,
   texts: ContentFolder,
   options: ContentOptions,
@@ -32,6 +32,7 @@ export async function locatePost(
   return {
     id,
     label,
+    line,
     image: new FileSource(images.root, image.path, options.maximumImageBytes),
     text: new FileSource(texts.root, text.path, options.maximumTextBytes),
   };

@@ -71,8 +71,8 @@ export async function inspectDataset(dataset: Dataset, options: InspectOptions =
   const examined = new Map<string, ExaminedPost>();
   let done = 0;
   for await (const result of mapAhead(dataset.records, 16, (record) => examine(dataset, record, check))) {
-    const { id } = dataset.records[done++] as PostRecord;
-    if (result instanceof RowError) dataset.ledger.reject({ id, reason: result.reason, detail: result.message });
+    const { id, line } = dataset.records[done++] as PostRecord;
+    if (result instanceof RowError) dataset.ledger.reject({ id, line, reason: result.reason, detail: result.message });
     else examined.set(id, result);
     onProgress?.(done, dataset.records.length);
   }

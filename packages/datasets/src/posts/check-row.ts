@@ -1,11 +1,14 @@
 import type { PostRecord } from '../dataset.js';
 import { RowError } from '../row-error.js';
+import { codedNames } from './coded-labels.js';
 import { rowContent, type ContentChecks } from './row-content.js';
 import type { PostRow } from './row.js';
 
 /** A row that passed every check, before the class names are known. */
 export interface CheckedRow extends Omit<PostRecord, 'label'> {
   readonly label: string;
+  /** As in {@link PostRow}; the label is the number until all rows are known. */
+  readonly code?: number;
 }
 
 export interface RowChecks extends ContentChecks {
@@ -20,10 +23,18 @@ export interface RowChecks extends ContentChecks {
  * @throws RowError when the label is unknown, the image is missing, empty or outside the root, or both are absent
  */
 export async function checkRow(place: string, row: PostRow, checks: RowChecks): Promise<CheckedRow> {
-  checkLabel(place, row.label, checks.classes);
+  const { code } = row;
+  const label = code === undefined ? row.label : (codedNames([code], checks.classes)[code] ?? row.label);
+  checkLabel(place, label, checks.classes);
   const content = await rowContent(place, row, checks);
   const split = row.split ?? checks.split;
-  return { id: row.id, label: row.label, ...content, ...(split === null ? {} : { split }) };
+  return {
+    id: row.id,
+    label: row.label,
+    ...(code === undefined ? {} : { code }),
+    ...content,
+    ...(split === null ? {} : { split }),
+  };
 }
 
 function checkLabel(place: string, label: string, classes: readonly string[] | undefined): void {

@@ -3,7 +3,10 @@ export const POST_COLUMNS = ['id', 'text', 'image', 'label', 'split'] as const;
 /** A column that posts are read from. */
 export type PostColumn = (typeof POST_COLUMNS)[number];
 
-/** Which column of a file holds what, where a person says so; the others are found by {@link findColumns}. */
+/**
+ * Which column of a file holds what, where a person says so; the others are found by {@link findColumns}. An empty name:
+ * none does.
+ */
 export type ColumnNames = Readonly<Partial<Record<PostColumn, string>>>;
 
 /** CLMLF's published splits code labels as numbers in a column of this name. */
@@ -41,7 +44,7 @@ export function findColumns(present: readonly string[], named: ColumnNames = {})
   const holds = new Map<string, PostColumn | typeof CODED_LABEL>();
   for (const role of POST_COLUMNS) {
     const name = named[role];
-    if (name !== undefined && present.includes(name)) holds.set(name, role);
+    if (name !== undefined && name !== '' && present.includes(name)) holds.set(name, role);
   }
   const byName = new Map(present.map((name) => [normalized(name), name] as const).reverse());
   for (const role of POST_COLUMNS) {

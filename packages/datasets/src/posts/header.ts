@@ -17,7 +17,7 @@ export function checkHeader(
 ): FoundColumns {
   const found = findColumns(columns, named);
   const roles = new Set<string>(found.holds.values());
-  const absent = Object.entries(named).find(([, name]) => name !== undefined && !columns.includes(name));
+  const absent = Object.entries(named).find(([, name]) => name !== undefined && name !== '' && !columns.includes(name));
   if (absent !== undefined) throw wrongHeader(path, columns, kind, `a column "${absent[1]}", named for ${absent[0]}`);
   const twice = columns.find((name, index) => name !== '' && columns.indexOf(name) !== index);
   const labeled = kind === 'unlabeled' || roles.has('label') || roles.has(CODED_LABEL);
@@ -38,6 +38,6 @@ function wrongHeader(path: string, columns: readonly string[], kind: PostKind, e
 
 /** How a person says which column is which. */
 export const NAMING: Readonly<Record<PostKind, string>> = {
-  labeled: '--dataset.columns.label NAME, and so on',
-  unlabeled: '--columns text=NAME, and so on',
+  labeled: '--columns label=NAME,text=NAME,image=NAME',
+  unlabeled: '--columns text=NAME,image=NAME',
 };

@@ -97,7 +97,8 @@ describe('rows that cannot be used', () => {
       'path outside the root': ['3', '4'],
       'missing image': ['5'],
       'empty image file': ['6'],
-      'bad row': ['7', '8', 'posts.jsonl line 9', 'posts.jsonl line 11'],
+      'missing label': ['7'],
+      'bad row': ['8', 'posts.jsonl line 9', 'posts.jsonl line 11'],
       'duplicate id': ['1'],
     });
     expect(dataset.ledger.toJSON().notes).toEqual([
@@ -115,7 +116,7 @@ describe('rows that cannot be used', () => {
       /^posts.jsonl, line 5, column image expected an image file absent.jpg inside .*, received nothing there/,
     );
     expect(detail('7')).toBe(
-      'posts.jsonl, line 7, column label expected a class name, received nothing; columns are "id", "text"; correct the row, or say which column is which (--dataset.columns.label NAME, and so on)',
+      'posts.jsonl, line 7, column label expected a class name, received nothing; columns are "id", "text"; correct the row, or say which column is which (--columns label=NAME,text=NAME,image=NAME)',
     );
     expect(detail('8')).toBe('posts.jsonl, line 8, column text expected text, received ["a"]; correct the row');
   });
@@ -149,7 +150,7 @@ describe('files of posts', () => {
     const content = JSON.stringify([
       { id: '1', text: 'a', emotion_label: 0 },
       { id: '2', text: 'b', emotion_label: 2 },
-      { id: '3', text: 'c', emotion_label: 3 },
+      { id: '3', text: 'c', emotion_label: 7 },
       { id: '4', text: 'd', emotion_label: 1 },
     ]);
     const folder = await folderWith({
@@ -184,7 +185,7 @@ describe('files of posts', () => {
     const useless = openFile('posts.csv', 'id,text,label\n,a,x\n');
     await expect(useless).rejects.toThrow(DataError);
     await expect(openFile('posts.csv', 'id,text,label\n,a,x\n')).rejects.toThrow(
-      /expected at least one usable row, received 1 bad ones, the first: posts.csv, line 2, column id expected an id/,
+      /expected at least one usable row, received none of 1 \(1 cannot be understood; the first: posts.csv, line 2, column id expected an id, received nothing/,
     );
   });
 });

@@ -9,6 +9,7 @@ import { Ledger } from '../ledger.js';
 import type { ContentOptions } from '../options.js';
 import { mapAhead } from '../parallel.js';
 import { RowError } from '../row-error.js';
+import { codedNames } from './coded-labels.js';
 import { checkRow, type CheckedRow, type RowChecks } from './check-row.js';
 import { placeOf, readerOf } from './reader.js';
 import { describeColumns, type ColumnNames } from './columns.js';
@@ -23,7 +24,7 @@ export interface PostsOptions extends ContentOptions {
 
 /**
  * Opens posts of one's own. Rows that cannot be used are listed in the ledger with their line; the rest is kept.
- * @throws DataError when a file is missing or lacks a column, or no row can be used
+ * @throws DataError when a file is missing or lacks a column
  */
 export async function openPosts(options: PostsOptions): Promise<Dataset> {
   const ledger = new Ledger(options.files.map((file) => resolve(file)).join(', '));
@@ -32,11 +33,17 @@ export async function openPosts(options: PostsOptions): Promise<Dataset> {
   for (const file of options.files) {
     const checks = await checksFor(file, options, ledger);
     const check = (raw: RawRow): Promise<CheckResult> => checkRawRow(file, raw, checks);
+    let [rows, used] = [0, 0];
     for await (const result of mapAhead(rawRows(file, options, ledger), 32, check)) {
+      rows++;
       const error = 'error' in result ? result.error : twice(placeOf(file, result.line), result.id, places);
       if (error !== null) drop(ledger, result, error);
-      else if ('row' in result) kept.set(result.id, result.row);
+      else if ('row' in result) {
+        kept.set(result.id, result.row);
+        used++;
+      }
     }
+    if (used === 0) ledger.warn(`${basename(file)}: none of its ${rows} rows is used`);
   }
   return assemble([...kept.values()], options, ledger);
 }
@@ -122,7 +129,7 @@ async function checkRawRow(file: string, raw: RawRow, checks: RowChecks): Promis
   if ('error' in raw) return { line, id: unknown, error: raw.error };
   try {
     const row = parsePostRow(placeOf(file, line), raw.cells, raw.columns.present);
-    return { line, id: row.id, row: await checkRow(placeOf(file, line), row, checks) };
+    return { line, id: row.id, row: { ...(await checkRow(placeOf(file, line), row, checks)), line } };
   } catch (error) {
     const { id } = raw.cells;
     const readable = (typeof id === 'string' && id.trim() !== '') || typeof id === 'number';
@@ -137,11 +144,24 @@ function asRowError(place: string, error: unknown): RowError {
 }
 
 function assemble(rows: readonly CheckedRow[], options: PostsOptions, ledger: Ledger): Dataset {
-  const classes = options.classes ?? classesOf(rows, options.files);
-  const records = rows.map(({ label, ...row }): PostRecord => ({ ...row, label: classes.indexOf(label) }));
+  const named = withCodesNamed(rows, options.classes, ledger);
+  const classes = options.classes ?? classesOf(named, options.files);
+  const records = named.map(({ label, ...row }): PostRecord => ({ ...row, label: classes.indexOf(label) }));
   ledger.keep(records.length);
-  if (records.length === 0) throw nothingKept(ledger);
   return new ContentDataset({ name: 'posts', classes, records, ledger, decoding: options.decoding, encoding: 'utf-8' });
+}
+
+/** Labels that are CLMLF's codes get their names, and the ledger a note of which. */
+function withCodesNamed(
+  rows: readonly CheckedRow[],
+  classes: readonly string[] | undefined,
+  ledger: Ledger,
+): readonly Omit<CheckedRow, 'code'>[] {
+  const codes = new Set(rows.flatMap(({ code }) => code ?? []));
+  if (codes.size === 0) return rows;
+  const names = codedNames(codes, classes);
+  ledger.note(`emotion_label: ${names.map((name, code) => `${code} is ${name}`).join(', ')}`);
+  return rows.map(({ code, ...row }) => (code === undefined ? row : { ...row, label: names[code] ?? row.label }));
 }
 
 /** Whole numbers by size, everything else by code units. */
@@ -152,17 +172,8 @@ function byName(a: string, b: string): number {
 }
 
 /** Labels that occur, sorted; published split files keep MVSA's order, so that they fit a model trained on MVSA. */
-function classesOf(rows: readonly CheckedRow[], files: readonly string[]): readonly string[] {
+function classesOf(rows: readonly Pick<CheckedRow, 'label'>[], files: readonly string[]): readonly string[] {
   const labels = [...new Set(rows.map((row) => row.label))].sort(byName);
   const published = files.every((file) => extname(file).toLowerCase() === '.json');
   return published && labels.every((label) => (SENTIMENTS as readonly string[]).includes(label)) ? SENTIMENTS : labels;
-}
-
-function nothingKept(ledger: Ledger): DataError {
-  const [first] = ledger.dropped;
-  return new DataError({
-    subject: `Opening ${ledger.source}`,
-    expected: 'at least one usable row',
-    received: first === undefined ? 'no rows' : `${ledger.rows} bad ones, the first: ${first.detail ?? first.reason}`,
-  });
 }

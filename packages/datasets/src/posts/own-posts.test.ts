@@ -66,20 +66,20 @@ describe('posts of one’s own', () => {
   it('may have labels with spaces, of any script, and numbers, which come in their order', async () => {
     const { dataset } = await openFile('a.csv', 'text,label\na, very happy \nb,грустно\nc,very happy\nd,😀\ne,\n');
     expect(dataset.classes).toEqual(['very happy', 'грустно', '😀']);
-    expect(details(dataset)).toEqual([['bad row', 'a.csv, line 6, column label expected a class name, received null; correct the row']]); // prettier-ignore
+    expect(details(dataset)).toEqual([['missing label', 'a.csv, line 6, column label expected a class name, received nothing (it is empty); fill it in']]); // prettier-ignore
     const numbers = await openFile('b.csv', `text,label\n${[10, 9, 2, -1, 100].map((n) => `t,${n}`).join('\n')}\n`);
     expect(numbers.dataset.classes).toEqual(['-1', '2', '9', '10', '100']);
   });
 
   it('say which columns there are where none is a label', async () => {
     await expect(openFile('a.csv', 'tweet,mood\na,x\n')).rejects.toThrow(
-      /expected columns named label \(or sentiment, class, …\), and text or image \(or both\), each once, received "tweet", "mood"; add a header row that names the columns, or say which is which \(--dataset.columns.label NAME/,
+      /expected columns named label \(or sentiment, class, …\), and text or image \(or both\), each once, received "tweet", "mood"; add a header row that names the columns, or say which is which \(--columns label=NAME/,
     );
     await expect(openFile('a.csv', 'tweet,mood\na,x\n', { columns: { label: 'moood' } })).rejects.toThrow(
       /expected a column "moood", named for label, received "tweet", "mood"/,
     );
     await expect(openFile('a.jsonl', '{"tweet":"a","mood":1}\n')).rejects.toThrow(
-      /at least one usable row, received 1 bad ones, the first: a.jsonl, line 1, column label expected a class name, received nothing; columns are "tweet", "mood"/,
+      /at least one usable row, received none of 1 \(1 has no label; the first: a.jsonl, line 1, column label expected a class name, received nothing; columns are "tweet", "mood"/,
     );
   });
 

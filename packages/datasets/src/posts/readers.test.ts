@@ -86,7 +86,7 @@ describe('readCsv', () => {
     const error = await rowsOf(readCsv(bare)).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(DataError);
     expect((error as Error).message).toBe(
-      `The header of ${bare} expected columns named label (or sentiment, class, …), and text or image (or both), each once, received "1", "hello there", "positive"; add a header row that names the columns, or say which is which (--dataset.columns.label NAME, and so on)`,
+      `The header of ${bare} expected columns named label (or sentiment, class, …), and text or image (or both), each once, received "1", "hello there", "positive"; add a header row that names the columns, or say which is which (--columns label=NAME,text=NAME,image=NAME)`,
     );
     await expect(rowsOf(readCsv(await file('empty.csv', '')))).rejects.toThrow(/received no columns/);
     await expect(rowsOf(readCsv(await file('twice.csv', 'id,label,text,text\n')))).rejects.toThrow(/each once/);

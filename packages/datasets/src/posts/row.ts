@@ -1,5 +1,5 @@
 import { RowError } from '../row-error.js';
-import { SENTIMENTS } from '../label-rule.js';
+import { HIGHEST_CODE } from './coded-labels.js';
 import type { ColumnNames, FoundColumns } from './columns.js';
 import { NAMING, type PostKind } from './header.js';
 
@@ -15,6 +15,8 @@ export type RowReader = (path: string, kind?: PostKind, named?: ColumnNames) => 
 export interface PostRow {
   readonly id: string;
   readonly label: string;
+  /** The label is this number of CLMLF's, whose name the whole file decides; see `codedNames`. */
+  readonly code?: number;
   /** `null`: missing. */
   readonly text: string | null;
   /** A path; `null`: missing. */
@@ -23,7 +25,8 @@ export interface PostRow {
 }
 
 function badCell(subject: string, column: string, expected: string, received: unknown): RowError {
-  const shown = received === undefined ? 'nothing' : (JSON.stringify(received, bigintAsText) ?? typeof received);
+  const isEmpty = received === undefined || received === null || received === '';
+  const shown = isEmpty ? 'nothing (it is empty)' : (JSON.stringify(received, bigintAsText) ?? typeof received);
   const short = shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
   return new RowError('bad row', {
     subject: `${subject}, column ${column}`,
@@ -56,26 +59,29 @@ function textCell(subject: string, column: string, value: unknown): string | nul
   throw badCell(subject, column, column === 'image' ? 'the path of an image file' : 'text', value);
 }
 
-/** CLMLF's published splits code labels as 0 positive, 1 neutral, 2 negative. */
-function labelCell(subject: string, cells: Readonly<Record<string, unknown>>, present: readonly string[]): string {
+/** A label by name, or by CLMLF's code. */
+function labelCell(
+  subject: string,
+  cells: Readonly<Record<string, unknown>>,
+  present: readonly string[],
+): Pick<PostRow, 'label' | 'code'> {
   const label = nameCell(subject, 'label', cells.label);
-  if (label !== null) return label;
-  const code = nameCell(subject, 'emotion_label', cells.emotion_label);
-  if (code === null && 'label' in cells) throw badCell(subject, 'label', 'a class name', cells.label);
-  if (code === null) throw noLabel(subject, present);
-  const sentiment = SENTIMENTS[Number(code)];
-  if (sentiment === undefined) {
-    throw badCell(subject, 'emotion_label', 'code 0 (positive), 1 (neutral) or 2 (negative)', cells.emotion_label);
-  }
-  return sentiment;
+  if (label !== null) return { label };
+  const written = nameCell(subject, 'emotion_label', cells.emotion_label);
+  if (written === null) throw noLabel(subject, cells, present);
+  const code = Number(written);
+  if (Number.isInteger(code) && code >= 0 && code <= HIGHEST_CODE) return { label: written, code };
+  const expected = 'a code: 0 (positive), 1 (neutral) or 2 (negative), or in TumEmo 0 (angry) to 6 (sad)';
+  throw badCell(subject, 'emotion_label', expected, cells.emotion_label);
 }
 
-function noLabel(subject: string, present: readonly string[]): RowError {
-  return new RowError('bad row', {
+function noLabel(subject: string, cells: Readonly<Record<string, unknown>>, present: readonly string[]): RowError {
+  const isEmpty = 'label' in cells || 'emotion_label' in cells;
+  return new RowError('missing label', {
     subject: `${subject}, column label`,
     expected: 'a class name',
-    received: `nothing; columns are "${present.join('", "')}"`,
-    remedy: `correct the row, or say which column is which (${NAMING.labeled})`,
+    received: isEmpty ? 'nothing (it is empty)' : `nothing; columns are "${present.join('", "')}"`,
+    remedy: isEmpty ? 'fill it in' : `correct the row, or say which column is which (${NAMING.labeled})`,
   });
 }
 
@@ -94,7 +100,7 @@ export function parsePostRow(
   if (id === null) throw badCell(subject, 'id', 'an id', cells.id);
   return {
     id,
-    label: labelCell(subject, cells, present),
+    ...labelCell(subject, cells, present),
     text: textCell(subject, 'text', cells.text),
     image: nameCell(subject, 'image', textCell(subject, 'image', cells.image)),
     split: nameCell(subject, 'split', cells.split),

@@ -1,7 +1,8 @@
 import { DataError } from '@drf/tensor';
 import type { Dataset, PostRecord } from '../dataset.js';
+import { foldLabel } from '../relabel.js';
 import type { DropReason } from '../row-error.js';
-import type { SplitFile } from './split-file.js';
+import { withNames, type SplitFile } from './split-file.js';
 
 /** A post whose published label is not the data set's. */
 export interface LabelDisagreement {
@@ -16,7 +17,7 @@ export interface SelectedSplit {
   readonly records: readonly PostRecord[];
   /** Ids of the split that the data set did not keep, with the ledger's reason; `unknown id` when it never had them. */
   readonly absent: readonly { readonly id: string; readonly reason: DropReason | 'unknown id' }[];
-  /** Posts of a published split whose label there is another. The data set's own label stays. */
+  /** Posts of a published split whose label there is another (case does not count). The data set's own label stays. */
   readonly disagreements: readonly LabelDisagreement[];
   /** Labels that were compared: all of a published split that the data set holds. */
   readonly comparedLabels: number;
@@ -34,10 +35,10 @@ export function selectSplit(dataset: Dataset, split: SplitFile): SelectedSplit {
     .filter((id) => !byId.has(id))
     .map((id) => ({ id, reason: reasons.get(id) ?? ('unknown id' as const) }));
   if (records.length === 0) throw noneFound(dataset, split);
-  const compared = split.posts.filter((post) => byId.has(post.id));
+  const compared = withNames(split.posts, dataset.classes).filter((post) => byId.has(post.id));
   const disagreements = compared.flatMap(({ id, label }): LabelDisagreement[] => {
     const own = dataset.classes[byId.get(id)?.label ?? -1] ?? '';
-    return own === label ? [] : [{ id, dataset: own, split: label }];
+    return foldLabel(own) === foldLabel(label) ? [] : [{ id, dataset: own, split: label }];
   });
   return { name: split.name, records, absent, disagreements, comparedLabels: compared.length };
 }

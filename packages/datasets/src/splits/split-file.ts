@@ -2,8 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import { parsePostRow } from '../posts/row.js';
+import { codedNames } from '../posts/coded-labels.js';
 import type { Splits } from './make-splits.js';
+import { publishedPost, readPublishedSplit } from './published-split.js';
 
 /** Marks our own split files, with the version of the form. */
 const FORMAT = 'drf-split/1';
@@ -12,6 +13,8 @@ const FORMAT = 'drf-split/1';
 export interface PublishedPost {
   readonly id: string;
   readonly label: string;
+  /** CLMLF's number of the label, where that is what the file holds. */
+  readonly code?: number;
   readonly text: string | null;
 }
 
@@ -20,7 +23,7 @@ export interface SplitFile {
   readonly path: string;
   /** The name inside the file, or the file's own without its ending. */
   readonly name: string;
-  /** `own`: written by {@link saveSplits}; `ids`: an array of ids; `published`: an array of `{id, text, label}`. */
+  /** `own`: written by {@link saveSplits}; `ids`: ids alone; `published`: posts with their labels. */
   readonly form: 'own' | 'ids' | 'published';
   readonly ids: readonly string[];
   /** Labels and texts of a published split; empty for the other forms. */
@@ -42,13 +45,13 @@ export async function saveSplits(folder: string, splits: Splits, origin: SplitOr
 }
 
 /**
- * Reads a split: our own form, a JSON array of ids, or a published JSON array of `{id, text, label}` (also with CLMLF's
- * `emotion_label` codes 0 positive, 1 neutral, 2 negative).
+ * Reads a split: our own form, a JSON array of ids, a text file with an id a line, or a published file: a JSON array or
+ * JSON Lines of `{id, text, label}` (also with CLMLF's codes in `emotion_label`), or a table with a header, such as
+ * UP-MPF's `index, #1 Label, …`.
  * @throws DataError when the file is missing, in another form, or names an id twice
  */
 export async function loadSplit(path: string): Promise<SplitFile> {
-  const value = await readJson(path);
-  const split = Array.isArray(value) ? fromArray(path, value) : fromOwn(path, value);
+  const split = await readSplit(path);
   const seen = new Set<string>();
   for (const id of split.ids) {
     if (seen.has(id)) throw refuse(path, 'each id once', `"${id}" twice`);
@@ -69,22 +72,35 @@ export async function loadSplits(folder: string): Promise<Splits> {
   throw refuse(folder, 'a folder of split files, such as train.json', 'none');
 }
 
-function fromArray(path: string, values: readonly unknown[]): SplitFile {
+async function readSplit(path: string): Promise<SplitFile> {
+  const read = await readPublishedSplit(path);
   const name = basename(path, extname(path));
-  const isPublished = typeof values[0] === 'object' && values[0] !== null;
-  if (isPublished) {
-    const posts = values.map((value, index) => publishedPost(`${basename(path)}, row ${index + 1}`, path, value));
-    return { path, name, form: 'published', ids: posts.map((post) => post.id), posts };
-  }
-  return { path, name, form: 'ids', ids: values.map((value) => idOf(path, value)), posts: [] };
+  if ('ids' in read) return { path, name, form: 'ids', ids: read.ids, posts: [] };
+  if ('posts' in read) return fromPosts(path, read.posts);
+  const { json } = read;
+  if (!Array.isArray(json)) return fromOwn(path, json);
+  const isPublished = typeof json[0] === 'object' && json[0] !== null;
+  if (!isPublished) return { path, name, form: 'ids', ids: json.map((value) => idOf(path, value)), posts: [] };
+  return fromPosts(path, json.map((value, index) => postOf(path, index + 1, value))); // prettier-ignore
 }
 
-function publishedPost(subject: string, path: string, value: unknown): PublishedPost {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw refuse(`${path}, ${subject}`, 'a post {id, text, label}', JSON.stringify(value));
+function fromPosts(path: string, posts: readonly PublishedPost[]): SplitFile {
+  const name = basename(path, extname(path));
+  return { path, name, form: 'published', ids: posts.map((post) => post.id), posts: withNames(posts, []) };
+}
+
+/** Posts whose coded labels are named as the codes of the whole file, or the data set's classes, demand. */
+export function withNames(posts: readonly PublishedPost[], classes: readonly string[]): readonly PublishedPost[] {
+  const names = codedNames(posts.flatMap(({ code }) => code ?? []), classes); // prettier-ignore
+  return posts.map((post) => (post.code === undefined ? post : { ...post, label: names[post.code] ?? post.label }));
+}
+
+function postOf(path: string, row: number, value: unknown): PublishedPost {
+  const subject = `${basename(path)}, row ${row}`;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return publishedPost(subject, value as Record<string, unknown>);
   }
-  const { id, label, text } = parsePostRow(subject, { label: null, ...(value as Record<string, unknown>) });
-  return { id, label, text };
+  throw refuse(`${path}, ${subject}`, 'a post {id, text, label}', JSON.stringify(value));
 }
 
 function isOwn(value: unknown): value is { readonly name: string; readonly ids: readonly unknown[] } {

@@ -113,6 +113,41 @@ describe('split files', () => {
     ]);
   });
 
+  it('may be others’: JSON Lines, tables, and ids line by line', async () => {
+    const folder = await folderWith({
+      'qmf.jsonl': '{"id": "5", "label": "neutral", "text": "x", "img": "data/5.jpg"}\n{"id": 7, "label": "positive"}\n',
+      'few.tsv':
+        'index\t#1 Label\t#2 ImageID\t#3 String\t#3 String\n68\tAngry\t68.jpg\t"He said: no\t\n70\tSad\t70.jpg\t\t\n',
+      'short.tsv': 'index\t#1 Label\t#2 ImageID\t#3 String\n5\tnegative\t5.jpg\t""Nailed it.""\t\n',
+      'ids.txt': '\ufeff44\r\n0451\r\n\r\nx-7',
+      'ids.csv': 'tweet_id,fold\n5,1\n7,2\n',
+    });
+    const load = (name: string) => loadSplit(join(folder, name));
+    expect(await load('qmf.jsonl')).toMatchObject({ name: 'qmf', form: 'published', ids: ['5', '7'] });
+    expect((await load('qmf.jsonl')).posts.map(({ label }) => label)).toEqual(['neutral', 'positive']);
+    expect((await load('few.tsv')).posts).toEqual([
+      { id: '68', label: 'Angry', text: '"He said: no' },
+      { id: '70', label: 'Sad', text: null },
+    ]);
+    expect((await load('short.tsv')).posts).toEqual([{ id: '5', label: 'negative', text: '""Nailed it.""' }]);
+    expect(await load('ids.txt')).toMatchObject({ form: 'ids', ids: ['44', '0451', 'x-7'], posts: [] });
+    expect(await load('ids.csv')).toMatchObject({ form: 'ids', ids: ['5', '7'] });
+  });
+
+  it('of others are refused with the place that is wrong', async () => {
+    const folder = await folderWith({
+      'two.txt': '44\n45 46\n',
+      'none.tsv': 'text\tlabel\na\tx\n',
+      'half.tsv': 'index\t#1 Label\n5\tx\n6\t\n',
+      'broken.jsonl': '{"id": 5, "label": "x"}\n{"id": 6\n',
+    });
+    const load = (name: string) => loadSplit(join(folder, name));
+    await expect(load('two.txt')).rejects.toThrow(/two.txt expected one id a line, received line 2: "45 46"; correct/);
+    await expect(load('none.tsv')).rejects.toThrow(/a header with a column of ids \(id or index\), received columns "text", "label"/); // prettier-ignore
+    await expect(load('half.tsv')).rejects.toThrow(/half.tsv, row 2, column label expected a class name, received nothing/);
+    await expect(load('broken.jsonl')).rejects.toThrow(/broken.jsonl, line 2 expected a JSON object/);
+  });
+
   it('are refused by name when they are something else', async () => {
     const folder = await folderWith({
       'object.json': '{"a":1}',
@@ -128,7 +163,7 @@ describe('split files', () => {
     await expect(load('broken.json')).rejects.toThrow(/broken.json expected valid JSON/);
     await expect(load('twice.json')).rejects.toThrow(/expected each id once, received "a" twice/);
     await expect(load('mixed.json')).rejects.toThrow(
-      'mixed.json, row 2, column label expected a class name, received null; correct the row',
+      'mixed.json, row 2, column label expected a class name, received nothing (it is empty); fill it in',
     );
     await expect(load('odd.json')).rejects.toThrow(/expected ids that are text or whole numbers, received 1.5/);
     await expect(load('absent.json')).rejects.toThrow(DataError);
@@ -163,6 +198,20 @@ describe('selectSplit', () => {
     expect(() => selectSplit(dataset, other)).toThrow(
       /expected ids of data set posts, received 1 others, such as q; check/,
     );
+  });
+
+  it('names codes as the data set does, and does not mind case', async () => {
+    const folder = await folderWith({
+      'posts.csv': 'id,text,label\n1,a,happy\n2,b,angry\n3,c,calm\n',
+      'codes.json': '[{"id":1,"emotion_label":4},{"id":2,"emotion_label":0},{"id":3,"emotion_label":1}]',
+      'low.json': '[{"id":3,"emotion_label":2}]',
+      'names.tsv': 'index\t#1 Label\n1\tHappy\n2\tANGRY\n',
+    });
+    const dataset = await openDataset({ name: 'posts', file: join(folder, 'posts.csv') });
+    const select = async (name: string) => selectSplit(dataset, await loadSplit(join(folder, name)));
+    expect((await select('codes.json')).disagreements).toEqual([{ id: '3', dataset: 'calm', split: 'bored' }]);
+    expect((await select('low.json')).disagreements).toEqual([]);
+    expect(await select('names.tsv')).toMatchObject({ comparedLabels: 2, disagreements: [] });
   });
 
   it('works without a file system', () => {
