@@ -1,3 +1,4 @@
+import { explainLoss, foldLabel, lossWarning, type LedgerReport } from '@drf/datasets';
 import { SPLIT_NAMES, type ExperimentData, type SplitName } from '@drf/experiment';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { formatTable } from '@drf/terminal';
@@ -8,6 +9,10 @@ const SHOWN_CLASSES = 16;
 const SHOWN_NAMES = 5;
 /** From this ratio of the largest class to the smallest on, weights are worth a word. */
 const UNEVEN = 10;
+/** Below so many posts, a split's scores are worth a word. */
+const FEW_POSTS = 100;
+/** What programs write where there is no value; as a label it is most likely a missing one. */
+const NO_VALUE = /^(nan|null|none|nil|undefined|n\/?a|<na>|#n\/a|-+|\?+)$/i;
 
 /** Posts of one class, by split. */
 interface ClassCount {
@@ -36,24 +41,61 @@ function named(names: readonly string[]): string {
 /** Which posts there are, for a person: how many were kept and why not all, what they lack, classes and splits. */
 export function dataSummary(data: ExperimentData): string {
   const { dataset, splits } = data;
-  const { rows, kept, reasons, notes } = dataset.ledger.toJSON();
+  const ledger = dataset.ledger.toJSON();
   const without = (modality: 'image' | 'text'): number => dataset.records.filter((post) => post[modality] === null).length; // prettier-ignore
   const counts: [string, string][] = [
-    ['rows', String(rows)],
-    ...reasons.map(({ reason, count }): [string, string] => [`dropped: ${reason}`, String(count)]),
-    ['kept', String(kept)],
+    ...ledgerCounts(ledger),
     ...(['image', 'text'] as const).map((name): [string, string] => [`  of them without ${name}`, String(without(name))]), // prettier-ignore
     ...SPLIT_NAMES.map((name): [string, string] => [`  in split ${name}`, String(splits[name].length)]),
   ];
-  const examples = reasons.flatMap(({ rows: dropped }) => dropped[0]?.detail ?? []).slice(0, SHOWN_NAMES);
   return [
-    `Data set ${dataset.name} (${dataset.ledger.source}), ${dataset.classes.length} classes`,
+    `Data set ${dataset.name} (${dataset.ledger.source}), ${dataset.classes.length} classes; its images are decoded later`,
     formatTable(['', 'posts'], counts),
     classTable(countClasses(data)),
-    ...examples.map((detail) => `dropped, for example: ${detail}`),
-    ...notes.map(({ message, ids }) => `note: ${message}${ids.length > 0 ? ` (${ids.length} posts)` : ''}`),
+    ...droppedExamples(ledger),
+    ...ledger.notes
+      .filter(({ isWarning }) => isWarning !== true)
+      .map(({ message, ids }) => `note: ${message}${ids.length > 0 ? ` (${ids.length} posts)` : ''}`),
     ...data.notes.map((note) => `note: ${note}`),
     ...dataWarnings(data).map((warning) => `warning: ${warning}`),
+  ].join('\n');
+}
+
+function ledgerCounts({ rows, kept, reasons }: LedgerReport): [string, string][] {
+  return [
+    ['rows', String(rows)],
+    ...reasons.map(({ reason, count }): [string, string] => [`dropped: ${reason}`, String(count)]),
+    ['kept', String(kept)],
+  ];
+}
+
+function droppedExamples({ reasons }: LedgerReport): string[] {
+  const details = reasons.flatMap(({ rows: dropped }) => dropped[0]?.detail ?? []).slice(0, SHOWN_NAMES);
+  return details.map((detail) => `dropped, for example: ${detail}`);
+}
+
+/** What became of the rows, where too few can be used for anything more. */
+export function lossSummary(ledger: LedgerReport): string {
+  const warnings = ledger.notes.filter(({ isWarning }) => isWarning === true);
+  return [
+    `Data set ${ledger.source}`,
+    formatTable(['', 'posts'], ledgerCounts(ledger)),
+    ...droppedExamples(ledger),
+    ...warnings.map(({ message }) => `warning: ${message}`),
+  ].join('\n');
+}
+
+/** The counts of {@link dataSummary} again, after posts that could not be decoded were left out. */
+export function decodedSummary(
+  { dataset }: ExperimentData,
+  encoded: Readonly<Record<'train' | 'val', number>>,
+): string {
+  const ledger = dataset.ledger.toJSON();
+  const counts = ledgerCounts(ledger).map(([name, count]) => `${name} ${count}`);
+  const warning = lossWarning(ledger);
+  return [
+    `After decoding: ${counts.join(', ')}; training on ${encoded.train} posts, validating on ${encoded.val}`,
+    ...(warning === null ? [] : [`warning: ${warning}`]),
   ].join('\n');
 }
 
@@ -74,12 +116,33 @@ function classTable(classes: readonly ClassCount[]): string {
 
 /** What may spoil a training, and what to do about it. */
 export function dataWarnings(data: ExperimentData): string[] {
+  const ledger = data.dataset.ledger.toJSON();
+  const stated = ledger.notes.filter(({ isWarning }) => isWarning === true).map(({ message }) => message);
+  return [lossWarning(ledger) ?? [], stated, data.warnings, classWarnings(data), sizeWarnings(data)].flat();
+}
+
+/** Scores of few posts say little. */
+function sizeWarnings({ splits }: ExperimentData): string[] {
+  const { val, test } = splits;
+  if (val.length === 0) {
+    return ['no validation posts: the last epoch is the result, and its probabilities are not calibrated'];
+  }
+  if (val.length >= FEW_POSTS) return [];
+  const points = (100 / val.length).toFixed(val.length < 20 ? 0 : 1);
+  return [
+    `${val.length} validation posts${test.length > 0 ? ` and ${test.length} test posts` : ''} say little: each of the former is ${points} points of accuracy; pnpm eval grid table-3 --folds 5 judges every post`,
+  ];
+}
+
+function classWarnings(data: ExperimentData): string[] {
   const { dataset } = data;
   const classes = countClasses(data);
   const present = classes.filter(({ posts }) => posts > 0);
   const single = present.filter(({ posts }) => posts === 1).map(({ name }) => name);
   const unlearned = classes.filter(({ posts, bySplit }) => posts > 0 && bySplit.train === 0).map(({ name }) => name);
   const untested = classes.filter(({ posts, bySplit }) => posts > 1 && bySplit.test === 0).map(({ name }) => name);
+  const unvalidated = classes.filter(({ posts, bySplit }) => posts > 1 && bySplit.val === 0).map(({ name }) => name);
+  const nameless = present.filter(({ name }) => NO_VALUE.test(name));
   const counts = present.map(({ posts }) => posts);
   const [most, fewest] = [Math.max(...counts), Math.min(...counts)];
   const alike = alikeNames(dataset.classes);
@@ -92,7 +155,11 @@ export function dataWarnings(data: ExperimentData): string[] {
     ...(untested.length > 0 && data.splits.test.length > 0
       ? [`no test posts of ${named(untested)}: the scores will say nothing of them; bring more posts`]
       : []),
-    ...(alike.length > 0 ? [`labels that differ in nothing but case or spaces are different classes: ${alike.map((names) => named(names)).join('; ')}`] : []),
+    ...(unvalidated.length > 0 && data.splits.val.length > 0
+      ? [`no validation posts of ${named(unvalidated)}: the epoch is chosen, and probabilities are calibrated, without them; change the splits, or bring more posts`]
+      : []),
+    ...nameless.map(({ name, posts }) => `"${name}" is a class (${posts} posts): if it means that there is no label, leave them out with --dataset.labels.drop ${JSON.stringify(name)}`),
+    ...(alike.length > 0 ? [`labels that differ in nothing but case or spaces are different classes: ${alike.map((names) => named(names)).join('; ')}; --dataset.labels.ignore-case true joins them`] : []),
     ...(present.length > dataset.records.length / 4 ? [`${present.length} classes on ${dataset.records.length} posts: is the column of labels the right one?`] : []),
     ...(most / fewest >= UNEVEN
       ? [
@@ -114,14 +181,22 @@ function singleWarning(names: readonly string[]): string {
 function alikeNames(classes: readonly string[]): string[][] {
   const groups = new Map<string, string[]>();
   for (const name of classes) {
-    const key = name.normalize('NFKC').toLowerCase().replace(/\s+/g, ' ');
+    const key = foldLabel(name);
     groups.set(key, [...(groups.get(key) ?? []), name]);
   }
   return [...groups.values()].filter((names) => names.length > 1);
 }
 
-/** @throws DataError for posts of one class, and for labels of which each stands on one post only */
-export function assertLearnable({ dataset, splits }: ExperimentData): void {
+/**
+ * @throws DataError for posts of one class, for labels of which each stands on one post only, and for no training posts;
+ *   UnusableDataError where that is because most rows are dropped
+ */
+export function assertLearnable(data: ExperimentData): void {
+  const trouble = unlearnable(data);
+  if (trouble !== null) throw explainLoss(trouble, data.dataset.ledger.toJSON());
+}
+
+function unlearnable({ dataset, splits }: ExperimentData): DataError | ConfigurationError | null {
   const { records, classes } = dataset;
   const present = new Set(records.map(({ label }) => label)).size;
   const refuse = (received: string): DataError =>
@@ -129,16 +204,15 @@ export function assertLearnable({ dataset, splits }: ExperimentData): void {
       subject: `Labels of ${dataset.ledger.source}`,
       expected: 'at least two classes, with several posts each',
       received,
-      remedy: 'check the column of labels (--dataset.columns.label NAME)',
+      remedy: 'check the column of labels (--columns label=NAME)',
     });
-  if (present < 2) throw refuse(`${records.length} posts of one class, "${classes[records[0]?.label ?? 0]}"`);
-  if (present === records.length) throw refuse(`${records.length} posts, each with a label of its own`);
-  if (splits.train.length === 0) {
-    throw new ConfigurationError({
-      subject: `Splits of ${dataset.ledger.source}`,
-      expected: 'posts in the split train',
-      received: 'none',
-      remedy: 'name some "train" in the column of splits, or leave it out and splits are made here',
-    });
-  }
+  if (present < 2) return refuse(`${records.length} posts of one class, "${classes[records[0]?.label ?? 0]}"`);
+  if (present === records.length) return refuse(`${records.length} posts, each with a label of its own`);
+  if (splits.train.length > 0) return null;
+  return new ConfigurationError({
+    subject: `Splits of ${dataset.ledger.source}`,
+    expected: 'posts in the split train',
+    received: 'none',
+    remedy: 'call one of them train, or do without them: --columns split= draws splits here',
+  });
 }

@@ -1,9 +1,10 @@
+import type { LedgerReport } from '@drf/datasets';
 import type { ExperimentData, Session } from '@drf/experiment';
 import type { ClassificationReport } from '@drf/metrics';
 import type { TrainingPosition } from '@drf/model';
 import { flattenTree, sizeOf, type HostTensor } from '@drf/tensor';
 import { percent, startProgress, type Progress } from '@drf/terminal';
-import { dataSummary } from './data-summary.js';
+import { dataSummary, decodedSummary, lossSummary } from './data-summary.js';
 import type { StepLosses } from './finite.js';
 import type { TrainerEvents } from './trainer.js';
 
@@ -17,6 +18,10 @@ export interface Job {
 export interface Display extends TrainerEvents {
   /** @param rejected the file that lists dropped rows; null where none were */
   data(data: ExperimentData, rejected: string | null): void;
+  /** Posts turned out unreadable when they were encoded. @param encoded posts that are left, of the splits encoded */
+  decoded(data: ExperimentData, encoded: Readonly<Record<'train' | 'val', number>>): void;
+  /** Too few rows can be used. @param rejected the file that lists the others */
+  lost(ledger: LedgerReport, rejected: string | null): void;
   session(session: Session): void;
   job(label: string, unit: string): Job;
   warn(message: string): void;
@@ -35,6 +40,11 @@ export function createDisplay(silent: boolean): Display {
   return {
     data: (data, rejected) => {
       print(dataSummary(data));
+      if (rejected !== null) print(`Dropped rows, with reasons: ${rejected}`);
+    },
+    decoded: (data, encoded) => print(decodedSummary(data, encoded)),
+    lost: (ledger, rejected) => {
+      print(lossSummary(ledger));
       if (rejected !== null) print(`Dropped rows, with reasons: ${rejected}`);
     },
     session: ({ engine, image, text }) => {

@@ -1,15 +1,27 @@
 import { join } from 'node:path';
-import { addConfigFlags, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
-import { collect, createProgram, EXIT, ExitRequest, interruptSignal, runApp, wholeNumber } from '@drf/terminal';
+import { POST_COLUMNS, UnusableDataError, type ColumnNames } from '@drf/datasets';
+import { addConfigFlags, mergeConfig, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
+import {
+  collect,
+  createProgram,
+  EXIT,
+  ExitRequest,
+  interruptSignal,
+  runApp,
+  valuesByName,
+  wholeNumber,
+} from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 import { createDisplay, type Display } from './display.js';
 import { EXPERIMENTS } from './experiments/index.js';
 import { loadExperiment, readExperiment } from './load-experiment.js';
-import { openOwnData } from './own-data.js';
+import { openOwnData, ownConfig } from './own-data.js';
+import { writeLedger } from './rejected.js';
 import { train, type TrainOptions, type TrainResult } from './train.js';
 
 interface MainOptions extends Record<string, unknown> {
   readonly data?: readonly string[];
+  readonly columns?: ColumnNames;
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly resume?: string;
@@ -25,12 +37,18 @@ const program = createProgram('train', 'Trains a sentiment model on image-text p
   ['pnpm train mvsa-s --dataset.root DIR --method concatenation', 'the simplest method to compare with'],
   ['pnpm train mvsa-s --dataset.root DIR --training.disruption random:0.6:C+D', 'with disrupted posts'],
   ['pnpm train --data my.csv', 'your own posts: image paths, texts and labels, in CSV, JSON Lines or Parquet'],
+  ['pnpm train --data my.csv --columns text=body,label=mood', 'whose columns have other names'],
   ['pnpm train --data train.csv --data test.csv', 'in files that are splits'],
   ['pnpm train my-experiment.json --out runs/mine', 'your own experiment file'],
   ['pnpm train --resume runs/mvsa-s-drf-seed0', 'go on where an interrupted run stopped'],
 ])
   .argument('[experiment]', `${[...EXPERIMENTS.keys()].join(', ')}, or a .json, .js or .ts file`)
   .option('--data <file>', 'your own posts; repeat it for files that are splits (train, val, test)', collect)
+  .option(
+    '--columns <names>',
+    `which column is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood; id= for none`,
+    valuesByName(POST_COLUMNS, 'text=body,label=mood'),
+  )
   .option('--out <folder>', 'run folder (default: runs/NAME-METHOD-seedSEED)')
   .option('--overwrite', 'start anew when the run folder holds a run')
   .option('--resume <run>', 'go on with an interrupted run, exactly as if it had not stopped')
@@ -70,7 +88,8 @@ async function prepare(
   options: MainOptions,
   display: Display,
 ): Promise<{ config: ExperimentConfig; run: RunFolder; services?: TrainOptions['services'] }> {
-  const overrides = overridesFrom(options);
+  const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
+  const overrides = mergeConfig(named, overridesFrom(options)) as Record<string, unknown>;
   if (options.resume !== undefined) {
     const changed = Object.keys(overrides);
     if (experiment !== undefined || changed.length > 0 || options.out !== undefined || options.data !== undefined) {
@@ -87,7 +106,11 @@ async function prepare(
   if (options.data !== undefined) {
     const base = experiment === undefined ? undefined : await readExperiment(experiment);
     const progress = display.job('Reading posts', 'posts');
-    const { config, data } = await openOwnData(options.data, base, overrides, progress.update).finally(progress.stop);
+    const opened = openOwnData(options.data, base, overrides, progress.update).finally(progress.stop);
+    const { config, data } = await opened.catch(async (error: unknown) => {
+      if (error instanceof UnusableDataError) await tellLoss(error, ownConfig(options.data ?? [], base, overrides, 0), options, display); // prettier-ignore
+      throw error;
+    });
     return { config, run: await newRun(config, options), services: { openData: () => Promise.resolve(data) } };
   }
   if (experiment === undefined) {
@@ -102,7 +125,18 @@ async function prepare(
   return { config, run: await newRun(config, options) };
 }
 
-function newRun(config: ExperimentConfig, { out, overwrite }: MainOptions): Promise<RunFolder> {
+/** Says which rows are dropped and why, and lists them in the run folder to be, unless that holds something. */
+async function tellLoss(
+  { ledger }: UnusableDataError,
+  config: ExperimentConfig,
+  options: MainOptions,
+  display: Display,
+): Promise<void> {
+  const folder = await newRun(config, { ...options, overwrite: false }).catch(() => undefined);
+  display.lost(ledger, folder === undefined ? null : await writeLedger(folder, ledger));
+}
+
+function newRun(config: ExperimentConfig, { out, overwrite }: Pick<MainOptions, 'out' | 'overwrite'>): Promise<RunFolder> {
   const { folds, fold = 1 } = config.dataset;
   const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
   const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);

@@ -1,4 +1,4 @@
-import { saveSplits, type LedgerReport } from '@drf/datasets';
+import { explainLoss, saveSplits, UnusableDataError, type LedgerReport } from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
 import type { RunFolder } from '@drf/experiment';
@@ -23,6 +23,7 @@ import {
   Simulation,
   simulationOptions,
   SPLIT_NAMES,
+  splitShares,
   startSession,
   trainedEncoders,
   withInitialFeatures,
@@ -34,12 +35,11 @@ import {
   type ExperimentData,
   type Session,
 } from '@drf/experiment';
-import { writeJsonAtomic } from '@drf/files';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
 import { assertLearnable } from './data-summary.js';
 import type { Display } from './display.js';
-import { writeRejected } from './rejected.js';
+import { writeLedger } from './rejected.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
 
@@ -96,14 +96,18 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
 
   // data
   const data = await openData(options);
+  display.data(data, resume ? null : await writeLedger(run, data.dataset.ledger.toJSON()));
   assertLearnable(data);
-  display.data(data, resume ? null : await writeRejected(run, data.dataset.ledger.toJSON()));
 
   // features, after disruption
   const session = await services.startSession(config);
   if (resume) assertEncoders(run.path, (await run.readDescription()).encoders, session);
   display.session(session);
+  const found = data.dataset.ledger.kept;
   const [trainPosts, valPosts] = await encodeSplits(options, session, data);
+  if (data.dataset.ledger.kept < found) {
+    display.decoded(data, { train: trainPosts.records.length, val: valPosts.records.length });
+  }
   const simulation = await openSimulation(options, session, data, trainPosts);
   const ledger = data.dataset.ledger.toJSON();
   const { classes } = data.dataset;
@@ -163,6 +167,10 @@ async function openData(options: TrainOptions): Promise<ExperimentData> {
     if (!resume) return await services.openData(config.dataset, progress.update);
     const dataset = await openExperimentDataset(config.dataset, progress.update);
     return await reopenSplits(dataset, run.file('splits'));
+  } catch (error) {
+    progress.stop();
+    if (!resume && error instanceof UnusableDataError) display.lost(error.ledger, await writeLedger(run, error.ledger));
+    throw error;
   } finally {
     progress.stop();
   }
@@ -191,15 +199,14 @@ async function encodeSplits(
       signal,
     });
   const trainPosts = await encode('train');
-  if (trainPosts.set.ids.length === 0) {
-    throw new DataError({
-      subject: `Training split of ${data.dataset.name}`,
-      expected: 'at least one usable post',
-      received: 'none',
-      remedy: 'look at the ledger (pnpm data inspect) and at the split files',
-    });
-  }
-  return [trainPosts, await encode('val')];
+  const valPosts = trainPosts.records.length === 0 ? trainPosts : await encode('val');
+  if (trainPosts.records.length > 0) return [trainPosts, valPosts];
+  const ledger = data.dataset.ledger.toJSON();
+  await writeLedger(options.run, ledger);
+  const received = 'none';
+  const remedy = 'look at the ledger (pnpm data inspect) and at the split files';
+  const subject = `Training split of ${data.dataset.name}`;
+  throw explainLoss(new DataError({ subject, expected: 'at least one usable post', received, remedy }), ledger);
 }
 
 /** What single posts will be compared with (`calibration.json`), of the checkpoint that is the run's result. */
@@ -277,14 +284,16 @@ async function describeRun(
 ): Promise<void> {
   const { config, run } = options;
   const { dataset } = data;
-  const { trainFraction: train, valFraction: val, splitSeed: seed } = config.dataset;
   await saveSplits(
     run.file('splits'),
     Object.fromEntries(SPLIT_NAMES.map((name) => [name, data.splits[name].map(({ id }) => id)])),
-    { dataset: dataset.name, seed, fractions: { train, val, test: 1 - train - val } },
+    {
+      dataset: dataset.name,
+      seed: config.dataset.splitSeed,
+      fractions: splitShares(dataset.records.length, config.dataset).fractions,
+    },
   );
-  await writeJsonAtomic(run.file('ledger.json'), ledger);
-  await writeRejected(run, ledger); // again, with posts that could not be decoded
+  await writeLedger(run, ledger); // again, with posts that could not be decoded
   const size = config.dataset.imageSize;
   await writeManifest(
     run.file('manifest.jsonl'),

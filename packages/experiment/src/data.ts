@@ -1,4 +1,5 @@
 import {
+  explainLoss,
   loadSplit,
   loadSplits,
   makeSplits,
@@ -11,14 +12,10 @@ import {
   type SplitFile,
   type Splits,
 } from '@drf/datasets';
-import { createRandom } from '@drf/tensor';
+import { createRandom, DataError } from '@drf/tensor';
 import { withFold } from './folds.js';
+import { splitNameOf, type SplitName } from './split-names.js';
 import type { DatasetConfig } from './schema.js';
-
-/** Training, validation and test posts. */
-export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
-/** One of {@link SPLIT_NAMES}. */
-export type SplitName = (typeof SPLIT_NAMES)[number];
 
 /** A data set with its posts assigned to splits. */
 export interface ExperimentData {
@@ -26,6 +23,8 @@ export interface ExperimentData {
   readonly splits: Readonly<Record<SplitName, readonly PostRecord[]>>;
   /** What a person should know: ids of a split file that the data set lacks, labels that differ. */
   readonly notes: readonly string[];
+  /** What may spoil a training: posts or files that end in no split, sizes that do not fit. */
+  readonly warnings: readonly string[];
 }
 
 /** Opens the data set of an experiment. @throws ConfigurationError and DataError as `openDataset` */
@@ -33,21 +32,26 @@ export async function openExperimentDataset(
   config: DatasetConfig,
   onProgress?: (done: number, total: number) => void,
 ): Promise<Dataset> {
-  const { name, root, file, columns, imageSize } = config;
-  return openDataset({ name, root, file, columns, imageSize, onProgress });
+  const { name, root, file, columns, labels, imageSize } = config;
+  return openDataset({ name, root, file, columns, labels, imageSize, onProgress });
 }
 
 /**
  * Assigns posts to splits: by split files where the experiment names any, else by the data's own split column, else
  * drawn here (seeded, stratified). With `folds`, training and test posts are dealt out anew.
- * @throws ConfigurationError and DataError as `openDataset`; ConfigurationError for more folds than posts
+ * @throws ConfigurationError and DataError as `openDataset`; ConfigurationError for more folds than posts, and for splits
+ *   that would stay empty; UnusableDataError where that is because most rows are dropped
  */
 export async function openExperimentData(
   config: DatasetConfig,
   onProgress?: (done: number, total: number) => void,
 ): Promise<ExperimentData> {
   const dataset = await openExperimentDataset(config, onProgress);
-  return withFold(await splitData(dataset, config), config);
+  try {
+    return withFold(await splitData(dataset, config), config);
+  } catch (error) {
+    throw explainLoss(error, dataset.ledger.toJSON());
+  }
 }
 
 async function splitData(dataset: Dataset, config: DatasetConfig): Promise<ExperimentData> {
@@ -88,19 +92,26 @@ type Limit = Partial<Pick<DatasetConfig, 'limit' | 'splitSeed'>>;
 
 function fromFiles(dataset: Dataset, files: readonly SplitFile[], limit: Limit): ExperimentData {
   const splits: Record<SplitName, readonly PostRecord[]> = { train: [], val: [], test: [] };
-  const notes: string[] = [];
+  const [notes, warnings]: [string[], string[]] = [[], []];
   for (const file of files) {
-    if (file.ids.length === 0) continue;
     const name = splitNameOf(file.name);
+    if (file.ids.length === 0) {
+      if (file.form !== 'own') warnings.push(`split ${file.name}: ${file.path} lists no posts`);
+      continue;
+    }
     if (name === undefined) {
-      notes.push(`split ${file.name} is none of train, val, test and is not used`);
+      warnings.push(unusedSplit(file.name, file.ids.length));
       continue;
     }
     const selected = selectSplit(dataset, file);
     splits[name] = selected.records;
     notes.push(...notesOn(selected));
   }
-  return { dataset, splits: limited(splits, limit), notes };
+  return { dataset, splits: limited(splits, limit), notes, warnings };
+}
+
+function unusedSplit(name: string, posts: number): string {
+  return `split "${name}" is none of train, val and test: its ${posts} posts are not used; rename it`;
 }
 
 function notesOn(selected: SelectedSplit): string[] {
@@ -117,34 +128,22 @@ function notesOn(selected: SelectedSplit): string[] {
   return notes;
 }
 
-const SPELLINGS: Readonly<Record<string, SplitName>> = {
-  train: 'train',
-  training: 'train',
-  val: 'val',
-  valid: 'val',
-  validation: 'val',
-  dev: 'val',
-  test: 'test',
-};
-
-/** A split by its common spellings; none for others. */
-function splitNameOf(name: string): SplitName | undefined {
-  return SPELLINGS[name.toLowerCase()];
-}
-
 function fromColumn(dataset: Dataset, config: DatasetConfig): ExperimentData {
   const names = [...new Set(dataset.records.flatMap((record) => record.split ?? []))];
   const splits: Record<SplitName, readonly PostRecord[]> = { train: [], val: [], test: [] };
-  const notes: string[] = [];
+  const [notes, warnings]: [string[], string[]] = [[], []];
   for (const name of names) {
     const key = splitNameOf(name);
-    if (key === undefined) notes.push(`split ${name} is none of train, val, test and is not used`);
-    else splits[key] = [...splits[key], ...recordsOfSplit(dataset, name)];
+    const records = recordsOfSplit(dataset, name);
+    if (key === undefined) warnings.push(unusedSplit(name, records.length));
+    else splits[key] = [...splits[key], ...records];
   }
   const without = dataset.records.filter((record) => record.split === undefined).length;
-  if (without > 0) notes.push(`${without} posts name no split and are not used`);
-  if (splits.val.length > 0) return { dataset, splits: limited(splits, config), notes };
-  const again = drawn(dataset, splits.train, { ...config, trainFraction: 1 - config.valFraction, limit: undefined });
+  if (without > 0) warnings.push(`${without} posts name no split and are not used`);
+  if (splits.train.length === 0 && config.folds === undefined) throw noTraining(dataset, names);
+  if (splits.val.length > 0) return { dataset, splits: limited(splits, config), notes, warnings };
+  const shares = { trainFraction: 1 - config.valFraction, splitSizes: undefined };
+  const again = drawn(dataset, splits.train, { ...config, ...shares, limit: undefined });
   return {
     dataset,
     splits: limited({ ...again.splits, test: splits.test }, config),
@@ -152,16 +151,45 @@ function fromColumn(dataset: Dataset, config: DatasetConfig): ExperimentData {
       ...notes,
       `the data names no validation split; ${again.splits.val.length} training posts were drawn for it`,
     ],
+    warnings,
   };
 }
 
+function noTraining(dataset: Dataset, names: readonly string[]): DataError {
+  return new DataError({
+    subject: `Splits of ${dataset.ledger.source}`,
+    expected: 'posts in the split train',
+    received: `splits "${names.slice(0, 5).join('", "')}"${names.length > 5 ? ' and others' : ''}`,
+    remedy: 'call one of them train, or do without them: --columns split= draws splits here',
+  });
+}
+
+/** What {@link makeSplits} is to draw. */
+interface Shares {
+  readonly fractions: Readonly<Record<string, number>>;
+  readonly warnings: readonly string[];
+}
+
+/** Exact sizes where the experiment names some that add up to the posts at hand; else fractions. */
+export function splitShares(
+  posts: number,
+  { splitSizes, trainFraction, valFraction }: Pick<DatasetConfig, 'splitSizes' | 'trainFraction' | 'valFraction'>,
+): Shares {
+  const fractions = { train: trainFraction, val: valFraction, test: 1 - trainFraction - valFraction };
+  const used = Object.fromEntries(Object.entries(fractions).filter(([, share]) => share > 1e-9));
+  if (splitSizes === undefined) return { fractions: used, warnings: [] };
+  const [train = 0, val = 0, test = 0] = splitSizes;
+  if (train + val + test === posts) return { fractions: { train, val, test }, warnings: [] };
+  const shares = Object.values(used).map((share) => Number(share.toFixed(4))).join(' : '); // prettier-ignore
+  const sizes = `splits of ${splitSizes.join(', ')} posts need ${train + val + test} posts`;
+  return { fractions: used, warnings: [`${sizes}, and there are ${posts}: split ${shares} instead`] };
+}
+
 function drawn(dataset: Dataset, records: readonly PostRecord[], config: DatasetConfig): ExperimentData {
-  const { trainFraction, valFraction, splitSeed } = config;
-  const shares = { train: trainFraction, val: valFraction, test: 1 - trainFraction - valFraction };
-  const fractions = Object.fromEntries(Object.entries(shares).filter(([, share]) => share > 1e-9));
+  const { fractions, warnings } = splitShares(records.length, config);
   const made = withEveryClassTrained(
     records,
-    makeSplits({ records, classes: dataset.classes }, { fractions, seed: splitSeed }),
+    makeSplits({ records, classes: dataset.classes }, { fractions, seed: config.splitSeed }),
   );
   const byId = new Map(records.map((record) => [record.id, record]));
   const pick = (name: SplitName): PostRecord[] => (made[name] ?? []).map((id) => byId.get(id) as PostRecord);
@@ -169,6 +197,7 @@ function drawn(dataset: Dataset, records: readonly PostRecord[], config: Dataset
     dataset,
     splits: limited({ train: pick('train'), val: pick('val'), test: pick('test') }, config),
     notes: [],
+    warnings,
   };
 }
 

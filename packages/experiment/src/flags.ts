@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Option, type Command } from '@drf/terminal';
+import { namedValues, Option, type Command } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 import { shapeOf, unwrap } from './parse.js';
 import { experimentSchema } from './schema.js';
@@ -24,6 +24,7 @@ function placeholder(schema: z.ZodType): string {
   if (inner instanceof z.ZodEnum) return inner.options.join('|');
   if (inner instanceof z.ZodUnion) return placeholderOfUnion(inner);
   if (inner instanceof z.ZodArray) return 'list';
+  if (inner instanceof z.ZodRecord) return 'json|pairs';
   if (inner instanceof z.ZodBoolean) return 'true|false';
   return inner instanceof z.ZodNumber ? 'number' : 'text';
 }
@@ -40,15 +41,28 @@ function placeholderOfUnion({ options }: z.ZodUnion): string {
   return parts.join('|');
 }
 
+/** What the option is for, and its value where none is given. */
 function describe(schema: z.ZodType): string {
-  const meta = schema.meta()?.description ?? (schema as { description?: string }).description;
-  return meta ?? '';
+  const meaning = schema.meta()?.description ?? schema.description ?? '';
+  const { data } = schema.safeParse(undefined);
+  if (data === undefined || meaning.includes('(default')) return meaning;
+  return `${meaning} (default: ${Array.isArray(data) ? data.join(',') : String(data)})`;
 }
+
+/** Headings of groups of options in help, by the first key of their names. */
+const HEADINGS: Readonly<Record<string, string>> = {
+  dataset: 'Posts and splits:',
+  encoders: 'Encoders:',
+  model: 'Model:',
+  compared: 'Compared methods:',
+  training: 'Training:',
+};
 
 /** Adds a flag for every option of an experiment: `--training.batch-size <number>`. */
 export function addConfigFlags(command: Command): Command {
   for (const leaf of leaves(experimentSchema)) {
-    command.addOption(new Option(`${flagOf(leaf)} <${placeholder(leaf.schema)}>`, describe(leaf.schema)));
+    const option = new Option(`${flagOf(leaf)} <${placeholder(leaf.schema)}>`, describe(leaf.schema));
+    command.addOption(option.helpGroup(HEADINGS[leaf.path[0] as string] ?? 'Experiment:'));
   }
   return command;
 }
@@ -83,7 +97,13 @@ function convert(leaf: Leaf, text: string): unknown {
   if (inner instanceof z.ZodBoolean) return text === 'true' || (text !== 'false' ? refuse('true or false') : false);
   const number = (part: string): number | undefined =>
     part.trim() === '' || Number.isNaN(Number(part)) ? undefined : Number(part);
-  if (inner instanceof z.ZodArray) return text.split(',').map((part) => number(part) ?? part.trim());
+  if (inner instanceof z.ZodArray) {
+    const areTexts = inner.element instanceof z.ZodString;
+    return text.split(',').map((part) => (areTexts ? undefined : number(part)) ?? part.trim());
+  }
+  if (inner instanceof z.ZodRecord) {
+    return (text.trimStart().startsWith('{') ? parsedObject(text) : namedValues(text)) ?? refuse('JSON, such as {"a":"b"}, or pairs, such as a=b,c=d'); // prettier-ignore
+  }
   if (inner instanceof z.ZodUnion && text.trimStart().startsWith('{')) {
     return parsedObject(text) ?? refuse('a JSON object, such as {"rare": 3}');
   }

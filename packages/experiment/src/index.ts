@@ -5,10 +5,10 @@ export {
   openExperimentData,
   openExperimentDataset,
   reopenSplits,
-  SPLIT_NAMES,
+  splitShares,
   type ExperimentData,
-  type SplitName,
 } from './data.js';
+export { splitNameOf, SPLIT_NAMES, type SplitName } from './split-names.js';
 export { openTrainedEncoders, startSession, type FrozenSession, type Session, type SessionConfig } from './session.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export {

@@ -7,11 +7,24 @@ const share = () => z.number().min(0).max(1);
 
 /** Which column of a file of one's own posts holds what, where its name does not tell. */
 const columns = z.strictObject({
-  id: z.string().optional().describe('column of ids (default: id, tweet_id, …; without one, rows are numbered)'),
+  id: z.string().optional().describe('column of ids (default: id, tweet_id, …; without one, or with "", rows are numbered)'),
   text: z.string().optional().describe('column of texts (default: text, tweet, caption, …)'),
   image: z.string().optional().describe('column of image paths (default: image, image_path, file, …)'),
   label: z.string().optional().describe('column of labels (default: label, sentiment, class, …)'),
   split: z.string().optional().describe('column that says train, val or test (default: split, set, …)'),
+});
+
+/** What becomes of labels before anything else sees them. */
+const labels = z.strictObject({
+  ignoreCase: z
+    .boolean()
+    .optional()
+    .describe('labels that differ in nothing but case or spaces are one class (default: false)'),
+  rename: z
+    .record(z.string(), z.string().trim().min(1))
+    .optional()
+    .describe('new names of labels, as JSON {"Positive":"positive"} or Positive=positive,…; equal ones are joined'),
+  drop: z.array(z.string()).min(1).optional().describe('labels whose posts are left out, separated by commas'),
 });
 
 /** Posts and how they are split. */
@@ -25,12 +38,18 @@ const dataset = z.strictObject({
       'file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts; several in experiment files',
     ),
   columns: columns.optional(),
+  labels: labels.optional(),
   splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
-  trainSplit: z.string().optional().describe('published split file (JSON array) of the training posts'),
-  valSplit: z.string().optional().describe('published split file of the validation posts'),
-  testSplit: z.string().optional().describe('published split file of the test posts'),
+  trainSplit: z.string().optional().describe('split file of the training posts: ids (.txt, .json) or published posts (.json, .jsonl, .tsv, .csv)'),
+  valSplit: z.string().optional().describe('split file of the validation posts'),
+  testSplit: z.string().optional().describe('split file of the test posts'),
   trainFraction: share().default(0.8).describe('share of the training split when splits are made here'),
   valFraction: share().default(0.1).describe('share of the validation split; the rest is the test split'),
+  splitSizes: z
+    .array(whole(1))
+    .length(3)
+    .optional()
+    .describe('exact sizes of train, val and test, such as 3608,451,452; other numbers of posts are split by shares'),
   splitSeed: whole(0).default(0).describe('seed of the splits and folds that are made here'),
   folds: whole(2)
     .max(100)

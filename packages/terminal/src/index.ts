@@ -1,5 +1,14 @@
 export { createProgram, EXIT, ExitRequest, runApp, withExamples } from './run-app.js';
-export { collect, finiteNumber, nearestName, oneOf, suggestion, wholeNumber } from './options.js';
+export {
+  collect,
+  finiteNumber,
+  namedValues,
+  nearestName,
+  oneOf,
+  suggestion,
+  valuesByName,
+  wholeNumber,
+} from './options.js';
 export { formatDuration, startProgress, type Progress, type ProgressOptions } from './progress.js';
 export { formatCsv, formatTable, percent, type Cell } from './table.js';
 export { interruptSignal } from './interrupt.js';

@@ -52,3 +52,32 @@ export function oneOf<const Name extends string>(names: readonly Name[]): (text:
     throw new InvalidArgumentError(`"${text}" is unknown; ${suggestion(text, names)}`);
   };
 }
+
+/** "a=b,c=d" as an object; nothing for anything else. Spaces around names and values do not count. */
+export function namedValues(text: string): Readonly<Record<string, string>> | undefined {
+  const values = new Map<string, string>();
+  for (const part of text.split(',')) {
+    const [, name = '', value = ''] = /^([^=]+)=(.*)$/s.exec(part)?.map((piece) => piece.trim()) ?? [];
+    if (name === '' || values.has(name)) return undefined;
+    values.set(name, value);
+  }
+  return Object.fromEntries(values);
+}
+
+/**
+ * A commander parser of values for names, such as `--columns text=tweet,image=photo`; an empty value is one, too.
+ * @param names those that may be given
+ * @param example for the message that refuses others
+ */
+export function valuesByName<const Name extends string>(
+  names: readonly Name[],
+  example: string,
+): (text: string) => Readonly<Partial<Record<Name, string>>> {
+  return (text) => {
+    const values = namedValues(text);
+    const wrong = Object.keys(values ?? {}).find((name) => !(names as readonly string[]).includes(name));
+    if (values !== undefined && wrong === undefined) return values as Readonly<Partial<Record<Name, string>>>;
+    const which = wrong === undefined ? '' : ` ("${wrong}": ${suggestion(wrong, names)})`;
+    throw new InvalidArgumentError(`expected such as ${example} (of ${names.join(', ')}), received "${text}"${which}`);
+  };
+}

@@ -18,6 +18,7 @@ const WITHOUT_EFFECT = new Set([
   'dataset.testSplit',
   'dataset.trainFraction',
   'dataset.valFraction',
+  'dataset.splitSizes',
   'dataset.splitSeed',
   'dataset.folds',
   'dataset.fold',

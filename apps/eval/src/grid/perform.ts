@@ -45,7 +45,7 @@ export async function describeExperiment(
     evaluatedData: await contentOf(dataset, splits[split]),
     split,
     posts: { train: splits.train.length, val: splits.val.length, evaluated: splits[split].length },
-    notes: data.notes,
+    notes: [...data.notes, ...data.warnings],
   };
 }
 
@@ -139,6 +139,8 @@ function displayOf(report: (progress: WorkerProgress) => void): Display {
   const nothing = (): void => undefined;
   return {
     data: nothing,
+    decoded: nothing,
+    lost: nothing,
     session: nothing,
     job: () => ({ update: nothing, stop: nothing }),
     warn: nothing,

@@ -9,7 +9,7 @@ import { FROZEN_ENCODERS } from './frozen-encoders.js';
  */
 export default defineExperiment({
   name: 'mvsa-m',
-  dataset: { name: 'mvsa-multiple' },
+  dataset: { name: 'mvsa-multiple', splitSizes: [13618, 1703, 1703] },
   model: { dim: 256, ...FROZEN_ENCODERS },
   training: { epochs: 5, learningRate: 1e-4 },
 });

@@ -12,7 +12,7 @@ import { FROZEN_ENCODERS } from './frozen-encoders.js';
  */
 export default defineExperiment({
   name: 'mvsa-s-minilm',
-  dataset: { name: 'mvsa-single' },
+  dataset: { name: 'mvsa-single', splitSizes: [3608, 451, 452] },
   encoders: {
     text: 'huggingface:sentence-transformers/all-MiniLM-L6-v2',
     trainable: { text: true },

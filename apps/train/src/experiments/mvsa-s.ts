@@ -10,7 +10,7 @@ import { FROZEN_ENCODERS } from './frozen-encoders.js';
  */
 export default defineExperiment({
   name: 'mvsa-s',
-  dataset: { name: 'mvsa-single' },
+  dataset: { name: 'mvsa-single', splitSizes: [3608, 451, 452] },
   model: { dim: 256, ...FROZEN_ENCODERS },
   training: { epochs: 5, learningRate: 1e-4 },
 });

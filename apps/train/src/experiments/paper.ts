@@ -11,7 +11,7 @@ import { defineExperiment } from '@drf/experiment';
  */
 export default defineExperiment({
   name: 'paper',
-  dataset: { name: 'mvsa-single' },
+  dataset: { name: 'mvsa-single', splitSizes: [3608, 451, 452] },
   encoders: {
     image: 'huggingface:google/vit-base-patch16-224-in21k',
     text: 'huggingface:google-bert/bert-base-uncased',

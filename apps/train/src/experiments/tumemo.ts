@@ -9,7 +9,7 @@ import { FROZEN_ENCODERS } from './frozen-encoders.js';
  */
 export default defineExperiment({
   name: 'tumemo',
-  dataset: { name: 'tumemo' },
+  dataset: { name: 'tumemo', splitSizes: [156217, 19524, 19524] },
   model: { dim: 256, ...FROZEN_ENCODERS },
   training: { epochs: 4, learningRate: 1e-4, checkpointEvery: 2000 },
 });

@@ -2,7 +2,7 @@ import { basename, extname } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { readBounded, readJson } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import { findColumns } from '../posts/columns.js';
+import { findColumns, type PostColumn } from '../posts/columns.js';
 import { sniffDelimiter } from '../posts/delimiter.js';
 import { readJsonLines } from '../posts/json-lines.js';
 import { parsePostRow } from '../posts/row.js';
@@ -97,7 +97,7 @@ function rolesOf(header: readonly string[]): readonly (string | undefined)[] {
 }
 
 /** What UP-MPF calls ids and texts. */
-const UP_MPF: Readonly<Record<string, string>> = { index: 'id', string: 'text' };
+const UP_MPF: Readonly<Record<string, PostColumn>> = { index: 'id', string: 'text' };
 
 function shortened(text: string): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
