@@ -164,6 +164,25 @@ describe('what goes wrong in encodeWithCache', () => {
     expect([...store.available]).toEqual([1, 0, 1]);
   });
 
+  it.each([1, 2, 100])('tells of every item whose content is refused, at %i a batch', async (batchSize) => {
+    const refusing = countingEncoder({
+      feature: (text) => {
+        if (text === 'bad') throw new DataError({ subject: 'texts[1]', expected: 'good', received: 'bad' });
+        return featureOf(text);
+      },
+    });
+    const texts = ['a', 'bad', 'ccc', 'bad', ...TEXTS, ...Array.from({ length: 600 }, () => 'bad'), 'a'];
+    const items = itemsOf(texts).map((item, i) => ({ ...item, name: `${i}` }));
+    const failed: number[] = [];
+    const progress: EncodeProgress[] = [];
+    const onRowError = ({ name }: { readonly name?: string }): void => void failed.push(Number(name));
+    const store = await encodeWithCache({ encoder: refusing, items, batchSize, onRowError, onProgress: (step) => progress.push(step) }); // prettier-ignore
+    const bad = texts.flatMap((text, i) => (text === 'bad' ? [i] : []));
+    expect(failed.sort((a, b) => a - b)).toEqual(bad);
+    expect([...store.available].flatMap((one, i) => (one === 0 ? [i] : []))).toEqual(bad);
+    expect(progress.at(-1)).toMatchObject({ done: texts.length, failed: 602 });
+  });
+
   it('does not blame items for an encoder that fails altogether', async () => {
     const failing = countingEncoder({
       feature: () => {

@@ -41,7 +41,9 @@ const LOOKUP_SIZE = 256;
 class EncodeRun<Content> {
   private readonly store: RowStore;
   private readonly keys: string[] = [];
-  private readonly scheduled = new Set<string>();
+  /** Keys that are under way or done, with further items of the same key, which share their fate. */
+  private readonly scheduled = new Map<string, EncodeItem<Content>[]>();
+  private readonly errors = new Map<string, unknown>();
   private cached = 0;
   private encoded = 0;
   private failed = 0;
@@ -83,10 +85,18 @@ class EncodeRun<Content> {
       let lacking = 0;
       for (const [i, item] of group.entries()) {
         this.keys.push(item.key);
-        if (rows[i] !== undefined || this.scheduled.has(item.key)) continue;
-        this.scheduled.add(item.key);
-        lacking++;
-        yield item;
+        if (rows[i] !== undefined) continue;
+        const alike = this.scheduled.get(item.key);
+        if (alike === undefined) {
+          this.scheduled.set(item.key, []);
+          lacking++;
+          yield item;
+        } else if (this.errors.has(item.key)) {
+          lacking++;
+          this.fail(item, this.errors.get(item.key));
+        } else if (!this.store.has(item.key)) {
+          alike.push(item);
+        }
       }
       this.cached += group.length - lacking;
       this.report();
@@ -99,8 +109,13 @@ class EncodeRun<Content> {
         this.store.put(entry.item.key, entry.row);
         this.encoded++;
       } else {
+        this.errors.set(entry.item.key, entry.error);
         this.fail(entry.item, entry.error);
+        const alike = this.scheduled.get(entry.item.key) ?? [];
+        this.cached -= alike.length;
+        for (const item of alike) this.fail(item, entry.error);
       }
+      this.scheduled.set(entry.item.key, []);
     }
   }
 
