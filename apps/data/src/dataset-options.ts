@@ -1,11 +1,22 @@
-import { DATASET_NAMES, openDataset, type Dataset, type DatasetName, type OpenOptions } from '@drf/datasets';
-import { collect, oneOf, startProgress, wholeNumber, type Command, type Progress } from '@drf/terminal';
+import {
+  DATASET_NAMES,
+  openDataset,
+  POST_COLUMNS,
+  UnusableDataError,
+  type ColumnNames,
+  type Dataset,
+  type DatasetName,
+  type OpenOptions,
+} from '@drf/datasets';
+import { collect, oneOf, startProgress, valuesByName, wholeNumber, type Command, type Progress } from '@drf/terminal';
+import { ledgerTable } from './inspection-tables.js';
 
 /** Options that say which data set is meant; every command takes them. */
 export interface DatasetFlags {
   readonly dataset: DatasetName;
   readonly root?: string;
   readonly file?: readonly string[];
+  readonly columns?: ColumnNames;
   readonly classes?: readonly string[];
   readonly imageSize?: number;
   readonly embeddedSeed?: number;
@@ -21,6 +32,11 @@ export function addDatasetFlags(command: Command): Command {
     .option('--dataset <name>', DATASET_NAMES.join(', '), oneOf(DATASET_NAMES), 'embedded' as DatasetName)
     .option('--root <folder>', 'folder of the data set (for posts: of the images)')
     .option('--file <file>', 'for posts: .jsonl, .csv, .tsv, .parquet or .json; may be repeated', collect)
+    .option(
+      '--columns <names>',
+      `for posts: which column is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood; id= for none`,
+      valuesByName(POST_COLUMNS, 'text=body,label=mood'),
+    )
     .option('--classes <names>', 'for posts: class names in their order, separated by commas', commaSeparated)
     .option('--image-size <pixels>', 'side of decoded images', wholeNumber(1, 8192), 224)
     .option('--embedded-seed <seed>', 'for embedded: seed of the generator', wholeNumber(), 1)
@@ -29,12 +45,13 @@ export function addDatasetFlags(command: Command): Command {
 
 /** Opens the data set that the flags name, showing progress when it takes long. */
 export async function openFromFlags(flags: DatasetFlags): Promise<Dataset> {
-  const { dataset: name, root, file, classes, imageSize, embeddedSeed } = flags;
+  const { dataset: name, root, file, columns, classes, imageSize, embeddedSeed } = flags;
   const progress = progressFor('Checking files', flags);
   const options: OpenOptions = {
     name,
     ...(root === undefined ? {} : { root }),
     ...(file === undefined ? {} : { file }),
+    ...(columns === undefined ? {} : { columns }),
     ...(classes === undefined ? {} : { classes }),
     ...(imageSize === undefined ? {} : { imageSize }),
     ...(embeddedSeed === undefined ? {} : { embedded: { seed: embeddedSeed } }),
@@ -42,6 +59,11 @@ export async function openFromFlags(flags: DatasetFlags): Promise<Dataset> {
   };
   try {
     return await openDataset(options);
+  } catch (error) {
+    progress.stop();
+    if (error instanceof UnusableDataError && flags.quiet !== true)
+      process.stderr.write(`${ledgerTable(error.ledger)}\n`);
+    throw error;
   } finally {
     progress.stop();
   }

@@ -1,4 +1,10 @@
-import type { DuplicateReport, Inspection, LedgerReport, NumberSummary } from '@drf/datasets';
+import {
+  lossWarning,
+  type DuplicateReport,
+  type Inspection,
+  type LedgerReport,
+  type NumberSummary,
+} from '@drf/datasets';
 import { formatTable, percent } from '@drf/terminal';
 import type { SplitCheck } from './inspect-command.js';
 
@@ -12,7 +18,11 @@ export function describeInspection(
   const parts = [
     `${inspection.dataset}: ${ledger.source}`,
     ledgerTable(ledger),
-    ...ledger.notes.map((note) => `Note: ${note.message}${note.ids.length === 0 ? '' : ` (${examples(note.ids)})`}`),
+    ...[lossWarning(ledger) ?? []].flat().map((warning) => `Warning: ${warning}`),
+    ...ledger.notes.map(
+      (note) =>
+        `${note.isWarning === true ? 'Warning' : 'Note'}: ${note.message}${note.ids.length === 0 ? '' : ` (${examples(note.ids)})`}`,
+    ),
     ...(listDropped ? [droppedList(ledger)] : []),
     ...splits.map(splitLine),
     classTable(inspection),

@@ -1,7 +1,8 @@
+import { lossWarning, type Dataset } from '@drf/datasets';
 import type { Manifest } from '@drf/disruption';
 import { readManifest } from '@drf/disruption/manifest';
 import { cellOf, CLEAN, paperCells, type Cell } from './cells.js';
-import { evaluatedDataset, type DatasetOverride } from './evaluated-dataset.js';
+import { evaluatedDataset, shownName, type DatasetOverride } from './evaluated-dataset.js';
 import { evaluateCells, type EvaluatedCell } from './evaluate-cells.js';
 import { assertManifestFits } from './manifest-fits.js';
 import {
@@ -101,7 +102,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
       format: RESULT_FORMAT,
       run: summarizeRun(run),
       evaluation: {
-        dataset: dataset.name,
+        dataset: shownName(datasetConfig, isOwn),
         split: posts.split,
         posts: evaluated.records.length,
         postsHash: postsHash(evaluated.records),
@@ -111,13 +112,18 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
         engine: session.engine.name,
         encoders: run.description.encoders,
       },
-      notes: [...posts.notes, ...manifestNotes(manifest, evaluated.records, mask)],
+      notes: [...lossNotes(dataset), ...posts.notes, ...manifestNotes(manifest, evaluated.records, mask)],
       unreadable: evaluated.unreadable,
       cells: results,
       curves: robustnessCurves(results, isOwn ? dataset.name : ''),
       missingCells: cells.slice(results.length).map(({ name }) => name),
     },
   };
+}
+
+function lossNotes({ ledger }: Dataset): string[] {
+  const warning = lossWarning(ledger.toJSON());
+  return warning === null ? [] : [warning];
 }
 
 function withClean(cells: readonly Cell[]): Cell[] {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { DatasetConfig } from '@drf/experiment';
 import { ConfigurationError } from '@drf/tensor';
 
@@ -5,7 +6,9 @@ import { ConfigurationError } from '@drf/tensor';
 export interface DatasetOverride {
   readonly name?: DatasetConfig['name'];
   readonly root?: string;
-  readonly file?: string;
+  readonly file?: string | readonly string[];
+  /** Which column of the file is which. Default for other posts: as in those that the run was trained on. */
+  readonly columns?: DatasetConfig['columns'];
 }
 
 /**
@@ -15,21 +18,45 @@ export interface DatasetOverride {
  */
 export function evaluatedDataset(
   trained: DatasetConfig,
-  { name, root, file }: DatasetOverride = {},
+  { name, root, file: given, columns }: DatasetOverride = {},
 ): { dataset: DatasetConfig; isOwn: boolean } {
   const isOwn = name === undefined || (name === trained.name && name !== 'posts');
-  const { imageSize, trainFraction, valFraction, splitSeed } = trained;
+  const { imageSize, trainFraction, valFraction, splitSeed, labels } = trained;
+  const file = given === undefined || typeof given === 'string' ? given : [...given];
   const dataset: DatasetConfig = isOwn
-    ? { ...trained, root: root ?? trained.root, file: file ?? trained.file }
-    : { name, root, file, imageSize, trainFraction, valFraction, splitSeed };
+    ? { ...trained, root: root ?? trained.root, file: file ?? trained.file, columns: columns ?? trained.columns }
+    : {
+        name,
+        root,
+        file,
+        columns: { ...contentColumns(trained), ...columns },
+        labels,
+        imageSize,
+        trainFraction,
+        valFraction,
+        splitSeed,
+      };
   if (dataset.name !== 'embedded' && dataset.root === undefined && dataset.file === undefined) {
     const isPosts = dataset.name === 'posts';
     throw new ConfigurationError({
       subject: `--dataset ${dataset.name}`,
       expected: isPosts ? 'its file' : 'its folder',
       received: 'none',
-      remedy: `name it: ${isPosts ? '--dataset-file FILE' : '--dataset-root DIR'}`,
+      remedy: `name it: ${isPosts ? '--data FILE' : '--dataset-root DIR'}`,
     });
   }
   return { dataset, isOwn };
+}
+
+/** Of the columns that the run was told of those that other posts have, too. */
+function contentColumns({ name, columns = {} }: DatasetConfig): DatasetConfig['columns'] {
+  if (name !== 'posts') return {};
+  const { text, image, label } = columns;
+  return { text, image, label };
+}
+
+/** How results call a data set: other posts than the run's own by their files. */
+export function shownName({ name, file }: DatasetConfig, isOwn: boolean): string {
+  if (isOwn || name !== 'posts' || file === undefined) return name;
+  return [file].flat().map((path) => basename(path)).join('+'); // prettier-ignore
 }

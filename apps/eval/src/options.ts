@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { PAPER_RATIOS } from '@drf/disruption';
-import { DATASET_NAMES, type DatasetName } from '@drf/datasets';
+import { DATASET_NAMES, POST_COLUMNS, type ColumnNames, type DatasetName } from '@drf/datasets';
 import { ENGINE_NAMES } from '@drf/engine';
 import { ConfigurationError } from '@drf/tensor';
-import { createProgram, oneOf, wholeNumber, type Command } from '@drf/terminal';
+import { collect, createProgram, oneOf, valuesByName, wholeNumber, type Command } from '@drf/terminal';
 import { paperCells, parseCells, parseRatios } from './cells.js';
 import type { CommandOptions } from './evaluate-command.js';
 import { SPLIT_CHOICES, type SplitChoice } from './posts.js';
@@ -12,6 +12,8 @@ import { SPLIT_CHOICES, type SplitChoice } from './posts.js';
 export interface MainOptions {
   readonly split?: SplitChoice;
   readonly splitFile?: string;
+  readonly data?: readonly string[];
+  readonly columns?: ColumnNames;
   readonly dataset?: DatasetName;
   readonly datasetRoot?: string;
   readonly datasetFile?: string;
@@ -34,7 +36,8 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ['pnpm eval runs/mvsa-s-drf-seed0 --split val --cells clean,fixed', 'intact posts and modality-fixed cells'],
   ['pnpm eval RUN --cells fixed:image:C,random:0.6:C+D --details', 'chosen cells, with the classes of each'],
   ['pnpm eval RUN --split-file test.json --dataset-root DIR', 'a published split, data at another place'],
-  ['pnpm eval RUN --dataset posts --dataset-file mine.csv', 'your own posts of the same classes'],
+  ['pnpm eval RUN --data new.csv', 'other posts of your own, with labels of the same classes'],
+  ['pnpm eval RUN --data new.csv --columns text=body,label=mood', 'whose columns have other names'],
   ['pnpm eval RUN --manifest manifest.jsonl', 'exactly the disruptions of a manifest'],
   ['pnpm eval runs/drf-seed* runs/concat-seed* --out runs/comparison', 'means over seeds and paired differences'],
   ['pnpm --silent eval RUN --json', 'the results for machines'],
@@ -55,13 +58,19 @@ export function createEvalProgram(): Command {
       oneOf(SPLIT_CHOICES),
     )
     .option('--split-file <file>', 'a file of ids or a published split instead of a split of the run')
+    .option('--data <file>', 'new posts of your own, with labels of the same classes; may be repeated', collect)
+    .option(
+      '--columns <names>',
+      `which column of them is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood`,
+      valuesByName(POST_COLUMNS, 'text=body,label=mood'),
+    )
     .option(
       '--dataset <name>',
       `another data set of the same classes: ${DATASET_NAMES.join(', ')}`,
       oneOf(DATASET_NAMES),
     )
     .option('--dataset-root <folder>', 'where the data set lies, if it moved')
-    .option('--dataset-file <file>', 'where your own posts lie, if they moved')
+    .option('--dataset-file <file>', 'where the posts that the run was trained on lie, if they moved')
     .option('--cells <list>', 'clean, fixed, random, or strategies such as fixed:image:C (default: all)')
     .option('--ratios <list>', `ratios of the random cells (default: ${PAPER_RATIOS.join(',')})`)
     .option('--manifest <file>', 'the disruptions of this manifest instead')
@@ -83,11 +92,17 @@ export function createEvalProgram(): Command {
 export function commandOptions(options: MainOptions): Omit<CommandOptions, 'workbench' | 'signal' | 'onResult'> {
   exclude(options, 'manifest', ['cells', 'ratios', 'seed']);
   exclude(options, 'splitFile', ['split']);
+  exclude(options, 'data', ['dataset', 'datasetFile']);
   const { split, splitFile, manifest, seed, checkpoint, engine, cache, out, csv } = options;
   const ratios = options.ratios === undefined ? PAPER_RATIOS : parseRatios(options.ratios);
   return {
     cells: options.cells === undefined ? paperCells(ratios) : parseCells(options.cells, ratios),
-    dataset: { name: options.dataset, root: options.datasetRoot, file: options.datasetFile },
+    dataset: {
+      name: options.data === undefined ? options.dataset : 'posts',
+      root: options.datasetRoot,
+      file: options.data ?? options.datasetFile,
+      columns: options.columns,
+    },
     split,
     splitFile,
     manifest,

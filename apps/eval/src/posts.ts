@@ -1,5 +1,13 @@
-import { loadSplit, loadSplits, selectSplit, type Dataset, type PostRecord, type SplitFile } from '@drf/datasets';
-import { SPLIT_NAMES, type RunFolder } from '@drf/experiment';
+import {
+  foldLabel,
+  loadSplit,
+  loadSplits,
+  selectSplit,
+  type Dataset,
+  type PostRecord,
+  type SplitFile,
+} from '@drf/datasets';
+import { splitNameOf, SPLIT_NAMES, type RunFolder } from '@drf/experiment';
 import { ConfigurationError, DataError } from '@drf/tensor';
 
 /** What `--split` takes; `all` is every post of the data set. */
@@ -29,22 +37,33 @@ export interface SelectedPosts {
 
 /**
  * Chooses the posts: a split file, else a split of the run, or of the data set itself where the run was trained on
- * another. Labels are translated to the run's classes by name.
+ * another. Labels are translated to the run's classes by name, whose case and spaces count only between two classes.
  * @throws ConfigurationError when the data set has a class that the run does not know; DataError when there are no posts
  */
 export async function selectPosts(request: PostsRequest): Promise<SelectedPosts> {
   const toRun = classMap(request);
   const selected = await choose(request);
   if (selected.records.length === 0) throw noPosts(request, selected.split);
+  const renamed = request.dataset.classes.flatMap((name, label) => {
+    const own = request.classes[toRun[label] as number];
+    return own === name ? [] : [`label "${name}" is taken as the run's "${own}"`];
+  });
   return {
     ...selected,
+    notes: [...selected.notes, ...renamed],
     records: selected.records.map((record) => ({ ...record, label: toRun[record.label] as number })),
   };
 }
 
+/** The run's class of each label. */
 function classMap({ dataset, classes, run }: PostsRequest): number[] {
-  const unknown = dataset.classes.filter((name) => !classes.includes(name));
-  if (unknown.length === 0) return dataset.classes.map((name) => classes.indexOf(name));
+  const known = dataset.classes.map((name) => {
+    const exact = classes.indexOf(name);
+    const alike = classes.flatMap((own, label) => (foldLabel(own) === foldLabel(name) ? [label] : []));
+    return exact === -1 && alike.length === 1 ? (alike[0] as number) : exact;
+  });
+  const unknown = dataset.classes.filter((_, label) => known[label] === -1);
+  if (unknown.length === 0) return known;
   throw new ConfigurationError({
     subject: `Data set ${dataset.name} for run ${run.path}`,
     expected: `classes ${classes.join(', ')}`,
@@ -58,8 +77,10 @@ async function choose(request: PostsRequest): Promise<SelectedPosts> {
   if (splitFile !== undefined) return fromFile(dataset, await loadSplit(splitFile));
   if (split === 'all') return { split, records: dataset.records, notes: [] };
   const splits = request.isOwn ? await savedSplits(request) : columnSplits(dataset);
+  const named = split ?? (['test', 'val', 'train'] as const).find((known) => splits.has(known));
+  if (named === undefined && !request.isOwn) return { split: 'all', records: dataset.records, notes: [] };
   if (splits.size === 0 && split === undefined) return { split: 'all', records: dataset.records, notes: [] };
-  const name = split ?? (['test', 'val', 'train'] as const).find((known) => splits.has(known)) ?? 'test';
+  const name = named ?? 'test';
   const file = splits.get(name);
   return file === undefined ? { split: name, records: [], notes: [] } : fromFile(dataset, file);
 }
@@ -78,8 +99,9 @@ async function savedSplits({ run }: PostsRequest): Promise<Map<string, SplitFile
 /** The splits that the data set assigns itself. */
 function columnSplits(dataset: Dataset): Map<string, SplitFile> {
   const ids = new Map<string, string[]>();
-  for (const { id, split } of dataset.records) {
-    if (split === undefined) continue;
+  for (const { id, split: written } of dataset.records) {
+    if (written === undefined) continue;
+    const split = splitNameOf(written) ?? written;
     const own = ids.get(split);
     if (own === undefined) ids.set(split, [id]);
     else own.push(id);

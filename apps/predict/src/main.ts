@@ -6,11 +6,11 @@ import {
   createProgram,
   EXIT,
   ExitRequest,
-  InvalidArgumentError,
   interruptSignal,
   oneOf,
   runApp,
   startProgress,
+  valuesByName,
   type Progress,
 } from '@drf/terminal';
 import { predictOne } from './one-post.js';
@@ -32,14 +32,6 @@ interface MainOptions {
   readonly json?: boolean;
 }
 
-/** "text=tweet,image=photo" @throws InvalidArgumentError for anything else */
-function columnNames(text: string): ColumnNames {
-  const pairs = text.split(',').map((part) => part.split('=').map((name) => name.trim()));
-  const wrong = pairs.find(([role, name]) => !(POST_COLUMNS as readonly string[]).includes(role ?? '') || !name);
-  if (wrong === undefined) return Object.fromEntries(pairs) as ColumnNames;
-  throw new InvalidArgumentError(`expected such as text=tweet,image=photo (of ${POST_COLUMNS.join(', ')}), received "${text}"`); // prettier-ignore
-}
-
 const program = createProgram('predict', 'Judges posts of your own with a trained run.', [
   ['pnpm predict runs/quickstart --text "What a day!"', 'one post: text, image, or both'],
   ['pnpm predict runs/quickstart --text "Look" --image cat.jpg --json', 'the same for machines'],
@@ -58,7 +50,11 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   .option('--out <file>', 'where the judged posts go: .jsonl, .csv or .parquet')
   .option('--root <folder>', 'folder that image paths are relative to (default: that of the file)')
   .option('--encoding <name>', "of a folder's text files: utf-8 or gb18030", oneOf(['utf-8', 'gb18030']))
-  .option('--columns <names>', 'which column is which, such as text=tweet,image=photo', columnNames)
+  .option(
+    '--columns <names>',
+    'which column is which, such as text=tweet,image=photo',
+    valuesByName(POST_COLUMNS, 'text=tweet,image=photo'),
+  )
   .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
   .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
   .option('--resume', 'go on with the unfinished job of this --out')

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
 import { SETTINGS, type Setting } from '@drf/disruption';
 import {
   addConfigFlags,
@@ -20,6 +21,7 @@ import {
   interruptSignal,
   oneOf,
   suggestion,
+  valuesByName,
   wholeNumber,
   withExamples,
 } from '@drf/terminal';
@@ -34,6 +36,7 @@ import { runGrid, type GridOutcome } from './run-grid.js';
 interface GridFlags extends Record<string, unknown> {
   readonly experiments?: string;
   readonly data?: readonly string[];
+  readonly columns?: ColumnNames;
   readonly methods?: string;
   readonly seeds?: string;
   readonly settings?: string;
@@ -75,6 +78,11 @@ export function createGridCommand(): Command {
     .argument('<grids...>', `${GRID_NAMES.join(', ')}`)
     .option('--experiments <names>', 'experiments or their files, separated by commas (default: mvsa-s)')
     .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
+    .option(
+      '--columns <names>',
+      `which column of them is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood`,
+      valuesByName(POST_COLUMNS, 'text=body,label=mood'),
+    )
     .option('--methods <names>', 'methods, separated by commas (default: all)')
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
@@ -160,7 +168,8 @@ function refuseOverruled(flags: GridFlags): void {
 
 async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<ExperimentConfig[]> {
   const names = listOf(flags.experiments ?? (isSmoke ? 'quickstart-smoke' : 'mvsa-s'));
-  const overrides = mergeConfig({ training: { disruption: 'none' } }, overridesFrom(flags));
+  const named = flags.columns === undefined ? {} : { dataset: { columns: flags.columns } };
+  const overrides = mergeConfig({ training: { disruption: 'none' }, ...named }, overridesFrom(flags));
   if (flags.data !== undefined) {
     if (flags.experiments !== undefined || isSmoke) {
       const beside = isSmoke ? 'smoke' : `--experiments ${flags.experiments}`;
