@@ -54,6 +54,16 @@ describe('the command line', () => {
     ).toEqual(['clean', 'random:0.5:C', 'random:1:C']);
   });
 
+  it('takes new posts with columns of other names', () => {
+    const { options } = parse('run', '--data', 'new.csv', '--data', 'more.csv', '--columns', 'text=body,label=mood');
+    expect(commandOptions(options).dataset).toEqual({
+      name: 'posts',
+      root: undefined,
+      file: ['new.csv', 'more.csv'],
+      columns: { text: 'body', label: 'mood' },
+    });
+  });
+
   it.each([
     [['run', '--split', 'tset'], /"tset" is unknown; did you mean "test"\?/],
     [['run', '--dataset', 'mvsa-singel'], /did you mean "mvsa-single"\?/],
@@ -67,6 +77,7 @@ describe('the command line', () => {
 
   it.each([
     [['run', '--manifest', 'm', '--seed', '1'], '--manifest expected to stand without --seed, received both'],
+    [['run', '--data', 'f', '--dataset', 'posts'], '--data expected to stand without --dataset, received both'],
     [['run', '--split-file', 'f', '--split', 'val'], '--split-file expected to stand without --split, received both'],
   ])('refuses what excludes each other: %s', (args, message) => {
     expect(() => commandOptions(parse(...args).options)).toThrow(message);

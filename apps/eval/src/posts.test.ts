@@ -63,6 +63,40 @@ describe('selectPosts', () => {
     expect(posts.records.map(({ label }) => label)).toEqual([2, 2]);
   });
 
+  it('does not mind the case of labels where one class is meant', async () => {
+    const other = datasetWithMissingFile(folder, ['NEGATIVE', 'Positive']);
+    const posts = await selectPosts({ dataset: other, run, classes, isOwn: false });
+    expect(posts.records.map(({ label }) => label)).toEqual([2, 2]);
+    expect(posts.notes).toEqual([
+      'label "NEGATIVE" is taken as the run\'s "negative"',
+      'label "Positive" is taken as the run\'s "positive"',
+    ]);
+    const both = [...classes, 'Negative'];
+    await expect(selectPosts({ dataset: other, run, classes: both, isOwn: false })).rejects.toThrow(
+      /cannot answer NEGATIVE/,
+    );
+  });
+
+  it('finds the test split of other posts by its common spellings', async () => {
+    const split = ['training', 'Testing'];
+    const records = dataset.records.slice(0, 6).map((record, i) => ({ ...record, split: split[i % 2] as string }));
+    const posts = await selectPosts({
+      dataset: { ...dataset, ledger: dataset.ledger, records },
+      run,
+      classes,
+      isOwn: false,
+    });
+    expect([posts.split, posts.records.length]).toEqual(['test', 3]);
+    const odd = records.map((record) => ({ ...record, split: 'A' }));
+    const all = await selectPosts({
+      dataset: { ...dataset, ledger: dataset.ledger, records: odd },
+      run,
+      classes,
+      isOwn: false,
+    });
+    expect([all.split, all.records.length]).toEqual(['all', 6]);
+  });
+
   it('refuses a class that the run does not know', async () => {
     const other = datasetWithMissingFile(folder, ['positive', 'angry']);
     await expect(selectPosts({ dataset: other, run, classes, isOwn: false })).rejects.toThrow(

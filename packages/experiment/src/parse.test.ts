@@ -102,6 +102,32 @@ describe('flags', () => {
     );
   });
 
+  it('take labels as they are written, and new names as JSON or as pairs', () => {
+    const labels = (...argv: string[]) => (parse(...argv)['dataset'] as { labels: object }).labels;
+    expect(labels('--dataset.labels.drop', 'nan, 3', '--dataset.labels.ignore-case', 'true')).toEqual({
+      drop: ['nan', '3'],
+      ignoreCase: true,
+    });
+    const rename = { Positive: 'positive', '1': 'neg' };
+    expect(labels('--dataset.labels.rename', JSON.stringify(rename))).toEqual({ rename });
+    expect(labels('--dataset.labels.rename', 'Positive=positive,1=neg')).toEqual({ rename });
+    expect(() => parse('--dataset.labels.rename', 'Positive')).toThrow(
+      'Option --dataset.labels.rename expected JSON, such as {"a":"b"}, or pairs, such as a=b,c=d, received "Positive"',
+    );
+    expect(parse('--dataset.split-sizes', '27,6,7')).toEqual({ dataset: { splitSizes: [27, 6, 7] } });
+  });
+
+  it('say their defaults in help, in groups', () => {
+    const help = addConfigFlags(createProgram('demo', 'demo', []))
+      .helpInformation()
+      .replaceAll(/\s+/g, ' ');
+    expect(help).toContain('passes over the training posts (default: 30)');
+    expect(help).toContain('how posts are judged (default: drf)');
+    expect(help).toMatch(
+      /Posts and splits: .*--dataset.name.*Encoders: .*--encoders.image.*Training: .*--training.epochs/,
+    );
+  });
+
   it('of the wrong type are refused by name', () => {
     expect(() => parse('--training.batch-size', 'many')).toThrow(
       'Option --training.batch-size expected a number, received "many"',

@@ -7,10 +7,12 @@ import {
   formatCsv,
   formatDuration,
   formatTable,
+  namedValues,
   nearestName,
   oneOf,
   runApp,
   startProgress,
+  valuesByName,
   suggestion,
   wholeNumber,
 } from './index.js';
@@ -86,6 +88,23 @@ describe('options', () => {
     expect(nearestName('zzzzzz', ['epochs', 'seed'])).toBeUndefined();
     expect(suggestion('zzzzzz', ['epochs', 'seed'])).toBe('choose one of epochs, seed');
     expect(() => finiteNumber(0, 1)('NaN')).toThrow('expected a number from 0 to 1');
+  });
+});
+
+describe('values by name', () => {
+  it('are pairs, whose values may be empty or hold spaces and equal signs', () => {
+    expect(namedValues('text = body text,id=,label=a=b')).toEqual({ text: 'body text', id: '', label: 'a=b' });
+    for (const text of ['', 'text', '=a', 'a=1,a=2', 'a=1,', ',']) expect(namedValues(text), text).toBeUndefined();
+    expect(namedValues('toString=1')).toEqual({ toString: '1' });
+  });
+
+  it('of other names are refused with the nearest', () => {
+    const parse = valuesByName(['text', 'label'], 'text=body');
+    expect(parse('label=mood')).toEqual({ label: 'mood' });
+    expect(() => parse('lable=mood')).toThrow(
+      'expected such as text=body (of text, label), received "lable=mood" ("lable": did you mean "label"?)',
+    );
+    expect(() => parse('mood')).toThrow('expected such as text=body (of text, label), received "mood"');
   });
 });
 
