@@ -136,7 +136,10 @@ async function tellLoss(
   display.lost(ledger, folder === undefined ? null : await writeLedger(folder, ledger));
 }
 
-function newRun(config: ExperimentConfig, { out, overwrite }: Pick<MainOptions, 'out' | 'overwrite'>): Promise<RunFolder> {
+function newRun(
+  config: ExperimentConfig,
+  { out, overwrite }: Pick<MainOptions, 'out' | 'overwrite'>,
+): Promise<RunFolder> {
   const { folds, fold = 1 } = config.dataset;
   const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
   const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);

@@ -228,8 +228,16 @@ describe('a run on one’s own posts', () => {
   it('warns of a file without a usable row', async () => {
     const half = (label: string): string[] => ['a', '', label];
     const files = [
-      await write('train.csv', 'text,image,label', Array.from({ length: 20 }, (_, i) => half(i % 2 === 0 ? 'x' : 'y'))),
-      await write('test.csv', 'text,image,label', Array.from({ length: 4 }, () => ['a', 'images/none.jpg', 'x'])),
+      await write(
+        'train.csv',
+        'text,image,label',
+        Array.from({ length: 20 }, (_, i) => half(i % 2 === 0 ? 'x' : 'y')),
+      ),
+      await write(
+        'test.csv',
+        'text,image,label',
+        Array.from({ length: 4 }, () => ['a', 'images/none.jpg', 'x']),
+      ),
     ];
     const data = await openExperimentData({ ...configFor('x').dataset, file: files });
     expect(dataWarnings(data)).toContain('test.csv: none of its 4 rows is used');
@@ -247,9 +255,7 @@ describe('a run on one’s own posts', () => {
     const data = await openExperimentData(configFor(await write('split.csv', 'text,label,split', rows)).dataset);
     expect(Object.values(data.splits).map(({ length }) => length)).toEqual([16, 4, 4]);
     const warnings = dataWarnings(data);
-    expect(warnings).toContain(
-      'split "A" is none of train, val and test: its 4 posts are not used; rename it',
-    );
+    expect(warnings).toContain('split "A" is none of train, val and test: its 4 posts are not used; rename it');
     expect(warnings).toContain(
       'no validation posts of "y": the epoch is chosen, and probabilities are calibrated, without them; change the splits, or bring more posts',
     );

@@ -107,9 +107,11 @@ export class Ledger {
       const rows = this.droppedRows.filter((row) => row.reason === reason);
       return rows.length === 0 ? [] : [{ reason, count: rows.length, ids: rows.map((row) => row.id), rows }];
     });
-    const notes = [...this.noteIds].map(
-      ([message, ids]): LedgerNote => ({ message, ids, ...(this.warnings.has(message) ? { isWarning: true } : {}) }),
-    );
+    const notes = [...this.noteIds].map(([message, ids]): LedgerNote => ({
+      message,
+      ids,
+      ...(this.warnings.has(message) ? { isWarning: true } : {}),
+    }));
     const { source, rows, kept } = this;
     return { source, rows, kept, dropped: this.droppedRows.length, reasons, notes };
   }

@@ -30,7 +30,10 @@ describe('mainReason', () => {
   it('has words for every reason', () => {
     for (const reason of DROP_REASONS) {
       const main = mainReason(ledgerOf(1, [[2, reason]]).toJSON());
-      expect([main?.what, main?.remedy].every((text) => (text ?? '').length > 5), reason).toBe(true);
+      expect(
+        [main?.what, main?.remedy].every((text) => (text ?? '').length > 5),
+        reason,
+      ).toBe(true);
     }
   });
 });

@@ -75,7 +75,10 @@ function joinedNames(
 ): string[] {
   const weights = new Map<string, number>();
   for (const [label, name] of names.entries()) {
-    weights.set(name, (weights.get(name) ?? (chosen.has(name) ? Number.MAX_SAFE_INTEGER / 2 : 0)) + (posts[label] ?? 0));
+    weights.set(
+      name,
+      (weights.get(name) ?? (chosen.has(name) ? Number.MAX_SAFE_INTEGER / 2 : 0)) + (posts[label] ?? 0),
+    );
   }
   const best = new Map<string, string>();
   for (const [name, weight] of weights) {

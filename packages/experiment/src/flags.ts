@@ -58,13 +58,16 @@ const HEADINGS: Readonly<Record<string, string>> = {
   training: 'Training:',
 };
 
+const DEFAULTS =
+  '\nDefaults of these groups hold where an experiment says nothing else; named ones, and --data, bring options of their own.';
+
 /** Adds a flag for every option of an experiment: `--training.batch-size <number>`. */
 export function addConfigFlags(command: Command): Command {
   for (const leaf of leaves(experimentSchema)) {
     const option = new Option(`${flagOf(leaf)} <${placeholder(leaf.schema)}>`, describe(leaf.schema));
     command.addOption(option.helpGroup(HEADINGS[leaf.path[0] as string] ?? 'Experiment:'));
   }
-  return command;
+  return command.addHelpText('after', DEFAULTS);
 }
 
 /**

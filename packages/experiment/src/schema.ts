@@ -7,7 +7,10 @@ const share = () => z.number().min(0).max(1);
 
 /** Which column of a file of one's own posts holds what, where its name does not tell. */
 const columns = z.strictObject({
-  id: z.string().optional().describe('column of ids (default: id, tweet_id, …; without one, or with "", rows are numbered)'),
+  id: z
+    .string()
+    .optional()
+    .describe('column of ids (default: id, tweet_id, …; without one, or with "", rows are numbered)'),
   text: z.string().optional().describe('column of texts (default: text, tweet, caption, …)'),
   image: z.string().optional().describe('column of image paths (default: image, image_path, file, …)'),
   label: z.string().optional().describe('column of labels (default: label, sentiment, class, …)'),
@@ -40,7 +43,10 @@ const dataset = z.strictObject({
   columns: columns.optional(),
   labels: labels.optional(),
   splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
-  trainSplit: z.string().optional().describe('split file of the training posts: ids (.txt, .json) or published posts (.json, .jsonl, .tsv, .csv)'),
+  trainSplit: z
+    .string()
+    .optional()
+    .describe('split file of the training posts: ids (.txt, .json) or published posts (.json, .jsonl, .tsv, .csv)'),
   valSplit: z.string().optional().describe('split file of the validation posts'),
   testSplit: z.string().optional().describe('split file of the test posts'),
   trainFraction: share().default(0.8).describe('share of the training split when splits are made here'),

@@ -43,7 +43,8 @@ export async function openPosts(options: PostsOptions): Promise<Dataset> {
         used++;
       }
     }
-    if (used === 0) ledger.warn(`${basename(file)}: none of its ${rows} rows is used`);
+    if (used === 0)
+      ledger.warn(`${basename(file)}: ${rows === 0 ? 'it has no rows' : `none of its ${rows} rows is used`}`);
   }
   return assemble([...kept.values()], options, ledger);
 }

@@ -115,7 +115,8 @@ describe('split files', () => {
 
   it('may be others’: JSON Lines, tables, and ids line by line', async () => {
     const folder = await folderWith({
-      'qmf.jsonl': '{"id": "5", "label": "neutral", "text": "x", "img": "data/5.jpg"}\n{"id": 7, "label": "positive"}\n',
+      'qmf.jsonl':
+        '{"id": "5", "label": "neutral", "text": "x", "img": "data/5.jpg"}\n{"id": 7, "label": "positive"}\n',
       'few.tsv':
         'index\t#1 Label\t#2 ImageID\t#3 String\t#3 String\n68\tAngry\t68.jpg\t"He said: no\t\n70\tSad\t70.jpg\t\t\n',
       'short.tsv': 'index\t#1 Label\t#2 ImageID\t#3 String\n5\tnegative\t5.jpg\t""Nailed it.""\t\n',
@@ -144,7 +145,9 @@ describe('split files', () => {
     const load = (name: string) => loadSplit(join(folder, name));
     await expect(load('two.txt')).rejects.toThrow(/two.txt expected one id a line, received line 2: "45 46"; correct/);
     await expect(load('none.tsv')).rejects.toThrow(/a header with a column of ids \(id or index\), received columns "text", "label"/); // prettier-ignore
-    await expect(load('half.tsv')).rejects.toThrow(/half.tsv, row 2, column label expected a class name, received nothing/);
+    await expect(load('half.tsv')).rejects.toThrow(
+      /half.tsv, row 2, column label expected a class name, received nothing/,
+    );
     await expect(load('broken.jsonl')).rejects.toThrow(/broken.jsonl, line 2 expected a JSON object/);
   });
 
