@@ -46,6 +46,7 @@ export function createDisplay(silent: boolean): Display {
     lost: (ledger, rejected) => {
       print(lossSummary(ledger));
       if (rejected !== null) print(`Dropped rows, with reasons: ${rejected}`);
+      else if (ledger.dropped > 0) print('All dropped rows are listed where --out names a new folder.');
     },
     session: ({ engine, image, text }) => {
       print(`Engine ${engine.name}; encoders ${describeEncoder(image)}, ${describeEncoder(text)}`);
