@@ -94,7 +94,7 @@ describe('decodeImage', () => {
   it('refuses what is no image, and formats that could load other files', async () => {
     const drawing = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>');
     await expect(decodeImage('Post 5', drawing, at(8, 8))).rejects.toThrow(
-      'Post 5 expected an image (JPEG, PNG, GIF, WebP, TIFF, AVIF/HEIF), received an SVG drawing (62 bytes); repair, convert or remove the file',
+      'Post 5 expected an image (JPEG, PNG, GIF, WebP, TIFF, AVIF/HEIF), received 62 bytes of something else (an SVG drawing); repair, convert or remove the file',
     );
   });
 
@@ -182,10 +182,10 @@ describe('decodeImage', () => {
   });
 
   it.each([
-    ['BM\x36\0\0\0\0\0\0\0', 'a BMP image (10 bytes)'],
-    ['version https://git-lfs.github.com/spec/v1', 'a Git LFS pointer, whose file was not downloaded (42 bytes)'],
-    ['<!DOCTYPE html><title>Not found</title>', 'a web page (39 bytes)'],
-    ['\0\0\0\x20ftypisom', 'a video or audio file (12 bytes)'],
+    ['BM\x36\0\0\0\0\0\0\0', '10 bytes of something else (a BMP image)'],
+    ['version https://git-lfs.github.com/spec/v1', '42 bytes of something else (a Git LFS pointer, whose file was not downloaded)'],
+    ['<!DOCTYPE html><title>Not found</title>', '39 bytes of something else (a web page)'],
+    ['\0\0\0\x20ftypisom', '12 bytes of something else (a video or audio file)'],
     ['what is this', '12 bytes of something else'],
   ])('names what is no image: %j', async (text, kind) => {
     await expect(decodeImage('Post 9', Buffer.from(text, 'latin1'), at(1, 1))).rejects.toThrow(`received ${kind};`);

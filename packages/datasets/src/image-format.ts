@@ -41,11 +41,11 @@ export function sniffImageFormat(bytes: Uint8Array): ImageFormat | null {
   return SIGNATURES.find(([, signature]) => signature.test(start))?.[0] ?? null;
 }
 
-/** In words, what bytes are that are none of {@link IMAGE_FORMATS}: "62 bytes, an SVG drawing". */
+/** In words, what bytes are that are none of {@link IMAGE_FORMATS}: "62 bytes of something else (an SVG drawing)". */
 export function describeOtherKind(bytes: Uint8Array): string {
   const start = head(bytes);
-  const kind = OTHER_KINDS.find(([, signature]) => signature.test(start))?.[0] ?? 'of something else';
-  return kind === 'of something else' ? `${bytes.length} bytes ${kind}` : `${kind} (${bytes.length} bytes)`;
+  const kind = OTHER_KINDS.find(([, signature]) => signature.test(start))?.[0];
+  return `${bytes.length} bytes of something else${kind === undefined ? '' : ` (${kind})`}`;
 }
 
 /**

@@ -12,6 +12,7 @@ import { RowError } from '../row-error.js';
 import { checkRow, type CheckedRow, type RowChecks } from './check-row.js';
 import { placeOf, readerOf } from './reader.js';
 import { describeColumns, type ColumnNames } from './columns.js';
+import { ImageSpool } from './image-spool.js';
 import { parsePostRow, type RawRow } from './row.js';
 
 export interface PostsOptions extends ContentOptions {
@@ -29,8 +30,9 @@ export async function openPosts(options: PostsOptions): Promise<Dataset> {
   const ledger = new Ledger(options.files.map((file) => resolve(file)).join(', '));
   const kept = new Map<string, CheckedRow>();
   const places = new Map<string, string>();
+  const spool = new ImageSpool();
   for (const file of options.files) {
-    const checks = await checksFor(file, options, ledger);
+    const checks = await checksFor(file, options, ledger, spool);
     const check = (raw: RawRow): Promise<CheckResult> => checkRawRow(file, raw, checks);
     for await (const result of mapAhead(rawRows(file, options, ledger), 32, check)) {
       const error = 'error' in result ? result.error : twice(placeOf(file, result.line), result.id, places);
@@ -91,7 +93,7 @@ async function* rawRows(file: string, options: PostsOptions, ledger: Ledger): As
 }
 
 /** @throws DataError when the file or the root is missing */
-async function checksFor(file: string, options: PostsOptions, ledger: Ledger): Promise<RowChecks> {
+async function checksFor(file: string, options: PostsOptions, ledger: Ledger, spool: ImageSpool): Promise<RowChecks> {
   const stats = await stat(file).catch(() => undefined);
   if (stats?.isFile() !== true) {
     const received = stats === undefined ? 'nothing there' : 'a folder or device';
@@ -113,6 +115,7 @@ async function checksFor(file: string, options: PostsOptions, ledger: Ledger): P
     split: options.files.length > 1 ? basename(file, extname(file)) : null,
     classes: options.classes,
     note: (message, id) => ledger.note(message, id),
+    keepImage: (bytes, description) => spool.keep(bytes, description),
   };
 }
 

@@ -5,6 +5,7 @@ import { DataError } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
 import { RowError } from '../row-error.js';
 import { FileSource, InlineText } from '../source.js';
+import type { EmbeddedImage } from './image-cell.js';
 import type { PostRow } from './row.js';
 
 /** What a row's text and image are checked against. */
@@ -15,6 +16,8 @@ export interface ContentChecks {
   readonly maximumTextBytes: number;
   /** Told what is worth knowing about a row that is kept. */
   readonly note: (message: string, id: string) => void;
+  /** Makes a source of an image that came inside the row. */
+  readonly keepImage: (bytes: Uint8Array, description: string) => ContentSource;
 }
 
 /** Where a row's text and image come from; `null`: missing. */
@@ -31,13 +34,37 @@ type ContentRow = Pick<PostRow, 'id' | 'text' | 'image'>;
  * @throws RowError when the image is missing, empty or outside the root, a text is too large, or both are absent
  */
 export async function rowContent(place: string, row: ContentRow, checks: ContentChecks): Promise<RowContent> {
-  const image = row.image === null ? null : await imageSource(place, row.image, checks);
+  const image = await imageOf(place, row.image, checks);
   const text = textSource(place, row, checks);
   if (image !== null || text !== null) return { image, text };
   const report = { subject: place, expected: 'text or an image, or both', received: 'neither' };
   throw new RowError(row.text === null ? 'missing image and text' : 'empty text', {
     ...report,
     remedy: 'fill in one of them or remove the row',
+  });
+}
+
+async function imageOf(place: string, cell: ContentRow['image'], checks: ContentChecks): Promise<ContentSource | null> {
+  if (cell === null) return null;
+  return typeof cell === 'string' ? imageSource(place, cell, checks) : embeddedImage(place, cell, checks);
+}
+
+/** @throws RowError when there are no bytes, or too many */
+function embeddedImage(place: string, { bytes, name }: EmbeddedImage, checks: ContentChecks): ContentSource {
+  const { length } = bytes;
+  const maximum = checks.maximumImageBytes;
+  const subject = `${place}, column image`;
+  if (length > maximum) {
+    const expected = `an image of at most ${maximum} bytes`;
+    throw new RowError('image too large', { subject, expected, received: `${length} bytes`, remedy: 'shrink it' });
+  }
+  if (length > 0)
+    return checks.keepImage(bytes, name === null ? 'inside the table' : `${shown(name)} inside the table`);
+  throw new RowError('empty image file', {
+    subject,
+    expected: 'the bytes of an image',
+    received: 'none',
+    remedy: 'fill them in, or leave the cell empty',
   });
 }
 

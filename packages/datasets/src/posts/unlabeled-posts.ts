@@ -73,6 +73,7 @@ async function checksOf(root: string, options: UnlabeledOptions): Promise<Conten
     maximumImageBytes: options.maximumImageBytes ?? 64 * 1024 * 1024,
     maximumTextBytes: options.maximumTextBytes ?? 1024 * 1024,
     note: () => undefined,
+    keepImage: (bytes, description) => ({ description, bytes: () => Promise.resolve(bytes) }),
   };
 }
 
