@@ -64,7 +64,7 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
   else if (isDone) throw occupied(out);
   const identity = await identityOf(options);
   options.onCounting?.();
-  const total = await countUnlabeledPosts(input, options.columns);
+  const total = await countUnlabeledPosts(input, { columns: options.columns, except: out });
   const spool = await Spool.open(out, identity, options);
   let rows = spool.done;
   try {
@@ -85,14 +85,14 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
 }
 
 async function* judged(options: PredictOptions, skip: number): AsyncGenerator<SpooledRow> {
-  const { judge, input, root, encoding, columns, onRejected } = options;
+  const { judge, input, root, encoding, columns, out, onRejected } = options;
   const decoding = {
     width: judge.imageSize,
     height: judge.imageSize,
     fit: 'stretch',
     maximumPixels: 100_000_000,
   } as const;
-  for await (const result of readUnlabeledPosts(input, { root, encoding, columns, decoding, skip })) {
+  for await (const result of readUnlabeledPosts(input, { root, encoding, columns, decoding, except: out, skip })) {
     const { row, id } = result;
     if ('error' in result) {
       const { reason, message: detail } = result.error;

@@ -183,7 +183,10 @@ describe('decodeImage', () => {
 
   it.each([
     ['BM\x36\0\0\0\0\0\0\0', '10 bytes of something else (a BMP image)'],
-    ['version https://git-lfs.github.com/spec/v1', '42 bytes of something else (a Git LFS pointer, whose file was not downloaded)'],
+    [
+      'version https://git-lfs.github.com/spec/v1',
+      '42 bytes of something else (a Git LFS pointer, whose file was not downloaded)',
+    ],
     ['<!DOCTYPE html><title>Not found</title>', '39 bytes of something else (a web page)'],
     ['\0\0\0\x20ftypisom', '12 bytes of something else (a video or audio file)'],
     ['what is this', '12 bytes of something else'],

@@ -41,11 +41,14 @@ export function sniffImageFormat(bytes: Uint8Array): ImageFormat | null {
   return SIGNATURES.find(([, signature]) => signature.test(start))?.[0] ?? null;
 }
 
-/** In words, what bytes are that are none of {@link IMAGE_FORMATS}: "62 bytes of something else (an SVG drawing)". */
-export function describeOtherKind(bytes: Uint8Array): string {
+/**
+ * In words, what bytes are that are none of {@link IMAGE_FORMATS}: "62 bytes of something else (an SVG drawing)".
+ * @param size of the whole, where only its start is given
+ */
+export function describeOtherKind(bytes: Uint8Array, size = bytes.length): string {
   const start = head(bytes);
   const kind = OTHER_KINDS.find(([, signature]) => signature.test(start))?.[0];
-  return `${bytes.length} bytes of something else${kind === undefined ? '' : ` (${kind})`}`;
+  return `${size} bytes of something else${kind === undefined ? '' : ` (${kind})`}`;
 }
 
 /**

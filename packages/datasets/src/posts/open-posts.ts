@@ -13,6 +13,7 @@ import { checkRow, type CheckedRow, type RowChecks } from './check-row.js';
 import { placeOf, readerOf } from './reader.js';
 import { describeColumns, type ColumnNames } from './columns.js';
 import { ImageSpool } from './image-spool.js';
+import { NameVariants } from './name-variants.js';
 import { parsePostRow, type RawRow } from './row.js';
 
 export interface PostsOptions extends ContentOptions {
@@ -109,9 +110,11 @@ async function checksFor(file: string, options: PostsOptions, ledger: Ledger, sp
     const report = { subject: `Opening ${file}`, expected: `a folder of images ${root}`, received: 'no such folder' };
     throw new DataError({ ...report, remedy: 'check the root folder that you named' });
   }
+  const realRoot = await resolveInside(root, '.');
   return {
     ...options,
-    root: await resolveInside(root, '.'),
+    root: realRoot,
+    variants: new NameVariants(realRoot),
     split: options.files.length > 1 ? basename(file, extname(file)) : null,
     classes: options.classes,
     note: (message, id) => ledger.note(message, id),
