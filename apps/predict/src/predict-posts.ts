@@ -21,6 +21,8 @@ export interface PredictOptions {
   readonly columns?: ColumnNames;
   /** Ends in `.jsonl`, `.csv` or `.parquet`. */
   readonly out: string;
+  /** Texts in CSV as they are, also those that a spreadsheet would run. Default false. */
+  readonly rawCsv?: boolean;
   readonly resume: boolean;
   readonly overwrite: boolean;
   readonly onCounting?: () => void;
@@ -79,7 +81,7 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
   }
   if (signal?.aborted === true && rows < total)
     return { outcome: 'interrupted', rows, counts: null, out, rejected: null };
-  const counts = await finishOutput(out, format, judge.classes);
+  const counts = await finishOutput(out, format, judge.classes, { raw: options.rawCsv });
   await removeSpool(out);
   return { outcome: 'finished', rows, counts, out, rejected: counts.rejected > 0 ? rejectedPath(out) : null };
 }

@@ -1,7 +1,7 @@
 export { createProgram, EXIT, ExitRequest, runApp, withExamples } from './run-app.js';
 export { collect, finiteNumber, nearestName, oneOf, suggestion, wholeNumber } from './options.js';
 export { formatDuration, startProgress, type Progress, type ProgressOptions } from './progress.js';
-export { formatCsv, formatTable, percent, type Cell } from './table.js';
+export { formatCsv, formatTable, percent, type Cell, type CsvOptions } from './table.js';
 export { interruptSignal } from './interrupt.js';
 export { Command, Option, InvalidArgumentError } from 'commander';
 export { lastLines, runCommand, type CommandOptions, type CommandResult, type RunCommand } from './run-command.js';
