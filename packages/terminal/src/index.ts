@@ -2,6 +2,7 @@ export { createProgram, EXIT, ExitRequest, runApp, withExamples } from './run-ap
 export { collect, finiteNumber, nearestName, oneOf, suggestion, wholeNumber } from './options.js';
 export { formatDuration, startProgress, type Progress, type ProgressOptions } from './progress.js';
 export { formatCsv, formatTable, percent, type Cell, type CsvOptions } from './table.js';
+export { cursorStream, printable } from './printable.js';
 export { interruptSignal } from './interrupt.js';
 export { Command, Option, InvalidArgumentError } from 'commander';
 export { lastLines, runCommand, type CommandOptions, type CommandResult, type RunCommand } from './run-command.js';

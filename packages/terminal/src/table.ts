@@ -1,5 +1,6 @@
 import Table from 'cli-table3';
 import { stringify } from 'csv-stringify/sync';
+import { printable } from './printable.js';
 
 /** What a cell of a table holds. */
 export type Cell = string | number;
@@ -7,12 +8,13 @@ export type Cell = string | number;
 /** A table for people. Numbers align to the right, texts to the left; box lines stay thin. */
 export function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => isNumeric(row[column])));
+  const cellText = (cell: Cell): string => printable(String(cell), { layout: false });
   const table = new Table({
-    head: [...head],
+    head: head.map(cellText),
     colAligns: numeric.map((isNumber) => (isNumber ? 'right' : 'left')),
     style: { head: [], border: [], compact: true },
   });
-  for (const row of rows) table.push(row.map(String));
+  for (const row of rows) table.push(row.map(cellText));
   return table.toString();
 }
 
