@@ -39,7 +39,7 @@ export function addInspectCommand(program: Command, print: (text: string) => voi
     .option('--split <file>', 'split file to check and to look for duplicates in; may be repeated', collect)
     .option(
       '--check <how>',
-      'headers (fast, finds cut-off images) or pixels (decodes all)',
+      'pixels (decodes every image, the default) or headers (faster; misses damage before the end mark)',
       oneOf(['headers', 'pixels']),
     )
     .option('--list', 'list every dropped row with its reason')

@@ -44,7 +44,7 @@ export async function writeSample(options: SampleOptions): Promise<{ table: stri
     labels[label] = (labels[label] as number) + 1;
     onProgress?.(index + 1);
   }
-  await writeFileAtomic(join(temporary, TABLE), formatCsv(['id', 'text', 'image', 'label'], rows));
+  await writeFileAtomic(join(temporary, TABLE), formatCsv(['id', 'text', 'image', 'label'], rows, { raw: true }));
   await rm(out, { recursive: true, force: true }); // it is empty
   await rename(temporary, out);
   return { table: join(out, TABLE), labels };

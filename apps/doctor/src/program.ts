@@ -1,4 +1,4 @@
-import { createProgram, EXIT, ExitRequest, type Command } from '@drf/terminal';
+import { createProgram, cursorStream, EXIT, ExitRequest, type Command } from '@drf/terminal';
 import { examine } from './examine.js';
 import { thisMachine, type Machine } from './machine.js';
 import { render } from './render.js';
@@ -18,7 +18,8 @@ function wantsColor({ environment }: Machine): boolean {
 function stageLine(silent: boolean): (stage: string) => void {
   const { stderr } = process;
   if (silent || !stderr.isTTY) return () => undefined;
-  return (stage) => void stderr.write(`\r\u001b[K${stage === '' ? '' : `Looking at ${stage} …`}`);
+  const stream = cursorStream(stderr);
+  return (stage) => void stream.write(`\r\u001b[K${stage === '' ? '' : `Looking at ${stage} …`}`);
 }
 
 /** @param makeMachine tests put in their own */
@@ -35,8 +36,8 @@ export function createDoctorProgram(makeMachine: () => Machine = thisMachine): C
       const onStage = stageLine(json === true);
       const report = await examine(machine, readWanted(), { verify, onStage });
       onStage('');
-      const text = json === true ? `${JSON.stringify(report, null, 2)}\n` : render(report, wantsColor(machine));
-      process.stdout.write(text);
+      if (json === true) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+      else cursorStream(process.stdout).write(render(report, wantsColor(machine)));
       if (!report.ok) throw new ExitRequest(EXIT.failed);
     });
 }

@@ -1,4 +1,5 @@
 import { styleText } from 'node:util';
+import { printable } from '@drf/terminal';
 import type { Finding, Mark, Report } from './finding.js';
 
 /** A sign, a word and a color for each mark: no color is needed to tell them apart. */
@@ -17,8 +18,8 @@ function line({ mark, subject, found, advice }: Finding, width: number, color: b
   const [sign, word, name] = MARKS[mark];
   const label = `${sign} ${word.padEnd(WORD_WIDTH)}`;
   const colored = color ? styleText(name, label, { validateStream: false }) : label;
-  const text = `  ${colored}  ${subject.padEnd(width)}  ${found}`;
-  return advice === undefined ? text : `${text}\n${' '.repeat(WORD_WIDTH + width + 8)}→ ${advice}`;
+  const text = `  ${colored}  ${printable(subject).padEnd(width)}  ${printable(found)}`;
+  return advice === undefined ? text : `${text}\n${' '.repeat(WORD_WIDTH + width + 8)}→ ${printable(advice)}`;
 }
 
 function summary({ findings, ok }: Report): string {

@@ -1,4 +1,4 @@
-import { formatCsv } from '@drf/terminal';
+import { formatCsv, type CsvOptions } from '@drf/terminal';
 import { MODALITIES } from '@drf/tensor';
 import type { CellResult, EvaluationResult } from './result.js';
 import { LISTED_CLASSES } from './tables.js';
@@ -9,7 +9,7 @@ type CsvRow = readonly (readonly [column: string, value: string | number | null 
  * One row a cell with all its figures; shares are numbers from 0 to 1, an empty field is a figure that does not exist.
  * Several results go below each other; columns are those of any of them.
  */
-export function csvReport(results: readonly EvaluationResult[]): string {
+export function csvReport(results: readonly EvaluationResult[], options?: CsvOptions): string {
   const rows = results.flatMap((result) =>
     result.cells.map((cell) => new Map([...runColumns(result), ...cellColumns(cell), ...classColumns(cell)])),
   );
@@ -17,6 +17,7 @@ export function csvReport(results: readonly EvaluationResult[]): string {
   return formatCsv(
     head,
     rows.map((row) => head.map((column) => row.get(column) ?? '')),
+    options,
   );
 }
 

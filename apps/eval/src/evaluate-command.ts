@@ -18,6 +18,8 @@ export interface CommandOptions extends EvaluationOptions {
   readonly out?: string;
   /** A further CSV file with the cells of all runs. */
   readonly csv?: string;
+  /** Texts in CSV as they are, also those that a spreadsheet would run. */
+  readonly rawCsv?: boolean;
   /** Told of each run as it is done. */
   readonly onResult?: (result: EvaluationResult) => void;
 }
@@ -47,17 +49,18 @@ export async function evaluateRuns(paths: readonly string[], options: CommandOpt
     const evaluation = await evaluateUnlessStopped(member.path, options);
     if (evaluation === undefined) break;
     const { result } = evaluation;
-    written.push(...(await writeEvaluation(evaluation, folderOf(evaluation, folders[index] as string, options.out))));
+    const folder = folderOf(evaluation, folders[index] as string, options.out);
+    written.push(...(await writeEvaluation(evaluation, folder, { raw: options.rawCsv })));
     done.push({ ...member, result });
     options.onResult?.(result);
     if (options.signal?.aborted === true) break;
   }
   const results = done.map(({ result }) => result);
   if (options.csv !== undefined && results.length > 0) {
-    await writeFileAtomic(options.csv, csvReport(results));
+    await writeFileAtomic(options.csv, csvReport(results, { raw: options.rawCsv }));
     written.push(options.csv);
   }
-  const summary = await summarize(done, paths, options.out, written);
+  const summary = await summarize(done, paths, options, written);
   const whole = results.length === paths.length && results.every(({ missingCells }) => missingCells.length === 0);
   return { results, summary, written, interrupted: !whole };
 }
@@ -120,7 +123,7 @@ function folderNames(paths: readonly string[]): string[] {
 async function summarize(
   done: readonly RunResult[],
   paths: readonly string[],
-  out: string | undefined,
+  { out, rawCsv }: Pick<CommandOptions, 'out' | 'rawCsv'>,
   written: string[],
 ): Promise<FullSummary | null> {
   const whole = done.filter(({ result }) => result.missingCells.length === 0);
@@ -128,7 +131,7 @@ async function summarize(
   const summary: FullSummary = { ...summarizeGroups(groupRuns(whole)), matched: matchedCurves(whole) };
   const folder = out ?? join('runs', summaryName(paths));
   const file = (ending: string): string => join(folder, `summary.${ending}`);
-  await writeFileAtomic(file('csv'), summaryCsv(summary));
+  await writeFileAtomic(file('csv'), summaryCsv(summary, { raw: rawCsv }));
   await writeFileAtomic(file('html'), summaryHtml(summary));
   await writeJsonAtomic(file('json'), summary);
   written.push(file('csv'), file('html'), file('json'));

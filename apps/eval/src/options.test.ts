@@ -34,6 +34,7 @@ describe('the command line', () => {
         'there',
         '--csv',
         'all.csv',
+        '--raw-csv',
         '--checkpoint',
         'c',
       ],
@@ -45,6 +46,7 @@ describe('the command line', () => {
       dataset: { name: 'posts', file: 'mine.csv' },
       out: 'there',
       csv: 'all.csv',
+      rawCsv: true,
       checkpoint: 'c',
     });
     expect(

@@ -26,6 +26,7 @@ export interface MainOptions {
   readonly cache: string;
   readonly out?: string;
   readonly csv?: string;
+  readonly rawCsv?: boolean;
   readonly details?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
@@ -80,6 +81,7 @@ export function createEvalProgram(): Command {
     .option('--cache <folder>', 'feature cache', join('cache', 'features'))
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
+    .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
     .option('--details', 'classes and confusion matrix of every cell')
     .option('--quiet', 'no progress')
     .option('--json', 'print the results as JSON; no progress');
@@ -112,6 +114,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     cache,
     out,
     csv,
+    rawCsv: options.rawCsv === true,
   };
 }
 

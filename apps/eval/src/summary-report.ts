@@ -1,5 +1,5 @@
 import { htmlPage } from '@drf/experiment';
-import { formatCsv } from '@drf/terminal';
+import { formatCsv, type CsvOptions } from '@drf/terminal';
 import { curveFigure } from './curve-figure.js';
 import { htmlSection } from './html-report.js';
 import type { MatchedCurve } from './matched-curve.js';
@@ -73,7 +73,7 @@ function ratioOf(cell: string, setting: string): number | undefined {
 }
 
 /** One row a group and cell. */
-export function summaryCsv({ groups }: EvaluationSummary): string {
+export function summaryCsv({ groups }: EvaluationSummary, options?: CsvOptions): string {
   const figures = ['accuracy', 'weightedF1', 'macroF1'] as const;
   const columns = figures.flatMap((name) => [`${name}Mean`, `${name}StandardDeviation`, `${name}Low`, `${name}High`]);
   const rows = groups.flatMap(({ label, seeds, cells }) =>
@@ -89,5 +89,5 @@ export function summaryCsv({ groups }: EvaluationSummary): string {
       cell.paper?.weightedF1 ?? '',
     ]),
   );
-  return formatCsv(['group', 'seeds', 'cell', ...columns, 'paperAccuracy', 'paperWeightedF1'], rows);
+  return formatCsv(['group', 'seeds', 'cell', ...columns, 'paperAccuracy', 'paperWeightedF1'], rows, options);
 }

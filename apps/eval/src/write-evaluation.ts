@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { writeManifest } from '@drf/disruption/manifest';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { argMax } from '@drf/metrics';
+import type { CsvOptions } from '@drf/terminal';
 import { csvReport } from './csv-report.js';
 import type { EvaluatedCell } from './evaluate-cells.js';
 import type { Evaluation } from './evaluate-run.js';
@@ -29,7 +30,7 @@ export function evaluationFolder(result: EvaluationResult): string {
  * @returns the files, the results last, so that results always stand for a whole folder
  * @throws DataError when the folder cannot be written
  */
-export async function writeEvaluation(evaluation: Evaluation, folder: string): Promise<string[]> {
+export async function writeEvaluation(evaluation: Evaluation, folder: string, csv?: CsvOptions): Promise<string[]> {
   const { result, cells } = evaluation;
   const written: string[] = [];
   for (const cell of cells) {
@@ -39,7 +40,7 @@ export async function writeEvaluation(evaluation: Evaluation, folder: string): P
   }
   const files: [string, string | Uint8Array][] = [
     ['predictions.jsonl', Buffer.concat(cells.map((cell) => predictionLines(cell, result.evaluation.classes)))],
-    ['results.csv', csvReport([result])],
+    ['results.csv', csvReport([result], csv)],
     ['report.html', htmlReport(result)],
   ];
   for (const [name, content] of files) {

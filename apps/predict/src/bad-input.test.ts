@@ -60,7 +60,7 @@ it('judges what it can, and says of each other row what is wrong with it', async
     [{ text: null, image: null }, /line 17 expected text or an image, or both, received neither; fill in one of them or remove the row/],
     [{ text: ' \n', image: '' }, /line 18 expected text or an image, or both, received neither/],
     [{ text: 7 }, /line 19, column text expected text, received 7; correct the row/],
-    [{ image: ['fine.jpg'] }, /line 20, column image expected the path of an image file, received \["fine.jpg"\]/],
+    [{ image: ['fine.jpg', 'fine.jpg'] }, /line 20, column image expected one image a post, received a list of 2; make each a row/],
     [{ text: 'last' }, null],
   ]; // prettier-ignore
   const input = join(folder, 'posts.jsonl');

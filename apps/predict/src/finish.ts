@@ -3,7 +3,7 @@ import { rename, rm } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
 import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
-import { formatCsv } from '@drf/terminal';
+import { formatCsv, type CsvOptions } from '@drf/terminal';
 import type { OutputFormat } from './formats.js';
 import { flatCells, flatColumns, type FlatCell, type PredictionRow, type RejectedRow } from './prediction-row.js';
 import { isRejected, spooledRows } from './spool.js';
@@ -32,10 +32,15 @@ interface RowWriter {
  * Turns a job's spooled rows into its output, row by row: predictions in the format of the output's ending, and the
  * rows that could not be judged into a side file beside it, if there are any. Both appear whole or not at all.
  */
-export async function finishOutput(out: string, format: OutputFormat, classes: readonly string[]): Promise<JobCounts> {
+export async function finishOutput(
+  out: string,
+  format: OutputFormat,
+  classes: readonly string[],
+  csv?: CsvOptions,
+): Promise<JobCounts> {
   const temporary = { out: `${out}.temporary`, rejected: `${rejectedPath(out)}.temporary` };
   for (const path of Object.values(temporary)) await rm(path, { force: true }); // of a killed program; or a link
-  const predictions = rowWriter(temporary.out, format, classes);
+  const predictions = rowWriter(temporary.out, format, classes, csv);
   const side = new LineFile(temporary.rejected);
   const labels: Record<string, number> = Object.fromEntries(classes.map((name) => [name, 0]));
   const counts = { judged: 0, rejected: 0, unfamiliar: 0 };
@@ -62,7 +67,7 @@ function jsonLine(row: PredictionRow | RejectedRow): string {
   return `${JSON.stringify(row)}\n`;
 }
 
-function rowWriter(path: string, format: OutputFormat, classes: readonly string[]): RowWriter {
+function rowWriter(path: string, format: OutputFormat, classes: readonly string[], csv?: CsvOptions): RowWriter {
   if (format === '.parquet') return new ParquetRows(path, classes);
   const file = new LineFile(path);
   if (format === '.jsonl') return { write: (row) => file.write(jsonLine(row)), end: () => file.end() };
@@ -70,12 +75,12 @@ function rowWriter(path: string, format: OutputFormat, classes: readonly string[
     flatCells(row, classes).map((cell) => (typeof cell === 'number' ? cell : String(cell ?? '')));
   let head: readonly string[] | null = flatColumns(classes);
   const take = (): string => {
-    const text = head === null ? '' : formatCsv(head, []);
+    const text = head === null ? '' : formatCsv(head, [], csv);
     head = null;
     return text;
   };
   return {
-    write: (row) => file.write(take() + formatCsv(cells(row).map(String), [])),
+    write: (row) => file.write(take() + formatCsv(cells(row).map(String), [], csv)),
     end: async () => {
       await file.write(take());
       await file.end();

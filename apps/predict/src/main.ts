@@ -1,7 +1,7 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
 import { openJudge, type JudgeOfPosts } from '@drf/predict';
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, DataError } from '@drf/tensor';
 import {
   createProgram,
   EXIT,
@@ -28,6 +28,7 @@ interface MainOptions {
   readonly engine: string;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
+  readonly rawCsv?: boolean;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -59,6 +60,7 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
   .option('--resume', 'go on with the unfinished job of this --out')
   .option('--overwrite', 'replace the output, and forget an unfinished job')
+  .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
   .option('--quiet', 'no progress')
   .option('--json', 'print the result as JSON; no progress');
 program.action(async (run: string, input: string | undefined, options: MainOptions) => {
@@ -109,6 +111,7 @@ async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOption
       encoding: options.encoding,
       columns: options.columns,
       out: options.out as string,
+      rawCsv: options.rawCsv,
       resume: options.resume === true,
       overwrite: options.overwrite === true,
       onCounting: () => say('Counting rows …'),
@@ -125,10 +128,20 @@ async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOption
     progress?.stop();
     report(result, options.json === true);
     if (result.outcome === 'interrupted') throw new ExitRequest(EXIT.interrupted);
+    if (result.counts?.judged === 0) throw nothingJudged(input, result.counts.rejected);
   } finally {
     progress?.stop();
     interrupt.release();
   }
+}
+
+function nothingJudged(input: string, rejected: number): DataError {
+  return new DataError({
+    subject: `Judging ${input}`,
+    expected: 'at least one post that can be judged',
+    received: rejected === 0 ? 'no posts' : `${rejected} rows that cannot`,
+    remedy: rejected === 0 ? 'check the path' : 'see the reasons in the side file',
+  });
 }
 
 function report(result: PredictResult, asJson: boolean): void {

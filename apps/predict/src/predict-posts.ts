@@ -21,6 +21,8 @@ export interface PredictOptions {
   readonly columns?: ColumnNames;
   /** Ends in `.jsonl`, `.csv` or `.parquet`. */
   readonly out: string;
+  /** Texts in CSV as they are, also those that a spreadsheet would run. Default false. */
+  readonly rawCsv?: boolean;
   readonly resume: boolean;
   readonly overwrite: boolean;
   readonly onCounting?: () => void;
@@ -64,7 +66,7 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
   else if (isDone) throw occupied(out);
   const identity = await identityOf(options);
   options.onCounting?.();
-  const total = await countUnlabeledPosts(input, options.columns);
+  const total = await countUnlabeledPosts(input, { columns: options.columns, except: out });
   const spool = await Spool.open(out, identity, options);
   let rows = spool.done;
   try {
@@ -79,20 +81,20 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
   }
   if (signal?.aborted === true && rows < total)
     return { outcome: 'interrupted', rows, counts: null, out, rejected: null };
-  const counts = await finishOutput(out, format, judge.classes);
+  const counts = await finishOutput(out, format, judge.classes, { raw: options.rawCsv });
   await removeSpool(out);
   return { outcome: 'finished', rows, counts, out, rejected: counts.rejected > 0 ? rejectedPath(out) : null };
 }
 
 async function* judged(options: PredictOptions, skip: number): AsyncGenerator<SpooledRow> {
-  const { judge, input, root, encoding, columns, onRejected } = options;
+  const { judge, input, root, encoding, columns, out, onRejected } = options;
   const decoding = {
     width: judge.imageSize,
     height: judge.imageSize,
     fit: 'stretch',
     maximumPixels: 100_000_000,
   } as const;
-  for await (const result of readUnlabeledPosts(input, { root, encoding, columns, decoding, skip })) {
+  for await (const result of readUnlabeledPosts(input, { root, encoding, columns, decoding, except: out, skip })) {
     const { row, id } = result;
     if ('error' in result) {
       const { reason, message: detail } = result.error;

@@ -1,22 +1,54 @@
 /** Formats that posts' images come in. Vector and document formats are refused: they could load other files. */
 export const IMAGE_FORMATS = ['JPEG', 'PNG', 'GIF', 'WebP', 'TIFF', 'AVIF/HEIF'] as const;
+/** One of {@link IMAGE_FORMATS}. */
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
-/** Signature bytes and where they stand in the file. */
-const SIGNATURES: readonly (readonly [ImageFormat, number, string])[] = [
-  ['JPEG', 0, '\xff\xd8\xff'],
-  ['PNG', 0, '\x89PNG\r\n\x1a\n'],
-  ['GIF', 0, 'GIF8'],
-  ['WebP', 8, 'WEBP'],
-  ['TIFF', 0, 'II*\0'],
-  ['TIFF', 0, 'MM\0*'],
-  ['AVIF/HEIF', 4, 'ftyp'],
+/** What a file begins with; `.` stands for any byte. */
+const SIGNATURES: readonly (readonly [ImageFormat, RegExp])[] = [
+  ['JPEG', /^\xff\xd8\xff/],
+  ['PNG', /^\x89PNG\r\n\x1a\n/],
+  ['GIF', /^GIF8[79]a/],
+  ['WebP', /^RIFF....WEBP/s],
+  ['TIFF', /^(II[*+]\0|MM\0[*+])/],
+  ['AVIF/HEIF', /^\0\0..ftyp(avif|avis|mif1|msf1|miaf|heic|heix|heim|heis|hevc|hevx)/s], // a box shorter than 64 KiB
 ];
+
+/** What people take for images or put in their place, by what it begins with; for messages only. */
+const OTHER_KINDS: readonly (readonly [string, RegExp])[] = [
+  ['a BMP image', /^BM.{4}\0\0\0\0/s],
+  ['a Photoshop file', /^8BPS/],
+  ['an icon file', /^\0\0\x01\0/],
+  ['a JPEG XL image', /^(\xff\x0a|\0\0\0\x0cJXL )/],
+  ['a JPEG 2000 image', /^(\xff\x4f\xff\x51|\0\0\0\x0cjP {2})/],
+  ['a PDF document', /^%PDF/],
+  ['a video or audio file', /^(.{4}ftyp|RIFF|ID3|OggS|\x1a\x45\xdf\xa3)/s],
+  ['an archive', /^(PK|\x1f\x8b|7z\xbc\xaf|Rar!)/],
+  ['a Git LFS pointer, whose file was not downloaded', /^version https:\/\/git-lfs/],
+  ['an SVG drawing', /^(\xef\xbb\xbf)?\s*<svg|^[^]*?<svg/],
+  ['a web page', /^(\xef\xbb\xbf)?\s*<(!doctype html|html)/i],
+];
+
+/** Bytes that tell what a file is. */
+export const SNIFFED_BYTES = 256;
+
+function head(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, SNIFFED_BYTES)).toString('latin1');
+}
 
 /** The format by the file's first bytes (its name does not count), or `null` when it is none of the known ones. */
 export function sniffImageFormat(bytes: Uint8Array): ImageFormat | null {
-  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 16)).toString('latin1');
-  return SIGNATURES.find(([, offset, signature]) => head.startsWith(signature, offset))?.[0] ?? null;
+  const start = head(bytes);
+  return SIGNATURES.find(([, signature]) => signature.test(start))?.[0] ?? null;
+}
+
+/**
+ * In words, what bytes are that are none of {@link IMAGE_FORMATS}: "62 bytes of something else (an SVG drawing)".
+ * @param size of the whole, where only its start is given
+ */
+export function describeOtherKind(bytes: Uint8Array, size = bytes.length): string {
+  const start = head(bytes);
+  const kind = OTHER_KINDS.find(([, signature]) => signature.test(start))?.[0];
+  return `${size} bytes of something else${kind === undefined ? '' : ` (${kind})`}`;
 }
 
 /**

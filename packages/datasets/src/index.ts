@@ -21,11 +21,13 @@ export { decodeText, type TextEncoding } from './text-decoder.js';
 export {
   decodeImage,
   DEFAULT_IMAGE_DECODING,
+  MAXIMUM_IMAGE_SIDE,
   readImageHeader,
   type ImageDecoding,
   type ImageFit,
   type ImageHeader,
 } from './image-decoder.js';
+export { openDrawing } from './image-loaders.js';
 export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
 export { emojiSetCredit, EMOJI_SETS, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
 export { DEFAULT_EMBEDDED_OPTIONS, type EmbeddedOptions } from './embedded/options.js';

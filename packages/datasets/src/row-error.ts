@@ -20,6 +20,7 @@ export const DROP_REASONS = [
   'path outside the root',
   'duplicate id',
   'bad row',
+  'no post',
 ] as const;
 /** One of {@link DROP_REASONS}. */
 export type DropReason = (typeof DROP_REASONS)[number];

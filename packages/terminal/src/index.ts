@@ -10,7 +10,8 @@ export {
   wholeNumber,
 } from './options.js';
 export { formatDuration, startProgress, type Progress, type ProgressOptions } from './progress.js';
-export { formatCsv, formatTable, percent, type Cell } from './table.js';
+export { formatCsv, formatTable, percent, type Cell, type CsvOptions } from './table.js';
+export { cursorStream, printable } from './printable.js';
 export { interruptSignal } from './interrupt.js';
 export { Command, Option, InvalidArgumentError } from 'commander';
 export { lastLines, runCommand, type CommandOptions, type CommandResult, type RunCommand } from './run-command.js';

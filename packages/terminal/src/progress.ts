@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress';
+import { cursorStream, printable } from './printable.js';
 
 /** Shows how far a job is, how fast it goes, and how long it will take. */
 export interface Progress {
@@ -42,7 +43,7 @@ export function formatDuration(seconds: number): string {
 export function startProgress(options: ProgressOptions): Progress {
   if (options.silent === true || options.total <= 0) return { update: () => undefined, stop: () => undefined };
   const stream = options.stream ?? process.stderr;
-  return stream.isTTY ? new BarProgress(options, stream) : new LineProgress(options, stream);
+  return stream.isTTY ? new BarProgress(options, cursorStream(stream)) : new LineProgress(options, stream);
 }
 
 function describe(options: ProgressOptions, done: number, startedAt: number): { rate: string; left: string } {
@@ -52,6 +53,10 @@ function describe(options: ProgressOptions, done: number, startedAt: number): { 
     rate: `${perSecond >= 10 ? perSecond.toFixed(0) : perSecond.toFixed(2)} ${options.unit}/s`,
     left: perSecond <= 0 ? '?' : formatDuration((options.total - done) / perSecond),
   };
+}
+
+function oneLine(note: string): string {
+  return printable(note, { layout: false });
 }
 
 class BarProgress implements Progress {
@@ -66,14 +71,15 @@ class BarProgress implements Progress {
   update(done: number, note = ''): void {
     if (this.bar === undefined) {
       if (performance.now() - this.startedAt < 1000) return;
-      const format = `${this.options.label} {bar} {value}/{total} ${this.options.unit} | {rate} | {left} left {note}`;
+      const label = oneLine(this.options.label);
+      const format = `${label} {bar} {value}/{total} ${this.options.unit} | {rate} | {left} left {note}`;
       this.bar = new SingleBar(
         { format, stream: this.stream, hideCursor: true, fps: 5, barsize: 24 },
         Presets.shades_classic,
       );
-      this.bar.start(this.options.total, done, { rate: '', left: '?', note });
+      this.bar.start(this.options.total, done, { rate: '', left: '?', note: oneLine(note) });
     }
-    this.bar.update(done, { ...describe(this.options, done, this.startedAt), note });
+    this.bar.update(done, { ...describe(this.options, done, this.startedAt), note: oneLine(note) });
   }
 
   stop(): void {

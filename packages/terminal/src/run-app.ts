@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { DrfError } from '@drf/tensor';
 import { nearestName } from './options.js';
+import { guard } from './printable.js';
 
 /** What a process tells its caller. Codes from 128 on are signals (130: Ctrl-C). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -40,11 +41,13 @@ function throwInsteadOfExit(command: Command): void {
 }
 
 /**
- * Parses the arguments, runs the chosen action, and turns what it throws into a message on standard error and an exit
+ * Parses the arguments, runs the chosen action with control characters shown in all that it prints, and turns what it throws into a message on standard error and an exit
  * code. Errors of ours print their message alone; others print their stack, since they are bugs.
  */
 export async function runApp(program: Command, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
   throwInsteadOfExit(program);
+  guard(process.stdout);
+  guard(process.stderr);
   // a reader that has seen enough (`… | head`) is no error
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);

@@ -126,6 +126,19 @@ describe('formats', () => {
       ),
     ).toContain('│  9.0 │');
     expect(formatCsv(['a', 'b'], [['x,"y"', 1]])).toBe('a,b\r\n"x,""y""",1\r\n');
+    expect(formatCsv(['a'], [['x\ny'], ['']])).toBe('a\r\n"x\ny"\r\n\r\n');
+  });
+
+  it('CSV that no spreadsheet runs, with numbers as they are', () => {
+    const texts = ['=1+1|cmd', '+1', '-x', '@SUM(1)', '\t=1', '\r=1', '=HYPERLINK("http://e","x")', ' fine', 'a=b'];
+    const numbers = ['-1', '-0.5', '1e-22', -3, 0.25, 7];
+    const [head, escaped] = [['=a', 'b'], formatCsv(['=a', 'b'], [[...texts], [...numbers]])];
+    expect(escaped).toBe(
+      `'=a,b\r\n'=1+1|cmd,'+1,'-x,'@SUM(1),'\t=1,"'\r=1","'=HYPERLINK(""http://e"",""x"")", fine,a=b\r\n-1,-0.5,1e-22,-3,0.25,7\r\n`,
+    );
+    expect(formatCsv(head, [[...texts]], { raw: true })).toBe(
+      `=a,b\r\n=1+1|cmd,+1,-x,@SUM(1),\t=1,"\r=1","=HYPERLINK(""http://e"",""x"")", fine,a=b\r\n`,
+    );
   });
 
   it('progress prints plain lines with rate and time left when not on a terminal', () => {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { openDrawing } from '@drf/datasets';
 import { writeFileAtomic } from '@drf/files';
 import { formatDuration } from '@drf/terminal';
-import sharp from 'sharp';
 import {
   cellsOf,
   studiesOf,
@@ -211,7 +211,7 @@ export async function writeCharts(charts: readonly Chart[], folder: string): Pro
   for (const { name, svg } of charts) {
     const base = join(folder, chartFile(name));
     await writeFileAtomic(`${base}.svg`, svg);
-    const png = await sharp(Buffer.from(svg), { density: 72 * PNG_SCALE })
+    const png = await openDrawing(svg, { density: 72 * PNG_SCALE })
       .flatten({ background: '#ffffff' })
       .png()
       .toBuffer();

@@ -1,6 +1,6 @@
-import sharp from 'sharp';
 import type { Random } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
+import { openDrawing } from '../image-loaders.js';
 import { EMOJI_SETS, emojiSetVersion, loadEmojiSet, type EmojiDrawing, type EmojiSetName } from './emoji-sets.js';
 
 /** Side of a rendered picture in pixels. */
@@ -64,7 +64,7 @@ export class EmojiImage implements ContentSource {
 
   async bytes(): Promise<Uint8Array> {
     const drawing = (await loadEmojiSet(this.scene.set)).draw(this.scene.emoji);
-    return sharp(Buffer.from(sceneSvg(this.scene, drawing)))
+    return openDrawing(sceneSvg(this.scene, drawing))
       .png({ compressionLevel: 1 })
       .toBuffer();
   }

@@ -1,11 +1,13 @@
 import type { Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { extname, join, relative } from 'node:path';
 import { resolveInside } from '@drf/files';
 import { DataError } from '@drf/tensor';
 
 /** A folder of a data set with the names in it, listed once: whether a file exists costs no further access. */
 export class ContentFolder {
+  private byPlainName: ReadonlyMap<string, string> | undefined;
+
   private constructor(
     /** Absolute path of the data set's root. */
     readonly root: string,
@@ -31,12 +33,15 @@ export class ContentFolder {
     return new ContentFolder(absoluteRoot, path, new Map(listing.flatMap(entryOf)));
   }
 
-  has(name: string): boolean {
-    return this.entries.has(name);
+  /** The name as it stands in the folder, perhaps with another case of its ending (`12.JPG`), or `undefined`. */
+  find(name: string): string | undefined {
+    if (this.entries.has(name)) return name;
+    this.byPlainName ??= new Map([...this.entries.keys()].map((entry) => [withPlainEnding(entry), entry]));
+    return this.byPlainName.get(withPlainEnding(name));
   }
 
   hasEnding(ending: string): boolean {
-    for (const name of this.entries.keys()) if (name.endsWith(ending)) return true;
+    for (const name of this.entries.keys()) if (withPlainEnding(name).endsWith(ending)) return true;
     return false;
   }
 
@@ -53,6 +58,11 @@ export class ContentFolder {
     });
     return { path: relative(this.root, real), size };
   }
+}
+
+function withPlainEnding(name: string): string {
+  const ending = extname(name);
+  return name.slice(0, name.length - ending.length) + ending.toLowerCase();
 }
 
 function entryOf(entry: Dirent): [string, 'file' | 'link'][] {

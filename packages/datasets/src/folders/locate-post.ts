@@ -18,15 +18,15 @@ export async function locatePost(
   options: ContentOptions,
 ): Promise<PostRecord> {
   const [imageFile, textFile] = [`${id}.jpg`, `${id}.txt`];
-  const [hasImage, hasText] = [images.has(imageFile), texts.has(textFile)];
+  const [foundImage, foundText] = [images.find(imageFile), texts.find(textFile)];
   const subject = `${name} post ${id}`;
   const expected = `files ${imageFile} and ${textFile}`;
   const fail = (reason: DropReason, received: string): RowError =>
     new RowError(reason, { subject, expected, received, remedy: 'restore the files, or leave the post out' });
-  if (!hasImage && !hasText) throw fail('missing image and text', 'neither');
-  if (!hasImage) throw fail('missing image', `no ${imageFile}`);
-  if (!hasText) throw fail('missing text', `no ${textFile}`);
-  const [image, text] = await Promise.all([images.locate(imageFile), texts.locate(textFile)]).catch(asRowError);
+  if (foundImage === undefined && foundText === undefined) throw fail('missing image and text', 'neither');
+  if (foundImage === undefined) throw fail('missing image', `no ${imageFile}`);
+  if (foundText === undefined) throw fail('missing text', `no ${textFile}`);
+  const [image, text] = await Promise.all([images.locate(foundImage), texts.locate(foundText)]).catch(asRowError);
   if (image.size === 0) throw fail('empty image file', `${imageFile} of 0 bytes`);
   if (text.size === 0) throw fail('empty text file', `${textFile} of 0 bytes`);
   return {

@@ -6,8 +6,9 @@ import { looksWhole } from '../image-format.js';
 import { RowError } from '../row-error.js';
 
 /**
- * How thoroughly images are checked: `headers` reads every header and decodes only files that do not end as their format
- * demands (cut-off ones); `pixels` decodes every image, which also finds damage in the middle and takes longer.
+ * How thoroughly images are checked: `pixels` decodes every image, as training does; `headers` reads every header and
+ * decodes only files that do not end as their format demands, which is faster and does not find data that are missing
+ * before the end mark.
  */
 export type ImageCheck = 'headers' | 'pixels';
 

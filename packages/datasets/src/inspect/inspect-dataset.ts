@@ -14,7 +14,7 @@ export interface NamedRecords {
 
 /** How closely to look. */
 export interface InspectOptions {
-  /** Default `headers`. */
+  /** Default `pixels`. */
   readonly check?: ImageCheck;
   /**
    * Splits for the counts and the duplicate report, or a function that makes them from the records that could be read.
@@ -67,7 +67,7 @@ export interface Inspection {
  * the data set's ledger.
  */
 export async function inspectDataset(dataset: Dataset, options: InspectOptions = {}): Promise<Inspection> {
-  const { check = 'headers', onProgress } = options;
+  const { check = 'pixels', onProgress } = options;
   const examined = new Map<string, ExaminedPost>();
   let done = 0;
   for await (const result of mapAhead(dataset.records, 16, (record) => examine(dataset, record, check))) {

@@ -13,6 +13,8 @@ import { codedNames } from './coded-labels.js';
 import { checkRow, type CheckedRow, type RowChecks } from './check-row.js';
 import { placeOf, readerOf } from './reader.js';
 import { describeColumns, type ColumnNames } from './columns.js';
+import { ImageSpool } from './image-spool.js';
+import { NameVariants } from './name-variants.js';
 import { parsePostRow, type RawRow } from './row.js';
 
 export interface PostsOptions extends ContentOptions {
@@ -30,8 +32,9 @@ export async function openPosts(options: PostsOptions): Promise<Dataset> {
   const ledger = new Ledger(options.files.map((file) => resolve(file)).join(', '));
   const kept = new Map<string, CheckedRow>();
   const places = new Map<string, string>();
+  const spool = new ImageSpool();
   for (const file of options.files) {
-    const checks = await checksFor(file, options, ledger);
+    const checks = await checksFor(file, options, ledger, spool);
     const check = (raw: RawRow): Promise<CheckResult> => checkRawRow(file, raw, checks);
     let [rows, used] = [0, 0];
     for await (const result of mapAhead(rawRows(file, options, ledger), 32, check)) {
@@ -99,7 +102,7 @@ async function* rawRows(file: string, options: PostsOptions, ledger: Ledger): As
 }
 
 /** @throws DataError when the file or the root is missing */
-async function checksFor(file: string, options: PostsOptions, ledger: Ledger): Promise<RowChecks> {
+async function checksFor(file: string, options: PostsOptions, ledger: Ledger, spool: ImageSpool): Promise<RowChecks> {
   const stats = await stat(file).catch(() => undefined);
   if (stats?.isFile() !== true) {
     const received = stats === undefined ? 'nothing there' : 'a folder or device';
@@ -115,12 +118,15 @@ async function checksFor(file: string, options: PostsOptions, ledger: Ledger): P
     const report = { subject: `Opening ${file}`, expected: `a folder of images ${root}`, received: 'no such folder' };
     throw new DataError({ ...report, remedy: 'check the root folder that you named' });
   }
+  const realRoot = await resolveInside(root, '.');
   return {
     ...options,
-    root: await resolveInside(root, '.'),
+    root: realRoot,
+    variants: new NameVariants(realRoot),
     split: options.files.length > 1 ? basename(file, extname(file)) : null,
     classes: options.classes,
     note: (message, id) => ledger.note(message, id),
+    keepImage: (bytes, description) => spool.keep(bytes, description),
   };
 }
 

@@ -1,8 +1,9 @@
 import { basename } from 'node:path';
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema, type RowGroup } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { DataError } from '@drf/tensor';
-import { messageOf } from '../row-error.js';
+import { messageOf, RowError } from '../row-error.js';
+import { decodeText } from '../text-decoder.js';
 import { checkHeader, type PostKind } from './header.js';
 import { cellsByRole, type ColumnNames } from './columns.js';
 import type { RawRow } from './row.js';
@@ -24,11 +25,52 @@ export async function* readParquet(
   let line = 0;
   for (const group of metadata.row_groups) {
     const rowEnd = line + Number(group.num_rows);
-    const rows = await parquetReadObjects({ file, metadata, columns, compressors, rowStart: line, rowEnd }).catch(
-      (cause: unknown) => refuse(`${basename(path)}, rows ${line + 1} to ${rowEnd}`, cause),
-    );
-    for (const cells of rows) yield { line: ++line, cells: cellsByRole(cells, found), columns: found };
+    const step = rowsAtOnce(group, columns);
+    while (line < rowEnd) {
+      const range = { rowStart: line, rowEnd: Math.min(line + step, rowEnd) };
+      const options = {
+        file,
+        metadata,
+        columns,
+        compressors,
+        useOffsetIndex: step < rowEnd - line,
+        utf8: false,
+        ...range,
+      };
+      const rows = await parquetReadObjects(options).catch((cause: unknown) =>
+        refuse(`${basename(path)}, rows ${line + 1} to ${range.rowEnd}`, cause),
+      );
+      for (const cells of rows) {
+        line++;
+        try {
+          const place = `${basename(path)}, row ${line}`;
+          yield { line, cells: withTexts(place, cellsByRole(cells, found)), columns: found };
+        } catch (error) {
+          if (!(error instanceof RowError)) throw error;
+          yield { line, error };
+        }
+      }
+    }
   }
+}
+
+/** Bytes that are read at a time of a row group that says where its pages lie. */
+const BYTES_AT_ONCE = 64 * 1024 * 1024;
+
+/** Rows to read at a time: all of a group, unless it is large (as with images inside) and has an index of its pages. */
+function rowsAtOnce(group: RowGroup, columns: readonly string[]): number {
+  const rows = Number(group.num_rows);
+  const chunks = group.columns.filter(({ meta_data: data }) => columns.includes(data?.path_in_schema[0] ?? ''));
+  const bytes = chunks.reduce((sum, { meta_data: data }) => sum + Number(data?.total_uncompressed_size ?? 0), 0);
+  const isIndexed = chunks.every((chunk) => chunk.offset_index_offset !== undefined);
+  return isIndexed && bytes > BYTES_AT_ONCE ? Math.max(1, Math.floor((rows * BYTES_AT_ONCE) / bytes)) : rows;
+}
+
+/** Bytes that are not marked as text are text in all columns but that of images. @throws RowError when they are not UTF-8 */
+function withTexts(place: string, cells: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const asText = ([role, value]: [string, unknown]): [string, unknown] =>
+    value instanceof Uint8Array && role !== 'image' ? [role, decodeText(place, value, 'utf-8')] : [role, value];
+  return Object.fromEntries(Object.entries(cells).map(asText));
 }
 
 function refuse(subject: string, cause: unknown): never {

@@ -5,6 +5,8 @@ import { DataError } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
 import { RowError } from '../row-error.js';
 import { FileSource, InlineText } from '../source.js';
+import type { EmbeddedImage } from './image-cell.js';
+import type { NameVariants } from './name-variants.js';
 import type { PostRow } from './row.js';
 
 /** What a row's text and image are checked against. */
@@ -15,6 +17,10 @@ export interface ContentChecks {
   readonly maximumTextBytes: number;
   /** Told what is worth knowing about a row that is kept. */
   readonly note: (message: string, id: string) => void;
+  /** Finds files below the root by other forms of their names. */
+  readonly variants: NameVariants;
+  /** Makes a source of an image that came inside the row. */
+  readonly keepImage: (bytes: Uint8Array, description: string) => ContentSource;
 }
 
 /** Where a row's text and image come from; `null`: missing. */
@@ -31,13 +37,37 @@ type ContentRow = Pick<PostRow, 'id' | 'text' | 'image'>;
  * @throws RowError when the image is missing, empty or outside the root, a text is too large, or both are absent
  */
 export async function rowContent(place: string, row: ContentRow, checks: ContentChecks): Promise<RowContent> {
-  const image = row.image === null ? null : await imageSource(place, row.image, checks);
+  const image = await imageOf(place, row, checks);
   const text = textSource(place, row, checks);
   if (image !== null || text !== null) return { image, text };
   const report = { subject: place, expected: 'text or an image, or both', received: 'neither' };
   throw new RowError(row.text === null ? 'missing image and text' : 'empty text', {
     ...report,
     remedy: 'fill in one of them or remove the row',
+  });
+}
+
+async function imageOf(place: string, { id, image }: ContentRow, checks: ContentChecks): Promise<ContentSource | null> {
+  if (image === null) return null;
+  return typeof image === 'string' ? imageSource(place, id, image, checks) : embeddedImage(place, image, checks);
+}
+
+/** @throws RowError when there are no bytes, or too many */
+function embeddedImage(place: string, { bytes, name }: EmbeddedImage, checks: ContentChecks): ContentSource {
+  const { length } = bytes;
+  const maximum = checks.maximumImageBytes;
+  const subject = `${place}, column image`;
+  if (length > maximum) {
+    const expected = `an image of at most ${maximum} bytes`;
+    throw new RowError('image too large', { subject, expected, received: `${length} bytes`, remedy: 'shrink it' });
+  }
+  if (length > 0)
+    return checks.keepImage(bytes, name === null ? 'inside the table' : `${shown(name)} inside the table`);
+  throw new RowError('empty image file', {
+    subject,
+    expected: 'the bytes of an image',
+    received: 'none',
+    remedy: 'fill them in, or leave the cell empty',
   });
 }
 
@@ -60,10 +90,15 @@ function textSource(place: string, row: ContentRow, checks: ContentChecks): Cont
 
 /**
  * An image that a row names. A path that another system wrote with backslashes is read with slashes, where nothing
- * stands at it as written.
+ * stands at it as written; so is one whose file has another Unicode form of its name or another case of its ending.
  * @throws RowError when it is missing, empty, or outside the root
  */
-export async function imageSource(place: string, path: string, checks: ContentChecks): Promise<ContentSource> {
+export async function imageSource(
+  place: string,
+  id: string,
+  path: string,
+  checks: ContentChecks,
+): Promise<ContentSource> {
   const { root, maximumImageBytes } = checks;
   if (/^(https?|ftp|s3|gs):\/\/|^data:/i.test(path)) throw asAddress(place, path);
   if (sep === '/' && /^[A-Za-z]:[\\/]|^\\\\/.test(path)) throw onAnotherDrive(place, path, root);
@@ -72,11 +107,19 @@ export async function imageSource(place: string, path: string, checks: ContentCh
   if (size < 0 && sep === '/' && path.includes('\\')) {
     ({ real, size } = await locate(place, path.replaceAll('\\', '/'), root));
   }
+  let received = size === 0 ? '0 bytes' : 'nothing there';
+  if (size < 0) {
+    const { same, similar } = await checks.variants.find(sep === '/' ? path.replaceAll('\\', '/') : path);
+    if (same.length === 1) ({ real, size } = await locate(place, same[0] as string, root));
+    if (size > 0) checks.note('image found under another Unicode form of its name or another case of its ending', id);
+    const others = same.length > 1 ? same : similar;
+    if (others.length > 0) received += `, but ${others.map((other) => JSON.stringify(shown(other))).join(' and ')}`;
+  }
   if (size > 0) return new FileSource(root, relative(root, real), maximumImageBytes);
   throw new RowError(size === 0 ? 'empty image file' : 'missing image', {
     subject: `${place}, column image`,
     expected: `an image file ${shown(path)} inside ${root}`,
-    received: size === 0 ? '0 bytes' : 'nothing there',
+    received,
     remedy: 'restore the file, correct the path, or name another root',
   });
 }

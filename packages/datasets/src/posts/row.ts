@@ -2,6 +2,7 @@ import { RowError } from '../row-error.js';
 import { HIGHEST_CODE } from './coded-labels.js';
 import type { ColumnNames, FoundColumns } from './columns.js';
 import { NAMING, type PostKind } from './header.js';
+import { imageCell, type ImageCell } from './image-cell.js';
 
 /** A row of a file of posts as its reader gives it: cells by what they hold, or what was wrong with the row. */
 export type RawRow =
@@ -19,14 +20,14 @@ export interface PostRow {
   readonly code?: number;
   /** `null`: missing. */
   readonly text: string | null;
-  /** A path; `null`: missing. */
-  readonly image: string | null;
+  /** A path or the image itself; `null`: missing. */
+  readonly image: ImageCell;
   readonly split: string | null;
 }
 
 function badCell(subject: string, column: string, expected: string, received: unknown): RowError {
   const isEmpty = received === undefined || received === null || received === '';
-  const shown = isEmpty ? 'nothing (it is empty)' : (JSON.stringify(received, bigintAsText) ?? typeof received);
+  const shown = isEmpty ? 'nothing (it is empty)' : (JSON.stringify(received, shortened) ?? typeof received);
   const short = shown.length > 60 ? `${shown.slice(0, 57)}...` : shown;
   return new RowError('bad row', {
     subject: `${subject}, column ${column}`,
@@ -36,8 +37,12 @@ function badCell(subject: string, column: string, expected: string, received: un
   });
 }
 
-function bigintAsText(_: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? String(value) : value;
+/** A cell may hold megabytes, of which a message shows a few characters. */
+function shortened(_: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'string') return value.slice(0, 60);
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  return Array.isArray(value) ? (value as readonly unknown[]).slice(0, 10) : value;
 }
 
 /** A name such as an id or a label: text, a whole number, true or false. @returns `null` when the cell is absent or empty */
@@ -56,7 +61,7 @@ function nameCell(subject: string, column: string, value: unknown): string | nul
 function textCell(subject: string, column: string, value: unknown): string | null {
   if (value === undefined || value === null) return null;
   if (typeof value === 'string') return value;
-  throw badCell(subject, column, column === 'image' ? 'the path of an image file' : 'text', value);
+  throw badCell(subject, column, 'text', value);
 }
 
 /** A label by name, or by CLMLF's code. */
@@ -102,7 +107,7 @@ export function parsePostRow(
     id,
     ...labelCell(subject, cells, present),
     text: textCell(subject, 'text', cells.text),
-    image: nameCell(subject, 'image', textCell(subject, 'image', cells.image)),
+    image: imageCell(subject, cells.image),
     split: nameCell(subject, 'split', cells.split),
   };
 }
@@ -118,6 +123,6 @@ export function parseUnlabeledRow(subject: string, cells: Readonly<Record<string
   return {
     id: nameCell(subject, 'id', cells.id),
     text: textCell(subject, 'text', cells.text),
-    image: nameCell(subject, 'image', textCell(subject, 'image', cells.image)),
+    image: imageCell(subject, cells.image),
   };
 }

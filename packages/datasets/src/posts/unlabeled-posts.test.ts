@@ -1,5 +1,5 @@
 import { symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderWith, smallJpeg } from '../testing/folders.js';
 import { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './unlabeled-posts.js';
@@ -52,8 +52,7 @@ describe('readUnlabeledPosts', () => {
       '9.jpg': await smallJpeg(),
       '11.txt': ' ',
       '12.png': (await smallJpeg()).subarray(0, 200),
-      'notes.md': 'not a post',
-      'deeper/1.txt': 'not looked at',
+      'deeper/1.txt': 'deeper',
     });
     const outside = await folderWith({});
     await writeFile(join(outside, 'secret.txt'), 'secret');
@@ -67,10 +66,46 @@ describe('readUnlabeledPosts', () => {
       ['11', 'missing image and text'],
       ['12', 'undecodable image'],
       ['13', 'unreadable file'],
+      ['deeper/1', 'deeper'],
     ]);
     expect(rows[4]?.[3]).toMatch(/expected a path inside .*, received one that leads outside/);
-    expect(await countUnlabeledPosts(inside)).toBe(5);
+    expect(await countUnlabeledPosts(inside)).toBe(6);
   });
+
+  it('judges every image of a folder whatever its name, and lists every other file with what it is', async () => {
+    const jpeg = await smallJpeg();
+    const images = ['2', '3.jfif', '4.jpg_large', '5.JPEG', 'a.b.c', 'v1.2', 'v1.3', 'sub/deep/6.png'];
+    const inside = await folderWith({
+      ...Object.fromEntries(images.map((name) => [name, jpeg])),
+      '2.txt': 'two',
+      '7.bmp': 'BM\x36\0\0\0\0\0\0\0',
+      '7.txt': 'seven',
+      '8.jpg': jpeg,
+      '8.png': jpeg,
+      '9.txt': 'nine',
+      '9.TXT': 'nine again',
+      'notes.md': 'not a post',
+      'Thumbs.db': new Uint8Array(5),
+      '.cache/1.jpg': jpeg,
+      'judged.csv.partial.jsonl': '{}',
+    });
+    await symlink(join(inside, 'sub'), join(inside, 'again'));
+    const except = join(inside, 'judged.csv');
+    const rows = (await shortly(inside, { except })) as unknown[][];
+    const byId = new Map(rows.map(([, id, ...rest]) => [id, rest]));
+    for (const id of ['3', '4', '5', 'a.b.c', 'v1.2', 'v1.3', 'sub/deep/6']) expect(byId.get(id)).toEqual([null, 12]);
+    expect(byId.get('2')).toEqual(['two', 12]);
+    const place = basename(inside);
+    expect(byId.get('7')?.[1]).toMatch(/expected an image \(.*\), received 10 bytes of something else \(a BMP image\)/);
+    expect(byId.get('8')).toEqual(['bad row', `${place}/8 expected one image of this name, received "8.jpg" and "8.png"; rename all but one of them, or move them away`]);
+    expect(byId.get('9')?.[1]).toContain('expected one text of this name, received "9.TXT" and "9.txt"');
+    expect(byId.get('notes.md')).toEqual(['no post', `${place}/notes.md expected an image (JPEG, PNG, GIF, WebP, TIFF, AVIF/HEIF) or a .txt file, received 10 bytes of something else; convert it, or move it away`]);
+    expect(byId.get('Thumbs.db')?.[0]).toBe('no post');
+    expect(byId.get('.cache')?.[1]).toContain('received a hidden folder, which is not looked into');
+    expect(byId.get('again')?.[1]).toContain('received a link to a folder, which is not followed');
+    expect(rows).toHaveLength(15);
+    expect(await countUnlabeledPosts(inside, { except })).toBe(15);
+  }); // prettier-ignore
 
   it('refuses a path with nothing there, an unknown ending, and a table without content', async () => {
     await expect(shortly('/no/such')).rejects.toThrow('Opening /no/such expected a file of posts (.jsonl, .csv, .tsv, .parquet) or a folder'); // prettier-ignore

@@ -10,6 +10,7 @@ import { decodeText, type TextEncoding } from '../text-decoder.js';
 import { readerOf } from './reader.js';
 import type { ColumnNames } from './columns.js';
 import type { ContentChecks } from './row-content.js';
+import { NameVariants } from './name-variants.js';
 import { folderNames, folderRows } from './unlabeled-folder.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 import { tableRows } from './unlabeled-table.js';
@@ -27,6 +28,8 @@ export interface UnlabeledOptions {
   readonly maximumTextBytes?: number;
   /** Which column holds what, where common names do not tell. */
   readonly columns?: ColumnNames;
+  /** Files of a folder whose paths begin with this are no input, as an output inside it and what waits to be it. */
+  readonly except?: string;
   /** Rows at the start that are passed over, their content unread. Default 0. */
   readonly skip?: number;
 }
@@ -37,7 +40,8 @@ const ROWS_AHEAD = 16;
 /**
  * Reads posts without labels one after the other, with memory that does not grow: a `.jsonl`, `.csv`, `.tsv` or
  * `.parquet` file with columns `text` and `image` (one of them is enough; `id` if there is one; others are not looked
- * at), or a folder whose files belong together by name (`12.jpg` with `12.txt`). A wrong row comes as its error.
+ * at), or a folder whose files, and those of the folders in it, belong together by name (`12.jpg` with `12.txt`). A wrong
+ * row, and a file that belongs to no post, comes as its error.
  * @param path file or folder
  * @throws DataError when there is nothing at the path, or a table has neither column
  */
@@ -46,7 +50,7 @@ export async function* readUnlabeledPosts(path: string, options: UnlabeledOption
   if (stats === undefined) throw nothingThere(path);
   const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options);
   const rows = after(
-    stats.isDirectory() ? folderRows(path, checks) : tableRows(path, checks, options.columns),
+    stats.isDirectory() ? folderRows(path, checks, options.except) : tableRows(path, checks, options.columns),
     options.skip ?? 0,
   );
   const encoding = stats.isDirectory() ? (options.encoding ?? 'utf-8') : 'utf-8';
@@ -54,10 +58,13 @@ export async function* readUnlabeledPosts(path: string, options: UnlabeledOption
 }
 
 /** How many rows {@link readUnlabeledPosts} will give, without reading their content. */
-export async function countUnlabeledPosts(path: string, columns?: ColumnNames): Promise<number> {
+export async function countUnlabeledPosts(
+  path: string,
+  { columns, except }: Pick<UnlabeledOptions, 'columns' | 'except'> = {},
+): Promise<number> {
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
-  if (stats.isDirectory()) return (await folderNames(path)).size;
+  if (stats.isDirectory()) return (await folderNames(path, except)).size;
   let count = 0;
   for await (const raw of readerOf(path)(path, 'unlabeled', columns)) count += raw === undefined ? 0 : 1;
   return count;
@@ -68,11 +75,14 @@ async function* after<Row extends { readonly row: number }>(rows: AsyncIterable<
 }
 
 async function checksOf(root: string, options: UnlabeledOptions): Promise<ContentChecks> {
+  const realRoot = await resolveInside(root, '.');
   return {
-    root: await resolveInside(root, '.'),
+    root: realRoot,
+    variants: new NameVariants(realRoot),
     maximumImageBytes: options.maximumImageBytes ?? 64 * 1024 * 1024,
     maximumTextBytes: options.maximumTextBytes ?? 1024 * 1024,
     note: () => undefined,
+    keepImage: (bytes, description) => ({ description, bytes: () => Promise.resolve(bytes) }),
   };
 }
 
