@@ -132,7 +132,7 @@ async function slowClient(address: string, ofBody: boolean, isOver: () => boolea
     const socket = await open(address);
     let heard = '';
     socket.setEncoding('utf8').on('data', (text: string) => void (heard += text));
-    socket.write('POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n');
+    socket.write('POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n');
     if (ofBody) socket.write('Content-Length: 8000000\r\n\r\n');
     while (!isOver() && !socket.destroyed && heard === '') {
       socket.write(ofBody ? ' ' : 'X');
@@ -155,7 +155,7 @@ async function leavingClient(
     const body = jsonOf(posts[random.integer(posts.length)] as ClientPost);
     const sent = random.integer(2) === 0 ? body : body.slice(0, random.integer(body.length));
     const socket = await open(address);
-    const head = `POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+    const head = `POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
     socket.write(`${head}\r\n\r\n${sent}`);
     await sleep(random.integer(60));
     socket.destroy();
