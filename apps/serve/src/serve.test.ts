@@ -63,7 +63,8 @@ const post = (address: string, value: object) =>
     headers: { 'content-type': 'application/json' },
   });
 
-describe('pnpm serve RUN', () => {
+// Two processes, each from source: half a minute on a busy machine.
+describe('pnpm serve RUN', { timeout: 240_000 }, () => {
   it('judges as the run does directly, and ends with 0 after it has answered what it accepted', async () => {
     const { path } = await makeEmbeddedRun(join(folder, 'run'));
     const image = onePixel;

@@ -8,7 +8,7 @@ import { SECURITY_HEADERS } from './security-headers.js';
 interface ClientError extends Error {
   readonly code?: string;
   /** What came, as far as it was read at once. */
-  readonly rawPacket?: Buffer;
+  readonly rawPacket?: unknown;
 }
 
 /** The first line of a request whose method the parser does not know: `BREW /pot HTTP/1.1`. */
@@ -49,7 +49,7 @@ function describe({ code, rawPacket }: ClientError, limits: ServiceLimits): Requ
   if (code === 'HPE_HEADER_OVERFLOW') {
     return new RequestError('headers-too-large', { subject, expected: 'headers of at most 16 KiB', received: 'more' });
   }
-  if (code === 'HPE_INVALID_METHOD' && REQUEST_LINE.test(rawPacket?.toString('latin1') ?? '')) {
+  if (code === 'HPE_INVALID_METHOD' && Buffer.isBuffer(rawPacket) && REQUEST_LINE.test(rawPacket.toString('latin1'))) {
     return new RequestError('unknown-method', { subject, expected: 'a method of HTTP', received: 'another' });
   }
   return new RequestError('bad-request', { subject, expected: 'HTTP/1.1', received: code ?? 'something else' });
