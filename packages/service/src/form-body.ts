@@ -10,7 +10,8 @@ export async function addFormParser(app: FastifyInstance, bodyBytes: number): Pr
   await app.register(multipart, {
     // a text comes as a field or as a file, whatever a client takes it for; both are read as bytes
     isPartAFile: () => true,
-    limits: { fileSize: bodyBytes, files: 2, fields: 2, parts: 2, fieldNameSize: 100, headerPairs: 20 },
+    // a byte more than a body may have: who reads it counts, and nothing is cut off in silence
+    limits: { fileSize: bodyBytes + 1, files: 2, fields: 2, parts: 2, fieldNameSize: 100, headerPairs: 20 },
   });
 }
 

@@ -96,6 +96,16 @@ describe('the line of posts', () => {
     expect(await metric(app, 'drf_body_bytes')).toBe(0);
   });
 
+  it('refuses a form that grows over the limit without saying so', async () => {
+    const app = await openService({ limits: { bodyBytes: 1000 } });
+    const head = Buffer.from('--b\r\ncontent-disposition: form-data; name="text"\r\n\r\n');
+    const headers = { 'content-type': 'multipart/form-data; boundary=b' };
+    for (const [bytes, status] of [[1000, 200], [1001, 413], [50_000, 413]] as const) {
+      const payload = Readable.from([head, Buffer.alloc(bytes, 'a'), Buffer.from('\r\n--b--\r\n')]);
+      expect((await app.inject({ method: 'POST', url: '/v1/predict', payload, headers })).statusCode).toBe(status);
+    }
+  }); // prettier-ignore
+
   it('gives no client more than its share of places and bytes', async () => {
     const judge = new HeldJudge();
     const limits = { waitingPosts: 10, batchPosts: 2, bodyBytes: 100, totalBodyBytes: 1000, clientShare: 0.3 };
