@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { parse } from 'secure-json-parse';
 import type { BodyLease } from './body-budget.js';
+import { assertFewValues } from './json-structure.js';
 import { excerpt, RequestError } from './request-error.js';
 
 /** Reads `application/json` strictly: UTF-8, one JSON value, no `__proto__` or `constructor` to trip over. */
@@ -12,6 +13,7 @@ export function addJsonParser(app: FastifyInstance): void {
     const body = await lease.reading(readBytes(payload, lease));
     if (body.length === 0) throw emptyBody();
     if (!isUtf8(body)) throw badJson('bytes that are not UTF-8');
+    assertFewValues(body);
     try {
       return parse(body.toString('utf8'), { protoAction: 'error', constructorAction: 'error' }) as unknown;
     } catch (error) {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, request } from 'undici';
 import type { Judgment } from '@drf/predict';
 import { createRandom, type Random } from '@drf/tensor';
+import { watchHealth } from './health-watch.js';
 import { ask, jsonOf, summary, type LoadReport, type Outcomes } from './load.js';
 import type { ClientPost } from './posts.js';
 import { residentMebibytes, type ServerProcess } from './server-process.js';
@@ -69,18 +70,9 @@ export async function abuse(options: AbuseOptions): Promise<AbuseReport> {
       await sleep(100);
     }
   };
-  const health: number[] = [];
-  const watchHealth = async (): Promise<void> => {
-    while (!isOver()) {
-      const askedAt = performance.now();
-      await (await request(`${server.address}/healthz`)).body.dump();
-      health.push(performance.now() - askedAt);
-      await sleep(50);
-    }
-  };
+  const endHealth = watchHealth(server.address);
   await Promise.all([
     watch(),
-    watchHealth(),
     ...Array.from({ length: IDLE }, () => idleClient(server.address, isOver, count)),
     ...Array.from({ length: HONEST }, (_, i) => honestClient(i)),
     ...Object.entries(bodies).map(([kind, make]) => sendBadBodies(kind, make)),
@@ -89,12 +81,13 @@ export async function abuse(options: AbuseOptions): Promise<AbuseReport> {
       leavingClient(server.address, posts, random.fork(`leaving ${i}`), isOver, count),
     ),
   ]);
+  const health = await endHealth();
   const after = await residentMebibytes(server);
   return {
     seconds,
     honest,
     answers,
-    healthMilliseconds: summary(Float64Array.from(health)),
+    healthMilliseconds: summary(health),
     megabytes: { before, peak: Math.max(peak, after), after },
   };
 }
