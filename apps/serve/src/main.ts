@@ -1,7 +1,7 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { DEFAULT_LIMITS } from '@drf/service';
-import { createProgram, interruptSignal, oneOf, runApp, wholeNumber } from '@drf/terminal';
-import { openAddressWarning } from './open-address.js';
+import { collect, createProgram, finiteNumber, interruptSignal, oneOf, runApp, wholeNumber } from '@drf/terminal';
+import { addressWarnings } from './address-warnings.js';
 import { pageFolder } from './page-folder.js';
 import { serve } from './serve.js';
 import { readToken, TOKEN_VARIABLE } from './token.js';
@@ -23,6 +23,12 @@ interface MainOptions {
   readonly waitingPosts: number;
   readonly answerMilliseconds: number;
   readonly requestMilliseconds: number;
+  readonly judgeMilliseconds: number;
+  readonly clientShare: number;
+  readonly bodyBytesPerSecond: number;
+  readonly hostName?: readonly string[];
+  readonly allowOrigin?: readonly string[];
+  readonly trustProxy?: readonly string[];
   readonly grace: number;
   readonly logLevel: string;
   readonly quiet?: boolean;
@@ -41,6 +47,9 @@ const program = createProgram('serve', 'Serves a trained run over HTTP.', [
   .option('--host <address>', 'where it listens', '127.0.0.1')
   .option('--port <number>', 'where it listens; 0 for any that is free', wholeNumber(0, 65_535), 8080)
   .option('--token-file <file>', `file with the token that clients must send (or the variable ${TOKEN_VARIABLE})`)
+  .option('--host-name <name>', 'a name under which others reach it (repeat for more); needed behind a proxy', collect)
+  .option('--allow-origin <origin>', 'https://… of another site whose pages may ask (repeat for more)', collect)
+  .option('--trust-proxy <address>', 'a proxy whose X-Forwarded-For names the client (repeat for more)', collect)
   .option('--page <folder>', 'static files for / (default: the page of this workspace)')
   .option('--no-page', 'no page')
   .option('--onnx <folder>', 'an exported folder, with which the page judges in the browser')
@@ -65,6 +74,24 @@ const program = createProgram('serve', 'Serves a trained run over HTTP.', [
     wholeNumber(1, 3_600_000),
     DEFAULT_LIMITS.requestMilliseconds,
   ) // prettier-ignore
+  .option(
+    '--judge-milliseconds <time>',
+    'longest judgment or decoding; then the judge’s process is replaced',
+    wholeNumber(1, 3_600_000),
+    10_000,
+  ) // prettier-ignore
+  .option(
+    '--client-share <part>',
+    'part of the line, of --total-body-bytes and of the connections that one client may hold',
+    finiteNumber(0.01, 1),
+    DEFAULT_LIMITS.clientShare,
+  ) // prettier-ignore
+  .option(
+    '--body-bytes-per-second <count>',
+    'slowest body, over five seconds',
+    wholeNumber(0),
+    DEFAULT_LIMITS.bodyBytesPerSecond,
+  ) // prettier-ignore
   .option('--grace <seconds>', 'how long it finishes what it accepted when told to end', wholeNumber(0, 3_600), 30)
   .option('--log-level <name>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info')
   .option('--quiet', 'nothing on standard error but errors');
@@ -74,10 +101,19 @@ program.action(async (run: string | undefined, options: MainOptions) => {
   const page = await pageFolder(options.page, say);
   const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
   const log = { level: options.logLevel, stream: process.stdout };
-  const served = await serve({ ...options, run, token, page, limits: limitsOf(options), log });
+  const { hostName: hostNames, allowOrigin: allowedOrigins } = options;
+  const served = await serve({
+    ...options,
+    run,
+    token,
+    page,
+    hostNames,
+    allowedOrigins,
+    limits: limitsOf(options),
+    log,
+  });
   say(`Listening on ${served.address}${page === undefined ? ' (no page)' : ''}. Ctrl-C ends it.`);
-  const warning = openAddressWarning(options.host, token);
-  if (warning !== null) say(warning);
+  for (const warning of addressWarnings(options.host, { token, hostNames })) say(warning);
   if (!interrupt.signal.aborted) {
     await new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve, { once: true }));
   }
@@ -87,8 +123,8 @@ program.action(async (run: string | undefined, options: MainOptions) => {
 
 function limitsOf(options: MainOptions) {
   const { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts } = options;
-  const { answerMilliseconds, requestMilliseconds } = options;
-  return { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts, answerMilliseconds, requestMilliseconds }; // prettier-ignore
+  const { answerMilliseconds, requestMilliseconds, clientShare, bodyBytesPerSecond } = options;
+  return { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts, answerMilliseconds, requestMilliseconds, clientShare, bodyBytesPerSecond }; // prettier-ignore
 }
 
 await runApp(program);

@@ -10,6 +10,11 @@ import { serve, type Served } from './serve.js';
 import { CHROMIUM, eventually, PageFixture, RESULTS, verdict, WITHOUT_CHROMIUM } from './testing/page-fixture.js';
 
 const TOKEN = 'token-of-the-tests';
+const FROM_SOURCE = [
+  '--conditions=source',
+  '--import',
+  new URL('../../../scripts/from-source.mjs', import.meta.url).href,
+];
 
 // Some seconds each; on a machine that is busy with something else, minutes.
 describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}`, { timeout: 300_000 }, () => {
@@ -20,7 +25,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
   beforeAll(async () => {
     fixture = await PageFixture.open();
     const at = { host: '127.0.0.1', port: 0, page: await pageFolder() };
-    byService = await serve({ ...at, run: fixture.run });
+    byService = await serve({ ...at, run: fixture.run, execArgv: FROM_SOURCE });
     byBrowser = await serve({ ...at, onnx: fixture.onnx, token: TOKEN });
   }, 240_000);
 

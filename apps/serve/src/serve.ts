@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net';
-import { PostJudge } from '@drf/predict';
-import { createService, type ServiceLimits } from '@drf/service';
+import { createService, JudgeProcess, type JudgeProcessEnd, type ModelDescription, type Service, type ServiceLimits } from '@drf/service'; // prettier-ignore
 import { ConfigurationError } from '@drf/tensor';
-import { describeExport, describeJudge } from './describe-model.js';
+import { describeExport } from './describe-model.js';
+import type { JudgeArgument } from './open-judge.js';
 
 export interface ServeOptions {
   /** Folder of a trained run; left out: the page judges by itself, with `onnx`. */
@@ -20,7 +20,17 @@ export interface ServeOptions {
   readonly limits?: Partial<ServiceLimits>;
   readonly decoders?: number;
   readonly log?: { readonly level: string; readonly stream: { write(line: string): void } };
+  readonly hostNames?: readonly string[];
+  readonly allowedOrigins?: readonly string[];
+  readonly trustProxy?: readonly string[];
+  /** Longest time of one judgment; then the judge's process is replaced. Default 10,000. */
+  readonly judgeMilliseconds?: number;
+  /** Flags of Node for the judge's process; default those of this one. */
+  readonly execArgv?: readonly string[];
 }
+
+/** Source runs from source, what was built from what was built. */
+const JUDGE_MODULE = new URL(`./open-judge${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** A service that listens. */
 export interface Served {
@@ -31,51 +41,49 @@ export interface Served {
 }
 
 /**
- * Opens the run, judges a post of each kind once (so that the first client does not wait for what is made on first use),
- * and listens.
+ * Opens the run in a process of its own, and listens.
  * @throws as `PostJudge.open`; ConfigurationError without run and `onnx`, or when it cannot listen there
  */
 export async function serve(options: ServeOptions): Promise<Served> {
-  const { run, onnx, checkpoint, engine } = options;
+  const { run, onnx } = options;
   if (run === undefined && onnx === undefined) throw nothingToServe();
-  const judge = run === undefined ? null : await PostJudge.open(run, { checkpoint, engine });
+  let app: Service | undefined;
+  const onEnd = (end: JudgeProcessEnd): void => app?.log.error(end, 'the judge’s process ended');
+  const judge = run === undefined ? null : await startJudge({ ...options, run }, onEnd);
   try {
-    if (judge !== null) await warmUp(judge);
-    const model = judge === null ? await describeExport(onnx as string) : describeJudge(judge);
-    if (judge !== null && onnx !== undefined) await describeExport(onnx); // only to see that it is one
-    const app = await createService({ ...options, judge, model, browserModel: onnx });
-    try {
-      await app.listen({ host: options.host, port: options.port });
-    } catch (error) {
-      await app.close();
-      throw cannotListen(options, error as NodeJS.ErrnoException);
-    }
-    const { address, port, family } = app.server.address() as AddressInfo;
-    return {
-      address: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
-      close: async (grace) => {
-        const timer = setTimeout(() => app.server.closeAllConnections(), grace);
-        await app.close();
-        clearTimeout(timer);
-        await judge?.dispose();
-      },
-    };
+    const exported = onnx === undefined ? null : await describeExport(onnx); // also to see that it is one
+    const model = judge?.description ?? (exported as ModelDescription);
+    app = await createService({ ...options, judge, model, browserModel: onnx });
+    return await listen(app, options, judge);
   } catch (error) {
     await judge?.dispose();
     throw error;
   }
 }
 
-async function warmUp(judge: PostJudge): Promise<void> {
-  const side = judge.imageSize;
-  const image = { width: side, height: side, data: new Uint8Array(side * side * 3).fill(128) };
-  const text = 'a post';
-  for (const post of [
-    { image, text },
-    { image, text: null },
-    { image: null, text },
-  ])
-    await judge.judge(post);
+function startJudge(options: ServeOptions & { readonly run: string }, onEnd: (end: JudgeProcessEnd) => void) {
+  const { run, checkpoint, engine, judgeMilliseconds: milliseconds, execArgv } = options;
+  const argument: JudgeArgument = { run, checkpoint, engine };
+  return JudgeProcess.start({ module: JUDGE_MODULE, argument, milliseconds, execArgv, onEnd });
+}
+
+async function listen(app: Service, options: ServeOptions, judge: JudgeProcess | null): Promise<Served> {
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    await app.close();
+    throw cannotListen(options, error as NodeJS.ErrnoException);
+  }
+  const { address, port, family } = app.server.address() as AddressInfo;
+  return {
+    address: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    close: async (grace) => {
+      const timer = setTimeout(() => app.server.closeAllConnections(), grace);
+      await app.close();
+      clearTimeout(timer);
+      await judge?.dispose();
+    },
+  };
 }
 
 function nothingToServe(): ConfigurationError {

@@ -1,53 +1,105 @@
+import { Holdings, shareOf } from './client.js';
+import type { ServiceLimits } from './limits.js';
 import { RequestError } from './request-error.js';
 
-/** A share of the budget, held by the request and by the work that came of it; given back when both are over. */
+/** A body's share of the budget, held by the request and by the work that came of it; given back when both are over. */
 export interface BodyLease {
+  /**
+   * So many more bytes of the body have come.
+   * @throws RequestError (body-too-large, busy, client-busy) when they find no place
+   */
+  grow(bytes: number): void;
+  /**
+   * Waits for the reading of the body, in which bytes must keep coming.
+   * @throws RequestError (request-timeout) when they come more slowly than `bodyBytesPerSecond`
+   */
+  reading<Value>(read: Promise<Value>): Promise<Value>;
   /** One more holder: the share is held until the promise has settled, however it does. */
   until(work: Promise<unknown>): void;
   /** The first holder, the request, is over. Further calls do nothing. */
   release(): void;
 }
 
-/** Bounds the bytes of all bodies that are in memory at once, whoever sends them and however slowly. */
+type Limits = Pick<ServiceLimits, 'bodyBytes' | 'totalBodyBytes' | 'clientShare' | 'bodyBytesPerSecond'>;
+
+/** Over so long a time the speed of a body is measured. */
+const PACE_SECONDS = 5;
+
+/**
+ * Bounds the bytes of all bodies that are in memory at once, and each client's part of them. Bytes count as they come:
+ * a request that only claims to be large takes nothing.
+ */
 export class BodyBudget {
   private bytes = 0;
+  private readonly clients = new Holdings();
+  private readonly clientBytes: number;
 
-  constructor(private readonly limits: { readonly bodyBytes: number; readonly totalBodyBytes: number }) {}
+  constructor(private readonly limits: Limits) {
+    this.clientBytes = shareOf(limits.totalBodyBytes, limits.clientShare, limits.bodyBytes);
+  }
 
-  /** Bytes that are spoken for. */
+  /** Bytes that are held. */
   get used(): number {
     return this.bytes;
   }
 
   /**
-   * Takes a share before a body is read.
-   * @param contentLength as the header says; without one, a body may grow to the limit
-   * @throws RequestError (body-too-large, busy)
+   * Before a body is read; refuses at once what could not be read to its end.
+   * @param contentLength as the header says
+   * @throws RequestError (body-too-large, busy, client-busy)
    */
-  take(contentLength: string | undefined): BodyLease {
-    const { bodyBytes, totalBodyBytes } = this.limits;
-    const claimed = contentLength === undefined ? bodyBytes : Number(contentLength);
+  open(client: string, contentLength: string | undefined): BodyLease {
+    const { bodyBytes } = this.limits;
+    const claimed = Number(contentLength ?? 0);
     if (claimed > bodyBytes) throw bodyTooLarge(bodyBytes, `${claimed} bytes`);
-    if (this.bytes + claimed > totalBodyBytes) {
-      throw new RequestError('busy', {
-        subject: 'The service',
-        expected: `at most ${totalBodyBytes} bytes of requests at once`,
-        received: `${claimed} bytes more than the ${this.bytes} that are held already`,
-        remedy: 'try again when Retry-After has passed',
-      });
-    }
-    this.bytes += claimed;
-    return this.lease(claimed);
+    this.assertRoom(client, claimed);
+    return this.lease(client);
   }
 
-  private lease(bytes: number): BodyLease {
+  private assertRoom(client: string, bytes: number): void {
+    const { totalBodyBytes } = this.limits;
+    if (this.bytes + bytes > totalBodyBytes) throw full('busy', 'The service', totalBodyBytes, bytes, this.bytes);
+    const own = this.clients.of(client);
+    if (own + bytes > this.clientBytes) throw full('client-busy', 'The service', this.clientBytes, bytes, own);
+  }
+
+  private add(client: string, bytes: number): void {
+    this.bytes += bytes;
+    this.clients.add(client, bytes);
+  }
+
+  private lease(client: string): BodyLease {
+    const { bodyBytes, bodyBytesPerSecond } = this.limits;
+    let held = 0;
     let holders = 1;
     let requestIsOver = false;
     const leave = (): void => {
       holders -= 1;
-      if (holders === 0) this.bytes -= bytes;
+      if (holders === 0) this.add(client, -held);
     };
     return {
+      grow: (bytes) => {
+        if (requestIsOver) throw bodyTooLarge(0, 'bytes after the end of the request');
+        if (held + bytes > bodyBytes) throw bodyTooLarge(bodyBytes, 'more');
+        this.assertRoom(client, bytes);
+        held += bytes;
+        this.add(client, bytes);
+      },
+      reading: async (read) => {
+        let timer: NodeJS.Timeout | undefined;
+        const stalled = new Promise<never>((_, reject) => {
+          let before = held;
+          timer = setInterval(() => {
+            if (held - before < bodyBytesPerSecond * PACE_SECONDS) reject(tooSlow(bodyBytesPerSecond));
+            before = held;
+          }, PACE_SECONDS * 1000);
+        });
+        try {
+          return await Promise.race([read, stalled]);
+        } finally {
+          clearInterval(timer);
+        }
+      },
       until: (work) => {
         holders += 1;
         void work.then(leave, leave);
@@ -61,11 +113,29 @@ export class BodyBudget {
   }
 }
 
+function full(code: 'busy' | 'client-busy', subject: string, limit: number, more: number, held: number): RequestError {
+  return new RequestError(code, {
+    subject,
+    expected: `at most ${limit} bytes of requests at once${code === 'busy' ? '' : ' from one client'}`,
+    received: `${more} bytes more than the ${held} that are held already`,
+    remedy: 'try again when Retry-After has passed',
+  });
+}
+
 export function bodyTooLarge(limit: number, received: string): RequestError {
   return new RequestError('body-too-large', {
     subject: 'The body',
     expected: `at most ${limit} bytes`,
     received,
     remedy: 'shrink the image, or send fewer posts at once',
+  });
+}
+
+function tooSlow(bytesPerSecond: number): RequestError {
+  return new RequestError('request-timeout', {
+    subject: 'The body',
+    expected: `at least ${bytesPerSecond} bytes a second, over ${PACE_SECONDS} seconds`,
+    received: 'fewer',
+    remedy: 'send it faster',
   });
 }

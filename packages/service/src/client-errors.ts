@@ -7,7 +7,12 @@ import { SECURITY_HEADERS } from './security-headers.js';
 
 interface ClientError extends Error {
   readonly code?: string;
+  /** What came, as far as it was read at once. */
+  readonly rawPacket?: unknown;
 }
+
+/** The first line of a request whose method the parser does not know: `BREW /pot HTTP/1.1`. */
+const REQUEST_LINE = /^[!#$%&'*+.^_`|~\w-]+ \S+ HTTP\/1\.[01]\r?\n/;
 
 /**
  * Answers what Node's HTTP parser gives up on: clients that are too slow, headers that are too large, what is no HTTP.
@@ -31,7 +36,7 @@ export function clientErrorHandler(limits: ServiceLimits, onAnswer: (status: num
   };
 }
 
-function describe({ code }: ClientError, limits: ServiceLimits): RequestError {
+function describe({ code, rawPacket }: ClientError, limits: ServiceLimits): RequestError {
   const subject = 'The request';
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
     return new RequestError('request-timeout', {
@@ -43,6 +48,9 @@ function describe({ code }: ClientError, limits: ServiceLimits): RequestError {
   }
   if (code === 'HPE_HEADER_OVERFLOW') {
     return new RequestError('headers-too-large', { subject, expected: 'headers of at most 16 KiB', received: 'more' });
+  }
+  if (code === 'HPE_INVALID_METHOD' && Buffer.isBuffer(rawPacket) && REQUEST_LINE.test(rawPacket.toString('latin1'))) {
+    return new RequestError('unknown-method', { subject, expected: 'a method of HTTP', received: 'another' });
   }
   return new RequestError('bad-request', { subject, expected: 'HTTP/1.1', received: code ?? 'something else' });
 }

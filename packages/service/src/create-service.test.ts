@@ -183,6 +183,28 @@ describe('operation', () => {
     expect(payload).toMatch(/process_resident_memory_bytes \d+/);
   });
 
+  it.each([
+    ['GET', '/v1/predict', 405, 'POST, OPTIONS'],
+    ['DELETE', '/v1/model', 405, 'GET, HEAD, OPTIONS'],
+    ['POST', '/healthz', 405, 'GET, HEAD, OPTIONS'],
+    ['PUT', '/', 405, 'GET, HEAD, OPTIONS'],
+    ['POST', '/assets/ort.wasm', 405, 'GET, HEAD, OPTIONS'],
+    ['POST', '/model/card.json', 405, 'GET, HEAD, OPTIONS'],
+    ['TRACE', '/healthz', 405, 'GET, HEAD, OPTIONS'],
+    ['OPTIONS', '/v1/predict/batch?a=b', 204, 'POST, OPTIONS'],
+    ['OPTIONS', '/metrics', 204, 'GET, HEAD, OPTIONS'],
+    ['OPTIONS', '/*', 404, undefined],
+    ['OPTIONS', '/no-such-thing', 404, undefined],
+    ['POST', '/no-such-thing', 404, undefined],
+    ['POST', '/.secret', 404, undefined],
+    ['HEAD', '/no-such-thing', 404, undefined],
+  ] as const)('answers %s %s with %i and Allow: %s', async (method, url, status, allow) => {
+    const app = await openService({ page, browserModel: exported });
+    const payload = method === 'POST' ? { headers: { 'content-type': 'no/such-type' }, payload: 'x'.repeat(100) } : {};
+    const response = await app.inject({ method, url, ...payload });
+    expect([response.statusCode, response.headers.allow]).toEqual([status, allow]);
+  });
+
   it('says which method a known path takes', async () => {
     const app = await openService();
     const refused = await app.inject({ method: 'GET', url: '/v1/predict' });

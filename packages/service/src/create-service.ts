@@ -1,21 +1,26 @@
+import type { Socket } from 'node:net';
 import fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { bearerAuthentication } from './authentication.js';
 import { BodyBudget, type BodyLease } from './body-budget.js';
+import { clientOf, Holdings, loggedAddress, shareOf } from './client.js';
 import { clientErrorHandler } from './client-errors.js';
 import { addFormParser } from './form-body.js';
 import { addJsonParser } from './json-body.js';
 import { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
+import { knownMethods } from './methods.js';
 import { Metrics } from './metrics.js';
 import { addModelRoute } from './model-route.js';
-import { collectRoutes } from './openapi.js';
+import { collectRoutes, responses } from './openapi.js';
 import { addOperationRoutes } from './operation-routes.js';
 import { addPredictRoutes } from './predict-routes.js';
-import { notFound, problemOf, PROBLEM_TYPE, requestErrorOf, RETRY_AFTER_SECONDS } from './problem.js';
-import { RequestError } from './request-error.js';
+import { problemOf, PROBLEM_TYPE, requestErrorOf, RETRY_AFTER_SECONDS } from './problem.js';
+import { escapeControls, excerpt, RequestError } from './request-error.js';
 import type { ModelDescription } from './schemas.js';
 import { SECURITY_HEADERS } from './security-headers.js';
 import { listFiles, serveFiles } from './static-files.js';
-import { Work, type JudgeOfPosts } from './work.js';
+import { webOrigin, type WebOriginOptions } from './web-origin.js';
+import { Work, type JudgeOfPosts, type JudgeProcessState } from './work.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -24,8 +29,11 @@ declare module 'fastify' {
   }
 }
 
+/** What `createService` makes. */
+export type Service = FastifyInstance;
+
 /** What is served, and within what limits. */
-export interface ServiceOptions {
+export interface ServiceOptions extends WebOriginOptions {
   /** null: `POST /v1/predict` answers 501, and the page judges by itself. */
   readonly judge: JudgeOfPosts | null;
   /** What `GET /v1/model` says of it. */
@@ -37,6 +45,11 @@ export interface ServiceOptions {
   /** Without it, everybody may ask. Page, health and OpenAPI document are always open. */
   readonly token?: string;
   readonly limits?: Partial<ServiceLimits>;
+  /**
+   * Proxies (addresses, ranges, or `loopback`) that say in `X-Forwarded-For` whom they ask for. Left out, a client is who
+   * opens the connection: behind a proxy all are one, with one client's share.
+   */
+  readonly trustProxy?: readonly string[];
   /** Images that are decoded at once. Default 2. */
   readonly decoders?: number;
   /** JSON lines, without what posts hold; left out: none. */
@@ -45,7 +58,7 @@ export interface ServiceOptions {
 
 /**
  * Makes the service; `listen` starts it, `close` answers what was accepted and ends it. It disposes of no judge.
- * @throws ConfigurationError for a folder that is none
+ * @throws ConfigurationError for a folder that is none, and for what is no host name, origin or address of a proxy
  */
 export async function createService(options: ServiceOptions): Promise<FastifyInstance> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -56,7 +69,15 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     decoders: options.decoders ?? 2,
     onStage: (stage, seconds) => metrics.onStage(stage, seconds),
   }); // prettier-ignore
-  const metrics = new Metrics({ waitingPosts: () => work?.waiting ?? 0, bodyBytes: () => budget.used });
+  const judgeProcess = options.judge?.process === undefined ? undefined : options.judge;
+  const isReady = (): boolean => !closing && work?.isReady !== false;
+  const metrics = new Metrics({
+    waitingPosts: () => work?.waiting ?? 0,
+    bodyBytes: () => budget.used,
+    judgeIsReady: () => work !== null && isReady(),
+    process: judgeProcess && (() => judgeProcess.process as JudgeProcessState),
+  });
+  const origin = webOrigin(options);
   const page = options.page === undefined ? null : await listFiles(options.page, 'The page’s folder');
   const modelFiles = options.browserModel === undefined ? null : await listFiles(options.browserModel, 'The exported folder'); // prettier-ignore
   let closing = false;
@@ -64,6 +85,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   const app: FastifyInstance = fastify({
     bodyLimit: limits.bodyBytes,
     requestTimeout: limits.requestMilliseconds,
+    trustProxy: proxies(options.trustProxy),
     keepAliveTimeout: limits.idleMilliseconds,
     http: {
       headersTimeout: Math.min(limits.headerMilliseconds, limits.requestMilliseconds),
@@ -77,11 +99,15 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     clientErrorHandler: clientErrorHandler(limits, (status) => metrics.onRequest('none', 'none', status, 0)),
   });
   app.server.maxConnections = limits.connections;
+  if (options.trustProxy === undefined) limitConnections(app, limits);
+  const methods = knownMethods(app, (path) => {
+    const name = path.endsWith('/') ? `${path}index.html` : path;
+    if (name.startsWith('/model/')) return modelFiles?.includes(name.slice('/model/'.length)) === true;
+    return page?.includes(name.slice(1)) === true;
+  });
   app.decorateRequest('bodyLease', null);
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler((request) => {
-    throw unknownRoute(app, request);
-  });
+  app.setNotFoundHandler((request, reply) => methods.answer(request, reply));
   app.addHook('preClose', async () => void (closing = true));
   app.addHook('onSend', async (_, reply) => {
     if (closing) reply.header('connection', 'close'); // else it would be kept, and waited for
@@ -89,12 +115,15 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   app.addHook('onRequest', async (request, reply) => {
     watch(request, reply);
     reply.headers(SECURITY_HEADERS);
-    if (!request.url.startsWith('/v1/')) return;
-    reply.header('cache-control', 'no-store');
+    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
+    if (origin.admit(request, reply)) return reply;
+    if (!request.is404) return undefined;
+    methods.answer(request, reply); // here, since a body would be read otherwise
+    return reply;
   });
 
   await collectRoutes(app, options.model.version, options.token !== undefined);
-  addOperationRoutes(app, { isReady: () => !closing && (work?.failures ?? 0) < 3 });
+  addOperationRoutes(app, { isReady });
   if (page !== null) await app.register((scope) => serveFiles(scope, { folder: options.page as string, files: page, prefix: '/' })); // prettier-ignore
 
   const authenticate = bearerAuthentication(options.token ?? null);
@@ -104,7 +133,12 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     if (modelFiles !== null) {
       await guarded.register((scope) => serveFiles(scope, { folder: options.browserModel as string, files: modelFiles, prefix: '/model/' })); // prettier-ignore
     }
-    guarded.get('/metrics', { schema: { summary: 'For Prometheus', tags: ['operation'] } }, async (_, reply) => {
+    const schema = {
+      summary: 'For Prometheus',
+      tags: ['operation'],
+      response: responses(z.string(), [401], 'text/plain'),
+    };
+    guarded.get('/metrics', { schema }, async (_, reply) => {
       return reply.type(metrics.contentType).send(await metrics.text());
     });
     await guarded.register(async (posts) => {
@@ -114,7 +148,8 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
       posts.addHook('onRequest', async (request, reply) => {
         if (closing) throw shutsDown();
         if (work === null) throw noJudge();
-        const lease = budget.take(request.headers['content-length']);
+        assertPlain(request.headers['content-encoding']);
+        const lease = budget.open(clientOf(request.ip), request.headers['content-length']);
         request.bodyLease = lease;
         reply.raw.once('close', () => lease.release());
       });
@@ -132,7 +167,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
       const milliseconds = performance.now() - started;
       metrics.onRequest(route, request.method, status, milliseconds / 1000);
       const bytes = Number(request.headers['content-length'] ?? 0);
-      app.log.info({ requestId: request.id, method: request.method, route, status, milliseconds: Math.round(milliseconds), bytes, from: request.ip }, 'request'); // prettier-ignore
+      app.log.info({ requestId: request.id, method: request.method, route, status, milliseconds: Math.round(milliseconds), bytes, from: loggedAddress(request.ip) }, 'request'); // prettier-ignore
     });
   }
 
@@ -140,9 +175,9 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     const known = requestErrorOf(error, limits.bodyBytes, request.headers['content-type']);
     if (known.code === 'internal-error') app.log.error({ requestId: request.id, err: error }, 'a request failed');
     if (known.status === 401) reply.header('www-authenticate', 'Bearer');
-    if (known.status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
-    // a body that nobody reads to its end: the connection cannot go on
-    if (known.status === 413) reply.header('connection', 'close');
+    if (known.status === 503 || known.status === 429) reply.header('retry-after', RETRY_AFTER_SECONDS);
+    if (known.code === 'unsupported-encoding') reply.header('accept-encoding', 'identity');
+    if (isUnread(request)) reply.header('connection', 'close');
     return reply
       .status(known.status)
       .type(PROBLEM_TYPE)
@@ -152,25 +187,47 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
 
 function loggerOptions(log: ServiceOptions['log']) {
   if (log === undefined) return false;
-  const level = (name: string): object => ({ level: name });
+  const { level, stream } = log;
   const timestamp = (): string => `,"time":"${new Date().toISOString()}"`;
-  return { ...log, base: null, formatters: { level }, timestamp };
+  return {
+    level,
+    stream: { write: (line: string): void => stream.write(escapeControls(line)) },
+    base: null,
+    formatters: { level: (name: string): object => ({ level: name }) },
+    timestamp,
+  };
 }
 
-function unknownRoute(app: FastifyInstance, { method, url }: FastifyRequest): RequestError {
-  const path = url.split('?')[0] as string;
-  const others = (['GET', 'POST'] as const).filter(
-    (other) => other !== method && app.hasRoute({ url: path, method: other }),
-  );
-  if (others.length > 0) {
-    return new RequestError('method-not-allowed', {
-      subject: 'The request',
-      expected: others.join(' or '),
-      received: method,
-      remedy: 'see /openapi.json',
-    });
-  }
-  return notFound();
+/** Whether a body is under way that nobody reads to its end: the connection cannot go on then. */
+function isUnread({ raw, headers }: FastifyRequest): boolean {
+  const isAnnounced = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  return isAnnounced && !raw.complete;
+}
+
+/** Further connections of a client that has its share are closed. */
+function limitConnections(app: FastifyInstance, { connections, clientShare }: ServiceLimits): void {
+  const most = shareOf(connections, clientShare, 1);
+  const clients = new Holdings();
+  app.server.on('connection', (socket: Socket) => {
+    const client = clientOf(socket.remoteAddress ?? '');
+    if (clients.of(client) >= most) return void socket.destroy();
+    clients.add(client, 1);
+    socket.once('close', () => clients.add(client, -1));
+  });
+}
+
+function proxies(trusted: readonly string[] | undefined): string[] | false {
+  return trusted === undefined ? false : [...trusted];
+}
+
+function assertPlain(encoding: string | undefined): void {
+  if (encoding === undefined || encoding.trim() === '' || encoding.trim().toLowerCase() === 'identity') return;
+  throw new RequestError('unsupported-encoding', {
+    subject: 'The request',
+    expected: 'a body as it is',
+    received: `Content-Encoding: ${excerpt(encoding)}`,
+    remedy: 'send it without compression; images are compressed already',
+  });
 }
 
 function shutsDown(): RequestError {

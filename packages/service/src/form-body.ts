@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { bodyTooLarge } from './body-budget.js';
+import type { BodyLease } from './body-budget.js';
+import { readBytes } from './json-body.js';
 import { excerpt, RequestError } from './request-error.js';
 
 /** Lets `multipart/form-data` in: one field "text", one file "image". */
@@ -9,26 +10,24 @@ export async function addFormParser(app: FastifyInstance, bodyBytes: number): Pr
   await app.register(multipart, {
     // a text comes as a field or as a file, whatever a client takes it for; both are read as bytes
     isPartAFile: () => true,
-    limits: { fileSize: bodyBytes, files: 2, fields: 2, parts: 2, fieldNameSize: 100, headerPairs: 20 },
+    // a byte more than a body may have: who reads it counts, and nothing is cut off in silence
+    limits: { fileSize: bodyBytes + 1, files: 2, fields: 2, parts: 2, fieldNameSize: 100, headerPairs: 20 },
   });
 }
 
 /**
  * Reads a form's parts by name.
- * @throws RequestError (bad-multipart, bad-post, body-too-large); as `@fastify/multipart` does for parts that are too many or too large
+ * @throws RequestError (bad-multipart, bad-post); as `BodyLease.grow`; as `@fastify/multipart` does for parts that are too many or too large
  */
 export async function readForm(
   request: FastifyRequest,
-  bodyBytes: number,
+  lease: Pick<BodyLease, 'grow'>,
 ): Promise<{ [name: string]: string | Uint8Array }> {
   const form = new Map<string, string | Uint8Array>();
-  let total = 0;
   try {
     for await (const part of request.parts()) {
       if (part.type !== 'file') continue;
-      const bytes = await part.toBuffer();
-      total += bytes.length;
-      if (total > bodyBytes) throw bodyTooLarge(bodyBytes, 'more');
+      const bytes = await readBytes(part.file, lease);
       const name = part.fieldname;
       if (form.has(name)) throw twice(name);
       form.set(name, name === 'text' ? utf8(bytes) : bytes);

@@ -1,6 +1,9 @@
-export { createService, type ServiceOptions } from './create-service.js';
+export { createService, type Service, type ServiceOptions } from './create-service.js';
 export { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
-export { type JudgeOfPosts } from './work.js';
+export { JudgeProcess, type JudgeProcessEnd, type JudgeProcessOptions } from './judge-process/judge-process.js';
+export { type JudgeModule, type OpenedJudge } from './judge-process/messages.js';
+export { isLoopbackAddress, type WebOriginOptions } from './web-origin.js';
+export { type JudgeOfPosts, type JudgeProcessState } from './work.js';
 export {
   batchAnswerSchema,
   judgmentSchema,

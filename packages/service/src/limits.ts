@@ -2,7 +2,7 @@
 export interface ServiceLimits {
   /** Bytes of one request's body. */
   readonly bodyBytes: number;
-  /** Bytes of all bodies that are being read, decoded or waiting. A request without a length counts as `bodyBytes`. */
+  /** Bytes of all bodies that are being read, decoded or waiting, as they have come. */
   readonly totalBodyBytes: number;
   /** Pixels that an image's header may claim. */
   readonly pixels: number;
@@ -22,6 +22,10 @@ export interface ServiceLimits {
   readonly idleMilliseconds: number;
   /** Connections at once; further ones are closed. */
   readonly connections: number;
+  /** Part of `totalBodyBytes`, `waitingPosts` and `connections` that one client (an address) may hold: above 0, to 1. */
+  readonly clientShare: number;
+  /** Slowest body, over five seconds. */
+  readonly bodyBytesPerSecond: number;
 }
 
 const MEBIBYTE = 2 ** 20;
@@ -39,4 +43,6 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   requestMilliseconds: 30_000,
   idleMilliseconds: 75_000,
   connections: 1_000,
+  clientShare: 0.5,
+  bodyBytesPerSecond: 1024,
 };

@@ -1,10 +1,13 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Judgment } from '@drf/predict';
-import type { Stage } from './work.js';
+import type { JudgeProcessState, Stage } from './work.js';
 
 export interface MetricSources {
   readonly waitingPosts: () => number;
   readonly bodyBytes: () => number;
+  readonly judgeIsReady: () => boolean;
+  /** Of the judge's process; left out: it has none of its own. */
+  readonly process?: () => JudgeProcessState;
 }
 
 const SECONDS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
@@ -52,6 +55,12 @@ export class Metrics {
     this.unfamiliar = new Counter({ name: 'drf_unfamiliar_total', help: 'Judgments of posts unlike the training posts', registers }); // prettier-ignore
     gauge('drf_waiting_posts', 'Posts that are accepted and not yet judged', sources.waitingPosts);
     gauge('drf_body_bytes', 'Bytes of the bodies that are held', sources.bodyBytes);
+    gauge('drf_judge_ready', '1 while posts are judged, else 0', () => Number(sources.judgeIsReady()));
+    const { process } = sources;
+    if (process !== undefined) {
+      gauge('drf_judge_resident_memory_bytes', 'Resident memory of the judge’s process', () => process().residentBytes);
+      gauge('drf_judge_restarts', 'How often the judge’s process was started anew', () => process().restarts);
+    }
 
     function gauge(name: string, help: string, value: () => number): void {
       new Gauge({

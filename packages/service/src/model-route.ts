@@ -26,7 +26,7 @@ export function addModelRoute(app: FastifyInstance, { judge, model, token, limit
   const schema = {
     summary: 'The model, and where the page judges',
     tags: ['model'],
-    response: responses(modelSchema, ['401']),
+    response: responses(modelSchema, [401]),
   };
   app.get('/v1/model', { schema }, async () => answer);
 }

@@ -7,11 +7,12 @@ import { PROBLEM_TYPE } from './problem.js';
 import { formSchema, jsonSchema, postSchema, problemSchema } from './schemas.js';
 
 export function jsonBody(schema: z.ZodType): object {
-  return { content: { 'application/json': { schema: jsonSchema(schema) } } };
+  return { required: true, content: { 'application/json': { schema: jsonSchema(schema) } } };
 }
 
 export function predictBody(limits: ServiceLimits): object {
   return {
+    required: true,
     content: {
       'application/json': { schema: jsonSchema(postSchema(limits)) },
       'multipart/form-data': { schema: jsonSchema(formSchema(limits)) },
@@ -19,14 +20,19 @@ export function predictBody(limits: ServiceLimits): object {
   };
 }
 
-/** The answer of a route, and the problems that it may have. */
-export function responses(answer: z.ZodType, problems: readonly string[]): object {
+/** What every request may get: it is none, another site's, for another host, or met an error of our own. */
+const COMMON_PROBLEMS = [400, 403, 421, 431, 500];
+
+/**
+ * The answer of a route, and the problems that it may have beside those that every route may have.
+ * @param type of the answer, where it is not JSON
+ */
+export function responses(answer: z.ZodType, problems: readonly number[], type = 'application/json'): object {
   const problem = { [PROBLEM_TYPE]: { schema: jsonSchema(problemSchema) } };
+  const all = [...COMMON_PROBLEMS, ...problems].sort((a, b) => a - b);
   return {
-    200: { description: 'OK', content: { 'application/json': { schema: jsonSchema(answer) } } },
-    ...Object.fromEntries(
-      problems.map((status) => [status, { description: STATUS_CODES[status] as string, content: problem }]),
-    ),
+    200: { description: 'OK', content: { [type]: { schema: jsonSchema(answer) } } },
+    ...Object.fromEntries(all.map((status) => [status, { description: STATUS_CODES[status], content: problem }])),
   };
 }
 

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Judgment } from '@drf/predict';
 import { answerDeadline, type Deadline } from './answer-deadline.js';
+import type { BodyLease } from './body-budget.js';
+import { clientOf } from './client.js';
 import { readForm } from './form-body.js';
 import { emptyBody } from './json-body.js';
 import type { ServiceLimits } from './limits.js';
@@ -18,6 +20,8 @@ export interface PredictRoutes {
   readonly metrics: Metrics;
 }
 
+const POST_PROBLEMS = [401, 408, 413, 415, 422, 429, 501, 503, 504];
+
 /** `POST /v1/predict` and `POST /v1/predict/batch`. */
 export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }: PredictRoutes): void {
   const reader = new PostReader(limits);
@@ -29,12 +33,12 @@ export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }
         summary: 'Judges a post',
         tags: ['predict'],
         body: predictBody(limits),
-        response: responses(judgmentSchema, ['400', '401', '408', '413', '415', '422', '503', '504']),
+        response: responses(judgmentSchema, POST_PROBLEMS),
       },
     },
     async (request, reply) => {
       const post = await receive(request);
-      work.accept(1);
+      work.accept(clientOf(request.ip), 1);
       return withDeadline(reply, (deadline) => judge(post, deadline, request));
     },
   );
@@ -46,14 +50,14 @@ export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }
         summary: 'Judges several posts; each gets its own judgment or problem',
         tags: ['predict'],
         body: jsonBody(batchSchema(limits)),
-        response: responses(batchAnswerSchema, ['400', '401', '408', '413', '415', '422', '503', '504']),
+        response: responses(batchAnswerSchema, POST_PROBLEMS),
       },
     },
     async (request, reply): Promise<BatchAnswer> => {
       if (request.isMultipart()) throw jsonOnly();
       if (request.body === undefined) throw emptyBody();
       const read = reader.readBatch(request.body).map((value, i) => attempt(() => reader.read(value, `posts[${i}]`)));
-      work.accept(read.filter((post) => !(post instanceof RequestError)).length);
+      work.accept(clientOf(request.ip), read.filter((post) => !(post instanceof RequestError)).length);
       return withDeadline(reply, async (deadline) => {
         const answers = read.map(async (post) => {
           if (post instanceof RequestError) return { problem: problemOf(post, request.id) };
@@ -68,13 +72,14 @@ export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }
   );
 
   async function receive(request: FastifyRequest): Promise<ReceivedPost> {
-    if (request.isMultipart()) return reader.readForm(await readForm(request, limits.bodyBytes));
+    const lease = request.bodyLease as BodyLease;
+    if (request.isMultipart()) return reader.readForm(await lease.reading(readForm(request, lease)));
     if (request.body === undefined) throw emptyBody();
     return reader.read(request.body);
   }
 
   async function judge(post: ReceivedPost, deadline: Deadline, request: FastifyRequest): Promise<Judgment> {
-    const working = work.judge(post, deadline.signal);
+    const working = work.judge(clientOf(request.ip), post, deadline.signal);
     request.bodyLease?.until(working);
     const judgment = await deadline.race(working);
     metrics.onJudgment(judgment);

@@ -1,5 +1,7 @@
 import sharp from 'sharp';
 import { decodeImage } from '@drf/datasets';
+import type { Judgment } from '@drf/predict';
+import { DataError } from '@drf/tensor';
 import { crc32 } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { batchAnswerSchema, judgmentSchema, problemSchema, type Problem } from './schemas.js';
@@ -76,6 +78,67 @@ describe('POST /v1/predict', () => {
     expect(alone.json()).toEqual(judgmentOf({ image: null, text: 'alone' }));
   });
 
+  it.each([
+    ['a file that was not chosen', (): Sent => form([['text', 'alone'], ['image', '', '']])],
+    ['a file of no bytes', (): Sent => form([['image', '', 'a.png'], ['text', 'alone']])],
+    ['a field of no bytes', (): Sent => form([['text', 'alone'], ['image', '']])],
+    ['an empty string', (): Sent => json({ text: 'alone', image: '' })],
+    ['an empty data URL', (): Sent => json({ text: 'alone', image: 'data:image/png;base64,' })],
+  ] as const)('takes %s for no image', async (_, sent) => {
+    const response = await post(sent());
+    expect(response.json()).toEqual(judgmentOf({ image: null, text: 'alone' }));
+  }); // prettier-ignore
+
+  it.each([
+    ['\r\n', 76],
+    ['\n', 64],
+    [' \t', 5],
+  ])('reads base64 that is broken by %j every %i characters', async (ending, length) => {
+    const lines = png.toString('base64').match(new RegExp(`.{1,${length}}`, 'g')) ?? [];
+    for (const image of [lines.join(ending), `data:image/png;base64,${lines.join(ending)}${ending}`]) {
+      expect((await post(json({ image }))).json()).toEqual(judgmentOf({ image: await pixels(png), text: null }));
+    }
+  });
+
+  it.each(['gzip', 'deflate', 'br', 'identity, gzip', 'x-custom'])(
+    'refuses a body of encoding %s',
+    async (encoding) => {
+      for (const url of ['/v1/predict', '/v1/predict/batch']) {
+        const { payload, headers } = json({ text: 'a' });
+        const response = await post({ payload, headers: { ...headers, 'content-encoding': encoding } }, {}, url);
+        expect([response.statusCode, response.headers['accept-encoding']]).toEqual([415, 'identity']);
+        expect(problemSchema.parse(response.json()).detail).toBe(
+          `The request expected a body as it is, received Content-Encoding: "${encoding}"; send it without compression; images are compressed already`,
+        );
+      }
+    },
+  );
+
+  it('takes the encoding that is none', async () => {
+    const { payload, headers } = json({ text: 'a' });
+    const response = await post({ payload, headers: { ...headers, 'content-encoding': 'Identity' } });
+    expect(response.statusCode).toBe(200);
+  });
+
+  it('says what cannot be judged, and judges on', async () => {
+    const nan = judgmentOf({ image: null, text: 'a' });
+    let answer: () => Promise<Judgment> = async () => ({ ...nan, probabilities: { positive: NaN, negative: NaN } });
+    const app = await openService({ judge: { imageSize: 8, judge: () => answer() } });
+    const ask = () => app.inject({ method: 'POST', url: '/v1/predict', payload: { text: 'a' } });
+    expect([(await ask()).statusCode, (await ask()).json<Problem>().detail]).toEqual([
+      422,
+      'The post: the judge expected finite probabilities, received NaN; leave out the image or the text, whichever it cannot read',
+    ]);
+    answer = async () => {
+      throw new DataError({ subject: 'its image', expected: 'finite features', received: 'NaN' });
+    };
+    const batch = await app.inject({ method: 'POST', url: '/v1/predict/batch', payload: { posts: [{ text: 'a' }] } });
+    expect(batchAnswerSchema.parse(batch.json()).answers).toMatchObject([
+      { problem: { status: 422, code: 'unjudgeable', detail: 'posts[0]: its image expected finite features, received NaN' } },
+    ]);
+    expect((await app.inject({ url: '/readyz' })).statusCode).toBe(200);
+  }); // prettier-ignore
+
   const cases: readonly (readonly [name: string, sent: () => Sent, status: number, code: string, detail: RegExp])[] = [
     ['no body', () => ({}), 400, 'empty-body', /^The body expected a post as JSON or as a form, received nothing; send/],
     ['an empty body', () => ({ payload: '', headers: { 'content-type': 'application/json' } }), 400, 'empty-body', /^The body expected a post/],
@@ -89,7 +152,8 @@ describe('POST /v1/predict', () => {
     ['an unknown field', () => json({ text: 'a', url: 'http://127.0.0.1/' }), 422, 'bad-post', /^The post expected no other fields than those of \/openapi.json, received "url"; leave it out$/],
     ['many unknown fields', () => json(Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`${i}`.padEnd(100, 'x'), 1]))), 422, 'bad-post', /^.{100,200} and 4999 more; leave it out$/],
     ['a text that is a number', () => json({ text: 3 }), 422, 'bad-post', /^The post, text expected a string, received a value of type number/],
-    ['deep nesting', () => ({ payload: `{"text":${'['.repeat(500_000)}${']'.repeat(500_000)}}`, headers: { 'content-type': 'application/json' } }), 422, 'bad-post', /^The post, text expected a string, received a list/],
+    ['deep nesting', () => ({ payload: `{"text":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, headers: { 'content-type': 'application/json' } }), 422, 'bad-post', /^The post, text expected a string, received a list/],
+    ['millions of values', () => ({ payload: `{"text":${'['.repeat(5_000_000)}${']'.repeat(5_000_000)}}`, headers: { 'content-type': 'application/json' } }), 422, 'bad-post', /^The body expected a post or a batch: at most 100000 brackets, colons and commas outside of texts, received more/],
     ['nothing', () => json({}), 422, 'bad-post', /^The post expected text or an image, or both, received neither; give one of them$/],
     ['white space', () => json({ text: ' \n' }), 422, 'bad-post', /received neither/],
     ['ten megabytes of text', () => json({ text: 'a'.repeat(10_000_000) }), 422, 'text-too-long', /^The post, text expected at most 10000 characters, received 10000000; shorten the text$/],
@@ -99,8 +163,12 @@ describe('POST /v1/predict', () => {
     ['a path that could be base64', () => json({ image: '/etc/ssl/key' }), 422, 'bad-image', /^The post, image expected an image \(JPEG, .*\), received 9 bytes of something else/],
     ['nine megabytes of base64 that is no image', () => json({ image: 'A'.repeat(12_000_000) }), 422, 'bad-image', /received 9000000 bytes of something else/],
     ['an address', () => json({ image: 'http://127.0.0.1/cat.png' }), 422, 'bad-image', /paths and addresses are never read/],
-    ['base64 without padding', () => json({ image: 'iVBORw0KGgo' }), 422, 'bad-image', /in base64 \(with padding\)/],
-    ['an empty image', () => json({ image: '' }), 422, 'bad-image', /received an empty string/],
+    ['base64 without padding', () => json({ image: 'iVBORw0KGgo' }), 422, 'bad-image', /in base64 \(with \+ and \/, and with padding\)/],
+    ['base64 for addresses', () => json({ image: 'iVBORw0K-_8=' }), 422, 'bad-image', /in base64 \(with \+ and \/, and with padding\)/],
+    ['an empty image', () => json({ image: '' }), 422, 'bad-post', /received neither/],
+    ['an image of line breaks', () => json({ image: '\r\n' }), 422, 'bad-post', /received neither/],
+    ['a data URL without bytes', () => json({ image: 'data:image/png;base64,' }), 422, 'bad-post', /received neither/],
+    ['a form without a chosen file and without text', () => form([['text', ' '], ['image', '', '']]), 422, 'bad-post', /received neither/],
     ['a data URL of text', () => json({ image: `data:text/html;base64,${png.toString('base64')}` }), 422, 'bad-image', /in base64/],
     ['a cut-off JPEG', () => json({ image: jpeg.subarray(0, jpeg.length / 2).toString('base64') }), 422, 'bad-image', /^The post, image expected a whole image that decodes, received .*; send a whole image/],
     ['a cut-off JPEG in a form', () => form([['image', jpeg.subarray(0, jpeg.length / 2), 'a.jpg']]), 422, 'bad-image', /expected a whole image that decodes/],

@@ -95,9 +95,13 @@ function typeAt(value: unknown, path: readonly PropertyKey[]): string {
   return found === undefined ? 'nothing' : `a value of type ${typeof found}`;
 }
 
-/** @throws RequestError when there is nothing to judge, or a text that is none */
+/**
+ * White space is no text, and no bytes are no image: browsers send a file without name and bytes where none was chosen.
+ * @throws RequestError when there is nothing to judge, or a text that is none
+ */
 function whole(post: ReceivedPost): ReceivedPost {
-  const { subject, image } = post;
+  const { subject } = post;
+  const image = post.image?.length === 0 ? null : post.image;
   const text = post.text === null || post.text.trim() === '' ? null : post.text;
   if (text === null && image === null) {
     throw new RequestError('bad-post', {
@@ -108,7 +112,7 @@ function whole(post: ReceivedPost): ReceivedPost {
     });
   }
   const character = text === null ? null : /[\0\p{Surrogate}]/u.exec(text);
-  if (character === null) return { ...post, text };
+  if (character === null) return { subject, text, image };
   const code = character[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
   throw new RequestError('bad-post', {
     subject: `${subject}, text`,
@@ -120,17 +124,19 @@ function whole(post: ReceivedPost): ReceivedPost {
 
 const DATA_URL = /^data:(image\/[a-z0-9.+-]{1,64})?(?:;[a-z0-9.+=-]{1,64})*;base64,/i;
 
-/** @throws RequestError (bad-image) unless it is base64 with padding, bare or in a data URL */
+/**
+ * Base64 by RFC 4648, section 4, bare or in a data URL; broken into lines, too, as MIME has it (RFC 2045, section 6.8).
+ * The alphabet of addresses and file names (`-`, `_`; section 5) is not taken: what holds these is rather a path.
+ * @throws RequestError (bad-image)
+ */
 function decodeBase64(value: string, subject: string): Uint8Array {
   const start = DATA_URL.exec(value)?.[0].length ?? 0;
-  const base64 = start === 0 ? value : value.slice(start);
-  if (base64 !== '' && base64.length % 4 === 0 && /^[A-Za-z0-9+/]+={0,2}$/.test(base64)) {
-    return Buffer.from(base64, 'base64');
-  }
+  const base64 = value.slice(start).replace(/[\t\n\r ]+/g, '');
+  if (base64.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(base64)) return Buffer.from(base64, 'base64');
   throw new RequestError('bad-image', {
     subject: `${subject}, image`,
-    expected: 'the bytes of an image in base64 (with padding), or a data URL with base64',
-    received: value === '' ? 'an empty string' : excerpt(value, 32),
+    expected: 'the bytes of an image in base64 (with + and /, and with padding), or a data URL with base64',
+    received: excerpt(value, 32),
     remedy: 'encode the file itself; paths and addresses are never read',
   });
 }

@@ -10,26 +10,36 @@ export function jsonSchema(schema: z.ZodType): { readonly [keyword: string]: unk
   return Object.fromEntries(keywords.filter(([keyword]) => keyword !== '$schema'));
 }
 
+/** What a text must hold to be one: something beside white space, and no NUL. */
+const SOME_TEXT = { type: 'string', pattern: '\\S' };
+
 /** A post in JSON. */
 export function postSchema({ textCharacters }: Pick<ServiceLimits, 'textCharacters'>) {
-  const text = z
-    .string()
-    .max(textCharacters)
-    .nullish()
-    .meta({ description: 'The text; left out, null, or nothing but white space: there is none.' });
+  const text = z.string().max(textCharacters).nullish().meta({
+    description: 'The text, without U+0000; left out, null, or nothing but white space: there is none.',
+  }); // prettier-ignore
   const image = z.string().nullish().meta({
     contentEncoding: 'base64',
-    description: 'The image (JPEG, PNG, GIF, WebP, TIFF, AVIF), in base64 (RFC 4648, section 4) or as a data URL. Nothing is ever fetched.', // prettier-ignore
+    description: 'The image (JPEG, PNG, GIF, WebP, TIFF, AVIF), in base64 (RFC 4648, section 4; line breaks are allowed) or as a data URL; left out, null, or empty: there is none. Nothing is ever fetched.', // prettier-ignore
   });
-  return z.strictObject({ text, image }).meta({ title: 'Post', description: 'Text, image, or both.' });
+  return z.strictObject({ text, image }).meta({
+    title: 'Post',
+    description: 'Text, image, or both.',
+    anyOf: [
+      { required: ['text'], properties: { text: SOME_TEXT } },
+      { required: ['image'], properties: { image: { type: 'string', minLength: 1 } } },
+    ],
+  });
 }
 
 /** A post as a form. */
 export function formSchema({ textCharacters }: Pick<ServiceLimits, 'textCharacters'>) {
-  return z.strictObject({
-    text: z.string().max(textCharacters).optional(),
-    image: z.instanceof(Uint8Array).optional().meta({ type: 'string', format: 'binary', description: 'The image file.' }), // prettier-ignore
-  });
+  return z
+    .strictObject({
+      text: z.string().max(textCharacters).optional().meta({ description: 'The text, in UTF-8; nothing but white space: there is none.' }),
+      image: z.instanceof(Uint8Array).optional().meta({ type: 'string', format: 'binary', description: 'The image file; without bytes, there is none.' }),
+    })
+    .meta({ title: 'Form', description: 'Text, image, or both.', minProperties: 1 }); // prettier-ignore
 }
 
 const share = z.number().min(0).max(1);
@@ -71,7 +81,12 @@ export type Problem = z.infer<typeof problemSchema>;
 export function batchSchema(limits: Pick<ServiceLimits, 'textCharacters' | 'batchPosts'>) {
   return z.strictObject({
     posts: z
-      .array(z.unknown().meta(jsonSchema(postSchema(limits))))
+      .array(
+        z.unknown().meta({
+          description: 'What is no post gets a problem in its place.',
+          anyOf: [jsonSchema(postSchema(limits)), {}],
+        }),
+      )
       .min(1)
       .max(limits.batchPosts),
   });

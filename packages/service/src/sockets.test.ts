@@ -15,7 +15,7 @@ function conversation(port: number, talk: (socket: Socket) => void): Promise<str
 }
 
 const request = (body: string, length = Buffer.byteLength(body)): string =>
-  `POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`;
+  `POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`;
 
 const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -48,11 +48,85 @@ describe('slow clients', () => {
   });
 });
 
-describe('what is no HTTP', () => {
+it('says of itself what methods it knows', async () => {
+  const { port } = await openSocketService();
+  const talk = (socket: Socket): unknown => socket.write('OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
+  expect(await conversation(port, talk)).toMatch(/^HTTP\/1.1 204 .*\r\nallow: GET, HEAD, POST, OPTIONS\r\n/s);
+}); // prettier-ignore
+
+describe('bodies that were announced', () => {
+  it('take no memory from others before they come', async () => {
+    const { port, address, app } = await openSocketService({ limits: { bodyBytes: 1000, totalBodyBytes: 2000 } });
+    const idle = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
+    for (const socket of idle) socket.write(request('', 1000));
+    const open = 'nodejs_active_resources{type="TCPSocketWrap"} 20';
+    await until(async () => (await app.inject({ url: '/metrics' })).payload.includes(open));
+    const payload = JSON.stringify({ text: 'x'.repeat(900) });
+    const answer = await fetch(`${address}/v1/predict`, { method: 'POST', body: payload, headers: { 'content-type': 'application/json' } }); // prettier-ignore
+    expect(answer.status).toBe(200);
+    for (const socket of idle) socket.destroy();
+  });
+
+  it('must keep coming', async () => {
+    const { port, app } = await openSocketService({ limits: { bodyBytesPerSecond: 10 } });
+    const trickle = async (socket: Socket, every: number, bytes: string): Promise<void> => {
+      socket.write(request('', 1000));
+      while (!socket.destroyed) {
+        socket.write(bytes);
+        await new Promise((resolve) => setTimeout(resolve, every));
+      }
+    };
+    const slow = conversation(port, (socket) => void trickle(socket, 500, ' '));
+    const form = conversation(port, (socket) => {
+      socket.write('POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000\r\n\r\n--b\r\n');
+    });
+    for (const heard of [await slow, await form]) {
+      expect(heard).toMatch(/^HTTP\/1.1 408 Request Timeout\r\n/);
+      expect(heard).toContain('The body expected at least 10 bytes a second, over 5 seconds, received fewer; send it faster');
+    }
+    await until(async () => (await app.inject({ url: '/metrics' })).payload.includes('drf_body_bytes 0'));
+  }); // prettier-ignore
+
+  it('are answered before they have come when they find no place', async () => {
+    const { port } = await openSocketService({ limits: { bodyBytes: 1000, totalBodyBytes: 1000 } });
+    const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
+    const head = 'POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n';
+    const heard = await conversation(port, (socket) => socket.write(head + chunk(' '.repeat(600)) + chunk(' '.repeat(600))));
+    expect(heard).toMatch(/^HTTP\/1.1 413 .*\r\nconnection: close\r\n/s);
+  }); // prettier-ignore
+});
+
+describe('one client', () => {
+  it('has no more than its share of the connections', async () => {
+    const { port } = await openSocketService({ limits: { connections: 10, clientShare: 0.3 } });
+    const open = Array.from({ length: 3 }, () => connect(port, '127.0.0.1'));
+    await Promise.all(open.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    const further = conversation(port, (socket) => socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'));
+    expect(await further.catch((error: NodeJS.ErrnoException) => error.code)).toMatch(/^(|ECONNRESET|EPIPE)$/);
+    const other = await new Promise<string>((resolve, reject) => {
+      const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+      socket.setEncoding('utf8').once('data', (text: string) => (socket.destroy(), resolve(text))).once('error', reject);
+      socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n');
+    });
+    expect(other).toMatch(/^HTTP\/1.1 200 OK/);
+    open[0]?.destroy();
+    const again = async (): Promise<string> =>
+      conversation(port, (socket) => socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n'));
+    await until(async () => (await again().catch(() => '')).startsWith('HTTP/1.1 200 OK'));
+    for (const socket of open) socket.destroy();
+  }); // prettier-ignore
+});
+
+describe('what is no HTTP that it knows', () => {
   it.each([
     ['nonsense\r\n\r\n', /^HTTP\/1.1 400 Bad Request\r\n/],
+    ['BREW /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n', /^HTTP\/1.1 501 Not Implemented\r\n/],
     [
-      `GET / HTTP/1.1\r\nHost: x\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`,
+      'GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
+      /^HTTP\/1.1 400 Bad Request\r\n/,
+    ],
+    [
+      `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`,
       /^HTTP\/1.1 431 Request Header Fields Too Large\r\n/,
     ],
   ])('is refused', async (sent, status) => {
@@ -84,7 +158,7 @@ describe('shutdown', () => {
     const judge = new HeldJudge();
     const { port, app } = await openSocketService({ judge });
     const talk = conversation(port, (socket) => socket.write(request('{"text":"accepted"}')));
-    const idle = conversation(port, (socket) => socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')); // kept alive
+    const idle = conversation(port, (socket) => socket.write('GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')); // kept alive
     await until(() => judge.seen.length === 1);
     let isClosed = false;
     const closing = app.close().then(() => (isClosed = true));

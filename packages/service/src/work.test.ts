@@ -76,22 +76,78 @@ describe('the line of posts', () => {
     expect([batch.statusCode, batch.json<Problem>().code]).toEqual([504, 'answer-timeout']);
   });
 
-  it('holds no more bytes of bodies than it may, counting a body without a length as the largest', async () => {
+  it('holds no more bytes of bodies than it may, counting what has come', async () => {
     const judge = new HeldJudge();
     const app = await openService({ judge, limits: { bodyBytes: 1000, totalBodyBytes: 1000 } });
     const first = send(app, 'a');
-    await turn();
-    expect(await metric(app, 'drf_body_bytes')).toBe(12); // {"text":"a"}
+    await expect.poll(() => metric(app, 'drf_body_bytes')).toBe(12); // {"text":"a"}
     const large = await send(app, 'x'.repeat(980));
     expect([large.statusCode, large.headers['retry-after']]).toEqual([503, '1']);
     expect(large.json<Problem>().detail).toBe('The service expected at most 1000 bytes of requests at once, received 991 bytes more than the 12 that are held already; try again when Retry-After has passed'); // prettier-ignore
-    const payload = Readable.from([Buffer.from('{"text":"b"}')]);
     const headers = { 'content-type': 'application/json' };
-    const endless = await app.inject({ method: 'POST', url: '/v1/predict', payload, headers });
-    expect(endless.json<Problem>().detail).toMatch(/received 1000 bytes more than the 12/);
+    const stream = (text: string) => app.inject({ method: 'POST', url: '/v1/predict', payload: Readable.from([Buffer.from('{"text":'), Buffer.from(text)]), headers }); // prettier-ignore
+    const endless = await stream(`"${'x'.repeat(982)}`);
+    expect([endless.statusCode, endless.json<Problem>().detail]).toEqual([503, expect.stringMatching(/received 9\d\d bytes more than the \d+ that/)]); // prettier-ignore
+    const second = stream('"b"}');
+    await expect.poll(() => metric(app, 'drf_body_bytes')).toBe(24);
     await judge.answerOne();
-    expect((await first).statusCode).toBe(200);
+    await judge.answerOne();
+    expect([(await first).statusCode, (await second).statusCode]).toEqual([200, 200]);
     expect(await metric(app, 'drf_body_bytes')).toBe(0);
+  });
+
+  it('refuses a form that grows over the limit without saying so', async () => {
+    const app = await openService({ limits: { bodyBytes: 1000 } });
+    const head = Buffer.from('--b\r\ncontent-disposition: form-data; name="text"\r\n\r\n');
+    const headers = { 'content-type': 'multipart/form-data; boundary=b' };
+    for (const [bytes, status] of [[1000, 200], [1001, 413], [50_000, 413]] as const) {
+      const payload = Readable.from([head, Buffer.alloc(bytes, 'a'), Buffer.from('\r\n--b--\r\n')]);
+      expect((await app.inject({ method: 'POST', url: '/v1/predict', payload, headers })).statusCode).toBe(status);
+    }
+  }); // prettier-ignore
+
+  it('gives no client more than its share of places and bytes', async () => {
+    const judge = new HeldJudge();
+    const limits = { waitingPosts: 10, batchPosts: 2, bodyBytes: 100, totalBodyBytes: 1000, clientShare: 0.3 };
+    const app = await openService({ judge, limits, trustProxy: ['loopback'] });
+    const from = (address: string, text: string) =>
+      app.inject({ method: 'POST', url: '/v1/predict', payload: { text }, headers: { 'x-forwarded-for': address } });
+    const accepted: ReturnType<typeof from>[] = [];
+    const line = async (address: string, text: string): Promise<void> => {
+      accepted.push(from(address, text));
+      await expect.poll(() => metric(app, 'drf_waiting_posts')).toBe(accepted.length);
+    };
+    for (const text of ['a', 'b', 'c']) await line('192.0.2.1', text);
+    const refused = await from('192.0.2.1', 'd');
+    expect([refused.statusCode, refused.headers['retry-after'], refused.json<Problem>().detail]).toEqual([
+      429,
+      '1',
+      'The service expected at most 3 posts waiting of one client, received 1 more than the 3 that wait already; try again when Retry-After has passed',
+    ]);
+    // one household, one share; another address, another
+    for (const [i, text] of ['e', 'f', 'g'].entries()) await line(`2001:db8::${i + 1}`, text);
+    expect((await from('2001:db8:0:0:ff::9', 'h')).statusCode).toBe(429);
+    await line('2001:db8:0:1::1', 'i');
+    for (let i = 0; i < 7; i++) await judge.answerOne();
+    for (const answer of accepted) expect((await answer).statusCode).toBe(200);
+    // the first came first; then one client after the other
+    expect(judge.seen.map(({ text }) => text)).toEqual(['a', 'b', 'e', 'i', 'c', 'f', 'g']);
+  });
+
+  it('bounds the bytes of one client', async () => {
+    const judge = new HeldJudge();
+    const limits = { bodyBytes: 100, totalBodyBytes: 1000, clientShare: 0.15 };
+    const app = await openService({ judge, limits, trustProxy: ['loopback'] });
+    const from = (address: string) =>
+      app.inject({ method: 'POST', url: '/v1/predict', payload: { text: 'x'.repeat(80) }, headers: { 'x-forwarded-for': address } }); // prettier-ignore
+    const accepted = [from('192.0.2.1')];
+    await expect.poll(() => metric(app, 'drf_body_bytes')).toBe(91);
+    const refused = await from('192.0.2.1');
+    expect([refused.statusCode, refused.json<Problem>().detail]).toEqual([429, expect.stringMatching(/^The service expected at most 150 bytes of requests at once from one client, received 91 bytes more than the 91/)]); // prettier-ignore
+    accepted.push(from('192.0.2.2'));
+    await judge.answerOne();
+    await judge.answerOne();
+    for (const answer of accepted) expect((await answer).statusCode).toBe(200);
   });
 
   it('says internal errors without what is inside, and is not ready after three in a row', async () => {
@@ -100,7 +156,7 @@ describe('the line of posts', () => {
     const judge = {
       imageSize: 8,
       judge: async (post: Parameters<typeof judgmentOf>[0]) => {
-        if (!works) throw new Error('secret place /home/someone');
+        if (!works) throw new Error('secret place /home/someone \u001b]0;x\u0007 \u009b2J');
         return judgmentOf(post);
       },
     };
@@ -121,6 +177,7 @@ describe('the line of posts', () => {
     const log = lines.join('');
     expect(log).toContain('secret place'); // for whoever runs it
     expect(log).not.toContain('private');
+    expect(log).not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f]/);
     expect(JSON.parse(lines.at(-2) as string)).toMatchObject({ level: 'info', method: 'POST', route: '/v1/predict', status: 200 }); // prettier-ignore
   });
 });

@@ -1,27 +1,45 @@
-import pLimit, { type LimitFunction } from 'p-limit';
 import { decodeImage, RowError } from '@drf/datasets';
 import type { Judgment, PostContent } from '@drf/predict';
-import type { RgbImage } from '@drf/tensor';
+import { DataError, NonFiniteError, type RgbImage } from '@drf/tensor';
+import { Holdings, shareOf } from './client.js';
+import { FairLimit } from './fair-limit.js';
 import type { ServiceLimits } from './limits.js';
 import type { ReceivedPost } from './received-post.js';
 import { RequestError } from './request-error.js';
 
-/** What judges: a `PostJudge`, or a stand-in of a test. */
+/** What judges: a `PostJudge` in this process, a `JudgeProcess`, or a stand-in of a test. */
 export interface JudgeOfPosts {
   /** Side in pixels at which images are decoded. */
   readonly imageSize: number;
   /**
-   * Judges one post; calls may overlap.
-   * @throws DataError for a post without image and text
+   * Judges one post; the service asks for one at a time.
+   * @throws DataError for a post that cannot be judged
    */
   judge(post: PostContent): Promise<Judgment>;
+  /**
+   * Decodes an image to its size; left out: it is decoded in this process.
+   * @throws RowError for what is no whole image, or has too many pixels
+   */
+  decode?(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<RgbImage>;
+  /** Of a process of its own; left out: it has none, and is always ready. */
+  readonly process?: JudgeProcessState;
+}
+
+/** How a judge's process is. */
+export interface JudgeProcessState {
+  /** Whether it takes posts; false while it starts anew. */
+  readonly isReady: boolean;
+  /** How often it was started anew. */
+  readonly restarts: number;
+  /** Its resident memory, when it last told. */
+  readonly residentBytes: number;
 }
 
 export type Stage = 'decode' | 'wait' | 'judge';
 
 export interface WorkOptions {
   readonly judge: JudgeOfPosts;
-  readonly limits: Pick<ServiceLimits, 'waitingPosts' | 'pixels'>;
+  readonly limits: Pick<ServiceLimits, 'waitingPosts' | 'batchPosts' | 'pixels' | 'clientShare'>;
   /** Images that are decoded at once, beside the judge. */
   readonly decoders: number;
   readonly onStage: (stage: Stage, seconds: number) => void;
@@ -29,19 +47,20 @@ export interface WorkOptions {
 
 /**
  * A bounded line of posts. Images are decoded side by side while the judge works; the judge takes one post after the
- * other, as they come out of decoding, each alone, so that a verdict never depends on who else asks. A post whose
+ * other, one client's after the other's, each alone, so that a verdict never depends on who else asks. A post whose
  * client has left, or whose time is over, is dropped when its turn comes, and keeps its place until then: what is
  * abandoned counts, too.
  */
 export class Work {
-  private readonly decoding: LimitFunction;
-  private readonly judging = pLimit(1);
+  private readonly decoding: FairLimit;
+  private readonly judging = new FairLimit(1);
   private places = 0;
+  private readonly clients = new Holdings();
   /** Judgments in a row that failed for reasons of our own. */
   failures = 0;
 
   constructor(private readonly options: WorkOptions) {
-    this.decoding = pLimit(options.decoders);
+    this.decoding = new FairLimit(options.decoders);
   }
 
   /** Posts that are accepted and not yet judged. */
@@ -49,45 +68,57 @@ export class Work {
     return this.places;
   }
 
-  /**
-   * Takes places for posts, all or none.
-   * @throws RequestError (busy) when there are not so many left
-   */
-  accept(posts: number): void {
-    const { waitingPosts } = this.options.limits;
-    if (this.places + posts > waitingPosts) {
-      throw new RequestError('busy', {
-        subject: 'The service',
-        expected: `at most ${waitingPosts} posts waiting`,
-        received: `${posts} more than the ${this.places} that wait already`,
-        remedy: 'try again when Retry-After has passed',
-      });
-    }
-    this.places += posts;
+  /** Whether posts would be judged. */
+  get isReady(): boolean {
+    return this.failures < 3 && this.options.judge.process?.isReady !== false;
   }
 
-  /** Judges a post whose place was accepted; the place is free again when the work has ended. */
-  async judge(post: ReceivedPost, signal: AbortSignal): Promise<Judgment> {
+  /**
+   * Takes places for a client's posts, all or none.
+   * @throws RequestError (busy, client-busy) when there are not so many left
+   */
+  accept(client: string, posts: number): void {
+    const { waitingPosts, batchPosts, clientShare } = this.options.limits;
+    if (this.places + posts > waitingPosts) throw noPlace('busy', waitingPosts, posts, this.places);
+    const own = this.clients.of(client);
+    const ownPlaces = shareOf(waitingPosts, clientShare, batchPosts);
+    if (own + posts > ownPlaces) throw noPlace('client-busy', ownPlaces, posts, own);
+    this.places += posts;
+    this.clients.add(client, posts);
+  }
+
+  /**
+   * Judges a post whose place was accepted; the place is free again when the work has ended.
+   * @throws RequestError (bad-image, image-too-large, unjudgeable, restarting, answer-timeout)
+   */
+  async judge(client: string, post: ReceivedPost, signal: AbortSignal): Promise<Judgment> {
     try {
-      const image = await this.decode(post, signal);
+      const image = await this.decode(client, post, signal);
       const waitingSince = performance.now();
-      return await this.judging(async () => {
+      return await this.judging.run(client, async () => {
         this.stage('wait', waitingSince);
         signal.throwIfAborted();
-        return this.compute({ text: post.text, image });
+        return this.compute(post.subject, { text: post.text, image });
       });
     } finally {
       this.places -= 1;
+      this.clients.add(client, -1);
     }
   }
 
-  private async compute(content: PostContent): Promise<Judgment> {
+  private async compute(subject: string, content: PostContent): Promise<Judgment> {
     const started = performance.now();
     try {
       const judgment = await this.options.judge.judge(content);
+      assertFinite(judgment);
       this.failures = 0;
       return judgment;
     } catch (error) {
+      if (error instanceof RequestError) throw error;
+      if (error instanceof DataError || error instanceof NonFiniteError) {
+        const { expected, received, remedy } = error.report;
+        throw new RequestError('unjudgeable', { subject: `${subject}: ${error.report.subject}`, expected, received, remedy }, { cause: error }); // prettier-ignore
+      }
       this.failures += 1;
       throw error;
     } finally {
@@ -95,18 +126,33 @@ export class Work {
     }
   }
 
-  private async decode({ subject, image }: ReceivedPost, signal: AbortSignal): Promise<RgbImage | null> {
+  private async decode(
+    client: string,
+    { subject, image }: ReceivedPost,
+    signal: AbortSignal,
+  ): Promise<RgbImage | null> {
     if (image === null) return null;
-    return this.decoding(async () => {
+    return this.decoding.run(client, async () => {
       signal.throwIfAborted();
       const started = performance.now();
-      const { judge, limits } = this.options;
       try {
-        return await decode(`${subject}, image`, image, judge.imageSize, limits.pixels);
+        return await this.decodeBytes(`${subject}, image`, image);
       } finally {
         this.stage('decode', started);
       }
     });
+  }
+
+  private async decodeBytes(subject: string, bytes: Uint8Array): Promise<RgbImage> {
+    const { judge, limits } = this.options;
+    const { imageSize: side } = judge;
+    try {
+      if (judge.decode !== undefined) return await judge.decode(subject, bytes, limits.pixels);
+      return await decodeImage(subject, bytes, { width: side, height: side, fit: 'stretch', maximumPixels: limits.pixels }); // prettier-ignore
+    } catch (error) {
+      if (error instanceof RowError) throw badImage(subject, error);
+      throw error;
+    }
   }
 
   private stage(stage: Stage, startedAt: number): void {
@@ -114,16 +160,32 @@ export class Work {
   }
 }
 
-/** @throws RequestError (bad-image, image-too-large) */
-async function decode(subject: string, bytes: Uint8Array, side: number, maximumPixels: number): Promise<RgbImage> {
-  try {
-    return await decodeImage(subject, bytes, { width: side, height: side, fit: 'stretch', maximumPixels });
-  } catch (error) {
-    if (!(error instanceof RowError)) throw error;
-    const tooLarge = error.reason === 'image too large';
-    const { expected } = error.report;
-    const received = tooLarge ? 'more, as its header says' : error.report.received;
-    const remedy = tooLarge ? 'shrink the image' : 'send a whole image in one of the formats JPEG, PNG, GIF, WebP, TIFF, AVIF'; // prettier-ignore
-    throw new RequestError(tooLarge ? 'image-too-large' : 'bad-image', { subject, expected, received, remedy }, { cause: error }); // prettier-ignore
-  }
+/** JSON has no NaN: what would come out as null is no verdict. */
+function assertFinite({ probabilities, pairWeights }: Judgment): void {
+  const shares = [...Object.values(probabilities), ...Object.values(pairWeights ?? {})];
+  const wrong = shares.find((share) => !Number.isFinite(share));
+  if (wrong === undefined) return;
+  throw new NonFiniteError({
+    subject: 'the judge',
+    expected: 'finite probabilities',
+    received: String(wrong),
+    remedy: 'leave out the image or the text, whichever it cannot read',
+  });
+}
+
+function badImage(subject: string, error: RowError): RequestError {
+  const tooLarge = error.reason === 'image too large';
+  const { expected } = error.report;
+  const received = tooLarge ? 'more, as its header says' : error.report.received;
+  const remedy = tooLarge ? 'shrink the image' : 'send a whole image in one of the formats JPEG, PNG, GIF, WebP, TIFF, AVIF'; // prettier-ignore
+  return new RequestError(tooLarge ? 'image-too-large' : 'bad-image', { subject, expected, received, remedy }, { cause: error }); // prettier-ignore
+}
+
+function noPlace(code: 'busy' | 'client-busy', limit: number, more: number, held: number): RequestError {
+  return new RequestError(code, {
+    subject: 'The service',
+    expected: `at most ${limit} posts waiting${code === 'busy' ? '' : ' of one client'}`,
+    received: `${more} more than the ${held} that wait already`,
+    remedy: 'try again when Retry-After has passed',
+  });
 }

@@ -3,16 +3,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, request } from 'undici';
 import type { Judgment } from '@drf/predict';
 import { createRandom, type Random } from '@drf/tensor';
-import { ask, jsonOf, type Outcomes } from './load.js';
+import { watchHealth } from './health-watch.js';
+import { ask, jsonOf, summary, type LoadReport, type Outcomes } from './load.js';
 import type { ClientPost } from './posts.js';
-import { RESIDENT, type ServerProcess } from './server-process.js';
+import { residentMebibytes, type ServerProcess } from './server-process.js';
 
 export interface AbuseReport {
   readonly seconds: number;
-  /** Of honest clients meanwhile. A refused post (503: the line or the memory for bodies is full) is sent again. */
+  /** Of honest clients meanwhile. A refused post (503, 429: the line or the memory for bodies is full) is sent again. */
   readonly honest: Outcomes;
   /** How the others' requests were answered: by kind, then by status; "cut" for a closed connection. */
   readonly answers: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** Of `GET /healthz` meanwhile. */
+  readonly healthMilliseconds: LoadReport['milliseconds'];
   readonly megabytes: { readonly before: number; readonly peak: number; readonly after: number };
 }
 
@@ -26,8 +29,10 @@ export interface AbuseOptions {
 
 const HONEST = 4;
 const SLOW = 20;
+/** More than fit into the memory for bodies, if what they claim counted. */
+const IDLE = 20;
 
-/** Slow clients, huge bodies, broken images, deep JSON and clients that leave, all at once, beside honest ones. */
+/** Slow and idle clients, huge bodies, broken images, deep JSON and clients that leave, all at once, beside honest ones. */
 export async function abuse(options: AbuseOptions): Promise<AbuseReport> {
   const { server, posts, judgments, seconds } = options;
   const random = createRandom(options.seed).fork('abuse');
@@ -39,8 +44,7 @@ export async function abuse(options: AbuseOptions): Promise<AbuseReport> {
     const row = (answers[kind] ??= {});
     row[answer] = (row[answer] ?? 0) + 1;
   };
-  const resident = async (): Promise<number> => ((await server.metrics()).get(RESIDENT) ?? NaN) / 2 ** 20;
-  const before = await resident();
+  const before = await residentMebibytes(server);
   let peak = before;
 
   const honestClient = async (first: number): Promise<void> => {
@@ -62,12 +66,14 @@ export async function abuse(options: AbuseOptions): Promise<AbuseReport> {
   };
   const watch = async (): Promise<void> => {
     while (!isOver()) {
-      peak = Math.max(peak, await resident());
+      peak = Math.max(peak, await residentMebibytes(server));
       await sleep(100);
     }
   };
+  const endHealth = watchHealth(server.address);
   await Promise.all([
     watch(),
+    ...Array.from({ length: IDLE }, () => idleClient(server.address, isOver, count)),
     ...Array.from({ length: HONEST }, (_, i) => honestClient(i)),
     ...Object.entries(bodies).map(([kind, make]) => sendBadBodies(kind, make)),
     ...Array.from({ length: SLOW }, (_, i) => slowClient(server.address, i % 2 === 0, isOver, count)),
@@ -75,8 +81,15 @@ export async function abuse(options: AbuseOptions): Promise<AbuseReport> {
       leavingClient(server.address, posts, random.fork(`leaving ${i}`), isOver, count),
     ),
   ]);
-  const after = await resident();
-  return { seconds, honest, answers, megabytes: { before, peak: Math.max(peak, after), after } };
+  const health = await endHealth();
+  const after = await residentMebibytes(server);
+  return {
+    seconds,
+    honest,
+    answers,
+    healthMilliseconds: summary(health),
+    megabytes: { before, peak: Math.max(peak, after), after },
+  };
 }
 
 /** Bodies that are refused, by kind. */
@@ -132,13 +145,26 @@ async function slowClient(address: string, ofBody: boolean, isOver: () => boolea
     const socket = await open(address);
     let heard = '';
     socket.setEncoding('utf8').on('data', (text: string) => void (heard += text));
-    socket.write('POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n');
+    socket.write('POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n');
     if (ofBody) socket.write('Content-Length: 8000000\r\n\r\n');
     while (!isOver() && !socket.destroyed && heard === '') {
       socket.write(ofBody ? ' ' : 'X');
       await sleep(100);
     }
     count(kind, /^HTTP\/1.1 (\d+)/.exec(heard)?.[1] ?? (isOver() ? 'still open' : 'cut'));
+    socket.destroy();
+  }
+}
+
+/** Says that it sends the largest body, and sends nothing. */
+async function idleClient(address: string, isOver: () => boolean, count: Count): Promise<void> {
+  while (!isOver()) {
+    const socket = await open(address);
+    let heard = '';
+    socket.setEncoding('utf8').on('data', (text: string) => void (heard += text));
+    socket.write('POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 12582912\r\n\r\n'); // prettier-ignore
+    while (!isOver() && !socket.destroyed && heard === '') await sleep(100);
+    count('idle body', /^HTTP\/1.1 (\d+)/.exec(heard)?.[1] ?? (isOver() ? 'still open' : 'cut'));
     socket.destroy();
   }
 }
@@ -155,7 +181,7 @@ async function leavingClient(
     const body = jsonOf(posts[random.integer(posts.length)] as ClientPost);
     const sent = random.integer(2) === 0 ? body : body.slice(0, random.integer(body.length));
     const socket = await open(address);
-    const head = `POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+    const head = `POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
     socket.write(`${head}\r\n\r\n${sent}`);
     await sleep(random.integer(60));
     socket.destroy();

@@ -76,11 +76,11 @@ function describe({ loads, stages, megabytes, abuse, exitCode }: ServeReport): s
   ].join('\n');
 }
 
-function describeAbuse({ seconds, honest, answers, megabytes }: AbuseReport): string {
+function describeAbuse({ seconds, honest, answers, healthMilliseconds: health, megabytes }: AbuseReport): string {
   const { before, peak, after } = megabytes;
   return [
     '',
-    `${seconds} s of abuse. Honest posts meanwhile: ${honest.right} right, ${honest.wrong} wrong, ${honest.refused} sent again after 503, ${honest.lost} lost`,
+    `${seconds} s of abuse. Honest posts meanwhile: ${honest.right} right, ${honest.wrong} wrong, ${honest.refused} sent again after 503 or 429, ${honest.lost} lost`,
     formatTable(
       ['abuse', 'answers'],
       Object.entries(answers).map(([kind, row]) => [
@@ -90,6 +90,7 @@ function describeAbuse({ seconds, honest, answers, megabytes }: AbuseReport): st
           .join(', '),
       ]),
     ),
+    `GET /healthz meanwhile: ${round(health.p50)} ms in the middle, ${round(health.p99)} ms at the 99th percentile, ${round(health.most)} ms at most`,
     `Memory: ${round(before, 0)} MiB before, at most ${round(peak, 0)} MiB, ${round(after, 0)} MiB after`,
   ].join('\n');
 }

@@ -101,7 +101,7 @@ function formOf({ text, image }: ClientPost): FormData {
   return form;
 }
 
-function summary(times: Float64Array): LoadReport['milliseconds'] {
+export function summary(times: Float64Array): LoadReport['milliseconds'] {
   const sorted = times.filter((time) => !Number.isNaN(time)).sort();
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN;
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), most: at(1) };

@@ -3,7 +3,7 @@ import { abuse, type AbuseReport } from './abuse.js';
 import { judgeDirectly } from './direct.js';
 import { runLoad, type LoadReport } from './load.js';
 import { makePosts } from './posts.js';
-import { RESIDENT, startServer, type ServerProcess } from './server-process.js';
+import { residentMebibytes, startServer, type ServerProcess } from './server-process.js';
 
 export interface ServeReport {
   readonly loads: readonly (LoadReport & {
@@ -14,7 +14,7 @@ export interface ServeReport {
   })[];
   /** Milliseconds of a post in each stage inside the service, on average over all. */
   readonly stages: Readonly<Record<'decode' | 'wait' | 'judge', number>>;
-  /** Of the service's process: after a tenth of the requests, after all of them, and the most that was seen. */
+  /** Of the service's processes: after a tenth of the requests, after all of them, and the most that was seen. */
   readonly megabytes: { readonly early: number; readonly late: number; readonly peak: number; readonly growth: number };
   readonly abuse: AbuseReport | null;
   /** Of the service when it was told to end. */
@@ -94,7 +94,7 @@ class MemoryWatch {
   }
 
   private async read(): Promise<number> {
-    const now = ((await this.server.metrics()).get(RESIDENT) ?? NaN) / 2 ** 20;
+    const now = await residentMebibytes(this.server);
     this.peak = Math.max(this.peak, now);
     return now;
   }

@@ -106,9 +106,11 @@ describe('abuse', () => {
       'broken JSON': '400',
       'slow headers': '408',
       'slow body': '408',
+      'idle body': '408',
     })) {
       expect(Object.keys(report.answers[kind] ?? {}), kind).toContain(status);
     }
+    expect(report.healthMilliseconds.most).toBeGreaterThanOrEqual(report.healthMilliseconds.p50);
     expect(report.megabytes).toEqual({ before: 1, peak: 1, after: 1 });
   });
 });

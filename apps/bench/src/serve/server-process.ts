@@ -61,4 +61,9 @@ function parseMetrics(text: string): ReadonlyMap<string, number> {
   );
 }
 
-export const RESIDENT = 'process_resident_memory_bytes';
+/** Of both processes, the one that serves and the one that judges, in MiB. */
+export async function residentMebibytes(server: ServerProcess): Promise<number> {
+  const metrics = await server.metrics();
+  const bytes = (name: string): number => metrics.get(name) ?? 0;
+  return (bytes('process_resident_memory_bytes') + bytes('drf_judge_resident_memory_bytes')) / 2 ** 20;
+}

@@ -1,0 +1,140 @@
+// Processes that start, are held, end and are replaced.
+import { deflateSync } from 'node:zlib';
+import { fileURLToPath } from 'node:url';
+import { decodeImage } from '@drf/datasets';
+import { UnavailableError } from '@drf/tensor';
+import sharp from 'sharp';
+import { afterEach, describe, expect, it } from 'vitest';
+import { RequestError } from '../request-error.js';
+import type { Problem } from '../schemas.js';
+import { judgmentOf, openService } from '../testing/service.js';
+import { JudgeProcess, type JudgeProcessEnd, type JudgeProcessOptions } from './judge-process.js';
+
+const FROM_SOURCE = ['--conditions=source', '--import', new URL('../../../../scripts/from-source.mjs', import.meta.url).href]; // prettier-ignore
+const MODULE = new URL('../testing/fake-judge.ts', import.meta.url);
+
+const open: JudgeProcess[] = [];
+afterEach(async () => void (await Promise.all(open.splice(0).map((judge) => judge.dispose()))));
+
+async function start(options: Partial<JudgeProcessOptions> = {}) {
+  const ends: JudgeProcessEnd[] = [];
+  const judge = await JudgeProcess.start({
+    module: MODULE,
+    argument: 'work',
+    execArgv: FROM_SOURCE,
+    onEnd: (end) => void ends.push(end),
+    ...options,
+  });
+  open.push(judge);
+  return { judge, ends };
+}
+
+const post = (text: string) => ({ text, image: null });
+const until = async (condition: () => boolean): Promise<void> => {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+};
+
+describe('a judge’s process', { timeout: 120_000 }, () => {
+  it('answers as the judge does, and hands on its errors', async () => {
+    const { judge, ends } = await start();
+    const bytes = await sharp({ create: { width: 9, height: 5, channels: 3, background: '#a04030' } }).png().toBuffer(); // prettier-ignore
+    const image = await judge.decode('an image', bytes, 1000);
+    expect(image).toEqual(await decodeImage('an image', bytes, { width: 8, height: 8, fit: 'stretch', maximumPixels: 1000 })); // prettier-ignore
+    expect(await judge.judge({ text: 'a', image })).toEqual(judgmentOf({ text: 'a', image }));
+    await expect(judge.judge(post('cannot'))).rejects.toMatchObject({ name: 'DataError', message: 'its text expected sense, received none' }); // prettier-ignore
+    await expect(judge.decode('an image', deflateSync('x'), 1000)).rejects.toMatchObject({ name: 'RowError', reason: 'undecodable image' }); // prettier-ignore
+    await expect(judge.decode('an image', bytes, 10)).rejects.toMatchObject({ reason: 'image too large' });
+    expect(judge.process).toEqual({ isReady: true, restarts: 0, residentBytes: expect.any(Number) as number });
+    expect(judge.process.residentBytes).toBeGreaterThan(2 ** 24);
+    expect(ends).toEqual([]);
+  });
+
+  it('that is held by a post is replaced; that post is told so, others are answered', async () => {
+    const { judge, ends } = await start({ milliseconds: 2000 });
+    const app = await openService({ judge, limits: { answerMilliseconds: 60_000 } });
+    const send = (text: string) => app.inject({ method: 'POST', url: '/v1/predict', payload: { text } });
+    const held = send('hold the thread');
+    const others = ['a', 'b', 'c'].map(send);
+    const asked = performance.now();
+    expect((await app.inject({ url: '/healthz' })).statusCode).toBe(200);
+    expect(performance.now() - asked).toBeLessThan(1000);
+    const answer = await held;
+    expect([answer.statusCode, answer.json<Problem>().detail]).toEqual([504, 'The service expected to judge a post within 2000 ms, received one that takes longer; send another; this one would take as long again']); // prettier-ignore
+    expect((await app.inject({ url: '/readyz' })).statusCode).toBe(503);
+    for (const [i, other] of others.entries()) {
+      expect((await other).json()).toEqual(judgmentOf(post(['a', 'b', 'c'][i] as string)));
+    }
+    expect((await app.inject({ url: '/readyz' })).statusCode).toBe(200);
+    expect((await app.inject({ url: '/metrics' })).payload).toMatch(/drf_judge_restarts 1\n/);
+    expect(ends).toEqual([{ how: 'signal SIGKILL', restartInMilliseconds: 0 }]);
+  });
+
+  it('that is held by a post decodes images of others after it was replaced', async () => {
+    const { judge } = await start({ milliseconds: 2000 });
+    const bytes = await sharp({ create: { width: 9, height: 5, channels: 3, background: '#a04030' } }).png().toBuffer(); // prettier-ignore
+    const early = judge.judge(post('hold the thread'));
+    early.catch(() => undefined);
+    const image = await judge.decode('an image', bytes, 1000);
+    expect(image.data).toHaveLength(8 * 8 * 3);
+    await expect(early).rejects.toMatchObject({ code: 'answer-timeout' });
+  });
+
+  it('that does not answer is replaced, too, at once however often', async () => {
+    const { judge, ends } = await start({ milliseconds: 1500 });
+    for (let i = 0; i < 2; i++) {
+      await expect(judge.judge(post('never answer'))).rejects.toMatchObject({ code: 'answer-timeout' });
+      expect(await judge.judge(post('a'))).toEqual(judgmentOf(post('a')));
+    }
+    expect(ends.map(({ restartInMilliseconds }) => restartInMilliseconds)).toEqual([0, 0]);
+  });
+
+  it('that ends is started anew, and waits before that when it ends again', async () => {
+    const { judge, ends } = await start();
+    const refused = { code: 'restarting', status: 503 };
+    await expect(judge.judge(post('end'))).rejects.toMatchObject(refused);
+    expect(await judge.judge(post('a'))).toEqual(judgmentOf(post('a'))); // waits for the new one
+    const { label } = await judge.judge(post('its process'));
+    process.kill(Number(label), 'SIGKILL');
+    await until(() => ends.length === 2);
+    expect(ends).toEqual([
+      { how: 'exit code 3', restartInMilliseconds: 0 },
+      { how: 'signal SIGKILL', restartInMilliseconds: 1000 },
+    ]);
+    await expect(judge.judge(post('a'))).rejects.toMatchObject(refused);
+    await until(() => judge.process.isReady);
+    expect(await judge.judge(post('a'))).toEqual(judgmentOf(post('a')));
+    expect(judge.process.restarts).toBe(2);
+  });
+
+  it('tells why it cannot start', async () => {
+    await expect(start({ argument: 'refuse' })).rejects.toThrow('The run expected to be there, received nothing');
+    const ended = start({ argument: 'end' });
+    await expect(ended).rejects.toThrow(/^The judge’s process expected to open the run, received the judge's process ended: exit code 7/); // prettier-ignore
+    await expect(ended).rejects.toBeInstanceOf(UnavailableError);
+  });
+
+  it('ends when it is told to, and answers no more', async () => {
+    const { judge, ends } = await start();
+    const { label } = await judge.judge(post('its process'));
+    await judge.dispose();
+    expect(() => process.kill(Number(label), 0)).toThrow('ESRCH');
+    await expect(judge.judge(post('a'))).rejects.toBeInstanceOf(RequestError);
+    expect(ends).toEqual([]);
+  });
+
+  it('ends with its parent, even while it is held', async () => {
+    const { fork } = await import('node:child_process');
+    const parent = fork(fileURLToPath(new URL('../testing/parent.ts', import.meta.url)), { execArgv: FROM_SOURCE });
+    const child = await new Promise<number>((resolve) => parent.once('message', (pid) => resolve(Number(pid))));
+    process.kill(child, 0);
+    parent.kill('SIGKILL');
+    const isThere = (): boolean => {
+      try {
+        return process.kill(child, 0);
+      } catch {
+        return false;
+      }
+    };
+    await until(() => !isThere());
+  });
+});

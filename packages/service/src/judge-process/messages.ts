@@ -1,0 +1,90 @@
+import { RowError, type DropReason } from '@drf/datasets';
+import {
+  CheckpointError,
+  ConfigurationError,
+  DataError,
+  DrfError,
+  NonFiniteError,
+  ShapeMismatchError,
+  UnavailableError,
+  type ErrorReport,
+} from '@drf/tensor';
+import type { PostContent } from '@drf/predict';
+import type { ModelDescription } from '../schemas.js';
+import type { JudgeOfPosts } from '../work.js';
+
+/** What a module that a judge's process loads must export. */
+export interface JudgeModule {
+  /** @param argument as it was given to `JudgeProcess.start`, copied */
+  openJudge(argument: unknown): Promise<OpenedJudge>;
+}
+
+/** A judge that is ready, and what `GET /v1/model` says of it. */
+export interface OpenedJudge {
+  readonly judge: JudgeOfPosts;
+  readonly description: ModelDescription;
+  /** Frees what the judge holds. */
+  dispose(): Promise<void>;
+}
+
+/** What a judge's process is asked. */
+export type Question =
+  | { readonly kind: 'judge'; readonly post: PostContent }
+  | { readonly kind: 'decode'; readonly subject: string; readonly bytes: Uint8Array; readonly maximumPixels: number };
+
+export type ToChild =
+  | { readonly type: 'open'; readonly module: string; readonly argument: unknown; readonly parent: number }
+  | { readonly type: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly type: 'close' };
+
+export type FromChild =
+  | { readonly type: 'ready'; readonly imageSize: number; readonly description: ModelDescription }
+  | { readonly type: 'refused'; readonly failure: Failure }
+  | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'failure'; readonly id: number; readonly failure: Failure }
+  | { readonly type: 'alive'; readonly residentBytes: number };
+
+/** An error on its way between processes. */
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  /** Of errors that are thrown on purpose. */
+  readonly report?: ErrorReport;
+  /** Of a `RowError`. */
+  readonly reason?: DropReason;
+}
+
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error), stack: undefined };
+  const { name, message, stack } = error;
+  return {
+    name,
+    message,
+    stack,
+    ...(error instanceof DrfError ? { report: error.report } : {}),
+    ...(error instanceof RowError ? { reason: error.reason } : {}),
+  };
+}
+
+const CLASSES = {
+  CheckpointError,
+  ConfigurationError,
+  DataError,
+  NonFiniteError,
+  ShapeMismatchError,
+  UnavailableError,
+};
+
+/** The error as it was thrown, with its stack there; of a class that is not known here, the nearest. */
+export function errorOf({ name, message, stack, report, reason }: Failure): Error {
+  const error = make();
+  if (stack !== undefined) error.stack = stack;
+  return error;
+
+  function make(): Error {
+    if (report === undefined) return Object.assign(new Error(message), { name });
+    if (reason !== undefined) return new RowError(reason, report);
+    return new (CLASSES[name as keyof typeof CLASSES] ?? DrfError)(report);
+  }
+}
