@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson } from '@drf/files';
-import { UnavailableError, type HostTree, type Modality } from '@drf/tensor';
-import { longestText } from '../bert/config.js';
+import { ConfigurationError, UnavailableError, type HostTree, type Modality } from '@drf/tensor';
+import { longestText, type BertConfig } from '../bert/config.js';
 import { fingerprint } from '../transformers/source.js';
 import { fetchModel, type ModelFiles } from './fetch-model.js';
 import { parseImageProcessor } from './image-processor-config.js';
@@ -11,6 +11,7 @@ import { ImageModel } from './image-model.js';
 import { loadBert, loadVit } from './load-encoder.js';
 import type { HuggingFaceOptions } from './options.js';
 import { assertPooling } from './pool-tokens.js';
+import { readSentenceModules } from './sentence-modules.js';
 import { textLengths } from './text-lengths.js';
 import { TextModel } from './text-model.js';
 import { createTextTokenizer } from './text-tokenizer.js';
@@ -64,16 +65,44 @@ export async function openImageModel(name: string, options: HuggingFaceOptions):
   return { model: new ImageModel(id, pooling, config, processor, files.name), parameters };
 }
 
-/** A BERT, RoBERTa or DistilBERT with its tokenizer. */
+/** @throws ConfigurationError when the tokenizer has ids that the model has no embedding for */
+function assertVocabulary(tokenizerSize: number, { vocabularySize }: BertConfig, name: string): void {
+  if (tokenizerSize <= vocabularySize) return;
+  throw new ConfigurationError({
+    subject: `tokenizer.json of ${name}`,
+    expected: `ids below ${vocabularySize}, the "vocab_size" of the model's config.json`,
+    received: `ids up to ${tokenizerSize - 1}`,
+    remedy:
+      'use the tokenizer that came with the model, or give the model the further rows with Python: model.resize_token_embeddings(len(tokenizer)), and save it',
+  });
+}
+
+/** A BERT, RoBERTa or DistilBERT with its tokenizer, and what sentence-transformers' files say of its features. */
 export async function openTextModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<TextModel>> {
   const files = await fetchModel(name, options);
   const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json'];
   const [tokenizer, tokenizerConfig] = await Promise.all(tokenizerFiles.map((file) => readModelFile(files, file)));
+  const modules = await readSentenceModules(files.folder, options.pooling);
   const { config, parameters } = await loadBert(files.folder);
-  const reader = createTextTokenizer({ tokenizer, config: tokenizerConfig }, longestText(config), files.name);
-  const lengths = textLengths(reader.limit, options.textLengths);
-  const { pooling = 'mean' } = options;
+  const reader = createTextTokenizer(
+    { tokenizer, config: tokenizerConfig, modelType: config.family },
+    {
+      positions: longestText(config),
+      lowercases: modules.lowercases,
+      ...(modules.maximumTokens === undefined ? {} : { maximumTokens: modules.maximumTokens }),
+    },
+    files.name,
+  );
+  assertVocabulary(reader.size, config, files.name);
+  const lengths = textLengths(reader.limit, reader.longest, options.textLengths);
+  const { pooling = 'mean' } = modules;
   assertPooling(pooling, parameters, files.name);
-  const id = await idOf('text', files, tokenizerFiles, [pooling, `tokens${lengths.at(-1)}`]);
-  return { model: new TextModel(id, pooling, config, reader, lengths), parameters };
+  // what differs from reading the tokenizer's files alone, so that other models keep their ids
+  const further = [
+    ...(modules.normalizes ? ['unit'] : []),
+    ...(modules.lowercases ? ['lowercased'] : []),
+    ...reader.changes,
+  ];
+  const id = await idOf('text', files, tokenizerFiles, [pooling, `tokens${lengths.at(-1)}`, ...further]);
+  return { model: new TextModel(id, pooling, config, reader, lengths, modules.normalizes), parameters };
 }

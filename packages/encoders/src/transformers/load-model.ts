@@ -1,5 +1,6 @@
 import type { PreTrainedModel } from '@huggingface/transformers';
 import type { Modality } from '@drf/tensor';
+import { assertNoPointers } from '../weights/pointers.js';
 import type { Library } from './library.js';
 import { DTYPE_SUFFIXES, type TransformersEncoderOptions } from './options.js';
 import { absentFile, assertFiles, findSource, fingerprint, loadFailure, type ModelSource } from './source.js';
@@ -55,6 +56,7 @@ export async function loadModel<Preprocessor>(
   const needed = ['config.json', ...files];
   try {
     if (local) assertFiles(source, needed);
+    if (source.isFolder) await assertNoPointers(source.folder);
     const config = await library.AutoConfig.from_pretrained(source.name, load);
     const modelType = String((config as { model_type?: unknown }).model_type);
     needed.push(modelFile(modality, modelType, dtype));
