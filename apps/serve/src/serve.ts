@@ -12,6 +12,8 @@ export interface ServeOptions {
   /** A folder that `pnpm export` wrote. */
   readonly onnx?: string;
   /** A folder of static files. */
+  /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
+  readonly allowDownload?: boolean;
   readonly page?: string;
   readonly host: string;
   /** 0: any that is free. */
@@ -36,9 +38,9 @@ export interface Served {
  * @throws as `PostJudge.open`; ConfigurationError without run and `onnx`, or when it cannot listen there
  */
 export async function serve(options: ServeOptions): Promise<Served> {
-  const { run, onnx, checkpoint, engine } = options;
+  const { run, onnx, checkpoint, engine, allowDownload } = options;
   if (run === undefined && onnx === undefined) throw nothingToServe();
-  const judge = run === undefined ? null : await PostJudge.open(run, { checkpoint, engine });
+  const judge = run === undefined ? null : await PostJudge.open(run, { checkpoint, engine, allowDownload });
   try {
     if (judge !== null) await warmUp(judge);
     const model = judge === null ? await describeExport(onnx as string) : describeJudge(judge);

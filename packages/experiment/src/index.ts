@@ -9,7 +9,15 @@ export {
   type ExperimentData,
   type SplitName,
 } from './data.js';
-export { openTrainedEncoders, startSession, type FrozenSession, type Session, type SessionConfig } from './session.js';
+export {
+  openTrainedEncoders,
+  startSession,
+  type FrozenSession,
+  type RecordedEncoders,
+  type Session,
+  type SessionConfig,
+  type SessionOptions,
+} from './session.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export {
   areFeatures,

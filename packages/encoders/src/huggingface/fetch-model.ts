@@ -122,12 +122,15 @@ function assertRevision(revision: string): void {
   });
 }
 
+/** What to do where the hub is not asked, since nobody wanted it to be. */
+export const ALLOW_DOWNLOAD = 'allow the hub to be asked once by --allow-download, with a network';
+
 function notCached(id: string, revision: string, { cacheDir, offline }: HubSettings): UnavailableError {
   return new UnavailableError({
     subject: `model ${id}`,
     expected: `its revision "${revision}" in the cache ${cacheDir}`,
     received: 'no such files, and the hub is not to be asked',
-    remedy: offline ? 'unset HF_HUB_OFFLINE once, with a network' : 'allow the hub to be asked once, with a network',
+    remedy: offline ? 'unset HF_HUB_OFFLINE once, with a network' : ALLOW_DOWNLOAD,
   });
 }
 

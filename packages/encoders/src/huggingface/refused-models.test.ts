@@ -64,4 +64,27 @@ describe('a model that cannot be used is refused when it is opened', () => {
       expect((await failure(`transformers:${folder}`, modality)).message).toContain('the content of onnx/model.onnx');
     }
   });
+
+  it('with other files than those of the id that it must have, and not with these', async () => {
+    const engine = await createEngine('eager:cpu');
+    onTestFinished(() => engine.dispose());
+    const cases = [
+      [`huggingface:${await writeTinyBert(await temporaryFolder())}`, 'text'],
+      [`huggingface:${await writeTinyVit(await temporaryFolder())}`, 'image'],
+      [`transformers:${await writeTextModel(await temporaryFolder())}`, 'text'],
+      [
+        `transformers:${await writeImageModel(await temporaryFolder(), { modelType: 'clip', kind: 'image_embeds' })}`,
+        'image',
+      ],
+    ] as const;
+    for (const [name, modality] of cases) {
+      const first = await openEncoder(name, modality, engine);
+      const second = await openEncoder(name, modality, engine, { expectedId: first.id, localFilesOnly: true });
+      expect(second.id).toBe(first.id);
+      await first.dispose();
+      await second.dispose();
+      const expectedId = first.id.replace(/:[0-9a-f]{12}:/, ':0123456789ab:');
+      await expect(openEncoder(name, modality, engine, { expectedId })).rejects.toThrow(/with other files/);
+    }
+  });
 });

@@ -38,6 +38,8 @@ export interface TransformersEncoderOptions {
   readonly cacheDir?: string;
   /** Never ask the hub. */
   readonly localFilesOnly?: boolean;
+  /** Id that the encoder must have: a folder with other files is refused before they are read. */
+  readonly expectedId?: string;
 }
 
 function refuse(option: string, expected: string, received: unknown): never {

@@ -196,7 +196,7 @@ describe('models that cannot be had', () => {
     const error = await failure({ modality: 'text', model: 'someone/bert', cacheDir, localFilesOnly: true });
     expect(error.message).toBe(
       `model someone/bert in the cache ${folder} expected the file onnx/model.onnx, received no such file; allow the ` +
-        'hub to be asked once, with a network',
+        'hub to be asked once by --allow-download, with a network',
     );
     expect(fetched).not.toHaveBeenCalled();
   });
