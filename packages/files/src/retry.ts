@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'; // what is random here is when, never what
 import { setTimeout as wait } from 'node:timers/promises';
 import pRetry from 'p-retry';
 
@@ -84,7 +85,7 @@ export async function retryRequest<T>(
       const { reason } = error;
       failed = (await gotOn?.()) === true ? 1 : failed + 1;
       if (!mayPass(reason) || failed >= attempts) throw reason;
-      const delay = Math.min(LONGEST_DELAY_MS, delayMs * 2 ** (failed - 1)) * (1 + Math.random());
+      const delay = Math.min(LONGEST_DELAY_MS, delayMs * 2 ** (failed - 1)) * (1 + randomInt(1000) / 1000);
       await wait(wishOf(reason) + delay, undefined, signal === undefined ? {} : { signal });
     },
   });
