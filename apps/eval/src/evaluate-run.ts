@@ -12,6 +12,7 @@ import {
   trainsEncoders,
   type ExperimentConfig,
   type OpenedRun,
+  type RunDescription,
   type Session,
 } from '@drf/experiment';
 import { shownPath, summarizeRun } from './run-identity.js';
@@ -38,6 +39,8 @@ export interface EvaluationOptions {
   readonly checkpoint?: string;
   /** Default: the run's. */
   readonly engine?: string;
+  /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
+  readonly allowDownload?: boolean;
   /** Keep what the method says of each post beside its probabilities. */
   readonly details?: boolean;
   /** When it aborts, the cells so far are the result. */
@@ -61,11 +64,12 @@ export interface Evaluation {
  */
 export async function evaluateRun(path: string, options: EvaluationOptions): Promise<Evaluation> {
   const { workbench, signal, cache } = options;
-  const open = ({ engine, encoders, seed }: ExperimentConfig): Promise<Session> =>
-    workbench.session({ engine: options.engine ?? engine, encoders, seed });
+  const { allowDownload = false } = options;
+  const open = ({ engine, encoders, seed }: ExperimentConfig, ids: RunDescription['encoders']): Promise<Session> =>
+    workbench.session({ engine: options.engine ?? engine, encoders, seed }, { ids, allowDownload });
   // a run that trained its encoders cannot be opened without them
-  const run = await openRun(path, options.checkpoint, async (config) =>
-    trainsEncoders(config) ? trainedEncoders(await open(config)) : {},
+  const run = await openRun(path, options.checkpoint, async (config, ids) =>
+    trainsEncoders(config) ? trainedEncoders(await open(config, ids)) : {},
   );
   const { config, classes, encoders } = run.description;
   const manifest = options.manifest === undefined ? undefined : await readManifest(options.manifest);
@@ -75,7 +79,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
   const dataset = await workbench.dataset(datasetConfig);
   const { split, splitFile } = options;
   const posts = await selectPosts({ dataset, run: run.folder, classes, isOwn, split, splitFile });
-  const session = await open(config);
+  const session = await open(config, encoders);
   assertEncoders(shownPath(run.folder.path), encoders, session);
 
   const seed = options.seed ?? config.seed;

@@ -23,6 +23,7 @@ export interface MainOptions {
   readonly seed?: number;
   readonly checkpoint?: string;
   readonly engine?: string;
+  readonly allowDownload?: boolean;
   readonly cache: string;
   readonly out?: string;
   readonly csv?: string;
@@ -78,6 +79,7 @@ export function createEvalProgram(): Command {
     .option('--seed <number>', 'seed of the disruptions (default: that of the run)', wholeNumber())
     .option('--checkpoint <file>', 'another checkpoint of the run (default: the best, else the last)')
     .option('--engine <name>', `${ENGINE_NAMES.join(', ')} (default: that of the run)`, oneOf(ENGINE_NAMES))
+    .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option('--cache <folder>', 'feature cache', join('cache', 'features'))
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
@@ -95,7 +97,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
   exclude(options, 'manifest', ['cells', 'ratios', 'seed']);
   exclude(options, 'splitFile', ['split']);
   exclude(options, 'data', ['dataset', 'datasetFile']);
-  const { split, splitFile, manifest, seed, checkpoint, engine, cache, out, csv } = options;
+  const { split, splitFile, manifest, seed, checkpoint, engine, allowDownload, cache, out, csv } = options;
   const ratios = options.ratios === undefined ? PAPER_RATIOS : parseRatios(options.ratios);
   return {
     cells: options.cells === undefined ? paperCells(ratios) : parseCells(options.cells, ratios),
@@ -111,6 +113,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     seed,
     checkpoint,
     engine,
+    allowDownload,
     cache,
     out,
     csv,

@@ -6,6 +6,7 @@ import {
   openExperimentDataset,
   startSession,
   type DatasetConfig,
+  type RecordedEncoders,
   type Session,
   type SessionConfig,
 } from '@drf/experiment';
@@ -43,12 +44,12 @@ export class Workbench {
     });
   }
 
-  /** @throws as `startSession` */
-  session(config: SessionConfig): Promise<Session> {
+  /** @param recorded given for the encoders of a run @throws as `startSession` */
+  session(config: SessionConfig, recorded?: RecordedEncoders): Promise<Session> {
     const { image, text } = config.encoders;
-    return once(this.sessions, JSON.stringify([config.engine, config.encoders]), () => {
+    return once(this.sessions, JSON.stringify([config.engine, config.encoders, recorded]), () => {
       this.display.say(`Starting engine ${config.engine}, encoders ${image} (image) and ${text} (text) …`);
-      return this.services.startSession(config);
+      return this.services.startSession(config, recorded === undefined ? {} : { recorded });
     });
   }
 

@@ -7,7 +7,7 @@ import { readPackageLicense, readVocabulary, type PackageLicense } from './embed
 import { assertPooled, headFunction } from './head.js';
 import { headInputs, modelInputs, type InputSpecification } from './inputs.js';
 import { encodeModel } from './onnx/model.js';
-import { headOf, openRun, type OpenedRun } from '@drf/experiment';
+import { headOf, openRun, openTrainedEncoders, type OpenedRun } from '@drf/experiment';
 import { CARD_FILE, prepareOutput, writeOutput } from './output-folder.js';
 import { VOCABULARY_FILE } from './preprocessing.js';
 import { recordEncoders, type RecordedEncoders } from './recorded-encoders.js';
@@ -20,6 +20,8 @@ export interface ExportOptions {
   readonly overwrite?: boolean;
   /** A checkpoint's path; default: the run's result. */
   readonly checkpoint?: string;
+  /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
+  readonly allowDownload?: boolean;
   /** Leave the encoders out even where they could be exported. */
   readonly headOnly?: boolean;
   /** Default `dynamic`. */
@@ -96,7 +98,10 @@ function licenseText(licenses: readonly PackageLicense[]): string {
  *   tokens
  */
 export async function exportRun(path: string, options: ExportOptions): Promise<ExportResult> {
-  const run = headOf(await openRun(path, options.checkpoint));
+  const { checkpoint, allowDownload = false } = options;
+  const run = headOf(
+    await openRun(path, checkpoint, (config, ids) => openTrainedEncoders(config, { ids, allowDownload })),
+  );
   assertPooled(run);
   await prepareOutput(options.out, options.overwrite ?? false);
   const { encoders, notes } = await chooseEncoders(run, options.headOnly ?? false);

@@ -31,6 +31,7 @@ export function createExportProgram(print: (text: string) => void): Command {
     .option('--out <folder>', 'folder to write (required)')
     .option('--overwrite', 'replace an export that is there already')
     .option('--checkpoint <file>', "a checkpoint (default: the run's best, else its last)")
+    .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option('--head-only', 'leave the encoders out')
     .addOption(
       new Option('--batch <size>', 'posts at once: a number, or "dynamic" for any')

@@ -26,6 +26,7 @@ interface MainOptions {
   readonly columns?: ColumnNames;
   readonly checkpoint?: string;
   readonly engine: string;
+  readonly allowDownload?: boolean;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
   readonly rawCsv?: boolean;
@@ -58,6 +59,7 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   )
   .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
   .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
+  .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
   .option('--resume', 'go on with the unfinished job of this --out')
   .option('--overwrite', 'replace the output, and forget an unfinished job')
   .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
@@ -65,7 +67,8 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   .option('--json', 'print the result as JSON; no progress');
 program.action(async (run: string, input: string | undefined, options: MainOptions) => {
   assertOptions(input, options);
-  const judge = await openJudge(run, { engine: options.engine, checkpoint: options.checkpoint });
+  const { engine, checkpoint, allowDownload } = options;
+  const judge = await openJudge(run, { engine, checkpoint, allowDownload });
   try {
     if (judge.calibration === null && options.quiet !== true) {
       process.stderr.write(

@@ -55,6 +55,7 @@ const program = createProgram('serve', 'Serves a trained run over HTTP.', [
   .option('--onnx <folder>', 'an exported folder, with which the page judges in the browser')
   .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
   .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
+  .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
   .option('--decoders <count>', 'images that are decoded at once', wholeNumber(1, 64), 2)
   .option('--body-bytes <count>', 'largest body', wholeNumber(1024), DEFAULT_LIMITS.bodyBytes)
   .option('--total-body-bytes <count>', 'of all bodies at once', wholeNumber(1024), DEFAULT_LIMITS.totalBodyBytes)

@@ -8,14 +8,16 @@ export interface JudgeArgument {
   readonly run: string;
   readonly checkpoint: string | undefined;
   readonly engine: string | undefined;
+  /** Whether the hub may be asked for encoders that the run names. */
+  readonly allowDownload: boolean | undefined;
 }
 
 /**
  * Opens a run, and judges a post of each kind once, so that the first client does not wait for what is made on first use.
  * @throws as `PostJudge.open`
  */
-export async function openJudge({ run, checkpoint, engine }: JudgeArgument): Promise<OpenedJudge> {
-  const judge = await PostJudge.open(run, { checkpoint, engine });
+export async function openJudge({ run, ...options }: JudgeArgument): Promise<OpenedJudge> {
+  const judge = await PostJudge.open(run, options);
   try {
     await warmUp(judge);
     return { judge, description: describeJudge(judge), dispose: () => judge.dispose() };

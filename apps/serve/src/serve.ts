@@ -11,6 +11,8 @@ export interface ServeOptions {
   readonly engine?: string;
   /** A folder that `pnpm export` wrote. */
   readonly onnx?: string;
+  /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
+  readonly allowDownload?: boolean;
   /** A folder of static files. */
   readonly page?: string;
   readonly host: string;
@@ -62,8 +64,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
 }
 
 function startJudge(options: ServeOptions & { readonly run: string }, onEnd: (end: JudgeProcessEnd) => void) {
-  const { run, checkpoint, engine, judgeMilliseconds: milliseconds, execArgv } = options;
-  const argument: JudgeArgument = { run, checkpoint, engine };
+  const { run, checkpoint, engine, allowDownload, judgeMilliseconds: milliseconds, execArgv } = options;
+  const argument: JudgeArgument = { run, checkpoint, engine, allowDownload };
   return JudgeProcess.start({ module: JUDGE_MODULE, argument, milliseconds, execArgv, onEnd });
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { retryRequest, withAnswer } from '@drf/files';
 import { DataError, UnavailableError } from '@drf/tensor';
 import { startProgress, type Progress } from '@drf/terminal';
 import { diskError } from './disk.js';
@@ -23,6 +23,13 @@ export interface DownloadOptions {
 }
 
 const MEGABYTE = 1e6;
+/** Wheels are smaller; a longer file is not what it says. */
+const LARGEST_FILE = 8 * 1024 ** 3;
+
+function tooLong(partial: string): DataError {
+  const subject = `Download of ${basename(partial, '.part')}`;
+  return new DataError({ subject, expected: `at most ${LARGEST_FILE} bytes`, received: 'more' });
+}
 
 export async function fileSha256(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -75,23 +82,18 @@ async function assertHash(partial: string, expected: string): Promise<void> {
 
 async function fetchAll(url: string, partial: string, options: DownloadOptions): Promise<void> {
   const { attempts = 5, pause = 1000, signal } = options;
-  for (let failed = 0; ;) {
-    const before = await sizeOf(partial);
-    try {
-      await fetchRest(url, partial, before, options);
-      return;
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof DataError) throw error;
-      failed = (await sizeOf(partial)) > before ? 1 : failed + 1;
-      if (failed >= attempts || error instanceof RefusedError) throw unreachable(url, partial, error);
-      await delay(pause * 2 ** (failed - 1), undefined, { signal });
-    }
-  }
+  let before = 0;
+  const attempt = async (): Promise<void> => {
+    before = await sizeOf(partial);
+    await fetchRest(url, partial, before, options);
+  };
+  const gotOn = async (): Promise<boolean> => (await sizeOf(partial)) > before;
+  const isFinal = (error: Error): boolean => error instanceof DataError;
+  await retryRequest(attempt, { attempts, delayMs: pause, gotOn, signal }, isFinal).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error instanceof DataError ? error : unreachable(url, partial, error);
+  });
 }
-
-/** The server answers, but will not give the file: asking again is no use. */
-class RefusedError extends Error {}
 
 function unreachable(url: string, partial: string, error: unknown): UnavailableError {
   return new UnavailableError(
@@ -106,20 +108,13 @@ function unreachable(url: string, partial: string, error: unknown): UnavailableE
 }
 
 async function fetchRest(url: string, partial: string, from: number, options: DownloadOptions): Promise<void> {
-  const { get = fetch, signal, patience = 60_000 } = options;
-  const stalled = new AbortController();
-  const signals = signal === undefined ? [stalled.signal] : [stalled.signal, signal];
-  const watch = setTimeout(() => stalled.abort(new Error(`no byte in ${patience / 1000} s`)), patience);
-  try {
-    const headers = from > 0 ? { range: `bytes=${from}-` } : undefined;
-    const response = await get(url, { headers, signal: AbortSignal.any(signals) });
-    if (response.status === 416) return await restart(partial, response, from);
-    if (!response.ok) throw new RefusedError(`HTTP status ${response.status}`);
+  const { get, signal, patience: patienceMs } = options;
+  const headers = from > 0 ? { range: `bytes=${from}-` } : undefined;
+  await withAnswer(url, { get, headers, signal, patienceMs }, async (response, onBytes) => {
+    if (response.status === 416) return restart(partial, response, from);
     const start = response.status === 206 ? from : 0; // a server without ranges sends everything again
-    await append(response, partial, start, options, () => watch.refresh());
-  } finally {
-    clearTimeout(watch);
-  }
+    return append(response, partial, start, options, onBytes);
+  });
 }
 
 /** "Range not satisfiable": either nothing is lacking, or the part is longer than the file and useless. */
@@ -145,6 +140,7 @@ async function append(
   try {
     for await (const chunk of response.body ?? []) {
       onBytes();
+      if (position + chunk.length > LARGEST_FILE) throw tooLong(partial);
       await writeAll(handle, chunk, position).catch((error: unknown) => {
         throw diskError(partial, error);
       });

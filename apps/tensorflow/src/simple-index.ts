@@ -1,3 +1,4 @@
+import { readText, retryRequest, withAnswer } from '@drf/files';
 import { DataError, UnavailableError } from '@drf/tensor';
 import { isKnownWheel } from './known-wheels.js';
 import type { Platform } from './platform.js';
@@ -41,17 +42,27 @@ function fromHtml(text: string, base: string): IndexFile[] {
 
 /**
  * What a package index (PEP 503, PEP 691) offers of a project.
+ * @param pause milliseconds before it is asked a second time
  * @throws UnavailableError when the index does not answer, or not with a list of files
  */
-export async function listFiles(index: string, project: string, get: typeof fetch = fetch): Promise<IndexFile[]> {
+export async function listFiles(
+  index: string,
+  project: string,
+  get: typeof fetch = fetch,
+  pause = 500,
+): Promise<IndexFile[]> {
   const address = `${index}/${project}/`;
   try {
-    const response = await get(address, { headers: { accept: ACCEPT }, signal: AbortSignal.timeout(60_000) });
-    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-    const text = await response.text();
-    if (text.length > LARGEST_PAGE) throw new Error(`more than ${LARGEST_PAGE} characters`);
-    const isJson = response.headers.get('content-type')?.includes('json') === true;
-    return isJson ? fromJson(text, response.url || address) : fromHtml(text, response.url || address);
+    const { text, isJson, base } = await retryRequest(
+      () =>
+        withAnswer(address, { get, headers: { accept: ACCEPT } }, async (response) => ({
+          text: await readText(response, LARGEST_PAGE),
+          isJson: response.headers.get('content-type')?.includes('json') === true,
+          base: response.url || address,
+        })),
+      { delayMs: pause },
+    );
+    return isJson ? fromJson(text, base) : fromHtml(text, base);
   } catch (error) {
     throw new UnavailableError(
       {

@@ -25,6 +25,7 @@ interface MainOptions extends Record<string, unknown> {
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly resume?: string;
+  readonly allowDownload?: boolean;
   readonly cache: string;
   readonly stopAfter?: number;
   readonly json?: boolean;
@@ -52,6 +53,10 @@ const program = createProgram('train', 'Trains a sentiment model on image-text p
   .option('--out <folder>', 'run folder (default: runs/NAME-METHOD-seedSEED)')
   .option('--overwrite', 'start anew when the run folder holds a run')
   .option('--resume <run>', 'go on with an interrupted run, exactly as if it had not stopped')
+  .option(
+    '--allow-download',
+    'with --resume: fetch encoders that the run names and the cache lacks from the Hugging Face hub',
+  )
   .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
   .option('--cache <folder>', 'feature cache', join('cache', 'features'))
   .option('--quiet', 'no progress')
@@ -73,6 +78,7 @@ program.action(async (experiment: string | undefined, options: MainOptions) => {
       display,
       signal: interrupt.signal,
       stopAfterEpochs: stopAfter,
+      allowDownload: options.allowDownload ?? false,
       ...(services === undefined ? {} : { services }),
     });
     report(result, options.json === true);

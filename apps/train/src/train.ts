@@ -58,6 +58,8 @@ export interface TrainOptions {
   readonly run: RunFolder;
   /** Go on from the run's last checkpoint. */
   readonly resume: boolean;
+  /** Whether a run that goes on may ask the hub for encoders that the cache lacks; a new one may. */
+  readonly allowDownload?: boolean;
   /** Folder of the feature cache. */
   readonly cache: string;
   readonly display: Display;
@@ -100,8 +102,10 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   assertLearnable(data);
 
   // features, after disruption
-  const session = await services.startSession(config);
-  if (resume) assertEncoders(run.path, (await run.readDescription()).encoders, session);
+  const ids = resume ? (await run.readDescription()).encoders : undefined;
+  const { allowDownload = false } = options;
+  const session = await services.startSession(config, ids === undefined ? {} : { recorded: { ids, allowDownload } });
+  if (ids !== undefined) assertEncoders(run.path, ids, session);
   display.session(session);
   const found = data.dataset.ledger.kept;
   const [trainPosts, valPosts] = await encodeSplits(options, session, data);

@@ -36,7 +36,7 @@ export { pieceOfRow, tokensOfRow } from './tokens/token-row.js';
 export { tokenLayoutOf, tokenRowEncoder } from './tokens/token-encoder.js';
 export { decodeFloat16, encodeFloat16 } from './cache/float16.js';
 export { createTransformersEncoder } from './transformers/create.js';
-export type { Pooling, TransformersDtype, TransformersEncoderOptions } from './transformers/options.js';
+export { POOLINGS, type Pooling, type TransformersDtype, type TransformersEncoderOptions } from './transformers/options.js';
 export { openTrainableEncoder, type TrainableEncoders } from './huggingface/open.js';
 export type { HuggingFaceOptions, TrainableOptions } from './huggingface/options.js';
 export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';

@@ -3,7 +3,15 @@ export { defineExperiment, parseExperiment } from './parse.js';
 export { addConfigFlags, mergeConfig, overridesFrom } from './flags.js';
 export { openExperimentData, openExperimentDataset, reopenSplits, splitShares, type ExperimentData } from './data.js';
 export { splitNameOf, SPLIT_NAMES, type SplitName } from './split-names.js';
-export { openTrainedEncoders, startSession, type FrozenSession, type Session, type SessionConfig } from './session.js';
+export {
+  openTrainedEncoders,
+  startSession,
+  type FrozenSession,
+  type RecordedEncoders,
+  type Session,
+  type SessionConfig,
+  type SessionOptions,
+} from './session.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export {
   areFeatures,

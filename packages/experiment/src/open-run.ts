@@ -22,19 +22,21 @@ export interface OpenedRun {
 
 /**
  * Opens a run with its result checkpoint (the best, else the last), or with a given one.
- * @param openEncoders gives the encoders that were trained in the run: opened here, unless the caller has them already
+ * @param openEncoders gives the encoders that were trained in the run: opened here out of folders and the cache, without a
+ *   network, unless the caller has them already
  * @throws DataError when there is no such run or it has no checkpoint; CheckpointError when the checkpoint is truncated,
  *   damaged, or of another model; what opening encoders throws
  */
 export async function openRun(
   path: string,
   checkpoint?: string,
-  openEncoders: (config: ExperimentConfig) => Promise<StepEncoders> = openTrainedEncoders,
+  openEncoders: (config: ExperimentConfig, ids: RunDescription['encoders']) => Promise<StepEncoders> = (config, ids) =>
+    openTrainedEncoders(config, { ids }),
 ): Promise<OpenedRun> {
   const folder = await RunFolder.open(path);
   const description = await folder.readDescription();
   const { config, shapes } = description;
-  const method = createEncodedMethod(config, shapes, await openEncoders(config));
+  const method = createEncodedMethod(config, shapes, await openEncoders(config, description.encoders));
   const file = checkpoint ?? (await folder.resultCheckpoint());
   const like = method.initialParameters(createRandom(config.seed)); // names, shapes, and what a checkpoint leaves out
   const expected = { method: method.id, parameters: like, isTrained: trainedBy(method) };

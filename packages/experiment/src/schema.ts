@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { POOLINGS } from '@drf/encoders';
 import { WEIGHTING_MODES } from '@drf/fusion';
 
 const whole = (minimum: number) => z.int().min(minimum);
@@ -109,9 +110,13 @@ const encoders = z.strictObject({
   ),
   pooling: byModality((modality) =>
     z
-      .enum(['mean', 'cls', 'pooler'])
+      .enum(POOLINGS)
       .optional()
-      .describe(`how the ${modality} encoder's tokens become a feature (default: as its files say)`),
+      .describe(
+        modality === 'image'
+          ? "how the image encoder's tokens become a feature (default: the class token, cls)"
+          : "how the text encoder's tokens become a feature (default: as its sentence-transformers files say, else mean)",
+      ),
   ),
   textLengths: z
     .array(whole(2))

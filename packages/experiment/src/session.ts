@@ -28,19 +28,39 @@ export interface FrozenSession extends Session {
 /** The parts of an experiment that a session depends on. */
 export type SessionConfig = Pick<ExperimentConfig, 'engine' | 'encoders'> & Partial<Pick<ExperimentConfig, 'seed'>>;
 
+/** Where encoders come from that somebody else may have named: the configuration of a run that is opened, not made. */
+export interface RecordedEncoders {
+  /** Their ids, as the run recorded them: a folder with other files is not read. */
+  readonly ids: Readonly<Record<Modality, string>>;
+  /** Whether the hub may be asked for what the cache lacks; default false. */
+  readonly allowDownload?: boolean;
+}
+
+/** For several sessions side by side, and for those of runs. */
+export interface SessionOptions {
+  /** Threads of the compiled engine; default: all cores. */
+  readonly threads?: number;
+  /** Given for the encoders of a run. Without it, whatever the configuration names is opened, and fetched if need be. */
+  readonly recorded?: RecordedEncoders;
+}
+
+/** How an encoder may be had. */
+function sourceOptions(recorded: RecordedEncoders | undefined, modality: Modality) {
+  if (recorded === undefined) return {};
+  return { localFilesOnly: recorded.allowDownload !== true, expectedId: recorded.ids[modality] };
+}
+
 /**
  * Starts the engine and opens the encoders of an experiment.
- * @param options threads of the compiled engine (default: all cores), for several sessions side by side
- * @throws ConfigurationError for an unknown engine or encoder; UnavailableError for one that this machine lacks
+ * @throws ConfigurationError for an unknown engine or encoder, and for a folder of a run that holds other files;
+ *   UnavailableError for one that this machine lacks
  */
-export async function startSession(
-  config: SessionConfig,
-  options: { readonly threads?: number } = {},
-): Promise<Session> {
-  const engine = await createEngine(config.engine, options);
+export async function startSession(config: SessionConfig, options: SessionOptions = {}): Promise<Session> {
+  const { recorded, ...engineOptions } = options;
+  const engine = await createEngine(config.engine, engineOptions);
   try {
-    const image = await openAs(config, 'image', engine);
-    const text = await openAs(config, 'text', engine);
+    const image = await openAs(config, 'image', engine, recorded);
+    const text = await openAs(config, 'text', engine, recorded);
     const dispose = async (): Promise<void> => {
       await image.dispose();
       await text.dispose();
@@ -54,22 +74,33 @@ export async function startSession(
 }
 
 /** An encoder as the experiment wants it, trained or frozen. */
-async function openAs<M extends Modality>(config: SessionConfig, modality: M, engine: Engine): Promise<Session[M]> {
+async function openAs<M extends Modality>(
+  config: SessionConfig,
+  modality: M,
+  engine: Engine,
+  recorded: RecordedEncoders | undefined,
+): Promise<Session[M]> {
   const { encoders, seed = 0 } = config;
-  if (encoders.trainable[modality]) return (await openTrained({ encoders, seed }, modality)) as Session[M];
+  if (encoders.trainable[modality]) return (await openTrained({ encoders, seed }, modality, recorded)) as Session[M];
   const { [modality]: name, pooling, revision, textLengths } = encoders;
   const isHub = !name.startsWith('embedded');
   const options = { pooling: pooling[modality], revision: revision[modality] };
   return (await openEncoder(name, modality, engine, {
+    ...sourceOptions(recorded, modality),
     ...(isHub ? options : {}),
     ...(isHub && !name.startsWith('transformers:') ? { textLengths } : {}),
   })) as Session[M];
 }
 
 /** @param seed of what is not pretrained: low-rank updates */
-function openTrained({ encoders, seed }: Pick<ExperimentConfig, 'encoders' | 'seed'>, modality: Modality) {
+function openTrained(
+  { encoders, seed }: Pick<ExperimentConfig, 'encoders' | 'seed'>,
+  modality: Modality,
+  recorded: RecordedEncoders | undefined,
+) {
   const { trainableLayers, lora, recompute, pooling, revision, textLengths } = encoders;
   return openTrainableEncoder(encoders[modality], modality, {
+    ...sourceOptions(recorded, modality),
     revision: revision[modality],
     pooling: pooling[modality],
     ...(lora.rank > 0 ? { lora } : { trainableLayers: trainableLayers[modality] }),
@@ -79,13 +110,14 @@ function openTrained({ encoders, seed }: Pick<ExperimentConfig, 'encoders' | 'se
   });
 }
 
-/** The encoders of an experiment that are trained, without an engine. */
+/** The encoders of an experiment that are trained, without an engine. @param recorded given for those of a run */
 export async function openTrainedEncoders(
   config: Pick<ExperimentConfig, 'encoders' | 'seed'>,
+  recorded?: RecordedEncoders,
 ): Promise<{ image?: TrainableImageEncoder; text?: TrainableTextEncoder }> {
   const { trainable } = config.encoders;
   return {
-    ...(trainable.image ? { image: (await openTrained(config, 'image')) as TrainableImageEncoder } : {}),
-    ...(trainable.text ? { text: (await openTrained(config, 'text')) as TrainableTextEncoder } : {}),
+    ...(trainable.image ? { image: (await openTrained(config, 'image', recorded)) as TrainableImageEncoder } : {}),
+    ...(trainable.text ? { text: (await openTrained(config, 'text', recorded)) as TrainableTextEncoder } : {}),
   };
 }

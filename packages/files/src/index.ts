@@ -2,6 +2,7 @@ export { removeTemporaries, writeFileAtomic, writeJsonAtomic } from './atomic.js
 export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js';
 export { assertUnlocked, lockFile, type FileLock } from './lock.js';
 export { contentHash, fileHash, readBounded, readJson } from './read.js';
+export { readText, RefusedError, retryAfter, retryRequest, withAnswer, type RetryOptions } from './retry.js';
 export {
   decodeSafetensors,
   encodeSafetensors,

@@ -40,6 +40,8 @@ export interface PostJudgeOptions {
   readonly engine?: string;
   /** A checkpoint of the run; default its result. */
   readonly checkpoint?: string;
+  /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
+  readonly allowDownload?: boolean;
 }
 
 /**
@@ -62,8 +64,11 @@ export class PostJudge implements JudgeOfPosts {
    * @throws as `openRun` and `startSession`; CheckpointError when this installation's encoders are not those of the run
    */
   static async open(run: string, options: PostJudgeOptions = {}): Promise<PostJudge> {
-    const { config } = await (await RunFolder.open(run)).readDescription();
-    const session = await startSession({ encoders: config.encoders, engine: options.engine ?? 'auto' });
+    const { config, encoders: ids } = await (await RunFolder.open(run)).readDescription();
+    const session = await startSession(
+      { encoders: config.encoders, engine: options.engine ?? 'auto' },
+      { recorded: { ids, allowDownload: options.allowDownload ?? false } },
+    );
     try {
       const opened = await openRun(run, options.checkpoint, async () => trainedEncoders(session));
       const calibration = await readCalibration(opened.folder, basename(opened.checkpoint));

@@ -29,10 +29,13 @@ export async function measureBatching(
   run: string,
   options: { readonly batches: readonly number[]; readonly rounds: number; readonly seed: number },
 ): Promise<readonly BatchingRow[]> {
-  const { config } = await (await RunFolder.open(run)).readDescription();
+  const { config, encoders: ids } = await (await RunFolder.open(run)).readDescription();
   const { trainable } = config.encoders;
   if (trainable.image || trainable.text) throw needsFrozen(run);
-  const session = (await startSession({ encoders: config.encoders, engine: 'auto' })) as FrozenSession;
+  const session = (await startSession(
+    { encoders: config.encoders, engine: 'auto' },
+    { recorded: { ids } },
+  )) as FrozenSession;
   try {
     const posts = await makePosts(CONTENTS * 2, options.seed);
     const side = config.dataset.imageSize;

@@ -9,6 +9,7 @@ interface EncoderOptions {
   readonly out: string;
   readonly overwrite?: boolean;
   readonly revision?: string;
+  readonly allowDownload?: boolean;
   readonly json?: boolean;
 }
 
@@ -21,13 +22,16 @@ export function addEncoderCommand(program: Command, print: (text: string) => voi
     .addOption(new Option('--modality <name>', 'what it reads').choices(['image', 'text']).makeOptionMandatory())
     .requiredOption('--out <folder>', 'folder to write')
     .option('--overwrite', 'replace an export that is there already')
+    .option('--allow-download', 'fetch the model that a run trained, if the cache lacks it, from the Hugging Face hub')
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--json', 'print the paths as JSON')
-    .action(async (model: string, { modality, json, ...options }: EncoderOptions) => {
+    .action(async (model: string, { modality, json, allowDownload = false, ...options }: EncoderOptions) => {
       const onStep = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
-      const trained = isRun(model) ? await encoderOfRun(model, modality) : undefined;
+      const trained = isRun(model) ? await encoderOfRun(model, modality, allowDownload) : undefined;
       const name = trained?.model ?? model.replace(/^huggingface:/, '');
-      const files = await exportEncoder(name, modality, { ...options, ...trained, onStep });
+      // a model that is named here may be fetched
+      const localFilesOnly = trained !== undefined && !allowDownload;
+      const files = await exportEncoder(name, modality, { ...options, ...trained, localFilesOnly, onStep });
       if (json === true) return print(`${JSON.stringify({ files })}\n`);
       for (const file of files)
         print(`${file}  ${Math.ceil((await stat(file)).size / 1000).toLocaleString('en-US')} kB\n`);

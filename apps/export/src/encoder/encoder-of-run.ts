@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fullEncoderName, mergeLora } from '@drf/encoders';
-import { openRun } from '@drf/experiment';
+import { openRun, openTrainedEncoders } from '@drf/experiment';
 import { ConfigurationError, type HostTree, type Modality } from '@drf/tensor';
 
 /** An encoder as a run trained it: the model that it came from, and its parameters now. */
@@ -19,10 +19,17 @@ export function isRun(path: string): boolean {
 
 /**
  * The encoder that a run trained, from its result checkpoint.
+ * @param allowDownload whether the hub may be asked for the model that it came from, where the cache lacks it
  * @throws ConfigurationError when the run did not train it; as `openRun`
  */
-export async function encoderOfRun(path: string, modality: Modality): Promise<TrainedEncoderOfRun> {
-  const { description, parameters } = await openRun(path);
+export async function encoderOfRun(
+  path: string,
+  modality: Modality,
+  allowDownload = false,
+): Promise<TrainedEncoderOfRun> {
+  const { description, parameters } = await openRun(path, undefined, (config, ids) =>
+    openTrainedEncoders(config, { ids, allowDownload }),
+  );
   const { encoders } = description.config;
   if (!encoders.trainable[modality]) {
     throw new ConfigurationError({

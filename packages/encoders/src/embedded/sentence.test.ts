@@ -32,7 +32,7 @@ describe('Universal Sentence Encoder lite', () => {
     await tf.setBackend('wasm');
     encoder = await createEmbeddedTextEncoder(engine);
     const files = await readSentenceFiles();
-    tokenize = await createTokenizer(files.vocabulary);
+    tokenize = createTokenizer(files.vocabulary);
     model = await loadGraphModel(files);
   });
   afterAll(async () => {

@@ -95,10 +95,8 @@ class EmbeddedTextEncoder implements TextEncoder {
  */
 export async function createEmbeddedTextEncoder(engine: Engine): Promise<TextEncoder> {
   const { parameters, vocabulary, revision } = await loadSentenceModel();
-  const [program, tokenize] = await Promise.all([
-    engine.prepare(sentenceFeatures, parameters),
-    createTokenizer(vocabulary),
-  ]);
+  const program = await engine.prepare(sentenceFeatures, parameters);
+  const tokenize = createTokenizer(vocabulary);
   const id = `embedded:universal-sentence-encoder-lite:${revision}:${PREPROCESSING}`;
   return new EmbeddedTextEncoder(id, engine, parameters, program, tokenize);
 }

@@ -7,6 +7,8 @@ import { hubSettings, type HubSettings } from './hub-settings.js';
 import { CONVERT, OTHER_WEIGHTS, WEIGHTS_FILE, WEIGHTS_INDEX } from './load-encoder.js';
 import { parseModelName } from './model-name.js';
 import { PREPROCESSING_FILES } from './preprocessing-files.js';
+import { SENTENCE_FILES } from './sentence-modules.js';
+import { assertNoPointers } from '../weights/pointers.js';
 
 /** Bytes of all files together, fetched and in all. */
 export interface FetchProgress {
@@ -41,14 +43,7 @@ export interface ModelFiles {
 }
 
 /** Everything beside weights that an encoder may need; a model has some of them. */
-const SMALL_FILES = [
-  'config.json',
-  ...PREPROCESSING_FILES.image,
-  ...PREPROCESSING_FILES.text,
-  'modules.json',
-  'sentence_bert_config.json',
-  '1_Pooling/config.json',
-];
+const SMALL_FILES = ['config.json', ...PREPROCESSING_FILES.image, ...PREPROCESSING_FILES.text, ...SENTENCE_FILES];
 const SHARD = /^model-\d{5}-of-\d{5}\.safetensors$/;
 
 /** The files to fetch. @throws UnavailableError when a model has no configuration or no weights that can be read */
@@ -127,12 +122,15 @@ function assertRevision(revision: string): void {
   });
 }
 
+/** What to do where the hub is not asked, since nobody wanted it to be. */
+export const ALLOW_DOWNLOAD = 'allow the hub to be asked once by --allow-download, with a network';
+
 function notCached(id: string, revision: string, { cacheDir, offline }: HubSettings): UnavailableError {
   return new UnavailableError({
     subject: `model ${id}`,
     expected: `its revision "${revision}" in the cache ${cacheDir}`,
     received: 'no such files, and the hub is not to be asked',
-    remedy: offline ? 'unset HF_HUB_OFFLINE once, with a network' : 'allow the hub to be asked once, with a network',
+    remedy: offline ? 'unset HF_HUB_OFFLINE once, with a network' : ALLOW_DOWNLOAD,
   });
 }
 
@@ -142,7 +140,7 @@ function notCached(id: string, revision: string, { cacheDir, offline }: HubSetti
  * A fetch that was interrupted goes on where it stopped; files appear whole and as the hub's hashes say.
  * @param model a hub id ("google/vit-base-patch16-224-in21k"), or a folder
  * @throws ConfigurationError for what is neither an id nor a folder, and a revision that cannot be one;
- * UnavailableError for no network, an unknown or gated model, an unknown revision, a model without safetensors
+ * UnavailableError for a folder of Git LFS pointers, no network, an unknown or gated model, an unknown revision, a model without safetensors
  */
 export async function fetchModel(model: string, options: FetchModelOptions = {}): Promise<ModelFiles> {
   const { revision = 'main', environment = process.env } = options;
@@ -151,7 +149,10 @@ export async function fetchModel(model: string, options: FetchModelOptions = {})
     folderHolds: 'config.json and model.safetensors',
     exampleId: 'google/vit-base-patch16-224-in21k',
   });
-  if ('folder' in name) return { name: name.folder, folder: name.folder };
+  if ('folder' in name) {
+    await assertNoPointers(name.folder);
+    return { name: name.folder, folder: name.folder };
+  }
   assertRevision(revision);
   const settings = hubSettings(environment);
   const cacheDir = options.cacheDir ?? settings.cacheDir;

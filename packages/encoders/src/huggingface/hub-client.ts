@@ -1,4 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
+import { readText, RefusedError, retryRequest, withAnswer, type RetryOptions } from '@drf/files';
 import { UnavailableError } from '@drf/tensor';
 import type { HubSettings } from './hub-settings.js';
 
@@ -15,11 +15,11 @@ export interface RemoteModel {
   readonly files: readonly string[];
 }
 
-const MAXIMUM_ATTEMPTS = 4;
 const ASK_TIMEOUT_MS = 30_000;
+/** Without a byte of a file. */
+const PATIENCE_MS = 60_000;
 const MAXIMUM_REDIRECTS = 5;
-/** Busy or out of order for now. */
-const PASSING = new Set([408, 429, 500, 502, 503, 504]);
+const LONGEST_DESCRIPTION = 16 * 1024 * 1024;
 
 /** Asks the hub about one model. */
 export class HubClient {
@@ -35,8 +35,8 @@ export class HubClient {
   /** Commit and file names of the revision. @throws UnavailableError saying why the hub gives none */
   async describe(): Promise<RemoteModel> {
     const url = `${this.settings.endpoint}/api/models/${this.id}/revision/${encodeURIComponent(this.revision)}`;
-    const response = await this.ask(url, { signal: AbortSignal.timeout(ASK_TIMEOUT_MS) });
-    const { sha, siblings } = ((await response.json().catch(() => ({}))) ?? {}) as Record<string, unknown>;
+    const text = await this.ask(url, {}, (response) => readText(response, LONGEST_DESCRIPTION));
+    const { sha, siblings } = parsed(text);
     if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings)) {
       throw this.error(
         'a description of the model',
@@ -52,11 +52,7 @@ export class HubClient {
     const url = `${this.settings.endpoint}/${this.id}/resolve/${commit}/${file}`;
     let at = url;
     for (let step = 0; step < MAXIMUM_REDIRECTS; step++) {
-      const response = await this.ask(at, {
-        method: 'HEAD',
-        redirect: 'manual',
-        signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
-      });
+      const response = await this.ask(at, { method: 'HEAD', redirect: 'manual' }, async (answer) => answer);
       const location = response.headers.get('location');
       if (response.status < 300 || location === null || !location.startsWith('/')) return described(url, response);
       at = `${new URL(at).origin}${location}`;
@@ -64,43 +60,47 @@ export class HubClient {
     throw this.error(`the file ${file}`, 'redirects without end', 'check HF_ENDPOINT');
   }
 
-  /** The bytes of a file from a place on; status 206 says that the place was respected. */
-  async get(url: string, from: number): Promise<Response> {
-    return this.ask(url, from > 0 ? { headers: { range: `bytes=${from}-` } } : {});
+  /**
+   * Gives the bytes of a file from a place on to a function; status 206 says that the place was respected.
+   * @param use calls `onBytes` whenever some arrive
+   * @throws RefusedError, and what `use` and `fetch` throw: one attempt
+   */
+  get<T>(url: string, from: number, use: (response: Response, onBytes: () => void) => Promise<T>): Promise<T> {
+    return withAnswer(url, this.options(from > 0 ? { headers: { range: `bytes=${from}-` } } : {}, PATIENCE_MS), use);
   }
 
-  /** Waits before another attempt; false when there were enough. */
-  async mayTryAgain(attempt: number): Promise<boolean> {
-    if (attempt >= MAXIMUM_ATTEMPTS) return false;
-    await wait(this.retryDelayMs * 2 ** (attempt - 1));
-    return true;
+  /** Makes attempts as patiently as this client does. */
+  retry<T>(attempt: () => Promise<T>, options: RetryOptions, isFinal: (error: Error) => boolean): Promise<T> {
+    return retryRequest(attempt, { delayMs: this.retryDelayMs, ...options }, isFinal);
   }
 
   error(expected: string, received: string, remedy: string, cause?: unknown): UnavailableError {
     return new UnavailableError({ subject: `model ${this.id}`, expected, received, remedy }, { cause });
   }
 
-  /** @throws UnavailableError for no network and for every status that is no success or redirect */
-  private async ask(url: string, options: RequestInit): Promise<Response> {
+  private options(options: RequestInit, patienceMs: number): RequestInit & { readonly patienceMs: number } {
     const { token } = this.settings;
     const headers = new Headers(options.headers);
     headers.set('accept-encoding', 'identity'); // lengths are those of the files
     if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
-    for (let attempt = 1; ; attempt++) {
-      const answer = await fetch(url, { ...options, headers }).catch((error: unknown) => error as Error);
-      if (answer instanceof Error) {
-        if (!(await this.mayTryAgain(attempt))) throw this.noNetwork(answer);
-      } else if (answer.status < 400) {
-        return answer;
-      } else {
-        await answer.body?.cancel();
-        if (!PASSING.has(answer.status) || !(await this.mayTryAgain(attempt))) throw this.refused(answer);
-      }
-    }
+    return { ...options, headers, patienceMs };
+  }
+
+  /** @throws UnavailableError for no network and for every status that is no success or redirect */
+  private async ask<T>(url: string, options: RequestInit, use: (response: Response) => Promise<T>): Promise<T> {
+    const attempt = (): Promise<T> => withAnswer(url, this.options(options, ASK_TIMEOUT_MS), use);
+    return retryRequest(attempt, { delayMs: this.retryDelayMs }).catch((error: unknown) => {
+      throw this.failure(error as Error);
+    });
+  }
+
+  /** What a request failed of, in words about the hub. */
+  failure(error: Error): UnavailableError {
+    return error instanceof RefusedError ? this.refused(error) : this.noNetwork(error);
   }
 
   /** For requests that got no answer. */
-  noNetwork(error: Error): UnavailableError {
+  private noNetwork(error: Error): UnavailableError {
     const cause = error.cause instanceof Error ? error.cause : undefined;
     const reason = (cause as NodeJS.ErrnoException | undefined)?.code ?? cause?.message ?? error.name;
     const remedy =
@@ -116,8 +116,8 @@ export class HubClient {
     return error === this.unreached;
   }
 
-  private refused({ status, headers }: Response): UnavailableError {
-    const code = headers.get('x-error-code');
+  private refused({ status, message, response }: RefusedError): UnavailableError {
+    const code = response.headers.get('x-error-code');
     if (code === 'RevisionNotFound') {
       const remedy = 'check the revision: a branch, a tag or a commit';
       return this.error(`the revision "${this.revision}" on the hub`, 'no such revision', remedy);
@@ -134,7 +134,16 @@ export class HubClient {
         'check the id, or set HF_TOKEN for a private model',
       );
     }
-    return this.error('an answer of the hub', `status ${status}`, 'try again later');
+    return this.error('an answer of the hub', message.replace('HTTP ', ''), 'try again later');
+  }
+}
+
+/** The keys of a description; none where it is no JSON. */
+function parsed(text: string): Record<string, unknown> {
+  try {
+    return (JSON.parse(text) ?? {}) as Record<string, unknown>;
+  } catch {
+    return {};
   }
 }
 

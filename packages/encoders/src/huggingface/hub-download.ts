@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { RefusedError } from '@drf/files';
 import { DataError, DrfError } from '@drf/tensor';
 import type { HubClient, RemoteFile } from './hub-client.js';
 
@@ -41,22 +42,24 @@ async function isAsNamed(path: string, etag: string | undefined): Promise<boolea
  */
 async function fetchRest(client: HubClient, download: Download, path: string): Promise<void> {
   const from = await lengthOf(path);
-  const response = await client.get(download.url, from);
-  const handle = await open(path, from > 0 ? 'r+' : 'w');
-  try {
-    let position = response.status === 206 ? from : 0;
-    for await (const chunk of response.body ?? []) {
-      const bytes = chunk as Uint8Array;
-      if (position + bytes.length > (download.bytes ?? MAXIMUM_BYTES)) throw tooLong(download);
-      await handle.write(bytes, 0, bytes.length, position);
-      position += bytes.length;
-      download.onBytes(bytes.length);
+  await client.get(download.url, from, async (response, onBytes) => {
+    if (response.status === 416) throw new RefusedError(response);
+    const handle = await open(path, from > 0 ? 'r+' : 'w');
+    try {
+      let position = response.status === 206 ? from : 0;
+      for await (const bytes of response.body ?? []) {
+        onBytes();
+        if (position + bytes.length > (download.bytes ?? MAXIMUM_BYTES)) throw tooLong(download);
+        await handle.write(bytes, 0, bytes.length, position);
+        position += bytes.length;
+        download.onBytes(bytes.length);
+      }
+      await handle.truncate(position);
+      await handle.sync();
+    } finally {
+      await handle.close();
     }
-    await handle.truncate(position);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  });
 }
 
 function tooLong({ name, bytes = MAXIMUM_BYTES }: Download): DataError {
@@ -74,22 +77,22 @@ function fileError(error: unknown, { name }: Download, path: string): DataError 
 }
 
 async function fetchAll(client: HubClient, download: Download, path: string): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+  let before = 0;
+  const attempt = async (): Promise<void> => {
     if (download.bytes === undefined) await rm(path, { force: true }); // nothing says whether it goes on there
-    const before = await lengthOf(path);
+    before = await lengthOf(path);
     if (before === download.bytes && existsSync(path)) return;
-    try {
-      await fetchRest(client, download, path);
-      if (download.bytes === undefined || (await lengthOf(path)) === download.bytes) return;
-      throw new Error('the connection ended early');
-    } catch (error) {
-      if (error instanceof DrfError) throw error;
-      const failure = fileError(error, download, path);
-      if (failure !== undefined) throw failure;
-      if ((await lengthOf(path)) > before) attempt = 0; // it got on
-      if (!(await client.mayTryAgain(attempt + 1))) throw client.noNetwork(error as Error);
-    }
-  }
+    await fetchRest(client, download, path);
+    if (download.bytes === undefined || (await lengthOf(path)) === download.bytes) return;
+    throw new Error('the connection ended early');
+  };
+  const gotOn = async (): Promise<boolean> => (await lengthOf(path)) > before;
+  const isFinal = (error: Error): boolean =>
+    error instanceof DrfError || fileError(error, download, path) !== undefined;
+  await client.retry(attempt, { gotOn }, isFinal).catch((error: Error) => {
+    if (error instanceof DrfError) throw error;
+    throw fileError(error, download, path) ?? client.failure(error);
+  });
 }
 
 /**

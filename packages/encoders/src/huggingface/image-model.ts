@@ -23,6 +23,17 @@ function assertSize(processor: ImageProcessorConfig, { imageHeight, imageWidth }
   });
 }
 
+/** @throws ConfigurationError for a model of gray images or of more than three channels; images are red, green and blue */
+function assertColor({ channels }: VitConfig, subject: string): void {
+  if (channels === 3) return;
+  throw new ConfigurationError({
+    subject: `config.json of ${subject}`,
+    expected: '"num_channels" to be 3: images are given as red, green and blue',
+    received: String(channels),
+    remedy: 'choose a model of color images',
+  });
+}
+
 /** A vision transformer with the image processor that came with it. */
 export class ImageModel implements EncoderModel<RgbImage> {
   readonly modality = 'image';
@@ -38,6 +49,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
     processor: ImageProcessorConfig,
     subject: string,
   ) {
+    assertColor(config, subject);
     assertSize(processor, config, subject);
     this.process = createImageProcessor(processor);
     this.tokenDim = config.hiddenSize;
@@ -70,7 +82,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
     const outputs = applyVit(this.config, parameters, inputs['pixels'] as tf.Tensor, options);
     const [batch, count] = outputs.tokens.shape as [number, number, number];
     const mask = named(tf.ones([batch, count]), ['batch', 'token']);
-    return { features: poolTokens(this.pooling, outputs, undefined), tokens: outputs.tokens, mask };
+    return { features: poolTokens(this.pooling, outputs, mask), tokens: outputs.tokens, mask };
   }
 
   /** Images as rows of one tensor; further rows stay zero. */

@@ -9,6 +9,7 @@ import { parseVitConfig, type VitConfig } from '../vit/config.js';
 import { vitFileNames } from '../vit/parameters.js';
 import { vitWeights, type VitParts } from '../vit/weights.js';
 import { floatFromFile } from '../weights/parameters.js';
+import { assertNoPointers } from '../weights/pointers.js';
 import { hasPooler, resolveWeights, type FileNames } from '../weights/resolve.js';
 import type { Weight } from '../weights/weight.js';
 
@@ -28,6 +29,7 @@ export interface LoadedEncoder<Config> {
 }
 
 async function readConfig(folder: string): Promise<unknown> {
+  await assertNoPointers(folder);
   const path = join(folder, 'config.json');
   if (existsSync(path)) return readJson(path, 1024 * 1024);
   throw new UnavailableError({

@@ -12,6 +12,11 @@ export interface HuggingFaceOptions extends FetchModelOptions {
    * Default: 16, 32, 48, 64, 96, 128 and the model's limit.
    */
   readonly textLengths?: readonly number[];
+  /**
+   * Id that the encoder must have. A folder whose files are not those that it says is refused before anything but their
+   * hash is looked at: for names that come from others.
+   */
+  readonly expectedId?: string;
 }
 
 /** What of a model is trained. */

@@ -8,7 +8,7 @@ import type { Pooling } from '../transformers/options.js';
 import { paddedPieces } from './batch-pieces.js';
 import type { EncoderModel, ModelOutputs, Piece } from './encoder-model.js';
 import { padTexts } from './pad-texts.js';
-import { poolTokens } from './pool-tokens.js';
+import { poolTokens, toUnitLength } from './pool-tokens.js';
 import { lengthFor } from './text-lengths.js';
 import type { TextTokenizer } from './text-tokenizer.js';
 
@@ -26,6 +26,8 @@ export class TextModel implements EncoderModel<string> {
     private readonly config: BertConfig,
     private readonly tokenizer: TextTokenizer,
     private readonly lengths: readonly number[],
+    /** Features at length 1. */
+    private readonly normalizes: boolean,
   ) {
     this.tokenDim = config.hiddenSize;
     this.outputDim = config.hiddenSize;
@@ -63,8 +65,9 @@ export class TextModel implements EncoderModel<string> {
   apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs {
     const outputs = applyBert(this.config, parameters, inputs as BertInputs, options);
     const mask = inputs['mask'] as tf.Tensor;
+    const features = poolTokens(this.pooling, outputs, mask);
     return {
-      features: poolTokens(this.pooling, outputs, mask),
+      features: this.normalizes ? toUnitLength(features) : features,
       tokens: outputs.tokens,
       mask: named(mask, ['batch', 'token']),
     };

@@ -16,7 +16,7 @@ async function open(name: string, limit = 64): Promise<TextTokenizer> {
     tokenizer: await json(`${name}/tokenizer.json`),
     config: await json(`${name}/tokenizer_config.json`),
   };
-  return createTextTokenizer(files, limit, name);
+  return createTextTokenizer(files, { positions: limit }, name);
 }
 
 // expected.json is what Python's transformers say: `python reference/preprocess.py tokenize`
@@ -57,7 +57,7 @@ describe.each(['bert', 'roberta'])('the tokenizer of a %s', (name) => {
 
 describe('createTextTokenizer', () => {
   it('refuses what is no tokenizer', () => {
-    const attempt = () => createTextTokenizer({ tokenizer: { model: 7 }, config: {} }, 64, 'some model');
+    const attempt = () => createTextTokenizer({ tokenizer: { model: 7 }, config: {} }, { positions: 64 }, 'some model');
     expect(attempt).toThrow(DataError);
     expect(attempt).toThrow(/tokenizer\.json of some model expected a tokenizer as the tokenizers library writes it/);
   });

@@ -1,3 +1,5 @@
+import { boundMarks } from '../tokenizers/bounded-text.js';
+
 /** The normalizer of a `tokenizer.json`, as far as it is looked at here. */
 interface NormalizerFile {
   readonly type?: unknown;
@@ -25,6 +27,8 @@ function normalizers(file: unknown): NormalizerFile[] {
  * - a lone half of a character becomes U+FFFD; the reference takes whole characters only
  * - Σ is lower-cased as σ everywhere, character by character, where JavaScript writes ς at the end of a word
  * - ideographs beyond 16 bits are set apart like all others
+ *
+ * Of a run of combining marks the first 128 are left, so that normalization takes linear time.
  * @param tokenizer a parsed `tokenizer.json`
  */
 export function referenceNormalization(tokenizer: unknown): (text: string) => string {
@@ -32,7 +36,7 @@ export function referenceNormalization(tokenizer: unknown): (text: string) => st
   const lowercases = steps.some(({ type, lowercase }) => type === 'Lowercase' || lowercase === true);
   const partsIdeographs = steps.some((step) => step.type === 'BertNormalizer' && step.handle_chinese_chars === true);
   return (text) => {
-    let result = text.replace(LONE_SURROGATES, '\ufffd');
+    let result = boundMarks(text.replace(LONE_SURROGATES, '\ufffd'));
     if (lowercases) result = result.replaceAll('Σ', 'σ');
     return partsIdeographs ? result.replace(WIDE_IDEOGRAPHS, ' $& ') : result;
   };

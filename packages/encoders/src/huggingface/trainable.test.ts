@@ -164,7 +164,10 @@ describe('openTrainableEncoder', () => {
   });
 
   it.each<[object, string]>([
-    [{ pooling: 'max' }, 'Hugging Face encoder, pooling, expected "mean", "cls", "pooler", received "max"'],
+    [
+      { pooling: 'median' },
+      'Hugging Face encoder, pooling, expected "mean", "cls", "pooler", "max", "mean_sqrt_len", "weightedmean", "lasttoken", received "median"',
+    ],
     [{ trainableLayers: -1 }, 'trainableLayers, expected a whole number from 0, or "all", received -1'],
     [{ trainableLayers: 3 }, 'trainableLayers, expected at most 2, the layers of the model, received 3; use "all"'],
     [{ trainableLayers: 1, lora: LORA }, 'trainableLayers, expected nothing beside lora'],

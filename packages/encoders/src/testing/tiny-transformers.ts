@@ -9,12 +9,26 @@ import { initializeVit } from '../vit/initialize.js';
 import { vitTensors } from '../vit/parameters.js';
 import { wordPieceTokenizer } from './tiny-tokenizer.js';
 
-const WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'good', 'bad', 'day', 'movie', 'the', 'a', '##s', '!'];
+export const TINY_WORDS = [
+  '[PAD]',
+  '[UNK]',
+  '[CLS]',
+  '[SEP]',
+  '[MASK]',
+  'good',
+  'bad',
+  'day',
+  'movie',
+  'the',
+  'a',
+  '##s',
+  '!',
+];
 
 export const TINY_BERT_CONFIG = {
   architectures: ['BertModel'],
   model_type: 'bert',
-  vocab_size: WORDS.length,
+  vocab_size: TINY_WORDS.length,
   hidden_size: 8,
   num_hidden_layers: 2,
   num_attention_heads: 2,
@@ -65,17 +79,26 @@ const PREPROCESSOR = {
   image_std: [0.5, 0.5, 0.5],
 };
 
-/** Writes a folder as the hub has it: a BERT of two layers and eight values, with random weights. */
+/**
+ * Writes a folder as the hub has it: a BERT of two layers and eight values, with random weights.
+ * @param files further ones, or others
+ */
 export async function writeTinyBert(
   folder: string,
-  { seed = 'bert', pooler = true, config = {} }: { seed?: string; pooler?: boolean; config?: object } = {},
+  {
+    seed = 'bert',
+    pooler = true,
+    config = {},
+    files = {},
+  }: { seed?: string; pooler?: boolean; config?: object; files?: Readonly<Record<string, object>> } = {},
 ): Promise<string> {
   const json = { ...TINY_BERT_CONFIG, ...config };
   const parsed = parseBertConfig(json, 'tiny config');
   const parameters = initializeBert(createRandom(seed), parsed, { pooler });
   await writeJsonAtomic(join(folder, 'config.json'), json);
-  await writeJsonAtomic(join(folder, 'tokenizer.json'), wordPieceTokenizer(WORDS, 5));
+  await writeJsonAtomic(join(folder, 'tokenizer.json'), wordPieceTokenizer(TINY_WORDS, 5));
   await writeJsonAtomic(join(folder, 'tokenizer_config.json'), TOKENIZER_CONFIG);
+  for (const [name, content] of Object.entries(files)) await writeJsonAtomic(join(folder, name), content);
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: bertTensors(parameters, parsed),
     metadata: { format: 'pt' },
@@ -86,11 +109,17 @@ export async function writeTinyBert(
 /** Writes a folder as the hub has it: a ViT of two layers and eight values for images of 16 × 16 pixels. */
 export async function writeTinyVit(
   folder: string,
-  { seed = 'vit', pooler = true, preprocessor = {} }: { seed?: string; pooler?: boolean; preprocessor?: object } = {},
+  {
+    seed = 'vit',
+    pooler = true,
+    preprocessor = {},
+    config = {},
+  }: { seed?: string; pooler?: boolean; preprocessor?: object; config?: object } = {},
 ): Promise<string> {
-  const parsed = parseVitConfig(TINY_VIT_CONFIG, 'tiny config');
+  const json = { ...TINY_VIT_CONFIG, ...config };
+  const parsed = parseVitConfig(json, 'tiny config');
   const parameters = initializeVit(createRandom(seed), parsed, { pooler });
-  await writeJsonAtomic(join(folder, 'config.json'), TINY_VIT_CONFIG);
+  await writeJsonAtomic(join(folder, 'config.json'), json);
   await writeJsonAtomic(join(folder, 'preprocessor_config.json'), { ...PREPROCESSOR, ...preprocessor });
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: vitTensors(parameters, parsed),

@@ -1,5 +1,5 @@
 import type { ImageProcessor, Tensor } from '@huggingface/transformers';
-import { DataError, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
+import { ConfigurationError, DataError, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
 import type { ImageEncoder, TokenFeatures } from '../contract.js';
 import { assertImage } from '../images.js';
 import { UseGuard } from '../use-guard.js';
@@ -100,6 +100,18 @@ async function run(
   return (await loaded.model({ pixel_values: pixels })) as LibraryOutputs;
 }
 
+/** @throws ConfigurationError for a model of gray images; images are red, green and blue */
+function assertColor({ model, source }: LoadedModel<ImageProcessor>): void {
+  const { num_channels: channels = 3 } = model.config as { readonly num_channels?: unknown };
+  if (channels === 3) return;
+  throw new ConfigurationError({
+    subject: `config.json of ${source.name}`,
+    expected: '"num_channels" to be 3: images are given as red, green and blue',
+    received: String(channels),
+    remedy: 'choose a model of color images',
+  });
+}
+
 /** See {@link createTransformersEncoder}. */
 export async function createTransformersImageEncoder(
   library: Library,
@@ -108,6 +120,7 @@ export async function createTransformersImageEncoder(
   const loaded = await loadModel(library, options, ['preprocessor_config.json'], (name, load) =>
     library.AutoImageProcessor.from_pretrained(name, load),
   );
+  assertColor(loaded);
   const blank = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3) };
   const outputs = await run(library, loaded, [blank]);
   const widths = outputWidths(poolOutputs('image', options.pooling, outputs), tokenStates(outputs));

@@ -1,5 +1,7 @@
 import type { PreTrainedModel } from '@huggingface/transformers';
 import type { Modality } from '@drf/tensor';
+import { assertExpectedFiles } from '../weights/expected-files.js';
+import { assertNoPointers } from '../weights/pointers.js';
 import type { Library } from './library.js';
 import { DTYPE_SUFFIXES, type TransformersEncoderOptions } from './options.js';
 import { absentFile, assertFiles, findSource, fingerprint, loadFailure, type ModelSource } from './source.js';
@@ -31,9 +33,21 @@ function modelClass(library: Library, modality: Modality, modelType: string) {
   return library.AutoModel;
 }
 
+/** Names of the files that a model may be in. */
+const MODEL_NAMES = ['model', 'vision_model', 'text_model'] as const;
+
+function onnxFile(name: (typeof MODEL_NAMES)[number], dtype: keyof typeof DTYPE_SUFFIXES): string {
+  return `onnx/${name}${DTYPE_SUFFIXES[dtype]}.onnx`;
+}
+
 function modelFile(modality: Modality, modelType: string, dtype: keyof typeof DTYPE_SUFFIXES): string {
-  const base = !TWO_TOWERS.includes(modelType) ? 'model' : modality === 'image' ? 'vision_model' : 'text_model';
-  return `onnx/${base}${DTYPE_SUFFIXES[dtype]}.onnx`;
+  const name = !TWO_TOWERS.includes(modelType) ? 'model' : modality === 'image' ? 'vision_model' : 'text_model';
+  return onnxFile(name, dtype);
+}
+
+/** Files with the one that may hold the weights of the last, the model. */
+function withData(files: readonly string[]): readonly string[] {
+  return [...files, `${files.at(-1)}_data`];
 }
 
 /**
@@ -51,20 +65,26 @@ export async function loadModel<Preprocessor>(
   const cacheDir = options.cacheDir ?? library.env.cacheDir ?? '.cache';
   const source = findSource(options, cacheDir);
   const local = localFilesOnly || source.isFolder;
+  const name = local ? source.folder : source.name; // of a folder the library asks the hub nothing
+  await assertExpectedFiles(
+    source,
+    options.expectedId,
+    MODEL_NAMES.map((base) => withData(['config.json', ...files, onnxFile(base, dtype)])),
+  );
   const load: LoadOptions = { revision, cache_dir: cacheDir, local_files_only: local };
   const needed = ['config.json', ...files];
   try {
     if (local) assertFiles(source, needed);
-    const config = await library.AutoConfig.from_pretrained(source.name, load);
+    if (source.isFolder) await assertNoPointers(source.folder);
+    const config = await library.AutoConfig.from_pretrained(name, load);
     const modelType = String((config as { model_type?: unknown }).model_type);
     needed.push(modelFile(modality, modelType, dtype));
     if (local) assertFiles(source, needed);
     // a cached tokenizer is read as a folder: the library asks the hub about its files even when it has them
     const made = await preprocessor(absentFile(source, needed) === undefined ? source.folder : source.name, load);
     const loader = modelClass(library, modality, modelType);
-    const model = await loader.from_pretrained(source.name, { ...load, config, dtype, device: 'cpu' });
-    const all = [...needed, `${needed.at(-1)}_data`];
-    return { model, preprocessor: made, source, revision: await fingerprint(source, all) };
+    const model = await loader.from_pretrained(name, { ...load, config, dtype, device: 'cpu' });
+    return { model, preprocessor: made, source, revision: await fingerprint(source, withData(needed)) };
   } catch (error) {
     throw loadFailure(source, needed, error);
   }

@@ -1,11 +1,12 @@
 import { ConfigurationError, type Modality } from '@drf/tensor';
 
 /** How a model's outputs become one feature. */
-export const POOLINGS = ['mean', 'cls', 'pooler'] as const;
+export const POOLINGS = ['mean', 'cls', 'pooler', 'max', 'mean_sqrt_len', 'weightedmean', 'lasttoken'] as const;
 /**
- * `mean`: the mean of the last hidden states (without padding); `cls`: the first of them; `pooler`: the model's own
- * pooled output. Default: a projected embedding where the model gives one (CLIP, SigLIP), else `cls` for images and
- * `mean` for texts.
+ * Out of the last hidden states (without padding): their `mean`, the first (`cls`), the greatest value of each place
+ * (`max`), their sum over the root of their number (`mean_sqrt_len`), their mean weighted by 1, 2, 3 … (`weightedmean`),
+ * the last (`lasttoken`); or the model's own pooled output (`pooler`). Default: what the files of sentence-transformers
+ * say, else a projected embedding where the model gives one (CLIP, SigLIP), else `cls` for images and `mean` for texts.
  */
 export type Pooling = (typeof POOLINGS)[number];
 
@@ -37,6 +38,8 @@ export interface TransformersEncoderOptions {
   readonly cacheDir?: string;
   /** Never ask the hub. */
   readonly localFilesOnly?: boolean;
+  /** Id that the encoder must have: a folder with other files is refused before they are read. */
+  readonly expectedId?: string;
 }
 
 function refuse(option: string, expected: string, received: unknown): never {

@@ -61,11 +61,58 @@ function meanOf(states: HostTensor, mask: Float32Array): HostTensor {
   return hostTensor(result, [batch, dim]);
 }
 
-function firstOf(states: HostTensor): HostTensor {
+/** Of each place of the features the greatest value among the tokens: [batch, token, dim] → [batch, dim] */
+function maximumOf(states: HostTensor, mask: Float32Array): HostTensor {
+  const [batch, tokens, dim] = states.shape as [number, number, number];
+  const result = new Float32Array(batch * dim).fill(-1e9);
+  for (let token = 0; token < batch * tokens; token++) {
+    if (mask[token] === 0) continue;
+    const row = Math.floor(token / tokens);
+    for (let i = 0; i < dim; i++) {
+      result[row * dim + i] = Math.max(result[row * dim + i] as number, states.data[token * dim + i] as number);
+    }
+  }
+  return hostTensor(result, [batch, dim]);
+}
+
+type WeightedPooling = 'cls' | 'lasttoken' | 'mean_sqrt_len' | 'weightedmean';
+
+/** What each token of a row counts: mask [token] → [token] */
+const WEIGHTS: Readonly<Record<WeightedPooling, (mask: readonly number[]) => readonly number[]>> = {
+  cls: (mask) => mask.map((_, i) => (i === 0 ? 1 : 0)),
+  lasttoken: (mask) => mask.map((_, i) => (i === mask.lastIndexOf(1) ? 1 : 0)),
+  mean_sqrt_len: (mask) => mask.map((each) => each / Math.sqrt(Math.max(1, sum(mask)))),
+  weightedmean: (mask) =>
+    mask.map((each, i) => (each * (i + 1)) / Math.max(1, sum(mask.map((one, k) => one * (k + 1))))),
+};
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
+
+/** Weighted sums over the tokens: [batch, token, dim] → [batch, dim] */
+function weightedOf(pooling: WeightedPooling, states: HostTensor, mask: Float32Array): HostTensor {
   const [batch, tokens, dim] = states.shape as [number, number, number];
   const result = new Float32Array(batch * dim);
   for (let row = 0; row < batch; row++) {
-    result.set((states.data as Float32Array).subarray(row * tokens * dim, (row * tokens + 1) * dim), row * dim);
+    const weights = WEIGHTS[pooling]([...mask.subarray(row * tokens, (row + 1) * tokens)]);
+    weights.forEach((weight, token) => {
+      if (weight === 0) return;
+      const offset = (row * tokens + token) * dim;
+      for (let i = 0; i < dim; i++) (result[row * dim + i] as number) += weight * (states.data[offset + i] as number);
+    });
+  }
+  return hostTensor(result, [batch, dim]);
+}
+
+/** Features at length 1, as sentence-transformers' `Normalize` makes them: [batch, dim] */
+export function toUnitLength(features: HostTensor): HostTensor {
+  const [batch, dim] = features.shape as [number, number];
+  const result = Float32Array.from(features.data);
+  for (let row = 0; row < batch; row++) {
+    const values = result.subarray(row * dim, (row + 1) * dim);
+    const length = Math.max(Math.hypot(...values), 1e-12);
+    values.forEach((value, i) => (values[i] = value / length));
   }
   return hostTensor(result, [batch, dim]);
 }
@@ -88,8 +135,11 @@ export function poolOutputs(
   const states = pooling === 'pooler' ? undefined : tokenStates(outputs);
   if (states === undefined) throw missingOutput(pooling, outputs);
   const isMap = outputs['last_hidden_state']?.dims.length === 4; // has no first token that stands for the whole
-  const mean = pooling === 'mean' || (pooling === undefined && (modality === 'text' || isMap));
-  return mean ? meanOf(states, mask ?? new Float32Array(states.data.length).fill(1)) : firstOf(states);
+  const { [0]: batch = 0, [1]: tokens = 0 } = states.shape;
+  const places = mask ?? new Float32Array(batch * tokens).fill(1);
+  const chosen = pooling ?? (modality === 'text' || isMap ? 'mean' : 'cls');
+  if (chosen === 'mean') return meanOf(states, places);
+  return chosen === 'max' ? maximumOf(states, places) : weightedOf(chosen as WeightedPooling, states, places);
 }
 
 function missingOutput(pooling: Pooling | undefined, outputs: LibraryOutputs): ConfigurationError {

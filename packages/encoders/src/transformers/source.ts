@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DrfError, UnavailableError } from '@drf/tensor';
+import { ALLOW_DOWNLOAD } from '../huggingface/fetch-model.js';
 import { parseModelName } from '../huggingface/model-name.js';
 import type { TransformersEncoderOptions } from './options.js';
 
@@ -45,7 +46,7 @@ export function assertFiles(source: ModelSource, files: readonly string[]): void
     received: 'no such file',
     remedy: source.isFolder
       ? 'export the model in the layout of transformers.js (config.json, tokenizer or preprocessor files, onnx/)'
-      : 'allow the hub to be asked once, with a network',
+      : ALLOW_DOWNLOAD,
   });
 }
 

@@ -2,11 +2,12 @@ import type { PreTrainedTokenizer } from '@huggingface/transformers';
 import { hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
 import { DEFAULT_MASK_TOKEN, type TextEncoder, type TokenFeatures } from '../contract.js';
 import { assertTexts } from '../embedded/sentence-tokenizer.js';
+import { readSentenceModules } from '../huggingface/sentence-modules.js';
 import { UseGuard } from '../use-guard.js';
 import type { Library } from './library.js';
 import { loadModel, type LoadedModel } from './load-model.js';
 import type { TransformersEncoderOptions } from './options.js';
-import { poolOutputs, tokenStates, type LibraryOutputs } from './outputs.js';
+import { poolOutputs, tokenStates, toUnitLength, type LibraryOutputs } from './outputs.js';
 import { createTokenize, type TokenInputs, type Tokenize } from './tokenize.js';
 import { inBatches, joinTokens, outputWidths, type Widths } from './batches.js';
 
@@ -26,6 +27,7 @@ class TransformersTextEncoder implements TextEncoder {
     private readonly loaded: LoadedModel<PreTrainedTokenizer>,
     private readonly pooling: TransformersEncoderOptions['pooling'],
     private readonly tokenize: Tokenize,
+    private readonly normalizes: boolean,
     widths: Widths,
   ) {
     this.outputDim = widths.outputDim;
@@ -45,7 +47,8 @@ class TransformersTextEncoder implements TextEncoder {
     this.check(texts);
     return inBatches(texts, BATCH, this.outputDim, async (batch) => {
       const { outputs, mask } = await run(this.loaded, this.tokenize(batch));
-      return poolOutputs('text', this.pooling, outputs, mask);
+      const features = poolOutputs('text', this.pooling, outputs, mask);
+      return this.normalizes ? toUnitLength(features) : features;
     });
   }
 
@@ -91,10 +94,14 @@ export async function createTransformersTextEncoder(
   const loaded = await loadModel(library, options, files, (name, load) =>
     library.AutoTokenizer.from_pretrained(name, load),
   );
-  const tokenize = createTokenize(loaded.preprocessor, loaded.model.config as unknown as Record<string, unknown>);
+  const { folder, isFolder, name } = loaded.source;
+  const modules = await readSentenceModules(folder, options.pooling);
+  const { pooling, normalizes } = modules;
+  const config = loaded.model.config as unknown as Record<string, unknown>;
+  const { tokenize, changes } = createTokenize(loaded.preprocessor, config, modules, name);
   const { outputs, mask } = await run(loaded, tokenize(['a']));
-  const widths = outputWidths(poolOutputs('text', options.pooling, outputs, mask), tokenStates(outputs));
-  const { pooling = 'default', dtype = 'fp32' } = options;
-  const id = `transformers:text:${loaded.source.isFolder ? '' : options.model}:${loaded.revision}:${dtype}:${pooling}:v1`;
-  return new TransformersTextEncoder(id, loaded, options.pooling, tokenize, widths);
+  const widths = outputWidths(poolOutputs('text', pooling, outputs, mask), tokenStates(outputs));
+  const choices = [options.dtype ?? 'fp32', pooling ?? 'default', ...(normalizes ? ['unit'] : []), ...changes, 'v1'];
+  const id = ['transformers', 'text', isFolder ? '' : options.model, loaded.revision, ...choices].join(':');
+  return new TransformersTextEncoder(id, loaded, pooling, tokenize, normalizes, widths);
 }

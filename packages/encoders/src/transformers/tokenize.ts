@@ -1,22 +1,46 @@
 import type { PreTrainedTokenizer } from '@huggingface/transformers';
+import { ConfigurationError } from '@drf/tensor';
+import { Tokenizer } from '@huggingface/tokenizers';
+import { withConfiguration } from '../huggingface/tokenizer-configuration.js';
+import { DEFAULT_MASK_TOKEN } from '../contract.js';
+import type { SentenceModules } from '../huggingface/sentence-modules.js';
+import { boundMarks, lowerCase } from '../tokenizers/bounded-text.js';
+import { isUnigramOfWords, makeLinear, type LinearizableTokenizer } from '../tokenizers/linear-tokenizer.js';
 import type { LibraryTensor } from './outputs.js';
 
 /** Token limit where neither the tokenizer nor the model gives a lower one. */
 const DEFAULT_MAXIMUM = 512;
 /** Characters that are looked at, a token of the limit. */
 const CHARACTERS_PER_TOKEN = 32;
+/** Normalization may make more of a character; so much is looked at. */
+const UNITS_PER_CHARACTER = 4;
 
 export type TokenInputs = Record<string, LibraryTensor>;
 /** Texts to the model's inputs, each [texts, tokens], padded to the longest. */
 export type Tokenize = (texts: readonly string[]) => TokenInputs;
 
-/** Most tokens that a model reads: its own limit and its tokenizer's, and never more than 512. */
-function maximumTokens(tokenizer: PreTrainedTokenizer, config: Record<string, unknown>): number {
-  const nested = (config['text_config'] ?? {}) as Record<string, unknown>;
+type Keys = Readonly<Record<string, unknown>>;
+
+/** What the library keeps of a tokenizer's files, and the tokenizer of `@huggingface/tokenizers` inside. */
+interface Inside {
+  readonly _tokenizerJSON: unknown;
+  readonly _tokenizerConfig: unknown;
+  _tokenizer: LinearizableTokenizer;
+}
+
+/** How texts are read, and the part of an encoder's id that says where this is not what the library does by itself. */
+export interface TextReading {
+  readonly tokenize: Tokenize;
+  readonly changes: readonly string[];
+}
+
+/** Most tokens that a model reads: its own limit, that of the files, and never more than 512. */
+function maximumTokens(tokenizer: PreTrainedTokenizer, config: Keys, given: number | undefined): number {
+  const nested = (config['text_config'] ?? {}) as Keys;
   const positions = Number(config['max_position_embeddings'] ?? nested['max_position_embeddings'] ?? Infinity);
   // the positions of these families start behind the padding token's
   const offset = /roberta|camembert|mpnet/.test(String(config['model_type'])) ? 2 : 0;
-  const limits = [DEFAULT_MAXIMUM, positions - offset, Number(tokenizer.model_max_length)];
+  const limits = [DEFAULT_MAXIMUM, positions - offset, given ?? Number(tokenizer.model_max_length)];
   return Math.min(...limits.filter((limit) => limit > 0));
 }
 
@@ -30,26 +54,65 @@ function closingToken(tokenizer: PreTrainedTokenizer): number | bigint | undefin
   return withSpecial === last(false) ? undefined : withSpecial;
 }
 
+/** @throws ConfigurationError when the tokenizer has ids that the model has no embedding for */
+function assertVocabulary({ model }: LinearizableTokenizer, config: Keys, name: string): void {
+  const nested = (config['text_config'] ?? {}) as Keys;
+  const rows = Number(config['vocab_size'] ?? nested['vocab_size'] ?? Infinity);
+  let largest = -1;
+  for (const id of model.tokens_to_ids.values()) largest = Math.max(largest, id);
+  if (!(largest >= rows)) return;
+  throw new ConfigurationError({
+    subject: `tokenizer.json of ${name}`,
+    expected: `ids below ${rows}, the "vocab_size" of the model's config.json`,
+    received: `ids up to ${largest}`,
+    remedy: 'use the tokenizer that came with the model',
+  });
+}
+
 /**
- * A model's tokenizer with bounded work. A text that is cut keeps its closing token, which the library drops and
- * CLIP's text half takes its feature from.
+ * A model's tokenizer with bounded work, set up as `tokenizer_config.json` and sentence-transformers' files say. A text
+ * that is cut keeps its closing token, which the library drops and CLIP's text half takes its feature from.
+ * @param name of the model, for errors
+ * @throws ConfigurationError when the tokenizer is larger than the model
  */
-export function createTokenize(tokenizer: PreTrainedTokenizer, config: Record<string, unknown>): Tokenize {
-  const limit = maximumTokens(tokenizer, config);
-  const encode: Tokenize = (texts) => {
-    const heads = texts.map((text) => text.slice(0, limit * CHARACTERS_PER_TOKEN));
-    return tokenizer(heads, { padding: true, truncation: true, max_length: limit }) as TokenInputs;
+export function createTokenize(
+  tokenizer: PreTrainedTokenizer,
+  config: Keys,
+  modules: Pick<SentenceModules, 'maximumTokens' | 'lowercases'>,
+  name: string,
+): TextReading {
+  const inside = tokenizer as unknown as Inside;
+  const modelType = String(config['model_type']);
+  const files = { tokenizer: inside._tokenizerJSON, config: inside._tokenizerConfig, modelType };
+  const { tokenizer: file, changes } = withConfiguration(files);
+  if (changes.length > 0) {
+    inside._tokenizer = new Tokenizer(file as object, inside._tokenizerConfig as object) as LinearizableTokenizer;
+  }
+  assertVocabulary(inside._tokenizer, config, name);
+  const limit = maximumTokens(tokenizer, config, modules.maximumTokens);
+  const characters = limit * CHARACTERS_PER_TOKEN;
+  makeLinear(inside._tokenizer, file, { units: UNITS_PER_CHARACTER * characters, isExceeded: false });
+  const mask = tokenizer.mask_token as string | undefined;
+  const read = (text: string): string => {
+    const head = boundMarks(text.slice(0, characters));
+    return modules.lowercases ? lowerCase(head, mask ?? DEFAULT_MASK_TOKEN) : head;
   };
   const closing = closingToken(tokenizer);
-  return (texts) => {
-    const inputs = encode(texts);
+  const tokenize: Tokenize = (texts) => {
+    const inputs = tokenizer(texts.map(read), { padding: true, truncation: true, max_length: limit }) as TokenInputs;
     const ids = inputs['input_ids'] as LibraryTensor;
-    const mask = inputs['attention_mask'] as LibraryTensor;
-    const [rows, tokens] = ids.dims as [number, number];
-    for (let row = 0; closing !== undefined && tokens === limit && row < rows; row++) {
-      const last = row * tokens + tokens - 1;
-      if (Number(mask.data[last]) === 1) (ids.data as (number | bigint)[])[last] = closing;
+    const tokens = inputs['attention_mask'] as LibraryTensor;
+    const [rows, length] = ids.dims as [number, number];
+    for (let row = 0; closing !== undefined && length === limit && row < rows; row++) {
+      const last = row * length + length - 1;
+      if (Number(tokens.data[last]) === 1) (ids.data as (number | bigint)[])[last] = closing;
     }
     return inputs;
   };
+  const further = [
+    ...(modules.lowercases ? ['lowercased'] : []),
+    ...(modules.maximumTokens === undefined ? [] : [`tokens${limit}`]),
+    ...(isUnigramOfWords(inside._tokenizer, file) ? ['words'] : []),
+  ];
+  return { tokenize, changes: [...changes, ...further] };
 }

@@ -196,7 +196,7 @@ describe('models that cannot be had', () => {
     const error = await failure({ modality: 'text', model: 'someone/bert', cacheDir, localFilesOnly: true });
     expect(error.message).toBe(
       `model someone/bert in the cache ${folder} expected the file onnx/model.onnx, received no such file; allow the ` +
-        'hub to be asked once, with a network',
+        'hub to be asked once by --allow-download, with a network',
     );
     expect(fetched).not.toHaveBeenCalled();
   });
@@ -233,7 +233,10 @@ describe('models that cannot be had', () => {
     [{ model: '' }, 'model, expected a hub id or a folder, received ""'],
     [{ model: 'what is this' }, 'model, expected a hub id such as "Xenova/clip-vit-base-patch32", or a folder'],
     [{ revision: '../../etc' }, 'revision, expected a branch, tag or commit, received "../../etc"'],
-    [{ pooling: 'max' }, 'pooling, expected "mean", "cls", "pooler", received "max"'],
+    [
+      { pooling: 'median' },
+      'pooling, expected "mean", "cls", "pooler", "max", "mean_sqrt_len", "weightedmean", "lasttoken", received "median"',
+    ],
     [{ dtype: 'fp8' }, 'dtype, expected fp32, fp16, q8, int8, uint8, q4, q4f16, bnb4, received "fp8"'],
   ])('refuses the option %o', async (wrong, message) => {
     const options = { modality: 'text', model: 'someone/bert', ...wrong } as TransformersEncoderOptions;

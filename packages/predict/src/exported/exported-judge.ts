@@ -48,7 +48,7 @@ export class ExportedJudge implements JudgeOfPosts {
     const vocabulary = await readVocabulary(folder, card.preprocessing.text.vocabulary ?? 'vocabulary.json');
     const calibration = card.calibration ?? null;
     if (calibration !== null) assertCalibration(join(folder, CARD_FILE), calibration);
-    const tokenize = await createTokenizer(vocabulary);
+    const tokenize = createTokenizer(vocabulary);
     const model = await openOnnxModel(join(folder, MODEL_FILE), bytes);
     return new ExportedJudge(folder, card, model, tokenize, calibration);
   }
