@@ -116,7 +116,9 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     config,
     { ...shapes, ...measured, ...(classWeights === undefined ? {} : { classWeights }) },
     trainedEncoders(session),
-    await measureExperimentGraphs(config, trainPosts.set, (label) => display.job(label, 'posts')),
+    resume
+      ? undefined // the checkpoint's own
+      : await measureExperimentGraphs(config, session, trainPosts.set, (label) => display.job(label, 'posts')),
   );
 
   // what the run was made of
@@ -235,8 +237,16 @@ async function measure(
   const label = 'Measuring the features of encoders before they are trained';
   const progress = areFeatures(set.image) && areFeatures(set.text) ? undefined : display.job(label, 'posts');
   try {
-    const standardization = await withInitialFeatures(session, set, measureFeatures, progress?.update);
-    return { standardization, tokenStandardization: await measureTokens(set) };
+    return await withInitialFeatures(
+      session,
+      set,
+      async (initial) => ({
+        standardization: await measureFeatures(initial),
+        tokenStandardization: await measureTokens(initial),
+      }),
+      progress?.update,
+      methodNeeds(config),
+    );
   } finally {
     progress?.stop();
   }

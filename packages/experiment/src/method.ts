@@ -52,10 +52,11 @@ export function methodShapes(
   return { imageDim: image.outputDim, textDim: text.outputDim, classes, ...tokens };
 }
 
-/** Frozen encoders' tokens come in one layout, trained ones' as they leave the encoder. */
-function tokenShape(encoder: Session['image'] | Session['text']): TokenShape {
+/** Frozen encoders' tokens come in one layout, trained ones' as they leave the encoder: all of them, at full width. */
+export function tokenShape(encoder: Session['image'] | Session['text']): TokenShape {
   const layout = tokenLayoutOf(encoder);
-  return encoder.trainable ? { ...layout, dim: encoder.tokenDim ?? layout.dim } : layout;
+  if (!encoder.trainable) return layout;
+  return { count: encoder.tokenCount ?? layout.count, dim: encoder.tokenDim ?? layout.dim };
 }
 
 /**

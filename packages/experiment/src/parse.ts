@@ -119,7 +119,7 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
 
 /** Options of trainable encoders mean nothing without one. */
 function checkEncoders(
-  { encoders, training, method }: ExperimentConfig,
+  { encoders, training }: ExperimentConfig,
   refuse: (expected: string, received: string, remedy: string) => never,
 ): void {
   const trained = MODALITIES.filter((modality) => encoders.trainable[modality]);
@@ -130,9 +130,6 @@ function checkEncoders(
       JSON.stringify(encoders[modality]),
       'name such an encoder, or leave it frozen',
     );
-  }
-  if (method === 'mgnns' && trained.length > 0) {
-    refuse('frozen encoders with method mgnns', `trained ${trained.join(', ')}`, 'its graphs are of tokens that stay');
   }
   if (encoders.lora.rank > 0 && trained.length === 0) {
     refuse('a trained encoder with encoders.lora.rank', 'none', 'turn on encoders.trainable.image or .text');

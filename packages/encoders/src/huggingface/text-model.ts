@@ -17,6 +17,7 @@ export class TextModel implements EncoderModel<string> {
   readonly modality = 'text';
   readonly outputDim: number;
   readonly tokenDim: number;
+  readonly tokenCount: number;
   readonly layers: number;
   readonly maskToken: string;
 
@@ -28,6 +29,7 @@ export class TextModel implements EncoderModel<string> {
     private readonly lengths: readonly number[],
   ) {
     this.tokenDim = config.hiddenSize;
+    this.tokenCount = lengths.at(-1) as number;
     this.outputDim = config.hiddenSize;
     this.layers = config.layers;
     this.maskToken = tokenizer.maskToken;
@@ -67,6 +69,7 @@ export class TextModel implements EncoderModel<string> {
       features: poolTokens(this.pooling, outputs, mask),
       tokens: outputs.tokens,
       mask: named(mask, ['batch', 'token']),
+      pieces: named(inputs['ids'] as tf.Tensor, ['batch', 'token']),
     };
   }
 

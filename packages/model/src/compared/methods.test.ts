@@ -18,8 +18,8 @@ const overfit = { steps: 70, rate: 2e-2 };
 
 const graphSizes = { words: 6, objects: 4, scenes: 3 };
 const { batch } = tokenExample({ posts: 16, missing: false });
-const read = async () => ({ image: batch.imageTokens, text: batch.textTokens });
-const graphs = await measureGraphs({ posts: 16, read }, graphSizes, createRandom(1));
+const source = { posts: 16, image: async () => batch.imageTokens, text: async () => batch.textTokens };
+const graphs = await measureGraphs(source, graphSizes, createRandom(1));
 
 const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };
 

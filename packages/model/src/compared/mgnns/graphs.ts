@@ -1,8 +1,8 @@
 import { hostTensor, type Host, type HostTensor, type Random } from '@drf/tensor';
 import type { TokenInputs, TokenShape } from '../../method.js';
 import { CoOccurrence } from './co-occurrence.js';
-import { countPieces, sampleRows, windowsOf } from './graph-source.js';
-import { partsOf, type TokenPart } from './image-parts.js';
+import { readTexts, sampleRows, windowsOf } from './graph-source.js';
+import { partsOf } from './image-parts.js';
 import { kMeans, nearest, type Rows } from './k-means.js';
 
 /** How many nodes the three graphs have. */
@@ -12,11 +12,12 @@ export interface GraphSizes {
   readonly scenes: number;
 }
 
-/** Tokens of the training posts, read in parts. */
+/** Tokens of the training posts, read in parts: texts once, images twice. */
 export interface TokenSource {
   readonly posts: number;
   /** Tokens of the posts at these places. */
-  read(indices: readonly number[]): Promise<TokenPart>;
+  image(indices: readonly number[]): Promise<Host<TokenInputs>>;
+  text(indices: readonly number[]): Promise<Host<TokenInputs>>;
 }
 
 /** Numbers of nodes, their first features, and edges between them: float32, part of the parameters but not trained. */
@@ -73,11 +74,14 @@ export async function measureGraphs(
   random: Random,
   onProgress?: (done: number, total: number) => void,
 ): Promise<MeasuredGraphs> {
-  const total = 3 * source.posts;
-  const pieces = await countPieces(parts(source, (done) => onProgress?.(done, total)));
+  const { posts } = source;
+  const pass = (read: TokenSource['image'], before: number) =>
+    parts(read, posts, (done) => onProgress?.(before * posts + done, 3 * posts));
+  const images = (before: number) => pass((indices) => source.image(indices), before);
+  const { pieces, texts } = await readTexts(pass((indices) => source.text(indices), 0));
   const wordPieces = pieces.mostFrequent(sizes.words);
   const sample = await sampleRows(
-    parts(source, (done) => onProgress?.(source.posts + done, total)),
+    images(1),
     Math.max(1, Math.floor(SAMPLE / Math.max(1, source.posts))),
     random.fork('sample'),
   );
@@ -89,8 +93,8 @@ export async function measureGraphs(
     scenes: new CoOccurrence(sizes.scenes),
   };
   const nodeOf = new Map(wordPieces.map((piece, node) => [piece, node] as const));
-  for await (const { image, text } of parts(source, (done) => onProgress?.(2 * source.posts + done, total))) {
-    for (const window of windowsOf(text, WINDOW)) counts.words.add(window.flatMap((piece) => nodeOf.get(piece) ?? []));
+  for (const window of windowsOf(texts, WINDOW)) counts.words.add(window.flatMap((piece) => nodeOf.get(piece) ?? []));
+  for await (const image of images(2)) {
     countClusters(image, objects, counts.objects);
     countClusters(partsOf(image), scenes, counts.scenes);
   }
@@ -107,10 +111,14 @@ export async function measureGraphs(
   };
 }
 
-async function* parts(source: TokenSource, onProgress: (done: number) => void): AsyncGenerator<TokenPart> {
-  for (let start = 0; start < source.posts; start += POSTS_AT_ONCE) {
-    const end = Math.min(start + POSTS_AT_ONCE, source.posts);
-    yield await source.read(Array.from({ length: end - start }, (_, i) => start + i));
+async function* parts(
+  read: TokenSource['image'],
+  posts: number,
+  onProgress: (done: number) => void,
+): AsyncGenerator<Host<TokenInputs>> {
+  for (let start = 0; start < posts; start += POSTS_AT_ONCE) {
+    const end = Math.min(start + POSTS_AT_ONCE, posts);
+    yield await read(Array.from({ length: end - start }, (_, i) => start + i));
     onProgress(end);
   }
 }

@@ -4,7 +4,7 @@ import { createRandom, hostTensor, named, type Host } from '@drf/tensor';
 import { createMgnns, measureGraphs, type BatchInputs, type TokenInputs } from '../../index.js';
 import { EXAMPLE_SHAPES, tokenExample } from '../token-examples.contract.js';
 import { CoOccurrence } from './co-occurrence.js';
-import { windowsOf } from './graph-source.js';
+import { readTexts, windowsOf } from './graph-source.js';
 import { kMeans, nearest } from './k-means.js';
 import { findNodes, NEIGHBORS, textGraphFeatures } from './text-graph.js';
 
@@ -47,14 +47,19 @@ describe('CoOccurrence', () => {
   });
 });
 
-it('windowsOf slides over texts and takes a short one whole', () => {
+async function* once(text: Host<TokenInputs>): AsyncGenerator<Host<TokenInputs>> {
+  yield text;
+}
+
+it('windowsOf slides over texts and takes a short one whole', async () => {
   const text: Host<TokenInputs> = {
     tokens: hostTensor(new Float32Array(12), [3, 4, 1]),
     mask: hostTensor([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0], [3, 4]),
     pieces: hostTensor(Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9), [3, 4]),
   };
-  expect(windowsOf(text, 3)).toEqual([[1, 2, 3], [2, 3, 4], [5, 6]]); // prettier-ignore
-  expect(() => windowsOf({ tokens: text.tokens, mask: text.mask }, 3)).toThrow(
+  const { texts } = await readTexts(once(text));
+  expect([...windowsOf(texts, 3)]).toEqual([[1, 2, 3], [2, 3, 4], [5, 6]]); // prettier-ignore
+  await expect(readTexts(once({ tokens: text.tokens, mask: text.mask }))).rejects.toThrow(
     'Co-occurrence graph of words expected the numbers of word pieces, received tokens without them',
   );
 });
@@ -91,11 +96,12 @@ describe('measureGraphs', () => {
         ...(inputs.pieces ? { pieces: pick(inputs.pieces) } : {}),
       };
     };
-    const read = async (indices: readonly number[]) => ({
-      image: part(indices, batch.imageTokens),
-      text: part(indices, batch.textTokens),
-    });
-    return measureGraphs({ posts: 12, read }, sizes, createRandom(1));
+    const source = {
+      posts: 12,
+      image: async (indices: readonly number[]) => part(indices, batch.imageTokens),
+      text: async (indices: readonly number[]) => part(indices, batch.textTokens),
+    };
+    return measureGraphs(source, sizes, createRandom(1));
   };
 
   it('takes the most frequent pieces with the mean of their states, and their edges', async () => {
@@ -112,7 +118,8 @@ describe('measureGraphs', () => {
       expect(graphs.wordStates.data[node * 3]).toBeCloseTo(mean, 5);
     });
     const reference = new CoOccurrence(5);
-    for (const window of windowsOf(batch.textTokens, 6)) {
+    const { texts } = await readTexts(once(batch.textTokens));
+    for (const window of windowsOf(texts, 6)) {
       reference.add(window.flatMap((piece) => order.flatMap(([own], node) => (own === piece ? [node] : []))));
     }
     expect(graphs.wordEdges.data).toEqual(reference.mutualInformation());
