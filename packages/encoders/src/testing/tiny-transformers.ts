@@ -71,11 +71,12 @@ export async function writeTinyBert(
   { seed = 'bert', pooler = true, config = {} }: { seed?: string; pooler?: boolean; config?: object } = {},
 ): Promise<string> {
   const json = { ...TINY_BERT_CONFIG, ...config };
+  const limits = { model_max_length: json.max_position_embeddings };
   const parsed = parseBertConfig(json, 'tiny config');
   const parameters = initializeBert(createRandom(seed), parsed, { pooler });
   await writeJsonAtomic(join(folder, 'config.json'), json);
   await writeJsonAtomic(join(folder, 'tokenizer.json'), wordPieceTokenizer(WORDS, 5));
-  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), TOKENIZER_CONFIG);
+  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), { ...TOKENIZER_CONFIG, ...limits });
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: bertTensors(parameters, parsed),
     metadata: { format: 'pt' },
@@ -86,12 +87,19 @@ export async function writeTinyBert(
 /** Writes a folder as the hub has it: a ViT of two layers and eight values for images of 16 × 16 pixels. */
 export async function writeTinyVit(
   folder: string,
-  { seed = 'vit', pooler = true, preprocessor = {} }: { seed?: string; pooler?: boolean; preprocessor?: object } = {},
+  {
+    seed = 'vit',
+    pooler = true,
+    preprocessor = {},
+    config = {},
+  }: { seed?: string; pooler?: boolean; preprocessor?: object; config?: object } = {},
 ): Promise<string> {
-  const parsed = parseVitConfig(TINY_VIT_CONFIG, 'tiny config');
+  const json = { ...TINY_VIT_CONFIG, ...config };
+  const size = { height: json.image_size, width: json.image_size };
+  const parsed = parseVitConfig(json, 'tiny config');
   const parameters = initializeVit(createRandom(seed), parsed, { pooler });
-  await writeJsonAtomic(join(folder, 'config.json'), TINY_VIT_CONFIG);
-  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), { ...PREPROCESSOR, ...preprocessor });
+  await writeJsonAtomic(join(folder, 'config.json'), json);
+  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), { ...PREPROCESSOR, size, ...preprocessor });
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: vitTensors(parameters, parsed),
     metadata: { format: 'pt' },
