@@ -6,7 +6,7 @@ import {
   areFeatures,
   assertEncoders,
   createEncodedMethod,
-  encodeCorrupted,
+  encodeSimulated,
   encodeRecords,
   measureCalibration,
   measureClassWeights,
@@ -252,30 +252,32 @@ async function measure(
   }
 }
 
-/** Corrupted versions of the training posts, where the experiment simulates disruptions. */
+/** Disrupted versions of the training posts for frozen encoders, where the experiment simulates disruptions. */
 async function openSimulation(
-  { config, cache, display, signal, services = SERVICES }: TrainOptions,
+  { config, cache, display, signal, services }: TrainOptions,
   session: Session,
   { dataset }: ExperimentData,
   { records }: EncodedRecords,
 ): Promise<Simulation | undefined> {
   const options = simulationOptions(config);
   if (options.share === 0) return undefined;
-  const corrupted = await encodeCorrupted(
+  const needs = methodNeeds(config);
+  const rows = await encodeSimulated(
     {
       dataset,
       records,
       session,
       cache,
+      needs,
       batchSize: config.encoders.batchSize,
-      job: (label) => display.job(`${label} of split train, corrupted`, 'posts'),
+      job: (label) => display.job(`${label} of split train, disrupted`, 'posts'),
       onRowError: (message) => display.warn(message),
       signal,
     },
-    options.draws,
-    services.encode,
+    options,
+    { ...SERVICES, ...services }.encode,
   );
-  return new Simulation(options, corrupted, config.seed);
+  return new Simulation(options, rows, config.seed, needs);
 }
 
 async function describeRun(

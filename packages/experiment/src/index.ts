@@ -16,19 +16,20 @@ export {
   gatherBatch,
   memoryRows,
   selectPosts,
+  type ContentDisruptions,
   type FeatureRows,
   type FeatureSet,
   type GatheredBatch,
   type PostSet,
 } from './feature-set.js';
 export type { ContentBatch, ContentRows } from './content-rows.js';
-export { standIn, type Content } from './planned-record.js';
+export { standIn, type Content, type DrawnDisruption } from './planned-record.js';
 export { withInitialFeatures } from './initial-features.js';
 export {
-  encodeCorrupted,
+  encodeSimulated,
   Simulation,
   simulationOptions,
-  type CorruptedRows,
+  type SimulatedRows,
   type SimulationOptions,
 } from './simulation.js';
 export { tokenInputs, tokenRows, type TokenRows } from './token-rows.js';

@@ -152,7 +152,9 @@ const compared = z.strictObject({
 const simulation = z.strictObject({
   share: share().optional().describe('share of the intact posts (default: 0.5 for drf on intact posts, else 0)'),
   discard: share().default(0.5).describe('of those, the share that lose a modality; the others have it corrupted'),
-  draws: whole(1).default(2).describe('corrupted versions of each image and text to choose from'),
+  draws: whole(1)
+    .default(2)
+    .describe('corrupted versions of each image and text to choose from; a trained encoder gets a new one each time'),
 });
 
 const training = z.strictObject({
