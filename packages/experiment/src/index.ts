@@ -1,4 +1,5 @@
 export { experimentSchema, type DatasetConfig, type ExperimentConfig, type ExperimentInput } from './schema.js';
+export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment } from './parse.js';
 export { addConfigFlags, mergeConfig, overridesFrom } from './flags.js';
 export {

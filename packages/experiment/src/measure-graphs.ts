@@ -1,5 +1,6 @@
 import { measureGraphs, type MeasuredGraphs } from '@drf/model';
 import { createRandom } from '@drf/tensor';
+import { comparedOptions } from './compared-options.js';
 import type { PostSet } from './feature-set.js';
 import { withInitialFeatures } from './initial-features.js';
 import { methodNeeds } from './method.js';
@@ -22,7 +23,7 @@ export async function measureExperimentGraphs(
     if (imageTokens === undefined || textTokens === undefined) return undefined; // the method says what is missing
     const source = { posts: ids.length, image: imageTokens.gather, text: textTokens.gather };
     const random = createRandom(config.seed).fork('graphs');
-    return measureGraphs(source, config.compared, random, progress?.update);
+    return measureGraphs(source, comparedOptions(config), random, progress?.update);
   };
   try {
     return await withInitialFeatures(session, set, measure, undefined, methodNeeds(config));

@@ -22,6 +22,7 @@ import {
 } from '@drf/model';
 import { tokenLayoutOf } from '@drf/encoders';
 import { ConfigurationError } from '@drf/tensor';
+import { comparedOptions, formOf } from './compared-options.js';
 import type { ExperimentConfig } from './schema.js';
 import { weighsClasses } from './class-weights.js';
 import type { Session } from './session.js';
@@ -82,7 +83,9 @@ function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, 
     ...rest
   } = config.model;
   const { fusionLayers = config.method === 'drf' ? 2 : 3 } = rest;
-  const { width } = config.compared;
+  const compared = comparedOptions(config);
+  const { width } = compared;
+  const form = formOf(config);
   const common = { ...rest, converterHidden, fusionHidden, fusionLayers };
   const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
   const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
@@ -100,17 +103,18 @@ function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, 
     case 'hsan':
       return createHsan({ dim: width }, full);
     case 'mvan':
-      return createMvan({ dim: width, hops: config.compared.hops }, full);
+      return createMvan({ dim: width, hops: compared.hops }, full);
     case 'mgnns':
-      return createMgnns({ dim: width, heads: headsOf(config), graphs: config.compared }, full, graphs);
+      return createMgnns({ dim: width, heads: headsOf(config), graphs: compared, form }, full, graphs);
     case 'clmlf':
-      return createClmlf({ ...config.compared, dim: width, heads: headsOf(config), seed: config.seed }, full);
+      return createClmlf({ ...compared, form, dim: width, heads: headsOf(config), seed: config.seed }, full);
     case 'mvcn':
-      return createMvcn({ ...config.compared, dim: width }, full);
+      return createMvcn({ ...compared, dim: width }, full);
   }
 }
 
-function headsOf({ compared: { heads, width } }: ExperimentConfig): number {
+function headsOf(config: ExperimentConfig): number {
+  const { heads, width } = comparedOptions(config);
   if (width % heads === 0) return heads;
   throw new ConfigurationError({
     subject: 'compared.heads',

@@ -3,6 +3,7 @@ import { parseStrategy } from '@drf/disruption';
 import { fullEncoderName } from '@drf/encoders';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError, MODALITIES } from '@drf/tensor';
+import { recordedOptions } from './compared-options.js';
 import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
 
 /** Marks a file's default export as an experiment, so that the compiler checks it. */
@@ -18,7 +19,10 @@ export function defineExperiment(experiment: ExperimentInput): ExperimentInput {
  */
 export function parseExperiment(value: unknown, source: string): ExperimentConfig {
   const result = experimentSchema.safeParse(value);
-  if (result.success) return checkTogether(result.data, source);
+  if (result.success) {
+    const { data } = result;
+    return checkTogether({ ...data, compared: recordedOptions(data.compared) }, source);
+  }
   const issue = result.error.issues[0] as z.core.$ZodIssue;
   throw describe(issue, value, source, result.error.issues.length - 1);
 }

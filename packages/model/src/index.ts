@@ -33,9 +33,9 @@ export { createConcatenation } from './concatenation.js';
 export { COMPARED_NEEDS } from './compared/tokens.js';
 export { createHsan } from './compared/hsan/hsan.js';
 export { createMvan, type MvanConfig } from './compared/mvan/mvan.js';
-export { createMgnns, type MgnnsConfig } from './compared/mgnns/mgnns.js';
+export { createMgnns, type MgnnsConfig, type MgnnsForm } from './compared/mgnns/mgnns.js';
 export { measureGraphs, type GraphSizes, type MeasuredGraphs, type TokenSource } from './compared/mgnns/graphs.js';
-export { createClmlf, type ClmlfConfig } from './compared/clmlf/clmlf.js';
+export { createClmlf, type ClmlfConfig, type ClmlfForm } from './compared/clmlf/clmlf.js';
 export { createMvcn, type MvcnConfig } from './compared/mvcn/mvcn.js';
 export {
   ADAMW_DEFAULTS,

@@ -42,3 +42,19 @@ describeMethodContract('mvcn', {
   create: (shapes) => createMvcn({ dim, restraintScale: 0.1, calibration: 0.5 }, shapes),
   overfit,
 });
+
+// the authors' forms of those whose code is public
+const thresholds = { objects: 0.6, scenes: 0.5 };
+const authorsGraphs = await measureGraphs(source, { ...graphSizes, thresholds }, createRandom(1));
+describeMethodContract('mgnns', {
+  create: (shapes) => createMgnns({ dim, heads: 2, graphs: graphSizes, form: 'authors' }, shapes, authorsGraphs),
+  overfit,
+});
+describeMethodContract('clmlf', {
+  create: (shapes) =>
+    createClmlf(
+      { ...contrastive, dim, heads: 2, imageLayers: 1, fusionLayers: 1, seed: 1, form: 'authors', contrastiveScale: 1 },
+      shapes,
+    ),
+  overfit: { steps: 140, rate: 1e-2 },
+});

@@ -10,6 +10,8 @@ export interface GraphSizes {
   readonly words: number;
   readonly objects: number;
   readonly scenes: number;
+  /** As in the authors' code: image nodes are neighbors from these probabilities on; left out: by their probabilities. */
+  readonly thresholds?: { readonly objects: number; readonly scenes: number };
 }
 
 /** Tokens of the training posts, read in parts: texts once, images twice. */
@@ -38,8 +40,9 @@ export type MeasuredGraphs = {
 
 /** Word pieces that stand together count as a window. */
 export const WINDOW = 6;
-/** What an image node gives to its neighbors. */
+/** What an image node gives to its neighbors: without thresholds, and with them. */
 const NEIGHBOR_SHARE = 0.25;
+const THRESHOLD_SHARE = 0.2;
 /** Places that k-means looks at. */
 const SAMPLE = 12_288;
 const POSTS_AT_ONCE = 64;
@@ -105,10 +108,15 @@ export async function measureGraphs(
     wordStates: matrix(pieces.meanStates(wordPieces, sizes.words), sizes.words),
     wordEdges: matrix(counts.words.mutualInformation(), sizes.words),
     objectStates: matrix(objects.data, sizes.objects),
-    objectEdges: matrix(counts.objects.conditionalEdges(NEIGHBOR_SHARE), sizes.objects),
+    objectEdges: matrix(imageEdges(counts.objects, sizes.thresholds?.objects), sizes.objects),
     sceneStates: matrix(scenes.data, sizes.scenes),
-    sceneEdges: matrix(counts.scenes.conditionalEdges(NEIGHBOR_SHARE), sizes.scenes),
+    sceneEdges: matrix(imageEdges(counts.scenes, sizes.thresholds?.scenes), sizes.scenes),
   };
+}
+
+function imageEdges(counts: CoOccurrence, threshold: number | undefined): Float32Array {
+  if (threshold === undefined) return counts.conditionalEdges(NEIGHBOR_SHARE);
+  return counts.thresholdEdges(threshold, THRESHOLD_SHARE);
 }
 
 async function* parts(
