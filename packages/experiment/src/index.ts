@@ -28,6 +28,7 @@ export { standIn, type Content, type DrawnDisruption } from './planned-record.js
 export { withInitialFeatures } from './initial-features.js';
 export {
   encodeSimulated,
+  SIMULATED_SHARE,
   Simulation,
   simulationOptions,
   type SimulatedRows,

@@ -25,6 +25,9 @@ export interface SimulationOptions {
   readonly draws: number;
 }
 
+/** Share of the posts that `drf` disrupts unless told otherwise. */
+export const SIMULATED_SHARE = 0.5;
+
 /**
  * The simulation that an experiment asks for. By default `drf` simulates where its training posts are intact; where
  * training is disrupted already, those disruptions teach it the same. Every other method simulates when it is told to.
@@ -33,7 +36,7 @@ export function simulationOptions({
   method,
   training,
 }: Pick<ExperimentConfig, 'method' | 'training'>): SimulationOptions {
-  const byDefault = method === 'drf' && training.disruption === 'none' ? 0.5 : 0;
+  const byDefault = method === 'drf' && training.disruption === 'none' ? SIMULATED_SHARE : 0;
   const { share = byDefault, ...rest } = training.simulation;
   return { share, ...rest };
 }
