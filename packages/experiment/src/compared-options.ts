@@ -36,10 +36,11 @@ export function formOf({ method, compared }: Pick<ExperimentConfig, 'method' | '
 export function comparedOptions(
   config: Pick<ExperimentConfig, 'method' | 'compared'>,
 ): Sizes & { readonly thresholds?: typeof AUTHORS_THRESHOLDS } {
-  const { preset, ...given } = config.compared;
   const isAuthors = formOf(config) === 'authors';
   const own = isAuthors ? AUTHORS[config.method] : {};
-  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const set = Object.fromEntries(
+    Object.entries(config.compared).filter(([name, value]) => name !== 'preset' && value !== undefined),
+  );
   return { ...COMPACT, ...own, ...set, ...(isAuthors ? { thresholds: AUTHORS_THRESHOLDS } : {}) };
 }
 

@@ -140,7 +140,13 @@ interface Outcome {
 }
 
 /** Two training steps and a judgment. */
-async function trainOnce(method: string, engine: Engine, trained: Trained, length: number): Promise<Outcome> {
+async function trainOnce(
+  method: string,
+  engine: Engine,
+  trained: Trained,
+  length: number,
+  preset = 'compact',
+): Promise<Outcome> {
   const config = parseExperiment(
     {
       name: 'tiny',
@@ -148,7 +154,7 @@ async function trainOnce(method: string, engine: Engine, trained: Trained, lengt
       seed: 3,
       dataset: { name: 'embedded' },
       model: { dim: 8, queueCapacity: 8, standardize: true, gaussianRank: 2 },
-      compared: { width: 8, heads: 2, words: 6, objects: 3, scenes: 2 },
+      compared: { preset, width: 8, heads: 2, words: 6, objects: 3, scenes: 2 },
     },
     'tiny',
   );
@@ -210,7 +216,8 @@ describe('methods over trained encoders', () => {
           [POSTS, 196, 8],
           [POSTS, 32, 8],
         ]);
-        const { ids, mask } = (await set.text.gather(all) as { inputs: { ids: HostTensor; mask: HostTensor } }).inputs; // prettier-ignore
+        const { inputs } = await (set.text as ContentRows).gather(all);
+        const { ids, mask } = inputs as { readonly ids: HostTensor; readonly mask: HostTensor };
         expect([text?.pieces?.data, text?.mask.data]).toEqual([ids.data, mask.data]);
       },
       undefined,
@@ -218,11 +225,13 @@ describe('methods over trained encoders', () => {
     );
   });
 
-  it.each(METHODS.flatMap((method) => TEXT_LENGTHS.map((length) => ({ method, length }))))(
-    '$method learns and judges alike on both engines, 196 places and $length word pieces',
-    async ({ method, length }) => {
-      const compiled = await trainOnce(method, engineOf('compiled'), 'both', length);
-      const eager = await trainOnce(method, engineOf('eager:wasm'), 'both', length);
+  const cases = METHODS.flatMap((method) => TEXT_LENGTHS.map((length) => ({ method, length, preset: 'compact' })));
+  const authors = ['clmlf', 'mgnns'].map((method) => ({ method, length: 64, preset: 'authors' }));
+  it.each([...cases, ...authors])(
+    '$method ($preset) learns and judges alike on both engines, 196 places and $length word pieces',
+    async ({ method, length, preset }) => {
+      const compiled = await trainOnce(method, engineOf('compiled'), 'both', length, preset);
+      const eager = await trainOnce(method, engineOf('eager:wasm'), 'both', length, preset);
       compiled.totals.forEach((total, step) => {
         expect(Math.abs(total - (eager.totals[step] as number)) / Math.abs(total), `step ${step}`).toBeLessThan(1e-4);
       });
