@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readJson } from '@drf/files';
 import { parseStrategy } from '@drf/disruption';
 import { describe, expect, it } from 'vitest';
-import { ablationsOf, paperDrop, paperFigures } from './paper.js';
+import { ablationsOf, paperDrop, paperFigures, reconstructionNote } from './paper.js';
 import { PAPER_RESULTS } from './paper-results.js';
 import { syntheticConfig } from './testing/synthetic.js';
 
@@ -88,4 +88,10 @@ it.skipIf(!existsSync(published))('holds the tables as collected (needs ../share
     ablation: all.ablation,
     modalityRandomDrop: drop,
   });
+});
+
+it('says which methods are reconstructions, simulated or not', () => {
+  expect(reconstructionNote(['drf', 'clmlf', 'mgnns', 'concatenation'])).toBeNull();
+  expect(reconstructionNote(['mvan+simulation', 'drf'])).toMatch(/^mvan is a reconstruction/);
+  expect(reconstructionNote(['mvcn', 'hsan'])).toMatch(/^hsan, mvcn are reconstructions/);
 });

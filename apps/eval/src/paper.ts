@@ -79,6 +79,17 @@ export function paperFiguresOf(
   return cell === undefined ? null : { accuracy: cell.acc / 100, weightedF1: cell.f1 / 100 };
 }
 
+/** Methods whose authors' code is not public: they were written from descriptions. */
+const RECONSTRUCTED = ['hsan', 'mvan', 'mvcn'];
+
+/** A word on those of the methods that are reconstructions; none where there are none. */
+export function reconstructionNote(methods: readonly string[]): string | null {
+  const found = RECONSTRUCTED.filter((name) => methods.some((method) => method.split('+')[0] === name));
+  if (found.length === 0) return null;
+  const are = found.length === 1 ? 'is a reconstruction' : 'are reconstructions';
+  return `${found.join(', ')} ${are} from published descriptions, as no code of the authors is public: figures are not theirs (docs/compared-methods.md).`;
+}
+
 /** A method as the paper's tables call it: every DRF there is `DRF`. */
 export function paperName(method: string): string {
   return method.startsWith('drf') ? 'DRF' : method.toUpperCase();

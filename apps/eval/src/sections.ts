@@ -1,3 +1,4 @@
+import { reconstructionNote } from './paper.js';
 import type { EvaluationResult } from './result.js';
 import {
   cellTable,
@@ -34,6 +35,7 @@ export function headerLines({ run, evaluation, notes, unreadable, missingCells }
     `Data:       ${evaluation.dataset}, split ${evaluation.split}, ${evaluation.posts} posts, ${classNames(evaluation.classes)}`,
     `Disrupted:  ${evaluation.manifest === null ? `seed ${evaluation.seed}` : `manifest ${evaluation.manifest} (seed ${evaluation.seed})`}`,
     `Engine:     ${evaluation.engine}; encoders ${evaluation.encoders.image}, ${evaluation.encoders.text}`,
+    ...[reconstructionNote([run.method])].flatMap((note) => (note === null ? [] : [`Note:       ${note}`])),
     ...notes.map((note) => `Note:       ${note}`),
     ...unreadableLines(unreadable),
     ...(missingCells.length === 0 ? [] : [`Interrupted: cells left out: ${missingCells.join(', ')}`]),

@@ -110,6 +110,20 @@ describe('training with encoders under the head', () => {
     }
   });
 
+  it.each(['drf', 'concatenation'])('simulates disruptions alike after a resume: %s', async (method) => {
+    const simulation = { share: 0.8, discard: 0.5 };
+    const config = configOf({ method, training: { disruption: 'none', simulation } });
+    const straight = await run(config);
+    const stopped = await run(config, stopAt(3));
+    const resumed = await run(config, { folder: stopped.run, resume: true });
+    const plain = await run(configOf({ method, training: { disruption: 'none', simulation: { share: 0 } } }));
+    const [due, received, without] = await Promise.all(
+      [straight, resumed, plain].map((each) => readFile(checkpoint(each, 8))),
+    );
+    expect(received?.equals(due as Buffer)).toBe(true);
+    expect(without?.equals(due as Buffer)).toBe(false);
+  });
+
   it('validates again when it was stopped while validating', async () => {
     const config = configOf();
     const straight = await run(config);

@@ -6,7 +6,7 @@ import {
   areFeatures,
   assertEncoders,
   createEncodedMethod,
-  encodeCorrupted,
+  encodeSimulated,
   encodeRecords,
   measureCalibration,
   measureClassWeights,
@@ -124,7 +124,9 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     config,
     { ...shapes, ...measured, ...(classWeights === undefined ? {} : { classWeights }) },
     trainedEncoders(session),
-    await measureExperimentGraphs(config, trainPosts.set, (label) => display.job(label, 'posts')),
+    resume
+      ? undefined // the checkpoint's own
+      : await measureExperimentGraphs(config, session, trainPosts.set, (label) => display.job(label, 'posts')),
   );
 
   // what the run was made of
@@ -246,37 +248,47 @@ async function measure(
   const label = 'Measuring the features of encoders before they are trained';
   const progress = areFeatures(set.image) && areFeatures(set.text) ? undefined : display.job(label, 'posts');
   try {
-    const standardization = await withInitialFeatures(session, set, measureFeatures, progress?.update);
-    return { standardization, tokenStandardization: await measureTokens(set) };
+    return await withInitialFeatures(
+      session,
+      set,
+      async (initial) => ({
+        standardization: await measureFeatures(initial),
+        tokenStandardization: await measureTokens(initial),
+      }),
+      progress?.update,
+      methodNeeds(config),
+    );
   } finally {
     progress?.stop();
   }
 }
 
-/** Corrupted versions of the training posts, where the experiment simulates disruptions. */
+/** Disrupted versions of the training posts for frozen encoders, where the experiment simulates disruptions. */
 async function openSimulation(
-  { config, cache, display, signal, services = SERVICES }: TrainOptions,
+  { config, cache, display, signal, services }: TrainOptions,
   session: Session,
   { dataset }: ExperimentData,
   { records }: EncodedRecords,
 ): Promise<Simulation | undefined> {
   const options = simulationOptions(config);
   if (options.share === 0) return undefined;
-  const corrupted = await encodeCorrupted(
+  const needs = methodNeeds(config);
+  const rows = await encodeSimulated(
     {
       dataset,
       records,
       session,
       cache,
+      needs,
       batchSize: config.encoders.batchSize,
-      job: (label) => display.job(`${label} of split train, corrupted`, 'posts'),
+      job: (label) => display.job(`${label} of split train, disrupted`, 'posts'),
       onRowError: (message) => display.warn(message),
       signal,
     },
-    options.draws,
-    services.encode,
+    options,
+    { ...SERVICES, ...services }.encode,
   );
-  return new Simulation(options, corrupted, config.seed);
+  return new Simulation(options, rows, config.seed, needs);
 }
 
 async function describeRun(

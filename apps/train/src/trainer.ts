@@ -23,7 +23,6 @@ import {
   gatherBatch,
   predictWith,
   type ExperimentConfig,
-  type FeatureSet,
   type PostSet,
   type RunFolder,
   type Simulation,
@@ -49,7 +48,7 @@ export interface TrainerOptions {
   readonly engine: Engine;
   readonly run: RunFolder;
   readonly train: PostSet;
-  /** Disrupts training posts, which then are features, on the way. */
+  /** Disrupts training posts on the way. */
   readonly simulation?: Simulation;
   /** Left out or empty: no validation; the last epoch is the result. */
   readonly val?: PostSet;
@@ -194,7 +193,7 @@ export class Trainer {
     const { batchSize, accumulate } = config.training;
     return Promise.all(
       partsOf(batch, batchSize, accumulate).map(
-        (part) => simulation?.gather(train as FeatureSet, part, epoch) ?? gatherBatch(train, part),
+        (part) => simulation?.gather(train, part, epoch) ?? gatherBatch(train, part),
       ),
     );
   }

@@ -12,13 +12,18 @@ export interface EncoderDescription {
   readonly outputDim: number;
   /** Width of the token-level outputs, where the encoder has them. */
   readonly tokenDim?: number;
+  /** The most tokens of a content, where the encoder has token-level outputs and trains in a step. */
+  readonly tokenCount?: number;
   /** How a cache keeps the features; float32 when left out. With float16 the features are rounded to it already. */
   readonly storage?: 'float32' | 'float16';
   /** How many contents a call handles best, for callers that have many. */
   readonly preferredBatch?: number;
 }
 
-/** Token-level outputs on the host: one row a token (a word piece, or a place of the image). */
+/**
+ * Token-level outputs on the host: one row a token (a word piece, or a place of the image, row by row; what a model puts
+ * before the places, such as a class token, is none of them).
+ */
 export interface TokenFeatures {
   /** float32 [batch, token, tokenDim]; rows of padding hold anything finite. */
   readonly tokens: HostTensor;
@@ -28,10 +33,14 @@ export interface TokenFeatures {
   readonly pieces?: HostTensor;
 }
 
-/** {@link TokenFeatures} inside a step. */
+/** {@link TokenFeatures} inside a step, with the features that come out of the same pass. */
 export interface TokenTensors {
+  /** [batch, outputDim], those of {@link TrainableEncoder.apply}. */
+  readonly features: Features;
   readonly tokens: Named<['batch', 'token', 'dim']>;
   readonly mask: Named<['batch', 'token']>;
+  /** Of texts: as in {@link TokenFeatures}. */
+  readonly pieces?: Named<['batch', 'token']>;
 }
 
 /**
@@ -74,7 +83,7 @@ export interface TrainableEncoder<Content> extends EncoderDescription {
   preprocess(contents: readonly Content[]): Promise<HostTree>;
   /** The features [batch, outputDim]; pure. */
   apply(parameters: TensorTree, inputs: TensorTree): Features;
-  /** The features of single tokens [batch, token, tokenDim], with their mask; pure. */
+  /** One pass for both: the features, and those of single tokens [batch, token, tokenDim] with their mask; pure. */
   applyTokens?(parameters: TensorTree, inputs: TensorTree): TokenTensors;
   /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;

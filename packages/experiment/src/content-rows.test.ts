@@ -11,6 +11,7 @@ import {
   encodeRecords,
   gatherBatch,
   measureFeatures,
+  Simulation,
   withInitialFeatures,
   type ContentRows,
   type EncodeOptions,
@@ -103,6 +104,43 @@ describe('encodeRecords for encoders that are trained', () => {
     const bright = (await gatherBatch(clean.set, [3])).batch.image as unknown as { pixels: HostTensor };
     expect(bright.pixels.data[3]).toBe(0);
     expect(dark.pixels.data[3]).toBeGreaterThan(0.3);
+  });
+
+  it('simulates on the way: words and pixels of the very posts, drawn by seed, epoch and post', async () => {
+    const { set } = await encode();
+    const gatherWith = async (options: { discard?: number; seed?: number; epoch?: number; fill?: boolean } = {}) => {
+      const { discard = 0, seed = 1, epoch = 0, fill = false } = options;
+      const simulation = new Simulation({ share: 1, discard, draws: 2 }, {}, seed, { bothModalities: fill });
+      [seen.texts.length, seen.images.length] = [0, 0];
+      const { batch } = await simulation.gather(set, [0, 1, 2, 3, 4], epoch);
+      const flags = (name: string): number[] => [...(batch as unknown as Record<string, HostTensor>)[name]!.data];
+      return { texts: [...seen.texts], images: seen.images.map(({ data }) => [...data]), flags };
+    };
+    const clean = await gatherBatch(set, [0, 1, 2, 3, 4]).then(() => [...seen.texts]);
+    const first = await gatherWith();
+    const intact = { image: first.flags('imageIntact'), text: first.flags('textIntact') };
+    const touched = [...intact.image.keys()].filter((i) => intact.text[i] === 0 && i !== 2);
+    expect(touched.length).toBeGreaterThan(0);
+    for (const i of [0, 1, 3, 4]) {
+      expect((intact.image[i] as number) + (intact.text[i] as number), 'one modality stays intact').toBe(1);
+      const words = first.texts[i]?.split(' ') ?? [];
+      if (touched.includes(i)) expect(words.filter((word) => word === '#').length).toBeGreaterThan(0);
+      else expect(first.texts[i]).toBe(clean[i]);
+      words.forEach((word, at) => word === '#' || expect(word).toBe(clean[i]?.split(' ')[at]));
+    }
+    expect(intact.image[2], 'a post without text').toBe(1);
+    expect(first.flags('textAvailable')).toEqual([1, 1, 0, 1, 1]);
+    expect(await gatherWith()).toMatchObject({ texts: first.texts, images: first.images });
+    expect(await gatherWith({ epoch: 1 })).not.toMatchObject({ texts: first.texts, images: first.images });
+    expect(await gatherWith({ seed: 2 })).not.toMatchObject({ texts: first.texts, images: first.images });
+
+    const gone = await gatherWith({ discard: 1 });
+    const missing = [gone.flags('imageAvailable'), gone.flags('textAvailable')];
+    for (const i of [0, 1, 3, 4]) expect((missing[0]?.[i] as number) + (missing[1]?.[i] as number)).toBe(1);
+    const filled = await gatherWith({ discard: 1, fill: true });
+    expect(filled.flags('imageAvailable')).toEqual([1, 1, 1, 1, 1]);
+    expect(filled.texts).toEqual(gone.texts);
+    filled.texts.forEach((text, i) => i !== 2 && filled.flags('textIntact')[i] === 0 && expect(text).toMatch(/^#/));
   });
 
   it('takes an image that cannot be read any more for missing, and says so', async () => {

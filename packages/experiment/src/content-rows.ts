@@ -1,7 +1,15 @@
 import { mapAhead, type Dataset, type PostRecord } from '@drf/datasets';
 import type { TrainableEncoder } from '@drf/encoders';
 import { DataError, type HostTree, type Modality } from '@drf/tensor';
-import { isPresent, loadContent, standIn, type Content, type PlannedRecord } from './planned-record.js';
+import {
+  isPresent,
+  loadContent,
+  standIn,
+  withDisruption,
+  type Content,
+  type DrawnDisruption,
+  type PlannedRecord,
+} from './planned-record.js';
 
 /** What an encoder inside the step reads of a batch. */
 export interface ContentBatch {
@@ -17,8 +25,11 @@ export interface ContentBatch {
 export interface ContentRows {
   /** Characters of each text, by which posts can be grouped; 0 for images. [posts] */
   readonly lengths: Int32Array;
-  /** Reads, disrupts and preprocesses the posts at these places. */
-  gather(indices: readonly number[]): Promise<ContentBatch>;
+  /**
+   * Reads, disrupts and preprocesses the posts at these places.
+   * @param disruptions of intact posts, by their place in the batch, beside what is planned
+   */
+  gather(indices: readonly number[], disruptions?: ReadonlyMap<number, DrawnDisruption>): Promise<ContentBatch>;
 }
 
 /** Where contents come from. */
@@ -37,8 +48,12 @@ export function contentRows(source: ContentSource, plans: readonly PlannedRecord
   const { encoder, modality } = source;
   return {
     lengths: Int32Array.from(plans, (plan) => (modality === 'text' ? lengthOf(plan) : 0)),
-    gather: async (indices) => {
-      const contents = await Promise.all(indices.map((index) => read(source, plans[index] as PlannedRecord)));
+    gather: async (indices, disruptions) => {
+      const planOf = (index: number, place: number): PlannedRecord => {
+        const [plan, drawn] = [plans[index] as PlannedRecord, disruptions?.get(place)];
+        return drawn === undefined ? plan : withDisruption(plan, modality, drawn);
+      };
+      const contents = await Promise.all(indices.map((index, place) => read(source, planOf(index, place))));
       const inputs = await encoder.preprocess(contents.map((content) => content ?? standIn(modality, source.mask)));
       return { inputs, unreadable: [...contents.keys()].filter((place) => contents[place] === undefined) };
     },

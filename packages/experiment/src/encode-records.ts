@@ -1,12 +1,5 @@
 import { mapAhead, RowError, type Dataset, type PostRecord } from '@drf/datasets';
-import {
-  countWords,
-  disruptionKey,
-  planDisruptions,
-  type DisruptionEntry,
-  type PostPresence,
-  type Strategy,
-} from '@drf/disruption';
+import { disruptionKey, planDisruptions, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import {
   encodeWithCache,
   featureKey,
@@ -24,7 +17,7 @@ import type { MethodNeeds } from '@drf/model';
 import { DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
 import { checkReadable, contentRows, type ContentRows, type ContentSource } from './content-rows.js';
 import { memoryRows, type FeatureRows, type FeatureSet, type PostSet } from './feature-set.js';
-import { isPresent, loadContent, type Content, type PlannedRecord } from './planned-record.js';
+import { isPresent, loadContent, presenceOf, type Content, type PlannedRecord } from './planned-record.js';
 import type { FrozenSession, Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
 
@@ -41,6 +34,8 @@ export interface EncodeOptions {
   readonly cache: string;
   /** What the method asks for beyond features: tokens, stand-ins for missing modalities. */
   readonly needs?: MethodNeeds;
+  /** Images for a trained encoder were read before, so that they need not be decoded once more to see that they can. */
+  readonly isChecked?: boolean;
   /** Posts encoded at once; default: the encoder's choice. */
   readonly batchSize?: number;
   /** Starts a progress display. */
@@ -107,8 +102,8 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
       text: await text.rows(kept),
       imageAvailable: Float32Array.from(kept, (i) => (image.has(i) ? 1 : 0)),
       textAvailable: Float32Array.from(kept, (i) => (text.has(i) ? 1 : 0)),
-      imageIntact: Float32Array.from(kept, (i) => (image.has(i) && !isTouched(planned[i], 'image') ? 1 : 0)),
-      textIntact: Float32Array.from(kept, (i) => (text.has(i) && !isTouched(planned[i], 'text') ? 1 : 0)),
+      imageIntact: Float32Array.from(kept, (i) => (image.has(i) && isIntact(planned[i], 'image') ? 1 : 0)),
+      textIntact: Float32Array.from(kept, (i) => (text.has(i) && isIntact(planned[i], 'text') ? 1 : 0)),
       ...(imageTokens === undefined ? {} : { imageTokens: tokenRows(await imageTokens.rows(kept), layoutOf('image')) }),
       ...(textTokens === undefined ? {} : { textTokens: tokenRows(await textTokens.rows(kept), layoutOf('text')) }),
     },
@@ -135,11 +130,7 @@ async function planRecords(
     if (error === undefined) texts.push({ record, text: text ?? null });
     else fail(record, error);
   }
-  const presence = texts.map(({ record, text }): PostPresence => ({
-    id: record.id,
-    hasImage: record.image !== null,
-    hasText: text !== null && countWords(text) > 0,
-  }));
+  const presence = texts.map(presenceOf);
   const byId =
     strategy.kind === 'manifest'
       ? strategy.byId
@@ -158,18 +149,20 @@ interface ModalityFeatures extends ModalityRows {
 }
 
 async function prepareContents(
-  { dataset, session, needs, job, signal }: EncodeOptions,
+  { dataset, session, needs, isChecked = false, job, signal }: EncodeOptions,
   modality: Modality,
   encoder: TrainableEncoder<Content>,
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<ModalityRows> {
   const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, fail };
-  const progress = modality === 'image' ? job?.('Checking images') : undefined;
-  try {
-    await checkReadable(source, planned, progress?.update, signal);
-  } finally {
-    progress?.stop();
+  if (modality === 'image' && !isChecked) {
+    const progress = job?.('Checking images');
+    try {
+      await checkReadable(source, planned, progress?.update, signal);
+    } finally {
+      progress?.stop();
+    }
   }
   const at = (place: number): PlannedRecord => planned[place] as PlannedRecord;
   return {
@@ -294,9 +287,9 @@ async function rowsOf(
   return rows;
 }
 
-/** Whether a disruption corrupts or discards the modality. */
-function isTouched(planned: PlannedRecord | undefined, modality: Modality): boolean {
-  return planned?.entry?.modality === modality;
+/** Whether the post has the modality and no disruption corrupts or discards it. */
+function isIntact(planned: PlannedRecord | undefined, modality: Modality): boolean {
+  return planned !== undefined && isPresent(planned, modality) && planned.entry?.modality !== modality;
 }
 
 /** Takes the place of a content's hash where a modality is missing. */

@@ -4,6 +4,8 @@ import type { FeatureRows, FeatureSet, PostSet } from './feature-set.js';
 import type { TokenRows } from './token-rows.js';
 
 const ROWS_AT_ONCE = 256;
+/** Fewer, since a ViT has 196 places of an image. */
+const TOKEN_ROWS_AT_ONCE = 64;
 
 /** Both modalities as features: see `withInitialFeatures` for a set with contents. */
 export type MeasurableSet = Pick<FeatureSet, 'image' | 'text' | 'imageAvailable' | 'textAvailable'>;
@@ -16,7 +18,10 @@ export async function measureFeatures(set: MeasurableSet): Promise<{ image: Feat
   };
 }
 
-/** Mean and standard deviation of each value of a token over all tokens that stand; nothing where a set has none. */
+/**
+ * Mean and standard deviation of each value of a token over all tokens that stand; nothing where a set has none. See
+ * `withInitialFeatures` for a modality whose encoder is trained.
+ */
 export async function measureTokens(
   set: Pick<PostSet, 'ids' | 'imageTokens' | 'textTokens'>,
 ): Promise<{ image: FeatureMoments; text: FeatureMoments } | undefined> {
@@ -27,8 +32,8 @@ export async function measureTokens(
 
 async function tokenMoments({ layout, gather }: TokenRows, posts: number): Promise<FeatureMoments> {
   const sums = new MomentSums(layout.dim);
-  for (let start = 0; start < posts; start += ROWS_AT_ONCE) {
-    const indices = Array.from({ length: Math.min(ROWS_AT_ONCE, posts - start) }, (_, i) => start + i);
+  for (let start = 0; start < posts; start += TOKEN_ROWS_AT_ONCE) {
+    const indices = Array.from({ length: Math.min(TOKEN_ROWS_AT_ONCE, posts - start) }, (_, i) => start + i);
     const { tokens, mask } = await gather(indices);
     const data = floatData(tokens);
     mask.data.forEach((stands, token) => {

@@ -1,6 +1,7 @@
-import { hostTensor, type Host, type HostTensor, type HostTree, type TensorTree } from '@drf/tensor';
+import { hostTensor, type Host, type HostTensor, type HostTree, type Modality, type TensorTree } from '@drf/tensor';
 import type { BatchInputs, EncodedBatchInputs } from '@drf/model';
 import type { ContentBatch, ContentRows } from './content-rows.js';
+import type { DrawnDisruption } from './planned-record.js';
 import type { TokenRows } from './token-rows.js';
 
 /** Rows of features that may live in memory or in a file. */
@@ -48,11 +49,28 @@ export interface GatheredBatch<Batch extends TensorTree = EncodedBatchInputs> {
   readonly labels: HostTensor;
 }
 
-/** A batch of a set. A content that cannot be read any more counts as missing. */
+/** Disruptions of contents, by modality and place in the batch. */
+export type ContentDisruptions = { readonly [M in Modality]?: ReadonlyMap<number, DrawnDisruption> };
+
+/**
+ * A batch of a set. A content that cannot be read any more counts as missing.
+ * @param disruptions of modalities that come as contents, done to them on the way
+ */
 export async function gatherBatch(set: FeatureSet, indices: readonly number[]): Promise<GatheredBatch<BatchInputs>>;
-export async function gatherBatch(set: PostSet, indices: readonly number[]): Promise<GatheredBatch>;
-export async function gatherBatch(set: PostSet, indices: readonly number[]): Promise<GatheredBatch> {
-  const [image, text] = await Promise.all([gatherModality(set.image, indices), gatherModality(set.text, indices)]);
+export async function gatherBatch(
+  set: PostSet,
+  indices: readonly number[],
+  disruptions?: ContentDisruptions,
+): Promise<GatheredBatch>;
+export async function gatherBatch(
+  set: PostSet,
+  indices: readonly number[],
+  disruptions: ContentDisruptions = {},
+): Promise<GatheredBatch> {
+  const [image, text] = await Promise.all([
+    gatherModality(set.image, indices, disruptions.image),
+    gatherModality(set.text, indices, disruptions.text),
+  ]);
   const available = (values: Float32Array, { unreadable }: ContentBatch): HostTensor => {
     const picked = Float32Array.from(indices, (index) => values[index] as number);
     for (const place of unreadable) picked[place] = 0;
@@ -81,21 +99,27 @@ export async function gatherBatch(set: PostSet, indices: readonly number[]): Pro
   };
 }
 
-async function gatherModality(rows: FeatureRows | ContentRows, indices: readonly number[]): Promise<ContentBatch> {
-  if (!areFeatures(rows)) return rows.gather(indices);
+async function gatherModality(
+  rows: FeatureRows | ContentRows,
+  indices: readonly number[],
+  disruptions: ContentDisruptions[Modality],
+): Promise<ContentBatch> {
+  if (!areFeatures(rows)) return rows.gather(indices, disruptions);
   return { inputs: (await rows.gather(indices)) as unknown as HostTree, unreadable: [] };
 }
 
 /** A set of some posts of another, in the order of `indices`; rows are shared. */
 export function selectPosts<Set extends PostSet>(set: Set, indices: readonly number[]): Set {
   const inner = (places: readonly number[]): number[] => places.map((place) => indices[place] as number);
-  const rows = (own: FeatureRows | ContentRows): FeatureRows | ContentRows =>
-    areFeatures(own)
-      ? { dim: own.dim, gather: (places) => own.gather(inner(places)) }
-      : {
-          lengths: Int32Array.from(indices, (index) => own.lengths[index] as number),
-          gather: (places) => own.gather(inner(places)),
-        };
+  const rows = (own: FeatureRows | ContentRows): FeatureRows | ContentRows => {
+    if (areFeatures(own)) {
+      const gather: FeatureRows['gather'] = (places) => own.gather(inner(places));
+      return { dim: own.dim, gather };
+    }
+    const lengths = Int32Array.from(indices, (index) => own.lengths[index] as number);
+    const gather: ContentRows['gather'] = (places, disruptions) => own.gather(inner(places), disruptions);
+    return { lengths, gather };
+  };
   const flags = (values: Float32Array): Float32Array => Float32Array.from(indices, (index) => values[index] as number);
   const tokens = (own: TokenRows): TokenRows => ({ ...own, gather: (places) => own.gather(inner(places)) });
   const selected: PostSet = {

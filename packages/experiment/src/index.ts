@@ -1,4 +1,5 @@
 export { experimentSchema, type DatasetConfig, type ExperimentConfig, type ExperimentInput } from './schema.js';
+export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment } from './parse.js';
 export { addConfigFlags, mergeConfig, overridesFrom } from './flags.js';
 export { openExperimentData, openExperimentDataset, reopenSplits, splitShares, type ExperimentData } from './data.js';
@@ -18,19 +19,21 @@ export {
   gatherBatch,
   memoryRows,
   selectPosts,
+  type ContentDisruptions,
   type FeatureRows,
   type FeatureSet,
   type GatheredBatch,
   type PostSet,
 } from './feature-set.js';
 export type { ContentBatch, ContentRows } from './content-rows.js';
-export { standIn, type Content } from './planned-record.js';
+export { standIn, type Content, type DrawnDisruption } from './planned-record.js';
 export { withInitialFeatures } from './initial-features.js';
 export {
-  encodeCorrupted,
+  encodeSimulated,
+  SIMULATED_SHARE,
   Simulation,
   simulationOptions,
-  type CorruptedRows,
+  type SimulatedRows,
   type SimulationOptions,
 } from './simulation.js';
 export { tokenInputs, tokenRows, type TokenRows } from './token-rows.js';

@@ -1,24 +1,32 @@
-import { measureGraphs, type MeasuredGraphs, type TokenInputs } from '@drf/model';
-import { createRandom, type Host } from '@drf/tensor';
+import { measureGraphs, type MeasuredGraphs } from '@drf/model';
+import { createRandom } from '@drf/tensor';
+import { comparedOptions } from './compared-options.js';
 import type { PostSet } from './feature-set.js';
+import { withInitialFeatures } from './initial-features.js';
+import { methodNeeds } from './method.js';
 import type { ExperimentConfig } from './schema.js';
+import type { Session } from './session.js';
 
-/** The co-occurrence graphs of the training posts, where the experiment's method reads them. */
+/**
+ * The co-occurrence graphs of the training posts, where the experiment's method reads them; of trained encoders' tokens
+ * as they are before training. A run that goes on has them in its checkpoint.
+ */
 export async function measureExperimentGraphs(
   config: Pick<ExperimentConfig, 'method' | 'seed' | 'compared'>,
+  session: Pick<Session, 'engine' | 'image' | 'text'>,
   set: PostSet,
   job?: (label: string) => { update(done: number, total: number): void; stop(): void },
 ): Promise<MeasuredGraphs | undefined> {
-  const { imageTokens, textTokens, ids } = set;
-  if (config.method !== 'mgnns' || imageTokens === undefined || textTokens === undefined) return undefined;
-  const read = async (indices: readonly number[]): Promise<{ image: Host<TokenInputs>; text: Host<TokenInputs> }> => ({
-    image: await imageTokens.gather(indices),
-    text: await textTokens.gather(indices),
-  });
+  if (config.method !== 'mgnns') return undefined;
   const progress = job?.('Building co-occurrence graphs');
-  try {
+  const measure = async ({ ids, imageTokens, textTokens }: Pick<PostSet, 'ids' | 'imageTokens' | 'textTokens'>) => {
+    if (imageTokens === undefined || textTokens === undefined) return undefined; // the method says what is missing
+    const source = { posts: ids.length, image: imageTokens.gather, text: textTokens.gather };
     const random = createRandom(config.seed).fork('graphs');
-    return await measureGraphs({ posts: ids.length, read }, config.compared, random, progress?.update);
+    return measureGraphs(source, comparedOptions(config), random, progress?.update);
+  };
+  try {
+    return await withInitialFeatures(session, set, measure, undefined, methodNeeds(config));
   } finally {
     progress?.stop();
   }

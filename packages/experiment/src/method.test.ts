@@ -1,6 +1,13 @@
 import { ConfigurationError, createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { createMethod, experimentSchema, methodNeeds, parseExperiment, type ExperimentConfig } from './index.js';
+import {
+  comparedOptions,
+  createMethod,
+  experimentSchema,
+  methodNeeds,
+  parseExperiment,
+  type ExperimentConfig,
+} from './index.js';
 
 const METHODS = experimentSchema.shape.method.unwrap().options;
 const TOKENS = { image: { count: 4, dim: 3 }, text: { count: 5, dim: 2 } };
@@ -32,6 +39,34 @@ describe('createMethod', () => {
     expect(() => createMethod(configOf('mgnns', { compared }), SHAPES)).toThrow(
       'compared.heads expected a divisor of the width, 128, received 3; change one of the two',
     );
+  });
+
+  it('takes the authors’ constants where their code is public, and what is given before them', () => {
+    const authors = (method: ExperimentConfig['method'], given = {}) =>
+      comparedOptions(configOf(method, { compared: { preset: 'authors', ...given } }));
+    expect(authors('clmlf')).toMatchObject({
+      width: 768,
+      heads: 12,
+      imageLayers: 2,
+      fusionLayers: 3,
+      contrastiveScale: 1,
+    });
+    expect(authors('clmlf', { width: 24, contrastiveScale: 0.5 })).toMatchObject({ width: 24, contrastiveScale: 0.5 });
+    expect(authors('mgnns')).toMatchObject({ width: 300, objects: 80, scenes: 365, thresholds: { objects: 0.6 } });
+    expect(authors('mvan')).toEqual(comparedOptions(configOf('mvan', { compared: {} })));
+    const names = (preset: string) =>
+      Object.keys(
+        createMethod(configOf('clmlf', { compared: { preset, width: 12, heads: 2 } }), SHAPES).initialParameters(
+          createRandom(1),
+        ),
+      );
+    expect(names('compact')).toContain('textProjection');
+    expect(names('authors')).not.toContain('textProjection');
+  });
+
+  it('records every option of the compact preset, as runs always did', () => {
+    expect(configOf('clmlf', { compared: {} }).compared).toMatchObject({ preset: 'compact', width: 128, hops: 3 });
+    expect(configOf('clmlf', { compared: { preset: 'authors' } }).compared).toEqual({ preset: 'authors' });
   });
 
   it('refuses shapes without tokens for a method that reads them', () => {

@@ -22,6 +22,7 @@ import {
 } from '@drf/model';
 import { tokenLayoutOf } from '@drf/encoders';
 import { ConfigurationError } from '@drf/tensor';
+import { comparedOptions, formOf } from './compared-options.js';
 import type { ExperimentConfig } from './schema.js';
 import { weighsClasses } from './class-weights.js';
 import type { Session } from './session.js';
@@ -52,10 +53,11 @@ export function methodShapes(
   return { imageDim: image.outputDim, textDim: text.outputDim, classes, ...tokens };
 }
 
-/** Frozen encoders' tokens come in one layout, trained ones' as they leave the encoder. */
-function tokenShape(encoder: Session['image'] | Session['text']): TokenShape {
+/** Frozen encoders' tokens come in one layout, trained ones' as they leave the encoder: all of them, at full width. */
+export function tokenShape(encoder: Session['image'] | Session['text']): TokenShape {
   const layout = tokenLayoutOf(encoder);
-  return encoder.trainable ? { ...layout, dim: encoder.tokenDim ?? layout.dim } : layout;
+  if (!encoder.trainable) return layout;
+  return { count: encoder.tokenCount ?? layout.count, dim: encoder.tokenDim ?? layout.dim };
 }
 
 /**
@@ -81,7 +83,9 @@ function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, 
     ...rest
   } = config.model;
   const { fusionLayers = config.method === 'drf' ? 2 : 3 } = rest;
-  const { width } = config.compared;
+  const compared = comparedOptions(config);
+  const { width } = compared;
+  const form = formOf(config);
   const common = { ...rest, converterHidden, fusionHidden, fusionLayers };
   const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
   const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
@@ -99,17 +103,18 @@ function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, 
     case 'hsan':
       return createHsan({ dim: width }, full);
     case 'mvan':
-      return createMvan({ dim: width, hops: config.compared.hops }, full);
+      return createMvan({ dim: width, hops: compared.hops }, full);
     case 'mgnns':
-      return createMgnns({ dim: width, heads: headsOf(config), graphs: config.compared }, full, graphs);
+      return createMgnns({ dim: width, heads: headsOf(config), graphs: compared, form }, full, graphs);
     case 'clmlf':
-      return createClmlf({ ...config.compared, dim: width, heads: headsOf(config), seed: config.seed }, full);
+      return createClmlf({ ...compared, form, dim: width, heads: headsOf(config), seed: config.seed }, full);
     case 'mvcn':
-      return createMvcn({ ...config.compared, dim: width }, full);
+      return createMvcn({ ...compared, dim: width }, full);
   }
 }
 
-function headsOf({ compared: { heads, width } }: ExperimentConfig): number {
+function headsOf(config: ExperimentConfig): number {
+  const { heads, width } = comparedOptions(config);
   if (width % heads === 0) return heads;
   throw new ConfigurationError({
     subject: 'compared.heads',

@@ -3,6 +3,7 @@ import { parseStrategy } from '@drf/disruption';
 import { fullEncoderName } from '@drf/encoders';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError, MODALITIES } from '@drf/tensor';
+import { recordedOptions } from './compared-options.js';
 import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
 
 /** Marks a file's default export as an experiment, so that the compiler checks it. */
@@ -18,7 +19,10 @@ export function defineExperiment(experiment: ExperimentInput): ExperimentInput {
  */
 export function parseExperiment(value: unknown, source: string): ExperimentConfig {
   const result = experimentSchema.safeParse(value);
-  if (result.success) return checkTogether(result.data, source);
+  if (result.success) {
+    const { data } = result;
+    return checkTogether({ ...data, compared: recordedOptions(data.compared) }, source);
+  }
   const issue = result.error.issues[0] as z.core.$ZodIssue;
   throw describe(issue, value, source, result.error.issues.length - 1);
 }
@@ -119,7 +123,7 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
 
 /** Options of trainable encoders mean nothing without one. */
 function checkEncoders(
-  { encoders, training, method }: ExperimentConfig,
+  { encoders, training }: ExperimentConfig,
   refuse: (expected: string, received: string, remedy: string) => never,
 ): void {
   const trained = MODALITIES.filter((modality) => encoders.trainable[modality]);
@@ -130,9 +134,6 @@ function checkEncoders(
       JSON.stringify(encoders[modality]),
       'name such an encoder, or leave it frozen',
     );
-  }
-  if (method === 'mgnns' && trained.length > 0) {
-    refuse('frozen encoders with method mgnns', `trained ${trained.join(', ')}`, 'its graphs are of tokens that stay');
   }
   if (encoders.lora.rank > 0 && trained.length === 0) {
     refuse('a trained encoder with encoders.lora.rank', 'none', 'turn on encoders.trainable.image or .text');

@@ -1,5 +1,12 @@
 import type { Dataset, PostRecord } from '@drf/datasets';
-import { applyDisruption, fillMissing, type DisruptionEntry } from '@drf/disruption';
+import {
+  applyDisruption,
+  countWords,
+  fillMissing,
+  planDisruption,
+  type DisruptionEntry,
+  type PostPresence,
+} from '@drf/disruption';
 import type { Modality, Post, RgbImage } from '@drf/tensor';
 
 /** A record with its text read and its disruption decided. */
@@ -7,6 +14,24 @@ export interface PlannedRecord {
   readonly record: PostRecord;
   readonly text: string | null;
   readonly entry: DisruptionEntry | undefined;
+}
+
+/** What a disruption must know of a post. */
+export function presenceOf({ record, text }: Pick<PlannedRecord, 'record' | 'text'>): PostPresence {
+  return { id: record.id, hasImage: record.image !== null, hasText: text !== null && countWords(text) > 0 };
+}
+
+/** A disruption of one modality, drawn anew: pixels or words by the seed, or the modality discarded. */
+export interface DrawnDisruption {
+  readonly setting: 'C' | 'D';
+  readonly seed: number;
+}
+
+/** A post with a modality disrupted; as it is where a modality is missing, since one stays intact. */
+export function withDisruption(plan: PlannedRecord, modality: Modality, drawn: DrawnDisruption): PlannedRecord {
+  const strategy = { kind: 'modality-fixed', modality, setting: drawn.setting } as const;
+  const entry = planDisruption(presenceOf(plan), strategy, drawn.seed);
+  return entry === null ? plan : { ...plan, entry };
 }
 
 /** An image or a text. */

@@ -162,27 +162,33 @@ const model = z.strictObject({
   ablations: ablations.prefault({}),
 });
 
-/** Options of the methods that DRF is compared with (docs/compared-methods.md). */
+/** Options of the methods that DRF is compared with (docs/compared-methods.md); what is left out is the preset's. */
 const compared = z.strictObject({
-  width: whole(1).default(128).describe('all of them: width of their layers, in place of model.dim'),
-  hops: whole(1).max(8).default(3).describe('mvan: how often text and image views ask each other'),
-  heads: whole(1).default(4).describe('clmlf, mgnns: attention heads; must divide the width'),
-  words: whole(2).default(1024).describe('mgnns: word pieces of the graph, the most frequent ones'),
-  objects: whole(2).default(64).describe('mgnns: clusters of places of images'),
-  scenes: whole(2).default(32).describe('mgnns: clusters of parts of images'),
-  imageLayers: whole(0).default(1).describe('clmlf: transformer layers over the image alone'),
-  fusionLayers: whole(1).default(2).describe('clmlf: transformer layers over text and image'),
-  contrastiveScale: z.number().min(0).default(0.1).describe('clmlf: factor of both contrastive losses'),
-  contrastiveTemperature: positive().default(0.07).describe('clmlf: temperature of both contrastive losses'),
-  restraintScale: z.number().min(0).default(0.1).describe('mvcn: factor of the restraint to class centroids'),
-  calibration: share().default(0.5).describe('mvcn: how far an uncertain label moves to what the modalities say'),
+  preset: z
+    .enum(['compact', 'authors'])
+    .default('compact')
+    .describe('compact, or for clmlf and mgnns the constants of their authors’ public code: authors'),
+  width: whole(1).optional().describe('all of them: width of their layers, in place of model.dim (compact: 128)'),
+  hops: whole(1).max(8).optional().describe('mvan: how often text and image views ask each other (3)'),
+  heads: whole(1).optional().describe('clmlf, mgnns: attention heads; must divide the width (4)'),
+  words: whole(2).optional().describe('mgnns: word pieces of the graph, the most frequent ones (1024)'),
+  objects: whole(2).optional().describe('mgnns: clusters of places of images (64)'),
+  scenes: whole(2).optional().describe('mgnns: clusters of parts of images (32)'),
+  imageLayers: whole(0).optional().describe('clmlf: transformer layers over the image alone (1)'),
+  fusionLayers: whole(1).optional().describe('clmlf: transformer layers over text and image (2)'),
+  contrastiveScale: z.number().min(0).optional().describe('clmlf: factor of both contrastive losses (0.1)'),
+  contrastiveTemperature: positive().optional().describe('clmlf: temperature of both contrastive losses (0.07)'),
+  restraintScale: z.number().min(0).optional().describe('mvcn: factor of the restraint to class centroids (0.1)'),
+  calibration: share().optional().describe('mvcn: how far an uncertain label moves to what the modalities say (0.5)'),
 });
 
 /** Disruptions of training posts beyond those of `disruption`, anew each time a post is seen. */
 const simulation = z.strictObject({
   share: share().optional().describe('share of the intact posts (default: 0.5 for drf on intact posts, else 0)'),
   discard: share().default(0.5).describe('of those, the share that lose a modality; the others have it corrupted'),
-  draws: whole(1).default(2).describe('corrupted versions of each image and text to choose from'),
+  draws: whole(1)
+    .default(2)
+    .describe('corrupted versions of each image and text to choose from; a trained encoder gets a new one each time'),
 });
 
 const training = z.strictObject({

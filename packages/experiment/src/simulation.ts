@@ -1,16 +1,19 @@
-import type { BatchInputs } from '@drf/model';
-import { ConfigurationError, createRandom, DataError, MODALITIES, type Host, type Modality } from '@drf/tensor';
-import { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
+import type { EncodedBatchInputs, MethodNeeds, TokenInputs } from '@drf/model';
 import {
-  areFeatures,
-  gatherBatch,
-  type FeatureRows,
-  type FeatureSet,
-  type GatheredBatch,
-  type PostSet,
-} from './feature-set.js';
-import { methodNeeds, trainsEncoders } from './method.js';
+  createRandom,
+  DataError,
+  MODALITIES,
+  type Host,
+  type HostTensor,
+  type Modality,
+  type Random,
+} from '@drf/tensor';
+import { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
+import { areFeatures, gatherBatch, type FeatureRows, type GatheredBatch, type PostSet } from './feature-set.js';
+import type { DrawnDisruption } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
+import type { Session } from './session.js';
+import type { TokenRows } from './token-rows.js';
 
 /** How training posts are disrupted on the way, so that a method learns quality from cases that it knows. */
 export interface SimulationOptions {
@@ -18,37 +21,29 @@ export interface SimulationOptions {
   readonly share: number;
   /** Of those, how many lose the modality; the others have it corrupted. */
   readonly discard: number;
-  /** Corrupted versions of each image and text to choose from. */
+  /** Corrupted versions of each image and text that frozen encoders choose from. */
   readonly draws: number;
 }
 
+/** Share of the posts that `drf` disrupts unless told otherwise. */
+export const SIMULATED_SHARE = 0.5;
+
 /**
- * The simulation that an experiment asks for. By default `drf` with frozen encoders simulates where its training posts are intact; where
- * training is disrupted already, those disruptions teach it the same.
- * @throws ConfigurationError for methods that need more than features, and for trained encoders
+ * The simulation that an experiment asks for. By default `drf` simulates where its training posts are intact; where
+ * training is disrupted already, those disruptions teach it the same. Every other method simulates when it is told to.
  */
-export function simulationOptions(
-  config: Pick<ExperimentConfig, 'method' | 'training' | 'encoders'>,
-): SimulationOptions {
-  const { method, training } = config;
-  const isTrained = trainsEncoders(config);
-  const byDefault = method === 'drf' && training.disruption === 'none' && !isTrained ? 0.5 : 0;
+export function simulationOptions({
+  method,
+  training,
+}: Pick<ExperimentConfig, 'method' | 'training'>): SimulationOptions {
+  const byDefault = method === 'drf' && training.disruption === 'none' ? SIMULATED_SHARE : 0;
   const { share = byDefault, ...rest } = training.simulation;
-  const { tokens, bothModalities } = methodNeeds(config);
-  if (share > 0 && (isTrained || tokens === true || bothModalities === true)) {
-    throw new ConfigurationError({
-      subject: 'training.simulation.share',
-      expected: `0 where encoders are trained, and for methods that read tokens or take no missing modality`,
-      received: `${share} for method ${method}`,
-      remedy: 'leave it out, or disrupt training by training.disruption',
-    });
-  }
   return { share, ...rest };
 }
 
 function unreadable(count: number): DataError {
   return new DataError({
-    subject: 'Simulated corruption',
+    subject: 'Simulated disruption',
     expected: 'posts that could be read before',
     received: `${count} that no longer can`,
     remedy: 'leave the data set alone while training on it',
@@ -61,30 +56,54 @@ function unreadable(count: number): DataError {
  */
 const FIRST_SEED = 1_000_000;
 
-/** Corrupted features of the posts of a set, place by place: one [posts, dim] a draw. */
-export type CorruptedRows = Readonly<Record<Modality, readonly FeatureRows[]>>;
+/** A modality of the posts of a set, place by place: features, and tokens where the method reads them. */
+interface EncodedVersion {
+  readonly features: FeatureRows;
+  readonly tokens?: TokenRows | undefined;
+}
+
+/** Disrupted versions of a modality that a frozen encoder reads; none of one whose encoder is trained. */
+export type SimulatedRows = {
+  readonly [M in Modality]?: {
+    /** One a draw. */
+    readonly corrupted: readonly EncodedVersion[];
+    /** What stands in where the modality is discarded, for methods that cannot miss it. */
+    readonly standIn?: EncodedVersion | undefined;
+  };
+};
 
 /**
- * Corrupts both modalities of every post (the protocol's pixels and words) and encodes them, once for each draw.
+ * Disrupts the modalities that frozen encoders read of every post and encodes them: the protocol's pixels and words once
+ * for each draw, and stand-ins where the method asks for them. Trained encoders read disrupted contents instead.
  * @param encode in place of `encodeRecords`, such as one that shares its results
  * @throws DataError when a post can no longer be read
  */
-export async function encodeCorrupted(
+export async function encodeSimulated(
   options: Omit<EncodeOptions, 'strategy' | 'seed'>,
-  draws: number,
-  encode: (options: EncodeOptions) => Promise<EncodedRecords<PostSet>> = encodeRecords,
-): Promise<CorruptedRows> {
-  const rows: Record<Modality, FeatureRows[]> = { image: [], text: [] };
-  for (let draw = 0; draw < draws; draw++) {
-    for (const modality of MODALITIES) {
-      const strategy = { kind: 'modality-fixed', modality, setting: 'C' } as const;
-      const { set } = await encode({ ...options, strategy, seed: FIRST_SEED + draw });
-      if (set.ids.length !== options.records.length) throw unreadable(options.records.length - set.ids.length);
-      const corrupted = set[modality];
-      if (areFeatures(corrupted)) rows[modality].push(corrupted); // trained encoders are refused before
-    }
+  { draws, discard }: SimulationOptions,
+  encode: (options: EncodeOptions) => Promise<EncodedRecords> = encodeRecords,
+): Promise<SimulatedRows> {
+  const { session, records, needs } = options;
+  const checked = isAnyTrained(session) ? { isChecked: true } : {};
+  const version = async (modality: Modality, setting: 'C' | 'D', seed: number): Promise<EncodedVersion> => {
+    const strategy = { kind: 'modality-fixed', modality, setting } as const;
+    const { set } = await encode({ ...options, ...checked, strategy, seed });
+    if (set.ids.length !== records.length) throw unreadable(records.length - set.ids.length);
+    return { features: set[modality] as FeatureRows, tokens: set[`${modality}Tokens`] };
+  };
+  const rows: { -readonly [M in Modality]?: SimulatedRows[M] } = {};
+  for (const modality of MODALITIES) {
+    if (session[modality].trainable) continue;
+    const corrupted: EncodedVersion[] = [];
+    for (let draw = 0; draw < draws; draw++) corrupted.push(await version(modality, 'C', FIRST_SEED + draw));
+    const isFilled = needs?.bothModalities === true && discard > 0;
+    rows[modality] = { corrupted, standIn: isFilled ? await version(modality, 'D', FIRST_SEED) : undefined };
   }
   return rows;
+}
+
+function isAnyTrained(session: Session): boolean {
+  return MODALITIES.some((modality) => session[modality].trainable);
 }
 
 /** What is done to one post of a batch. */
@@ -92,58 +111,87 @@ interface SimulatedDisruption {
   readonly modality: Modality;
   /** Which draw stands in; none: the modality is missing. */
   readonly draw: number | undefined;
+  /** Of the disruption of a content. */
+  readonly seed: number;
 }
 
-/** Simulated disruptions of training posts. */
+type DisruptedPost = SimulatedDisruption & { readonly row: number; readonly index: number };
+
+/** Simulated disruptions of training posts: of features by their disrupted versions, of contents on the way. */
 export class Simulation {
   constructor(
     private readonly options: SimulationOptions,
-    private readonly corrupted: CorruptedRows,
+    private readonly rows: SimulatedRows,
     private readonly seed: number,
+    private readonly needs: MethodNeeds = {},
   ) {}
 
   /**
    * A batch, with some of its intact posts disrupted: by (seed, epoch, post) only, one modality a post.
-   * @param set the posts that {@link encodeCorrupted} corrupted, in the same places
+   * @param set the posts that {@link encodeSimulated} disrupted, in the same places
    */
-  async gather(set: FeatureSet, indices: readonly number[], epoch: number): Promise<GatheredBatch<BatchInputs>> {
-    const { batch, labels } = await gatherBatch(set, indices);
+  async gather(set: PostSet, indices: readonly number[], epoch: number): Promise<GatheredBatch> {
     const random = createRandom(this.seed).fork('simulation').fork(epoch);
-    for (const [row, index] of indices.entries()) {
-      if (MODALITIES.some((modality) => flagsOf(batch, modality, 'Intact').data[row] !== 1)) continue;
-      const disruption = this.draw(random.fork(set.ids[index] as string));
-      if (disruption !== undefined) await this.disrupt(batch, row, index, disruption);
-    }
+    const disrupted = indices.flatMap((index, row): DisruptedPost[] => {
+      if (set.imageIntact?.[index] !== 1 || set.textIntact?.[index] !== 1) return [];
+      const drawn = this.draw(random.fork(set.ids[index] as string));
+      return drawn === undefined ? [] : [{ ...drawn, row, index }];
+    });
+    const contentsOf = (modality: Modality): ReadonlyMap<number, DrawnDisruption> =>
+      new Map(
+        disrupted
+          .filter((post) => post.modality === modality)
+          .map(({ row, draw, seed }) => [row, { setting: draw === undefined ? 'D' : 'C', seed }]),
+      );
+    const contents = { image: contentsOf('image'), text: contentsOf('text') };
+    const { batch, labels } = await gatherBatch(set, indices, contents);
+    for (const post of disrupted) await this.disrupt(set, batch, post);
     return { batch, labels };
   }
 
-  private draw(random: ReturnType<typeof createRandom>): SimulatedDisruption | undefined {
+  private draw(random: Random): SimulatedDisruption | undefined {
     const { share, discard, draws } = this.options;
     if (!(random.uniform() < share)) return undefined;
     const modality: Modality = random.integer(2) === 0 ? 'image' : 'text';
     const isDiscarded = random.uniform() < discard;
-    return { modality, draw: isDiscarded ? undefined : random.integer(draws) };
+    const draw = isDiscarded ? undefined : random.integer(draws);
+    return { modality, draw, seed: random.fork('content').uint32() };
   }
 
+  /** Flags of a disrupted post, and its rows where they are features. */
   private async disrupt(
-    batch: Host<BatchInputs>,
-    row: number,
-    index: number,
-    { modality, draw }: SimulatedDisruption,
+    set: PostSet,
+    batch: Host<EncodedBatchInputs>,
+    { modality, draw, row, index }: DisruptedPost,
   ): Promise<void> {
-    const { dim } = this.corrupted[modality][0] as FeatureRows;
-    const features = batch[modality].data as Float32Array;
-    flagsOf(batch, modality, 'Intact').data[row] = 0;
-    if (draw === undefined) {
-      flagsOf(batch, modality, 'Available').data[row] = 0;
-      features.fill(0, row * dim, (row + 1) * dim);
+    write(batchLeaf(batch, `${modality}Intact`), row, [0]);
+    const isMissing = draw === undefined && this.needs.bothModalities !== true;
+    if (isMissing) write(batchLeaf(batch, `${modality}Available`), row, [0]);
+    if (!areFeatures(set[modality])) return; // its content is disrupted already
+    const features = batchLeaf(batch, modality);
+    const { corrupted, standIn } = this.rows[modality] ?? { corrupted: [] };
+    const version = draw === undefined ? standIn : corrupted[draw];
+    if (version === undefined) {
+      write(features, row, new Float32Array(features.data.length / (features.shape[0] as number)));
       return;
     }
-    const { data } = await (this.corrupted[modality][draw] as FeatureRows).gather([index]);
-    features.set(data as Float32Array, row * dim);
+    write(features, row, (await version.features.gather([index])).data);
+    const tokens = batch[`${modality}Tokens`] as Host<TokenInputs> | undefined;
+    if (tokens === undefined || version.tokens === undefined) return;
+    const own = await version.tokens.gather([index]);
+    write(tokens.tokens, row, own.tokens.data);
+    write(tokens.mask, row, own.mask.data);
+    if (tokens.pieces !== undefined && own.pieces !== undefined) write(tokens.pieces, row, own.pieces.data);
   }
 }
 
-function flagsOf(batch: Host<BatchInputs>, modality: Modality, name: 'Available' | 'Intact'): { data: Float32Array } {
-  return batch[`${modality}${name}`] as unknown as { data: Float32Array };
+type Leaf = Modality | `${Modality}Intact` | `${Modality}Available`;
+
+function batchLeaf(batch: Host<EncodedBatchInputs>, name: Leaf): HostTensor {
+  return (batch as unknown as Readonly<Record<Leaf, HostTensor>>)[name];
+}
+
+/** Writes one row of a batch that was just gathered. */
+function write({ data }: HostTensor, row: number, values: ArrayLike<number>): void {
+  data.set(values, row * values.length);
 }

@@ -5,7 +5,16 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, type Dataset } from '@drf/datasets';
 import { TOKEN_LAYOUTS, type ImageEncoder, type TextEncoder } from '@drf/encoders';
 import { hostTensor, type Engine, type RgbImage } from '@drf/tensor';
-import { encodeRecords, gatherBatch, measureTokens, methodShapes, selectPosts, type FrozenSession } from './index.js';
+import {
+  encodeRecords,
+  encodeSimulated,
+  gatherBatch,
+  measureTokens,
+  methodShapes,
+  selectPosts,
+  Simulation,
+  type FrozenSession,
+} from './index.js';
 
 const PIECES = TOKEN_LAYOUTS.text.count;
 
@@ -139,5 +148,44 @@ describe('encodeRecords for methods that ask for more', () => {
       image: { ...TOKEN_LAYOUTS.image, dim: 2 },
       text: { ...TOKEN_LAYOUTS.text, dim: 2 },
     });
+  });
+
+  it('simulates corruption and loss with tokens of the disrupted posts, and stand-ins that count as available', async () => {
+    const session = wordSession();
+    const needs = { tokens: true, bothModalities: true };
+    const records = dataset.records.slice(0, 12);
+    const common = { dataset, records, session, cache, needs };
+    const { set } = await encodeRecords({ ...common, strategy: { kind: 'none' }, seed: 1 });
+    const all = [...records.keys()];
+    const clean = (await gatherBatch(set, all)).batch as unknown as Record<string, { data: Float32Array }>;
+    const tokensOf = (batch: unknown, modality: 'image' | 'text') =>
+      (batch as Record<string, { tokens: { data: Float32Array }; mask: { data: Float32Array } }>)[`${modality}Tokens`]!;
+    for (const discard of [0, 1]) {
+      const options = { share: 1, discard, draws: 1 };
+      const rows = await encodeSimulated(common, options);
+      expect(rows.image?.standIn === undefined).toBe(discard === 0);
+      const { batch } = await new Simulation(options, rows, 4, needs).gather(set, all, 0);
+      const values = batch as unknown as Record<string, { data: Float32Array }>;
+      const strategyOf = (modality: 'image' | 'text') =>
+        ({ kind: 'modality-fixed', modality, setting: discard === 0 ? 'C' : 'D' }) as const;
+      for (const modality of ['image', 'text'] as const) {
+        const due = await encodeRecords({ ...common, strategy: strategyOf(modality), seed: 1_000_000 });
+        const disrupted = (await gatherBatch(due.set, all)).batch as unknown as typeof values;
+        const touched = all.filter((i) => values[`${modality}Intact`]?.data[i] === 0);
+        expect(touched.length).toBeGreaterThan(0);
+        expect([...(values[`${modality}Available`]?.data ?? [])]).toEqual(all.map(() => 1));
+        for (const i of all) {
+          const source = touched.includes(i) ? disrupted : clean;
+          expect(values[modality]?.data[i]).toBe(source[modality]?.data[i]);
+          for (const part of ['tokens', 'mask', ...(modality === 'text' ? (['pieces'] as const) : [])] as const) {
+            const row = (from: unknown): number[] => {
+              const { data } = (tokensOf(from, modality) as unknown as Record<string, { data: Float32Array }>)[part]!;
+              return [...data.subarray((i * data.length) / all.length, ((i + 1) * data.length) / all.length)];
+            };
+            expect(row(batch), `${modality} ${part} of post ${i}`).toEqual(row(source));
+          }
+        }
+      }
+    }
   });
 });

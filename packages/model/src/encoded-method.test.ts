@@ -29,6 +29,7 @@ import {
   withEncoders,
   type BatchInputs,
   type EncodedBatchInputs,
+  type EncodedTokens,
   type Method,
   type StepEncoder,
   type TokenInputs,
@@ -200,6 +201,7 @@ describe('withEncoders around a method that reads tokens', () => {
   beforeAll(() => tf.setBackend('cpu'));
   const shapes = { ...SHAPES, tokens: { image: { count: 4, dim: 3 }, text: { count: 4, dim: 3 } } };
   const method = createHsan({ dim: 4 }, shapes);
+  let passes = 0;
   const ofPlaces = (_: TensorTree, { pixels }: TensorTree): TokenInputs => ({
     tokens: named(tf.reshape(pixels as tf.Tensor, [POSTS, 4, 3]), ['batch', 'token', 'dim']),
     mask: named(tf.ones([POSTS, 4]), ['batch', 'token']),
@@ -213,12 +215,22 @@ describe('withEncoders around a method that reads tokens', () => {
     mask: named(mask as tf.Tensor, ['batch', 'token']),
   });
 
-  it('computes its tokens in the step, as if they had come ready-made', () => {
+  /** An encoder with tokens, whose passes are counted. */
+  const withTokens = (encoder: StepEncoder, tokensOf: typeof ofPlaces): StepEncoder => {
+    const apply: StepEncoder['apply'] = (...given) => {
+      passes++;
+      return encoder.apply(...given);
+    };
+    const applyTokens = (tree: TensorTree, inputs: TensorTree): EncodedTokens => ({
+      features: apply(tree, inputs),
+      ...tokensOf(tree, inputs),
+    });
+    return { ...encoder, apply, applyTokens };
+  };
+
+  it('computes its tokens in the step, as if they had come ready-made, in one pass', () => {
     tf.tidy(() => {
-      const encoders = {
-        image: { ...imageEncoder, applyTokens: ofPlaces },
-        text: { ...textEncoder, applyTokens: ofWords },
-      };
+      const encoders = { image: withTokens(imageEncoder, ofPlaces), text: withTokens(textEncoder, ofWords) };
       const joined = withEncoders(method, encoders);
       expect(joined.needs).toEqual({ tokens: true, bothModalities: true });
       const parameters = upload(joined.initialParameters(createRandom(1)));
@@ -231,7 +243,9 @@ describe('withEncoders around a method that reads tokens', () => {
         textTokens: ofWords(upload(textEncoder.initialParameters), batch.text as TensorTree),
       } as unknown as BatchInputs;
       const expected = [...method.predict(parameters, ready, {}).logits.dataSync()];
+      passes = 0;
       expect([...joined.predict(parameters, batch, {}).logits.dataSync()]).toEqual(expected);
+      expect(passes).toBe(2); // one an encoder
     });
   });
 

@@ -10,6 +10,9 @@ import {
 import type { BatchInputs, Method, TokenInputs } from './method.js';
 import { isTrainedByDefault } from './trained.js';
 
+/** What one pass of an encoder gives: the features [batch, outputDim], and those of single tokens. */
+export type EncodedTokens = TokenInputs & { readonly features: Features };
+
 /** What a step needs of an encoder: a trainable one of `@drf/encoders` fits. */
 export interface StepEncoder {
   /** Width of the features. */
@@ -20,8 +23,8 @@ export interface StepEncoder {
   isTrained?(flatName: string): boolean;
   /** Pure. [batch, outputDim] */
   apply(parameters: TensorTree, inputs: TensorTree): Features;
-  /** Pure; for methods that read tokens. */
-  applyTokens?(parameters: TensorTree, inputs: TensorTree): TokenInputs;
+  /** Pure; for methods that read tokens, in place of `apply`. */
+  applyTokens?(parameters: TensorTree, inputs: TensorTree): EncodedTokens;
 }
 
 /** The modalities whose encoders run inside the step; the other's features come ready-made. */
@@ -49,32 +52,33 @@ const MODALITIES = ['image', 'text'] as const;
 /**
  * A method with encoders under it, as one method: its parameters are those of the method and, beside them,
  * `encoders.image` and `encoders.text` of the encoders given. The method itself does not change, and gradients reach
- * the encoders through the features (and tokens, where it reads them) that it reads. Features of missing modalities are set to zero, so that their rows
- * reach no output and send no gradient back.
+ * the encoders through the features (and tokens, where it reads them: both of one pass). Features of missing modalities
+ * are set to zero, so that their rows reach no output and send no gradient back.
  */
 export function withEncoders(method: Method, encoders: StepEncoders): Method<EncodedBatchInputs> {
   const present = MODALITIES.filter((modality) => encoders[modality] !== undefined);
   const features = (parameters: TensorTree, batch: EncodedBatchInputs): BatchInputs => {
     const trees = parameters.encoders as TensorTree | undefined;
-    const encoded = present.map((modality) => {
+    const encoded = present.flatMap((modality): (readonly [string, tf.Tensor | TokenInputs])[] => {
       const encoder = encoders[modality] as StepEncoder;
-      const outputs = encoder.apply(trees?.[modality] as TensorTree, batch[modality] as TensorTree);
+      const { features: outputs, tokens } = encode(modality, trees?.[modality] as TensorTree, batch[modality] as TensorTree); // prettier-ignore
       assertShape(`${modality} encoder`, outputs, ['*', encoder.outputDim], "check the encoder's outputDim");
       const isPresent = tf.greater(tf.expandDims(batch[`${modality}Available`], 1), 0); // [batch, 1]
-      return [modality, tf.where(isPresent, outputs, tf.zerosLike(outputs))] as const;
+      const present = tf.where(isPresent, outputs, tf.zerosLike(outputs));
+      return [[modality, present], ...(tokens === undefined ? [] : [[`${modality}Tokens`, tokens] as const])];
     });
-    const tokens =
-      method.needs?.tokens === true ? present.map((modality) => encodedTokens(modality, batch, trees)) : [];
-    return { ...batch, ...Object.fromEntries([...encoded, ...tokens]) } as unknown as BatchInputs;
+    return { ...batch, ...Object.fromEntries(encoded) } as unknown as BatchInputs;
   };
-  const encodedTokens = (
+  const encode = (
     modality: 'image' | 'text',
-    batch: EncodedBatchInputs,
-    trees: TensorTree | undefined,
-  ): readonly [string, TokenInputs] => {
+    parameters: TensorTree,
+    inputs: TensorTree,
+  ): { readonly features: Features; readonly tokens?: TokenInputs } => {
     const encoder = encoders[modality] as StepEncoder;
+    if (method.needs?.tokens !== true) return { features: encoder.apply(parameters, inputs) };
     if (encoder.applyTokens === undefined) throw withoutTokens(method.id, modality);
-    return [`${modality}Tokens`, encoder.applyTokens(trees?.[modality] as TensorTree, batch[modality] as TensorTree)];
+    const { features, ...tokens } = encoder.applyTokens(parameters, inputs);
+    return { features, tokens };
   };
   return {
     id: method.id,

@@ -33,10 +33,9 @@ export { createConcatenation } from './concatenation.js';
 export { COMPARED_NEEDS } from './compared/tokens.js';
 export { createHsan } from './compared/hsan/hsan.js';
 export { createMvan, type MvanConfig } from './compared/mvan/mvan.js';
-export { createMgnns, type MgnnsConfig } from './compared/mgnns/mgnns.js';
+export { createMgnns, type MgnnsConfig, type MgnnsForm } from './compared/mgnns/mgnns.js';
 export { measureGraphs, type GraphSizes, type MeasuredGraphs, type TokenSource } from './compared/mgnns/graphs.js';
-export type { TokenPart } from './compared/mgnns/image-parts.js';
-export { createClmlf, type ClmlfConfig } from './compared/clmlf/clmlf.js';
+export { createClmlf, type ClmlfConfig, type ClmlfForm } from './compared/clmlf/clmlf.js';
 export { createMvcn, type MvcnConfig } from './compared/mvcn/mvcn.js';
 export {
   ADAMW_DEFAULTS,
@@ -52,7 +51,13 @@ export { valueAndGradients } from './gradients.js';
 export { clipGlobalNorm, globalNorm } from './clip.js';
 export { joinParts, stepPart, type StepPart } from './accumulation.js';
 export { isTrainedByDefault, learningRateGroup } from './trained.js';
-export { withEncoders, type EncodedBatchInputs, type StepEncoder, type StepEncoders } from './encoded-method.js';
+export {
+  withEncoders,
+  type EncodedBatchInputs,
+  type EncodedTokens,
+  type StepEncoder,
+  type StepEncoders,
+} from './encoded-method.js';
 export {
   createTrainingStep,
   initialTrainingState,

@@ -1,7 +1,10 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { ClassScores, HostTree, Named, PerPost, Random, Scalar, TensorTree } from '@drf/tensor';
 
-/** Token-level encoder outputs of one modality in a batch. Rows where the mask is 0 may hold anything, even NaN. */
+/**
+ * Token-level encoder outputs of one modality in a batch: word pieces, or an image's places row by row, without a class
+ * token, which the pooled feature stands for. Rows where the mask is 0 may hold anything, even NaN.
+ */
 export type TokenInputs = {
   readonly tokens: Named<['batch', 'token', 'dim']>;
   /** 1 where a token stands, else 0. */
@@ -112,7 +115,7 @@ export interface MethodShapes {
   readonly tokenStandardization?: { readonly image: FeatureMoments; readonly text: FeatureMoments };
 }
 
-/** Tokens a post, and the width of one. */
+/** The most tokens of a post, and the width of one. */
 export interface TokenShape {
   readonly count: number;
   readonly dim: number;

@@ -31,6 +31,7 @@ import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '../paper.js
 import { foldName } from '../store/fold-name.js';
 import { createGridDisplay } from './grid-display.js';
 import { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from './named-grids.js';
+import { SIMULATED } from './plan.js';
 import { runGrid, type GridOutcome } from './run-grid.js';
 
 interface GridFlags extends Record<string, unknown> {
@@ -63,6 +64,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
     'pnpm eval grid table-1 --folds 5 --methods drf,concatenation',
     'every training post judged once, by cross-validation',
   ],
+  ['pnpm eval grid table-1 --methods drf,concatenation,concatenation+simulation', 'what simulation alone does'],
   ['pnpm eval grid table-1 --data posts.csv --folds 5 --out runs/mine', 'which method is best on your own posts'],
   ['pnpm eval grid all --dataset.root DIR --dry-run', 'how many trainings and cells, and how long'],
   ['pnpm eval report runs/grid --out report.html', 'the results as a page'],
@@ -83,7 +85,7 @@ export function createGridCommand(): Command {
       `which column of them is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood`,
       valuesByName(POST_COLUMNS, 'text=body,label=mood'),
     )
-    .option('--methods <names>', 'methods, separated by commas (default: all)')
+    .option('--methods <names>', `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all)`)
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
     .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
@@ -199,7 +201,7 @@ function axesOf(flags: GridFlags, isSmoke: boolean): GridAxes {
   const ablations = chosen('--ablations', flags.ablations, ABLATION_SWITCHES.map(variantName));
   const smokeParts: readonly AblationSwitch[] = SMOKE.ablations;
   return {
-    methods: chosen('--methods', flags.methods, methods),
+    methods: chosen('--methods', flags.methods, [...methods, ...methods.map((name) => name + SIMULATED)], methods),
     ablated: chosen('--ablated', flags.ablated, methods, [
       methods.includes('drf-paper') ? 'drf-paper' : 'drf',
     ])[0] as string,

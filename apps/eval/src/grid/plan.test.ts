@@ -46,6 +46,19 @@ describe('planGrid', () => {
     expect(plan(['table-1', 'table-3', 'table-4', 'figure-5'])).toEqual(plan(['all']));
   });
 
+  it('trains a method with simulated disruptions under a name of its own', () => {
+    const methods = ['drf', 'concatenation', 'clmlf+simulation'];
+    const all = planGrid({ grids: ['table-1'], axes: { ...axes, methods }, seeds: [0], experiments: [experiment] });
+    expect(all.map(({ method, config }) => [method, config.method, config.training.simulation.share])).toEqual([
+      ['drf', 'drf', undefined], // simulates by default
+      ['concatenation', 'concatenation', undefined],
+      ['clmlf+simulation', 'clmlf', 0.5],
+    ]);
+    const training = { ...experiment.training, simulation: { share: 0.2, discard: 1, draws: 3 } };
+    const [own] = planGrid({ grids: ['table-3'], axes: { ...axes, methods: ['mvan+simulation'] }, seeds: [0], experiments: [{ ...experiment, training }] }); // prettier-ignore
+    expect(own?.config.training.simulation).toEqual({ share: 0.2, discard: 1, draws: 3 });
+  });
+
   it('switches off the part, and trains under the disruption that is tested', () => {
     const all = plan(['all']);
     const ablated = all.find(({ without }) => without === 'no-pair-expansion');

@@ -1,11 +1,15 @@
-import { mergeConfig, parseExperiment, type ExperimentConfig } from '@drf/experiment';
+import { mergeConfig, parseExperiment, SIMULATED_SHARE, type ExperimentConfig } from '@drf/experiment';
 import { variantName } from '../paper.js';
 import { gridEntries, type GridAxes, type GridEntry, type GridName } from './named-grids.js';
+
+/** Behind a method's name: trained with simulated disruptions, as `drf` is by default. */
+export const SIMULATED = '+simulation';
 
 /** One model to train, and the cells that it is to be tested in. */
 export interface PlannedTraining {
   /** Name of the experiment, such as mvsa-s. */
   readonly experiment: string;
+  /** Such as `clmlf`, or `clmlf+simulation`. */
   readonly method: string;
   /** The part that is switched off, in the paper's name. */
   readonly without: string | null;
@@ -60,6 +64,10 @@ function mergeEntries(entries: readonly GridEntry[]): GridEntry[] {
 
 function configOf(experiment: ExperimentConfig, entry: GridEntry, seed: number): ExperimentConfig {
   const ablations = entry.without === null ? {} : { [entry.without]: false };
-  const overrides = { method: entry.method, seed, training: { disruption: entry.training }, model: { ablations } };
+  const isSimulated = entry.method.endsWith(SIMULATED);
+  const method = isSimulated ? entry.method.slice(0, -SIMULATED.length) : entry.method;
+  const { share = SIMULATED_SHARE } = experiment.training.simulation;
+  const training = { disruption: entry.training, ...(isSimulated ? { simulation: { share } } : {}) };
+  const overrides = { method, seed, training, model: { ablations } };
   return parseExperiment(mergeConfig(experiment, overrides), `Grid cell of ${experiment.name}`);
 }

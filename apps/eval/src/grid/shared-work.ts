@@ -77,7 +77,9 @@ export class SharedWork {
     try {
       const { set } = await entry.encoded;
       const width = (rows: typeof set.image): number => (areFeatures(rows) ? rows.dim : 0); // contents are not held
-      entry.bytes = 4 * set.ids.length * (width(set.image) + width(set.text));
+      const tokens = (rows: typeof set.imageTokens): number => (rows === undefined ? 0 : rows.layout.count * rows.layout.dim); // prettier-ignore
+      const halves = tokens(set.imageTokens) + tokens(set.textTokens);
+      entry.bytes = set.ids.length * (4 * (width(set.image) + width(set.text)) + 2 * halves);
       this.makeRoom();
       return await entry.encoded;
     } catch (error) {

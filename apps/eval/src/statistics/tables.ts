@@ -3,7 +3,7 @@ import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { percent } from '@drf/terminal';
 import { CELL_GROUPS, compareGroups } from './compare-groups.js';
 import { GROUP_LINE, groupTables } from './comparison-tables.js';
-import { paperFiguresOf, paperName } from '../paper.js';
+import { paperFiguresOf, paperName, reconstructionNote } from '../paper.js';
 import type { ResultStore } from '../store/read.js';
 import type { StoredCell } from '../store/stored.js';
 import { NOTHING, type TableData } from '../tables.js';
@@ -94,11 +94,13 @@ export function paperTables(
   const randomComparisons = compare(questions.random);
   const single = [...fixedComparisons, ...randomComparisons];
   const groups = compareGroups(store, study, whole, others, single, onAnswered);
+  const note = reconstructionNote(methods.map(({ method }) => method));
+  const reconstructed = note === null ? [] : [note];
   const tables: PaperTable[] = [
     {
       id: 'overall',
       heading: 'Overall: means over cells',
-      lines: groups.length === 0 ? [] : [GROUP_LINE],
+      lines: groups.length === 0 ? [] : [GROUP_LINE, ...reconstructed],
       tables: groupTables(groups),
       comparisons: [],
     },
@@ -107,6 +109,7 @@ export function paperTables(
       heading: 'Table 1: one modality of every post disrupted (modality-fixed)',
       lines: [
         'Trained on intact posts. Mean ± standard deviation over seeds, in percent; the paper’s figures in brackets.',
+        ...reconstructed,
       ],
       tables: fixedTables(study, methods),
       comparisons: fixedComparisons,
@@ -114,7 +117,10 @@ export function paperTables(
     {
       id: 'table-3',
       heading: 'Table 3: intact posts',
-      lines: ['Mean ± standard deviation over seeds, in percent, with the 95 % interval of the mean.'],
+      lines: [
+        'Mean ± standard deviation over seeds, in percent, with the 95 % interval of the mean.',
+        ...reconstructed,
+      ],
       tables: cleanTable(study, methods),
       comparisons: compare(questions.clean),
     },

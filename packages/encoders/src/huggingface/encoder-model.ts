@@ -5,9 +5,12 @@ import type { Pooling } from '../transformers/options.js';
 /** What a model says of a batch; a type alias, so that it is a tree of tensors. */
 export type ModelOutputs = {
   readonly features: Features;
+  /** Word pieces, or places of an image row by row, without the class token. */
   readonly tokens: Named<['batch', 'token', 'dim']>;
   /** 1 where a token stands. */
   readonly mask: Named<['batch', 'token']>;
+  /** Of texts: int32, the number of each word piece. */
+  readonly pieces?: Named<['batch', 'token']>;
 };
 
 /**
@@ -20,6 +23,8 @@ export interface EncoderModel<Content> {
   readonly id: string;
   readonly outputDim: number;
   readonly tokenDim: number;
+  /** The most tokens of a content. */
+  readonly tokenCount: number;
   readonly layers: number;
   readonly pooling: Pooling;
   /** @throws DataError naming the place of a content that cannot be used */

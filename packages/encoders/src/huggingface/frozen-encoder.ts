@@ -51,23 +51,18 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
 
   async encodeTokens(contents: readonly Content[]): Promise<TokenFeatures> {
     this.check(contents);
-    const parts: {
-      readonly places: readonly number[];
-      readonly outputs: Host<ModelOutputs>;
-      readonly inputs: HostTree;
-    }[] = [];
-    for (const piece of this.model.pieces(contents)) {
-      const inputs = await piece.inputs();
-      parts.push({ places: piece.places, outputs: await this.run(inputs), inputs });
+    const parts: { readonly places: readonly number[]; readonly outputs: Host<ModelOutputs> }[] = [];
+    for (const { places, inputs } of this.model.pieces(contents)) {
+      parts.push({ places, outputs: await this.run(await inputs()) });
     }
     const length = Math.max(0, ...parts.map(({ outputs }) => outputs.mask.shape[1] as number));
     const tokens = emptyRows(contents.length, length, this.tokenDim);
     const mask = emptyRows(contents.length, length);
     const pieces = new Int32Array(contents.length * length);
-    for (const { places, outputs, inputs } of parts) {
+    for (const { places, outputs } of parts) {
       copyRows(tokens, firstRows(outputs.tokens, places.length), places);
       copyRows(mask, firstRows(outputs.mask, places.length), places);
-      const { ids } = inputs as { readonly ids?: HostTensor };
+      const ids = outputs.pieces;
       const width = ids?.shape[1] ?? 0;
       places.forEach((place, row) =>
         pieces.set(ids?.data.subarray(row * width, (row + 1) * width) ?? [], place * length),

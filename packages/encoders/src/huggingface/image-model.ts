@@ -4,7 +4,7 @@ import { assertImage } from '../images.js';
 import type { TransformerOptions } from '../layers/transformer.js';
 import type { Pooling } from '../transformers/options.js';
 import { applyVit } from '../vit/apply.js';
-import type { VitConfig } from '../vit/config.js';
+import { specialTokens, vitTokens, type VitConfig } from '../vit/config.js';
 import { paddedPieces } from './batch-pieces.js';
 import type { EncoderModel, ModelOutputs, Piece } from './encoder-model.js';
 import { fittedSize, type ImageProcessorConfig } from './image-processor-config.js';
@@ -39,6 +39,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
   readonly modality = 'image';
   readonly outputDim: number;
   readonly tokenDim: number;
+  readonly tokenCount: number;
   readonly layers: number;
   private readonly process: ImageProcessor;
 
@@ -53,6 +54,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
     assertSize(processor, config, subject);
     this.process = createImageProcessor(processor);
     this.tokenDim = config.hiddenSize;
+    this.tokenCount = vitTokens(config) - specialTokens(config);
     this.outputDim = pooling === 'pooler' ? config.poolerSize : config.hiddenSize;
     this.layers = config.layers;
   }
@@ -81,8 +83,12 @@ export class ImageModel implements EncoderModel<RgbImage> {
   apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs {
     const outputs = applyVit(this.config, parameters, inputs['pixels'] as tf.Tensor, options);
     const [batch, count] = outputs.tokens.shape as [number, number, number];
-    const mask = named(tf.ones([batch, count]), ['batch', 'token']);
-    return { features: poolTokens(this.pooling, outputs, mask), tokens: outputs.tokens, mask };
+    const places = tf.slice(outputs.tokens, [0, specialTokens(this.config), 0], [-1, this.tokenCount, -1]);
+    return {
+      features: poolTokens(this.pooling, outputs, tf.ones([batch, count])), // special tokens included
+      tokens: named(places, ['batch', 'token', 'dim']),
+      mask: named(tf.ones([batch, this.tokenCount]), ['batch', 'token']),
+    };
   }
 
   /** Images as rows of one tensor; further rows stay zero. */

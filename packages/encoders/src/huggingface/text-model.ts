@@ -17,6 +17,7 @@ export class TextModel implements EncoderModel<string> {
   readonly modality = 'text';
   readonly outputDim: number;
   readonly tokenDim: number;
+  readonly tokenCount: number;
   readonly layers: number;
   readonly maskToken: string;
 
@@ -30,6 +31,7 @@ export class TextModel implements EncoderModel<string> {
     private readonly normalizes: boolean,
   ) {
     this.tokenDim = config.hiddenSize;
+    this.tokenCount = lengths.at(-1) as number;
     this.outputDim = config.hiddenSize;
     this.layers = config.layers;
     this.maskToken = tokenizer.maskToken;
@@ -70,6 +72,7 @@ export class TextModel implements EncoderModel<string> {
       features: this.normalizes ? toUnitLength(features) : features,
       tokens: outputs.tokens,
       mask: named(mask, ['batch', 'token']),
+      pieces: named(inputs['ids'] as tf.Tensor, ['batch', 'token']),
     };
   }
 

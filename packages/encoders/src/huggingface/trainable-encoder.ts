@@ -19,6 +19,7 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
   readonly modality;
   readonly outputDim: number;
   readonly tokenDim: number;
+  readonly tokenCount: number;
   readonly initialParameters: HostTree;
   readonly isTrained: (flatName: string) => boolean;
   private readonly options: TransformerOptions;
@@ -35,6 +36,7 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
     this.modality = model.modality;
     this.outputDim = model.outputDim;
     this.tokenDim = model.tokenDim;
+    this.tokenCount = model.tokenCount;
     this.isTrained = trainedParameters(model.layers, model.pooling, { trainableLayers, lora });
     this.initialParameters = lora === undefined ? parameters : addLora(parameters, lora, random);
     this.options = { ...(lora === undefined ? {} : { lora }), ...(recompute === undefined ? {} : { recompute }) };
@@ -51,8 +53,7 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
   }
 
   applyTokens(parameters: TensorTree, inputs: TensorTree): TokenTensors {
-    const { tokens, mask } = this.model.apply(parameters, inputs, this.options);
-    return { tokens, mask };
+    return this.model.apply(parameters, inputs, this.options);
   }
 
   async dispose(): Promise<void> {

@@ -93,11 +93,12 @@ export async function writeTinyBert(
   }: { seed?: string; pooler?: boolean; config?: object; files?: Readonly<Record<string, object>> } = {},
 ): Promise<string> {
   const json = { ...TINY_BERT_CONFIG, ...config };
+  const limits = { model_max_length: json.max_position_embeddings };
   const parsed = parseBertConfig(json, 'tiny config');
   const parameters = initializeBert(createRandom(seed), parsed, { pooler });
   await writeJsonAtomic(join(folder, 'config.json'), json);
   await writeJsonAtomic(join(folder, 'tokenizer.json'), wordPieceTokenizer(TINY_WORDS, 5));
-  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), TOKENIZER_CONFIG);
+  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), { ...TOKENIZER_CONFIG, ...limits });
   for (const [name, content] of Object.entries(files)) await writeJsonAtomic(join(folder, name), content);
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: bertTensors(parameters, parsed),
@@ -117,10 +118,11 @@ export async function writeTinyVit(
   }: { seed?: string; pooler?: boolean; preprocessor?: object; config?: object } = {},
 ): Promise<string> {
   const json = { ...TINY_VIT_CONFIG, ...config };
+  const size = { height: json.image_size, width: json.image_size };
   const parsed = parseVitConfig(json, 'tiny config');
   const parameters = initializeVit(createRandom(seed), parsed, { pooler });
   await writeJsonAtomic(join(folder, 'config.json'), json);
-  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), { ...PREPROCESSOR, ...preprocessor });
+  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), { ...PREPROCESSOR, size, ...preprocessor });
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: vitTensors(parameters, parsed),
     metadata: { format: 'pt' },

@@ -1,13 +1,17 @@
+/** A square map's places, without a class token before them: it is no place. Other counts stay as they are. */
+export function withoutClassToken<Token>(tokens: readonly Token[]): readonly Token[] {
+  return Number.isInteger(Math.sqrt(tokens.length - 1)) && tokens.length > 2 ? tokens.slice(1) : tokens;
+}
+
 /**
  * Averages a square map's places into a smaller square (adaptive average pooling): bin i of n covers the places from
  * ⌊i·side/n⌋ to ⌈(i+1)·side/n⌉.
  * @param tokens [side², dim], row by row
- * @returns [target², dim]; none when `tokens` are no square map, with or without a class token before it
+ * @returns [target², dim]; none when `tokens` are no square map
  */
 export function poolPlaces(tokens: readonly Float32Array[], target: number): Float32Array[] | undefined {
-  const side = Math.floor(Math.sqrt(tokens.length));
-  const leading = tokens.length - side * side; // a class token
-  if (side < target || leading > 1) return undefined;
+  const side = Math.sqrt(tokens.length);
+  if (!Number.isInteger(side) || side < target) return undefined;
   const bins = Array.from({ length: target }, (_, i) => ({
     start: Math.floor((i * side) / target),
     end: Math.ceil(((i + 1) * side) / target),
@@ -17,7 +21,7 @@ export function poolPlaces(tokens: readonly Float32Array[], target: number): Flo
       const places: Float32Array[] = [];
       for (let row = rows.start; row < rows.end; row++) {
         for (let column = columns.start; column < columns.end; column++) {
-          places.push(tokens[leading + row * side + column] as Float32Array);
+          places.push(tokens[row * side + column] as Float32Array);
         }
       }
       return mean(places);

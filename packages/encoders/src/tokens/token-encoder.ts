@@ -2,12 +2,12 @@ import { ConfigurationError, floatData, hostTensor, type HostTensor, type HostTr
 import { decodeFloat16, encodeFloat16 } from '../cache/float16.js';
 import type { FrozenEncoder, TokenFeatures } from '../contract.js';
 import { TOKEN_LAYOUTS, type TokenLayout } from './layout.js';
-import { poolPlaces } from './pool-places.js';
+import { poolPlaces, withoutClassToken } from './pool-places.js';
 import { RandomProjection } from './projection.js';
 import { packTokens, tokenRowWidth } from './token-row.js';
 
-/** Part of the id: changes when the layout of the rows does. */
-const VERSION = 'v1';
+/** Part of the id: changes when the rows of a modality do. */
+const VERSION: Readonly<Record<Modality, string>> = { image: 'v2', text: 'v1' };
 
 /**
  * An encoder whose features are another's tokens, one row a content (see `packTokens`), rounded to half precision: so
@@ -28,7 +28,7 @@ class TokenRowEncoder<Content> implements FrozenEncoder<Content> {
     tokenDim: number,
   ) {
     const { count, dim } = layout;
-    this.id = `${encoder.id}:tokens${count}x${dim}-${VERSION}`;
+    this.id = `${encoder.id}:tokens${count}x${dim}-${VERSION[encoder.modality]}`;
     this.modality = encoder.modality;
     this.outputDim = tokenRowWidth(layout);
     if (encoder.preferredBatch !== undefined) this.preferredBatch = encoder.preferredBatch;
@@ -69,10 +69,11 @@ class TokenRowEncoder<Content> implements FrozenEncoder<Content> {
 
   private fit(states: readonly Float32Array[]): readonly Float32Array[] {
     const { count } = this.layout;
-    if (states.length <= count) return states;
+    const tokens = this.modality === 'image' ? withoutClassToken(states) : states;
+    if (tokens.length <= count) return tokens;
     const side = Math.sqrt(count);
-    const pooled = this.modality === 'image' && Number.isInteger(side) ? poolPlaces(states, side) : undefined;
-    return pooled ?? states.slice(0, count);
+    const pooled = this.modality === 'image' && Number.isInteger(side) ? poolPlaces(tokens, side) : undefined;
+    return pooled ?? tokens.slice(0, count);
   }
 
   private project(state: Float32Array): Float32Array {

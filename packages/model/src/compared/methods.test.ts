@@ -18,8 +18,8 @@ const overfit = { steps: 70, rate: 2e-2 };
 
 const graphSizes = { words: 6, objects: 4, scenes: 3 };
 const { batch } = tokenExample({ posts: 16, missing: false });
-const read = async () => ({ image: batch.imageTokens, text: batch.textTokens });
-const graphs = await measureGraphs({ posts: 16, read }, graphSizes, createRandom(1));
+const source = { posts: 16, image: async () => batch.imageTokens, text: async () => batch.textTokens };
+const graphs = await measureGraphs(source, graphSizes, createRandom(1));
 
 const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };
 
@@ -41,4 +41,20 @@ describeMethodContract('clmlf', {
 describeMethodContract('mvcn', {
   create: (shapes) => createMvcn({ dim, restraintScale: 0.1, calibration: 0.5 }, shapes),
   overfit,
+});
+
+// the authors' forms of those whose code is public
+const thresholds = { objects: 0.6, scenes: 0.5 };
+const authorsGraphs = await measureGraphs(source, { ...graphSizes, thresholds }, createRandom(1));
+describeMethodContract('mgnns', {
+  create: (shapes) => createMgnns({ dim, heads: 2, graphs: graphSizes, form: 'authors' }, shapes, authorsGraphs),
+  overfit,
+});
+describeMethodContract('clmlf', {
+  create: (shapes) =>
+    createClmlf(
+      { ...contrastive, dim, heads: 2, imageLayers: 1, fusionLayers: 1, seed: 1, form: 'authors', contrastiveScale: 1 },
+      shapes,
+    ),
+  overfit: { steps: 140, rate: 1e-2 },
 });

@@ -11,6 +11,11 @@ import {
 } from './attention.js';
 import { applyTokenLinear, type Sequence } from './tokens.js';
 
+/** x·Φ(x), by the error function. Source: Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016). */
+export function gelu(x: tf.Tensor): tf.Tensor {
+  return tf.mul(tf.mul(x, tf.add(tf.erf(tf.div(x, Math.SQRT2)), 1)), 0.5);
+}
+
 type LayerParameters = {
   readonly attention: MultiHeadParameters;
   readonly attentionNorm: NormParameters;
@@ -19,16 +24,16 @@ type LayerParameters = {
   readonly hiddenNorm: NormParameters;
 };
 
-/** Parameters of transformer layers, `layer0`, `layer1` and so on; the hidden layer is twice as wide as `dim`. */
-export function initializeTransformer(random: Random, dim: number, layers: number): HostTree {
+/** Parameters of transformer layers, `layer0`, `layer1` and so on; the hidden layer is `hiddenFactor` times as wide as `dim`. */
+export function initializeTransformer(random: Random, dim: number, layers: number, hiddenFactor = 2): HostTree {
   return Object.fromEntries(
     Array.from({ length: layers }, (_, i) => {
       const own = random.fork(i);
       const layer = {
         attention: initializeMultiHead(own.fork('attention'), dim),
         attentionNorm: initializeNorm(dim),
-        hidden1: initializeLinear(own.fork('hidden1'), dim, 2 * dim),
-        hidden2: initializeLinear(own.fork('hidden2'), 2 * dim, dim),
+        hidden1: initializeLinear(own.fork('hidden1'), dim, hiddenFactor * dim),
+        hidden2: initializeLinear(own.fork('hidden2'), hiddenFactor * dim, dim),
         hiddenNorm: initializeNorm(dim),
       };
       return [`layer${i}`, layer] as const;
@@ -38,15 +43,20 @@ export function initializeTransformer(random: Random, dim: number, layers: numbe
 
 /**
  * Transformer encoder layers: attention and a hidden layer, each added to its input and normalized after it, as in BERT.
- * Source: Vaswani et al., "Attention is all you need" (2017). The activation is ReLU.
+ * Source: Vaswani et al., "Attention is all you need" (2017).
  */
-export function applyTransformer(parameters: TensorTree, sequence: Sequence, heads: number): Sequence {
+export function applyTransformer(
+  parameters: TensorTree,
+  sequence: Sequence,
+  heads: number,
+  activation: (x: tf.Tensor) => tf.Tensor = (x) => tf.relu(x),
+): Sequence {
   let states: tf.Tensor = sequence.states;
   for (let i = 0; `layer${i}` in parameters; i++) {
     const layer = parameters[`layer${i}`] as LayerParameters;
     const attended = attendMultiHead(layer.attention, states, { ...sequence, states: named(states, ['batch', 'token', 'dim']) }, heads); // prettier-ignore
     const middle = applyNorm(layer.attentionNorm, tf.add(states, attended));
-    const hidden = applyTokenLinear(layer.hidden2, tf.relu(applyTokenLinear(layer.hidden1, middle)));
+    const hidden = applyTokenLinear(layer.hidden2, activation(applyTokenLinear(layer.hidden1, middle)));
     states = applyNorm(layer.hiddenNorm, tf.add(middle, hidden));
   }
   return { states: named(states, ['batch', 'token', 'dim']), mask: sequence.mask };

@@ -1,4 +1,11 @@
-import { CheckpointError, createRandom, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
+import {
+  CheckpointError,
+  createRandom,
+  hostTensor,
+  ShapeMismatchError,
+  type HostTensor,
+  type HostTree,
+} from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { Memory } from '../../method.js';
 import type { Sequence } from '../tokens.js';
@@ -54,9 +61,19 @@ export const HIDDEN_SHARE = { word: 0.2, place: 0.3 };
  * The same tokens with some of them hidden: those whose chance lies below the share. The first one, which stands for the
  * whole, stays.
  * @param chances [64, at least token − 1]
+ * @throws ShapeMismatchError when there are fewer
  */
 export function hideTokens({ states, mask }: Sequence, chances: tf.Tensor, share: number): Sequence {
   const [batch, length] = mask.shape as [number, number];
+  const drawn = chances.shape[1] as number;
+  if (drawn < length - 1) {
+    throw new ShapeMismatchError({
+      subject: 'CLMLF, chances of hiding tokens,',
+      expected: `[${ROWS}, at least ${length - 1}], one for each token`,
+      received: `[${chances.shape.join(', ')}]`,
+      remedy: 'create the method with the token counts that its encoders give (MethodShapes.tokens)',
+    });
+  }
   const rows = tf.gather(
     chances as tf.Tensor2D,
     Array.from({ length: batch }, (_, post) => post % ROWS),

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CheckpointError, createRandom, hostTensor, named, type PerPost } from '@drf/tensor';
 import { AugmentationMemory, HIDDEN_SHARE, hideTokens } from './augmentation.js';
-import { dataContrastiveLoss, labelContrastiveLoss } from './contrastive-losses.js';
+import { authorsLabelLoss, dataContrastiveLoss, labelContrastiveLoss } from './contrastive-losses.js';
 
 beforeAll(() => tf.setBackend('cpu'));
 
@@ -78,7 +78,46 @@ describe('dataContrastiveLoss', () => {
   });
 });
 
+describe('contrastive losses as the authors have them', () => {
+  const dot = (a: readonly number[], b: readonly number[]): number =>
+    a.reduce((sum, value, i) => sum + value * (b[i] as number), 0);
+  const logShare = (row: readonly number[], rows: readonly number[][], j: number, temperature = 1): number => {
+    const scores = rows.map((other) => dot(row, other) / temperature);
+    return (scores[j] as number) - Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
+  };
+
+  it('label-based: a post is one of its label, and the temperature comes after log softmax', () => {
+    const [rows, labels, temperature] = [randomRows('label', 5), [0, 1, 0, 2, 1], 0.5];
+    const pairs = labels.flatMap((label, i) =>
+      labels.flatMap((other, j) => (label === other ? [[i, j] as const] : [])),
+    );
+    expect(pairs).toHaveLength(9);
+    const total = pairs.reduce((sum, [i, j]) => sum - logShare(rows[i] as number[], rows, j) / temperature, 0);
+    const loss = value(() => authorsLabelLoss(tf.tensor2d(rows), labelsOf(labels), temperature));
+    expect(loss).toBeCloseTo(total / 9, 5);
+  });
+
+  it('data-based: by dot product', () => {
+    const [rows, views] = [randomRows('rows', 4), randomRows('views', 4)];
+    const total = rows.reduce((sum, row, i) => sum - logShare(row, views, i, 0.2), 0);
+    const loss = value(() => dataContrastiveLoss(tf.tensor2d(rows), tf.tensor2d(views), 0.2, false));
+    expect(loss).toBeCloseTo(total / 4, 4);
+  });
+});
+
 describe('augmentation', () => {
+  it('refuses fewer numbers than tokens instead of reading past them', () => {
+    tf.tidy(() => {
+      const sequence = {
+        states: named(tf.zeros([2, 197, 1]), ['batch', 'token', 'dim']),
+        mask: named(tf.ones([2, 197]), ['batch', 'token']),
+      };
+      expect(() => hideTokens(sequence, tf.zeros([64, 48]), 0.3)).toThrow(
+        'CLMLF, chances of hiding tokens, expected [64, at least 196], one for each token, received [64, 48]',
+      );
+    });
+  });
+
   it('hides about the share of tokens asked for, never the first, and changes from step to step', () => {
     const memory = new AugmentationMemory(3, 40);
     const hidden = (): number[] =>

@@ -6,10 +6,17 @@ import { postWeights } from '../../class-weights.js';
 import type { BatchInputs, LossResult, Method, MethodShapes } from '../../method.js';
 import { attendWithContext, initializeContextAttention, type ContextAttentionParameters } from '../attention.js';
 import { toPrediction } from '../finish.js';
-import { COMPARED_NEEDS, initializeSequences, joinSequences, modalitySequence, tokenShape, type Sequence } from '../tokens.js'; // prettier-ignore
-import { applyTransformer, initializeTransformer } from '../transformer.js';
+import { COMPARED_NEEDS, initializeSequences, joinSequences, modalitySequence, projectTokens, tokenShape, type Sequence } from '../tokens.js'; // prettier-ignore
+import { applyTransformer, gelu, initializeTransformer } from '../transformer.js';
 import { AugmentationMemory, HIDDEN_SHARE, hideTokens } from './augmentation.js';
-import { dataContrastiveLoss, labelContrastiveLoss } from './contrastive-losses.js';
+import { authorsLabelLoss, dataContrastiveLoss, labelContrastiveLoss } from './contrastive-losses.js';
+
+/**
+ * How its parts are made, beside their sizes: `authors` as in the authors' public code (github.com/Link-Li/CLMLF), without
+ * its dropout: GELU throughout, hidden layers four times as wide, a classifier half as wide, no pooled text feature
+ * before the word pieces, contrastive losses over dot products.
+ */
+export type ClmlfForm = 'compact' | 'authors';
 
 /** Sizes and loss factors of CLMLF. */
 export interface ClmlfConfig {
@@ -21,6 +28,8 @@ export interface ClmlfConfig {
   /** Factor of both contrastive losses. */
   readonly contrastiveScale: number;
   readonly contrastiveTemperature: number;
+  /** Default: compact. */
+  readonly form?: ClmlfForm;
   /** Of the augmentation. */
   readonly seed: number;
 }
@@ -46,7 +55,7 @@ type Sequences = { readonly text: Sequence; readonly image: Sequence };
  * Source: Li, Xu, Zhu, Zhao, "CLMLF: a contrastive learning and multi-layer fusion method for multimodal sentiment
  * detection" (Findings of NAACL 2022; arXiv 2204.05515). Deviations: hiding tokens stands for back-translation (20 % of
  * the word pieces) and RandAugment (30 % of the places), since frozen features cannot be translated or rotated; vectors
- * are compared by cosine; smaller layers.
+ * are compared by cosine; smaller layers. The form `authors` leaves the first of these alone.
  */
 export function createClmlf(config: ClmlfConfig, shapes: MethodShapes): Method {
   const tokens = Math.max(tokenShape(shapes, 'image').count, tokenShape(shapes, 'text').count);
@@ -56,53 +65,71 @@ export function createClmlf(config: ClmlfConfig, shapes: MethodShapes): Method {
     initialParameters: (random) => initialParameters(config, shapes, random),
     createMemory: () => new AugmentationMemory(config.seed, 2 * tokens),
     predict: (tree, batch) => {
-      const post = fuse(config, tree, sequencesOf(tree, batch));
-      return toPrediction(logitsOf(tree as ClmlfParameters, post.pooled), { attention: post.weights });
+      const post = fuse(config, tree, sequencesOf(config, tree, batch));
+      return toPrediction(logitsOf(config, tree as ClmlfParameters, post.pooled), { attention: post.weights });
     },
     loss: (tree, batch, labels, memory) => clmlfLoss(config, tree, batch, labels, memory.chances as tf.Tensor),
   };
 }
 
+function isAuthors({ form }: ClmlfConfig): boolean {
+  return form === 'authors';
+}
+
+/** Between layers: after input maps, and in hidden layers. */
+function activationsOf(config: ClmlfConfig): Readonly<Record<'input' | 'hidden', (x: tf.Tensor) => tf.Tensor>> {
+  if (isAuthors(config)) return { input: gelu, hidden: gelu };
+  return { input: (x) => tf.tanh(x), hidden: (x) => tf.relu(x) };
+}
+
 function initialParameters(config: ClmlfConfig, shapes: MethodShapes, random: Random): HostTree {
   const { dim, imageLayers, fusionLayers } = config;
+  const [hiddenFactor, classifierDim] = isAuthors(config) ? [4, Math.max(1, Math.floor(dim / 2))] : [2, dim];
+  const { textProjection, textScaling, ...others } = initializeSequences(random, shapes, dim);
+  const pooledText = { textProjection, ...(textScaling === undefined ? {} : { textScaling }) } as HostTree;
   const projector = (name: string): HostTree => ({
     hidden: initializeLinear(random.fork(name).fork('hidden'), dim, dim),
     output: initializeLinear(random.fork(name).fork('output'), dim, dim),
   });
   return {
-    ...initializeSequences(random, shapes, dim),
+    ...others,
+    ...(isAuthors(config) ? {} : pooledText),
     ...(imageLayers === 0
       ? {}
-      : { imageTransformer: initializeTransformer(random.fork('imageTransformer'), dim, imageLayers) }),
-    fusionTransformer: initializeTransformer(random.fork('fusionTransformer'), dim, fusionLayers),
+      : { imageTransformer: initializeTransformer(random.fork('imageTransformer'), dim, imageLayers, hiddenFactor) }),
+    fusionTransformer: initializeTransformer(random.fork('fusionTransformer'), dim, fusionLayers, hiddenFactor),
     pooling: initializeContextAttention(random.fork('pooling'), dim, false),
-    hidden: initializeLinear(random.fork('hidden'), dim, dim),
-    classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
+    hidden: initializeLinear(random.fork('hidden'), dim, classifierDim),
+    classifier: initializeLinear(random.fork('classifier'), classifierDim, shapes.classes),
     original: projector('original'),
     augmented: projector('augmented'),
   };
 }
 
-function sequencesOf(tree: TensorTree, batch: BatchInputs): Sequences {
+function sequencesOf(config: ClmlfConfig, tree: TensorTree, batch: BatchInputs): Sequences {
+  const { input } = activationsOf(config);
   const activated = ({ states, mask }: Sequence): Sequence => ({
-    states: named(tf.tanh(states), ['batch', 'token', 'dim']),
+    states: named(input(states), ['batch', 'token', 'dim']),
     mask,
   });
+  const text = isAuthors(config) ? projectTokens(tree, 'text', batch) : modalitySequence(tree, 'text', batch);
   return {
-    text: activated(modalitySequence(tree, 'text', batch)),
+    text: activated(text),
     image: activated(modalitySequence(tree, 'image', batch)),
   };
 }
 
 /** Multi-layer fusion: [batch, text + image tokens, dim] → [batch, dim] and the weights of the pooling. */
-function fuse({ heads }: ClmlfConfig, tree: TensorTree, { text, image }: Sequences) {
+function fuse(config: ClmlfConfig, tree: TensorTree, { text, image }: Sequences) {
   const { imageTransformer, fusionTransformer, pooling } = tree as ClmlfParameters;
-  const aligned = imageTransformer === undefined ? image : applyTransformer(imageTransformer, image, heads);
-  return attendWithContext(pooling, applyTransformer(fusionTransformer, joinSequences([text, aligned]), heads));
+  const apply = (layers: TensorTree, sequence: Sequence): Sequence =>
+    applyTransformer(layers, sequence, config.heads, activationsOf(config).hidden);
+  const aligned = imageTransformer === undefined ? image : apply(imageTransformer, image);
+  return attendWithContext(pooling, apply(fusionTransformer, joinSequences([text, aligned])));
 }
 
-function logitsOf({ hidden, classifier }: ClmlfParameters, post: tf.Tensor) {
-  return classify(classifier, named(tf.relu(applyLinear(hidden, post)), ['batch', 'dim']));
+function logitsOf(config: ClmlfConfig, { hidden, classifier }: ClmlfParameters, post: tf.Tensor) {
+  return classify(classifier, named(activationsOf(config).hidden(applyLinear(hidden, post)), ['batch', 'dim']));
 }
 
 function clmlfLoss(
@@ -113,16 +140,22 @@ function clmlfLoss(
   chances: tf.Tensor,
 ): LossResult {
   const parameters = tree as ClmlfParameters;
-  const sequences = sequencesOf(tree, batch);
+  const sequences = sequencesOf(config, tree, batch);
   const both = fuse(config, tree, doubled(sequences, augment(sequences, chances)));
   const [post, view] = tf.split(both.pooled as tf.Tensor, 2, 0) as [Features, Features]; // each [batch, dim]
   const [weights] = tf.split(both.weights as tf.Tensor, 2, 0) as [tf.Tensor];
-  const logits = logitsOf(parameters, post);
-  const original = project(parameters.original, post);
+  const logits = logitsOf(config, parameters, post);
+  const { hidden: activation } = activationsOf(config);
+  const [original, augmented] = [
+    project(parameters.original, post, activation),
+    project(parameters.augmented, view, activation),
+  ];
+  const labelLoss = isAuthors(config) ? authorsLabelLoss : labelContrastiveLoss;
+  const temperature = config.contrastiveTemperature;
   const parts = {
     classification: crossEntropy(logits, labels, postWeights(tree, labels)),
-    labelContrastive: labelContrastiveLoss(original, labels, config.contrastiveTemperature),
-    dataContrastive: dataContrastiveLoss(original, project(parameters.augmented, view), config.contrastiveTemperature),
+    labelContrastive: labelLoss(original, labels, temperature),
+    dataContrastive: dataContrastiveLoss(original, augmented, temperature, !isAuthors(config)),
   };
   const contrastive = tf.add(parts.labelContrastive, parts.dataContrastive);
   return {
@@ -133,8 +166,8 @@ function clmlfLoss(
   };
 }
 
-function project({ hidden, output }: Projector, post: tf.Tensor): tf.Tensor {
-  return applyLinear(output, tf.relu(applyLinear(hidden, post)));
+function project({ hidden, output }: Projector, post: tf.Tensor, activation: (x: tf.Tensor) => tf.Tensor): tf.Tensor {
+  return applyLinear(output, activation(applyLinear(hidden, post)));
 }
 
 /** The augmented view: some word pieces and some places are hidden. */

@@ -31,18 +31,33 @@ export function labelContrastiveLoss(features: tf.Tensor, labels: PerPost, tempe
 }
 
 /**
+ * The label-based loss as the authors' code has it: rows compared by dot product, a post being one of its own label, the
+ * temperature dividing what comes out of log softmax; the mean over all pairs of one label.
+ * @param features [batch, dim]; @param labels int32 [batch]
+ */
+export function authorsLabelLoss(features: tf.Tensor, labels: PerPost, temperature: number): Scalar {
+  const rows = features as tf.Tensor2D;
+  const logShares = tf.logSoftmax(tf.matMul(rows, rows, false, true), -1); // [batch, batch]
+  const same = tf.cast(tf.equal(tf.expandDims(labels, 1), tf.expandDims(labels, 0)), 'float32');
+  const total = tf.neg(tf.sum(tf.mul(same, tf.div(logShares, temperature))));
+  return named(tf.div(total, tf.sum(same)), []);
+}
+
+/**
  * Data-based contrastive loss: each post must find its own augmented view among those of the whole batch.
  * Source: Li et al. 2022 (DBCL).
- * @param features [batch, dim]; @param augmented [batch, dim] of the same posts; both compared by cosine
+ * @param features [batch, dim]; @param augmented [batch, dim] of the same posts
+ * @param isCosine whether they are compared by cosine; otherwise, as in the authors' code, by dot product
  */
-export function dataContrastiveLoss(features: tf.Tensor, augmented: tf.Tensor, temperature: number): Scalar {
+export function dataContrastiveLoss(
+  features: tf.Tensor,
+  augmented: tf.Tensor,
+  temperature: number,
+  isCosine = true,
+): Scalar {
   const batch = features.shape[0] as number;
-  const similarity = tf.matMul(
-    normalizeRows(features) as tf.Tensor2D,
-    normalizeRows(augmented) as tf.Tensor2D,
-    false,
-    true,
-  );
+  const rows = (given: tf.Tensor): tf.Tensor2D => (isCosine ? normalizeRows(given) : given) as tf.Tensor2D;
+  const similarity = tf.matMul(rows(features), rows(augmented), false, true);
   const logShares = tf.logSoftmax(tf.div(similarity, temperature), -1); // [batch, batch]
   return named(tf.div(tf.neg(tf.sum(tf.mul(tf.eye(batch), logShares))), batch), []);
 }

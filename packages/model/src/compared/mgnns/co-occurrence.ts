@@ -63,4 +63,28 @@ export class CoOccurrence {
     }
     return edges;
   }
+
+  /**
+   * Edges as the authors of MGNNS make them: j is a neighbor of i where P(j | i) reaches `threshold`; each node shares
+   * `share` among those whose neighbor it is and keeps the rest; then both sides are divided by the roots of row sums.
+   * Source: Chen et al. (CVPR 2019), Eq. 7 and 8 with their threshold; Kipf and Welling (ICLR 2017).
+   */
+  thresholdEdges(threshold: number, share: number): Float32Array {
+    const { nodes, single, pairs } = this;
+    const isNeighbor = (i: number, j: number): boolean =>
+      i !== j && (single[i] as number) > 0 && (pairs[i * nodes + j] as number) / (single[i] as number) >= threshold;
+    const shared = new Float64Array(nodes * nodes);
+    for (let j = 0; j < nodes; j++) {
+      const rows = Array.from({ length: nodes }, (_, i) => i).filter((i) => isNeighbor(i, j));
+      for (const i of rows) shared[i * nodes + j] = share / rows.length;
+      shared[j * nodes + j] = 1 - share;
+    }
+    const roots = Array.from({ length: nodes }, (_, i) =>
+      Math.sqrt(shared.subarray(i * nodes, (i + 1) * nodes).reduce((sum, edge) => sum + edge, 0)),
+    );
+    return Float32Array.from({ length: nodes * nodes }, (_, place) => {
+      const [i, j] = [Math.floor(place / nodes), place % nodes];
+      return (shared[j * nodes + i] as number) / ((roots[i] as number) * (roots[j] as number));
+    });
+  }
 }

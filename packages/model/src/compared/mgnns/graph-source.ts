@@ -1,6 +1,6 @@
 import { ConfigurationError, type Host, type Random } from '@drf/tensor';
 import type { TokenInputs } from '../../method.js';
-import { partsOf, type TokenPart } from './image-parts.js';
+import { partsOf } from './image-parts.js';
 import type { Rows } from './k-means.js';
 
 /** The word pieces of each text, in their order. */
@@ -26,12 +26,11 @@ function* textsOf({
 }
 
 /** Every run of so many neighboring pieces; a shorter text is one window, an empty one none. */
-export function windowsOf(text: Host<TokenInputs>, length: number): number[][] {
-  return [...textsOf(text)].flatMap(({ ids }) => {
-    if (ids.length === 0) return [];
-    const windows = Math.max(1, ids.length - length + 1);
-    return Array.from({ length: windows }, (_, i) => ids.slice(i, i + length));
-  });
+export function* windowsOf(texts: Iterable<readonly number[]>, length: number): Generator<readonly number[]> {
+  for (const ids of texts) {
+    const windows = ids.length === 0 ? 0 : Math.max(1, ids.length - length + 1);
+    for (let i = 0; i < windows; i++) yield ids.slice(i, i + length);
+  }
 }
 
 /** How often word pieces occur, and what their states are on average. */
@@ -69,28 +68,33 @@ export class PieceCounts {
   }
 }
 
-export async function countPieces(parts: AsyncIterable<TokenPart>): Promise<PieceCounts> {
-  let counts: PieceCounts | undefined;
-  for await (const { text } of parts) {
+/** The pieces of each text, and what is known of each piece. */
+export async function readTexts(
+  parts: AsyncIterable<Host<TokenInputs>>,
+): Promise<{ readonly pieces: PieceCounts; readonly texts: readonly (readonly number[])[] }> {
+  let pieces: PieceCounts | undefined;
+  const texts: (readonly number[])[] = [];
+  for await (const text of parts) {
     const dim = text.tokens.shape[2] as number;
-    counts ??= new PieceCounts(dim);
+    pieces ??= new PieceCounts(dim);
     for (const { start, ids } of textsOf(text)) {
+      texts.push(ids);
       for (const [i, piece] of ids.entries()) {
-        counts.add(piece, text.tokens.data.subarray((start + i) * dim, (start + i + 1) * dim));
+        pieces.add(piece, text.tokens.data.subarray((start + i) * dim, (start + i + 1) * dim));
       }
     }
   }
-  return counts ?? new PieceCounts(0);
+  return { pieces: pieces ?? new PieceCounts(0), texts };
 }
 
 /** A few random places of each image, and all its parts, as rows. */
 export async function sampleRows(
-  source: AsyncIterable<TokenPart>,
+  images: AsyncIterable<Host<TokenInputs>>,
   placesAPost: number,
   random: Random,
 ): Promise<{ readonly places: Rows; readonly parts: Rows }> {
   const [places, quarters] = [new RowList(), new RowList()];
-  for await (const { image } of source) {
+  for await (const image of images) {
     places.add(image, (standing) => random.shuffle(standing).slice(0, placesAPost));
     quarters.add(partsOf(image), (standing) => standing);
   }

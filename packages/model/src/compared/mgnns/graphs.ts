@@ -1,8 +1,8 @@
 import { hostTensor, type Host, type HostTensor, type Random } from '@drf/tensor';
 import type { TokenInputs, TokenShape } from '../../method.js';
 import { CoOccurrence } from './co-occurrence.js';
-import { countPieces, sampleRows, windowsOf } from './graph-source.js';
-import { partsOf, type TokenPart } from './image-parts.js';
+import { readTexts, sampleRows, windowsOf } from './graph-source.js';
+import { partsOf } from './image-parts.js';
 import { kMeans, nearest, type Rows } from './k-means.js';
 
 /** How many nodes the three graphs have. */
@@ -10,13 +10,16 @@ export interface GraphSizes {
   readonly words: number;
   readonly objects: number;
   readonly scenes: number;
+  /** As in the authors' code: image nodes are neighbors from these probabilities on; left out: by their probabilities. */
+  readonly thresholds?: { readonly objects: number; readonly scenes: number };
 }
 
-/** Tokens of the training posts, read in parts. */
+/** Tokens of the training posts, read in parts: texts once, images twice. */
 export interface TokenSource {
   readonly posts: number;
   /** Tokens of the posts at these places. */
-  read(indices: readonly number[]): Promise<TokenPart>;
+  image(indices: readonly number[]): Promise<Host<TokenInputs>>;
+  text(indices: readonly number[]): Promise<Host<TokenInputs>>;
 }
 
 /** Numbers of nodes, their first features, and edges between them: float32, part of the parameters but not trained. */
@@ -37,8 +40,9 @@ export type MeasuredGraphs = {
 
 /** Word pieces that stand together count as a window. */
 export const WINDOW = 6;
-/** What an image node gives to its neighbors. */
+/** What an image node gives to its neighbors: without thresholds, and with them. */
 const NEIGHBOR_SHARE = 0.25;
+const THRESHOLD_SHARE = 0.2;
 /** Places that k-means looks at. */
 const SAMPLE = 12_288;
 const POSTS_AT_ONCE = 64;
@@ -73,11 +77,14 @@ export async function measureGraphs(
   random: Random,
   onProgress?: (done: number, total: number) => void,
 ): Promise<MeasuredGraphs> {
-  const total = 3 * source.posts;
-  const pieces = await countPieces(parts(source, (done) => onProgress?.(done, total)));
+  const { posts } = source;
+  const pass = (read: TokenSource['image'], before: number) =>
+    parts(read, posts, (done) => onProgress?.(before * posts + done, 3 * posts));
+  const images = (before: number) => pass((indices) => source.image(indices), before);
+  const { pieces, texts } = await readTexts(pass((indices) => source.text(indices), 0));
   const wordPieces = pieces.mostFrequent(sizes.words);
   const sample = await sampleRows(
-    parts(source, (done) => onProgress?.(source.posts + done, total)),
+    images(1),
     Math.max(1, Math.floor(SAMPLE / Math.max(1, source.posts))),
     random.fork('sample'),
   );
@@ -89,8 +96,8 @@ export async function measureGraphs(
     scenes: new CoOccurrence(sizes.scenes),
   };
   const nodeOf = new Map(wordPieces.map((piece, node) => [piece, node] as const));
-  for await (const { image, text } of parts(source, (done) => onProgress?.(2 * source.posts + done, total))) {
-    for (const window of windowsOf(text, WINDOW)) counts.words.add(window.flatMap((piece) => nodeOf.get(piece) ?? []));
+  for (const window of windowsOf(texts, WINDOW)) counts.words.add(window.flatMap((piece) => nodeOf.get(piece) ?? []));
+  for await (const image of images(2)) {
     countClusters(image, objects, counts.objects);
     countClusters(partsOf(image), scenes, counts.scenes);
   }
@@ -101,16 +108,25 @@ export async function measureGraphs(
     wordStates: matrix(pieces.meanStates(wordPieces, sizes.words), sizes.words),
     wordEdges: matrix(counts.words.mutualInformation(), sizes.words),
     objectStates: matrix(objects.data, sizes.objects),
-    objectEdges: matrix(counts.objects.conditionalEdges(NEIGHBOR_SHARE), sizes.objects),
+    objectEdges: matrix(imageEdges(counts.objects, sizes.thresholds?.objects), sizes.objects),
     sceneStates: matrix(scenes.data, sizes.scenes),
-    sceneEdges: matrix(counts.scenes.conditionalEdges(NEIGHBOR_SHARE), sizes.scenes),
+    sceneEdges: matrix(imageEdges(counts.scenes, sizes.thresholds?.scenes), sizes.scenes),
   };
 }
 
-async function* parts(source: TokenSource, onProgress: (done: number) => void): AsyncGenerator<TokenPart> {
-  for (let start = 0; start < source.posts; start += POSTS_AT_ONCE) {
-    const end = Math.min(start + POSTS_AT_ONCE, source.posts);
-    yield await source.read(Array.from({ length: end - start }, (_, i) => start + i));
+function imageEdges(counts: CoOccurrence, threshold: number | undefined): Float32Array {
+  if (threshold === undefined) return counts.conditionalEdges(NEIGHBOR_SHARE);
+  return counts.thresholdEdges(threshold, THRESHOLD_SHARE);
+}
+
+async function* parts(
+  read: TokenSource['image'],
+  posts: number,
+  onProgress: (done: number) => void,
+): AsyncGenerator<Host<TokenInputs>> {
+  for (let start = 0; start < posts; start += POSTS_AT_ONCE) {
+    const end = Math.min(start + POSTS_AT_ONCE, posts);
+    yield await read(Array.from({ length: end - start }, (_, i) => start + i));
     onProgress(end);
   }
 }

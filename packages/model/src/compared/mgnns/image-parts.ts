@@ -2,9 +2,6 @@ import { hostTensor, type Host } from '@drf/tensor';
 import type { TokenInputs } from '../../method.js';
 import { placeBins } from '../place-bins.js';
 
-/** Tokens of some posts. */
-export type TokenPart = { readonly image: Host<TokenInputs>; readonly text: Host<TokenInputs> };
-
 /** Parts of an image that scenes are clusters of: 2 × 2. */
 export const SCENE_SIDE = 2;
 

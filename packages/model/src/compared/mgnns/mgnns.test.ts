@@ -4,7 +4,7 @@ import { createRandom, hostTensor, named, type Host } from '@drf/tensor';
 import { createMgnns, measureGraphs, type BatchInputs, type TokenInputs } from '../../index.js';
 import { EXAMPLE_SHAPES, tokenExample } from '../token-examples.contract.js';
 import { CoOccurrence } from './co-occurrence.js';
-import { windowsOf } from './graph-source.js';
+import { readTexts, windowsOf } from './graph-source.js';
 import { kMeans, nearest } from './k-means.js';
 import { findNodes, NEIGHBORS, textGraphFeatures } from './text-graph.js';
 
@@ -47,14 +47,27 @@ describe('CoOccurrence', () => {
   });
 });
 
-it('windowsOf slides over texts and takes a short one whole', () => {
+async function* once(text: Host<TokenInputs>): AsyncGenerator<Host<TokenInputs>> {
+  yield text;
+}
+
+it('thresholdEdges, by hand: neighbors from the threshold on, normalized on both sides', () => {
+  const graph = new CoOccurrence(2);
+  for (const window of [[0, 1], [0], [0]]) graph.add(window); // P(1 | 0) = 1/3, P(0 | 1) = 1
+  // node 1 has neighbor 0: [[0.8, 0], [0.2, 0.8]] with row sums 0.8 and 1
+  const edges = [...graph.thresholdEdges(0.5, 0.2)];
+  [1, 0.2 / Math.sqrt(0.8), 0, 0.8].forEach((edge, i) => expect(edges[i]).toBeCloseTo(edge, 6));
+});
+
+it('windowsOf slides over texts and takes a short one whole', async () => {
   const text: Host<TokenInputs> = {
     tokens: hostTensor(new Float32Array(12), [3, 4, 1]),
     mask: hostTensor([1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0], [3, 4]),
     pieces: hostTensor(Int32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9), [3, 4]),
   };
-  expect(windowsOf(text, 3)).toEqual([[1, 2, 3], [2, 3, 4], [5, 6]]); // prettier-ignore
-  expect(() => windowsOf({ tokens: text.tokens, mask: text.mask }, 3)).toThrow(
+  const { texts } = await readTexts(once(text));
+  expect([...windowsOf(texts, 3)]).toEqual([[1, 2, 3], [2, 3, 4], [5, 6]]); // prettier-ignore
+  await expect(readTexts(once({ tokens: text.tokens, mask: text.mask }))).rejects.toThrow(
     'Co-occurrence graph of words expected the numbers of word pieces, received tokens without them',
   );
 });
@@ -91,11 +104,12 @@ describe('measureGraphs', () => {
         ...(inputs.pieces ? { pieces: pick(inputs.pieces) } : {}),
       };
     };
-    const read = async (indices: readonly number[]) => ({
-      image: part(indices, batch.imageTokens),
-      text: part(indices, batch.textTokens),
-    });
-    return measureGraphs({ posts: 12, read }, sizes, createRandom(1));
+    const source = {
+      posts: 12,
+      image: async (indices: readonly number[]) => part(indices, batch.imageTokens),
+      text: async (indices: readonly number[]) => part(indices, batch.textTokens),
+    };
+    return measureGraphs(source, sizes, createRandom(1));
   };
 
   it('takes the most frequent pieces with the mean of their states, and their edges', async () => {
@@ -112,7 +126,8 @@ describe('measureGraphs', () => {
       expect(graphs.wordStates.data[node * 3]).toBeCloseTo(mean, 5);
     });
     const reference = new CoOccurrence(5);
-    for (const window of windowsOf(batch.textTokens, 6)) {
+    const { texts } = await readTexts(once(batch.textTokens));
+    for (const window of windowsOf(texts, 6)) {
       reference.add(window.flatMap((piece) => order.flatMap(([own], node) => (own === piece ? [node] : []))));
     }
     expect(graphs.wordEdges.data).toEqual(reference.mutualInformation());
@@ -213,6 +228,43 @@ describe('textGraphFeatures', () => {
     texts
       .flatMap(({ pieces, mask }) => naive(pieces, mask))
       .forEach((value, i) => expect(actual[i]).toBeCloseTo(value, 5));
+  });
+
+  it('equals the authors’ message passing by loops: learned edges, the largest message, the sum', () => {
+    const learned = [0.5, -1, 9, 2, 1.5, 0.25, 9, -0.75, 1]; // where a measured edge is 0, the other's weight stands
+    const [otherEdge, near] = [0.1, 5];
+    const pieces = [20, 21, 22, 99, 20, 20, 21];
+    const nodes = pieces.map((piece) => (piece < 23 ? piece - 20 : -1));
+    const weight = (i: number, j: number): number =>
+      (edges[i * words + j] as number) > 0 ? (learned[i * words + j] as number) : otherEdge;
+    const sums = [0, 1].map((k) =>
+      nodes.reduce((sum, node, i) => {
+        if (node === -1) return sum;
+        const messages = nodes.flatMap((other, j) =>
+          other === -1 || Math.abs(i - j) > near ? [] : [weight(node, other) * (states[other]?.[k] as number)],
+        );
+        return sum + Math.max(...messages);
+      }, 0),
+    );
+    const actual = numbers(() =>
+      textGraphFeatures(
+        {
+          projection: { kernel: named(tf.eye(2), ['in', 'out']), bias: named(tf.zeros([2]), ['out']) },
+          offsets: tf.zeros([words, 2]),
+          edges: tf.tensor2d(learned, [3, 3]),
+          otherEdge: tf.scalar(otherEdge),
+        },
+        {
+          wordPieces: tf.tensor1d([20, 21, 22]),
+          wordStates: tf.tensor2d(states),
+          wordEdges: tf.tensor2d(edges, [3, 3]),
+        },
+        named(tf.tensor2d([pieces], undefined, 'int32'), ['batch', 'token']),
+        named(tf.ones([1, pieces.length]), ['batch', 'token']),
+      ),
+    );
+    sums.forEach((sum, k) => expect(actual[k]).toBeCloseTo(Math.max(0, sum), 5));
+    expect(sums.some((sum) => sum > 0)).toBe(true);
   });
 
   it('finds nodes by piece, and none for unknown pieces or padding', () => {

@@ -20,15 +20,33 @@ import { convolveGraph, imageGraphFeatures, initializeImageGraph, type ImageGrap
 import { SCENE_SIDE } from './image-parts.js';
 import { textGraphFeatures, type TextGraphParameters } from './text-graph.js';
 
+/**
+ * How its parts are made, beside their sizes: `authors` as in the authors' public code
+ * (github.com/YangXiaocui1215/MGNNS), without its dropout: weights of text edges are learned from 1 on, neighbors lie up
+ * to five places away, a node is its largest message, a text the sum of its nodes, and each reading has two layers of
+ * attention with a hidden layer. Its image edges are a matter of `graphs.thresholds`.
+ */
+export type MgnnsForm = 'compact' | 'authors';
+
 /** Sizes of MGNNS. */
 export interface MgnnsConfig {
   readonly dim: number;
   /** Attention heads; must divide `dim`. */
   readonly heads: number;
   readonly graphs: GraphSizes;
+  /** Default: compact. */
+  readonly form?: MgnnsForm;
 }
 
-type Reading = { readonly attention: MultiHeadParameters; readonly norm: NormParameters };
+type Reading = {
+  readonly attention: MultiHeadParameters;
+  readonly norm: NormParameters;
+  /** In the authors' form: what follows the attention, and one more such layer. */
+  readonly hidden1?: LinearParameters;
+  readonly hidden2?: LinearParameters;
+  readonly hiddenNorm?: NormParameters;
+  readonly next?: Reading;
+};
 const READINGS = ['objectReadsText', 'sceneReadsText', 'textReadsObjects', 'textReadsScenes'] as const;
 
 type MgnnsParameters = {
@@ -61,28 +79,45 @@ export function createMgnns(config: MgnnsConfig, shapes: MethodShapes, graphs?: 
 }
 
 function initialParameters(
-  { dim, graphs: sizes }: MgnnsConfig,
+  { dim, graphs: sizes, form }: MgnnsConfig,
   shapes: MethodShapes,
   random: Random,
   graphs: MeasuredGraphs | undefined,
 ): HostTree {
   const [image, text] = [tokenShape(shapes, 'image'), tokenShape(shapes, 'text')];
+  const isAuthors = form === 'authors';
   const reading = (name: string): HostTree => ({
     attention: initializeMultiHead(random.fork(name), dim),
     norm: initializeNorm(dim),
   });
+  const layered = (name: string): HostTree => {
+    const own = random.fork(name).fork('hidden');
+    const hidden = (layer: string) => initializeLinear(own.fork(layer), dim, dim);
+    return {
+      ...reading(name),
+      hidden1: hidden('hidden1'),
+      hidden2: hidden('hidden2'),
+      hiddenNorm: initializeNorm(dim),
+    };
+  };
+  const read = (name: string): HostTree =>
+    isAuthors ? { ...layered(name), next: layered(`${name} next`) } : reading(name);
+  const { words } = sizes;
+  const edges: HostTree = isAuthors
+    ? { edges: hostTensor(new Float32Array(words * words).fill(1), [words, words]), otherEdge: hostTensor([1], []) }
+    : { keep: hostTensor([0], []) };
   return {
     ...initializeSequences(random, shapes, dim),
     measured: { ...(graphs ?? emptyGraphs(sizes, { image, text })) },
     textGraph: {
       projection: initializeLinear(random.fork('textGraph'), text.dim, dim),
       offsets: hostTensor(new Float32Array(sizes.words * dim), [sizes.words, dim]),
-      keep: hostTensor([0], []),
+      ...edges,
     },
     objectGraph: initializeImageGraph(random.fork('objectGraph'), image.dim, dim, shapes.classes),
     sceneGraph: initializeImageGraph(random.fork('sceneGraph'), image.dim, dim, shapes.classes),
     sceneProjection: initializeLinear(random.fork('sceneProjection'), image.dim, dim),
-    ...Object.fromEntries(READINGS.map((name) => [name, reading(name)])),
+    ...Object.fromEntries(READINGS.map((name) => [name, read(name)])),
     fusion: initializeLinear(random.fork('fusion'), READINGS.length * dim, dim),
     classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
   };
@@ -93,11 +128,17 @@ function predict({ heads }: MgnnsConfig, tree: TensorTree, batch: BatchInputs): 
   const channels = graphChannels(parameters, tree, batch, heads);
   const words = modalitySequence(tree, 'text', batch);
   const places = modalitySequence(tree, 'image', batch);
-  const read = (name: (typeof READINGS)[number], query: Features, sequence: Sequence): tf.Tensor => {
-    const { attention, norm } = parameters[name];
+  const readBy = (reading: Reading, query: tf.Tensor, sequence: Sequence): tf.Tensor => {
+    const { attention, norm, hidden1, hidden2, hiddenNorm, next } = reading;
     const answer = attendMultiHead(attention, tf.expandDims(query, 1), sequence, heads); // [batch, 1, dim]
-    return applyNorm(norm, tf.add(query, tf.squeeze(answer, [1])));
+    const attended = applyNorm(norm, tf.add(query, tf.squeeze(answer, [1])));
+    if (hidden1 === undefined || hidden2 === undefined || hiddenNorm === undefined) return attended;
+    const hidden = applyLinear(hidden2, tf.relu(applyLinear(hidden1, attended)));
+    const read = applyNorm(hiddenNorm, tf.add(attended, hidden));
+    return next === undefined ? read : readBy(next, read, sequence);
   };
+  const read = (name: (typeof READINGS)[number], query: Features, sequence: Sequence): tf.Tensor =>
+    readBy(parameters[name], query, sequence);
   const readings = tf.concat(
     [
       read('objectReadsText', channels.object, words),

@@ -4,8 +4,9 @@ import { named, type Features } from '@drf/tensor';
 import type { TokenInputs } from '../../method.js';
 import { meanState, type Sequence } from '../tokens.js';
 
-/** Neighbors of a word: so many before and after it. */
+/** Neighbors of a word: so many before and after it; in the authors' form more. */
 export const NEIGHBORS = 3;
+const AUTHORS_NEIGHBORS = 5;
 /** Stands where there is no edge, below every message. */
 const NO_MESSAGE = -1e9;
 
@@ -15,7 +16,10 @@ export type TextGraphParameters = {
   /** What is learned of each word beside it, [words, dim]. */
   readonly offsets: tf.Tensor;
   /** Before its sigmoid: how much of itself a node keeps, []. */
-  readonly keep: tf.Tensor;
+  readonly keep?: tf.Tensor;
+  /** In the authors' form in its place: learned weights of edges [words, words], and of pairs without one []. */
+  readonly edges?: tf.Tensor;
+  readonly otherEdge?: tf.Tensor;
 };
 
 type WordGraph = { readonly wordPieces: tf.Tensor; readonly wordStates: tf.Tensor; readonly wordEdges: tf.Tensor };
@@ -73,10 +77,12 @@ export function textEdges(nodes: tf.Tensor2D, known: tf.Tensor, edges: tf.Tensor
  * edges. A node takes over the largest message, value by value, and keeps a learned share of itself:
  * rₙ' = η·rₙ + (1 − η)·max over neighbors a of eₐₙ·rₐ; the text is the mean of its nodes through ReLU.
  * Source: Huang et al., "Text level graph neural network for text classification" (EMNLP 2019), as MGNNS uses it.
+ * With `edges` as the authors' code has it: learned weights in place of measured ones, neighbors five places away, no
+ * share, and the sum of the nodes.
  * [batch, token] → [batch, dim]
  */
 export function textGraphFeatures(
-  { projection, offsets, keep }: TextGraphParameters,
+  { projection, offsets, keep, edges, otherEdge }: TextGraphParameters,
   { wordPieces, wordStates, wordEdges }: WordGraph,
   pieces: NonNullable<TokenInputs['pieces']>,
   mask: Sequence['mask'],
@@ -84,18 +90,45 @@ export function textGraphFeatures(
   const { nodes, known, oneHot } = findNodes(pieces, mask, wordPieces);
   const table = tf.add(applyLinear(projection, wordStates), offsets); // [words, dim]
   const states = statesOf(table, oneHot);
-  let largest: tf.Tensor = states; // from itself: an edge of weight 1
-  for (let by = -NEIGHBORS; by <= NEIGHBORS; by++) {
-    if (by === 0) continue;
-    const weights = tf.expandDims(textEdges(nodes, known, wordEdges, by), 2); // [b, t, 1]
-    const absent = tf.mul(tf.cast(tf.lessEqual(weights, 0), 'float32'), NO_MESSAGE);
-    largest = tf.maximum(largest, tf.add(tf.mul(shifted(states, by), weights), absent));
+  if (edges !== undefined && otherEdge !== undefined) {
+    const isEdge = tf.cast(tf.greater(wordEdges, 0), 'float32');
+    const learned = tf.add(tf.mul(edges, isEdge), tf.mul(tf.sub(1, isEdge), otherEdge)); // [words, words]
+    const itself = tf.mul(states, tf.expandDims(textEdges(nodes, known, learned, 0), 2));
+    const largest = largestMessage(itself, AUTHORS_NEIGHBORS, (by) => ({
+      message: tf.mul(shifted(states, by), tf.expandDims(textEdges(nodes, known, learned, by), 2)),
+      isAbsent: tf.sub(1, tf.mul(known, shifted(known, by))),
+    }));
+    const sum = tf.sum(tf.mul(largest, tf.expandDims(known, 2)), 1);
+    return named(tf.relu(sum), ['batch', 'dim']);
   }
-  const share = tf.sigmoid(keep);
+  // from itself: an edge of weight 1
+  const largest = largestMessage(states, NEIGHBORS, (by) => {
+    const weights = textEdges(nodes, known, wordEdges, by);
+    return {
+      message: tf.mul(shifted(states, by), tf.expandDims(weights, 2)),
+      isAbsent: tf.cast(tf.lessEqual(weights, 0), 'float32'),
+    };
+  });
+  const share = tf.sigmoid(keep as tf.Tensor);
   const updated = tf.add(tf.mul(states, share), tf.mul(largest, tf.sub(1, share)));
   const sequence: Sequence = {
     states: named(updated, ['batch', 'token', 'dim']),
     mask: named(known, ['batch', 'token']),
   };
   return named(tf.relu(meanState(sequence)), ['batch', 'dim']);
+}
+
+/** Value by value the largest of a node's own message and of its neighbors', so many on either side. [batch, token, dim] */
+function largestMessage(
+  own: tf.Tensor,
+  neighbors: number,
+  from: (by: number) => { readonly message: tf.Tensor; readonly isAbsent: tf.Tensor },
+): tf.Tensor {
+  let largest = own;
+  for (let by = -neighbors; by <= neighbors; by++) {
+    if (by === 0) continue;
+    const { message, isAbsent } = from(by);
+    largest = tf.maximum(largest, tf.add(message, tf.mul(tf.expandDims(isAbsent, 2), NO_MESSAGE)));
+  }
+  return largest;
 }

@@ -1,0 +1,1 @@
+export { writeTinyBert, writeTinyVit } from './tiny-transformers.js';
