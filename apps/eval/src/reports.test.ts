@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { classificationReport } from '@drf/metrics';
 import { csvReport } from './csv-report.js';
 import { htmlReport } from './html-report.js';
+import { paperLine } from './sections.js';
 import { textReport } from './text-report.js';
 import { syntheticCell, syntheticResult } from './testing/synthetic.js';
 
@@ -43,6 +44,10 @@ describe('textReport', () => {
     expect(rowOf(text, 'clean')).toEqual(['clean', '80.0', '49.0–94.3', '80.0', '80.0', '–', '76.5', '75.9']);
     expect(rowOf(text, 'fixed:image:C').slice(-2)).toEqual(['–', '–']);
     expect(text).toContain('with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.');
+    const trained = syntheticResult(result.cells, { run: { trainedEncoders: ['text', 'image'] } });
+    expect(textReport(trained)).toContain('fine-tuned; here both encoders are fine-tuned, too.');
+    expect(paperLine([['text'], ['text']])).toMatch(/here the text encoder is fine-tuned and the image encoder frozen\.$/);
+    expect(paperLine([[], ['text']])).toMatch(/frozen in some runs and fine-tuned in others\.$/);
     expect(text).toContain('Always answering the most frequent class: accuracy 50.0.');
   });
 

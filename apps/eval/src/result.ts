@@ -48,6 +48,8 @@ export interface RunSummary {
   readonly ablations: readonly string[];
   readonly seed: number;
   readonly trainingDisruption: string;
+  /** Modalities whose encoders were fine-tuned; the others' were frozen. */
+  readonly trainedEncoders: readonly Modality[];
   readonly dataset: string;
   readonly checkpoint: string;
   readonly step: number;

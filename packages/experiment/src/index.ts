@@ -1,5 +1,6 @@
 export { experimentSchema, type DatasetConfig, type ExperimentConfig, type ExperimentInput } from './schema.js';
 export { defineExperiment, parseExperiment } from './parse.js';
+export { METHOD_NAMES, parseForMethod, type ExperimentFile, type MethodName, type MethodOptions } from './by-method.js';
 export { addConfigFlags, mergeConfig, overridesFrom } from './flags.js';
 export {
   openExperimentData,
@@ -36,10 +37,12 @@ export { measureFeatures, measureTokens, type MeasurableSet } from './feature-mo
 export {
   createEncodedMethod,
   createMethod,
+  drfForm,
   methodNeeds,
   methodShapes,
   trainedEncoders,
   trainsEncoders,
+  type DrfForm,
 } from './method.js';
 export { measureClassWeights } from './class-weights.js';
 export { measureExperimentGraphs } from './measure-graphs.js';

@@ -20,6 +20,7 @@ import {
   type StepEncoders,
   type TokenShape,
 } from '@drf/model';
+import type { WeightingMode } from '@drf/fusion';
 import { tokenLayoutOf } from '@drf/encoders';
 import { ConfigurationError } from '@drf/tensor';
 import type { ExperimentConfig } from './schema.js';
@@ -31,6 +32,7 @@ export function methodNeeds({ method }: Pick<ExperimentConfig, 'method'>): Metho
   switch (method) {
     case 'drf':
     case 'drf-paper':
+    case 'drf-adapted':
     case 'concatenation':
       return {};
     case 'hsan':
@@ -58,6 +60,23 @@ function tokenShape(encoder: Session['image'] | Session['text']): TokenShape {
   return encoder.trainable ? { ...layout, dim: encoder.tokenDim ?? layout.dim } : layout;
 }
 
+/** Options of DRF that an experiment may leave to its method. */
+export interface DrfForm {
+  readonly weighting: WeightingMode;
+  readonly recoveryTargetGradient: boolean;
+  readonly fusionLayers: 2 | 3;
+}
+
+/** What an experiment's form of DRF is: `drf-paper` is the paper to the letter unless options say otherwise. */
+export function drfForm({ method, model }: Pick<ExperimentConfig, 'method' | 'model'>): DrfForm {
+  const isLetter = method === 'drf-paper';
+  return {
+    weighting: model.weighting ?? (isLetter ? 'density' : 'normalized'),
+    recoveryTargetGradient: model.recoveryTargetGradient ?? isLetter,
+    fusionLayers: model.fusionLayers ?? (method === 'drf' ? 2 : 3),
+  };
+}
+
 /**
  * The method that an experiment asks for.
  * @param shapes with `standardization` measured on the training posts; a model whose parameters come from a checkpoint
@@ -80,9 +99,8 @@ function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, 
     gateHidden,
     ...rest
   } = config.model;
-  const { fusionLayers = config.method === 'drf' ? 2 : 3 } = rest;
   const { width } = config.compared;
-  const common = { ...rest, converterHidden, fusionHidden, fusionLayers };
+  const common = { ...rest, converterHidden, fusionHidden, ...drfForm(config) };
   const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
   const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
   const full: MethodShapes = standardize ? { ...widths, standardization, tokenStandardization } : widths;
@@ -93,9 +111,10 @@ function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, 
         full,
       );
     case 'drf-paper':
-      return createDrf(drfConfig(dim, common), full);
+    case 'drf-adapted':
+      return createDrf(drfConfig(dim, common), full, config.method);
     case 'concatenation':
-      return createConcatenation({ dim }, full);
+      return createConcatenation({ dim, featureNorm: config.model.featureNorm }, full);
     case 'hsan':
       return createHsan({ dim: width }, full);
     case 'mvan':

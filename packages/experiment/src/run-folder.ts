@@ -299,12 +299,15 @@ function checked<Content>(path: string, expected: string, schema: z.ZodType, val
 }
 
 /**
- * Options of earlier runs by their present names. Runs from before there was a better `drf` say `drf` for the paper's;
- * they know nothing of its options. The compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
+ * Options of earlier runs by their present names. Runs that know nothing of `featureNorm` say `drf-paper` for what is
+ * `drf-adapted` now; those that know nothing of `gaussianRank` either, from before there was a better `drf`, say `drf`
+ * for it. Neither had a gradient to Eq. 4's target. The compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
  */
 function withPresentNames(config: ExperimentConfig): unknown {
-  const isFormer = config.method === 'drf' && config.model?.gaussianRank === undefined;
-  const named = isFormer ? { ...config, method: 'drf-paper' } : config;
+  const isFormer =
+    (config.method === 'drf' && !('gaussianRank' in config.model)) ||
+    (config.method === 'drf-paper' && !('featureNorm' in config.model));
+  const named = isFormer ? { ...config, method: 'drf-adapted' } : config;
   const { transformerWidth, ...compared } = (config.compared ?? {}) as { readonly transformerWidth?: number };
   if (transformerWidth === undefined) return named;
   const width = config.method === 'clmlf' ? transformerWidth : config.model?.dim;

@@ -2,11 +2,14 @@ import { join } from 'node:path';
 import { SETTINGS, type Setting } from '@drf/disruption';
 import {
   addConfigFlags,
-  experimentSchema,
   mergeConfig,
+  METHOD_NAMES,
   overridesFrom,
+  parseForMethod,
   SPLIT_NAMES,
+  trainsEncoders,
   type ExperimentConfig,
+  type MethodName,
   type SplitName,
 } from '@drf/experiment';
 import { ConfigurationError, MODALITIES, type Modality } from '@drf/tensor';
@@ -23,12 +26,13 @@ import {
   wholeNumber,
   withExamples,
 } from '@drf/terminal';
-import { loadExperiment, openOwnData } from '@drf/train-app';
+import { openOwnData, ownConfig, readExperiment } from '@drf/train-app';
 import { parseRatios } from '../cells.js';
 import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '../paper.js';
 import { foldName } from '../store/fold-name.js';
 import { createGridDisplay } from './grid-display.js';
 import { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from './named-grids.js';
+import type { GridExperiment } from './plan.js';
 import { runGrid, type GridOutcome } from './run-grid.js';
 
 interface GridFlags extends Record<string, unknown> {
@@ -81,7 +85,7 @@ export function createGridCommand(): Command {
     .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
     .option('--dr <ratios>', `ratios of modality-random cells (default: ${FULL_RATIOS.join(',')})`)
     .option('--ablations <parts>', 'parts that Table 4 switches off (default: all five)')
-    .option('--ablated <method>', 'the method whose parts they are (default: drf-paper if known, else drf)')
+    .option('--ablated <method>', 'the method whose parts they are (default: drf-paper where encoders are trained, else drf-adapted)')
     .option('--split <name>', 'split to evaluate (default: test if it has posts, else val)', oneOf(SPLIT_NAMES))
     .option(
       '--folds <count>',
@@ -110,11 +114,12 @@ async function gridAction(names: readonly string[], flags: GridFlags): Promise<v
     process.stderr.write('\nStopping; what is trained is stored (Ctrl-C again ends at once) …\n');
   });
   try {
+    const experiments = await experimentsOf(flags, isSmoke);
     const outcome = await runGrid({
       grids,
-      axes: axesOf(flags, isSmoke),
+      axes: axesOf(flags, isSmoke, experiments),
       seeds: parseSeeds(flags.seeds ?? (isSmoke ? `0-${SMOKE.seeds - 1}` : DEFAULT_SEEDS)),
-      experiments: (await experimentsOf(flags, isSmoke)).flatMap((config) => foldsOf(config, flags.folds)),
+      experiments: experiments.flatMap((experiment) => foldsOf(experiment, flags.folds)),
       folder: flags.out,
       cache: flags.cache,
       split: flags.split ?? null,
@@ -158,42 +163,58 @@ function refuseOverruled(flags: GridFlags): void {
   }
 }
 
-async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<ExperimentConfig[]> {
+async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<GridExperiment[]> {
   const names = listOf(flags.experiments ?? (isSmoke ? 'quickstart-smoke' : 'mvsa-s'));
-  const overrides = mergeConfig({ training: { disruption: 'none' } }, overridesFrom(flags));
+  const given = overridesFrom(flags);
   if (flags.data !== undefined) {
     if (flags.experiments !== undefined || isSmoke) {
       const beside = isSmoke ? 'smoke' : `--experiments ${flags.experiments}`;
       throw refuse('--data', 'no other experiments beside it', beside, 'leave one of them out');
     }
-    return [(await openOwnData(flags.data, undefined, overrides as Record<string, unknown>)).config];
+    const files = flags.data;
+    const { data } = await openOwnData(files, undefined, given);
+    const posts = data.splits.train.length;
+    return [(overrides) => ownConfig(files, undefined, mergeConfig(given, overrides) as Record<string, unknown>, posts)];
   }
-  return Promise.all(names.map((name) => loadExperiment(name, overrides)));
+  return Promise.all(
+    names.map(async (name): Promise<GridExperiment> => {
+      const file = await readExperiment(name);
+      return (overrides) => parseForMethod(file, [given, overrides], `Experiment ${name}`);
+    }),
+  );
 }
 
 /** An experiment fold by fold; itself without folds. */
-function foldsOf(config: ExperimentConfig, folds: number | undefined): ExperimentConfig[] {
-  if (folds === undefined) return [config];
+function foldsOf(experiment: GridExperiment, folds: number | undefined): GridExperiment[] {
+  if (folds === undefined) return [experiment];
   return Array.from({ length: folds }, (_, i) => {
     const place = { fold: i + 1, folds };
-    return { ...config, name: foldName(config.name, place), dataset: { ...config.dataset, ...place } };
+    return (overrides) => {
+      const config = experiment(overrides);
+      return { ...config, name: foldName(config.name, place), dataset: { ...config.dataset, ...place } };
+    };
   });
 }
 
-/** Names of all methods, as experiments take them. */
-export function knownMethods(): string[] {
-  return [...experimentSchema.shape.method.unwrap().options];
+/** An experiment before anything is laid over it. */
+function plain(experiment: GridExperiment, method = 'drf'): ExperimentConfig {
+  return experiment({ method, seed: 0, training: { disruption: 'none' }, model: { ablations: {} } });
 }
 
-function axesOf(flags: GridFlags, isSmoke: boolean): GridAxes {
-  const methods = knownMethods();
+/**
+ * The form of DRF whose parts Table 4 switches off: the paper's to the letter in its own setting; over frozen encoders
+ * the one that learns there in few epochs.
+ */
+function usuallyAblated(experiments: readonly GridExperiment[]): MethodName {
+  return experiments.every((experiment) => trainsEncoders(plain(experiment))) ? 'drf-paper' : 'drf-adapted';
+}
+
+function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridExperiment[]): GridAxes {
   const ablations = chosen('--ablations', flags.ablations, ABLATION_SWITCHES.map(variantName));
   const smokeParts: readonly AblationSwitch[] = SMOKE.ablations;
   return {
-    methods: chosen('--methods', flags.methods, methods),
-    ablated: chosen('--ablated', flags.ablated, methods, [
-      methods.includes('drf-paper') ? 'drf-paper' : 'drf',
-    ])[0] as string,
+    methods: chosen('--methods', flags.methods, METHOD_NAMES),
+    ablated: chosen('--ablated', flags.ablated, METHOD_NAMES, [usuallyAblated(experiments)])[0] as string,
     ablations:
       flags.ablations === undefined && isSmoke
         ? smokeParts

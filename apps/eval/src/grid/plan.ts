@@ -1,4 +1,4 @@
-import { mergeConfig, parseExperiment, type ExperimentConfig } from '@drf/experiment';
+import type { ExperimentConfig } from '@drf/experiment';
 import { variantName } from '../paper.js';
 import { gridEntries, type GridAxes, type GridEntry, type GridName } from './named-grids.js';
 
@@ -20,9 +20,16 @@ export interface PlanOptions {
   readonly grids: readonly GridName[];
   readonly axes: GridAxes;
   readonly seeds: readonly number[];
-  /** Experiments, whole but for method, seed, disruption and ablations. */
-  readonly experiments: readonly ExperimentConfig[];
+  readonly experiments: readonly GridExperiment[];
 }
+
+/** An experiment with a method, a seed, a disruption and a part switched off laid over it. */
+export type GridExperiment = (overrides: {
+  readonly method: string;
+  readonly seed: number;
+  readonly training: { readonly disruption: string };
+  readonly model: { readonly ablations: { readonly [part: string]: boolean } };
+}) => ExperimentConfig;
 
 /**
  * The trainings of a grid, each once with all the cells that any of the grids asks of it, in an order in which
@@ -33,14 +40,17 @@ export function planGrid({ grids, axes, seeds, experiments }: PlanOptions): Plan
   const merged = mergeEntries(grids.flatMap((name) => gridEntries(name, axes)));
   return experiments.flatMap((experiment) =>
     seeds.flatMap((seed, index) =>
-      merged.map((entry): PlannedTraining => ({
-        experiment: experiment.name,
-        method: entry.method,
-        without: entry.without === null ? null : variantName(entry.without),
-        config: configOf(experiment, entry, seed),
-        cells: entry.cells,
-        keepFeatures: index === 0 && entry.without === null,
-      })),
+      merged.map((entry): PlannedTraining => {
+        const config = configOf(experiment, entry, seed);
+        return {
+          experiment: config.name,
+          method: entry.method,
+          without: entry.without === null ? null : variantName(entry.without),
+          config,
+          cells: entry.cells,
+          keepFeatures: index === 0 && entry.without === null,
+        };
+      }),
     ),
   );
 }
@@ -58,8 +68,7 @@ function mergeEntries(entries: readonly GridEntry[]): GridEntry[] {
   return trainings.flatMap((training) => all.filter((entry) => entry.training === training));
 }
 
-function configOf(experiment: ExperimentConfig, entry: GridEntry, seed: number): ExperimentConfig {
+function configOf(experiment: GridExperiment, entry: GridEntry, seed: number): ExperimentConfig {
   const ablations = entry.without === null ? {} : { [entry.without]: false };
-  const overrides = { method: entry.method, seed, training: { disruption: entry.training }, model: { ablations } };
-  return parseExperiment(mergeConfig(experiment, overrides), `Grid cell of ${experiment.name}`);
+  return experiment({ method: entry.method, seed, training: { disruption: entry.training }, model: { ablations } });
 }

@@ -15,7 +15,8 @@ import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables
 import { aurocTable, methodsOf, paperTables, type PaperTable } from '../statistics/tables.js';
 import type { ResultStore } from '../store/read.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
-import { PAPER_LINE } from '../sections.js';
+import { trainedModalities } from '../run-identity.js';
+import { paperLine } from '../sections.js';
 import type { Chart } from './chart.js';
 import {
   ablationCharts,
@@ -78,6 +79,12 @@ export function waitingLine({ waiting }: ResultStore): string {
   return `${waiting} cells of single folds are left out until the other folds are there: run the same grid again`;
 }
 
+/** {@link paperLine} of all trainings of some studies. */
+export function storedPaperLine(store: ResultStore, studies: readonly Study[]): string {
+  const trainings = new Set(studies.flatMap(({ cells }) => cells.map(({ trainingId }) => trainingId)));
+  return paperLine([...trainings].map((id) => trainedModalities(store.config(id))));
+}
+
 function introduction(store: ResultStore, studies: readonly Study[]): string {
   const { trainings, hours, versions } = store.summary();
   const lines = studies.map(({ experiment, dataset, split, cells }) => {
@@ -88,7 +95,7 @@ function introduction(store: ResultStore, studies: readonly Study[]): string {
   return [
     ...lines.map(paragraph),
     paragraph(`${trainings} trainings, ${time} of training one after the other; code ${versions.join(', ')}.`),
-    paragraph(PAPER_LINE),
+    paragraph(storedPaperLine(store, studies)),
     ...(store.cells.some(isPooled) ? [paragraph(FOLDS_LINE)] : []),
   ].join('\n');
 }

@@ -42,6 +42,7 @@ export function syntheticResult(
       ablations: [],
       seed: 0,
       trainingDisruption: 'none',
+      trainedEncoders: [],
       dataset,
       checkpoint: 'step-3.safetensors',
       step: 3,

@@ -23,9 +23,14 @@ const graphs = await measureGraphs({ posts: 16, read }, graphSizes, createRandom
 
 const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };
 
+describeMethodContract('drf-adapted', {
+  create: (shapes) =>
+    createDrf(drfConfig(dim, { queueCapacity: 16, weighting: 'normalized', featureNorm: 'unit' }), shapes, 'drf-adapted'),
+  overfit,
+});
 describeMethodContract('drf-paper', {
   create: (shapes) => createDrf(drfConfig(dim, { queueCapacity: 16 }), shapes),
-  overfit,
+  overfit: { ...overfit, steps: 150 }, // small weights learn slowly
 });
 describeMethodContract('concatenation', { create: (shapes) => createConcatenation({ dim }, shapes), overfit });
 describeMethodContract('hsan', { create: (shapes) => createHsan({ dim }, shapes), overfit });
