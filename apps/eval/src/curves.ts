@@ -1,6 +1,6 @@
 import { SETTINGS } from '@drf/disruption';
 import { robustnessArea } from '@drf/metrics';
-import { paperDrop } from './paper.js';
+import { dropOf, paperDrop } from './paper.js';
 import type { CellResult, RobustnessCurve } from './result.js';
 
 /**
@@ -23,13 +23,12 @@ export function robustnessCurves(cells: readonly CellResult[], dataset: string):
         weightedF1: report.weightedF1,
       }))
       .sort((first, second) => first.ratio - second.ratio);
-    const end = points.find(({ ratio }) => ratio === 1);
     return [
       {
         setting,
         points,
         area: robustnessArea(points.map(({ ratio, accuracy }) => ({ ratio, value: accuracy }))),
-        drop: end === undefined ? null : clean.report.accuracy - end.accuracy,
+        drop: dropOf(points),
         paperDrop: paperDrop(dataset, setting),
       },
     ];

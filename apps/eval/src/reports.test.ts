@@ -11,6 +11,7 @@ const result = syntheticResult(
   [
     syntheticCell('clean', 8, { paper }),
     syntheticCell('fixed:image:C', 7, { quality: { image: 0.875, text: null } }),
+    syntheticCell('random:0.2:C+D', 8),
     syntheticCell('random:0.5:C+D', 6),
     syntheticCell('random:1:C+D', 5),
   ],
@@ -54,8 +55,8 @@ describe('textReport', () => {
   it('shows the curve, its area, and what is lost beside the paper', () => {
     expect(rowOf(text, '  0').slice(1)).toEqual(['80.0', '80.0']);
     expect(rowOf(text, '0.5').slice(1, 2)).toEqual(['60.0']);
-    // area: (0.7 · 0.5 + 0.55 · 0.5), loss: 0.8 − 0.5
-    expect(rowOf(text, 'C+D')).toEqual(['C+D', '62.5', '30.00', '4.48', '6.72–9.53']);
+    // area: 0.2 · 0.8 + 0.3 · 0.7 + 0.5 · 0.55, loss: 0.8 − 0.5
+    expect(rowOf(text, 'C+D')).toEqual(['C+D', '64.5', '30.00', '4.48', '6.72–9.53']);
   });
 
   it('shows AUROCs and the classes of the clean cell; of all cells on demand', () => {

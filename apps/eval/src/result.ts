@@ -34,7 +34,7 @@ export interface RobustnessCurve {
   readonly points: readonly { readonly ratio: number; readonly accuracy: number; readonly weightedF1: number }[];
   /** Mean accuracy over the ratios covered: area under the curve by trapezoids, over its width. */
   readonly area: number;
-  /** Accuracy at dr = 0 less that at dr = 1; null where dr = 1 was not evaluated. */
+  /** Accuracy at dr = 0.2 less that at dr = 1, as the paper counts it; null where one was not evaluated. */
   readonly drop: number | null;
   readonly paperDrop: PaperDrop | null;
 }

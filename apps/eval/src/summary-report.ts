@@ -52,7 +52,6 @@ function curveFigures(groups: readonly GroupSummary[]): string[] {
     curveFigure(
       `Mean accuracy against the share of disrupted posts, setting ${setting}`,
       groups.map((group) => ({ name: group.label, points: meanPoints(group, setting) })),
-      curves.find((curve) => curve.setting === setting)?.paperDrop ?? null,
     ),
   );
 }

@@ -142,14 +142,18 @@ describe('RunFolder', () => {
   it('takes a drf-paper of before that was the paper’s to the letter for drf-adapted', async () => {
     await describeRun();
     const path = run.file('config.json');
-    const saved = JSON.parse(await readFile(path, 'utf8')) as { config: { method: string; model: object } };
+    const saved = JSON.parse(await readFile(path, 'utf8')) as {
+      config: { method: string; model: object; training: { disruption: string } };
+    };
     saved.config.method = 'drf-paper';
+    saved.config.training.disruption = 'random:0.6:C+D';
     await writeFile(path, JSON.stringify(saved));
     expect((await run.readDescription()).config.method).toBe('drf-paper');
     delete (saved.config.model as { featureNorm?: string }).featureNorm;
     await writeFile(path, JSON.stringify(saved));
     const { config } = await run.readDescription();
     expect([config.method, drfForm(config).recoveryTargetGradient]).toEqual(['drf-adapted', false]);
+    expect(config.training.disruption).toBe('random:0.6:C+D:independent');
   });
 
   it('takes the compared methods’ width by its former name', async () => {

@@ -181,7 +181,7 @@ const training = z.strictObject({
   encoderLearningRate: positive().default(2e-5).describe('peak learning rate of trainable encoders'),
   learningRateFloor: z.number().min(0).default(1e-6).describe('learning rate at the last step (cosine decay)'),
   weightDecay: z.number().min(0).default(0.01).describe('decoupled weight decay of matrices'),
-  disruption: z.string().default('none').describe('none, fixed:MODALITY:SETTING or random:RATIO:SETTING; also on val'),
+  disruption: z.string().default('none').describe('none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average; also on val'),
   simulation: simulation.prefault({}),
   classWeights: z
     .union([z.enum(['none', 'balanced']), z.record(z.string(), positive())])
