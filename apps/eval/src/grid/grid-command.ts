@@ -26,7 +26,7 @@ import {
   wholeNumber,
   withExamples,
 } from '@drf/terminal';
-import { openOwnData, ownConfig, readExperiment } from '@drf/train-app';
+import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/train-app';
 import { parseRatios } from '../cells.js';
 import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '../paper.js';
 import { foldName } from '../store/fold-name.js';
@@ -34,8 +34,9 @@ import { createGridDisplay } from './grid-display.js';
 import { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from './named-grids.js';
 import type { GridExperiment } from './plan.js';
 import { runGrid, type GridOutcome } from './run-grid.js';
+import { readSchedules, type Schedules } from './schedule.js';
 
-interface GridFlags extends Record<string, unknown> {
+export interface GridFlags extends Record<string, unknown> {
   readonly experiments?: string;
   readonly data?: readonly string[];
   readonly methods?: string;
@@ -47,6 +48,7 @@ interface GridFlags extends Record<string, unknown> {
   readonly ablated?: string;
   readonly split?: SplitName;
   readonly folds?: number;
+  readonly schedules?: string;
   readonly out: string;
   readonly cache: string;
   readonly jobs?: number;
@@ -92,6 +94,7 @@ export function createGridCommand(): Command {
       'cross-validation: training and test posts in so many folds, each judged once',
       wholeNumber(2, MOST_FOLDS),
     )
+    .option('--schedules <file>', 'learning schedule of each method, as pnpm eval schedule wrote it')
     .option('--out <folder>', 'folder of the store and of the runs', join('runs', 'grid'))
     .option('--cache <folder>', 'feature cache', join('cache', 'features'))
     .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
@@ -145,7 +148,7 @@ function gridName(name: string): GridName {
 }
 
 /** What the grid itself varies is no option of its experiments. */
-function refuseOverruled(flags: GridFlags): void {
+export function refuseOverruled(flags: GridFlags, further: readonly (readonly [flag: string, instead: string])[] = []): void {
   if (flags.folds !== undefined && flags.split !== undefined && flags.split !== 'test') {
     throw refuse('--split', 'test or nothing beside --folds', flags.split, 'folds are judged on their own test split');
   }
@@ -156,6 +159,7 @@ function refuseOverruled(flags: GridFlags): void {
     ['dataset.folds', '--folds'],
     ['dataset.fold', '--folds, which goes through all of them'],
     ['training.disruption', 'a named grid'],
+    ...further,
   ];
   for (const [flag, instead] of overruled) {
     if (flags[flag] !== undefined)
@@ -163,9 +167,10 @@ function refuseOverruled(flags: GridFlags): void {
   }
 }
 
-async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<GridExperiment[]> {
+export async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<GridExperiment[]> {
   const names = listOf(flags.experiments ?? (isSmoke ? 'quickstart-smoke' : 'mvsa-s'));
   const given = overridesFrom(flags);
+  const schedules: Partial<Pick<Schedules, 'methods'>> = flags.schedules === undefined ? {} : await readSchedules(flags.schedules);
   if (flags.data !== undefined) {
     if (flags.experiments !== undefined || isSmoke) {
       const beside = isSmoke ? 'smoke' : `--experiments ${flags.experiments}`;
@@ -174,12 +179,14 @@ async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<GridEx
     const files = flags.data;
     const { data } = await openOwnData(files, undefined, given);
     const posts = data.splits.train.length;
-    return [(overrides) => ownConfig(files, undefined, mergeConfig(given, overrides) as Record<string, unknown>, posts)];
+    const base = { ...ownExperiment(posts) };
+    const scheduled = { ...base, methods: mergeConfig(base.methods, schedules.methods) };
+    return [(overrides) => ownConfig(files, scheduled, mergeConfig(given, overrides) as Record<string, unknown>, posts)];
   }
   return Promise.all(
     names.map(async (name): Promise<GridExperiment> => {
       const file = await readExperiment(name);
-      return (overrides) => parseForMethod(file, [given, overrides], `Experiment ${name}`);
+      return (overrides) => parseForMethod(file, [schedules, given, overrides], `Experiment ${name}`);
     }),
   );
 }
@@ -197,7 +204,7 @@ function foldsOf(experiment: GridExperiment, folds: number | undefined): GridExp
 }
 
 /** An experiment before anything is laid over it. */
-function plain(experiment: GridExperiment, method = 'drf'): ExperimentConfig {
+export function plain(experiment: GridExperiment, method = 'drf'): ExperimentConfig {
   return experiment({ method, seed: 0, training: { disruption: 'none' }, model: { ablations: {} } });
 }
 
@@ -225,12 +232,12 @@ function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridEx
   };
 }
 
-function listOf(text: string): string[] {
+export function listOf(text: string): string[] {
   return text.split(',').map((part) => part.trim());
 }
 
 /** Names of a list that are known, in the order given. @throws ConfigurationError naming the nearest to an unknown one */
-function chosen<Name extends string>(
+export function chosen<Name extends string>(
   flag: string,
   text: string | undefined,
   known: readonly Name[],
@@ -264,11 +271,11 @@ export function parseSeeds(text: string): number[] {
   return [...new Set(seeds)].sort((first, second) => first - second);
 }
 
-function refuse(subject: string, expected: string, received: string, remedy: string): ConfigurationError {
+export function refuse(subject: string, expected: string, received: string, remedy: string): ConfigurationError {
   return new ConfigurationError({ subject, expected, received, remedy });
 }
 
-function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {
+export function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {
   const { planned, due, done, failures, seconds, secondsATraining, interrupted, store } = outcome;
   const lines = [
     `Planned: ${planned.trainings} trainings, ${planned.cells} cells; of these ${planned.cells - due.cells} cells were in the store.`,

@@ -17,10 +17,12 @@ import type { ResultStore } from '../store/read.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
 import { trainedModalities } from '../run-identity.js';
 import { paperLine } from '../sections.js';
+import type { Projection } from './plane.js';
 import type { Chart } from './chart.js';
 import {
   ablationCharts,
   featureCharts,
+  MOST_DRAWN,
   qualityCharts,
   reliabilityChart,
   robustnessCharts,
@@ -32,6 +34,8 @@ import { confusion, figures, gallery, paragraph, reportPage, table, type Part } 
 export interface ReportOptions {
   /** The method that the others are compared with; default: drf if the store has it, else its first. */
   readonly reference?: string;
+  /** How Figure 6 lays features out in the plane; default: t-SNE, as the paper does. */
+  readonly projection?: Projection;
   /** Posts to show of each cell. */
   readonly posts: number;
   readonly onProgress?: OnProgress;
@@ -113,14 +117,15 @@ async function studyParts(
   const reference = referenceOf(study, options.reference);
   const tables = paperTables(store, study, reference, options.onProgress);
   const drawn = tableCharts(study, reference);
-  const features = featureCharts(store, study, options.onProgress);
+  const { projection = 't-sne' } = options;
+  const features = featureCharts(store, study, projection, options.onProgress);
   const quality = qualityCharts(store, study, reference);
   const reliability = reliabilityChart(store, study, reference);
   const training = trainingCharts(store, study, reference);
   const parts: Part[] = tables.map((own) => tablePart(own, drawn[own.id] ?? []));
   if (features.length > 0) {
-    const line =
-      'Features of discarded images and texts, as the model recovers them and as they are when intact, projected together by UMAP (each chart by itself; only nearness means something). Models trained and tested at the same dr.';
+    const how = { 't-sne': 't-SNE', umap: 'UMAP' }[projection];
+    const line = `Features of discarded images and texts, as the model recovers them and as they are when intact, of at most ${MOST_DRAWN} posts, projected together by ${how} (each chart by itself; only nearness means something). Models trained and tested at the same dr.`;
     parts.push({
       id: 'figure-6',
       heading: 'Figure 6: true and recovered features',
