@@ -38,8 +38,8 @@ function curveOf(method: string, setting: Setting, runs: readonly RunResult[]): 
     const trained = parseStrategy(config.training.disruption);
     const ratio = trained.kind === 'none' ? 0 : trained.kind === 'modality-random' ? trained.ratio : undefined;
     if (ratio === undefined || (trained.kind === 'modality-random' && trained.setting !== setting)) continue;
-    const { independent: _, ...alike } = { independent: undefined, ...trained }; // the ratio counts, not how it is held
-    const cell = findCell(result, ratio === 0 ? 'clean' : formatStrategy(alike as Strategy));
+    const exact: Strategy = { kind: 'modality-random', ratio, setting }; // the ratio counts, not how it is held
+    const cell = findCell(result, ratio === 0 ? 'clean' : formatStrategy(exact));
     if (cell !== undefined) byRatio.set(ratio, [...(byRatio.get(ratio) ?? []), cell.report.accuracy]);
   }
   if (byRatio.size < 2) return undefined;

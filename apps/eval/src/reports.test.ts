@@ -47,7 +47,9 @@ describe('textReport', () => {
     expect(text).toContain('with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.');
     const trained = syntheticResult(result.cells, { run: { trainedEncoders: ['text', 'image'] } });
     expect(textReport(trained)).toContain('fine-tuned; here both encoders are fine-tuned, too.');
-    expect(paperLine([['text'], ['text']])).toMatch(/here the text encoder is fine-tuned and the image encoder frozen\.$/);
+    expect(paperLine([['text'], ['text']])).toMatch(
+      /here the text encoder is fine-tuned and the image encoder frozen\.$/,
+    );
     expect(paperLine([[], ['text']])).toMatch(/frozen in some runs and fine-tuned in others\.$/);
     expect(text).toContain('Always answering the most frequent class: accuracy 50.0.');
   });

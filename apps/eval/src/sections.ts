@@ -26,7 +26,8 @@ export interface Section {
  */
 export function paperLine(trained: readonly (readonly Modality[])[]): string {
   const kinds = new Set(trained.map((modalities) => MODALITIES.filter((one) => modalities.includes(one)).join()));
-  const ours = kinds.size > 1 ? 'here encoders are frozen in some runs and fine-tuned in others' : OURS[[...kinds][0] ?? ''];
+  const ours =
+    kinds.size > 1 ? 'here encoders are frozen in some runs and fine-tuned in others' : OURS[[...kinds][0] ?? ''];
   return `Paper: Wu et al. (ACM MM 2024), on its own test split, with ViT-B/16 and BERT-base fine-tuned; ${ours}.`;
 }
 

@@ -30,7 +30,10 @@ function sections({ groups, comparisons, matched, notes }: FullSummary): Section
 
 function seedLines(groups: readonly GroupSummary[], notes: readonly string[]): string[] {
   const hasPaper = groups.some(({ cells }) => cells.some(({ paper }) => paper !== null));
-  return [...(hasPaper ? [paperLine(groups.map(({ trainedEncoders }) => trainedEncoders))] : []), ...notes.map((note) => `Note: ${note}`)];
+  return [
+    ...(hasPaper ? [paperLine(groups.map(({ trainedEncoders }) => trainedEncoders))] : []),
+    ...notes.map((note) => `Note: ${note}`),
+  ];
 }
 
 /** A summary for people, as plain text. */

@@ -75,7 +75,8 @@ export function comparisonTable({ first, second, seeds, cells }: Comparison): Ta
 /** Models that were trained and tested alike. */
 export function matchedTable(matched: readonly MatchedCurve[]): TableData {
   return {
-    caption: 'Trained and tested at the same dr, as in the paper: accuracy (percent), and points lost from dr = 0.2 to 1',
+    caption:
+      'Trained and tested at the same dr, as in the paper: accuracy (percent), and points lost from dr = 0.2 to 1',
     head: ['method', 'setting', 'dr', 'area', 'lost', ...PAPER_DROP_HEAD],
     rows: matched.map(({ method, setting, points: all, area, drop, paperDrop }) => [
       method,

@@ -4,7 +4,7 @@ import { applyDisruption } from './apply.js';
 import { blackenPixels } from './corrupt-image.js';
 import { maskWords } from './corrupt-text.js';
 import { fixedStrategies, randomStrategies } from './paper-strategies.js';
-import { planDisruption, planDisruptions, presenceOf, type DisruptionEntry } from './plan.js';
+import { planDisruptions, presenceOf, type DisruptionEntry } from './plan.js';
 
 const SEED = '0123456789abcdef';
 const image = { width: 8, height: 6, data: new Uint8Array(144).fill(200) };

@@ -11,7 +11,14 @@ export {
   type Strategy,
 } from './strategy.js';
 export { fixedStrategies, PAPER_RATIOS, randomStrategies } from './paper-strategies.js';
-export { decidesAlone, planDisruption, planDisruptions, presenceOf, type DisruptionEntry, type PostPresence } from './plan.js';
+export {
+  decidesAlone,
+  planDisruption,
+  planDisruptions,
+  presenceOf,
+  type DisruptionEntry,
+  type PostPresence,
+} from './plan.js';
 export { applyDisruption, type ApplyOptions } from './apply.js';
 export { blackenPixels, corruptImage } from './corrupt-image.js';
 export { corruptText, countWords, DEFAULT_MASK, maskedText, maskWords } from './corrupt-text.js';

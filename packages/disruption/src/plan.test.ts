@@ -62,7 +62,11 @@ describe('planDisruption', () => {
         const corrupted = entries.filter(({ operation }) => operation === 'corrupt').length;
         expect(Math.abs(2 * corrupted - due)).toBeLessThanOrEqual(1);
       }
-      const fixed = planDisruptions(posts.slice(0, count), { kind: 'modality-fixed', modality: 'image', setting: 'C+D' }, 3);
+      const fixed = planDisruptions(
+        posts.slice(0, count),
+        { kind: 'modality-fixed', modality: 'image', setting: 'C+D' },
+        3,
+      );
       expect(fixed).toHaveLength(count);
       const corrupted = fixed.filter(({ operation }) => operation === 'corrupt').length;
       expect(Math.abs(2 * corrupted - count)).toBeLessThanOrEqual(1);
@@ -78,7 +82,9 @@ describe('planDisruption', () => {
     expect(() => planDisruption(posts[0]!, random(0.4, 'C'), 1)).toThrow(
       /single post "post-0" by random:0.4:C expected a strategy without exact shares.*or write random:0.4:C:independent/,
     );
-    expect(planDisruption(posts[0]!, { kind: 'modality-fixed', modality: 'text', setting: 'D' }, 1)?.operation).toBe('discard');
+    expect(planDisruption(posts[0]!, { kind: 'modality-fixed', modality: 'text', setting: 'D' }, 1)?.operation).toBe(
+      'discard',
+    );
   });
 
   it('differs under another seed', () => {

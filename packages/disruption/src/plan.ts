@@ -80,7 +80,9 @@ function planIndependently(post: PostPresence, strategy: Disrupting, root: Rando
  * halves are as equal as can be at every ratio, and larger ratios still disrupt alike what smaller ones do.
  */
 function planTogether(posts: readonly PostPresence[], strategy: Disrupting, root: Random): DisruptionEntry[] {
-  const drawn = posts.flatMap((post, place) => (isWhole(post) ? [{ id: post.id, place, draws: drawsOf(post, root) }] : []));
+  const drawn = posts.flatMap((post, place) =>
+    isWhole(post) ? [{ id: post.id, place, draws: drawsOf(post, root) }] : [],
+  );
   const byId = (first: string, second: string): number => (first < second ? -1 : first > second ? 1 : 0);
   drawn.sort((first, second) => first.draws.selection - second.draws.selection || byId(first.id, second.id));
   const count = strategy.kind === 'modality-random' ? Math.round(strategy.ratio * drawn.length) : drawn.length;

@@ -76,7 +76,12 @@ export function parseStrategy(text: string): Strategy {
   const independent = shares === undefined ? {} : { independent: true };
   if (kind === 'fixed') {
     const modality = parseModality(text, detail);
-    const strategy = { kind: 'modality-fixed', modality, setting: parseSetting(text, setting), ...independent } as const;
+    const strategy = {
+      kind: 'modality-fixed',
+      modality,
+      setting: parseSetting(text, setting),
+      ...independent,
+    } as const;
     if (shares !== undefined && strategy.setting !== 'C+D') {
       throw refuse(text, `"${INDEPENDENT}" with C+D or a ratio alone`, `setting ${setting}, which has no shares`);
     }

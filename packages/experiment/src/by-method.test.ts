@@ -6,14 +6,21 @@ const file = defineExperiment({
   dataset: { name: 'embedded' },
   model: { dim: 8, standardize: true, lossScales: { recovery: 0.01 } },
   training: { epochs: 3 },
-  methods: { 'drf-paper': { model: { standardize: false, lossScales: { recovery: 1 } } }, hsan: { training: { epochs: 9 } } },
+  methods: {
+    'drf-paper': { model: { standardize: false, lossScales: { recovery: 1 } } },
+    hsan: { training: { epochs: 9 } },
+  },
 });
 const parse = (...layers: unknown[]) => parseForMethod(file, layers, 'Experiment test');
 
 describe('options by method', () => {
   it('are laid over the experiment for their method alone', () => {
     expect(parse()).toMatchObject({ method: 'drf', model: { standardize: true, lossScales: { recovery: 0.01 } } });
-    expect(parse({ method: 'drf-paper' }).model).toMatchObject({ dim: 8, standardize: false, lossScales: { recovery: 1 } });
+    expect(parse({ method: 'drf-paper' }).model).toMatchObject({
+      dim: 8,
+      standardize: false,
+      lossScales: { recovery: 1 },
+    });
     expect(parse({ method: 'hsan' }).training.epochs).toBe(9);
     expect('methods' in parse()).toBe(false);
   });
@@ -22,7 +29,9 @@ describe('options by method', () => {
     const schedules = { methods: { hsan: { training: { epochs: 5, learningRate: 1e-3 } } } };
     expect(parse(schedules, { method: 'hsan' }).training).toMatchObject({ epochs: 5, learningRate: 1e-3 });
     expect(parse(schedules, { method: 'hsan', training: { epochs: 1 } }).training).toMatchObject({ epochs: 1 });
-    expect(parse({ method: 'drf-paper', model: { lossScales: { recovery: 0.5 } } }).model.lossScales.recovery).toBe(0.5);
+    expect(parse({ method: 'drf-paper', model: { lossScales: { recovery: 0.5 } } }).model.lossScales.recovery).toBe(
+      0.5,
+    );
   });
 
   it('are refused for unknown methods and in another form', () => {

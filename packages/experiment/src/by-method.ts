@@ -46,7 +46,7 @@ function split(layer: unknown, method: string, source: string): { readonly commo
     if (METHOD_NAMES.some((known) => known === name)) continue;
     throw unknownMethods(source, JSON.stringify(name), suggestion(name, METHOD_NAMES));
   }
-  const { methods: _, ...common } = layer as Record<string, unknown>;
+  const common = Object.fromEntries(Object.entries(layer as object).filter(([name]) => name !== 'methods'));
   return { common, own: (methods as Record<string, unknown>)[method] };
 }
 

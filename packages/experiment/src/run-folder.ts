@@ -310,7 +310,8 @@ function withPresentNames(config: ExperimentConfig): unknown {
     (config.method === 'drf' && !('gaussianRank' in (config.model ?? {}))) ||
     (config.method === 'drf-paper' && !('featureNorm' in (config.model ?? {})));
   const renamed = isFormer ? { ...config, method: 'drf-adapted' } : config;
-  const named = 'featureNorm' in (config.model ?? {}) ? renamed : { ...renamed, training: withFormerShares(config.training) };
+  const named =
+    'featureNorm' in (config.model ?? {}) ? renamed : { ...renamed, training: withFormerShares(config.training) };
   const { transformerWidth, ...compared } = (config.compared ?? {}) as { readonly transformerWidth?: number };
   if (transformerWidth === undefined) return named;
   const width = config.method === 'clmlf' ? transformerWidth : config.model?.dim;

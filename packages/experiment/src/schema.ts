@@ -128,7 +128,9 @@ const model = z.strictObject({
   weighting: z
     .enum(WEIGHTING_MODES)
     .optional()
-    .describe('how densities become pair weights (default: density for drf-paper, Eq. 9 to the letter; else normalized)'),
+    .describe(
+      'how densities become pair weights (default: density for drf-paper, Eq. 9 to the letter; else normalized)',
+    ),
   recoveryTargetGradient: z
     .boolean()
     .optional()
@@ -181,7 +183,12 @@ const training = z.strictObject({
   encoderLearningRate: positive().default(2e-5).describe('peak learning rate of trainable encoders'),
   learningRateFloor: z.number().min(0).default(1e-6).describe('learning rate at the last step (cosine decay)'),
   weightDecay: z.number().min(0).default(0.01).describe('decoupled weight decay of matrices'),
-  disruption: z.string().default('none').describe('none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average; also on val'),
+  disruption: z
+    .string()
+    .default('none')
+    .describe(
+      'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average; also on val',
+    ),
   simulation: simulation.prefault({}),
   classWeights: z
     .union([z.enum(['none', 'balanced']), z.record(z.string(), positive())])

@@ -127,7 +127,12 @@ describe('the gradients agree with finite differences in double precision', () =
   const combinations: readonly (ExampleOptions & { name: string })[] = [
     ...WEIGHTING_MODES.map((weighting) => ({ name: weighting, seed: 5, config: { weighting } })),
     { name: 'projections', seed: 6, imageDim: 5, textDim: 3, capacity: 8, imageRows: 4 },
-    { name: 'the paper to the letter', seed: 9, imageDim: 5, config: { weighting: 'density', recoveryTargetGradient: true } },
+    {
+      name: 'the paper to the letter',
+      seed: 9,
+      imageDim: 5,
+      config: { weighting: 'density', recoveryTargetGradient: true },
+    },
     { name: 'unit norm', seed: 10, textDim: 5, config: { featureNorm: 'unit' } },
     { name: 'unit norm without projections', seed: 11, config: { featureNorm: 'unit', recoveryTargetGradient: true } },
     { name: 'scales', seed: 7, config: { lossScales: { distribution: 0.5, recovery: 2, classification: 3 } } },

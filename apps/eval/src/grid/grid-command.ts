@@ -87,7 +87,10 @@ export function createGridCommand(): Command {
     .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
     .option('--dr <ratios>', `ratios of modality-random cells (default: ${FULL_RATIOS.join(',')})`)
     .option('--ablations <parts>', 'parts that Table 4 switches off (default: all five)')
-    .option('--ablated <method>', 'the method whose parts they are (default: drf-paper where encoders are trained, else drf-adapted)')
+    .option(
+      '--ablated <method>',
+      'the method whose parts they are (default: drf-paper where encoders are trained, else drf-adapted)',
+    )
     .option('--split <name>', 'split to evaluate (default: test if it has posts, else val)', oneOf(SPLIT_NAMES))
     .option(
       '--folds <count>',
@@ -148,7 +151,10 @@ function gridName(name: string): GridName {
 }
 
 /** What the grid itself varies is no option of its experiments. */
-export function refuseOverruled(flags: GridFlags, further: readonly (readonly [flag: string, instead: string])[] = []): void {
+export function refuseOverruled(
+  flags: GridFlags,
+  further: readonly (readonly [flag: string, instead: string])[] = [],
+): void {
   if (flags.folds !== undefined && flags.split !== undefined && flags.split !== 'test') {
     throw refuse('--split', 'test or nothing beside --folds', flags.split, 'folds are judged on their own test split');
   }
@@ -170,7 +176,8 @@ export function refuseOverruled(flags: GridFlags, further: readonly (readonly [f
 export async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<GridExperiment[]> {
   const names = listOf(flags.experiments ?? (isSmoke ? 'quickstart-smoke' : 'mvsa-s'));
   const given = overridesFrom(flags);
-  const schedules: Partial<Pick<Schedules, 'methods'>> = flags.schedules === undefined ? {} : await readSchedules(flags.schedules);
+  const schedules: Partial<Pick<Schedules, 'methods'>> =
+    flags.schedules === undefined ? {} : await readSchedules(flags.schedules);
   if (flags.data !== undefined) {
     if (flags.experiments !== undefined || isSmoke) {
       const beside = isSmoke ? 'smoke' : `--experiments ${flags.experiments}`;
@@ -181,7 +188,9 @@ export async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise
     const posts = data.splits.train.length;
     const base = { ...ownExperiment(posts) };
     const scheduled = { ...base, methods: mergeConfig(base.methods, schedules.methods) };
-    return [(overrides) => ownConfig(files, scheduled, mergeConfig(given, overrides) as Record<string, unknown>, posts)];
+    return [
+      (overrides) => ownConfig(files, scheduled, mergeConfig(given, overrides) as Record<string, unknown>, posts),
+    ];
   }
   return Promise.all(
     names.map(async (name): Promise<GridExperiment> => {

@@ -1,4 +1,4 @@
-import { defineExperiment, parseExperiment, parseForMethod } from '@drf/experiment';
+import { defineExperiment, parseForMethod } from '@drf/experiment';
 import { describe, expect, it } from 'vitest';
 import { ABLATION_SWITCHES } from '../paper.js';
 import { cellAddress, trainingAddress, trainingIdentity } from './address.js';
@@ -21,7 +21,8 @@ const axes = {
   modalities: ['image', 'text'],
   ratios: FULL_RATIOS,
 } as const;
-const plan = (grids: readonly GridName[], seeds = [0]) => planGrid({ grids, axes, seeds, experiments: [(overrides) => parseForMethod(file, [overrides], 'test')] });
+const plan = (grids: readonly GridName[], seeds = [0]) =>
+  planGrid({ grids, axes, seeds, experiments: [(overrides) => parseForMethod(file, [overrides], 'test')] });
 const cellsOf = (planned: ReturnType<typeof plan>): number => planned.reduce((sum, { cells }) => sum + cells.length, 0);
 
 describe('planGrid', () => {

@@ -13,7 +13,16 @@ import {
 } from '@drf/terminal';
 import { shownPath } from '../run-identity.js';
 import { ResultStore } from '../store/read.js';
-import { chosen, experimentsOf, listOf, outcomeText, parseSeeds, plain, refuse, refuseOverruled } from './grid-command.js';
+import {
+  chosen,
+  experimentsOf,
+  listOf,
+  outcomeText,
+  parseSeeds,
+  plain,
+  refuse,
+  refuseOverruled,
+} from './grid-command.js';
 import type { GridFlags } from './grid-command.js';
 import { createGridDisplay } from './grid-display.js';
 import { runGrid } from './run-grid.js';
@@ -91,7 +100,9 @@ async function scheduleAction(flags: ScheduleFlags): Promise<void> {
     if (flags.dryRun === true) return;
     const store = new ResultStore(flags.store);
     const { name } = plain(experiment);
-    const cells = store.cells.filter((cell) => cell.name === 'clean' && cell.trainedOn === 'none' && cell.split === 'val');
+    const cells = store.cells.filter(
+      (cell) => cell.name === 'clean' && cell.trainedOn === 'none' && cell.split === 'val',
+    );
     store.close();
     const content = chooseSchedules(cells, { experiment: name, methods, schedules, seeds });
     await writeJsonAtomic(flags.out, content);
@@ -107,7 +118,14 @@ function schedulesText({ posts, seeds, tried, methods }: Schedules): string {
     const own = methods[method as keyof typeof methods]?.training;
     const isChosen = own?.learningRate === learningRate && own.epochs === epochs;
     const percent = (value: number): string => (100 * value).toFixed(1);
-    return [method, String(learningRate), String(epochs), percent(accuracy), percent(weightedF1), isChosen ? 'chosen' : ''];
+    return [
+      method,
+      String(learningRate),
+      String(epochs),
+      percent(accuracy),
+      percent(weightedF1),
+      isChosen ? 'chosen' : '',
+    ];
   });
   const caption = `Mean over seeds ${seeds.join(', ')} on ${posts} validation posts (percent)`;
   return `${caption}\n${formatTable(['method', 'rate', 'epochs', 'accuracy', 'weighted F1', ''], rows)}`;

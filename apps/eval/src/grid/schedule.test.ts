@@ -42,7 +42,10 @@ it('takes the earlier of equals, and chooses nothing where a training is missing
 });
 
 it('lays a schedule over an experiment for every method alike', () => {
-  const config = under((overrides) => parseForMethod(file, [overrides], 'test'), fast)({
+  const config = under(
+    (overrides) => parseForMethod(file, [overrides], 'test'),
+    fast,
+  )({
     method: 'drf-adapted',
     seed: 4,
     training: { disruption: 'none' },

@@ -107,7 +107,10 @@ function featureChart(store: ResultStore, cell: StoredCell, modality: Modality, 
   const features = store.features(cell).find((own) => own.modality === modality);
   if (features === undefined || features.count < 4) return [];
   const { width, original, recovered } = features;
-  const places = createRandom(cell.seed).fork('figure-6').shuffle([...Array(features.count).keys()]).slice(0, MOST_DRAWN);
+  const places = createRandom(cell.seed)
+    .fork('figure-6')
+    .shuffle([...Array(features.count).keys()])
+    .slice(0, MOST_DRAWN);
   const count = places.length;
   const rows = (data: Float32Array): Float32Array[] => places.map((i) => data.subarray(i * width, (i + 1) * width));
   const plane = projectToPlane([...rows(original), ...rows(recovered)], projection, cell.seed);

@@ -79,7 +79,11 @@ it('keeps disruptions and details with their posts', () => {
   expect(inFolds).toHaveLength(FOLDS);
   // each fold is disrupted on its own, to its exact share
   const due = inFolds.flatMap((fold) =>
-    planDisruptions(presence.filter(({ id }) => fold.has(id)), parseStrategy('random:0.4:D'), 0),
+    planDisruptions(
+      presence.filter(({ id }) => fold.has(id)),
+      parseStrategy('random:0.4:D'),
+      0,
+    ),
   );
   const stored = store.disruptions(own).map(({ position, modality }) => ({ id: ids[position], modality }));
   expect(stored).toEqual(due.map(({ id, modality }) => ({ id, modality })));

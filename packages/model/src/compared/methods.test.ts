@@ -25,7 +25,11 @@ const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };
 
 describeMethodContract('drf-adapted', {
   create: (shapes) =>
-    createDrf(drfConfig(dim, { queueCapacity: 16, weighting: 'normalized', recoveryTargetGradient: false }), shapes, 'drf-adapted'),
+    createDrf(
+      drfConfig(dim, { queueCapacity: 16, weighting: 'normalized', recoveryTargetGradient: false }),
+      shapes,
+      'drf-adapted',
+    ),
   overfit,
 });
 describeMethodContract('drf-paper', {
