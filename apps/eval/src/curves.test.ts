@@ -26,6 +26,21 @@ describe('robustnessCurves', () => {
     expect(discarded?.area).toBeCloseTo(0.7, 12);
   });
 
+  it('has one point a ratio, of exact shares where both kinds are there', () => {
+    const cells = [
+      syntheticCell('clean', 8),
+      syntheticCell('random:0.5:D:independent', 4),
+      syntheticCell('random:0.5:D', 6),
+      syntheticCell('random:1:D:independent', 5),
+    ];
+    const [curve] = robustnessCurves(cells, 'tumemo');
+    expect(curve?.points.map(({ ratio, accuracy }) => [ratio, accuracy])).toEqual([
+      [0, 0.8],
+      [0.5, 0.6],
+      [1, 0.5],
+    ]);
+  });
+
   it('needs a modality-random cell', () => {
     expect(robustnessCurves([syntheticCell('clean', 8), syntheticCell('fixed:text:C', 8)], 'tumemo')).toEqual([]);
   });

@@ -12,9 +12,14 @@ export function robustnessCurves(cells: readonly CellResult[], dataset: string):
   const clean = cells.find(({ kind }) => kind === 'none');
   if (clean === undefined) return [];
   return SETTINGS.flatMap((setting): RobustnessCurve[] => {
-    const random = cells.filter(
+    const all = cells.filter(
       (cell) => cell.kind === 'modality-random' && cell.setting === setting && (cell.ratio ?? 0) > 0,
     );
+    // one point a ratio: that of exact shares, where there is one of independent draws beside it
+    const isExact = ({ cell }: CellResult): boolean => cell.split(':').length === 3;
+    const random = [...all]
+      .sort((a, b) => Number(isExact(b)) - Number(isExact(a)))
+      .filter((cell, place, sorted) => sorted.findIndex(({ ratio }) => ratio === cell.ratio) === place);
     if (random.length === 0) return [];
     const points = [clean, ...random]
       .map(({ ratio, report }) => ({

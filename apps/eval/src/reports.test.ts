@@ -34,6 +34,10 @@ describe('textReport', () => {
   it('says what was evaluated', () => {
     expect(text).toContain('Run:        runs/one, checkpoint step-3.safetensors (step 3, epoch 1)');
     expect(text).toContain('Method:     drf, seed 0, trained on intact posts');
+    const departing = syntheticResult(result.cells, {
+      run: { method: 'drf-paper', departures: ['weighting relative'] },
+    });
+    expect(textReport(departing)).toContain('Method:     drf-paper, not to the letter (weighting relative), seed 0');
     expect(text).toContain('Data:       mvsa-single, split test, 10 posts, classes bad, good');
     expect(text).toContain('Engine:     eager:cpu; encoders an-image-encoder, a-text-encoder');
     expect(text).toContain('Note:       2 posts are elsewhere');

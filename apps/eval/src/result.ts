@@ -44,6 +44,8 @@ export interface RunSummary {
   readonly path: string;
   readonly name: string;
   readonly method: string;
+  /** What options make of `drf-paper` that the paper does not say. */
+  readonly departures: readonly string[];
   /** Parts of DRF that are switched off, in the names of the paper's Table 4. */
   readonly ablations: readonly string[];
   readonly seed: number;

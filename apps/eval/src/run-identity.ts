@@ -1,5 +1,5 @@
 import { basename, relative } from 'node:path';
-import type { ExperimentConfig, OpenedRun } from '@drf/experiment';
+import { departuresFromLetter, type ExperimentConfig, type OpenedRun } from '@drf/experiment';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import { ablationsOf } from './paper.js';
 import type { RunSummary } from './result.js';
@@ -16,6 +16,7 @@ export function summarizeRun({ folder, description, checkpoint, position }: Open
     path: shownPath(folder.path),
     name: basename(folder.path),
     method: config.method,
+    departures: departuresFromLetter(config),
     ablations: ablationsOf(config),
     seed: config.seed,
     trainingDisruption: config.training.disruption,

@@ -44,10 +44,11 @@ const DROP_LINE =
 /** What was evaluated, line by line. */
 export function headerLines({ run, evaluation, notes, unreadable, missingCells }: EvaluationResult): string[] {
   const without = run.ablations.length === 0 ? '' : ` (${run.ablations.join(', ')})`;
+  const departing = run.departures.length === 0 ? '' : `, not to the letter (${run.departures.join(', ')})`;
   const training = run.trainingDisruption === 'none' ? 'intact posts' : `disruption ${run.trainingDisruption}`;
   return [
     `Run:        ${run.path}, checkpoint ${run.checkpoint} (step ${run.step}, epoch ${run.epoch})`,
-    `Method:     ${run.method}${without}, seed ${run.seed}, trained on ${training}`,
+    `Method:     ${run.method}${departing}${without}, seed ${run.seed}, trained on ${training}`,
     `Data:       ${evaluation.dataset}, split ${evaluation.split}, ${evaluation.posts} posts, ${classNames(evaluation.classes)}`,
     `Disrupted:  ${evaluation.manifest === null ? `seed ${evaluation.seed}` : `manifest ${evaluation.manifest} (seed ${evaluation.seed})`}`,
     `Engine:     ${evaluation.engine}; encoders ${evaluation.encoders.image}, ${evaluation.encoders.text}`,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { addConfigFlags, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
+import { departuresFromLetter, addConfigFlags, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
 import { collect, createProgram, EXIT, ExitRequest, interruptSignal, runApp, wholeNumber } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 import { createDisplay, type Display } from './display.js';
@@ -103,6 +103,10 @@ async function prepare(
 }
 
 function newRun(config: ExperimentConfig, { out, overwrite }: MainOptions): Promise<RunFolder> {
+  const departures = departuresFromLetter(config);
+  if (departures.length > 0) {
+    process.stderr.write(`note: drf-paper is not the paper to the letter here: ${departures.join(', ')}\n`);
+  }
   const { folds, fold = 1 } = config.dataset;
   const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
   const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);

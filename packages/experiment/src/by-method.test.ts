@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { defineExperiment, drfForm, parseForMethod } from './index.js';
+import { defineExperiment, departuresFromLetter, drfForm, parseForMethod } from './index.js';
 
 const file = defineExperiment({
   name: 'test',
@@ -48,6 +48,21 @@ describe('the forms of DRF', () => {
     expect(form('drf-paper')).toEqual({ weighting: 'density', recoveryTargetGradient: true, fusionLayers: 3 });
     expect(form('drf-adapted')).toEqual({ weighting: 'normalized', recoveryTargetGradient: false, fusionLayers: 3 });
     expect(form('drf')).toEqual({ weighting: 'normalized', recoveryTargetGradient: false, fusionLayers: 2 });
+  });
+
+  it('name what departs from the letter', () => {
+    const departures = (method: string, model = {}) => departuresFromLetter(parse({ method, model }));
+    expect(departures('drf-paper')).toEqual([]);
+    expect(departures('drf-adapted')).toEqual([]);
+    const model = { weighting: 'normalized', standardize: true, featureNorm: 'unit', lossScales: { recovery: 0.1 } };
+    expect(departures('drf-paper', { ...model, recoveryTargetGradient: false, fusionLayers: 2 })).toEqual([
+      'weighting normalized',
+      'constant recovery targets',
+      '2 fusion layers',
+      'standardized features',
+      'features of unit norm',
+      'factor 0.1 of the recovery loss',
+    ]);
   });
 
   it('take what options say', () => {

@@ -37,6 +37,7 @@ export { measureFeatures, measureTokens, type MeasurableSet } from './feature-mo
 export {
   createEncodedMethod,
   createMethod,
+  departuresFromLetter,
   drfForm,
   methodNeeds,
   methodShapes,

@@ -78,6 +78,25 @@ export function drfForm({ method, model }: Pick<ExperimentConfig, 'method' | 'mo
 }
 
 /**
+ * What options make of `drf-paper` that the paper does not say, such as "weighting normalized"; nothing for the letter,
+ * and for methods that do not claim it.
+ */
+export function departuresFromLetter(config: Pick<ExperimentConfig, 'method' | 'model'>): string[] {
+  if (config.method !== 'drf-paper') return [];
+  const { weighting, recoveryTargetGradient, fusionLayers } = drfForm(config);
+  const { standardize, featureNorm, lossScales } = config.model;
+  const factors = (['distribution', 'recovery', 'classification'] as const).filter((part) => lossScales[part] !== 1);
+  return [
+    ...(weighting === 'density' ? [] : [`weighting ${weighting}`]),
+    ...(recoveryTargetGradient ? [] : ['constant recovery targets']),
+    ...(fusionLayers === 3 ? [] : [`${fusionLayers} fusion layers`]),
+    ...(standardize ? ['standardized features'] : []),
+    ...(featureNorm === 'none' ? [] : [`features of ${featureNorm} norm`]),
+    ...factors.map((part) => `factor ${lossScales[part]} of the ${part} loss`),
+  ];
+}
+
+/**
  * The method that an experiment asks for.
  * @param shapes with `standardization` measured on the training posts; a model whose parameters come from a checkpoint
  *   brings its own, so there it may be left out, as may `classWeights`, and `graphs`, which only mgnns reads

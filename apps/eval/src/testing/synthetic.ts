@@ -39,6 +39,7 @@ export function syntheticResult(
       path: 'runs/one',
       name: 'one',
       method: 'drf',
+      departures: [],
       ablations: [],
       seed: 0,
       trainingDisruption: 'none',
