@@ -302,16 +302,16 @@ function checked<Content>(path: string, expected: string, schema: z.ZodType, val
 /**
  * Options of earlier runs by their present names. Runs that know nothing of `featureNorm` say `drf-paper` for what is
  * `drf-adapted` now; those that know nothing of `gaussianRank` either, from before there was a better `drf`, say `drf`
- * for it. Neither had a gradient to Eq. 4's target,
- * and their random disruptions held their shares on average. The compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
+ * for it. Neither had a gradient to Eq. 4's target, and their random disruptions held their shares on average. The
+ * compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
  */
 function withPresentNames(config: ExperimentConfig): unknown {
+  const isEarlier = config.model?.featureNorm === undefined;
   const isFormer =
-    (config.method === 'drf' && !('gaussianRank' in (config.model ?? {}))) ||
-    (config.method === 'drf-paper' && !('featureNorm' in (config.model ?? {})));
+    (config.method === 'drf' && config.model?.gaussianRank === undefined) ||
+    (config.method === 'drf-paper' && isEarlier);
   const renamed = isFormer ? { ...config, method: 'drf-adapted' } : config;
-  const named =
-    'featureNorm' in (config.model ?? {}) ? renamed : { ...renamed, training: withFormerShares(config.training) };
+  const named = isEarlier ? { ...renamed, training: withFormerShares(config.training) } : renamed;
   const { transformerWidth, ...compared } = (config.compared ?? {}) as { readonly transformerWidth?: number };
   if (transformerWidth === undefined) return named;
   const width = config.method === 'clmlf' ? transformerWidth : config.model?.dim;

@@ -116,7 +116,8 @@ describe('PostJudge with methods that read tokens', () => {
         const { set } = await encodeRecords({
           dataset: missing === 'text' ? withoutTexts : dataset,
           records: dataset.records,
-          strategy: missing === 'image' ? { kind: 'modality-fixed', modality: 'image', setting: 'D' } : { kind: 'none' },
+          strategy:
+            missing === 'image' ? { kind: 'modality-fixed', modality: 'image', setting: 'D' } : { kind: 'none' },
           seed: 1,
           session,
           cache,
