@@ -78,7 +78,10 @@ export function stepFlops({ batch, dim, queue }: WorkloadSizes): number {
 export async function createWorkload(engine: Engine, sizes: WorkloadSizes): Promise<Workload> {
   const random = createRandom(0);
   const { batch, dim, queue } = sizes;
-  const method = createDrf(drfConfig(dim, { queueCapacity: queue }), { imageDim: dim, textDim: dim, classes: CLASSES });
+  const method = createDrf(
+    drfConfig(dim, { queueCapacity: queue, weighting: 'normalized', recoveryTargetGradient: false }),
+    { imageDim: dim, textDim: dim, classes: CLASSES },
+  );
   const initial = initialTrainingState(method.initialParameters(random.fork('parameters')));
   const step = createTrainingStep(method, ADAMW_DEFAULTS);
   const program = await engine.prepareStep(step, initial as Host<TrainingState>);

@@ -1,6 +1,6 @@
 import { SETTINGS } from '@drf/disruption';
 import { robustnessArea } from '@drf/metrics';
-import { paperDrop } from './paper.js';
+import { dropOf, paperDrop } from './paper.js';
 import type { CellResult, RobustnessCurve } from './result.js';
 
 /**
@@ -12,9 +12,14 @@ export function robustnessCurves(cells: readonly CellResult[], dataset: string):
   const clean = cells.find(({ kind }) => kind === 'none');
   if (clean === undefined) return [];
   return SETTINGS.flatMap((setting): RobustnessCurve[] => {
-    const random = cells.filter(
+    const all = cells.filter(
       (cell) => cell.kind === 'modality-random' && cell.setting === setting && (cell.ratio ?? 0) > 0,
     );
+    // one point a ratio: that of exact shares, where there is one of independent draws beside it
+    const isExact = ({ cell }: CellResult): boolean => cell.split(':').length === 3;
+    const random = [...all]
+      .sort((a, b) => Number(isExact(b)) - Number(isExact(a)))
+      .filter((cell, place, sorted) => sorted.findIndex(({ ratio }) => ratio === cell.ratio) === place);
     if (random.length === 0) return [];
     const points = [clean, ...random]
       .map(({ ratio, report }) => ({
@@ -23,13 +28,12 @@ export function robustnessCurves(cells: readonly CellResult[], dataset: string):
         weightedF1: report.weightedF1,
       }))
       .sort((first, second) => first.ratio - second.ratio);
-    const end = points.find(({ ratio }) => ratio === 1);
     return [
       {
         setting,
         points,
         area: robustnessArea(points.map(({ ratio, accuracy }) => ({ ratio, value: accuracy }))),
-        drop: end === undefined ? null : clean.report.accuracy - end.accuracy,
+        drop: dropOf(points),
         paperDrop: paperDrop(dataset, setting),
       },
     ];

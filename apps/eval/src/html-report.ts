@@ -28,6 +28,5 @@ function resultFigure({ curves }: EvaluationResult): string {
   return curveFigure(
     'Accuracy against the share of posts of which one modality is disrupted',
     curves.map(({ setting, points }) => ({ name: setting, points })),
-    curves.find(({ paperDrop }) => paperDrop !== null)?.paperDrop ?? null,
   );
 }

@@ -5,6 +5,7 @@ import { createReportCommand } from './report/report-command.js';
 import { createMergeCommand } from './merge/merge-command.js';
 import { createResultsCommand } from './results/results-command.js';
 import { createGridCommand } from './grid/grid-command.js';
+import { createScheduleCommand } from './grid/schedule-command.js';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
 import { shownPath } from './run-identity.js';
 import { summaryText } from './summary-report.js';
@@ -57,6 +58,7 @@ function printOutcome({ summary, written, interrupted }: CommandOutcome): void {
 
 program
   .addCommand(createGridCommand())
+  .addCommand(createScheduleCommand())
   .addCommand(createReportCommand())
   .addCommand(createResultsCommand())
   .addCommand(createMergeCommand());

@@ -1,8 +1,8 @@
-import { formatStrategy, parseStrategy, SETTINGS, type Setting } from '@drf/disruption';
+import { formatStrategy, parseStrategy, SETTINGS, type Setting, type Strategy } from '@drf/disruption';
 import { robustnessArea, summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import type { ExperimentConfig } from '@drf/experiment';
 import { identityOf } from './groups.js';
-import { ablationsOf, paperDrop, type PaperDrop } from './paper.js';
+import { ablationsOf, dropOf, paperDrop, type PaperDrop } from './paper.js';
 import { findCell } from './result.js';
 import type { RunResult } from './comparison.js';
 
@@ -13,7 +13,7 @@ export interface MatchedCurve {
   /** dr = 0: trained on intact posts, tested on intact posts. */
   readonly points: readonly { readonly ratio: number; readonly accuracy: SeedSummary }[];
   readonly area: number;
-  /** Mean accuracy at dr = 0 less that at dr = 1; null where either is missing. */
+  /** Mean accuracy at dr = 0.2 less that at dr = 1; null where either is missing. */
   readonly drop: number | null;
   readonly paperDrop: PaperDrop | null;
 }
@@ -38,21 +38,20 @@ function curveOf(method: string, setting: Setting, runs: readonly RunResult[]): 
     const trained = parseStrategy(config.training.disruption);
     const ratio = trained.kind === 'none' ? 0 : trained.kind === 'modality-random' ? trained.ratio : undefined;
     if (ratio === undefined || (trained.kind === 'modality-random' && trained.setting !== setting)) continue;
-    const cell = findCell(result, ratio === 0 ? 'clean' : formatStrategy(trained));
+    const exact: Strategy = { kind: 'modality-random', ratio, setting }; // the ratio counts, not how it is held
+    const cell = findCell(result, ratio === 0 ? 'clean' : formatStrategy(exact));
     if (cell !== undefined) byRatio.set(ratio, [...(byRatio.get(ratio) ?? []), cell.report.accuracy]);
   }
   if (byRatio.size < 2) return undefined;
   const points = [...byRatio]
     .sort(([first], [second]) => first - second)
     .map(([ratio, values]) => ({ ratio, accuracy: summarizeSeeds(values) }));
-  const at = (ratio: number): number | undefined => points.find((point) => point.ratio === ratio)?.accuracy.mean;
-  const [start, end] = [at(0), at(1)];
   return {
     method,
     setting,
     points,
     area: robustnessArea(points.map(({ ratio, accuracy }) => ({ ratio, value: accuracy.mean }))),
-    drop: start === undefined || end === undefined ? null : start - end,
+    drop: dropOf(points.map(({ ratio, accuracy }) => ({ ratio, accuracy: accuracy.mean }))),
     paperDrop: paperDrop(runs[0]?.result.evaluation.dataset ?? '', setting),
   };
 }

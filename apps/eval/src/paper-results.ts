@@ -15,7 +15,7 @@ export interface PaperResults {
   readonly clean: { readonly [method: string]: { readonly [dataset: string]: PaperCell } };
   /** Table 4, modality-fixed: disrupted modality, what is switched off, data set, setting. */
   readonly ablation: { readonly [modality: string]: { readonly [variant: string]: BySetting } };
-  /** Modality-random, C+D: accuracy lost from dr = 0 to dr = 1, in percentage points; of the others a range. */
+  /** Modality-random, C+D: accuracy lost from dr = 0.2 to dr = 1, in percentage points; of the others a range. */
   readonly modalityRandomDrop: {
     readonly DRF: { readonly [dataset: string]: number };
     readonly others: { readonly [dataset: string]: readonly [number, number] };

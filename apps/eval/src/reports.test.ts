@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { classificationReport } from '@drf/metrics';
 import { csvReport } from './csv-report.js';
 import { htmlReport } from './html-report.js';
+import { paperLine } from './sections.js';
 import { textReport } from './text-report.js';
 import { syntheticCell, syntheticResult } from './testing/synthetic.js';
 
@@ -10,6 +11,7 @@ const result = syntheticResult(
   [
     syntheticCell('clean', 8, { paper }),
     syntheticCell('fixed:image:C', 7, { quality: { image: 0.875, text: null } }),
+    syntheticCell('random:0.2:C+D', 8),
     syntheticCell('random:0.5:C+D', 6),
     syntheticCell('random:1:C+D', 5),
   ],
@@ -32,6 +34,10 @@ describe('textReport', () => {
   it('says what was evaluated', () => {
     expect(text).toContain('Run:        runs/one, checkpoint step-3.safetensors (step 3, epoch 1)');
     expect(text).toContain('Method:     drf, seed 0, trained on intact posts');
+    const departing = syntheticResult(result.cells, {
+      run: { method: 'drf-paper', departures: ['weighting relative'] },
+    });
+    expect(textReport(departing)).toContain('Method:     drf-paper, not to the letter (weighting relative), seed 0');
     expect(text).toContain('Data:       mvsa-single, split test, 10 posts, classes bad, good');
     expect(text).toContain('Engine:     eager:cpu; encoders an-image-encoder, a-text-encoder');
     expect(text).toContain('Note:       2 posts are elsewhere');
@@ -43,14 +49,20 @@ describe('textReport', () => {
     expect(rowOf(text, 'clean')).toEqual(['clean', '80.0', '49.0–94.3', '80.0', '80.0', '–', '76.5', '75.9']);
     expect(rowOf(text, 'fixed:image:C').slice(-2)).toEqual(['–', '–']);
     expect(text).toContain('with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.');
+    const trained = syntheticResult(result.cells, { run: { trainedEncoders: ['text', 'image'] } });
+    expect(textReport(trained)).toContain('fine-tuned; here both encoders are fine-tuned, too.');
+    expect(paperLine([['text'], ['text']])).toMatch(
+      /here the text encoder is fine-tuned and the image encoder frozen\.$/,
+    );
+    expect(paperLine([[], ['text']])).toMatch(/frozen in some runs and fine-tuned in others\.$/);
     expect(text).toContain('Always answering the most frequent class: accuracy 50.0.');
   });
 
   it('shows the curve, its area, and what is lost beside the paper', () => {
     expect(rowOf(text, '  0').slice(1)).toEqual(['80.0', '80.0']);
     expect(rowOf(text, '0.5').slice(1, 2)).toEqual(['60.0']);
-    // area: (0.7 · 0.5 + 0.55 · 0.5), loss: 0.8 − 0.5
-    expect(rowOf(text, 'C+D')).toEqual(['C+D', '62.5', '30.00', '4.48', '6.72–9.53']);
+    // area: 0.2 · 0.8 + 0.3 · 0.7 + 0.5 · 0.55, loss: 0.8 − 0.5
+    expect(rowOf(text, 'C+D')).toEqual(['C+D', '64.5', '30.00', '4.48', '6.72–9.53']);
   });
 
   it('shows AUROCs and the classes of the clean cell; of all cells on demand', () => {
@@ -79,7 +91,7 @@ describe('htmlReport', () => {
 
   it('holds tables and curve in one file, with text escaped', () => {
     expect(html).toContain('<title>Evaluation of one on mvsa-single, test</title>');
-    expect(html).toContain('C+D: from 80.0 to 50.0; paper: DRF, C+D: from 76.5 to 72.0');
+    expect(html).toContain('C+D: from 80.0 to 50.0');
     expect(html).toContain('Confusion matrix, cell random:1:C+D');
     expect(html).toContain('post 7 &lt;broken&gt;');
     expect(html).not.toMatch(/<script|src=|href=|url\((?!#)/);
@@ -94,7 +106,7 @@ describe('csvReport', () => {
   const value = (row: number, column: string): string | undefined => rows[row]?.[head?.indexOf(column) ?? -1];
 
   it('has a row a cell with every figure', () => {
-    expect(rows).toHaveLength(8);
+    expect(rows).toHaveLength(10);
     expect(value(0, 'cell')).toBe('clean');
     expect(value(0, 'accuracy')).toBe('0.8');
     expect(value(0, 'paperAccuracy')).toBe('0.765');
@@ -102,7 +114,7 @@ describe('csvReport', () => {
     expect(value(0, 'bad→good')).toBe('1');
     expect(value(1, 'imageQualityAuroc')).toBe('0.875');
     expect(value(1, 'paperAccuracy')).toBe('');
-    expect(value(2, 'ratio')).toBe('0.5');
+    expect(value(2, 'ratio')).toBe('0.2');
   });
 });
 

@@ -34,7 +34,7 @@ export interface RobustnessCurve {
   readonly points: readonly { readonly ratio: number; readonly accuracy: number; readonly weightedF1: number }[];
   /** Mean accuracy over the ratios covered: area under the curve by trapezoids, over its width. */
   readonly area: number;
-  /** Accuracy at dr = 0 less that at dr = 1; null where dr = 1 was not evaluated. */
+  /** Accuracy at dr = 0.2 less that at dr = 1, as the paper counts it; null where one was not evaluated. */
   readonly drop: number | null;
   readonly paperDrop: PaperDrop | null;
 }
@@ -44,10 +44,14 @@ export interface RunSummary {
   readonly path: string;
   readonly name: string;
   readonly method: string;
+  /** What options make of `drf-paper` that the paper does not say. */
+  readonly departures: readonly string[];
   /** Parts of DRF that are switched off, in the names of the paper's Table 4. */
   readonly ablations: readonly string[];
   readonly seed: number;
   readonly trainingDisruption: string;
+  /** Modalities whose encoders were fine-tuned; the others' were frozen. */
+  readonly trainedEncoders: readonly Modality[];
   readonly dataset: string;
   readonly checkpoint: string;
   readonly step: number;

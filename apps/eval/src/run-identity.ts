@@ -1,7 +1,13 @@
 import { basename, relative } from 'node:path';
-import type { OpenedRun } from '@drf/experiment';
+import { departuresFromLetter, type ExperimentConfig, type OpenedRun } from '@drf/experiment';
+import { MODALITIES, type Modality } from '@drf/tensor';
 import { ablationsOf } from './paper.js';
 import type { RunSummary } from './result.js';
+
+/** Modalities whose encoders an experiment fine-tunes. */
+export function trainedModalities({ encoders }: Pick<ExperimentConfig, 'encoders'>): Modality[] {
+  return MODALITIES.filter((modality) => encoders.trainable[modality]);
+}
 
 /** The run as results name it. */
 export function summarizeRun({ folder, description, checkpoint, position }: OpenedRun): RunSummary {
@@ -10,9 +16,11 @@ export function summarizeRun({ folder, description, checkpoint, position }: Open
     path: shownPath(folder.path),
     name: basename(folder.path),
     method: config.method,
+    departures: departuresFromLetter(config),
     ablations: ablationsOf(config),
     seed: config.seed,
     trainingDisruption: config.training.disruption,
+    trainedEncoders: trainedModalities(config),
     dataset: config.dataset.name,
     checkpoint: basename(checkpoint),
     step: position.step,

@@ -1,3 +1,4 @@
+import { MODALITIES, type Modality } from '@drf/tensor';
 import { reconstructionNote } from './paper.js';
 import type { EvaluationResult } from './result.js';
 import {
@@ -20,18 +21,35 @@ export interface Section {
   readonly tables: readonly TableData[];
 }
 
-export const PAPER_LINE =
-  'Paper: Wu et al. (ACM MM 2024), on its own test split, with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.';
+/**
+ * What stands beside the paper's figures, and how far ours are from its setting.
+ * @param trained which encoders each run fine-tuned
+ */
+export function paperLine(trained: readonly (readonly Modality[])[]): string {
+  const kinds = new Set(trained.map((modalities) => MODALITIES.filter((one) => modalities.includes(one)).join()));
+  const ours =
+    kinds.size > 1 ? 'here encoders are frozen in some runs and fine-tuned in others' : OURS[[...kinds][0] ?? ''];
+  return `Paper: Wu et al. (ACM MM 2024), on its own test split, with ViT-B/16 and BERT-base fine-tuned; ${ours}.`;
+}
+
+const OURS: Readonly<Record<string, string>> = {
+  '': 'here encoders are frozen',
+  image: 'here the image encoder is fine-tuned and the text encoder frozen',
+  text: 'here the text encoder is fine-tuned and the image encoder frozen',
+  'image,text': 'here both encoders are fine-tuned, too',
+};
+
 const DROP_LINE =
   'The paper trains and tests at the same dr for each point; here one trained model meets every dr. It gives C+D only.';
 
 /** What was evaluated, line by line. */
 export function headerLines({ run, evaluation, notes, unreadable, missingCells }: EvaluationResult): string[] {
   const without = run.ablations.length === 0 ? '' : ` (${run.ablations.join(', ')})`;
+  const departing = run.departures.length === 0 ? '' : `, not to the letter (${run.departures.join(', ')})`;
   const training = run.trainingDisruption === 'none' ? 'intact posts' : `disruption ${run.trainingDisruption}`;
   return [
     `Run:        ${run.path}, checkpoint ${run.checkpoint} (step ${run.step}, epoch ${run.epoch})`,
-    `Method:     ${run.method}${without}, seed ${run.seed}, trained on ${training}`,
+    `Method:     ${run.method}${departing}${without}, seed ${run.seed}, trained on ${training}`,
     `Data:       ${evaluation.dataset}, split ${evaluation.split}, ${evaluation.posts} posts, ${classNames(evaluation.classes)}`,
     `Disrupted:  ${evaluation.manifest === null ? `seed ${evaluation.seed}` : `manifest ${evaluation.manifest} (seed ${evaluation.seed})`}`,
     `Engine:     ${evaluation.engine}; encoders ${evaluation.encoders.image}, ${evaluation.encoders.text}`,
@@ -79,7 +97,7 @@ function scoreSection(result: EvaluationResult): Section {
   const hasPaper = cells.some(({ paper }) => paper !== null);
   return {
     heading: 'Scores',
-    lines: [majority, ...(hasPaper ? [PAPER_LINE] : [])],
+    lines: [majority, ...(hasPaper ? [paperLine([result.run.trainedEncoders])] : [])],
     tables: [cellTable('Intact posts, and one modality of every post disrupted (percent)', cells)],
   };
 }

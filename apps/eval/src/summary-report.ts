@@ -3,7 +3,7 @@ import { formatCsv, type CsvOptions } from '@drf/terminal';
 import { curveFigure } from './curve-figure.js';
 import { htmlSection } from './html-report.js';
 import type { MatchedCurve } from './matched-curve.js';
-import { PAPER_LINE, type Section } from './sections.js';
+import { paperLine, type Section } from './sections.js';
 import type { EvaluationSummary, GroupSummary } from './summary.js';
 import { comparisonTable, curveTable, groupTable, matchedTable } from './summary-tables.js';
 import { textSection } from './text-report.js';
@@ -30,7 +30,10 @@ function sections({ groups, comparisons, matched, notes }: FullSummary): Section
 
 function seedLines(groups: readonly GroupSummary[], notes: readonly string[]): string[] {
   const hasPaper = groups.some(({ cells }) => cells.some(({ paper }) => paper !== null));
-  return [...(hasPaper ? [PAPER_LINE] : []), ...notes.map((note) => `Note: ${note}`)];
+  return [
+    ...(hasPaper ? [paperLine(groups.map(({ trainedEncoders }) => trainedEncoders))] : []),
+    ...notes.map((note) => `Note: ${note}`),
+  ];
 }
 
 /** A summary for people, as plain text. */
@@ -52,7 +55,6 @@ function curveFigures(groups: readonly GroupSummary[]): string[] {
     curveFigure(
       `Mean accuracy against the share of disrupted posts, setting ${setting}`,
       groups.map((group) => ({ name: group.label, points: meanPoints(group, setting) })),
-      curves.find((curve) => curve.setting === setting)?.paperDrop ?? null,
     ),
   );
 }

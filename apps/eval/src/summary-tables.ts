@@ -39,7 +39,7 @@ export function groupTable({ label, seeds, cells }: GroupSummary): TableData {
 export function curveTable(groups: readonly GroupSummary[]): TableData {
   const hasPaper = groups.some(({ curves }) => curves.some(({ paperDrop }) => paperDrop !== null));
   return {
-    caption: 'Robustness: area under accuracy against dr, and points of accuracy lost from dr = 0 to 1',
+    caption: 'Robustness: area under accuracy against dr, and points of accuracy lost from dr = 0.2 to 1',
     head: ['group', 'setting', 'area', 'lost', ...(hasPaper ? PAPER_DROP_HEAD : [])],
     rows: groups.flatMap(({ label, curves }) =>
       curves.map(({ setting, area, drop, paperDrop }) => [
@@ -75,7 +75,8 @@ export function comparisonTable({ first, second, seeds, cells }: Comparison): Ta
 /** Models that were trained and tested alike. */
 export function matchedTable(matched: readonly MatchedCurve[]): TableData {
   return {
-    caption: 'Trained and tested at the same dr, as in the paper: accuracy (percent)',
+    caption:
+      'Trained and tested at the same dr, as in the paper: accuracy (percent), and points lost from dr = 0.2 to 1',
     head: ['method', 'setting', 'dr', 'area', 'lost', ...PAPER_DROP_HEAD],
     rows: matched.map(({ method, setting, points: all, area, drop, paperDrop }) => [
       method,

@@ -4,6 +4,8 @@ import { cellNames, compareGroups, type Comparison, type Figure, type RunResult 
 import type { Group } from './groups.js';
 import type { PaperDrop, PaperFigures } from './paper.js';
 import { findCell } from './result.js';
+import { trainedModalities } from './run-identity.js';
+import type { Modality } from '@drf/tensor';
 
 export const SUMMARY_FORMAT = 'drf-evaluation-summary/1';
 
@@ -23,6 +25,8 @@ export interface GroupSummary {
   readonly label: string;
   readonly runs: readonly string[];
   readonly seeds: readonly number[];
+  /** Modalities whose encoders were fine-tuned. */
+  readonly trainedEncoders: readonly Modality[];
   readonly cells: readonly CellSummary[];
   readonly curves: readonly CurveSummary[];
 }
@@ -53,6 +57,7 @@ function summarizeGroup({ label, members }: Group<RunResult>): GroupSummary {
     label,
     runs: members.map(({ result }) => result.run.path),
     seeds: members.map(({ config }) => config.seed),
+    trainedEncoders: members[0] === undefined ? [] : trainedModalities(members[0].config),
     cells: cellNames(members).map((cell) => {
       const cells = members.flatMap(({ result }) => findCell(result, cell) ?? []);
       const over = (figure: Figure): SeedSummary => summarizeSeeds(cells.map(({ report }) => report[figure]));

@@ -60,7 +60,7 @@ export function robustnessTable({ curves }: EvaluationResult): TableData {
   const hasPaper = curves.some(({ paperDrop }) => paperDrop !== null);
   return {
     caption:
-      'Robustness: area under accuracy against dr (a mean accuracy), and points of accuracy lost from dr = 0 to 1',
+      'Robustness: area under accuracy against dr (a mean accuracy), and points of accuracy lost from dr = 0.2 to 1',
     head: ['setting', 'area', 'lost', ...(hasPaper ? PAPER_DROP_HEAD : [])],
     rows: curves.map(({ setting, area, drop, paperDrop }) => [
       setting,

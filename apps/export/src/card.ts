@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { readCalibration, readVersions, type OpenedRun, type RunDescription } from '@drf/experiment';
+import { drfForm, readCalibration, readVersions, type OpenedRun, type RunDescription } from '@drf/experiment';
 import type { HostTensor } from '@drf/tensor';
 import type { PackageLicense } from './embedded-packages.js';
 import type { InputSpecification } from './inputs.js';
@@ -37,10 +37,11 @@ function describeFile({ model, bytes, inputs }: BuiltModel, { config }: RunDescr
   };
 }
 
-function describeModel({ model }: RunDescription['config']) {
-  const { dim, standardize, weighting, ablations } = model;
+function describeModel(config: RunDescription['config']) {
+  const { dim, standardize, featureNorm, ablations } = config.model;
+  const { weighting } = drfForm(config);
   /** Standardization of encoder outputs is part of the files: their inputs are what the encoders give. */
-  return { dim, standardize, weighting, ablations };
+  return { dim, standardize, featureNorm, weighting, ablations };
 }
 
 /** Rows in a queue, by the weights that its rows have in the statistics. */
@@ -49,7 +50,7 @@ function rowsInUse(weights: HostTensor): number {
 }
 
 function describeQueues({ method, memory, description }: OpenedRun) {
-  if (method.id !== 'drf' && method.id !== 'drf-paper') return null;
+  if (!method.id.startsWith('drf')) return null;
   return {
     capacity: description.config.model.queueCapacity,
     imageRows: rowsInUse(memory['imageRowWeights'] as HostTensor),

@@ -39,7 +39,7 @@ function densities(logDensity: DrfDetails['logDensity'], memory: DrfMemoryInputs
 
 /** What the forms of DRF say beside their scores; other methods say nothing. */
 function furtherOutputs(method: string, details: TensorTree, memory: TensorTree): HeadOutputs {
-  if (method !== 'drf' && method !== 'drf-paper') return {};
+  if (!method.startsWith('drf')) return {};
   const { weights, logDensity, features } = details as DrfDetails;
   const quality =
     method === 'drf'

@@ -1,5 +1,5 @@
 import { PAIRS } from '@drf/fusion';
-import type { ExperimentConfig } from '@drf/experiment';
+import { drfForm, type ExperimentConfig } from '@drf/experiment';
 import { BATCH_AXIS } from './onnx/symbolic-batch.js';
 import { ELEMENT_TYPES, shapeOf, type OnnxModel, type OnnxValueInfo } from './onnx/model.js';
 
@@ -29,7 +29,7 @@ function densityMeanings(): [string, string][] {
 /** What each output means, by name. */
 function outputMeanings(config: ExperimentConfig): Map<string, string> {
   const pairs = config.model.ablations.pairExpansion ? PAIRS.join(', ') : 'the original pair, filled by recovery';
-  const weighed = config.method === 'drf' ? 'by the gate' : `by "${config.model.weighting}"`;
+  const weighed = config.method === 'drf' ? 'by the gate' : `by "${drfForm(config).weighting}"`;
   return new Map([
     ['probabilities', 'of the labels, in their order; each row sums to 1'],
     ['logits', 'scores of the labels before softmax'],

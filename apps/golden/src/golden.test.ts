@@ -103,8 +103,15 @@ describe('golden', () => {
     );
   });
 
-  it('asks for a file, with exit code 2', async () => {
-    expect(await command()).toMatchObject({ code: 2, errors: expect.stringContaining("missing required argument 'files'") as string }); // prettier-ignore
+  it('takes the file that comes with the repository where none is named', async () => {
+    const { code, output } = await command();
+    expect(output).toContain('packages/model/fixtures/golden-step.json on eager:cpu');
+    expect(output).toContain('147 of 147 quantities within tolerance');
+    expect(code).toBe(0);
+  });
+
+  it('refuses an unknown option, with exit code 2', async () => {
+    expect(await command('--fast')).toMatchObject({ code: 2, errors: expect.stringContaining("unknown option '--fast'") as string }); // prettier-ignore
   });
 });
 

@@ -1,13 +1,19 @@
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createEngine } from '@drf/engine';
 import { createProgram, ExitRequest, formatTable, runApp } from '@drf/terminal';
 import { compareAll, type Comparison } from './compare.js';
 import { computeQuantities } from './compute.js';
 import { readGoldenFile } from './golden-file.js';
 
+/** The file that comes with the repository; packages/model/fixtures/make-golden-step.py made it. */
+const OWN_FILE = fileURLToPath(new URL('../../../packages/model/fixtures/golden-step.json', import.meta.url));
+
 const program = createProgram(
   'golden',
   'Checks this code against training steps that were computed elsewhere in double precision.',
   [
+    ['pnpm --silent golden', 'the file that comes with the repository'],
     [
       'pnpm --silent golden step.json',
       'a row per quantity with its largest relative error; exit code 1 if one is too large',
@@ -15,7 +21,9 @@ const program = createProgram(
     ['pnpm --silent golden *.json --engine compiled --json', 'several files on the compiled engine, for machines'],
   ],
 )
-  .argument('<files...>', 'golden files (JSON with inputs, params, modes and every intermediate)')
+  .argument('[files...]', 'golden files (JSON with inputs, params, modes and every intermediate)', [
+    relative(process.cwd(), OWN_FILE),
+  ])
   .option('--engine <name>', 'auto, compiled, eager:cpu, eager:wasm or eager:tensorflow', 'eager:cpu')
   .option('--json', 'print JSON instead of tables')
   .action(async (files: string[], options: { engine: string; json?: boolean }) => {

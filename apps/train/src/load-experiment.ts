@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readJson } from '@drf/files';
-import { mergeConfig, parseExperiment, type ExperimentConfig } from '@drf/experiment';
+import { parseForMethod, type ExperimentConfig } from '@drf/experiment';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 import { EXPERIMENTS } from './experiments/index.js';
@@ -12,7 +12,7 @@ import { EXPERIMENTS } from './experiments/index.js';
  */
 export async function loadExperiment(nameOrFile: string, overrides: unknown): Promise<ExperimentConfig> {
   const base = await readExperiment(nameOrFile);
-  return parseExperiment(mergeConfig(base, overrides), `Experiment ${nameOrFile}`);
+  return parseForMethod(base, [overrides], `Experiment ${nameOrFile}`);
 }
 
 /** An experiment as it was written. @throws ConfigurationError naming an unknown one, with the nearest */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { POST_COLUMNS, UnusableDataError, type ColumnNames } from '@drf/datasets';
-import { addConfigFlags, mergeConfig, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
+import { addConfigFlags, departuresFromLetter, mergeConfig, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
 import {
   collect,
   createProgram,
@@ -146,6 +146,10 @@ function newRun(
   config: ExperimentConfig,
   { out, overwrite }: Pick<MainOptions, 'out' | 'overwrite'>,
 ): Promise<RunFolder> {
+  const departures = departuresFromLetter(config);
+  if (departures.length > 0) {
+    process.stderr.write(`note: drf-paper is not the paper to the letter here: ${departures.join(', ')}\n`);
+  }
   const { folds, fold = 1 } = config.dataset;
   const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
   const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);

@@ -1,14 +1,13 @@
 import { basename, extname, resolve } from 'node:path';
 import {
-  mergeConfig,
   openExperimentData,
-  parseExperiment,
+  parseForMethod,
   type ExperimentConfig,
   type ExperimentData,
-  type ExperimentInput,
+  type ExperimentFile,
 } from '@drf/experiment';
 import { ConfigurationError } from '@drf/tensor';
-import { FROZEN_ENCODERS } from './experiments/frozen-encoders.js';
+import { BY_METHOD, FROZEN_ENCODERS } from './experiments/frozen-encoders.js';
 
 /** Below so many training posts, options are those that were measured on few (the quick start's). */
 const FEW_POSTS = 2000;
@@ -20,13 +19,14 @@ const EPOCHS = { fewest: 8, most: 20 } as const;
  * An experiment on one's own posts with options that fit their number: frozen embedded encoders, DRF.
  * @param posts of the training split
  */
-export function ownExperiment(posts: number): Omit<ExperimentInput, 'name' | 'dataset'> {
+export function ownExperiment(posts: number): Omit<ExperimentFile, 'name' | 'dataset'> {
   const isFew = posts < FEW_POSTS;
   const stepsAnEpoch = Math.max(1, Math.ceil(posts / 16));
   const epochs = Math.min(EPOCHS.most, Math.max(EPOCHS.fewest, Math.round(STEPS / stepsAnEpoch)));
   return {
     model: { ...(isFew ? { dim: 128, queueCapacity: 256 } : { dim: 256 }), ...FROZEN_ENCODERS },
     training: { epochs, learningRate: isFew ? 3e-4 : 1e-4 },
+    methods: BY_METHOD,
   };
 }
 
@@ -70,7 +70,7 @@ export function ownConfig(
     name: nameAfter(files[0] as string),
     dataset: { name: 'posts', file: paths.length === 1 ? paths[0] : paths },
   };
-  return parseExperiment(mergeConfig(own, overrides), `--data ${files.join(' ')}`);
+  return parseForMethod(own, [overrides], `--data ${files.join(' ')}`);
 }
 
 /**

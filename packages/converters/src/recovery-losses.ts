@@ -4,13 +4,21 @@ import { distributionStatistics, safeNorm, stopGradient, type DistributionStatis
 
 /**
  * Sample-based recovery loss of one direction (Eq. 4, 5): λᵛλᵗ·‖C(f) − target‖, mean over the batch.
- * The target carries no gradient.
+ * Eq. 4 as printed has a gradient to both sides: it also pulls the target, and with it the encoder (or projection) that
+ * the target comes from, toward what can be recovered. Without, only the converter and its input learn from it.
  * @param converted C(f), [batch, dim]
  * @param target the other modality's own feature, [batch, dim]
  * @param bothAvailable λᵛλᵗ, [batch]
+ * @param options.targetGradient whether the gradient reaches the target, too; default: it is a constant
  */
-export function sampleRecoveryLoss(converted: tf.Tensor, target: tf.Tensor, bothAvailable: PerPost): Scalar {
-  const distances = safeNorm(tf.sub(converted, stopGradient(target))); // [batch, dim] → [batch]
+export function sampleRecoveryLoss(
+  converted: tf.Tensor,
+  target: tf.Tensor,
+  bothAvailable: PerPost,
+  { targetGradient = false }: { readonly targetGradient?: boolean } = {},
+): Scalar {
+  const goal = targetGradient ? target : stopGradient(target);
+  const distances = safeNorm(tf.sub(converted, goal)); // [batch, dim] → [batch]
   return named(tf.mean(tf.mul(bothAvailable, distances)), []);
 }
 

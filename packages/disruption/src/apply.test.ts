@@ -4,7 +4,7 @@ import { applyDisruption } from './apply.js';
 import { blackenPixels } from './corrupt-image.js';
 import { maskWords } from './corrupt-text.js';
 import { fixedStrategies, randomStrategies } from './paper-strategies.js';
-import { planDisruption, presenceOf, type DisruptionEntry } from './plan.js';
+import { planDisruptions, presenceOf, type DisruptionEntry } from './plan.js';
 
 const SEED = '0123456789abcdef';
 const image = { width: 8, height: 6, data: new Uint8Array(144).fill(200) };
@@ -52,7 +52,7 @@ describe('applyDisruption', () => {
       for (let i = 0; i < 20; i++) {
         for (const [kept, text] of content.flatMap((kept) => texts.map((text) => [kept, text] as const))) {
           const before: Post = { id: String(i), image: kept, text, label: 0 };
-          const after = applyDisruption(before, planDisruption(presenceOf(before), strategy, 1));
+          const after = applyDisruption(before, planDisruptions([presenceOf(before)], strategy, 1)[0]);
           const intact = [after.image === before.image, after.text === before.text];
           if (kept !== null && text?.trim()) expect(intact).toContain(true);
           else expect(after).toBe(before);

@@ -16,6 +16,8 @@ describe('stand-ins for a missing modality', () => {
     expect(fillMissing(whole, size)).toBe(whole);
     expect(fillMissing({ ...whole, image: null }, size)).toEqual({ ...whole, image: blankImage(3, 2) });
     expect(fillMissing({ ...whole, text: null }, size)).toEqual({ ...whole, text: '[MASK]' });
-    expect(fillMissing({ ...whole, text: null }, size, '<mask>').text).toBe('<mask>');
+    expect(fillMissing({ ...whole, text: null }, size, { mask: '<mask>' }).text).toBe('<mask>');
+    expect(fillMissing({ ...whole, text: null }, size, { words: 3 }).text).toBe('[MASK] [MASK] [MASK]');
+    expect(fillMissing({ ...whole, text: null }, size, { words: 0 }).text).toBe('[MASK]');
   });
 });

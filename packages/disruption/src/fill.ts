@@ -1,5 +1,5 @@
 import { ConfigurationError, type Post, type RgbImage } from '@drf/tensor';
-import { DEFAULT_MASK, maskedText } from './corrupt-text.js';
+import { DEFAULT_MASK } from './corrupt-text.js';
 
 /** In pixels. */
 export interface ImageSize {
@@ -19,15 +19,29 @@ export function blankImage(width: number, height: number): RgbImage {
   return { width, height, data: new Uint8Array(width * height * 3) };
 }
 
+/** A text of masks alone, with a space between two. @param words how many, at least one */
+export function blankText(words: number, mask: string = DEFAULT_MASK): string {
+  return Array.from({ length: Math.max(1, words) }, () => mask).join(' ');
+}
+
+/** What stands in where a text is missing. */
+export interface FillOptions {
+  /** What stands for a word; `[MASK]` unless told otherwise. */
+  readonly mask?: string;
+  /** Words of the text that was there before it was discarded; 1 where there never was one. */
+  readonly words?: number;
+}
+
 /**
- * For methods that cannot take a missing modality: a black image and a text of one mask stand in. The text is one mask
- * long whatever was there before, since as many masks as words would tell the length of a text that is missing.
+ * For methods that cannot take a missing modality: a black image, and as many masks as the discarded text had words,
+ * stand in. One lone mask would lie outside of everything that such a method saw in training and mislead it more than
+ * the loss of the words does.
  */
-export function fillMissing(post: Post, size: ImageSize, mask: string = DEFAULT_MASK): Post {
+export function fillMissing(post: Post, size: ImageSize, { mask, words = 1 }: FillOptions = {}): Post {
   if (post.image !== null && post.text !== null) return post;
   return {
     ...post,
     image: post.image ?? blankImage(size.width, size.height),
-    text: post.text ?? maskedText('', mask),
+    text: post.text ?? blankText(words, mask),
   };
 }

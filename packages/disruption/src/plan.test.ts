@@ -1,11 +1,13 @@
 import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { fixedStrategies, PAPER_RATIOS, randomStrategies } from './paper-strategies.js';
-import { planDisruption, planDisruptions, presenceOf, type DisruptionEntry } from './plan.js';
+import { decidesAlone, planDisruption, planDisruptions, presenceOf, type DisruptionEntry } from './plan.js';
 import { SETTINGS, type Setting, type Strategy } from './strategy.js';
 
 const posts = Array.from({ length: 2000 }, (_, i) => ({ id: `post-${i}`, hasImage: true, hasText: true }));
 const random = (ratio: number, setting: Setting): Strategy => ({ kind: 'modality-random', ratio, setting });
+const alone = (strategy: Strategy): Strategy =>
+  decidesAlone(strategy) ? strategy : ({ ...strategy, independent: true } as Strategy);
 const byId = (entries: DisruptionEntry[]): Map<string, DisruptionEntry> => new Map(entries.map((e) => [e.id, e]));
 const everyStrategy: Strategy[] = [...fixedStrategies(), ...randomStrategies()];
 const shareOf = (count: number, total: number, share: number): void =>
@@ -21,20 +23,68 @@ const KNOWN_ENTRY: DisruptionEntry = {
 
 describe('planDisruption', () => {
   it('keeps its numbers from release to release', () => {
-    expect(planDisruption(posts[0]!, random(1, 'C'), 42)).toEqual(KNOWN_ENTRY);
-    expect(planDisruption(posts[0]!, random(1, 'C'), '42')).toEqual(KNOWN_ENTRY);
+    expect(planDisruption(posts[0]!, alone(random(1, 'C')), 42)).toEqual(KNOWN_ENTRY);
+    expect(planDisruption(posts[0]!, alone(random(1, 'C')), '42')).toEqual(KNOWN_ENTRY);
+    expect(planDisruptions(posts.slice(0, 1), random(1, 'C'), 42)).toEqual([KNOWN_ENTRY]);
   });
 
-  it('is a pure function of seed, id and strategy: order and company do not matter', () => {
-    for (const strategy of everyStrategy) {
+  it('without exact shares is a pure function of seed, id and strategy: order and company do not matter', () => {
+    for (const strategy of everyStrategy.map(alone)) {
       const planned = byId(planDisruptions(posts.slice(0, 100), strategy, 5));
       const shuffled = byId(planDisruptions(createRandom(9).shuffle(posts.slice(0, 100)), strategy, 5));
       for (const post of posts.slice(0, 100)) {
-        const alone = planDisruption(post, strategy, 5);
-        expect(planned.get(post.id) ?? null).toEqual(alone);
-        expect(shuffled.get(post.id) ?? null).toEqual(alone);
+        const single = planDisruption(post, strategy, 5);
+        expect(planned.get(post.id) ?? null).toEqual(single);
+        expect(shuffled.get(post.id) ?? null).toEqual(single);
       }
     }
+  });
+
+  it('with exact shares depends on the set of posts, not on their order', () => {
+    const some = posts.slice(0, 101);
+    for (const strategy of everyStrategy) {
+      const planned = planDisruptions(some, strategy, 5);
+      const shuffled = planDisruptions(createRandom(9).shuffle(some), strategy, 5);
+      expect(byId(shuffled)).toEqual(byId(planned));
+      expect(planned.map(({ id }) => id)).toEqual(some.map(({ id }) => id).filter((id) => byId(planned).has(id)));
+    }
+    expect(planDisruptions([...some].reverse(), random(0.4, 'D'), 5)[0]?.id).not.toBe(
+      planDisruptions(some, random(0.4, 'D'), 5)[0]?.id,
+    );
+  });
+
+  it('holds dr and the halves of C+D to the post', () => {
+    for (const count of [1, 2, 3, 10, 450, 1999]) {
+      for (const ratio of [0, 0.1, ...PAPER_RATIOS]) {
+        const entries = planDisruptions(posts.slice(0, count), random(ratio, 'C+D'), 3);
+        const due = Math.round(ratio * count);
+        expect(entries).toHaveLength(due);
+        const corrupted = entries.filter(({ operation }) => operation === 'corrupt').length;
+        expect(Math.abs(2 * corrupted - due)).toBeLessThanOrEqual(1);
+      }
+      const fixed = planDisruptions(
+        posts.slice(0, count),
+        { kind: 'modality-fixed', modality: 'image', setting: 'C+D' },
+        3,
+      );
+      expect(fixed).toHaveLength(count);
+      const corrupted = fixed.filter(({ operation }) => operation === 'corrupt').length;
+      expect(Math.abs(2 * corrupted - count)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('counts shares over the posts that have both modalities', () => {
+    const some = posts.slice(0, 30).map((post, i) => ({ ...post, hasText: i % 3 !== 0 }));
+    expect(planDisruptions(some, random(0.4, 'C'), 3)).toHaveLength(8);
+  });
+
+  it('refuses to decide a single post where shares are exact', () => {
+    expect(() => planDisruption(posts[0]!, random(0.4, 'C'), 1)).toThrow(
+      /single post "post-0" by random:0.4:C expected a strategy without exact shares.*or write random:0.4:C:independent/,
+    );
+    expect(planDisruption(posts[0]!, { kind: 'modality-fixed', modality: 'text', setting: 'D' }, 1)?.operation).toBe(
+      'discard',
+    );
   });
 
   it('differs under another seed', () => {
@@ -54,9 +104,9 @@ describe('planDisruption', () => {
     }
   });
 
-  it('disrupts a ratio of the posts under modality-random, images and texts alike', () => {
+  it('without exact shares disrupts a ratio of the posts on average, images and texts alike', () => {
     for (const ratio of PAPER_RATIOS) {
-      const entries = planDisruptions(posts, random(ratio, 'C'), 1);
+      const entries = planDisruptions(posts, alone(random(ratio, 'C')), 1);
       if (ratio === 1) expect(entries).toHaveLength(posts.length);
       else expect(Math.abs(entries.length - 2000 * ratio)).toBeLessThan(4 * Math.sqrt(2000 * ratio * (1 - ratio)));
       shareOf(entries.filter((e) => e.modality === 'image').length, entries.length, 0.5);
@@ -127,14 +177,16 @@ describe('planDisruption', () => {
         [false, true],
         [false, false],
       ] as const) {
-        for (let i = 0; i < 30; i++) expect(planDisruption({ id: `${i}`, hasImage, hasText }, strategy, 1)).toBeNull();
+        const lacking = Array.from({ length: 30 }, (_, i) => ({ id: `${i}`, hasImage, hasText }));
+        expect(planDisruptions(lacking, strategy, 1)).toEqual([]);
+        for (const post of lacking) expect(planDisruption(post, alone(strategy), 1)).toBeNull();
       }
     }
   });
 
   it('refuses strategies and seeds out of range', () => {
     expect(() => planDisruptions([], random(2, 'C'), 1)).toThrow('expected a ratio from 0 to 1, received "2"');
-    expect(() => planDisruption(posts[0]!, random(1, 'C'), Number.NaN)).toThrow(
+    expect(() => planDisruptions(posts, random(1, 'C'), Number.NaN)).toThrow(
       'The disruption seed expected a finite number or a text, received NaN',
     );
   });

@@ -2,7 +2,7 @@ import { ConfigurationError, createRandom, type Modality, type Post, type Random
 import { countWords } from './corrupt-text.js';
 import { drawFraction } from './fraction.js';
 import { drawSplitMixSeed, type SplitMixSeed } from './split-mix.js';
-import { assertStrategy, type Operation, type Seed, type Setting, type Strategy } from './strategy.js';
+import { assertStrategy, formatStrategy, type Operation, type Seed, type Strategy } from './strategy.js';
 
 /** What the plan must know of a post. */
 export interface PostPresence {
@@ -27,9 +27,14 @@ export function presenceOf(post: Post): PostPresence {
   return { id: post.id, hasImage: post.image !== null, hasText: post.text !== null && countWords(post.text) > 0 };
 }
 
-function operationFor(setting: Setting, coin: number): Operation {
-  if (setting === 'C+D') return coin === 0 ? 'corrupt' : 'discard';
-  return setting === 'C' ? 'corrupt' : 'discard';
+/** What chance says of a post, before any other post is looked at. */
+interface Draws {
+  readonly random: Random;
+  /** From 0 to 1: the smaller, the sooner the post is among the disrupted. */
+  readonly selection: number;
+  readonly modality: Modality;
+  /** 0: corrupt, 1: discard. */
+  readonly coin: number;
 }
 
 /**
@@ -37,19 +42,58 @@ function operationFor(setting: Setting, coin: number): Operation {
  * so the disrupted posts of a smaller ratio are disrupted alike under a larger one, and a post that C+D corrupts gets
  * the pixels or words that C gives it.
  */
-function planPost(post: PostPresence, strategy: Strategy, root: Random): DisruptionEntry | null {
-  if (strategy.kind === 'none' || !post.hasImage || !post.hasText) return null;
+function drawsOf(post: PostPresence, root: Random): Draws {
   const random = root.fork(post.id);
   const selection = random.uniform();
-  const drawnModality: Modality = random.integer(2) === 0 ? 'image' : 'text';
-  const coin = random.integer(2);
-  if (strategy.kind === 'modality-random' && !(selection < strategy.ratio)) return null;
-  const modality = strategy.kind === 'modality-fixed' ? strategy.modality : drawnModality;
-  const operation = operationFor(strategy.setting, coin);
-  if (operation === 'discard') return { id: post.id, modality, operation, fraction: null, seed: null };
+  const modality: Modality = random.integer(2) === 0 ? 'image' : 'text';
+  return { random, selection, modality, coin: random.integer(2) };
+}
+
+/** The entry of a post that is disrupted. @param coin which of C+D's two operations */
+function entryOf(id: string, strategy: Disrupting, { random, modality: drawn }: Draws, coin: number): DisruptionEntry {
+  const modality = strategy.kind === 'modality-fixed' ? strategy.modality : drawn;
+  const { setting } = strategy;
+  const operation: Operation = setting === 'C' || (setting === 'C+D' && coin === 0) ? 'corrupt' : 'discard';
+  if (operation === 'discard') return { id, modality, operation, fraction: null, seed: null };
   const content = random.fork(modality);
   const fraction = drawFraction(content);
-  return { id: post.id, modality, operation, fraction, seed: drawSplitMixSeed(content) };
+  return { id, modality, operation, fraction, seed: drawSplitMixSeed(content) };
+}
+
+type Disrupting = Exclude<Strategy, { kind: 'none' }>;
+
+function isWhole({ hasImage, hasText }: PostPresence): boolean {
+  return hasImage && hasText;
+}
+
+/** Each post on its own: shares hold on average. */
+function planIndependently(post: PostPresence, strategy: Disrupting, root: Random): DisruptionEntry | null {
+  if (!isWhole(post)) return null;
+  const draws = drawsOf(post, root);
+  if (strategy.kind === 'modality-random' && !(draws.selection < strategy.ratio)) return null;
+  return entryOf(post.id, strategy, draws, draws.coin);
+}
+
+/**
+ * All posts together: of n posts that have both modalities, the round(dr·n) with the smallest `selection` are disrupted
+ * (ties: by id). C+D takes them in that order two by two and corrupts one of each two, by the coin of the first; so
+ * halves are as equal as can be at every ratio, and larger ratios still disrupt alike what smaller ones do.
+ */
+function planTogether(posts: readonly PostPresence[], strategy: Disrupting, root: Random): DisruptionEntry[] {
+  const drawn = posts.flatMap((post, place) =>
+    isWhole(post) ? [{ id: post.id, place, draws: drawsOf(post, root) }] : [],
+  );
+  const byId = (first: string, second: string): number => (first < second ? -1 : first > second ? 1 : 0);
+  drawn.sort((first, second) => first.draws.selection - second.draws.selection || byId(first.id, second.id));
+  const count = strategy.kind === 'modality-random' ? Math.round(strategy.ratio * drawn.length) : drawn.length;
+  return drawn
+    .slice(0, count)
+    .map(({ id, place, draws }, rank) => {
+      const first = drawn[rank - (rank % 2)]?.draws.coin ?? draws.coin;
+      return { place, entry: entryOf(id, strategy, draws, (first + rank) % 2) };
+    })
+    .sort((first, second) => first.place - second.place)
+    .map(({ entry }) => entry);
 }
 
 function rootOf(seed: Seed): Random {
@@ -63,25 +107,42 @@ function rootOf(seed: Seed): Random {
   return createRandom(seed).fork('disruption');
 }
 
+/** Whether a strategy decides each post on its own, without knowing the others. */
+export function decidesAlone(strategy: Strategy): boolean {
+  if (strategy.kind === 'none' || strategy.independent === true) return true;
+  return strategy.kind === 'modality-fixed' && strategy.setting !== 'C+D';
+}
+
 /**
  * Decides what happens to a post: a pure function of seed, id and strategy (and of what the post has), the same for
- * every method and run and in any order. Each post is decided on its own, so a ratio holds on average, not to the post.
+ * every method and run and in any order.
  * @returns null for a post that stays as it is. A post that lacks a modality is never disrupted: one stays intact.
- * @throws ConfigurationError for a strategy that is out of range
+ * @throws ConfigurationError for a strategy that is out of range, or whose exact shares ask for all posts together
  */
 export function planDisruption(post: PostPresence, strategy: Strategy, seed: Seed): DisruptionEntry | null {
   assertStrategy(strategy);
-  return planPost(post, strategy, rootOf(seed));
+  if (!decidesAlone(strategy)) {
+    throw new ConfigurationError({
+      subject: `Disruption of the single post ${JSON.stringify(post.id)} by ${formatStrategy(strategy)}`,
+      expected: 'a strategy without exact shares',
+      received: 'one that shares out all posts together',
+      remedy: `plan the posts together (planDisruptions), or write ${formatStrategy({ ...strategy, independent: true } as Strategy)}`,
+    });
+  }
+  return strategy.kind === 'none' ? null : planIndependently(post, strategy, rootOf(seed));
 }
 
-/** {@link planDisruption} of many posts; only the disrupted ones have an entry. */
+/**
+ * Decides what happens to posts, of which only the disrupted ones have an entry, in the order given: a pure function of
+ * seed, strategy and the set of posts, whose order does not matter. Shares are exact: round(dr·n) of the n posts that
+ * have both modalities, half and half in C+D; with `independent` each post is decided on its own and shares hold on
+ * average.
+ * @throws ConfigurationError for a strategy that is out of range
+ */
 export function planDisruptions(posts: Iterable<PostPresence>, strategy: Strategy, seed: Seed): DisruptionEntry[] {
   assertStrategy(strategy);
   const root = rootOf(seed);
-  const entries: DisruptionEntry[] = [];
-  for (const post of posts) {
-    const entry = planPost(post, strategy, root);
-    if (entry !== null) entries.push(entry);
-  }
-  return entries;
+  if (strategy.kind === 'none') return [];
+  if (!decidesAlone(strategy)) return planTogether([...posts], strategy, root);
+  return [...posts].flatMap((post) => planIndependently(post, strategy, root) ?? []);
 }

@@ -8,6 +8,10 @@ describe('strategies as text', () => {
     expect(parseStrategy('none')).toEqual({ kind: 'none' });
     expect(parseStrategy('fixed:image:C+D')).toEqual({ kind: 'modality-fixed', modality: 'image', setting: 'C+D' });
     expect(parseStrategy('random:0.6:D')).toEqual({ kind: 'modality-random', ratio: 0.6, setting: 'D' });
+    const independent = { kind: 'modality-random', ratio: 0.6, setting: 'D', independent: true } as const;
+    expect(parseStrategy('random:0.6:D:independent')).toEqual(independent);
+    expect(formatStrategy(independent)).toBe('random:0.6:D:independent');
+    expect(formatStrategy(parseStrategy('fixed:text:C+D:independent'))).toBe('fixed:text:C+D:independent');
     expect(parseStrategy('random:.5:C')).toEqual({ kind: 'modality-random', ratio: 0.5, setting: 'C' });
   });
 
@@ -29,7 +33,9 @@ describe('strategies as text', () => {
     ['shuffle:image:C', 'received the kind "shuffle"'],
     ['none:image', 'received another form'],
     ['fixed:image', 'expected "none", "fixed:MODALITY:SETTING" or "random:RATIO:SETTING", received another form'],
-    ['fixed:image:C:D', 'received another form'],
+    ['fixed:image:C:D', 'expected nothing or "independent" after the setting, received "D"'],
+    ['fixed:image:C:independent', 'received setting C, which has no shares'],
+    ['random:0.6:C:independent:x', 'received another form'],
     ['', 'received another form'],
   ])('refuses %j', (text, message) => {
     expect(() => parseStrategy(text)).toThrow(ConfigurationError);

@@ -14,13 +14,24 @@ export const SETTINGS = ['C', 'D', 'C+D'] as const satisfies readonly Setting[];
  */
 export type Strategy =
   | { readonly kind: 'none' }
-  | { readonly kind: 'modality-fixed'; readonly modality: Modality; readonly setting: Setting }
-  | { readonly kind: 'modality-random'; readonly ratio: number; readonly setting: Setting };
+  | ({ readonly kind: 'modality-fixed'; readonly modality: Modality; readonly setting: Setting } & Shares)
+  | ({ readonly kind: 'modality-random'; readonly ratio: number; readonly setting: Setting } & Shares);
+
+/** How shares of posts (dr, and the halves of C+D) are held. */
+export interface Shares {
+  /**
+   * Left out: to the post, over the posts that are planned together. True: each post is decided on its own, so that
+   * shares hold on average; then a plan does not depend on which other posts there are.
+   */
+  readonly independent?: boolean;
+}
 
 /** What a seed may be; `1` and `'1'` are the same seed. */
 export type Seed = number | string;
 
 const FORMS = '"none", "fixed:MODALITY:SETTING" or "random:RATIO:SETTING"';
+/** Ends the name of a strategy whose shares hold on average only. */
+const INDEPENDENT = 'independent';
 const EXAMPLE = 'write it like fixed:image:C+D or random:0.6:D';
 
 function refuse(text: string, expected: string, received: string): ConfigurationError {
@@ -51,20 +62,34 @@ function parseRatio(text: string, ratio: string): number {
 }
 
 /**
- * Reads a strategy as written on a command line: `none`, `fixed:image:C+D`, `random:0.6:D`.
+ * Reads a strategy as written on a command line: `none`, `fixed:image:C+D`, `random:0.6:D`, and with shares that hold on
+ * average only `random:0.6:D:independent`.
  * @throws ConfigurationError naming the part that is wrong.
  */
 export function parseStrategy(text: string): Strategy {
-  const [kind, detail, setting, ...rest] = text.split(':');
+  const [kind, detail, setting, shares, ...rest] = text.split(':');
   if (kind === 'none' && detail === undefined) return { kind: 'none' };
   if (detail === undefined || setting === undefined || rest.length > 0) throw refuse(text, FORMS, 'another form');
+  if (shares !== undefined && shares !== INDEPENDENT) {
+    throw refuse(text, `nothing or "${INDEPENDENT}" after the setting`, JSON.stringify(shares));
+  }
+  const independent = shares === undefined ? {} : { independent: true };
   if (kind === 'fixed') {
     const modality = parseModality(text, detail);
-    return { kind: 'modality-fixed', modality, setting: parseSetting(text, setting) };
+    const strategy = {
+      kind: 'modality-fixed',
+      modality,
+      setting: parseSetting(text, setting),
+      ...independent,
+    } as const;
+    if (shares !== undefined && strategy.setting !== 'C+D') {
+      throw refuse(text, `"${INDEPENDENT}" with C+D or a ratio alone`, `setting ${setting}, which has no shares`);
+    }
+    return strategy;
   }
   if (kind === 'random') {
     const ratio = parseRatio(text, detail);
-    return { kind: 'modality-random', ratio, setting: parseSetting(text, setting) };
+    return { kind: 'modality-random', ratio, setting: parseSetting(text, setting), ...independent };
   }
   throw refuse(text, FORMS, `the kind ${JSON.stringify(kind)}`);
 }
@@ -75,10 +100,14 @@ export function formatStrategy(strategy: Strategy): string {
     case 'none':
       return 'none';
     case 'modality-fixed':
-      return `fixed:${strategy.modality}:${strategy.setting}`;
+      return `fixed:${strategy.modality}:${strategy.setting}${suffixOf(strategy)}`;
     case 'modality-random':
-      return `random:${strategy.ratio}:${strategy.setting}`;
+      return `random:${strategy.ratio}:${strategy.setting}${suffixOf(strategy)}`;
   }
+}
+
+function suffixOf({ independent }: Shares): string {
+  return independent === true ? `:${INDEPENDENT}` : '';
 }
 
 /** {@link formatStrategy} without colons, which some file systems refuse: `fixed-image-C+D`. */

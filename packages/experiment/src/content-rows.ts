@@ -39,6 +39,8 @@ export interface ContentSource {
   readonly encoder: TrainableEncoder<Content>;
   /** The text encoder's mask token. */
   readonly mask: string;
+  /** Whether the method takes a stand-in for what is missing; off: its row is read and never used. */
+  readonly standsIn: boolean;
   /** Told of a post whose content cannot be read. */
   readonly fail: (record: PostRecord, error: DataError) => void;
 }
@@ -47,7 +49,7 @@ export interface ContentSource {
 export function contentRows(source: ContentSource, plans: readonly PlannedRecord[]): ContentRows {
   const { encoder, modality } = source;
   return {
-    lengths: Int32Array.from(plans, (plan) => (modality === 'text' ? lengthOf(plan) : 0)),
+    lengths: Int32Array.from(plans, (plan) => (modality === 'text' ? lengthOf(source, plan) : 0)),
     gather: async (indices, disruptions) => {
       const planOf = (index: number, place: number): PlannedRecord => {
         const [plan, drawn] = [plans[index] as PlannedRecord, disruptions?.get(place)];
@@ -60,15 +62,16 @@ export function contentRows(source: ContentSource, plans: readonly PlannedRecord
   };
 }
 
-function lengthOf(plan: PlannedRecord): number {
-  return isPresent(plan, 'text') ? (plan.text as string).length : 0;
+function lengthOf({ standsIn }: ContentSource, plan: PlannedRecord): number {
+  return standsIn || isPresent(plan, 'text') ? (plan.text ?? '').length : 0;
 }
 
 /** A content, or none with a word to `fail`. */
 async function read(
-  { dataset, modality, mask, fail }: ContentSource,
+  { dataset, modality, mask, standsIn, fail }: ContentSource,
   plan: PlannedRecord,
 ): Promise<Content | undefined> {
+  if (!standsIn && !isPresent(plan, modality)) return standIn(modality, mask);
   try {
     return await loadContent(dataset, plan, modality, mask);
   } catch (error) {

@@ -17,7 +17,7 @@ import type { MethodNeeds } from '@drf/model';
 import { DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
 import { checkReadable, contentRows, type ContentRows, type ContentSource } from './content-rows.js';
 import { memoryRows, type FeatureRows, type FeatureSet, type PostSet } from './feature-set.js';
-import { isPresent, loadContent, presenceOf, type Content, type PlannedRecord } from './planned-record.js';
+import { isPresent, loadContent, presenceOf, wordsOf, type Content, type PlannedRecord } from './planned-record.js';
 import type { FrozenSession, Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
 
@@ -155,7 +155,8 @@ async function prepareContents(
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<ModalityRows> {
-  const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, fail };
+  const standsIn = needs?.bothModalities === true;
+  const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, standsIn, fail };
   if (modality === 'image' && !isChecked) {
     const progress = job?.('Checking images');
     try {
@@ -166,7 +167,7 @@ async function prepareContents(
   }
   const at = (place: number): PlannedRecord => planned[place] as PlannedRecord;
   return {
-    has: (place) => needs?.bothModalities === true || isPresent(at(place), modality),
+    has: (place) => standsIn || isPresent(at(place), modality),
     rows: (places) => Promise.resolve(contentRows(source, places.map(at))),
   };
 }
@@ -253,7 +254,7 @@ async function* items(
     itemOf.set(place, itemOf.size);
     const key =
       content === STAND_IN
-        ? featureKey(STAND_IN, mask)
+        ? featureKey(modality === 'text' ? `${STAND_IN}, ${wordsOf(plan)} words` : STAND_IN, mask)
         : featureKey(content, disruptionKey(plan.entry, { modality, mask }));
     yield { key, place, name: `post ${plan.record.id}`, load: () => loadContent(dataset, plan, modality, mask) };
   }

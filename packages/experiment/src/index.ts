@@ -1,6 +1,7 @@
 export { experimentSchema, type DatasetConfig, type ExperimentConfig, type ExperimentInput } from './schema.js';
 export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment } from './parse.js';
+export { METHOD_NAMES, parseForMethod, type ExperimentFile, type MethodName, type MethodOptions } from './by-method.js';
 export { addConfigFlags, mergeConfig, overridesFrom } from './flags.js';
 export { openExperimentData, openExperimentDataset, reopenSplits, splitShares, type ExperimentData } from './data.js';
 export { splitNameOf, SPLIT_NAMES, type SplitName } from './split-names.js';
@@ -41,10 +42,13 @@ export { measureFeatures, measureTokens, type MeasurableSet } from './feature-mo
 export {
   createEncodedMethod,
   createMethod,
+  departuresFromLetter,
+  drfForm,
   methodNeeds,
   methodShapes,
   trainedEncoders,
   trainsEncoders,
+  type DrfForm,
 } from './method.js';
 export { measureClassWeights } from './class-weights.js';
 export { measureExperimentGraphs } from './measure-graphs.js';

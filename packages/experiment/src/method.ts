@@ -20,6 +20,7 @@ import {
   type StepEncoders,
   type TokenShape,
 } from '@drf/model';
+import type { WeightingMode } from '@drf/fusion';
 import { tokenLayoutOf } from '@drf/encoders';
 import { ConfigurationError } from '@drf/tensor';
 import { comparedOptions, formOf } from './compared-options.js';
@@ -32,6 +33,7 @@ export function methodNeeds({ method }: Pick<ExperimentConfig, 'method'>): Metho
   switch (method) {
     case 'drf':
     case 'drf-paper':
+    case 'drf-adapted':
     case 'concatenation':
       return {};
     case 'hsan':
@@ -60,6 +62,42 @@ export function tokenShape(encoder: Session['image'] | Session['text']): TokenSh
   return { count: encoder.tokenCount ?? layout.count, dim: encoder.tokenDim ?? layout.dim };
 }
 
+/** Options of DRF that an experiment may leave to its method. */
+export interface DrfForm {
+  readonly weighting: WeightingMode;
+  readonly recoveryTargetGradient: boolean;
+  readonly fusionLayers: 2 | 3;
+}
+
+/** What an experiment's form of DRF is: `drf-paper` is the paper to the letter unless options say otherwise. */
+export function drfForm({ method, model }: Pick<ExperimentConfig, 'method' | 'model'>): DrfForm {
+  const isLetter = method === 'drf-paper';
+  return {
+    weighting: model.weighting ?? (isLetter ? 'density' : 'normalized'),
+    recoveryTargetGradient: model.recoveryTargetGradient ?? isLetter,
+    fusionLayers: model.fusionLayers ?? (method === 'drf' ? 2 : 3),
+  };
+}
+
+/**
+ * What options make of `drf-paper` that the paper does not say, such as "weighting normalized"; nothing for the letter,
+ * and for methods that do not claim it.
+ */
+export function departuresFromLetter(config: Pick<ExperimentConfig, 'method' | 'model'>): string[] {
+  if (config.method !== 'drf-paper') return [];
+  const { weighting, recoveryTargetGradient, fusionLayers } = drfForm(config);
+  const { standardize, featureNorm, lossScales } = config.model;
+  const factors = (['distribution', 'recovery', 'classification'] as const).filter((part) => lossScales[part] !== 1);
+  return [
+    ...(weighting === 'density' ? [] : [`weighting ${weighting}`]),
+    ...(recoveryTargetGradient ? [] : ['constant recovery targets']),
+    ...(fusionLayers === 3 ? [] : [`${fusionLayers} fusion layers`]),
+    ...(standardize ? ['standardized features'] : []),
+    ...(featureNorm === 'none' ? [] : [`features of ${featureNorm} norm`]),
+    ...factors.map((part) => `factor ${lossScales[part]} of the ${part} loss`),
+  ];
+}
+
 /**
  * The method that an experiment asks for.
  * @param shapes with `standardization` measured on the training posts; a model whose parameters come from a checkpoint
@@ -82,11 +120,10 @@ function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, 
     gateHidden,
     ...rest
   } = config.model;
-  const { fusionLayers = config.method === 'drf' ? 2 : 3 } = rest;
   const compared = comparedOptions(config);
   const { width } = compared;
   const form = formOf(config);
-  const common = { ...rest, converterHidden, fusionHidden, fusionLayers };
+  const common = { ...rest, converterHidden, fusionHidden, ...drfForm(config) };
   const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
   const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
   const full: MethodShapes = standardize ? { ...widths, standardization, tokenStandardization } : widths;
@@ -97,9 +134,10 @@ function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, 
         full,
       );
     case 'drf-paper':
-      return createDrf(drfConfig(dim, common), full);
+    case 'drf-adapted':
+      return createDrf(drfConfig(dim, common), full, config.method);
     case 'concatenation':
-      return createConcatenation({ dim }, full);
+      return createConcatenation({ dim, featureNorm: config.model.featureNorm }, full);
     case 'hsan':
       return createHsan({ dim: width }, full);
     case 'mvan':

@@ -8,7 +8,7 @@ describe('parseExperiment', () => {
   it('fills in the defaults of the paper', () => {
     const config = parseExperiment(minimal, 'mine.json');
     expect(config.training).toMatchObject({ epochs: 30, batchSize: 16, learningRate: 2e-4, encoderLearningRate: 2e-5 });
-    expect(config.model).toMatchObject({ dim: 768, queueCapacity: 512, weighting: 'normalized' });
+    expect(config.model).toMatchObject({ dim: 768, queueCapacity: 512, featureNorm: 'none' });
     expect(Object.values(config.model.ablations)).toEqual([true, true, true, true, true]);
   });
 
@@ -29,7 +29,7 @@ describe('parseExperiment', () => {
       'option "training.learningRate"',
     );
     expect(() => parseExperiment({ ...minimal, method: 'drff' }, 'x')).toThrow(
-      /option "method" expected one of drf, drf-paper, concatenation.*, received "drff"/,
+      /option "method" expected one of drf, drf-paper, drf-adapted, concatenation.*, received "drff"/,
     );
     expect(() => parseExperiment(undefined, 'x')).toThrow('expected a value of type object');
   });

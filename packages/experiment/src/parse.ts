@@ -3,11 +3,12 @@ import { parseStrategy } from '@drf/disruption';
 import { fullEncoderName } from '@drf/encoders';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError, MODALITIES } from '@drf/tensor';
+import type { ExperimentFile } from './by-method.js';
 import { recordedOptions } from './compared-options.js';
-import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
+import { experimentSchema, type ExperimentConfig } from './schema.js';
 
 /** Marks a file's default export as an experiment, so that the compiler checks it. */
-export function defineExperiment(experiment: ExperimentInput): ExperimentInput {
+export function defineExperiment(experiment: ExperimentFile): ExperimentFile {
   return experiment;
 }
 

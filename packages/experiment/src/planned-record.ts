@@ -51,7 +51,7 @@ export async function loadContent(
   mask: string,
 ): Promise<Content> {
   const { record, text, entry } = plan;
-  if (!isPresent(plan, modality)) return standIn(modality, mask);
+  if (!isPresent(plan, modality)) return standIn(modality, mask, wordsOf(plan));
   const isTouched = entry !== undefined && entry.modality === modality;
   if (modality === 'text' && !isTouched) return text as string;
   const post: Post =
@@ -61,9 +61,18 @@ export async function loadContent(
   return (isTouched ? applyDisruption(post, entry, { mask }) : post)[modality] as Content;
 }
 
-/** What stands in for a missing modality: a black image, or a text of one mask. */
-export function standIn(modality: Modality, mask: string): Content {
-  return fillMissing({ id: '', label: 0, image: null, text: null }, STAND_IN_SIZE, mask)[modality] as Content;
+/** Words of a post's text before its disruption; 1 where it has none, so that an encoder has a token to read. */
+export function wordsOf({ text }: PlannedRecord): number {
+  return Math.max(1, countWords(text ?? ''));
+}
+
+/**
+ * What stands in for a missing modality: a black image, or a text of masks.
+ * @param words of the text that is missing, where it is known (see `wordsOf`)
+ */
+export function standIn(modality: Modality, mask: string, words = 1): Content {
+  const nothing = { id: '', label: 0, image: null, text: null };
+  return fillMissing(nothing, STAND_IN_SIZE, { mask, words })[modality] as Content;
 }
 
 /** A black image is as black at any size. */

@@ -2,7 +2,7 @@ import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { RunFolder, parseExperiment, simulationOptions, type MetricRow } from './index.js';
+import { drfForm, RunFolder, parseExperiment, simulationOptions, type MetricRow } from './index.js';
 
 const step = (number: number): MetricRow => ({
   type: 'step',
@@ -136,7 +136,24 @@ describe('RunFolder', () => {
     delete (saved.config.model as { gaussianRank?: number }).gaussianRank;
     await writeFile(run.file('config.json'), JSON.stringify(saved));
     const { config } = await run.readDescription();
-    expect([config.method, simulationOptions(config).share]).toEqual(['drf-paper', 0]);
+    expect([config.method, simulationOptions(config).share]).toEqual(['drf-adapted', 0]);
+  });
+
+  it('takes a drf-paper of before that was the paper’s to the letter for drf-adapted', async () => {
+    await describeRun();
+    const path = run.file('config.json');
+    const saved = JSON.parse(await readFile(path, 'utf8')) as {
+      config: { method: string; model: object; training: { disruption: string } };
+    };
+    saved.config.method = 'drf-paper';
+    saved.config.training.disruption = 'random:0.6:C+D';
+    await writeFile(path, JSON.stringify(saved));
+    expect((await run.readDescription()).config.method).toBe('drf-paper');
+    delete (saved.config.model as { featureNorm?: string }).featureNorm;
+    await writeFile(path, JSON.stringify(saved));
+    const { config } = await run.readDescription();
+    expect([config.method, drfForm(config).recoveryTargetGradient]).toEqual(['drf-adapted', false]);
+    expect(config.training.disruption).toBe('random:0.6:C+D:independent');
   });
 
   it('takes the compared methods’ width by its former name', async () => {

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { formatStrategy, parseStrategy } from '@drf/disruption';
 import {
   assertLinksStayInside,
   assertUnlocked,
@@ -299,16 +300,31 @@ function checked<Content>(path: string, expected: string, schema: z.ZodType, val
 }
 
 /**
- * Options of earlier runs by their present names. Runs from before there was a better `drf` say `drf` for the paper's;
- * they know nothing of its options. The compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
+ * Options of earlier runs by their present names. Runs that know nothing of `featureNorm` say `drf-paper` for what is
+ * `drf-adapted` now; those that know nothing of `gaussianRank` either, from before there was a better `drf`, say `drf`
+ * for it. Neither had a gradient to Eq. 4's target, and their random disruptions held their shares on average. The
+ * compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
  */
 function withPresentNames(config: ExperimentConfig): unknown {
-  const isFormer = config.method === 'drf' && config.model?.gaussianRank === undefined;
-  const named = isFormer ? { ...config, method: 'drf-paper' } : config;
+  const isEarlier = config.model?.featureNorm === undefined;
+  const isFormer =
+    (config.method === 'drf' && config.model?.gaussianRank === undefined) ||
+    (config.method === 'drf-paper' && isEarlier);
+  const renamed = isFormer ? { ...config, method: 'drf-adapted' } : config;
+  const named = isEarlier ? { ...renamed, training: withFormerShares(config.training) } : renamed;
   const { transformerWidth, ...compared } = (config.compared ?? {}) as { readonly transformerWidth?: number };
   if (transformerWidth === undefined) return named;
   const width = config.method === 'clmlf' ? transformerWidth : config.model?.dim;
   return { ...named, compared: { ...compared, width } };
+}
+
+/** Disruptions of before shares were exact: each post was decided on its own. */
+function withFormerShares(training: ExperimentConfig['training']): ExperimentConfig['training'] {
+  if (typeof training?.disruption !== 'string') return training;
+  const strategy = parseStrategy(training.disruption);
+  const hadCoins = strategy.kind === 'modality-random' || (strategy.kind !== 'none' && strategy.setting === 'C+D');
+  if (!hadCoins) return training;
+  return { ...training, disruption: formatStrategy({ ...strategy, independent: true }) };
 }
 
 function occupied(path: string, isRun: boolean): ConfigurationError {

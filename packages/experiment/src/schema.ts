@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { POOLINGS } from '@drf/encoders';
 import { WEIGHTING_MODES } from '@drf/fusion';
+import { FEATURE_NORMS } from '@drf/model';
 
 const whole = (minimum: number) => z.int().min(minimum);
 const positive = () => z.number().positive();
@@ -152,9 +153,22 @@ const model = z.strictObject({
   fusionLayers: z
     .union([z.literal(2), z.literal(3)])
     .optional()
-    .describe('layers of the fusion network, 2 or 3 (default: 2 for drf, 3 for drf-paper)'),
+    .describe('layers of the fusion network, 2 or 3 (default: 2 for drf, 3 for drf-paper and drf-adapted)'),
   queueCapacity: whole(2).default(512).describe('rows of each feature queue (the paper’s L)'),
-  weighting: z.enum(WEIGHTING_MODES).default('normalized').describe('how densities become pair weights'),
+  weighting: z
+    .enum(WEIGHTING_MODES)
+    .optional()
+    .describe(
+      'how densities become pair weights (default: density for drf-paper, Eq. 9 to the letter; else normalized)',
+    ),
+  recoveryTargetGradient: z
+    .boolean()
+    .optional()
+    .describe('gradient to the target of Eq. 4, too, as printed (default: true for drf-paper, else false)'),
+  featureNorm: z
+    .enum(FEATURE_NORMS)
+    .default('none')
+    .describe('unit: scale features in the shared space to norm 1 (forms of drf, concatenation)'),
   exponentLimit: positive().max(80).default(20).describe('exponent above which Eq. 3 goes on linearly'),
   gaussianRank: whole(1).default(128).describe('drf: directions of the low-rank Gaussian of encoder outputs'),
   gateHidden: whole(1).default(16).describe('drf: width of the hidden layer of the gate that weighs pairs'),
@@ -205,7 +219,12 @@ const training = z.strictObject({
   encoderLearningRate: positive().default(2e-5).describe('peak learning rate of trainable encoders'),
   learningRateFloor: z.number().min(0).default(1e-6).describe('learning rate at the last step (cosine decay)'),
   weightDecay: z.number().min(0).default(0.01).describe('decoupled weight decay of matrices'),
-  disruption: z.string().default('none').describe('none, fixed:MODALITY:SETTING or random:RATIO:SETTING; also on val'),
+  disruption: z
+    .string()
+    .default('none')
+    .describe(
+      'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average; also on val',
+    ),
   simulation: simulation.prefault({}),
   classWeights: z
     .union([z.enum(['none', 'balanced']), z.record(z.string(), positive())])
@@ -234,9 +253,9 @@ export const experimentSchema = z.strictObject({
     .regex(/^[\w.+-]{1,100}$/, 'use letters, digits, "-", "_", "." and "+"')
     .describe('name of the experiment'),
   method: z
-    .enum(['drf', 'drf-paper', 'concatenation', 'hsan', 'mvan', 'mgnns', 'clmlf', 'mvcn'])
+    .enum(['drf', 'drf-paper', 'drf-adapted', 'concatenation', 'hsan', 'mvan', 'mgnns', 'clmlf', 'mvcn'])
     .default('drf')
-    .describe('how posts are judged'),
+    .describe('how posts are judged; drf-paper is the paper to the letter, drf-adapted departs from it'),
   seed: whole(0).default(0).describe('decides everything random'),
   engine: z.string().default('auto').describe('auto, compiled, eager:wasm, eager:cpu or eager:tensorflow'),
   dataset,

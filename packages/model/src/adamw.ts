@@ -18,7 +18,10 @@ export interface AdamWOptions {
   readonly weightDecay: number;
 }
 
-/** β = 0.9 and 0.999, ε = 1e-8, decay 0.01: PyTorch’s, and the paper’s. */
+/**
+ * β = 0.9 and 0.999, ε = 1e-8, decay 0.01, as PyTorch has them; the paper names AdamW and gives none of these numbers.
+ * PyTorch decays every parameter, this code only matrices.
+ */
 export const ADAMW_DEFAULTS: AdamWOptions = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 
 /** Running means of the gradients and of their squares, one leaf a parameter. */

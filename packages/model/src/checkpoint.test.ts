@@ -40,8 +40,11 @@ describe('checkpoints', () => {
   });
 
   it('of before there was a better drf are taken for the paper’s, and refused by the better one', async () => {
-    const loaded = await loadCheckpoint(path, { method: 'drf-paper', parameters });
-    expect(loaded).toEqual({ ...example(), method: 'drf-paper' });
+    const loaded = await loadCheckpoint(path, { method: 'drf-adapted', parameters });
+    expect(loaded).toEqual({ ...example(), method: 'drf-adapted' });
+    await expect(loadCheckpoint(path, { method: 'drf-paper', parameters })).rejects.toThrow(
+      /expected method drf-paper, received drf/,
+    );
     const gated = createGatedDrf(
       { ...drfConfig(4, { queueCapacity: 5 }), gaussianRank: 2, gateHidden: 3, pairSupervision: 1 },
       shapes,

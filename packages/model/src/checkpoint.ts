@@ -5,8 +5,11 @@ import type { TrainingState } from './training-step.js';
 const FORMAT = 'drf-checkpoint';
 const VERSION = '1';
 
-/** Methods that once had another's name: checkpoints of `drf` were the paper's before there was a better one. */
-const FORMER_NAMES: Readonly<Record<string, string>> = { drf: 'drf-paper' };
+/**
+ * Methods that once had another's name. What is `drf-adapted` now was called `drf-paper` while that was not the paper's
+ * to the letter, and `drf` before there was a better one.
+ */
+const FORMER_NAMES: ReadonlyMap<string, readonly string[]> = new Map([['drf-adapted', ['drf-paper', 'drf']]]);
 
 /** Where training stands. */
 export interface TrainingPosition {
@@ -88,7 +91,7 @@ export async function loadCheckpoint(path: string, expected: ExpectedCheckpoint)
     path,
     'method',
     expected.method,
-    FORMER_NAMES[method] === expected.method ? expected.method : method,
+    FORMER_NAMES.get(expected.method)?.includes(method) === true ? expected.method : method,
     'evaluate or resume with the configuration of its run',
   );
   check(path, 'checksum', String(metadata.checksum), checksumOf(tensors), 'the file is damaged; use another copy');

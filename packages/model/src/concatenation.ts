@@ -4,7 +4,7 @@ import { classify, crossEntropy } from '@drf/fusion';
 import { named, type ClassScores, type TensorTree } from '@drf/tensor';
 import { postWeights } from './class-weights.js';
 import { EMPTY_MEMORY, type BatchInputs, type Method, type MethodShapes, type Prediction } from './method.js';
-import { initializeProjections, projectFeatures } from './projection.js';
+import { initializeProjections, projectFeatures, type FeatureNorm } from './projection.js';
 
 type ConcatenationParameters = { readonly hidden: LinearParameters; readonly classifier: LinearParameters };
 
@@ -12,11 +12,14 @@ type ConcatenationParameters = { readonly hidden: LinearParameters; readonly cla
  * Plain concatenation, the simplest method to compare with: both features (zeros where missing) side by side, one
  * hidden layer, classifier.
  */
-export function createConcatenation(config: { readonly dim: number }, shapes: MethodShapes): Method {
+export function createConcatenation(
+  config: { readonly dim: number; readonly featureNorm?: FeatureNorm },
+  shapes: MethodShapes,
+): Method {
   const predict = (parameters: TensorTree, batch: BatchInputs): Prediction => {
     const { hidden, classifier } = parameters as ConcatenationParameters;
-    const image = projectFeatures(parameters, 'image', batch.image, batch.imageAvailable);
-    const text = projectFeatures(parameters, 'text', batch.text, batch.textAvailable);
+    const image = projectFeatures(parameters, 'image', batch.image, batch.imageAvailable, config.featureNorm);
+    const text = projectFeatures(parameters, 'text', batch.text, batch.textAvailable, config.featureNorm);
     const presentImage = tf.mul(image, tf.expandDims(batch.imageAvailable, 1)); // the projection's bias off, too
     const presentText = tf.mul(text, tf.expandDims(batch.textAvailable, 1));
     const both = tf.concat([presentImage, presentText], -1); // [batch, 2·dim]

@@ -1,5 +1,6 @@
 import { DEFAULT_EXPONENT_LIMIT } from '@drf/distribution';
 import type { WeightingMode } from '@drf/fusion';
+import type { FeatureNorm } from './projection.js';
 
 /** The five switches of the paper's Table 4; all on is DRF. */
 export interface DrfAblations {
@@ -34,14 +35,19 @@ export interface DrfConfig {
   readonly fusionLayers: 2 | 3;
   /** L, rows of each queue. */
   readonly queueCapacity: number;
+  /** How densities become pair weights; the paper's is `density`. */
   readonly weighting: WeightingMode;
+  /** Whether Eq. 4's gradient reaches its target, as printed; off: the target is a constant. */
+  readonly recoveryTargetGradient: boolean;
+  /** What is done to features in the shared space; the paper says nothing of it. */
+  readonly featureNorm: FeatureNorm;
   readonly lossScales: DrfLossScales;
   /** See `distributionConstraint`. */
   readonly exponentLimit: number;
   readonly ablations: DrfAblations;
 }
 
-/** The paper's DRF at a given width (768 there). */
+/** The paper's DRF to the letter at a given width (768 there). */
 export function drfConfig(dim: number, overrides: Partial<DrfConfig> = {}): DrfConfig {
   return {
     dim,
@@ -49,7 +55,9 @@ export function drfConfig(dim: number, overrides: Partial<DrfConfig> = {}): DrfC
     fusionHidden: dim,
     fusionLayers: 3,
     queueCapacity: 512,
-    weighting: 'normalized',
+    weighting: 'density',
+    recoveryTargetGradient: true,
+    featureNorm: 'none',
     lossScales: { distribution: 1, recovery: 1, classification: 1 },
     exponentLimit: DEFAULT_EXPONENT_LIMIT,
     ablations: {

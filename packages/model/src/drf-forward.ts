@@ -74,14 +74,15 @@ export type RecoveredBatch = Pick<DrfForward, 'features' | 'convertedQueues' | '
  *   rows then go through each converter in one pass
  */
 export function recoverBatch(
+  { featureNorm }: Pick<DrfConfig, 'featureNorm'>,
   tree: TensorTree,
   batch: BatchInputs,
   memory: DrfMemoryInputs,
   withQueues: boolean,
 ): RecoveredBatch {
   const parameters = tree as DrfParameters;
-  const image = projectFeatures(tree, 'image', batch.image, batch.imageAvailable);
-  const text = projectFeatures(tree, 'text', batch.text, batch.textAvailable);
+  const image = projectFeatures(tree, 'image', batch.image, batch.imageAvailable, featureNorm);
+  const text = projectFeatures(tree, 'text', batch.text, batch.textAvailable, featureNorm);
   const toText = convert(parameters.imageToText, image, withQueues ? memory.imageQueue : undefined);
   const toImage = convert(parameters.textToImage, text, withQueues ? memory.textQueue : undefined);
   const features: PostFeatures = { image, text, recoveredText: toText.batch, recoveredImage: toImage.batch };
@@ -111,7 +112,7 @@ export function drfForward(
   withQueues: boolean,
 ): DrfForward {
   const parameters = tree as DrfParameters;
-  const recovered = recoverBatch(tree, batch, memory, withQueues);
+  const recovered = recoverBatch(config, tree, batch, memory, withQueues);
   const { pairs, weights } = weighPairs(config, recovered.features, recovered.densities, batch, memory);
   const fusedPairs = applyFusion(parameters.fusion, pairs);
   const fused = weightedSum(weights, fusedPairs);

@@ -30,7 +30,7 @@ export function distributionLossParts(
   const { distributionConstraint: withConstraint, sampleRecovery } = config.ablations;
   return {
     ...(withConstraint ? { distribution: constraintPart(config, forward, counted, memory) } : {}),
-    ...(sampleRecovery ? sampleParts(forward, counted) : {}),
+    ...(sampleRecovery ? sampleParts(config, forward, counted) : {}),
     ...(forward.convertedQueues ? queueParts(forward, forward.convertedQueues, memory) : {}),
   };
 }
@@ -63,14 +63,16 @@ function constraintPart(config: DrfConfig, forward: RecoveredBatch, batch: Count
 }
 
 function sampleParts(
+  config: DrfConfig,
   forward: RecoveredBatch,
   batch: Counted,
 ): Pick<DrfLossParts, 'sampleImageToText' | 'sampleTextToImage'> {
   const { image, text, recoveredText, recoveredImage } = forward.features;
   const both = named(tf.mul(batch.imageAvailable, batch.textAvailable), ['batch']);
+  const options = { targetGradient: config.recoveryTargetGradient };
   return {
-    sampleImageToText: sampleRecoveryLoss(recoveredText, text, both),
-    sampleTextToImage: sampleRecoveryLoss(recoveredImage, image, both),
+    sampleImageToText: sampleRecoveryLoss(recoveredText, text, both, options),
+    sampleTextToImage: sampleRecoveryLoss(recoveredImage, image, both, options),
   };
 }
 

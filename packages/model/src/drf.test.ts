@@ -127,6 +127,14 @@ describe('the gradients agree with finite differences in double precision', () =
   const combinations: readonly (ExampleOptions & { name: string })[] = [
     ...WEIGHTING_MODES.map((weighting) => ({ name: weighting, seed: 5, config: { weighting } })),
     { name: 'projections', seed: 6, imageDim: 5, textDim: 3, capacity: 8, imageRows: 4 },
+    {
+      name: 'the paper to the letter',
+      seed: 9,
+      imageDim: 5,
+      config: { weighting: 'density', recoveryTargetGradient: true },
+    },
+    { name: 'unit norm', seed: 10, textDim: 5, config: { featureNorm: 'unit' } },
+    { name: 'unit norm without projections', seed: 11, config: { featureNorm: 'unit', recoveryTargetGradient: true } },
     { name: 'scales', seed: 7, config: { lossScales: { distribution: 0.5, recovery: 2, classification: 3 } } },
     ...SWITCHES.map((name, i) => ({
       name: `${name} off`,
@@ -137,11 +145,13 @@ describe('the gradients agree with finite differences in double precision', () =
 
   it.each(combinations)('$name', async (options) => {
     const example = makeExample({ dim: 3, ...options });
-    const { weighting, ablations, lossScales } = example.config;
+    const { weighting, ablations, lossScales, recoveryTargetGradient, featureNorm } = example.config;
     const computed = await evaluate(engine, example, example.memory.inputs());
     const due = referenceGradients(example.plain.inputs, example.plain.parameters, {
       weighting,
       ...ablations,
+      targetGradient: recoveryTargetGradient,
+      unitNorm: featureNorm === 'unit',
       scales: lossScales,
     });
     expect(due.size).toBe(flattenTree<HostTensor>(example.parameters).size + 2);
@@ -256,14 +266,16 @@ describe('parameters and configuration', () => {
     expect(draw(1)).not.toEqual(draw(2));
   });
 
-  it('default to the paper, with normalized weights', () => {
+  it('default to the paper to the letter', () => {
     expect(drfConfig(768)).toEqual({
       dim: 768,
       converterHidden: 768,
       fusionHidden: 768,
       fusionLayers: 3,
       queueCapacity: 512,
-      weighting: 'normalized',
+      weighting: 'density',
+      recoveryTargetGradient: true,
+      featureNorm: 'none',
       lossScales: { distribution: 1, recovery: 1, classification: 1 },
       exponentLimit: 20,
       ablations: Object.fromEntries(SWITCHES.map((name) => [name, true])),

@@ -11,16 +11,22 @@ import { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-mem
 import type { BatchInputs, LossResult, Method, MethodShapes, Prediction } from './method.js';
 import { initializeProjections } from './projection.js';
 
+/** What the published form of DRF may be called: to the letter, or with departures from it. */
+export type PublishedDrfName = 'drf-paper' | 'drf-adapted';
+
 /**
  * DRF as published: distribution-based feature recovery and fusion. `createGatedDrf` has what measured better.
  * Source: Wu, Yang, Zhou, Ma, "Robust Multimodal Sentiment Analysis of Image-Text Pairs by Distribution-Based Feature
  * Recovery and Fusion" (ACM MM 2024). Symbols: Q → `imageQueue`, `textQueue`; L → `queueCapacity`; μ, σ →
  * `DistributionStatistics`; C → `imageToText`, `textToImage`; F → `fusion`; λ → `imageAvailable`, `textAvailable`.
- * Deviations: weighting modes beside the literal one (see `WEIGHTING_MODES`), and a bounded exponent in Eq. 3.
+ * With `drfConfig`'s defaults it is the paper to the letter, but for a bounded exponent in Eq. 3 and for what the paper
+ * leaves open (docs/departures.md). Options depart from it: other weighting modes (`WEIGHTING_MODES`), a constant target
+ * in Eq. 4, features of unit norm, scales of the losses, ablations.
+ * @param id its name in checkpoints and reports
  */
-export function createDrf(config: DrfConfig, shapes: MethodShapes): Method {
+export function createDrf(config: DrfConfig, shapes: MethodShapes, id: PublishedDrfName = 'drf-paper'): Method {
   return {
-    id: 'drf-paper',
+    id,
     initialParameters: (random) => initialDrfParameters(config, shapes, random),
     createMemory: () => new DrfMemory({ capacity: config.queueCapacity, dim: config.dim }),
     predict: (parameters, batch, memory) =>

@@ -72,7 +72,12 @@ export function makeExample(options: ExampleOptions = {}): Example {
       Array.from({ length: batch }, (_, post) => (missing && post % 4 === remainder ? 0 : 1)),
       [batch],
     );
-  const config = drfConfig(dim, { queueCapacity: capacity, ...options.config });
+  const config = drfConfig(dim, {
+    queueCapacity: capacity,
+    weighting: 'normalized',
+    recoveryTargetGradient: false,
+    ...options.config,
+  });
   const method = createDrf(config, { imageDim, textDim, classes });
   const parameters = method.initialParameters(random.fork('parameters'));
   const memory = new DrfMemory({ capacity, dim });

@@ -33,7 +33,7 @@ afterAll(() => engine.dispose());
 
 const SHAPES = { imageDim: 7, textDim: 5, classes: 3 };
 const CONFIG: GatedDrfConfig = {
-  ...drfConfig(4, { queueCapacity: 32 }),
+  ...drfConfig(4, { queueCapacity: 32, weighting: 'normalized', recoveryTargetGradient: false }),
   gaussianRank: 2,
   gateHidden: 3,
   pairSupervision: 1,

@@ -108,7 +108,7 @@ export function gatedForward(
 ): GatedForward {
   const parameters = tree as GatedDrfParameters;
   const { imageAvailable, textAvailable } = batch;
-  const recovered = recoverBatch(tree, batch, memory, withQueues);
+  const recovered = recoverBatch(config, tree, batch, memory, withQueues);
   const { pairs, existing } = layOutPairs(recovered.features, batch, config.ablations.pairExpansion);
   const image = judge(batch.image, imageAvailable, memory.imageQuality, memory.fitted);
   const text = judge(batch.text, textAvailable, memory.textQuality, memory.fitted);

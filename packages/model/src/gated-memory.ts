@@ -88,6 +88,6 @@ function withoutQuality(modality: string, state: HostTree): CheckpointError {
     subject: 'DRF memory',
     expected: `"${modality}Quality"`,
     received: `names ${Object.keys(state).join(', ') || '(none)'}`,
-    remedy: 'this checkpoint belongs to another method, perhaps to drf-paper',
+    remedy: 'this checkpoint belongs to another method, perhaps to drf-paper or drf-adapted',
   });
 }

@@ -24,7 +24,8 @@ export {
   type GatedMemoryOptions,
   type GatedObservations,
 } from './gated-memory.js';
-export { createDrf, drfLoss } from './drf.js';
+export { createDrf, drfLoss, type PublishedDrfName } from './drf.js';
+export { FEATURE_NORMS, type FeatureNorm } from './projection.js';
 export type { DrfLossParts } from './drf-losses.js';
 export { drfForward, type DrfForward, type DrfParameters, type QueueStatistics } from './drf-forward.js';
 export { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';

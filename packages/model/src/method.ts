@@ -36,7 +36,7 @@ export interface MethodNeeds {
   /** Token-level outputs of both encoders. */
   readonly tokens?: boolean;
   /**
-   * The method cannot take a missing modality: a black image or a text of one mask stands in, encoded like any other,
+   * The method cannot take a missing modality: a black image or a text of masks stands in, encoded like any other,
    * and is told to be available.
    */
   readonly bothModalities?: boolean;

@@ -29,6 +29,10 @@ export type ReferenceOptions = {
   gaussianProbability?: boolean;
   pairExpansion?: boolean;
   distributionConstraint?: boolean;
+  /** Whether Eq. 4's gradient reaches its target; off by default. */
+  targetGradient?: boolean;
+  /** Features of unit norm in the shared space; off by default. */
+  unitNorm?: boolean;
   scales?: { distribution: number; recovery: number; classification: number };
 };
 
@@ -63,8 +67,12 @@ export const density = (row: Row, of: Statistics): number => Math.exp(logDensity
 /** One post: its own features, or nothing where missing, and what recovery makes of them. */
 type Post = { image?: Row; text?: Row; recoveredText?: Row; recoveredImage?: Row };
 
-function postsOf(inputs: ReferenceInputs, parameters: ReferenceParameters): Post[] {
-  const project = (layer: Layer | undefined, row: Row): Row => (layer ? linear(layer, row) : row);
+function postsOf(inputs: ReferenceInputs, parameters: ReferenceParameters, unitNorm: boolean): Post[] {
+  const project = (layer: Layer | undefined, row: Row): Row => {
+    const projected = layer ? linear(layer, row) : row;
+    const norm = Math.hypot(...projected);
+    return unitNorm ? projected.map((value) => value / norm) : projected;
+  };
   return inputs.labels.map((_, p) => {
     const post: Post = {};
     if (inputs.imageAvailable[p] === 1) {
@@ -128,7 +136,7 @@ export function referenceStep(
   options: ReferenceOptions,
 ): ReferenceStep {
   const on = (name: keyof ReferenceOptions): boolean => options[name] !== false;
-  const posts = postsOf(inputs, parameters);
+  const posts = postsOf(inputs, parameters, options.unitNorm === true);
   const ready = inputs.imageQueue.length >= 2 && inputs.textQueue.length >= 2;
   const imageStats = statistics(inputs.imageQueue);
   const textStats = statistics(inputs.textQueue);
@@ -212,8 +220,9 @@ export function numbersOf(tree: object, prefix = ''): { name: string; index: num
 }
 
 /**
- * dL/dx by central differences for every parameter and input feature. A target of the sample loss is a constant, so
- * the sample losses are taken with the targets of the unchanged inputs, and the queues do not change at all.
+ * dL/dx by central differences for every parameter and input feature. Unless `targetGradient` says otherwise a target of
+ * the sample loss is a constant, so the sample losses are taken with the targets of the unchanged inputs. The queues do
+ * not change at all.
  */
 export function referenceGradients(
   inputs: ReferenceInputs,
@@ -225,7 +234,7 @@ export function referenceGradients(
   const fixed = structuredClone(referenceStep(inputs, parameters, options).posts);
   const loss = (): number => {
     const step = referenceStep(inputs, parameters, options);
-    if (options.sampleRecovery === false) return step.total;
+    if (options.sampleRecovery === false || options.targetGradient === true) return step.total;
     let sample = 0;
     step.posts.forEach(({ image, text, recoveredText, recoveredImage }, p) => {
       if (!image || !text) return;

@@ -168,9 +168,10 @@ function separable(count: number, seed: number, missing: boolean): { batch: Host
 
 describe('a tiny separable problem is learned', () => {
   const shapes = { imageDim: 3, textDim: 3, classes: 2 };
+  const config = drfConfig(4, { queueCapacity: 16, weighting: 'normalized' });
   it.each([
-    ['drf', createDrf(drfConfig(4, { queueCapacity: 16 }), shapes), false],
-    ['drf, some modalities missing', createDrf(drfConfig(4, { queueCapacity: 16 }), shapes), true],
+    ['drf', createDrf(config, shapes), false],
+    ['drf, some modalities missing', createDrf(config, shapes), true],
     ['concatenation', createConcatenation({ dim: 4 }, shapes), false],
     ['concatenation, some modalities missing', createConcatenation({ dim: 4 }, shapes), true],
   ])('by %s', async (_, method, missing) => {

@@ -198,7 +198,10 @@ export class PostJudge implements JudgeOfPosts {
     return content === null ? zeros(encoder.outputDim) : encoder.encode([content]);
   }
 
-  /** For methods that cannot take a missing modality: a black image or a text of one mask stands in, as in training. */
+  /**
+   * For methods that cannot take a missing modality: a black image or a text of one mask stands in. How many words a
+   * text would have had is not known here, as it is where an evaluation discards one.
+   */
   private filled({ image, text }: PostContent): PostContent {
     const { maskToken } = this.session.text;
     return {

@@ -198,7 +198,10 @@ async function step(
   random: Random,
 ): Promise<EncoderWorkload> {
   const { batch, dim, queue } = sizes;
-  const head = createDrf(drfConfig(dim, { queueCapacity: queue }), { imageDim: dim, textDim: dim, classes: CLASSES });
+  const head = createDrf(
+    drfConfig(dim, { queueCapacity: queue, weighting: 'normalized', recoveryTargetGradient: false }),
+    { imageDim: dim, textDim: dim, classes: CLASSES },
+  );
   const method = withEncoders(head, encoders);
   const program = await engine.prepareStep(
     createTrainingStep(method, ADAMW_DEFAULTS),

@@ -3,11 +3,14 @@ import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
 import { SETTINGS, type Setting } from '@drf/disruption';
 import {
   addConfigFlags,
-  experimentSchema,
   mergeConfig,
+  METHOD_NAMES,
   overridesFrom,
+  parseForMethod,
   SPLIT_NAMES,
+  trainsEncoders,
   type ExperimentConfig,
+  type MethodName,
   type SplitName,
 } from '@drf/experiment';
 import { ConfigurationError, MODALITIES, type Modality } from '@drf/tensor';
@@ -25,16 +28,17 @@ import {
   wholeNumber,
   withExamples,
 } from '@drf/terminal';
-import { loadExperiment, openOwnData } from '@drf/train-app';
+import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/train-app';
 import { parseRatios } from '../cells.js';
 import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '../paper.js';
 import { foldName } from '../store/fold-name.js';
 import { createGridDisplay } from './grid-display.js';
 import { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from './named-grids.js';
-import { SIMULATED } from './plan.js';
+import { SIMULATED, type GridExperiment } from './plan.js';
 import { runGrid, type GridOutcome } from './run-grid.js';
+import { readSchedules, type Schedules } from './schedule.js';
 
-interface GridFlags extends Record<string, unknown> {
+export interface GridFlags extends Record<string, unknown> {
   readonly experiments?: string;
   readonly data?: readonly string[];
   readonly columns?: ColumnNames;
@@ -47,6 +51,7 @@ interface GridFlags extends Record<string, unknown> {
   readonly ablated?: string;
   readonly split?: SplitName;
   readonly folds?: number;
+  readonly schedules?: string;
   readonly out: string;
   readonly cache: string;
   readonly jobs?: number;
@@ -91,13 +96,17 @@ export function createGridCommand(): Command {
     .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
     .option('--dr <ratios>', `ratios of modality-random cells (default: ${FULL_RATIOS.join(',')})`)
     .option('--ablations <parts>', 'parts that Table 4 switches off (default: all five)')
-    .option('--ablated <method>', 'the method whose parts they are (default: drf-paper if known, else drf)')
+    .option(
+      '--ablated <method>',
+      'the method whose parts they are (default: drf-paper where encoders are trained, else drf-adapted)',
+    )
     .option('--split <name>', 'split to evaluate (default: test if it has posts, else val)', oneOf(SPLIT_NAMES))
     .option(
       '--folds <count>',
       'cross-validation: training and test posts in so many folds, each judged once',
       wholeNumber(2, MOST_FOLDS),
     )
+    .option('--schedules <file>', 'learning schedule of each method, as pnpm eval schedule wrote it')
     .option('--out <folder>', 'folder of the store and of the runs', join('runs', 'grid'))
     .option('--cache <folder>', 'feature cache', join('cache', 'features'))
     .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
@@ -120,11 +129,12 @@ async function gridAction(names: readonly string[], flags: GridFlags): Promise<v
     process.stderr.write('\nStopping; what is trained is stored (Ctrl-C again ends at once) …\n');
   });
   try {
+    const experiments = await experimentsOf(flags, isSmoke);
     const outcome = await runGrid({
       grids,
-      axes: axesOf(flags, isSmoke),
+      axes: axesOf(flags, isSmoke, experiments),
       seeds: parseSeeds(flags.seeds ?? (isSmoke ? `0-${SMOKE.seeds - 1}` : DEFAULT_SEEDS)),
-      experiments: (await experimentsOf(flags, isSmoke)).flatMap((config) => foldsOf(config, flags.folds)),
+      experiments: experiments.flatMap((experiment) => foldsOf(experiment, flags.folds)),
       folder: flags.out,
       cache: flags.cache,
       split: flags.split ?? null,
@@ -150,7 +160,10 @@ function gridName(name: string): GridName {
 }
 
 /** What the grid itself varies is no option of its experiments. */
-function refuseOverruled(flags: GridFlags): void {
+export function refuseOverruled(
+  flags: GridFlags,
+  further: readonly (readonly [flag: string, instead: string])[] = [],
+): void {
   if (flags.folds !== undefined && flags.split !== undefined && flags.split !== 'test') {
     throw refuse('--split', 'test or nothing beside --folds', flags.split, 'folds are judged on their own test split');
   }
@@ -161,6 +174,7 @@ function refuseOverruled(flags: GridFlags): void {
     ['dataset.folds', '--folds'],
     ['dataset.fold', '--folds, which goes through all of them'],
     ['training.disruption', 'a named grid'],
+    ...further,
   ];
   for (const [flag, instead] of overruled) {
     if (flags[flag] !== undefined)
@@ -168,43 +182,70 @@ function refuseOverruled(flags: GridFlags): void {
   }
 }
 
-async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<ExperimentConfig[]> {
+export async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise<GridExperiment[]> {
   const names = listOf(flags.experiments ?? (isSmoke ? 'quickstart-smoke' : 'mvsa-s'));
   const named = flags.columns === undefined ? {} : { dataset: { columns: flags.columns } };
-  const overrides = mergeConfig({ training: { disruption: 'none' }, ...named }, overridesFrom(flags));
+  const given = mergeConfig(named, overridesFrom(flags)) as Record<string, unknown>;
+  const schedules: Partial<Pick<Schedules, 'methods'>> =
+    flags.schedules === undefined ? {} : await readSchedules(flags.schedules);
   if (flags.data !== undefined) {
     if (flags.experiments !== undefined || isSmoke) {
       const beside = isSmoke ? 'smoke' : `--experiments ${flags.experiments}`;
       throw refuse('--data', 'no other experiments beside it', beside, 'leave one of them out');
     }
-    return [(await openOwnData(flags.data, undefined, overrides as Record<string, unknown>)).config];
+    const files = flags.data;
+    const { data } = await openOwnData(files, undefined, given);
+    const posts = data.splits.train.length;
+    const base = { ...ownExperiment(posts) };
+    const scheduled = { ...base, methods: mergeConfig(base.methods, schedules.methods) };
+    return [
+      (overrides) => ownConfig(files, scheduled, mergeConfig(given, overrides) as Record<string, unknown>, posts),
+    ];
   }
-  return Promise.all(names.map((name) => loadExperiment(name, overrides)));
+  return Promise.all(
+    names.map(async (name): Promise<GridExperiment> => {
+      const file = await readExperiment(name);
+      return (overrides) => parseForMethod(file, [schedules, given, overrides], `Experiment ${name}`);
+    }),
+  );
 }
 
 /** An experiment fold by fold; itself without folds. */
-function foldsOf(config: ExperimentConfig, folds: number | undefined): ExperimentConfig[] {
-  if (folds === undefined) return [config];
+function foldsOf(experiment: GridExperiment, folds: number | undefined): GridExperiment[] {
+  if (folds === undefined) return [experiment];
   return Array.from({ length: folds }, (_, i) => {
     const place = { fold: i + 1, folds };
-    return { ...config, name: foldName(config.name, place), dataset: { ...config.dataset, ...place } };
+    return (overrides) => {
+      const config = experiment(overrides);
+      return { ...config, name: foldName(config.name, place), dataset: { ...config.dataset, ...place } };
+    };
   });
 }
 
-/** Names of all methods, as experiments take them. */
-export function knownMethods(): string[] {
-  return [...experimentSchema.shape.method.unwrap().options];
+/** An experiment before anything is laid over it. */
+export function plain(experiment: GridExperiment, method = 'drf'): ExperimentConfig {
+  return experiment({ method, seed: 0, training: { disruption: 'none' }, model: { ablations: {} } });
 }
 
-function axesOf(flags: GridFlags, isSmoke: boolean): GridAxes {
-  const methods = knownMethods();
+/**
+ * The form of DRF whose parts Table 4 switches off: the paper's to the letter in its own setting; over frozen encoders
+ * the one that learns there in few epochs.
+ */
+function usuallyAblated(experiments: readonly GridExperiment[]): MethodName {
+  return experiments.every((experiment) => trainsEncoders(plain(experiment))) ? 'drf-paper' : 'drf-adapted';
+}
+
+function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridExperiment[]): GridAxes {
   const ablations = chosen('--ablations', flags.ablations, ABLATION_SWITCHES.map(variantName));
   const smokeParts: readonly AblationSwitch[] = SMOKE.ablations;
   return {
-    methods: chosen('--methods', flags.methods, [...methods, ...methods.map((name) => name + SIMULATED)], methods),
-    ablated: chosen('--ablated', flags.ablated, methods, [
-      methods.includes('drf-paper') ? 'drf-paper' : 'drf',
-    ])[0] as string,
+    methods: chosen(
+      '--methods',
+      flags.methods,
+      [...METHOD_NAMES, ...METHOD_NAMES.map((name) => name + SIMULATED)],
+      METHOD_NAMES,
+    ),
+    ablated: chosen('--ablated', flags.ablated, METHOD_NAMES, [usuallyAblated(experiments)])[0] as string,
     ablations:
       flags.ablations === undefined && isSmoke
         ? smokeParts
@@ -215,12 +256,12 @@ function axesOf(flags: GridFlags, isSmoke: boolean): GridAxes {
   };
 }
 
-function listOf(text: string): string[] {
+export function listOf(text: string): string[] {
   return text.split(',').map((part) => part.trim());
 }
 
 /** Names of a list that are known, in the order given. @throws ConfigurationError naming the nearest to an unknown one */
-function chosen<Name extends string>(
+export function chosen<Name extends string>(
   flag: string,
   text: string | undefined,
   known: readonly Name[],
@@ -254,11 +295,11 @@ export function parseSeeds(text: string): number[] {
   return [...new Set(seeds)].sort((first, second) => first - second);
 }
 
-function refuse(subject: string, expected: string, received: string, remedy: string): ConfigurationError {
+export function refuse(subject: string, expected: string, received: string, remedy: string): ConfigurationError {
   return new ConfigurationError({ subject, expected, received, remedy });
 }
 
-function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {
+export function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {
   const { planned, due, done, failures, seconds, secondsATraining, interrupted, store } = outcome;
   const lines = [
     `Planned: ${planned.trainings} trainings, ${planned.cells} cells; of these ${planned.cells - due.cells} cells were in the store.`,

@@ -1,4 +1,4 @@
-import { parseExperiment } from '@drf/experiment';
+import { defineExperiment, parseForMethod } from '@drf/experiment';
 import { describe, expect, it } from 'vitest';
 import { ABLATION_SWITCHES } from '../paper.js';
 import { cellAddress, trainingAddress, trainingIdentity } from './address.js';
@@ -7,7 +7,12 @@ import { parseSeeds } from './grid-command.js';
 import { FULL_RATIOS, type GridName } from './named-grids.js';
 import { planGrid } from './plan.js';
 
-const experiment = parseExperiment({ name: 'tiny', dataset: { name: 'embedded' } }, 'test');
+const file = defineExperiment({
+  name: 'tiny',
+  dataset: { name: 'embedded' },
+  methods: { 'drf-paper': { training: { epochs: 7 } } },
+});
+const experiment = parseForMethod(file, [], 'test');
 const axes = {
   methods: ['drf', 'concatenation'],
   ablated: 'drf',
@@ -16,7 +21,8 @@ const axes = {
   modalities: ['image', 'text'],
   ratios: FULL_RATIOS,
 } as const;
-const plan = (grids: readonly GridName[], seeds = [0]) => planGrid({ grids, axes, seeds, experiments: [experiment] });
+const plan = (grids: readonly GridName[], seeds = [0]) =>
+  planGrid({ grids, axes, seeds, experiments: [(overrides) => parseForMethod(file, [overrides], 'test')] });
 const cellsOf = (planned: ReturnType<typeof plan>): number => planned.reduce((sum, { cells }) => sum + cells.length, 0);
 
 describe('planGrid', () => {
@@ -66,6 +72,16 @@ describe('planGrid', () => {
     const random = all.find(({ cells }) => cells.includes('random:0.6:C+D'));
     expect(random?.config.training.disruption).toBe('random:0.6:C+D');
     expect(random?.cells).toEqual(['clean', 'random:0.6:C+D']);
+  });
+
+  it('lays the experiment’s options for a method over the others', () => {
+    const [paper, adapted] = planGrid({
+      grids: ['table-3'],
+      axes: { ...axes, methods: ['drf-paper', 'drf-adapted'] },
+      seeds: [0],
+      experiments: [(overrides) => parseForMethod(file, [overrides], 'test')],
+    });
+    expect([paper?.config.training.epochs, adapted?.config.training.epochs]).toEqual([7, 30]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mergeConfig, parseExperiment, SIMULATED_SHARE, type ExperimentConfig } from '@drf/experiment';
+import { SIMULATED_SHARE, type ExperimentConfig } from '@drf/experiment';
 import { variantName } from '../paper.js';
 import { gridEntries, type GridAxes, type GridEntry, type GridName } from './named-grids.js';
 
@@ -24,9 +24,16 @@ export interface PlanOptions {
   readonly grids: readonly GridName[];
   readonly axes: GridAxes;
   readonly seeds: readonly number[];
-  /** Experiments, whole but for method, seed, disruption and ablations. */
-  readonly experiments: readonly ExperimentConfig[];
+  readonly experiments: readonly GridExperiment[];
 }
+
+/** An experiment with a method, a seed, a disruption and a part switched off laid over it. */
+export type GridExperiment = (overrides: {
+  readonly method: string;
+  readonly seed: number;
+  readonly training: { readonly disruption: string; readonly simulation?: { readonly share: number } };
+  readonly model: { readonly ablations: { readonly [part: string]: boolean } };
+}) => ExperimentConfig;
 
 /**
  * The trainings of a grid, each once with all the cells that any of the grids asks of it, in an order in which
@@ -37,14 +44,17 @@ export function planGrid({ grids, axes, seeds, experiments }: PlanOptions): Plan
   const merged = mergeEntries(grids.flatMap((name) => gridEntries(name, axes)));
   return experiments.flatMap((experiment) =>
     seeds.flatMap((seed, index) =>
-      merged.map((entry): PlannedTraining => ({
-        experiment: experiment.name,
-        method: entry.method,
-        without: entry.without === null ? null : variantName(entry.without),
-        config: configOf(experiment, entry, seed),
-        cells: entry.cells,
-        keepFeatures: index === 0 && entry.without === null,
-      })),
+      merged.map((entry): PlannedTraining => {
+        const config = configOf(experiment, entry, seed);
+        return {
+          experiment: config.name,
+          method: entry.method,
+          without: entry.without === null ? null : variantName(entry.without),
+          config,
+          cells: entry.cells,
+          keepFeatures: index === 0 && entry.without === null,
+        };
+      }),
     ),
   );
 }
@@ -62,12 +72,13 @@ function mergeEntries(entries: readonly GridEntry[]): GridEntry[] {
   return trainings.flatMap((training) => all.filter((entry) => entry.training === training));
 }
 
-function configOf(experiment: ExperimentConfig, entry: GridEntry, seed: number): ExperimentConfig {
+function configOf(experiment: GridExperiment, entry: GridEntry, seed: number): ExperimentConfig {
   const ablations = entry.without === null ? {} : { [entry.without]: false };
   const isSimulated = entry.method.endsWith(SIMULATED);
   const method = isSimulated ? entry.method.slice(0, -SIMULATED.length) : entry.method;
-  const { share = SIMULATED_SHARE } = experiment.training.simulation;
-  const training = { disruption: entry.training, ...(isSimulated ? { simulation: { share } } : {}) };
-  const overrides = { method, seed, training, model: { ablations } };
-  return parseExperiment(mergeConfig(experiment, overrides), `Grid cell of ${experiment.name}`);
+  const training = { disruption: entry.training };
+  const config = experiment({ method, seed, training, model: { ablations } });
+  if (!isSimulated) return config;
+  const { share = SIMULATED_SHARE } = config.training.simulation;
+  return experiment({ method, seed, training: { ...training, simulation: { share } }, model: { ablations } });
 }

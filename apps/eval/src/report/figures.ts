@@ -1,7 +1,6 @@
 import { fixedStrategies, formatStrategy, SETTINGS } from '@drf/disruption';
 import { auroc, summarizeSeeds } from '@drf/metrics';
 import { createRandom, MODALITIES, type Modality } from '@drf/tensor';
-import { UMAP } from 'umap-js';
 import { paperFiguresOf, paperName } from '../paper.js';
 import { cellsOf, systemName, type Study, type System } from '../statistics/compare-systems.js';
 import type { OnProgress } from '../statistics/stages.js';
@@ -9,6 +8,7 @@ import { ablationsOfStudy, methodsOf, pointOf, randomNames, ratiosOf, summaryOf 
 import type { ResultStore } from '../store/read.js';
 import type { StoredCell } from '../store/stored.js';
 import { barChart, lineChart, scatterChart, type Chart, type Point, type Series } from './chart.js';
+import { projectToPlane, type Projection } from './plane.js';
 
 const DR = 'share dr of disrupted posts';
 
@@ -78,7 +78,12 @@ export function ablationCharts(study: Study): Chart[] {
 }
 
 /** Figure 6: true and recovered features of discarded modalities in the plane, at growing dr. */
-export function featureCharts(store: ResultStore, study: Study, onProgress: OnProgress = () => undefined): Chart[] {
+export function featureCharts(
+  store: ResultStore,
+  study: Study,
+  projection: Projection,
+  onProgress: OnProgress = () => undefined,
+): Chart[] {
   const own = study.cells.filter(({ name, trainedOn, without }) => name === trainedOn && without === null);
   const withFeatures = own.filter((cell) => store.features(cell).length > 0);
   const methods = [...new Set(withFeatures.map(({ method }) => method))];
@@ -89,25 +94,27 @@ export function featureCharts(store: ResultStore, study: Study, onProgress: OnPr
     return MODALITIES.flatMap((modality) => chosen.map((cell) => ({ cell, modality })));
   });
   return due.flatMap(({ cell, modality }, i) => {
-    const chart = featureChart(store, cell, modality);
+    const chart = featureChart(store, cell, modality, projection);
     onProgress('Projecting features', i + 1, due.length);
     return chart;
   });
 }
 
-/** UMAP needs more posts than neighbors. */
-const NEIGHBORS = 15;
+/** Posts of a chart; of more, so many are drawn by chance, since a layout takes time by their square. */
+export const MOST_DRAWN = 400;
 
-function featureChart(store: ResultStore, cell: StoredCell, modality: Modality): Chart[] {
+function featureChart(store: ResultStore, cell: StoredCell, modality: Modality, projection: Projection): Chart[] {
   const features = store.features(cell).find((own) => own.modality === modality);
   if (features === undefined || features.count < 4) return [];
-  const { width, count, original, recovered } = features;
-  const rows = (data: Float32Array): number[][] =>
-    Array.from({ length: count }, (_, i) => [...data.subarray(i * width, (i + 1) * width)]);
-  const random = createRandom(cell.seed).fork('umap');
-  const nNeighbors = Math.min(NEIGHBORS, 2 * count - 1);
-  const umap = new UMAP({ nComponents: 2, nNeighbors, random: () => random.uniform() });
-  const plane = umap.fit([...rows(original), ...rows(recovered)]) as [number, number][];
+  const { width, original, recovered } = features;
+  const places = createRandom(cell.seed)
+    .fork('figure-6')
+    .shuffle([...Array(features.count).keys()])
+    .slice(0, MOST_DRAWN);
+  const count = places.length;
+  const rows = (data: Float32Array): Float32Array[] => places.map((i) => data.subarray(i * width, (i + 1) * width));
+  const plane = projectToPlane([...rows(original), ...rows(recovered)], projection, cell.seed);
+  if (plane === null) return [];
   const title = `${cell.method}: ${modality} features at dr ${cell.ratio}, setting ${cell.setting}`;
   const clouds = [
     { name: 'true', points: plane.slice(0, count) },

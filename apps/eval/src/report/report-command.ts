@@ -1,16 +1,18 @@
 import { join, parse } from 'node:path';
 import { writeFileAtomic } from '@drf/files';
-import { Command, formatTable, wholeNumber, withExamples } from '@drf/terminal';
+import { Command, formatTable, oneOf, wholeNumber, withExamples } from '@drf/terminal';
 import { shownPath } from '../run-identity.js';
 import { ResultStore } from '../store/read.js';
 import type { SystemComparison } from '../statistics/compare-systems.js';
 import { startStages } from '../statistics/stages.js';
 import { comparisonRows } from '../statistics/comparison-tables.js';
+import { PROJECTIONS, type Projection } from './plane.js';
 import { buildReport, verdictLine, writeCharts, type Report } from './report.js';
 
 interface ReportFlags {
   readonly out: string;
   readonly reference?: string;
+  readonly projection: Projection;
   readonly posts: number;
   readonly charts: boolean;
   readonly details?: boolean;
@@ -25,6 +27,7 @@ export function createReportCommand(): Command {
     .argument('<store>', 'folder of a grid, or its store')
     .option('--out <file>', 'the page', 'report.html')
     .option('--reference <method>', 'method that the others are compared with (default: drf)')
+    .option('--projection <name>', `how Figure 6 is drawn: ${PROJECTIONS.join(', ')}`, oneOf(PROJECTIONS), 't-sne')
     .option('--posts <count>', 'posts to show of each cell', wholeNumber(0, 200), 8)
     .option('--no-charts', 'no SVG and PNG files of the charts (they go to FILE-charts/)')
     .option('--details', 'print every comparison')
@@ -41,11 +44,11 @@ async function reportAction(path: string, flags: ReportFlags): Promise<void> {
   const store = new ResultStore(path);
   try {
     const notes: string[] = [];
-    const { reference, posts } = flags;
+    const { reference, posts, projection } = flags;
     const stages = startStages('steps', flags.quiet === true || flags.json === true);
     const { onProgress } = stages;
     const onNote = (note: string): void => void notes.push(note);
-    const report = await buildReport(store, { reference, posts, onNote, onProgress }).finally(stages.stop);
+    const report = await buildReport(store, { reference, posts, projection, onNote, onProgress }).finally(stages.stop);
     await writeFileAtomic(flags.out, report.html);
     const { dir, name } = parse(flags.out);
     const folder = join(dir, `${name}-charts`);

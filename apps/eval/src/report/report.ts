@@ -15,11 +15,14 @@ import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables
 import { aurocTable, methodsOf, paperTables, type PaperTable } from '../statistics/tables.js';
 import type { ResultStore } from '../store/read.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
-import { PAPER_LINE } from '../sections.js';
+import { trainedModalities } from '../run-identity.js';
+import { paperLine } from '../sections.js';
+import type { Projection } from './plane.js';
 import type { Chart } from './chart.js';
 import {
   ablationCharts,
   featureCharts,
+  MOST_DRAWN,
   qualityCharts,
   reliabilityChart,
   robustnessCharts,
@@ -31,6 +34,8 @@ import { confusion, figures, gallery, paragraph, reportPage, table, type Part } 
 export interface ReportOptions {
   /** The method that the others are compared with; default: drf if the store has it, else its first. */
   readonly reference?: string;
+  /** How Figure 6 lays features out in the plane; default: t-SNE, as the paper does. */
+  readonly projection?: Projection;
   /** Posts to show of each cell. */
   readonly posts: number;
   readonly onProgress?: OnProgress;
@@ -78,6 +83,12 @@ export function waitingLine({ waiting }: ResultStore): string {
   return `${waiting} cells of single folds are left out until the other folds are there: run the same grid again`;
 }
 
+/** {@link paperLine} of all trainings of some studies. */
+export function storedPaperLine(store: ResultStore, studies: readonly Study[]): string {
+  const trainings = new Set(studies.flatMap(({ cells }) => cells.map(({ trainingId }) => trainingId)));
+  return paperLine([...trainings].map((id) => trainedModalities(store.config(id))));
+}
+
 function introduction(store: ResultStore, studies: readonly Study[]): string {
   const { trainings, hours, versions } = store.summary();
   const lines = studies.map(({ experiment, dataset, split, cells }) => {
@@ -88,7 +99,7 @@ function introduction(store: ResultStore, studies: readonly Study[]): string {
   return [
     ...lines.map(paragraph),
     paragraph(`${trainings} trainings, ${time} of training one after the other; code ${versions.join(', ')}.`),
-    paragraph(PAPER_LINE),
+    paragraph(storedPaperLine(store, studies)),
     ...(store.cells.some(isPooled) ? [paragraph(FOLDS_LINE)] : []),
   ].join('\n');
 }
@@ -106,14 +117,15 @@ async function studyParts(
   const reference = referenceOf(study, options.reference);
   const tables = paperTables(store, study, reference, options.onProgress);
   const drawn = tableCharts(study, reference);
-  const features = featureCharts(store, study, options.onProgress);
+  const { projection = 't-sne' } = options;
+  const features = featureCharts(store, study, projection, options.onProgress);
   const quality = qualityCharts(store, study, reference);
   const reliability = reliabilityChart(store, study, reference);
   const training = trainingCharts(store, study, reference);
   const parts: Part[] = tables.map((own) => tablePart(own, drawn[own.id] ?? []));
   if (features.length > 0) {
-    const line =
-      'Features of discarded images and texts, as the model recovers them and as they are when intact, projected together by UMAP (each chart by itself; only nearness means something). Models trained and tested at the same dr.';
+    const how = { 't-sne': 't-SNE', umap: 'UMAP' }[projection];
+    const line = `Features of discarded images and texts, as the model recovers them and as they are when intact, of at most ${MOST_DRAWN} posts, projected together by ${how} (each chart by itself; only nearness means something). Models trained and tested at the same dr.`;
     parts.push({
       id: 'figure-6',
       heading: 'Figure 6: true and recovered features',

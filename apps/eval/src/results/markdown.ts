@@ -3,9 +3,8 @@ import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables
 import type { OnProgress } from '../statistics/stages.js';
 import { aurocTable, paperTables } from '../statistics/tables.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
-import { PAPER_LINE } from '../sections.js';
 import type { Chart } from '../report/chart.js';
-import { referenceOf, tableCharts, verdictLine, waitingLine } from '../report/report.js';
+import { referenceOf, storedPaperLine, tableCharts, verdictLine, waitingLine } from '../report/report.js';
 import type { ResultStore } from '../store/read.js';
 import type { TableData } from '../tables.js';
 
@@ -40,7 +39,7 @@ export function resultsMarkdown(
     const seeds = [...new Set(study.cells.map(({ seed }) => seed))].sort((a, b) => a - b);
     return [
       `## ${study.experiment}, split ${study.split}`,
-      `Data set ${study.dataset}, ${study.cells[0]?.posts ?? 0} posts judged, seeds ${seeds.join(', ')}. ${PAPER_LINE}`,
+      `Data set ${study.dataset}, ${study.cells[0]?.posts ?? 0} posts judged, seeds ${seeds.join(', ')}. ${storedPaperLine(store, [study])}`,
       ...(study.cells.some(isPooled) ? [FOLDS_LINE] : []),
       ...paperTables(store, study, own, onProgress).flatMap(({ id, heading, lines, tables, comparisons }) => [
         `### ${heading}`,

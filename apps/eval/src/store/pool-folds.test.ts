@@ -75,7 +75,16 @@ it('keeps disruptions and details with their posts', () => {
   const own = cell('random:0.4:D');
   const { ids, labels } = store.posts(own.postListId);
   const presence = ids.map((id) => ({ id, hasImage: true, hasText: true }));
-  const due = planDisruptions(presence, parseStrategy('random:0.4:D'), 0);
+  const inFolds = isPooled(own) ? own.members.map(({ postListId }) => new Set(store.posts(postListId).ids)) : [];
+  expect(inFolds).toHaveLength(FOLDS);
+  // each fold is disrupted on its own, to its exact share
+  const due = inFolds.flatMap((fold) =>
+    planDisruptions(
+      presence.filter(({ id }) => fold.has(id)),
+      parseStrategy('random:0.4:D'),
+      0,
+    ),
+  );
   const stored = store.disruptions(own).map(({ position, modality }) => ({ id: ids[position], modality }));
   expect(stored).toEqual(due.map(({ id, modality }) => ({ id, modality })));
   expect(stored.length).toBeGreaterThan(0);

@@ -1,5 +1,5 @@
 import { defineExperiment } from '@drf/experiment';
-import { FROZEN_ENCODERS } from './frozen-encoders.js';
+import { BY_METHOD, FROZEN_ENCODERS } from './frozen-encoders.js';
 
 /**
  * DRF on MVSA-Multiple (Table 1), with the frozen embedded encoders and a feature space of 256.
@@ -12,4 +12,5 @@ export default defineExperiment({
   dataset: { name: 'mvsa-multiple', splitSizes: [13618, 1703, 1703] },
   model: { dim: 256, ...FROZEN_ENCODERS },
   training: { epochs: 5, learningRate: 1e-4 },
+  methods: BY_METHOD,
 });

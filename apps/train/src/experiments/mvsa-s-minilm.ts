@@ -1,5 +1,5 @@
 import { defineExperiment } from '@drf/experiment';
-import { FROZEN_ENCODERS } from './frozen-encoders.js';
+import { BY_METHOD, FROZEN_ENCODERS } from './frozen-encoders.js';
 
 /**
  * DRF on MVSA-Single with a fine-tuned text encoder: MiniLM-L6 (22.6 million parameters, 384 values), from a folder in
@@ -21,4 +21,5 @@ export default defineExperiment({
   },
   model: { dim: 256, ...FROZEN_ENCODERS },
   training: { epochs: 3, learningRate: 1e-4, encoderLearningRate: 5e-5, clipNorm: 1, groupByLength: 8 },
+  methods: BY_METHOD,
 });

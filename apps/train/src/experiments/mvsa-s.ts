@@ -1,5 +1,5 @@
 import { defineExperiment } from '@drf/experiment';
-import { FROZEN_ENCODERS } from './frozen-encoders.js';
+import { BY_METHOD, FROZEN_ENCODERS } from './frozen-encoders.js';
 
 /**
  * DRF on MVSA-Single (Table 1), with the frozen embedded encoders in place of fine-tuned ViT-B/16 and BERT-base, and a
@@ -13,4 +13,5 @@ export default defineExperiment({
   dataset: { name: 'mvsa-single', splitSizes: [3608, 451, 452] },
   model: { dim: 256, ...FROZEN_ENCODERS },
   training: { epochs: 5, learningRate: 1e-4 },
+  methods: BY_METHOD,
 });

@@ -1,5 +1,5 @@
 import { defineExperiment } from '@drf/experiment';
-import { FROZEN_ENCODERS } from './frozen-encoders.js';
+import { BY_METHOD, FROZEN_ENCODERS } from './frozen-encoders.js';
 
 /**
  * DRF on the embedded data (emoji pictures and sentences) with the embedded encoders: nothing is downloaded.
@@ -12,4 +12,5 @@ export default defineExperiment({
   dataset: { name: 'embedded' },
   model: { dim: 128, queueCapacity: 256, ...FROZEN_ENCODERS },
   training: { epochs: 8, learningRate: 3e-4, disruption: 'random:0.4:C+D' },
+  methods: BY_METHOD,
 });

@@ -1,7 +1,7 @@
-import type { ExperimentInput } from '@drf/experiment';
+import type { ExperimentFile } from '@drf/experiment';
 
 /** The same experiment at a size that runs in seconds: to see that everything fits, not to learn anything. */
-export function smokeOf(experiment: ExperimentInput): ExperimentInput {
+export function smokeOf(experiment: ExperimentFile): ExperimentFile {
   return {
     ...experiment,
     name: `${experiment.name}-smoke`,

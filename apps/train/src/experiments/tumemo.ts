@@ -1,5 +1,5 @@
 import { defineExperiment } from '@drf/experiment';
-import { FROZEN_ENCODERS } from './frozen-encoders.js';
+import { BY_METHOD, FROZEN_ENCODERS } from './frozen-encoders.js';
 
 /**
  * DRF on TumEmo's seven emotions (Table 1), with the frozen embedded encoders and a feature space of 256.
@@ -12,4 +12,5 @@ export default defineExperiment({
   dataset: { name: 'tumemo', splitSizes: [156217, 19524, 19524] },
   model: { dim: 256, ...FROZEN_ENCODERS },
   training: { epochs: 4, learningRate: 1e-4, checkpointEvery: 2000 },
+  methods: BY_METHOD,
 });
