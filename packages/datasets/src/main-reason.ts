@@ -50,6 +50,7 @@ const EXPLANATIONS: Readonly<Record<DropReason, Explanation>> = {
     what: 'have an id that an earlier row has',
     remedy: 'leave the column of ids out (--columns id=), and rows are numbered, or name another (--columns id=NAME)',
   },
+  'no post': { what: 'are neither an image nor a text', remedy: 'convert these files, or move them away' },
   'bad row': { what: 'cannot be understood', remedy: CORRECT },
 }; // prettier-ignore
 
