@@ -1,5 +1,6 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
+import { describeCalibration } from '@drf/experiment';
 import { openJudge, type JudgeOfPosts } from '@drf/predict';
 import { ConfigurationError } from '@drf/tensor';
 import {
@@ -69,11 +70,7 @@ program.action(async (run: string, input: string | undefined, options: MainOptio
   assertOptions(input, options);
   const judge = await openJudge(run, { engine: options.engine, checkpoint: options.checkpoint });
   try {
-    if (judge.calibration === null && options.quiet !== true) {
-      process.stderr.write(
-        'The run has no calibration.json: probabilities are the model’s own, quality is not known.\n',
-      );
-    }
+    if (options.quiet !== true) process.stderr.write(`${describeCalibration(judge.calibration).join('\n')}\n`);
     if (input === undefined) await judgeOne(judge, options);
     else await judgeMany(judge, input, options);
   } finally {

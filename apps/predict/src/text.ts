@@ -16,7 +16,7 @@ export function judgmentText(judgment: Judgment): string {
   if (classes.length > shown.length) lines.push(`and ${classes.length - shown.length} classes less likely`);
   const known = MODALITIES.filter((modality) => quality[modality] !== null);
   if (known.length > 0) {
-    lines.push('', 'Quality, as the share of training posts that lie farther from the usual:');
+    lines.push('', 'Quality: the share of posts like those of training that lie farther from the usual');
     lines.push(...known.map((modality) => `  ${modality}: ${percent(quality[modality] as number)} %`));
   }
   if (pairWeights !== null) {

@@ -6,6 +6,7 @@ import {
   areFeatures,
   assertEncoders,
   createEncodedMethod,
+  describeCalibration,
   encodeCorrupted,
   encodeRecords,
   measureCalibration,
@@ -28,6 +29,7 @@ import {
   withInitialFeatures,
   writeCalibration,
   writeTrainingReport,
+  type Calibration,
   type EncodedRecords,
   type EncodeOptions,
   type ExperimentConfig,
@@ -75,6 +77,8 @@ export interface TrainResult {
   readonly selected: Selected | undefined;
   /** Path of the report; null where none was asked for. */
   readonly report: string | null;
+  /** What probabilities and quality of single posts rest on, for people; none before the end. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -141,9 +145,11 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   try {
     const outcome = await trainer.fit();
     display.end();
-    if (outcome !== 'interrupted' && !resultOnly) await calibrate(options, session, trainPosts, valPosts);
+    const isWhole = outcome !== 'interrupted' && !resultOnly;
+    const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger);
-    return { outcome, run: run.path, selected: trainer.selected, report };
+    const notes = calibration === null ? [] : describeCalibration(calibration);
+    return { outcome, run: run.path, selected: trainer.selected, report, notes };
   } finally {
     display.end();
     await trainer.dispose();
@@ -208,7 +214,7 @@ async function calibrate(
   session: Session,
   train: EncodedRecords,
   val: EncodedRecords,
-): Promise<void> {
+): Promise<Calibration> {
   const progress = display.job('Calibrating', 'posts');
   try {
     const result = await openRun(run.path, undefined, async () => trainedEncoders(session));
@@ -219,7 +225,9 @@ async function calibrate(
       val: val.set,
       onProgress: progress.update,
     };
-    await writeCalibration(run, await measureCalibration(sources));
+    const calibration = await measureCalibration(sources);
+    await writeCalibration(run, calibration);
+    return calibration;
   } finally {
     progress.stop();
   }

@@ -1,10 +1,12 @@
 import {
+  assertShape,
   ConfigurationError,
   CheckpointError,
   floatData,
   hostTensor,
   type HostTensor,
   type HostTree,
+  type Random,
 } from '@drf/tensor';
 import { distanceMoments } from './distance-moments.js';
 import { FeatureQueue } from './feature-queue.js';
@@ -81,6 +83,34 @@ export class QualityModel {
     this.fittedAt = this.enqueued;
   }
 
+  /**
+   * The Gaussian that there would be, had some rows never gone by: fitted to as many as the latest fit rests on, in rounds
+   * over the others, each in an order of its own. For measuring densities of rows by a fit that did not see them
+   * (cross-fitting).
+   * @param rows all rows known to be intact, [rows, width]
+   * @param kept places of those that may be fitted to
+   * @returns the present one while there is none, or where fewer than two are kept
+   */
+  refitted(rows: HostTensor, kept: readonly number[], random: Random): LowRankGaussian {
+    const { capacity, width } = this.options;
+    assertShape('QualityModel.refitted rows', rows, ['*', width]);
+    if (!this.ready || kept.length < 2) return this.fitted.gaussian;
+    const size = Math.min(this.fittedAt, capacity);
+    const all = rows.shape[0] as number;
+    // the window of a queue begins somewhere in a round: at the same share of ours
+    const start = Math.floor((((this.fittedAt - size) % all) / all) * kept.length);
+    const times = new Map<number, number>();
+    for (let left = fittedRows(size), from = start; left > 0; from = 0) {
+      const round = random.shuffle(kept).slice(from, from + left);
+      for (const place of round) times.set(place, (times.get(place) ?? 0) + 1);
+      left -= round.length;
+    }
+    const data = floatData(rows);
+    const distinct = new Float32Array(times.size * width);
+    [...times.keys()].forEach((place, row) => distinct.set(data.subarray(place * width, (place + 1) * width), row * width)); // prettier-ignore
+    return fitLowRankGaussian(hostTensor(distinct, [times.size, width]), this.rank, [...times.values()]);
+  }
+
   /** A copy of all that it remembers, for checkpoints. */
   state(): HostTree {
     const { rows, enqueued } = this.queue.state();
@@ -113,9 +143,14 @@ export class QualityModel {
   }
 }
 
+/** Of a queue's rows, the oldest, which the Gaussian is fitted to. */
+function fittedRows(size: number): number {
+  return Math.max(2, Math.floor(FITTED_SHARE * size));
+}
+
 function fit(queue: FeatureQueue, rank: number): FittedQuality {
   const { rows, dim } = queue.state();
-  const split = Math.max(2, Math.floor(FITTED_SHARE * queue.size));
+  const split = fittedRows(queue.size);
   const part = (from: number, to: number): HostTensor => hostTensor(rows.slice(from * dim, to * dim), [to - from, dim]);
   const gaussian = fitLowRankGaussian(part(0, split), rank);
   const held = split < queue.size ? part(split, queue.size) : part(0, split);

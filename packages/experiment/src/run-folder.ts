@@ -52,6 +52,8 @@ export type MetricRow =
       readonly valAccuracy: number | null;
       readonly valWeightedF1: number | null;
       readonly valLoss: number | null;
+      /** Left out by earlier versions. */
+      readonly valPosts?: number;
       readonly seconds: number;
     };
 
@@ -61,6 +63,9 @@ export interface BestCheckpoint {
   readonly epoch: number;
   readonly step: number;
   readonly score: number;
+  /** Validation loss, which decided between equal scores; earlier versions took the first of them. */
+  readonly loss?: number | null;
+  readonly validation?: { readonly posts: number; readonly accuracy: number } | null;
   readonly selection: ExperimentConfig['training']['selection'];
 }
 
