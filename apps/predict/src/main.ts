@@ -1,7 +1,7 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
-import { describeCalibration } from '@drf/experiment';
-import { openJudge, type JudgeOfPosts } from '@drf/predict';
+import { describeCalibration, readSeenPosts, RunFolder, type SeenPosts } from '@drf/experiment';
+import { openJudge, PostJudge, type JudgeOfPosts } from '@drf/predict';
 import { ConfigurationError } from '@drf/tensor';
 import {
   createProgram,
@@ -105,6 +105,7 @@ async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOption
     const result = await predictPosts({
       judge,
       model: judge.source,
+      seen: await seenPosts(judge, say),
       input,
       root: options.root,
       encoding: options.encoding,
@@ -130,6 +131,15 @@ async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOption
     progress?.stop();
     interrupt.release();
   }
+}
+
+/** Exports, and runs of earlier versions, do not say which posts they know. */
+async function seenPosts(judge: JudgeOfPosts, say: (message: string) => void): Promise<SeenPosts | null> {
+  const seen = judge instanceof PostJudge ? await readSeenPosts(await RunFolder.open(judge.source.run)) : null;
+  if (seen === null) {
+    say(`${judge instanceof PostJudge ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`); // prettier-ignore
+  }
+  return seen;
 }
 
 function report(result: PredictResult, asJson: boolean): void {

@@ -28,6 +28,7 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  writeSeenPosts,
   writeTrainingReport,
   type Calibration,
   type EncodedRecords,
@@ -124,6 +125,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
+  if (!resume && !resultOnly) await writeSeenPosts(run, data);
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps

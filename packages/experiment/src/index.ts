@@ -55,6 +55,7 @@ export {
   type QualityBasis,
   type QualityDistributions,
 } from './calibration/calibration.js';
+export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
 export { accuracyText } from './report/accuracy-text.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { Judge, type Judged } from './judge/judge.js';

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema, type SchemaElement } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { DataError } from '@drf/tensor';
 import { messageOf } from '../row-error.js';
@@ -8,7 +8,8 @@ import { cellsByRole, type ColumnNames } from './columns.js';
 import type { RawRow } from './row.js';
 
 /**
- * Reads Parquet, one row group at a time and only the columns that matter. Rows count from 1.
+ * Reads Parquet, one row group at a time: of posts to learn from only the columns that matter, of posts to judge all that
+ * hold plain values. Rows count from 1.
  * @throws DataError when the file is no whole Parquet file, or lacks a column
  */
 export async function* readParquet(
@@ -18,17 +19,26 @@ export async function* readParquet(
 ): AsyncGenerator<RawRow> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => refuse(path, cause));
-  const present = parquetSchema(metadata).children.map((column) => column.element.name);
+  const { children } = parquetSchema(metadata);
+  const present = children.map((column) => column.element.name);
   const found = checkHeader(path, present, kind, named);
-  const columns = [...found.holds.keys()];
+  const plain = kind === 'labeled' ? [] : children.filter(({ element }) => isPlain(element)).map(({ element }) => element.name); // prettier-ignore
+  const columns = [...new Set([...found.holds.keys(), ...plain])];
   let line = 0;
   for (const group of metadata.row_groups) {
     const rowEnd = line + Number(group.num_rows);
     const rows = await parquetReadObjects({ file, metadata, columns, compressors, rowStart: line, rowEnd }).catch(
       (cause: unknown) => refuse(`${basename(path)}, rows ${line + 1} to ${rowEnd}`, cause),
     );
-    for (const cells of rows) yield { line: ++line, cells: cellsByRole(cells, found), columns: found };
+    for (const own of rows) yield { line: ++line, cells: cellsByRole(own, found), columns: found, own };
   }
+}
+
+/** A column of numbers, texts, dates or truth values, not of bytes or of further columns. */
+function isPlain({ type, converted_type: converted, logical_type: logical }: SchemaElement): boolean {
+  if (type === undefined) return false;
+  if (type !== 'BYTE_ARRAY' && type !== 'FIXED_LEN_BYTE_ARRAY') return true;
+  return converted !== undefined || logical !== undefined;
 }
 
 function refuse(subject: string, cause: unknown): never {

@@ -33,7 +33,7 @@ export async function* folderRows(folder: string, checks: ContentChecks): AsyncG
   let row = 0;
   for (const [id, files] of await folderNames(folder)) {
     const place = join(basename(folder), id);
-    yield { row: ++row, id, place, content: () => contentOf(place, files, checks) };
+    yield { row: ++row, id, place, line: null, own: { ...files }, content: () => contentOf(place, files, checks) };
   }
 }
 

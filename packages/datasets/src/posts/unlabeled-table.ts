@@ -21,7 +21,7 @@ function tableRow(file: string, raw: RawRow, row: number, checks: ContentChecks)
   try {
     const { id, text, image } = parseUnlabeledRow(place, raw.cells);
     const own = id ?? place;
-    return { row, id: own, place, content: () => rowContent(place, { id: own, text, image }, checks) };
+    return { row, id: own, place, line: raw.line, own: raw.own, content: () => rowContent(place, { id: own, text, image }, checks) }; // prettier-ignore
   } catch (error) {
     if (error instanceof RowError) return { row, id: place, error };
     throw error;
