@@ -84,12 +84,7 @@ function jsonLine(row: PredictionRow | RejectedRow): string {
   return `${JSON.stringify(row)}\n`;
 }
 
-function rowWriter(
-  path: string,
-  format: OutputFormat,
-  classes: readonly string[],
-  columns: FlatColumns,
-): RowWriter {
+function rowWriter(path: string, format: OutputFormat, classes: readonly string[], columns: FlatColumns): RowWriter {
   if (format === '.parquet') return new ParquetRows(path, classes, columns);
   const file = new LineFile(path);
   if (format === '.jsonl') return { write: (row) => file.write(jsonLine(row)), end: () => file.end() };

@@ -123,7 +123,9 @@ function report(result: TrainResult, asJson: boolean): void {
   const { validation = null } = selected ?? {};
   const scores = validation === null ? '' : `, validation accuracy ${accuracyText(validation.accuracy, validation.posts)}`; // prettier-ignore
   const epoch = selected === undefined ? '' : `; result: epoch ${selected.epoch}${scores}`;
-  process.stdout.write(`Trained${early}${epoch}.\n${notes.map((note) => `${note}\n`).join('')}Run:      ${run}\nReport:   ${result.report}\n`);
+  process.stdout.write(
+    `Trained${early}${epoch}.\n${notes.map((note) => `${note}\n`).join('')}Run:      ${run}\nReport:   ${result.report}\n`,
+  );
   process.stdout.write(`Evaluate: pnpm eval ${run}\n`);
 }
 

@@ -1,4 +1,11 @@
-import { trainedBy, type EncodedBatchInputs, type Memory, type Method, type StepEncoders, type TrainingPosition } from '@drf/model';
+import {
+  trainedBy,
+  type EncodedBatchInputs,
+  type Memory,
+  type Method,
+  type StepEncoders,
+  type TrainingPosition,
+} from '@drf/model';
 import { loadCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, type HostTree } from '@drf/tensor';
 import { createEncodedMethod, createMethod } from './method.js';
@@ -50,9 +57,7 @@ export async function openRun(
     method,
     parameters,
     memory: remembered.inputs(),
-    ...(remembered.refitted === undefined
-      ? {}
-      : { refitted: remembered.refitted.bind(remembered) }),
+    ...(remembered.refitted === undefined ? {} : { refitted: remembered.refitted.bind(remembered) }),
     checkpoint: file,
     position,
   };

@@ -80,11 +80,9 @@ export class GatedMemory implements Memory {
   /** Refits the Gaussians of encoder outputs; the queues of features, which say nothing of quality, stay. */
   refitted(observations: HostTree, kept: readonly number[], random: Random): HostTree {
     const of = (modality: 'image' | 'text'): FittedQuality => {
-      const { rows, places } = intactRows(observations, modality);
-      const among = new Set(kept);
-      const keptRows = places.flatMap((place, row) => (among.has(place) ? [row] : []));
       const { moments } = this.quality[modality].inputs();
-      return { gaussian: this.quality[modality].refitted(rows, keptRows, random.fork(modality)), moments };
+      const rows = intactRows(observations, modality, kept);
+      return { gaussian: this.quality[modality].refitted(rows, random.fork(modality)), moments };
     };
     return { ...this.inputs(), imageQuality: of('image'), textQuality: of('text') };
   }
@@ -104,17 +102,17 @@ export class GatedMemory implements Memory {
   }
 }
 
-/** Encoder outputs that would enter the queue, [rows, width], and the places of their posts. */
-function intactRows(observations: HostTree, modality: 'image' | 'text'): { rows: HostTensor; places: number[] } {
+/** Encoder outputs of some posts that would enter the queue. [rows, width] */
+function intactRows(observations: HostTree, modality: 'image' | 'text', kept: readonly number[]): HostTensor {
   const { available } = observations[modality] as { readonly available: HostTensor };
   const encoded = (observations.encoded as { readonly [name: string]: HostTensor })[modality] as HostTensor;
   const width = encoded.shape[1] as number;
-  const places = Array.from(available.data.keys()).filter((place) => (available.data[place] as number) > 0);
+  const places = kept.filter((place) => (available.data[place] as number) > 0);
   const data = new Float32Array(places.length * width);
   places.forEach((place, row) =>
     data.set(floatData(encoded).subarray(place * width, (place + 1) * width), row * width),
   );
-  return { rows: hostTensor(data, [places.length, width]), places };
+  return hostTensor(data, [places.length, width]);
 }
 
 function withoutQuality(modality: string, state: HostTree): CheckpointError {

@@ -24,7 +24,7 @@ export interface CalibrationSources {
 /** Validation posts that are enough to measure densities on where training posts can be cross-fitted instead, */
 const ENOUGH_POSTS = 100;
 /** and where they cannot: what was trained on them is part of how their features are made. */
-const ENOUGH_UNSEEN_POSTS = 20;
+const ENOUGH_UNSEEN_POSTS = 10;
 
 /** Log densities, and whether each post has the modality. */
 interface Densities {

@@ -79,7 +79,9 @@ describe('reports', () => {
         quality: null,
       },
     );
-    expect(page).toContain('Result: epoch 2 (best-accuracy), validation accuracy 75.0 % of 12 posts (95 % interval: 46.8 to 91.1 %), weighted F1 75.0 %.');
+    expect(page).toContain(
+      'Result: epoch 2 (best-accuracy), validation accuracy 75.0 % of 12 posts (95 % interval: 46.8 to 91.1 %), weighted F1 75.0 %.',
+    );
     expect(page).toContain('not calibrated: 12 validation posts cannot tell how sure to be (30 can).');
     expect(page).toContain('dropped: bad row');
     expect(page).toContain('&quot;name&quot;: &quot;mine&quot;');
@@ -100,6 +102,8 @@ describe('reports', () => {
     const ledger = { source: 's', rows: 0, kept: 0, dropped: 0, reasons: [], notes: [] };
     expect(trainingReport(description, [], ledger, undefined, null)).toContain('No epoch has ended yet.');
     const best = { checkpoint: 'x', epoch: 1, step: 10, score: 1, selection: 'last' } as const;
-    expect(trainingReport(description, [epoch(1, null)], ledger, best, null)).toContain('epoch 1 (last), without validation');
+    expect(trainingReport(description, [epoch(1, null)], ledger, best, null)).toContain(
+      'epoch 1 (last), without validation',
+    );
   });
 });
