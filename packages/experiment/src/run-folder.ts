@@ -86,6 +86,7 @@ const RUN_NAMES = new Set([
   'metrics.jsonl',
   'best.json',
   'calibration.json',
+  'posts.json',
   'report.html',
   'eval',
 ]);
@@ -108,7 +109,7 @@ const bestSchema = z.looseObject({
 
 /**
  * The layout of a run on disk: `config.json`, `splits/`, `ledger.json`, `manifest.jsonl`, `metrics.jsonl`,
- * `checkpoints/step-N.safetensors`, `best.json`, `report.html`; while it is trained, `run.lock`.
+ * `checkpoints/step-N.safetensors`, `best.json`, `calibration.json`, `posts.json`, `report.html`; while it is trained, `run.lock`.
  */
 export class RunFolder {
   readonly path: string;
