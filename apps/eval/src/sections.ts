@@ -8,7 +8,7 @@ import {
   qualityTable,
   randomTable,
   robustnessTable,
-  SCORES_LINE,
+  SCORES_LINES,
   share,
   type TableData,
 } from './tables.js';
@@ -78,17 +78,20 @@ function scoreSection(result: EvaluationResult): Section {
   const hasPaper = cells.some(({ paper }) => paper !== null);
   return {
     heading: 'Scores',
-    lines: [majority, ...emptyClasses(clean), SCORES_LINE, ...(hasPaper ? [PAPER_LINE] : [])],
+    lines: [majority, ...emptyClasses(clean), ...SCORES_LINES, ...(hasPaper ? [PAPER_LINE] : [])],
     tables: [cellTable('Intact posts, and one modality of every post disrupted (percent)', cells)],
   };
 }
+
+/** Classes that a sentence names. */
+const NAMED_CLASSES = 5;
 
 /** Classes that the split says nothing of. */
 function emptyClasses(clean: CellResult | undefined): string[] {
   const empty = (clean?.report.perClass ?? []).filter(({ support }) => support === 0).map(({ name }) => name);
   if (empty.length === 0) return [];
-  const more = empty.length > LISTED_CLASSES ? ` and ${empty.length - LISTED_CLASSES} more` : '';
-  return [`No posts here of: ${empty.slice(0, LISTED_CLASSES).join(', ')}${more}; no score counts them.`];
+  const more = empty.length > NAMED_CLASSES ? ` and ${empty.length - NAMED_CLASSES} more` : '';
+  return [`No posts here of: ${empty.slice(0, NAMED_CLASSES).join(', ')}${more}; no score counts them.`];
 }
 
 function randomSection(result: EvaluationResult): Section {

@@ -18,9 +18,10 @@ export const points = (value: number | null | undefined): string =>
 export const range = ({ low, high }: Pick<Interval, 'low' | 'high'>): string => `${percent(low)}–${percent(high)}`;
 
 /** What the columns of {@link cellTable} mean where that is not plain. */
-export const SCORES_LINE =
-  'The interval is Wilson’s for the accuracy of so many posts. Macro F1 is the mean over the classes that have posts ' +
-  'here. ECE, how far confidence and accuracy lie apart, is of the model’s own probabilities, before any temperature.';
+export const SCORES_LINES = [
+  'The interval is Wilson’s for the accuracy of so many posts. Macro F1 is the mean over the classes that have posts here.',
+  'ECE, how far confidence and accuracy lie apart, is of the model’s own probabilities, before any temperature.',
+];
 
 /** Accuracy with its interval, F1s, calibration, and the paper's figures where any cell has them. */
 export function cellTable(caption: string, cells: readonly CellResult[]): TableData {
