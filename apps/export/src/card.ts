@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { describeCalibration, readCalibration, readVersions, type OpenedRun, type RunDescription } from '@drf/experiment';
+import {
+  describeCalibration,
+  readCalibration,
+  readVersions,
+  type OpenedRun,
+  type RunDescription,
+} from '@drf/experiment';
 import type { HostTensor } from '@drf/tensor';
 import type { PackageLicense } from './embedded-packages.js';
 import type { InputSpecification } from './inputs.js';

@@ -129,7 +129,11 @@ describe('card.json', () => {
       ['textAvailable', 'batch'],
     ]);
     for (const each of [...(file?.inputs ?? []), ...(file?.outputs ?? [])]) expect(each.meaning).not.toBe('');
-    expect(read.notes).toEqual([expect.stringContaining('image encoder'), expect.stringContaining('text encoder'), expect.stringContaining('calibration.json')]);
+    expect(read.notes).toEqual([
+      expect.stringContaining('image encoder'),
+      expect.stringContaining('text encoder'),
+      expect.stringContaining('calibration.json'),
+    ]);
   });
 });
 
@@ -147,7 +151,9 @@ describe('calibration', () => {
     const run = await makeTinyRun(join(folder, 'run'));
     const without = await exportRun(run.path, { out: join(folder, 'without') });
     expect(without.card.calibration).toBeNull();
-    expect(without.card.notes.at(-1)).toBe('The run has no calibration.json: probabilities are the model’s own, quality is not known.');
+    expect(without.card.notes.at(-1)).toBe(
+      'The run has no calibration.json: probabilities are the model’s own, quality is not known.',
+    );
     await writeCalibration(run, calibration);
     const { card, written } = await exportRun(run.path, { out: join(folder, 'with') });
     expect(card.calibration).toEqual(calibration);

@@ -43,12 +43,7 @@ export class QualityView {
       const isKnown = share !== null && density !== null;
       figure.classList.toggle('absent', !isKnown);
       words.textContent = isKnown ? describe(share) : 'not in the post';
-      picture.setAttribute(
-        'aria-label',
-        isKnown
-          ? `${modality}: ${describe(share)}`
-          : `${modality}: not in the post`,
-      );
+      picture.setAttribute('aria-label', isKnown ? `${modality}: ${describe(share)}` : `${modality}: not in the post`);
       if (!isKnown) continue;
       const x = curve.place(density) * WIDTH;
       marker.setAttribute('transform', `translate(${x.toFixed(1)} 0)`);
