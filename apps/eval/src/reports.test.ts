@@ -46,7 +46,7 @@ describe('textReport', () => {
 
   it('puts scores, interval and the paper side by side', () => {
     // Wilson interval of 8 of 10; F1 of [[4, 1], [1, 4]] is 0.8 for both classes
-    expect(rowOf(text, 'clean')).toEqual(['clean', '80.0', '49.0–94.3', '80.0', '80.0', '–', '76.5', '75.9']);
+    expect(rowOf(text, 'clean')).toEqual(['clean', '10', '80.0', '49.0–94.3', '80.0', '80.0', '–', '76.5', '75.9']);
     expect(rowOf(text, 'fixed:image:C').slice(-2)).toEqual(['–', '–']);
     expect(text).toContain('with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.');
     const trained = syntheticResult(result.cells, { run: { trainedEncoders: ['text', 'image'] } });

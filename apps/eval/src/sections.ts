@@ -1,6 +1,6 @@
 import { MODALITIES, type Modality } from '@drf/tensor';
 import { reconstructionNote } from './paper.js';
-import type { EvaluationResult } from './result.js';
+import type { CellResult, EvaluationResult } from './result.js';
 import {
   cellTable,
   classTable,
@@ -10,6 +10,7 @@ import {
   qualityTable,
   randomTable,
   robustnessTable,
+  SCORES_LINES,
   share,
   type TableData,
 } from './tables.js';
@@ -97,9 +98,25 @@ function scoreSection(result: EvaluationResult): Section {
   const hasPaper = cells.some(({ paper }) => paper !== null);
   return {
     heading: 'Scores',
-    lines: [majority, ...(hasPaper ? [paperLine([result.run.trainedEncoders])] : [])],
+    lines: [
+      majority,
+      ...emptyClasses(clean),
+      ...SCORES_LINES,
+      ...(hasPaper ? [paperLine([result.run.trainedEncoders])] : []),
+    ],
     tables: [cellTable('Intact posts, and one modality of every post disrupted (percent)', cells)],
   };
+}
+
+/** Classes that a sentence names. */
+const NAMED_CLASSES = 5;
+
+/** Classes that the split says nothing of. */
+function emptyClasses(clean: CellResult | undefined): string[] {
+  const empty = (clean?.report.perClass ?? []).filter(({ support }) => support === 0).map(({ name }) => name);
+  if (empty.length === 0) return [];
+  const more = empty.length > NAMED_CLASSES ? ` and ${empty.length - NAMED_CLASSES} more` : '';
+  return [`No posts here of: ${empty.slice(0, NAMED_CLASSES).join(', ')}${more}; no score counts them.`];
 }
 
 function randomSection(result: EvaluationResult): Section {

@@ -17,15 +17,22 @@ export const points = (value: number | null | undefined): string =>
   value === null || value === undefined ? NOTHING : (100 * value).toFixed(2);
 export const range = ({ low, high }: Pick<Interval, 'low' | 'high'>): string => `${percent(low)}–${percent(high)}`;
 
+/** What the columns of {@link cellTable} mean where that is not plain. */
+export const SCORES_LINES = [
+  'The interval is Wilson’s for the accuracy of so many posts. Macro F1 is the mean over the classes that have posts here.',
+  'ECE, how far confidence and accuracy lie apart, is of the model’s own probabilities, before any temperature.',
+];
+
 /** Accuracy with its interval, F1s, calibration, and the paper's figures where any cell has them. */
 export function cellTable(caption: string, cells: readonly CellResult[]): TableData {
   const hasPaper = cells.some(({ paper }) => paper !== null);
   const paperHead = hasPaper ? ['paper accuracy', 'paper weighted F1'] : [];
   return {
     caption,
-    head: ['cell', 'accuracy', '95 % interval', 'weighted F1', 'macro F1', 'ECE', ...paperHead],
+    head: ['cell', 'posts', 'accuracy', '95 % interval', 'weighted F1', 'macro F1', 'ECE', ...paperHead],
     rows: cells.map(({ cell, report, paper }) => [
       cell,
+      String(report.count),
       percent(report.accuracy),
       range(report.accuracyInterval),
       percent(report.weightedF1),

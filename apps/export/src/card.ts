@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { drfForm, readCalibration, readVersions, type OpenedRun, type RunDescription } from '@drf/experiment';
+import {
+  describeCalibration,
+  drfForm,
+  readCalibration,
+  readVersions,
+  type OpenedRun,
+  type RunDescription,
+} from '@drf/experiment';
 import type { HostTensor } from '@drf/tensor';
 import type { PackageLicense } from './embedded-packages.js';
 import type { InputSpecification } from './inputs.js';
@@ -78,6 +85,7 @@ export async function createCard({ run, encoders, models, licenses, notes }: Car
   const { description } = run;
   const { config } = description;
   const inputs = models.flatMap((model) => model.inputs);
+  const calibration = await readCalibration(run.folder, basename(run.checkpoint));
   return {
     format: CARD_FORMAT,
     labels: description.classes,
@@ -93,9 +101,9 @@ export async function createCard({ run, encoders, models, licenses, notes }: Car
     files: Object.fromEntries(models.map((model) => [model.file, describeFile(model, description)])),
     preprocessing: await describePreprocessing(description, encoders, inputs),
     /** As training left it; null for runs without one: then temperature is 1, and no quality is known. */
-    calibration: await readCalibration(run.folder, basename(run.checkpoint)),
+    calibration,
     licenses: licenses.map(({ package: name, version, license }) => ({ package: name, version, license })),
-    notes,
+    notes: [...notes, ...describeCalibration(calibration)],
   };
 }
 

@@ -129,17 +129,21 @@ describe('card.json', () => {
       ['textAvailable', 'batch'],
     ]);
     for (const each of [...(file?.inputs ?? []), ...(file?.outputs ?? [])]) expect(each.meaning).not.toBe('');
-    expect(read.notes).toEqual([expect.stringContaining('image encoder'), expect.stringContaining('text encoder')]);
+    expect(read.notes).toEqual([
+      expect.stringContaining('image encoder'),
+      expect.stringContaining('text encoder'),
+      expect.stringContaining('calibration.json'),
+    ]);
   });
 });
 
 describe('calibration', () => {
   const distribution = [-3, -2, -1];
   const calibration = {
-    format: 'drf-calibration-1',
+    format: 'drf-calibration-2',
     checkpoint: 'step-3.safetensors',
-    temperature: { temperature: 1.5, before: 1, after: 0.9, posts: 10 },
-    quality: { image: distribution, text: null },
+    temperature: { temperature: 1.5, before: 1, after: 0.9, posts: 100, basis: 'fitted' },
+    quality: { image: distribution, text: null, measuredOn: 'validation', posts: { image: 100, text: 0 } },
   } as const;
 
   it('is in the card as training left it', async () => {
@@ -147,9 +151,13 @@ describe('calibration', () => {
     const run = await makeTinyRun(join(folder, 'run'));
     const without = await exportRun(run.path, { out: join(folder, 'without') });
     expect(without.card.calibration).toBeNull();
+    expect(without.card.notes.at(-1)).toBe(
+      'The run has no calibration.json: probabilities are the model’s own, quality is not known.',
+    );
     await writeCalibration(run, calibration);
     const { card, written } = await exportRun(run.path, { out: join(folder, 'with') });
     expect(card.calibration).toEqual(calibration);
+    expect(card.notes).toContain('Probabilities are calibrated on 100 validation posts: temperature 1.50.');
     const read = JSON.parse(await readFile(written.at(-1) as string, 'utf8')) as typeof card;
     expect(read.calibration).toEqual(calibration);
   });
@@ -159,9 +167,9 @@ describe('calibration', () => {
     const run = await makeTinyRun(join(folder, 'run'));
     await writeCalibration(run, { ...calibration, checkpoint: 'step-2.safetensors' });
     expect((await exportRun(run.path, { out: join(folder, 'other') })).card.calibration).toBeNull();
-    await writeFile(run.file('calibration.json'), '{"format":"drf-calibration-1"}');
+    await writeFile(run.file('calibration.json'), '{"format":"drf-calibration-2"}');
     const attempt = exportRun(run.path, { out: join(folder, 'damaged') });
-    await expect(attempt).rejects.toThrow(/calibration.json expected a calibration of format drf-calibration-1, received a damaged one/); // prettier-ignore
+    await expect(attempt).rejects.toThrow(/calibration.json expected a calibration of format drf-calibration-2, received a damaged one/); // prettier-ignore
   });
 });
 

@@ -18,10 +18,10 @@ function noise(width: number, height: number): RgbImage {
 
 const quantiles = Array.from({ length: 201 }, (_, i) => -400 + 2 * i);
 const CALIBRATION: Calibration = {
-  format: 'drf-calibration-1',
+  format: 'drf-calibration-2',
   checkpoint: 'step-3.safetensors',
-  temperature: { temperature: 1.7, before: 1, after: 0.9, posts: 10 },
-  quality: { image: quantiles, text: quantiles },
+  temperature: { temperature: 1.7, before: 1, after: 0.9, posts: 100, basis: 'fitted' },
+  quality: { image: quantiles, text: quantiles, measuredOn: 'validation', posts: { image: 100, text: 100 } },
 };
 
 const POSTS: readonly PostContent[] = [
@@ -99,7 +99,7 @@ describe('judging by an export', () => {
     ['a card of another program', async (folder) => writeFile(join(folder, 'card.json'), '{"format":"x"}'), /card.json expected format drf-onnx-1, received "x"; export the run again/],
     ['a card with parts lost', editCard((card) => delete card['labels']), /card.json expected labels, files and preprocessing of an export, received a damaged card/],
     ['another opset', editCard((card) => void ((card['files'] as Record<string, { opset: number }>)['model.onnx'] as { opset: number }).opset++), /card.json expected opset 17, received opset 18; export the run again by this version/],
-    ['a damaged calibration', editCard((card) => void ((card as Record<string, unknown>)['calibration'] = { format: 'drf-calibration-1' })), /card.json expected a calibration of format drf-calibration-1, received a damaged one/],
+    ['a damaged calibration', editCard((card) => void ((card as Record<string, unknown>)['calibration'] = { format: 'drf-calibration-2' })), /card.json expected a calibration of format drf-calibration-2, received a damaged one/],
     ['a vocabulary elsewhere', editCard((card) => void ((card['preprocessing'] as { text: { vocabulary: string } }).text.vocabulary = '../../secret.json')), /secret.json expected a list of word pieces/],
   ])('refuses %s', async (_, change, message) => {
     await expect(damaged(change)).rejects.toThrow(message);

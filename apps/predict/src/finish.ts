@@ -3,9 +3,17 @@ import { rename, rm } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
 import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
+import type { SplitName } from '@drf/experiment';
 import { formatCsv, type CsvOptions } from '@drf/terminal';
 import type { OutputFormat } from './formats.js';
-import { flatCells, flatColumns, type FlatCell, type PredictionRow, type RejectedRow } from './prediction-row.js';
+import {
+  flatCells,
+  flatColumns,
+  type FlatCell,
+  type FlatColumns,
+  type PredictionRow,
+  type RejectedRow,
+} from './prediction-row.js';
 import { isRejected, spooledRows } from './spool.js';
 
 /** Name of the side file with the rows that could not be judged. */
@@ -20,6 +28,8 @@ export interface JobCounts {
   /** Judged posts by class. */
   readonly labels: Readonly<Record<string, number>>;
   readonly unfamiliar: number;
+  /** Judged posts that the run knows, by its split. */
+  readonly seen: Readonly<Record<SplitName, number>>;
 }
 
 /** A file that gets rows, under a temporary name until it is whole. */
@@ -40,10 +50,12 @@ export async function finishOutput(
 ): Promise<JobCounts> {
   const temporary = { out: `${out}.temporary`, rejected: `${rejectedPath(out)}.temporary` };
   for (const path of Object.values(temporary)) await rm(path, { force: true }); // of a killed program; or a link
-  const predictions = rowWriter(temporary.out, format, classes, csv);
+  const columns = flatColumns(classes, format === '.jsonl' ? [] : await inputColumns(out));
+  const predictions = rowWriter(temporary.out, format, classes, columns, csv);
   const side = new LineFile(temporary.rejected);
   const labels: Record<string, number> = Object.fromEntries(classes.map((name) => [name, 0]));
   const counts = { judged: 0, rejected: 0, unfamiliar: 0 };
+  const seen = { train: 0, val: 0, test: 0 };
   for await (const row of spooledRows(out)) {
     if (isRejected(row)) {
       counts.rejected++;
@@ -52,6 +64,7 @@ export async function finishOutput(
     }
     counts.judged++;
     counts.unfamiliar += row.unfamiliar === true ? 1 : 0;
+    if (row.seen !== null) seen[row.seen]++;
     labels[row.label] = (labels[row.label] ?? 0) + 1;
     await predictions.write(row);
   }
@@ -60,20 +73,35 @@ export async function finishOutput(
   if (counts.rejected > 0) await rename(temporary.rejected, rejectedPath(out));
   else for (const path of [temporary.rejected, rejectedPath(out)]) await rm(path, { force: true });
   await rename(temporary.out, out); // last: where there is an output, all of it is there
-  return { ...counts, labels };
+  return { ...counts, labels, seen };
+}
+
+/** All columns that any row of the input has, in the order in which they come: rows of JSON Lines may differ. */
+async function inputColumns(out: string): Promise<Set<string>> {
+  const names = new Set<string>();
+  for await (const row of spooledRows(out)) {
+    if (!isRejected(row)) for (const name of Object.keys(row.input)) names.add(name);
+  }
+  return names;
 }
 
 function jsonLine(row: PredictionRow | RejectedRow): string {
   return `${JSON.stringify(row)}\n`;
 }
 
-function rowWriter(path: string, format: OutputFormat, classes: readonly string[], csv?: CsvOptions): RowWriter {
-  if (format === '.parquet') return new ParquetRows(path, classes);
+function rowWriter(
+  path: string,
+  format: OutputFormat,
+  classes: readonly string[],
+  columns: FlatColumns,
+  csv?: CsvOptions,
+): RowWriter {
+  if (format === '.parquet') return new ParquetRows(path, classes, columns);
   const file = new LineFile(path);
   if (format === '.jsonl') return { write: (row) => file.write(jsonLine(row)), end: () => file.end() };
   const cells = (row: PredictionRow): (string | number)[] =>
-    flatCells(row, classes).map((cell) => (typeof cell === 'number' ? cell : String(cell ?? '')));
-  let head: readonly string[] | null = flatColumns(classes);
+    flatCells(row, classes, columns).map((cell) => (typeof cell === 'number' ? cell : String(cell ?? '')));
+  let head: readonly string[] | null = columns.names;
   const take = (): string => {
     const text = head === null ? '' : formatCsv(head, [], csv);
     head = null;
@@ -120,14 +148,17 @@ class ParquetRows implements RowWriter {
   constructor(
     path: string,
     private readonly classes: readonly string[],
+    private readonly columns: FlatColumns,
   ) {
-    const columns = flatColumns(classes).map(schemaOf);
-    this.schema = [{ name: 'root', num_children: columns.length }, ...columns];
+    const elements = columns.names.map((name) => (columns.own.has(name) ? textElement(name) : schemaOf(name)));
+    this.schema = [{ name: 'root', num_children: elements.length }, ...elements];
     this.writer = new ParquetWriter({ writer: fileWriter(path), schema: this.schema });
   }
 
   async write(row: PredictionRow): Promise<void> {
-    this.waiting.push(flatCells(row, this.classes));
+    const { own, names } = this.columns;
+    const cells = flatCells(row, this.classes, this.columns);
+    this.waiting.push(cells.map((cell, i) => (cell !== null && own.has(names[i] as string) ? String(cell) : cell)));
     if (this.waiting.length >= GROUP_ROWS) await this.flush();
   }
 
@@ -148,12 +179,18 @@ class ParquetRows implements RowWriter {
   }
 }
 
+/** The input's own columns are texts: rows of one may hold values of several types. */
+function textElement(name: string): SchemaElement {
+  return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' };
+}
+
 function schemaOf(name: string): SchemaElement {
   if (name === 'row') return { name, type: 'INT32', repetition_type: 'REQUIRED' };
   if (name === 'id' || name === 'label') {
     return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' };
   }
-  if (name === 'recovered') return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' };
+  if (name === 'line') return { name, type: 'INT32', repetition_type: 'OPTIONAL' };
+  if (name === 'recovered' || name === 'seen') return textElement(name);
   if (name === 'unfamiliar') return { name, type: 'BOOLEAN', repetition_type: 'OPTIONAL' };
   return { name, type: 'DOUBLE', repetition_type: 'OPTIONAL' };
 }

@@ -1,6 +1,7 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
-import { openJudge, type JudgeOfPosts } from '@drf/predict';
+import { describeCalibration, readSeenPosts, RunFolder, type SeenPosts } from '@drf/experiment';
+import { openJudge, PostJudge, type JudgeOfPosts } from '@drf/predict';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import {
   createProgram,
@@ -70,11 +71,7 @@ program.action(async (run: string, input: string | undefined, options: MainOptio
   const { engine, checkpoint, allowDownload } = options;
   const judge = await openJudge(run, { engine, checkpoint, allowDownload });
   try {
-    if (judge.calibration === null && options.quiet !== true) {
-      process.stderr.write(
-        'The run has no calibration.json: probabilities are the model’s own, quality is not known.\n',
-      );
-    }
+    if (options.quiet !== true) process.stderr.write(`${describeCalibration(judge.calibration).join('\n')}\n`);
     if (input === undefined) await judgeOne(judge, options);
     else await judgeMany(judge, input, options);
   } finally {
@@ -109,6 +106,7 @@ async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOption
     const result = await predictPosts({
       judge,
       model: judge.source,
+      seen: await seenPosts(judge, say),
       input,
       root: options.root,
       encoding: options.encoding,
@@ -145,6 +143,15 @@ function nothingJudged(input: string, rejected: number): DataError {
     received: rejected === 0 ? 'no posts' : `${rejected} rows that cannot`,
     remedy: rejected === 0 ? 'check the path' : 'see the reasons in the side file',
   });
+}
+
+/** Exports, and runs of earlier versions, do not say which posts they know. */
+async function seenPosts(judge: JudgeOfPosts, say: (message: string) => void): Promise<SeenPosts | null> {
+  const seen = judge instanceof PostJudge ? await readSeenPosts(await RunFolder.open(judge.source.run)) : null;
+  if (seen === null) {
+    say(`${judge instanceof PostJudge ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`); // prettier-ignore
+  }
+  return seen;
 }
 
 function report(result: PredictResult, asJson: boolean): void {

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { postHash } from '@drf/datasets';
 import type { Judgment, PostContent } from '@drf/predict';
+import { DataError } from '@drf/tensor';
 import { predictPosts, type PredictOptions } from './predict-posts.js';
 
 let folder: string;
@@ -67,10 +69,11 @@ describe('predictPosts', () => {
       rejected: 2,
       unfamiliar: 50,
       labels: { positive: 79, negative: 119 },
+      seen: { train: 0, val: 0, test: 0 },
     });
     const rows = (await readFile(out('a.jsonl'), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as { row: number; id: string }); // prettier-ignore
     expect(rows.map(({ row }) => row)).toEqual(Array.from({ length: COUNT }, (_, i) => i + 1).filter((row) => row !== 8 && row !== 151)); // prettier-ignore
-    expect(rows[0]).toEqual({ row: 1, id: 'post 0', ...verdict({ image: null, text: 'x' }) });
+    expect(rows[0]).toEqual({ row: 1, line: 1, id: 'post 0', seen: null, input: { id: 'post 0', text: 'x' }, ...verdict({ image: null, text: 'x' }) }); // prettier-ignore
     const rejected = (await readFile(out('a.jsonl.rejected.jsonl'), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as unknown); // prettier-ignore
     expect(rejected).toEqual([
       { row: 8, id: 'seven', reason: 'missing image and text', detail: expect.stringMatching(/^posts.jsonl, line 8 expected text or an image/) },
@@ -106,15 +109,75 @@ describe('predictPosts', () => {
     await run({ out: out('a.parquet') });
     const [head, first] = (await readFile(out('a.csv'), 'utf8')).split('\r\n');
     expect(head).toBe(
-      'row,id,label,recovered,unfamiliar,quality_image,quality_text,weight_original,weight_imageAndRecoveredText,' +
+      'row,line,id,seen,input_id,text,label,recovered,unfamiliar,quality_image,quality_text,weight_original,weight_imageAndRecoveredText,' +
         'weight_recoveredImageAndText,probability_positive,probability_negative',
     );
-    expect(first).toBe('1,post 0,positive,,false,,0.25,,,,0.5,0.5');
+    expect(first).toBe('1,1,post 0,,post 0,x,positive,,false,,0.25,,,,0.5,0.5');
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(out('a.parquet')) });
     expect(rows).toHaveLength(198);
     expect(Object.keys(rows[0] as object).join(',')).toBe(head);
     expect(rows[1]).toMatchObject({ row: 2, id: 'post 1', quality_image: null, quality_text: 0.25, unfamiliar: false });
     expect(rows[1]?.['probability_positive']).toBe(1 / 3);
+  });
+
+  it('carries the input’s own columns, under other names where ours are called so, whatever rows have them', async () => {
+    const rows = [
+      { nr: 7, body: '=1+1', mood: 'glad', label: 'happy' },
+      { nr: '008', body: 'two', extra: { deep: [1] }, likes: 3.5 },
+      { body: 'three', mood: null, nr: true },
+    ];
+    await writeFile(join(folder, 'own.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+    const options = { input: join(folder, 'own.jsonl'), columns: { text: 'body' } };
+    for (const name of ['a.jsonl', 'a.csv', 'a.parquet']) await run({ ...options, out: out(name) });
+    const lines = (await readFile(out('a.jsonl'), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as { input: object; line: number }); // prettier-ignore
+    expect(lines.map(({ input: own }) => own)).toEqual(rows);
+    expect(lines.map(({ line }) => line)).toEqual([1, 2, 3]);
+    const [head] = (await readFile(out('a.csv'), 'utf8')).split('\r\n');
+    expect(head).toMatch(/^row,line,id,seen,nr,body,mood,input_label,extra,likes,label,/);
+    const parquet = await parquetReadObjects({ file: await asyncBufferFromFile(out('a.parquet')) });
+    expect(parquet.map((row) => [row['nr'], row['mood'], row['input_label'], row['extra'], row['likes']])).toEqual([
+      ['7', 'glad', 'happy', null, null],
+      ['008', null, null, '{"deep":[1]}', '3.5'],
+      ['true', null, null, null, null],
+    ]);
+  });
+
+  it('carries columns of CSV and Parquet, and says where rows stand in them', async () => {
+    await writeFile(join(folder, 'own.csv'), 'nr,text,mood\n007,"a\nb",glad\n008,c,\n');
+    await run({ input: join(folder, 'own.csv'), out: out('a.csv') });
+    const written = (await readFile(out('a.csv'), 'utf8')).split('\r\n');
+    expect(written[0]).toMatch(/^row,line,id,seen,nr,text,mood,label,/);
+    expect(written[1]).toMatch(/^1,2,"own.csv, line 2",,007,"a\nb",glad,/);
+    expect(written[2]).toMatch(/^2,4,"own.csv, line 4",,008,c,,/);
+    await run({ input: join(folder, 'own.csv'), out: out('a.parquet') });
+    await run({ input: out('a.parquet'), out: out('again.jsonl') }); // what came out goes in
+    const [first] = (await readFile(out('again.jsonl'), 'utf8')).split('\n').map((line) => JSON.parse(line || 'null') as { line: number; input: Record<string, unknown> }); // prettier-ignore
+    expect(first).toMatchObject({ line: 1, id: 'own.csv, line 2', input: { nr: '007', text: 'a\nb', mood: 'glad', unfamiliar: false, probability_positive: 0.25 } }); // prettier-ignore
+  });
+
+  it('says which posts the run knows, by their content', async () => {
+    await writeFile(join(folder, 'own.csv'), 'id,text\n1,known \n2,new\n3,tested\n');
+    const seen = new Map([[postHash('known', null), 'train'], [postHash('tested', null), 'test']] as const); // prettier-ignore
+    const { counts } = await run({ input: join(folder, 'own.csv'), out: out('a.csv'), seen });
+    const written = (await readFile(out('a.csv'), 'utf8')).split('\r\n');
+    expect(written.slice(1, 4).map((line) => line.split(',')[3])).toEqual(['train', '', 'test']);
+    expect(counts?.seen).toEqual({ train: 1, val: 0, test: 1 });
+  });
+
+  it('rejects a post that the model gives no numbers for, and goes on', async () => {
+    await writeFile(join(folder, 'own.csv'), 'id,text\n1,fine\n2,lovely\n3,fine too\n');
+    const broken = {
+      ...judge,
+      judge: (post: PostContent) =>
+        post.text === 'lovely'
+          ? Promise.reject(new DataError({ subject: 'The text encoder tiny', expected: 'finite numbers', received: 'NaN at place 0' })) // prettier-ignore
+          : Promise.resolve(verdict(post)),
+    };
+    const { counts, rejected } = await run({ input: join(folder, 'own.csv'), out: out('a.csv'), judge: broken });
+    expect(counts).toMatchObject({ judged: 2, rejected: 1 });
+    const line = JSON.parse(await readFile(rejected as string, 'utf8')) as unknown;
+    expect(line).toEqual({ row: 2, id: '2', reason: 'not judged', detail: 'The text encoder tiny expected finite numbers, received NaN at place 0' }); // prettier-ignore
+    expect((await readFile(out('a.csv'), 'utf8')).split('\r\n').map((row) => row.split(',')[0])).toEqual(['row', '1', '3', '']); // prettier-ignore
   });
 
   it('refuses an output that exists, an unfinished job, another job’s rest, and an unknown ending', async () => {

@@ -2,16 +2,20 @@ import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { countUnlabeledPosts, readUnlabeledPosts, type ColumnNames, type TextEncoding } from '@drf/datasets';
 import type { JudgeOfPosts } from '@drf/predict';
+import type { SeenPosts } from '@drf/experiment';
 import { lockFile } from '@drf/files';
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, DataError } from '@drf/tensor';
 import { outputFormat, type OutputFormat } from './formats.js';
 import { finishOutput, rejectedPath, type JobCounts } from './finish.js';
+import { inputValues } from './prediction-row.js';
 import { isUnfinished, removeSpool, Spool, type JobIdentity, type SpooledRow } from './spool.js';
 
 export interface PredictOptions {
   readonly judge: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'engine' | 'judge'>;
   /** Which run and checkpoint the judge is of. */
   readonly model: JudgeOfPosts['source'];
+  /** Which posts the run knows; left out or null where it does not say. */
+  readonly seen?: SeenPosts | null;
   /** A file of posts, or a folder of images and texts. */
   readonly input: string;
   /** Folder that a file's image paths are relative to; default that of the file. */
@@ -100,8 +104,16 @@ async function* judged(options: PredictOptions, skip: number): AsyncGenerator<Sp
       const { reason, message: detail } = result.error;
       onRejected?.(row, detail);
       yield { row, id, reason, detail };
-    } else {
-      yield { row, id, ...(await judge.judge(result.post)) };
+      continue;
+    }
+    const { line, own, post, hash } = result;
+    try {
+      const judgment = await judge.judge(post);
+      yield { row, line, id, seen: options.seen?.get(hash) ?? null, input: inputValues(own), ...judgment };
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error; // of this post alone: the next may well be judged
+      onRejected?.(row, error.message);
+      yield { row, id, reason: 'not judged', detail: error.message };
     }
   }
 }

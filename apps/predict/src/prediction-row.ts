@@ -1,10 +1,20 @@
+import type { SplitName } from '@drf/experiment';
 import { PAIRS } from '@drf/fusion';
 import type { Judgment } from '@drf/predict';
 
-/** A line of the output: a judged post, with its place in the input. */
+/** A value of the input as JSON has it. */
+export type InputValue = string | number | boolean | null | readonly unknown[] | { readonly [name: string]: unknown };
+
+/** A line of the output: a judged post, with its place in the input and what the input says of it. */
 export interface PredictionRow extends Judgment {
   readonly row: number;
+  /** Where the row stands in its file; null in a folder. */
+  readonly line: number | null;
   readonly id: string;
+  /** The split of the run that the same post was in: what a run was trained on, it judges better than what is new. */
+  readonly seen: SplitName | null;
+  /** The input's own columns, by their own names. */
+  readonly input: Readonly<Record<string, InputValue>>;
 }
 
 /** A line of the side file: a row that could not be judged, and why. */
@@ -19,17 +29,47 @@ export interface RejectedRow {
 export type FlatCell = string | number | boolean | null;
 
 /** Columns of the flat formats (CSV, Parquet), in their order. */
-export function flatColumns(classes: readonly string[]): readonly string[] {
-  const fixed = ['row', 'id', 'label', 'recovered', 'unfamiliar', 'quality_image', 'quality_text'];
-  return [...fixed, ...PAIRS.map((pair) => `weight_${pair}`), ...classes.map((name) => `probability_${name}`)];
+export interface FlatColumns {
+  /** Names of all columns. */
+  readonly names: readonly string[];
+  /** The input's own columns by the names that they have here. */
+  readonly own: ReadonlyMap<string, string>;
+}
+
+const PLACE = ['row', 'line', 'id', 'seen'] as const;
+
+/**
+ * The input's own columns stand between a row's place and its judgment. One that is called like a column of ours gets
+ * `input_` before its name.
+ */
+export function flatColumns(classes: readonly string[], input: Iterable<string>): FlatColumns {
+  const fixed = ['label', 'recovered', 'unfamiliar', 'quality_image', 'quality_text'];
+  const judged = [...fixed, ...PAIRS.map((pair) => `weight_${pair}`), ...classes.map((name) => `probability_${name}`)];
+  const present = [...input];
+  const taken = new Set<string>([...PLACE, ...judged]);
+  const own = new Map<string, string>();
+  for (const name of present) {
+    let here = name;
+    while (taken.has(here)) here = `input_${here}`;
+    taken.add(here);
+    own.set(here, name);
+  }
+  return { names: [...PLACE, ...own.keys(), ...judged], own };
 }
 
 /** A row as cells of {@link flatColumns}. */
-export function flatCells(row: PredictionRow, classes: readonly string[]): readonly FlatCell[] {
+export function flatCells(
+  row: PredictionRow,
+  classes: readonly string[],
+  { own }: Pick<FlatColumns, 'own'>,
+): readonly FlatCell[] {
   const { quality, pairWeights, probabilities } = row;
   return [
     row.row,
+    row.line,
     row.id,
+    row.seen,
+    ...[...own.values()].map((name) => flatValue(row.input[name])),
     row.label,
     row.recovered,
     row.unfamiliar,
@@ -38,4 +78,21 @@ export function flatCells(row: PredictionRow, classes: readonly string[]): reado
     ...PAIRS.map((pair) => pairWeights?.[pair] ?? null),
     ...classes.map((name) => probabilities[name] ?? null),
   ];
+}
+
+function flatValue(value: InputValue | undefined): FlatCell {
+  return typeof value === 'object' && value !== null ? JSON.stringify(value) : (value ?? null);
+}
+
+/** Cells of the input as JSON has them; bytes, such as those of an image, are left out. */
+export function inputValues(own: Readonly<Record<string, unknown>>): PredictionRow['input'] {
+  return Object.fromEntries(
+    Object.entries(own).flatMap(([name, value]) => (value instanceof Uint8Array ? [] : [[name, inputValue(value)]])),
+  );
+}
+
+function inputValue(value: unknown): InputValue {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  if (value instanceof Date) return value.toISOString();
+  return (value ?? null) as InputValue;
 }

@@ -16,7 +16,7 @@ export function judgmentText(judgment: Judgment): string {
   if (classes.length > shown.length) lines.push(`and ${classes.length - shown.length} classes less likely`);
   const known = MODALITIES.filter((modality) => quality[modality] !== null);
   if (known.length > 0) {
-    lines.push('', 'Quality, as the share of training posts that lie farther from the usual:');
+    lines.push('', 'Quality: the share of posts like those of training that lie farther from the usual');
     lines.push(...known.map((modality) => `  ${modality}: ${percent(quality[modality] as number)} %`));
   }
   if (pairWeights !== null) {
@@ -29,7 +29,7 @@ export function judgmentText(judgment: Judgment): string {
 }
 
 /** A finished job for a person. */
-export function countsText({ judged, rejected, labels, unfamiliar }: JobCounts): string {
+export function countsText({ judged, rejected, labels, unfamiliar, seen }: JobCounts): string {
   const share = (count: number): string => percent(judged === 0 ? 0 : count / judged);
   const names = Object.entries(labels);
   const listed = names.length > SHOWN_CLASSES ? names.sort(([, a], [, b]) => b - a).slice(0, SHOWN_CLASSES) : names;
@@ -37,6 +37,10 @@ export function countsText({ judged, rejected, labels, unfamiliar }: JobCounts):
   const notes = [`${judged} posts judged`];
   if (listed.length < names.length) notes.push(`the ${listed.length} most frequent of ${names.length} labels`);
   if (unfamiliar > 0) notes.push(`${unfamiliar} of them unlike the training posts`);
+  const { train, val } = seen;
+  if (train + val > 0) {
+    notes.push(`the run was trained on ${train} of them and validated on ${val} (column seen): of new posts, this says little`); // prettier-ignore
+  }
   if (rejected > 0) notes.push(`${rejected} rows could not be judged`);
   return `${table}\n${notes.join('; ')}.`;
 }

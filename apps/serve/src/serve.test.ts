@@ -29,10 +29,10 @@ const CARD = {
   run: { id: 'my-run', checkpoint: 'step-3.safetensors' },
   preprocessing: { image: { decodedSize: 224 }, text: { maskToken: '<mask>' } },
   calibration: {
-    format: 'drf-calibration-1',
+    format: 'drf-calibration-2',
     checkpoint: 'step-3.safetensors',
-    temperature: { temperature: 1.5, before: 1, after: 0.9, posts: 10 },
-    quality: { image: [-3, -2, -1], text: null },
+    temperature: { temperature: 1.5, before: 1, after: 0.9, posts: 100, basis: 'fitted' },
+    quality: { image: [-3, -2, -1], text: null, measuredOn: 'validation', posts: { image: 100, text: 0 } },
   },
 };
 
@@ -130,7 +130,7 @@ describe('pnpm serve --onnx', () => {
   it.each([
     [{ ...CARD, format: 'drf-onnx-0' }, 'received format "drf-onnx-0"'],
     [{ ...CARD, calibration: undefined }, 'received one of an earlier version, or a damaged one'],
-    [{ ...CARD, calibration: { format: 'drf-calibration-1' } }, 'expected a calibration of format drf-calibration-1, received a damaged one'], // prettier-ignore
+    [{ ...CARD, calibration: { format: 'drf-calibration-2' } }, 'expected a calibration of format drf-calibration-2, received a damaged one'], // prettier-ignore
   ])('refuses a folder whose card is another', async (card, received) => {
     await expect(describeExport(await exported(card))).rejects.toThrow(received);
   });

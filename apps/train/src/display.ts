@@ -121,5 +121,5 @@ function shortName(part: string): string {
 
 function validation(report: ClassificationReport | undefined): string {
   if (report === undefined) return '';
-  return `, validation accuracy ${percent(report.accuracy)} %, weighted F1 ${percent(report.weightedF1)} %`;
+  return `, validation accuracy ${percent(report.accuracy)} % of ${report.count}, weighted F1 ${percent(report.weightedF1)} %`;
 }

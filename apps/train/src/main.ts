@@ -1,6 +1,14 @@
 import { join } from 'node:path';
 import { POST_COLUMNS, UnusableDataError, type ColumnNames } from '@drf/datasets';
-import { addConfigFlags, departuresFromLetter, mergeConfig, overridesFrom, RunFolder, type ExperimentConfig } from '@drf/experiment';
+import {
+  accuracyText,
+  addConfigFlags,
+  departuresFromLetter,
+  mergeConfig,
+  overridesFrom,
+  RunFolder,
+  type ExperimentConfig,
+} from '@drf/experiment';
 import {
   collect,
   createProgram,
@@ -161,14 +169,18 @@ function report(result: TrainResult, asJson: boolean): void {
     process.stdout.write(`${JSON.stringify(result)}\n`);
     return;
   }
-  const { outcome, run, selected } = result;
+  const { outcome, run, selected, notes } = result;
   if (outcome === 'interrupted') {
     process.stdout.write(`Stopped. Go on with: pnpm train --resume ${run}\n`);
     return;
   }
   const early = outcome === 'stopped-early' ? ' (stopped early: no better epoch for a while)' : '';
-  const epoch = selected === undefined ? '' : `; result: epoch ${selected.epoch}`;
-  process.stdout.write(`Trained${early}${epoch}.\nRun:      ${run}\nReport:   ${result.report}\n`);
+  const { validation = null } = selected ?? {};
+  const scores = validation === null ? '' : `, validation accuracy ${accuracyText(validation.accuracy, validation.posts)}`; // prettier-ignore
+  const epoch = selected === undefined ? '' : `; result: epoch ${selected.epoch}${scores}`;
+  process.stdout.write(
+    `Trained${early}${epoch}.\n${notes.map((note) => `${note}\n`).join('')}Run:      ${run}\nReport:   ${result.report}\n`,
+  );
   process.stdout.write(`Evaluate: pnpm eval ${run}\n`);
 }
 

@@ -6,6 +6,7 @@ import {
   areFeatures,
   assertEncoders,
   createEncodedMethod,
+  describeCalibration,
   encodeSimulated,
   encodeRecords,
   measureCalibration,
@@ -28,7 +29,9 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  writeSeenPosts,
   writeTrainingReport,
+  type Calibration,
   type EncodedRecords,
   type EncodeOptions,
   type ExperimentConfig,
@@ -77,6 +80,8 @@ export interface TrainResult {
   readonly selected: Selected | undefined;
   /** Path of the report; null where none was asked for. */
   readonly report: string | null;
+  /** What probabilities and quality of single posts rest on, for people; none before the end. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -130,6 +135,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
+  if (!resume && !resultOnly) await writeSeenPosts(run, data);
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps
@@ -151,9 +157,11 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   try {
     const outcome = await trainer.fit();
     display.end();
-    if (outcome !== 'interrupted' && !resultOnly) await calibrate(options, session, trainPosts, valPosts);
+    const isWhole = outcome !== 'interrupted' && !resultOnly;
+    const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger);
-    return { outcome, run: run.path, selected: trainer.selected, report };
+    const notes = calibration === null ? [] : describeCalibration(calibration);
+    return { outcome, run: run.path, selected: trainer.selected, report, notes };
   } finally {
     display.end();
     await trainer.dispose();
@@ -221,7 +229,7 @@ async function calibrate(
   session: Session,
   train: EncodedRecords,
   val: EncodedRecords,
-): Promise<void> {
+): Promise<Calibration> {
   const progress = display.job('Calibrating', 'posts');
   try {
     const result = await openRun(run.path, undefined, async () => trainedEncoders(session));
@@ -232,7 +240,9 @@ async function calibrate(
       val: val.set,
       onProgress: progress.update,
     };
-    await writeCalibration(run, await measureCalibration(sources));
+    const calibration = await measureCalibration(sources);
+    await writeCalibration(run, calibration);
+    return calibration;
   } finally {
     progress.stop();
   }

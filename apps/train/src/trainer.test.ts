@@ -41,6 +41,11 @@ describe('Trainer', () => {
     const best = await options.run.readBest();
     expect(best?.score).toBe(Math.max(...epochs.map(({ accuracy }) => accuracy)));
     expect(await options.run.resultCheckpoint()).toContain(`step-${best?.step}.safetensors`);
+    // of the epochs that are best alike, the one of the least validation loss
+    const rows = (await options.run.readMetrics()).flatMap((row) => (row.type === 'epoch' ? [row] : []));
+    const alike = rows.filter(({ valAccuracy }) => valAccuracy === best?.score);
+    expect(best?.loss).toBe(Math.min(...alike.map(({ valLoss }) => valLoss as number)));
+    expect(best?.validation).toEqual({ posts: options.val?.ids.length, accuracy: best?.score });
   });
 
   it('writes the same result where it writes nothing else', async () => {

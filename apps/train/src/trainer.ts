@@ -31,7 +31,7 @@ import {
 import { createRandom, hostTensor, type Engine, type HostTensor, type HostTree } from '@drf/tensor';
 import { epochBatches, partsOf } from './batches.js';
 import { LossMean, readLosses, type StepLosses } from './finite.js';
-import { isExhausted, scoreOf, type Selected } from './selection.js';
+import { describeEpoch, isBetter, isExhausted, type Selected } from './selection.js';
 
 /** What the trainer reports as it goes. */
 export interface TrainerEvents {
@@ -255,9 +255,9 @@ export class Trainer {
     const losses = this.epochLosses.mean();
     this.epochLosses = new LossMean();
     const { selection } = config.training;
-    const score = val === undefined ? epoch : scoreOf(selection, val, epoch);
-    const isBest = this.best === undefined || score > this.best.score;
-    if (isBest) this.best = { epoch, step, score };
+    const described = describeEpoch(selection, val, { epoch, step });
+    const isBest = isBetter(described, this.best);
+    if (isBest) this.best = described;
     await run.appendMetric({
       type: 'epoch',
       step,
@@ -267,6 +267,7 @@ export class Trainer {
       valAccuracy: val?.accuracy ?? null,
       valWeightedF1: val?.weightedF1 ?? null,
       valLoss: val?.calibration?.negativeLogLikelihood ?? null,
+      valPosts: val?.count ?? 0,
       seconds,
     });
     await this.save(isBest);

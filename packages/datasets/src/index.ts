@@ -32,6 +32,7 @@ export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
 export { emojiSetCredit, EMOJI_SETS, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
 export { DEFAULT_EMBEDDED_OPTIONS, type EmbeddedOptions } from './embedded/options.js';
 export { streamPosts, type StreamOptions } from './stream-posts.js';
+export { postHash, recordHash } from './post-hash.js';
 export { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './posts/unlabeled-posts.js';
 export type { UnlabeledPost, UnlabeledResult } from './posts/unlabeled-row.js';
 export { POST_COLUMNS, type ColumnNames, type PostColumn } from './posts/columns.js';

@@ -32,6 +32,20 @@ function slowCovariance(rows: HostTensor): Matrix {
 }
 
 describe('fitLowRankGaussian', () => {
+  it.each([4, 30])('takes a row that counts three times for three rows: %i rows', (count) => {
+    const rows = makeRows(count, 8);
+    const times = Array.from({ length: count }, (_, row) => 1 + (row % 3));
+    const repeated = times.flatMap((each, row) => Array.from({ length: each }, () => [...rows.data.subarray(row * 8, row * 8 + 8)]).flat()); // prettier-ignore
+    const [counted, copied] = [
+      fitLowRankGaussian(rows, 2, times),
+      fitLowRankGaussian(hostTensor(repeated, [repeated.length / 8, 8]), 2),
+    ];
+    const [a, b] = [covariance(counted).to1DArray(), covariance(copied).to1DArray()];
+    a.forEach((value, i) => expect(value).toBeCloseTo(b[i] as number, 4));
+    counted.mean.data.forEach((value, i) => expect(value).toBeCloseTo(copied.mean.data[i] as number, 5));
+    expect(() => fitLowRankGaussian(rows, 2, [1])).toThrow('fitLowRankGaussian counts');
+  });
+
   it('by hand: four points on a cross, long along x', () => {
     const rows = hostTensor([3, 1, 0, -3, 1, 0, 0, 2, 0, 0, 0, 0], [4, 3]);
     const { mean, basis, variances, noise } = fitLowRankGaussian(rows, 1);

@@ -1,5 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { assertFinite, ConfigurationError, floatData, hostTensor, type HostTensor } from '@drf/tensor';
+import { assertFinite, assertShape, ConfigurationError, floatData, hostTensor, type HostTensor } from '@drf/tensor';
 
 /**
  * A Gaussian whose covariance is full along a few directions and the same along all others: probabilistic principal
@@ -27,21 +27,28 @@ const SMALLEST_VARIANCE = 1e-6;
  * With fewer rows than `rank` + 2 the directions beyond are left at zero, where they count for nothing.
  * @param rows [rows, width], two rows at least
  * @param rank directions of the basis; below width
+ * @param counts how often each row counts: the fit is that of so many copies, at the cost of one; default: once
  * @throws ConfigurationError for fewer than two rows, or a rank that is not from 1 to width − 1; NonFiniteError for rows
  *   with NaN or infinity
  */
-export function fitLowRankGaussian(rows: HostTensor, rank: number): LowRankGaussian {
-  const [count, width] = rows.shape as [number, number];
+export function fitLowRankGaussian(rows: HostTensor, rank: number, counts?: ArrayLike<number>): LowRankGaussian {
+  const [distinct, width] = rows.shape as [number, number];
+  const times = counts ?? new Uint8Array(distinct).fill(1);
+  assertShape('fitLowRankGaussian counts', { shape: [times.length] }, [distinct]);
+  const count = Array.from(times).reduce((sum, each) => sum + each, 0);
   assertRange('rows', count, 2, Infinity);
   assertRange('rank', rank, 1, width - 1);
   const data = floatData(rows);
   assertFinite('fitLowRankGaussian rows', data, 'look for NaN in the features');
-  const mean = meanOf(data, count, width);
-  const centered = new Matrix(count, width);
-  for (let row = 0; row < count; row++) {
-    for (let i = 0; i < width; i++) centered.set(row, i, (data[row * width + i] as number) - (mean[i] as number));
+  const mean = meanOf(data, times, count, width);
+  const centered = new Matrix(distinct, width);
+  for (let row = 0; row < distinct; row++) {
+    const root = Math.sqrt(times[row] as number);
+    for (let i = 0; i < width; i++) {
+      centered.set(row, i, root * ((data[row * width + i] as number) - (mean[i] as number)));
+    }
   }
-  const { directions, eigenvalues } = principalDirections(centered, Math.min(rank, count - 2, width - 1));
+  const { directions, eigenvalues } = principalDirections(centered, count, Math.min(rank, count - 2, width - 1));
   const total = centered.norm('frobenius') ** 2 / count; // sum of all variances
   const explained = eigenvalues.reduce((sum, value) => sum + value, 0);
   const floor = Math.max(Number.MIN_VALUE, 1e-30, (SMALLEST_VARIANCE * total) / width);
@@ -59,16 +66,26 @@ export function fitLowRankGaussian(rows: HostTensor, rank: number): LowRankGauss
   };
 }
 
-function meanOf(data: ArrayLike<number>, count: number, width: number): Float64Array {
+function meanOf(data: ArrayLike<number>, times: ArrayLike<number>, count: number, width: number): Float64Array {
   const mean = new Float64Array(width);
-  for (let i = 0; i < count * width; i++) mean[i % width] = (mean[i % width] as number) + (data[i] as number) / count;
+  for (let row = 0; row < times.length; row++) {
+    const share = times[row] as number;
+    for (let i = 0; i < width; i++) mean[i] = (mean[i] as number) + (share * (data[row * width + i] as number)) / count;
+  }
   return mean;
 }
 
-/** Directions [width, found] and variances of centered rows, greatest first; directions without variance are left out. */
-function principalDirections(centered: Matrix, wanted: number): { directions: Matrix; eigenvalues: number[] } {
-  const { rows: count, columns: width } = centered;
-  const isWide = count < width;
+/**
+ * Directions [width, found] and variances of centered rows, greatest first; directions without variance are left out.
+ * @param count what the sums of squares are divided by: the rows, copies counted
+ */
+function principalDirections(
+  centered: Matrix,
+  count: number,
+  wanted: number,
+): { directions: Matrix; eigenvalues: number[] } {
+  const isWide = centered.rows < centered.columns;
+  const width = centered.columns;
   const gram = (isWide ? centered.transpose() : centered).gram();
   const decomposition = new EigenvalueDecomposition(gram.div(count), { assumeSymmetric: true });
   const ascending = decomposition.realEigenvalues;

@@ -1,10 +1,12 @@
 import {
+  assertShape,
   ConfigurationError,
   CheckpointError,
   floatData,
   hostTensor,
   type HostTensor,
   type HostTree,
+  type Random,
 } from '@drf/tensor';
 import { distanceMoments } from './distance-moments.js';
 import { FeatureQueue } from './feature-queue.js';
@@ -44,6 +46,8 @@ export class QualityModel {
   private fitted: FittedQuality;
   private fittedAt = 0;
   private enqueued = 0;
+  /** Different rows among those of the latest fit: posts come again epoch by epoch. 0 where it is not known. */
+  private distinct = 0;
 
   constructor(private readonly options: QualityModelOptions) {
     const { capacity, width } = options;
@@ -79,6 +83,29 @@ export class QualityModel {
     if (this.enqueued < next || this.queue.size < Math.min(FIRST_FIT, capacity)) return;
     this.fitted = fit(this.queue, this.rank);
     this.fittedAt = this.enqueued;
+    this.distinct = distinctRows(this.queue);
+  }
+
+  /**
+   * The Gaussian that there would be, had some rows never gone by: fitted to as many rows as the latest fit, and to as
+   * many different ones among them, as far as there are. For measuring densities of rows by a fit that did not see them
+   * (cross-fitting).
+   * @param rows those that may be fitted to, known to be intact, [rows, width]
+   * @returns the present one while there is none, or for fewer than two rows
+   */
+  refitted(rows: HostTensor, random: Random): LowRankGaussian {
+    const { capacity, width } = this.options;
+    assertShape('QualityModel.refitted rows', rows, ['*', width]);
+    const count = rows.shape[0] as number;
+    if (!this.ready || count < 2) return this.fitted.gaussian;
+    const total = fittedRows(Math.min(this.fittedAt, capacity));
+    const places = random.shuffle(Array.from({ length: count }, (_, place) => place)).slice(0, Math.min(total, this.distinct || total)); // prettier-ignore
+    const rounds = total / places.length; // each row counts as often as it goes in, the first ones once more
+    const times = places.map((_, i) => Math.floor(rounds) + (i < total % places.length ? 1 : 0));
+    const data = floatData(rows);
+    const chosen = new Float32Array(places.length * width);
+    places.forEach((place, row) => chosen.set(data.subarray(place * width, (place + 1) * width), row * width));
+    return fitLowRankGaussian(hostTensor(chosen, [places.length, width]), this.rank, times);
   }
 
   /** A copy of all that it remembers, for checkpoints. */
@@ -86,7 +113,7 @@ export class QualityModel {
     const { rows, enqueued } = this.queue.state();
     return {
       rows: hostTensor(rows, [this.queue.size, this.options.width]),
-      counts: hostTensor(Int32Array.of(enqueued, this.fittedAt), [2]),
+      counts: hostTensor(Int32Array.of(enqueued, this.fittedAt, this.distinct), [3]),
       fitted: this.fitted,
     };
   }
@@ -109,13 +136,30 @@ export class QualityModel {
     this.queue = FeatureQueue.restore({ capacity, dim: width, rows: floatData(rows), enqueued });
     this.enqueued = enqueued;
     this.fittedAt = Number(counts?.data[1]);
+    this.distinct = Number(counts?.data[2] ?? 0); // earlier versions did not count them
     this.fitted = fitted as FittedQuality;
   }
 }
 
+/** Of a queue's rows, the oldest, which the Gaussian is fitted to. */
+function fittedRows(size: number): number {
+  return Math.max(2, Math.floor(FITTED_SHARE * size));
+}
+
+function distinctRows(queue: FeatureQueue): number {
+  const { rows, dim } = queue.state();
+  const bytes = new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength);
+  const decoder = new TextDecoder('latin1'); // a character for each byte
+  const found = new Set<string>();
+  for (let row = 0; row < fittedRows(queue.size); row++) {
+    found.add(decoder.decode(bytes.subarray(4 * row * dim, 4 * (row + 1) * dim)));
+  }
+  return found.size;
+}
+
 function fit(queue: FeatureQueue, rank: number): FittedQuality {
   const { rows, dim } = queue.state();
-  const split = Math.max(2, Math.floor(FITTED_SHARE * queue.size));
+  const split = fittedRows(queue.size);
   const part = (from: number, to: number): HostTensor => hostTensor(rows.slice(from * dim, to * dim), [to - from, dim]);
   const gaussian = fitLowRankGaussian(part(0, split), rank);
   const held = split < queue.size ? part(split, queue.size) : part(0, split);

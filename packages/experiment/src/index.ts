@@ -53,7 +53,19 @@ export {
 export { measureClassWeights } from './class-weights.js';
 export { measureExperimentGraphs } from './measure-graphs.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions, type TrainingProgram } from './predictor.js';
-export { assertCalibration, readCalibration, writeCalibration, type Calibration } from './calibration/calibration.js';
+export {
+  assertCalibration,
+  CALIBRATION_FORMAT,
+  describeCalibration,
+  isCalibrated,
+  readCalibration,
+  writeCalibration,
+  type Calibration,
+  type QualityBasis,
+  type QualityDistributions,
+} from './calibration/calibration.js';
+export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
+export { accuracyText } from './report/accuracy-text.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { Judge, type Judged } from './judge/judge.js';
 export { qualityOf, type Quality } from './judge/quality.js';

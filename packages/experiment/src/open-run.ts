@@ -1,4 +1,11 @@
-import { trainedBy, type EncodedBatchInputs, type Method, type StepEncoders, type TrainingPosition } from '@drf/model';
+import {
+  trainedBy,
+  type EncodedBatchInputs,
+  type Memory,
+  type Method,
+  type StepEncoders,
+  type TrainingPosition,
+} from '@drf/model';
 import { loadCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, type HostTree } from '@drf/tensor';
 import { createEncodedMethod, createMethod } from './method.js';
@@ -15,6 +22,8 @@ export interface OpenedRun {
   readonly parameters: HostTree;
   /** The restored memory's inputs: DRF's queues. */
   readonly memory: HostTree;
+  /** As {@link Memory.refitted} of the restored memory, where the method has it. */
+  readonly refitted?: Memory['refitted'];
   /** Path of the checkpoint. */
   readonly checkpoint: string;
   readonly position: TrainingPosition;
@@ -44,7 +53,16 @@ export async function openRun(
   const remembered = method.createMemory();
   remembered.restore(memory);
   const parameters = state.parameters as HostTree;
-  return { folder, description, method, parameters, memory: remembered.inputs(), checkpoint: file, position };
+  return {
+    folder,
+    description,
+    method,
+    parameters,
+    memory: remembered.inputs(),
+    ...(remembered.refitted === undefined ? {} : { refitted: remembered.refitted.bind(remembered) }),
+    checkpoint: file,
+    position,
+  };
 }
 
 /** A run with its head alone, which reads features: for programs that bring those of trained encoders themselves. */

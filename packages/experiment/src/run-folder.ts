@@ -53,6 +53,8 @@ export type MetricRow =
       readonly valAccuracy: number | null;
       readonly valWeightedF1: number | null;
       readonly valLoss: number | null;
+      /** Left out by earlier versions. */
+      readonly valPosts?: number;
       readonly seconds: number;
     };
 
@@ -62,6 +64,9 @@ export interface BestCheckpoint {
   readonly epoch: number;
   readonly step: number;
   readonly score: number;
+  /** Validation loss, which decided between equal scores; earlier versions took the first of them. */
+  readonly loss?: number | null;
+  readonly validation?: { readonly posts: number; readonly accuracy: number } | null;
   readonly selection: ExperimentConfig['training']['selection'];
 }
 
@@ -79,9 +84,11 @@ const RUN_NAMES = new Set([
   'ledger.json',
   'rejected.jsonl',
   'manifest.jsonl',
+  'posts.json',
   'metrics.jsonl',
   'best.json',
   'calibration.json',
+  'posts.json',
   'report.html',
   'eval',
 ]);
@@ -104,7 +111,7 @@ const bestSchema = z.looseObject({
 
 /**
  * The layout of a run on disk: `config.json`, `splits/`, `ledger.json`, `manifest.jsonl`, `metrics.jsonl`,
- * `checkpoints/step-N.safetensors`, `best.json`, `report.html`; while it is trained, `run.lock`.
+ * `checkpoints/step-N.safetensors`, `best.json`, `calibration.json`, `posts.json`, `report.html`; while it is trained, `run.lock`.
  */
 export class RunFolder {
   readonly path: string;

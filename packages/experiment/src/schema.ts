@@ -236,7 +236,7 @@ const training = z.strictObject({
   selection: z
     .enum(['best-accuracy', 'best-weighted-f1', 'best-macro-f1', 'best-loss', 'last'])
     .default('best-accuracy')
-    .describe('which epoch is kept as the result, judged on the validation split'),
+    .describe('which epoch is kept as the result, judged on the validation split; ties go by validation loss'),
   patience: whole(1).optional().describe('stop after so many epochs without a better one (default: never)'),
   checkpointEvery: whole(1).optional().describe('also save a checkpoint every so many steps (default: every epoch)'),
   keepCheckpoints: whole(1).default(2).describe('how many of the last checkpoints are kept, besides the best'),

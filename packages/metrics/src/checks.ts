@@ -106,9 +106,16 @@ export function probabilityRows(
   return rows;
 }
 
-/** The class of the largest value; the first of equal ones. */
+/**
+ * The class of the largest value; the first of equal ones.
+ * @throws NonFiniteError where a value is NaN, which is larger than none: the first class would win
+ */
 export function argMax(row: ArrayLike<number>): number {
   let best = 0;
-  for (let i = 1; i < row.length; i++) if ((row[i] as number) > (row[best] as number)) best = i;
+  for (let i = 0; i < row.length; i++) {
+    const value = row[i] as number;
+    if (Number.isNaN(value)) assertFinite('argMax', row, 'look for NaN or overflow where the values come from');
+    if (value > (row[best] as number)) best = i;
+  }
   return best;
 }

@@ -21,7 +21,14 @@ export {
 } from './calibration.js';
 export { quantilesOf, shareBelow } from './quantiles.js';
 export { auroc } from './auroc.js';
-export { applyTemperature, fitTemperature, type TemperatureFit } from './temperature.js';
+export {
+  applyTemperature,
+  fitTemperature,
+  MINIMUM_POSTS,
+  PRIOR_POSTS,
+  type TemperatureBasis,
+  type TemperatureFit,
+} from './temperature.js';
 export { pairedDifference, summarizeSeeds, type PairedDifference, type SeedSummary } from './over-seeds.js';
 export { wilsonInterval } from './wilson.js';
 export { pairedBootstrap, type BootstrapDifference, type BootstrapOptions, type Runs } from './bootstrap.js';

@@ -25,7 +25,7 @@ export interface ClassificationReport {
   readonly majorityAccuracy: number;
   /** Weighted by support: the paper's F1. */
   readonly weightedF1: number;
-  /** Over all classes, also those without posts. */
+  /** Over the classes that have posts. */
   readonly macroF1: number;
   readonly perClass: readonly (PerClassScores & { readonly name: string })[];
   /** [true class][predicted class] */

@@ -21,7 +21,11 @@ describe('scores', () => {
       expect(accuracy(labels, predictions, classes)).toBe(
         labels.filter((label, i) => label === predictions[i]).length / 30,
       );
-      expect(macroF1(labels, predictions, classes)).toBeCloseTo(f1s.reduce((sum, f1) => sum + f1) / classes, 12);
+      const present = f1s.filter((_, index) => support[index]! > 0);
+      expect(macroF1(labels, predictions, classes)).toBeCloseTo(
+        present.reduce((sum, f1) => sum + f1) / present.length,
+        12,
+      );
       expect(weightedF1(labels, predictions, classes)).toBeCloseTo(
         f1s.reduce((sum, f1, index) => sum + (f1 * support[index]!) / 30, 0),
         12,
@@ -33,6 +37,12 @@ describe('scores', () => {
     const labels = [0, 1, 2, 2];
     expect([accuracy, weightedF1, macroF1].map((score) => score(labels, labels, 3))).toEqual([1, 1, 1]);
     expect([accuracy, weightedF1, macroF1].map((score) => score(labels, [1, 2, 0, 0], 3))).toEqual([0, 0, 0]);
+  });
+
+  it('leave classes without posts out of macro F1, not the posts taken for them', () => {
+    expect(macroF1([0, 1, 0], [0, 1, 0], 4)).toBe(1);
+    // one of three posts of class 0 taken for class 2, which has none: 2·2 / (2 + 3), and 1
+    expect(macroF1([0, 0, 0, 1], [0, 0, 2, 1], 3)).toBeCloseTo((0.8 + 1) / 2, 12);
   });
 
   it('give the collapse to the majority class away in macro F1', () => {

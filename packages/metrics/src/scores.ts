@@ -45,9 +45,13 @@ export function weightedF1Of(confusion: ConfusionMatrix): number {
   return quotient(sum(scores.map(({ f1, support }) => f1 * support)), sum(scores.map(({ support }) => support)));
 }
 
-/** Mean F1 of all classes, also of those that no post has. */
+/**
+ * Mean F1 of the classes that have posts. Of a class without any, nothing was measured: an F1 of 0 would speak of the
+ * split, not of the answers. Posts taken for such a class still count, as misses of their own.
+ */
 export function macroF1Of(confusion: ConfusionMatrix): number {
-  return quotient(sum(classScores(confusion).map(({ f1 }) => f1)), confusion.length);
+  const present = classScores(confusion).filter(({ support }) => support > 0);
+  return quotient(sum(present.map(({ f1 }) => f1)), present.length);
 }
 
 /** The metrics that follow from a confusion matrix. */

@@ -1,5 +1,14 @@
 import { QualityModel, type FittedQuality } from '@drf/distribution';
-import { CheckpointError, floatData, hostScalar, type HostTensor, type HostTree, type Scalar } from '@drf/tensor';
+import {
+  CheckpointError,
+  floatData,
+  hostScalar,
+  hostTensor,
+  type HostTensor,
+  type HostTree,
+  type Random,
+  type Scalar,
+} from '@drf/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
 import type { Memory } from './method.js';
@@ -68,6 +77,16 @@ export class GatedMemory implements Memory {
     }
   }
 
+  /** Refits the Gaussians of encoder outputs; the queues of features, which say nothing of quality, stay. */
+  refitted(observations: HostTree, kept: readonly number[], random: Random): HostTree {
+    const of = (modality: 'image' | 'text'): FittedQuality => {
+      const { moments } = this.quality[modality].inputs();
+      const rows = intactRows(observations, modality, kept);
+      return { gaussian: this.quality[modality].refitted(rows, random.fork(modality)), moments };
+    };
+    return { ...this.inputs(), imageQuality: of('image'), textQuality: of('text') };
+  }
+
   state(): HostTree {
     const { image, text } = this.quality;
     return { ...this.features.state(), imageQuality: image.state(), textQuality: text.state() };
@@ -81,6 +100,19 @@ export class GatedMemory implements Memory {
       this.quality[modality].restore(saved, `DRF memory "${modality}Quality"`);
     }
   }
+}
+
+/** Encoder outputs of some posts that would enter the queue. [rows, width] */
+function intactRows(observations: HostTree, modality: 'image' | 'text', kept: readonly number[]): HostTensor {
+  const { available } = observations[modality] as { readonly available: HostTensor };
+  const encoded = (observations.encoded as { readonly [name: string]: HostTensor })[modality] as HostTensor;
+  const width = encoded.shape[1] as number;
+  const places = kept.filter((place) => (available.data[place] as number) > 0);
+  const data = new Float32Array(places.length * width);
+  places.forEach((place, row) =>
+    data.set(floatData(encoded).subarray(place * width, (place + 1) * width), row * width),
+  );
+  return hostTensor(data, [places.length, width]);
 }
 
 function withoutQuality(modality: string, state: HostTree): CheckpointError {

@@ -70,6 +70,13 @@ export interface Memory {
   inputs(): HostTree;
   /** Takes in what the step observed of the batch. */
   update(observations: HostTree): void;
+  /**
+   * For memories that fit distributions closely: {@link inputs} as they would be, had only some posts been seen, so that
+   * the others are measured by distributions that do not know them.
+   * @param observations of all posts that the memory has seen, as {@link update} takes them
+   * @param kept places of those that may be seen
+   */
+  refitted?(observations: HostTree, kept: readonly number[], random: Random): HostTree;
   /** For checkpoints; the inverse of {@link Memory.restore}. */
   state(): HostTree;
   /** @throws CheckpointError when the state is not of a memory like this one */

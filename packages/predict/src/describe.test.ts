@@ -1,4 +1,5 @@
 import type { Calibration } from '@drf/experiment';
+import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { describeVerdict, type RawVerdict } from './describe.js';
 
@@ -11,10 +12,10 @@ const raw: RawVerdict = {
 };
 const quantiles = Array.from({ length: 201 }, (_, i) => -2 + i / 100); // −2 … 0, evenly
 const calibration: Calibration = {
-  format: 'drf-calibration-1',
+  format: 'drf-calibration-2',
   checkpoint: 'step-1.safetensors',
-  temperature: { temperature: 2, before: 1, after: 0.9, posts: 10 },
-  quality: { image: quantiles, text: quantiles },
+  temperature: { temperature: 2, before: 1, after: 0.9, posts: 100, basis: 'fitted' },
+  quality: { image: quantiles, text: quantiles, measuredOn: 'validation', posts: { image: 100, text: 100 } },
 };
 
 describe('describeVerdict', () => {
@@ -34,6 +35,18 @@ describe('describeVerdict', () => {
     });
     expect(judgment.recovered).toBeNull();
   });
+
+  it.each<[string, RawVerdict, RegExp]>([
+    ['probabilities', { ...raw, probabilities: [NaN, NaN, NaN] }, /The model’s head, probabilities, expected finite numbers, received NaN at place 0; /],
+    ['one probability', { ...raw, probabilities: [0.5, NaN, 0.5] }, /probabilities, expected finite numbers, received NaN at place 1; /],
+    ['weights', { ...raw, pairWeights: [1, Infinity, 0] }, /weights of the pairs, expected finite numbers, received Infinity at place 1/],
+    ['densities', { ...raw, logDensity: { image: -1, text: -Infinity } }, /log densities, expected finite numbers, received -Infinity at place 1/],
+  ])('refuses %s that are no numbers, calibrated or not', (_, outputs, message) => {
+    for (const known of [calibration, null]) {
+      expect(() => describeVerdict(outputs, { image, text: 'x' }, classes, known)).toThrow(DataError);
+      expect(() => describeVerdict(outputs, { image, text: 'x' }, classes, known)).toThrow(message);
+    }
+  }); // prettier-ignore
 
   it('says which modality was recovered, and nothing of the quality of what is missing', () => {
     const judgment = describeVerdict(raw, { image, text: null }, classes, calibration);

@@ -1,7 +1,7 @@
 import type { Calibration } from '@drf/experiment';
 import { PAIRS, type PairName } from '@drf/fusion';
 import { applyTemperature, argMax, shareBelow } from '@drf/metrics';
-import { MODALITIES, type Modality } from '@drf/tensor';
+import { DataError, MODALITIES, type Modality } from '@drf/tensor';
 import type { Judgment, PairWeights, PostContent } from './judgment.js';
 
 /** Outputs of the model for one post, as numbers. */
@@ -17,13 +17,17 @@ export interface RawVerdict {
 /** Below this share of the training posts, a modality counts as unlike them. */
 const UNFAMILIAR_SHARE = 1 / 200;
 
-/** Turns numbers into what a person can use. */
+/**
+ * Turns numbers into what a person can use.
+ * @throws DataError naming the head when one of its outputs is NaN or infinite: there is no verdict in them
+ */
 export function describeVerdict(
   raw: RawVerdict,
   { image, text }: PostContent,
   classes: readonly string[],
   calibration: Calibration | null,
 ): Judgment {
+  assertOutputs(raw);
   const probabilities = applyTemperature(raw.probabilities, calibration?.temperature?.temperature ?? 1);
   const present: Readonly<Record<Modality, boolean>> = { image: image !== null, text: text !== null };
   const quality = { image: qualityOf('image'), text: qualityOf('text') };
@@ -48,6 +52,28 @@ export function describeVerdict(
     const quantiles = calibration?.quality?.[modality] ?? null;
     const density = densityOf(modality);
     return quantiles === null || density === null ? null : shareBelow(quantiles, density);
+  }
+}
+
+function assertOutputs({ probabilities, logDensity, pairWeights }: RawVerdict): void {
+  assertNumbers('The model’s head, probabilities,', probabilities);
+  if (pairWeights !== null) assertNumbers('The model’s head, weights of the pairs,', pairWeights);
+  if (logDensity !== null) assertNumbers('The model’s head, log densities,', [logDensity.image, logDensity.text]);
+}
+
+/**
+ * @param subject what gave the values
+ * @throws DataError when one is NaN or infinite
+ */
+export function assertNumbers(subject: string, values: ArrayLike<number>): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new DataError({
+      subject,
+      expected: 'finite numbers',
+      received: `${values[i]} at place ${i}`,
+      remedy: 'the parameters may hold NaN, or overflow on this post, as half-precision checkpoints do; use others',
+    });
   }
 }
 

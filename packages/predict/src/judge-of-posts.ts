@@ -20,7 +20,7 @@ export interface JudgeOfPosts {
   readonly calibration: Calibration | null;
   /**
    * Judges a post. Calls may overlap; they are answered in their order.
-   * @throws DataError when image and text are both missing
+   * @throws DataError when image and text are both missing, or when an encoder or the head gives NaN or infinity
    */
   judge(post: PostContent): Promise<Judgment>;
   /** Frees what it holds; it cannot be used afterwards. */

@@ -11,16 +11,17 @@ export interface PostContent {
 export interface Judgment {
   /** The most probable class. */
   readonly label: string;
-  /** By class, summing to 1; at the temperature that fits the run's validation posts. */
+  /** By class, summing to 1; at the run's temperature, which is 1 where its validation posts were too few to fit one. */
   readonly probabilities: Readonly<Record<string, number>>;
   /**
-   * Share of the training posts whose image (text) lies farther from what is usual than this one's: near 0, it looks
-   * like none of them; 0.5, like the average. null where the modality is missing, for methods without densities, and
+   * Share of posts like those of training whose image (text) lies farther from what is usual than this one's: near 0, it
+   * looks like none of them; 0.5, like the average. They are posts that the model's distributions were not fitted to
+   * (`QualityBasis`). null where the modality is missing, for methods without densities, and
    * for runs without a calibration.
    */
   readonly quality: Readonly<Record<Modality, number | null>>;
   /**
-   * Logarithm of the relative density of the image (text) itself, in nats: the number whose place among the training
+   * Logarithm of the relative density of the image (text) itself, in nats: the number whose place among those
    * posts `quality` is. null where quality is not known, too, but for runs without a calibration.
    */
   readonly logDensity: Readonly<Record<Modality, number | null>>;
@@ -28,7 +29,7 @@ export interface Judgment {
   readonly pairWeights: PairWeights | null;
   /** The modality that was missing and stood for by what was recovered from the other; null: both were there. */
   readonly recovered: Modality | null;
-  /** An image or a text as unusual as the most unusual 1 of 200 training posts; null where quality is not known. */
+  /** An image or a text as unusual as the most unusual 1 of 200 posts like those of training; null where quality is not known. */
   readonly unfamiliar: boolean | null;
 }
 

@@ -1,7 +1,7 @@
 import { createEngine } from '@drf/engine';
 import type { ImageEncoder, TextEncoder } from '@drf/encoders';
 import { createMethod, parseExperiment, type OpenedRun, type Session } from '@drf/experiment';
-import { createRandom, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
+import { createRandom, DataError, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PostJudge } from './post-judge.js';
 
@@ -111,6 +111,22 @@ describe('PostJudge', () => {
     expect((await judge.judge({ image: null, text: 'x' })).label).toMatch(/positive|negative/);
     await judge.dispose();
   });
+
+  it.each(['image', 'text'] as const)(
+    'refuses a post for which the %s encoder gives NaN, and goes on',
+    async (broken) => {
+      const session = tinySession(engine, []);
+      const encode = (contents: readonly unknown[]) =>
+      Promise.resolve(hostTensor(new Float32Array(contents.length * (broken === 'image' ? 3 : 4)).fill(NaN), [contents.length, broken === 'image' ? 3 : 4])); // prettier-ignore
+      const judge = await PostJudge.of(tinyRun('drf'), { ...session, [broken]: { ...session[broken], encode } }, null);
+      const both = judge.judge({ image: image(1), text: 'x' });
+      await expect(both).rejects.toThrow(DataError);
+      await expect(both).rejects.toThrow(`The ${broken} encoder tiny-${broken} expected finite numbers, received NaN at place 0; `); // prettier-ignore
+      const other = broken === 'image' ? { image: null, text: 'x' } : { image: image(1), text: null };
+      expect((await judge.judge(other)).label).toMatch(/positive|negative/);
+      await judge.dispose();
+    },
+  );
 
   it('judges with methods that know no pairs', async () => {
     const judge = await PostJudge.of(tinyRun('concatenation'), tinySession(engine, []), null);

@@ -26,7 +26,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { bothMissing } from './both-missing.js';
-import { describeVerdict, type RawVerdict } from './describe.js';
+import { assertNumbers, describeVerdict, type RawVerdict } from './describe.js';
 import type { JudgeOfPosts } from './judge-of-posts.js';
 import type { Judgment, PostContent } from './judgment.js';
 
@@ -134,7 +134,8 @@ export class PostJudge implements JudgeOfPosts {
 
   /**
    * Judges a post. Calls may overlap; they are answered in their order.
-   * @throws DataError when image and text are both missing
+   * @throws DataError when image and text are both missing, or when the encoder or the head that it names gives NaN or
+   *   infinity for the post
    */
   judge(post: PostContent): Promise<Judgment> {
     if (post.image === null && (post.text === null || post.text.trim() === '')) return Promise.reject(bothMissing());
@@ -195,7 +196,10 @@ export class PostJudge implements JudgeOfPosts {
     if (encoder.trainable) {
       return encoder.preprocess([content ?? (standIn(encoder.modality, this.session.text.maskToken) as Content)]);
     }
-    return content === null ? zeros(encoder.outputDim) : encoder.encode([content]);
+    if (content === null) return zeros(encoder.outputDim);
+    const feature = await encoder.encode([content]);
+    assertEncoded(encoder, feature);
+    return feature;
   }
 
   /**
@@ -215,7 +219,13 @@ export class PostJudge implements JudgeOfPosts {
 async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Content | null): Promise<HostTree> {
   const rows = tokenRowEncoder(encoder);
   const row = content === null ? zeros(rows.outputDim) : await rows.encode([content]);
+  assertEncoded(encoder, row);
   return tokenInputs(row, tokenLayoutOf(encoder)) as unknown as HostTree;
+}
+
+/** @throws DataError naming the encoder when it gave NaN or infinity */
+function assertEncoded({ modality, id }: { readonly modality: Modality; readonly id: string }, row: HostTensor): void {
+  assertNumbers(`The ${modality} encoder ${id}`, row.data);
 }
 
 /** @throws ConfigurationError when a frozen encoder has no token-level outputs */

@@ -22,10 +22,10 @@ export const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 60_
 
 const quantiles = Array.from({ length: 201 }, (_, i) => -(10 ** (7 - (8 * i) / 200)));
 const CALIBRATION: Calibration = {
-  format: 'drf-calibration-1',
+  format: 'drf-calibration-2',
   checkpoint: 'step-3.safetensors',
-  temperature: { temperature: 1.7, before: 1, after: 0.9, posts: 10 },
-  quality: { image: quantiles, text: quantiles },
+  temperature: { temperature: 1.7, before: 1, after: 0.9, posts: 100, basis: 'fitted' },
+  quality: { image: quantiles, text: quantiles, measuredOn: 'validation', posts: { image: 100, text: 100 } },
 };
 
 /** A small run, its export, and a browser that notes what pages say, break, or ask of others. */

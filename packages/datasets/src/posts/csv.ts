@@ -49,7 +49,10 @@ export async function* readCsv(
       if (item.cells === null) throw unclosed(subject, item.trouble);
       const cells = item.cells.map((cell) => decodeText(subject, cell, 'utf-8'));
       if (state.columns === null) state.columns = checkHeader(path, cells, kind, named);
-      else yield { line, cells: nameCells(subject, state.columns, cells), columns: state.columns };
+      else {
+        const own = nameCells(subject, state.columns, cells);
+        yield { line, cells: cellsByRole(own, state.columns), columns: state.columns, own };
+      }
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       yield { line, error };
@@ -117,10 +120,9 @@ function nameCells(
     const remedy = 'put quotes around cells that hold separators or line breaks';
     throw new RowError('bad row', { subject, expected, received: `${cells.length} cells`, remedy });
   }
-  const named = Object.fromEntries(
+  return Object.fromEntries(
     header.map((name, column) => [name, cells[column] === '' ? null : (cells[column] as string)]),
   );
-  return cellsByRole(named, columns);
 }
 
 function unclosed(subject: string, trouble: string): RowError {

@@ -28,8 +28,8 @@ export async function* readJsonArray(
   for (const [index, value] of values.entries()) {
     const line = index + 1;
     try {
-      const { cells, columns } = rolesOf(asCells(`${basename(path)}, row ${line}`, value, kind), named);
-      yield { line, columns, cells: { ...cells, image: cells.image ?? `data/${String(cells.id)}.jpg` } };
+      const { cells, columns, own } = rolesOf(asCells(`${basename(path)}, row ${line}`, value, kind), named);
+      yield { line, columns, own, cells: { ...cells, image: cells.image ?? `data/${String(cells.id)}.jpg` } };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       yield { line, error };

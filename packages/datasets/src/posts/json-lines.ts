@@ -43,9 +43,9 @@ function parseLine(subject: string, bytes: Buffer | null, kind: PostKind): Recor
 export function rolesOf(
   cells: Readonly<Record<string, unknown>>,
   named: ColumnNames,
-): { cells: Readonly<Record<string, unknown>>; columns: FoundColumns } {
+): { cells: Readonly<Record<string, unknown>>; columns: FoundColumns; own: Readonly<Record<string, unknown>> } {
   const columns = findColumns(Object.keys(cells), named);
-  return { cells: cellsByRole(cells, columns), columns };
+  return { cells: cellsByRole(cells, columns), columns, own: cells };
 }
 
 /** @throws RowError unless the value is an object */

@@ -1,15 +1,23 @@
 import { basename } from 'node:path';
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema, type RowGroup } from 'hyparquet';
+import {
+  asyncBufferFromFile,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+  type RowGroup,
+  type SchemaElement,
+} from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { DataError } from '@drf/tensor';
 import { messageOf, RowError } from '../row-error.js';
 import { decodeText } from '../text-decoder.js';
 import { checkHeader, type PostKind } from './header.js';
-import { cellsByRole, type ColumnNames } from './columns.js';
+import { cellsByRole, type ColumnNames, type FoundColumns } from './columns.js';
 import type { RawRow } from './row.js';
 
 /**
- * Reads Parquet, one row group at a time and only the columns that matter. Rows count from 1.
+ * Reads Parquet, one row group at a time: of posts to learn from only the columns that matter, of posts to judge all that
+ * hold plain values. Rows count from 1.
  * @throws DataError when the file is no whole Parquet file, or lacks a column
  */
 export async function* readParquet(
@@ -19,9 +27,11 @@ export async function* readParquet(
 ): AsyncGenerator<RawRow> {
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => refuse(path, cause));
-  const present = parquetSchema(metadata).children.map((column) => column.element.name);
+  const { children } = parquetSchema(metadata);
+  const present = children.map((column) => column.element.name);
   const found = checkHeader(path, present, kind, named);
-  const columns = [...found.holds.keys()];
+  const plain = kind === 'labeled' ? [] : children.filter(({ element }) => isPlain(element)).map(({ element }) => element.name); // prettier-ignore
+  const columns = [...new Set([...found.holds.keys(), ...plain])];
   let line = 0;
   for (const group of metadata.row_groups) {
     const rowEnd = line + Number(group.num_rows);
@@ -44,7 +54,8 @@ export async function* readParquet(
         line++;
         try {
           const place = `${basename(path)}, row ${line}`;
-          yield { line, cells: withTexts(place, cellsByRole(cells, found)), columns: found };
+          const texts = withTexts(place, cellsByRole(cells, found));
+          yield { line, cells: texts, columns: found, own: { ...cells, ...byColumn(texts, found) } };
         } catch (error) {
           if (!(error instanceof RowError)) throw error;
           yield { line, error };
@@ -71,6 +82,23 @@ function withTexts(place: string, cells: Readonly<Record<string, unknown>>): Rea
   const asText = ([role, value]: [string, unknown]): [string, unknown] =>
     value instanceof Uint8Array && role !== 'image' ? [role, decodeText(place, value, 'utf-8')] : [role, value];
   return Object.fromEntries(Object.entries(cells).map(asText));
+}
+
+/** Texts by the names of their columns again. */
+function byColumn(
+  texts: Readonly<Record<string, unknown>>,
+  { holds }: FoundColumns,
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    [...holds].flatMap(([name, role]) => (role === 'image' ? [] : [[name, texts[role] ?? null]])),
+  );
+}
+
+/** A column of numbers, texts, dates or truth values, not of bytes or of further columns. */
+function isPlain({ type, converted_type: converted, logical_type: logical }: SchemaElement): boolean {
+  if (type === undefined) return false;
+  if (type !== 'BYTE_ARRAY' && type !== 'FIXED_LEN_BYTE_ARRAY') return true;
+  return converted !== undefined || logical !== undefined;
 }
 
 function refuse(subject: string, cause: unknown): never {

@@ -6,7 +6,13 @@ import { imageCell, type ImageCell } from './image-cell.js';
 
 /** A row of a file of posts as its reader gives it: cells by what they hold, or what was wrong with the row. */
 export type RawRow =
-  | { readonly line: number; readonly cells: Readonly<Record<string, unknown>>; readonly columns: FoundColumns }
+  | {
+      readonly line: number;
+      readonly cells: Readonly<Record<string, unknown>>;
+      readonly columns: FoundColumns;
+      /** All cells of the row by the file's own names, those that mean nothing here too. */
+      readonly own: Readonly<Record<string, unknown>>;
+    }
   | { readonly line: number; readonly error: RowError };
 
 /** Reads a file of posts row by row; rows that cannot be read come as errors, and the reading goes on. */

@@ -101,7 +101,10 @@ export async function* folderRows(
     row++;
     const error = files.other === undefined ? tooMany(place, files) : noPost(place, files.other);
     if (error !== null) yield { row, id, error };
-    else yield { row, id, place, content: () => contentOf(place, id, files, checks) };
+    else {
+      const own = { image: files.images[0] ?? null, text: files.texts[0] ?? null };
+      yield { row, id, place, line: null, own, content: () => contentOf(place, id, files, checks) };
+    }
   }
 }
 

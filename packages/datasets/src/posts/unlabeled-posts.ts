@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { resolveInside } from '@drf/files';
-import { DataError, type RgbImage } from '@drf/tensor';
-import type { ContentSource } from '../dataset.js';
+import { DataError } from '@drf/tensor';
 import { decodeImage, type ImageDecoding } from '../image-decoder.js';
 import { mapAhead } from '../parallel.js';
+import { postHash } from '../post-hash.js';
 import { RowError } from '../row-error.js';
 import { decodeText, type TextEncoding } from '../text-decoder.js';
 import { readerOf } from './reader.js';
@@ -92,13 +92,16 @@ async function readRow(
   encoding: TextEncoding,
 ): Promise<UnlabeledResult> {
   if (!('content' in located)) return located;
-  const { row, id, place } = located;
+  const { row, id, place, line, own } = located;
   try {
     const sources = await located.content();
-    const image = sources.image === null ? null : await decodeSource(`${place}, image`, sources.image, decoding);
+    const bytes = sources.image === null ? null : await sources.image.bytes();
+    const subject = `${place}, image ${sources.image?.description}`;
+    const image = bytes === null ? null : await decodeImage(subject, bytes, decoding);
     const text = sources.text === null ? '' : decodeText(`${place}, text`, await sources.text.bytes(), encoding);
     if (image === null && text === '') throw bothAbsent(place);
-    return { row, id, post: { image, text: text === '' ? null : text } };
+    const post = { image, text: text === '' ? null : text };
+    return { row, id, line, own, post, hash: postHash(post.text, bytes) };
   } catch (error) {
     if (error instanceof RowError) return { row, id, error };
     if (error instanceof DataError) {
@@ -106,10 +109,6 @@ async function readRow(
     }
     throw error;
   }
-}
-
-async function decodeSource(subject: string, source: ContentSource, decoding: ImageDecoding): Promise<RgbImage> {
-  return decodeImage(`${subject} ${source.description}`, await source.bytes(), decoding);
 }
 
 function bothAbsent(place: string): RowError {

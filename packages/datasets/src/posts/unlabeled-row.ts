@@ -14,7 +14,18 @@ export type UnlabeledResult = {
   readonly row: number;
   /** The row's own id; without one, its place ("posts.csv, line 7"), or the name of the files in a folder. */
   readonly id: string;
-} & ({ readonly post: UnlabeledPost } | { readonly error: RowError });
+} & (
+  | {
+      readonly post: UnlabeledPost;
+      /** Where the row stands in its file: a line, or a row where there are no lines; null in a folder. */
+      readonly line: number | null;
+      /** All that a table says of the row, by its own names; of a folder's post, its files. */
+      readonly own: Readonly<Record<string, unknown>>;
+      /** As `postHash`. */
+      readonly hash: string;
+    }
+  | { readonly error: RowError }
+);
 
 /** A row before its content is read. */
 export interface LocatedRow {
@@ -22,6 +33,8 @@ export interface LocatedRow {
   readonly id: string;
   /** For errors. */
   readonly place: string;
+  readonly line: number | null;
+  readonly own: Readonly<Record<string, unknown>>;
   /** @throws RowError when text or image cannot be had */
   readonly content: () => Promise<RowContent>;
 }

@@ -20,10 +20,16 @@ function tableRow(file: string, raw: RawRow, row: number, checks: ContentChecks)
   if ('error' in raw) return { row, id: place, error: raw.error };
   try {
     const { id, text, image } = parseUnlabeledRow(place, raw.cells);
-    const own = id ?? place;
-    return { row, id: own, place, content: () => rowContent(place, { id: own, text, image }, checks) };
+    const named = id ?? place;
+    const own = typeof image === 'string' || image === null ? raw.own : withoutImage(raw);
+    return { row, id: named, place, line: raw.line, own, content: () => rowContent(place, { id: named, text, image }, checks) }; // prettier-ignore
   } catch (error) {
     if (error instanceof RowError) return { row, id: place, error };
     throw error;
   }
+}
+
+/** An image that stands in the table itself is not handed on with the row's other cells. */
+function withoutImage({ own, columns }: Extract<RawRow, { readonly own: unknown }>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(own).filter(([name]) => columns.holds.get(name) !== 'image'));
 }

@@ -1,11 +1,12 @@
 import { basename } from 'node:path';
 import { fitTemperature, quantilesOf } from '@drf/metrics';
-import { hostTensor, type Engine, type Modality } from '@drf/tensor';
-import { selectPosts, type PostSet } from '../feature-set.js';
-import { Judge } from '../judge/judge.js';
+import { createRandom, hostTensor, MODALITIES, type Engine, type Modality } from '@drf/tensor';
+import { areFeatures, selectPosts, type PostSet } from '../feature-set.js';
+import { Judge, type Judged } from '../judge/judge.js';
 import type { Quality } from '../judge/quality.js';
 import type { OpenedRun } from '../open-run.js';
-import { CALIBRATION_FORMAT, type Calibration } from './calibration.js';
+import { CALIBRATION_FORMAT, type Calibration, type QualityBasis, type QualityDistributions } from './calibration.js';
+import { crossFittedQuality } from './cross-fit.js';
 
 /** The run to calibrate, and the posts to do it by. */
 export interface CalibrationSources {
@@ -20,46 +21,103 @@ export interface CalibrationSources {
   readonly signal?: AbortSignal;
 }
 
+/** Validation posts that are enough to measure densities on where training posts can be cross-fitted instead, */
+const ENOUGH_POSTS = 100;
+/** and where they cannot: what was trained on them is part of how their features are made. */
+const ENOUGH_UNSEEN_POSTS = 10;
+
+/** Log densities, and whether each post has the modality. */
+interface Densities {
+  readonly quality: Quality;
+  readonly available: Readonly<Record<Modality, Float32Array>>;
+  readonly measuredOn: QualityBasis;
+}
+
 /**
- * Measures what single posts will be compared with: a temperature on the validation posts, and the densities of the
- * training posts.
+ * Measures what single posts will be compared with: a temperature on the validation posts, and densities of posts that
+ * the model's distributions were not fitted to, since those lie closer to them than any new post will. These are the
+ * validation posts, where there are {@link ENOUGH_POSTS}; else the training posts by cross-fitting. Where encoders or
+ * projections were trained on the posts whose densities are measured, cross-fitting cannot undo that, and
+ * {@link ENOUGH_UNSEEN_POSTS} validation posts are preferred.
  * @throws the signal's reason when aborted
  */
 export async function measureCalibration(sources: CalibrationSources): Promise<Calibration> {
   const { engine, run, train, val, signal } = sources;
-  const total = train.ids.length + (val?.ids.length ?? 0);
   const onProgress = sources.onProgress ?? (() => undefined);
+  const valPosts = val?.ids.length ?? 0;
   const judge = await Judge.create(engine, run);
   try {
     const known = await judge.judge(selectPosts(train, [0]), () => undefined, signal); // spares other methods the rest
-    const quality =
-      known.quality === null ? null : (await judge.judge(train, (done) => onProgress(done, total), signal)).quality;
-    const progress = (done: number): void => onProgress(train.ids.length + done, total);
+    const total = valPosts + (known.quality === null || isEnough(run, train, val) ? 0 : train.ids.length);
+    const judged = valPosts === 0 ? null : await judge.judge(val as PostSet, (done) => onProgress(done, total), signal);
+    const rest = (done: number): void => onProgress(valPosts + done, total);
+    const densities = known.quality === null ? null : await densitiesOf(sources, judge, judged, rest);
     return {
       format: CALIBRATION_FORMAT,
       checkpoint: basename(run.checkpoint),
-      temperature: val === undefined || val.ids.length === 0 ? null : await temperatureOn(judge, run, val, progress),
-      quality: quality === null ? null : distributionsOf(quality, train),
+      temperature: judged === null ? null : temperatureOn(judged, run, val as PostSet),
+      quality: densities === null ? null : distributionsOf(densities),
     };
   } finally {
     await judge.dispose();
   }
 }
 
-async function temperatureOn(
-  judge: Judge,
-  { description }: OpenedRun,
-  val: PostSet,
-  onProgress: (done: number) => void,
-): Promise<Calibration['temperature']> {
-  const classes = description.classes.length;
-  const { probabilities } = await judge.judge(val, onProgress);
-  const fit = fitTemperature(val.labels, hostTensor(probabilities, [val.ids.length, classes]), classes);
-  return { ...fit, posts: val.ids.length };
+function isEnough(run: OpenedRun, train: PostSet, val: PostSet | undefined): boolean {
+  const isCrossFitted = run.refitted !== undefined && areFeatures(train.image) && areFeatures(train.text);
+  return (val?.ids.length ?? 0) >= (isCrossFitted ? ENOUGH_POSTS : ENOUGH_UNSEEN_POSTS);
 }
 
-function distributionsOf(quality: Quality, train: PostSet): Calibration['quality'] {
-  const of = (modality: Modality, available: Float32Array): number[] | null =>
-    quantilesOf(quality[modality].filter((_, post) => available[post] === 1));
-  return { image: of('image', train.imageAvailable), text: of('text', train.textAvailable) };
+async function densitiesOf(
+  { engine, run, train, val, signal }: CalibrationSources,
+  judge: Judge,
+  judged: Judged | null,
+  onProgress: (done: number) => void,
+): Promise<Densities | null> {
+  if (val !== undefined && judged !== null && isEnough(run, train, val)) {
+    return judged.quality === null
+      ? null
+      : { quality: judged.quality, available: availableIn(val), measuredOn: 'validation' };
+  }
+  if (run.refitted !== undefined) {
+    const random = createRandom(run.description.config.seed).fork('cross-fit');
+    const { quality, set } = await crossFittedQuality({ engine, run, judge, train, random, onProgress, signal });
+    return { quality, available: availableIn(set), measuredOn: 'training-cross-fitted' };
+  }
+  const { quality } = await judge.judge(train, onProgress, signal);
+  return quality === null ? null : { quality, available: availableIn(train), measuredOn: 'training' };
+}
+
+function availableIn({ imageAvailable: image, textAvailable: text }: PostSet): Densities['available'] {
+  return { image, text };
+}
+
+function temperatureOn(
+  { probabilities }: Judged,
+  { description }: OpenedRun,
+  val: PostSet,
+): NonNullable<Calibration['temperature']> {
+  const classes = description.classes.length;
+  return fitTemperature(val.labels, hostTensor(probabilities, [val.ids.length, classes]), classes);
+}
+
+function distributionsOf({ quality, available, measuredOn }: Densities): QualityDistributions {
+  const values = (modality: Modality): Float32Array =>
+    quality[modality].filter((_, post) => available[modality][post] === 1);
+  const [image, text] = MODALITIES.map(values) as [Float32Array, Float32Array];
+  return {
+    image: densityQuantiles(image),
+    text: densityQuantiles(text),
+    measuredOn,
+    posts: { image: image.length, text: text.length },
+  };
+}
+
+/**
+ * Quantiles of log densities. A log density is −d²/2 of a distance d, which spreads over orders of magnitude: tails are
+ * estimated on log(1 + d²).
+ */
+function densityQuantiles(logDensities: Float32Array): number[] | null {
+  const quantiles = quantilesOf(Float64Array.from(logDensities, (density) => -Math.log1p(Math.max(0, -2 * density))));
+  return quantiles?.map((value) => Math.min(0, Math.expm1(-value) / -2)) ?? null;
 }

@@ -24,7 +24,6 @@ export class Judge {
     private readonly withDetails: boolean,
   ) {}
 
-  /** @param withDetails keep every detail of the method's predictions, not the quality alone */
   /**
    * Prepares a run’s method for single posts.
    * @param withDetails whether verdicts bring the method’s further outputs
@@ -34,8 +33,16 @@ export class Judge {
     return new Judge(run, await Predictor.create(engine, method, true), withDetails);
   }
 
-  /** @throws the signal's reason when aborted */
-  async judge(set: PostSet, onProgress: (done: number, total: number) => void, signal?: AbortSignal): Promise<Judged> {
+  /**
+   * @param memory in place of the run's own
+   * @throws the signal's reason when aborted
+   */
+  async judge(
+    set: PostSet,
+    onProgress: (done: number, total: number) => void,
+    signal?: AbortSignal,
+    memory: HostTree = this.run.memory,
+  ): Promise<Judged> {
     const total = set.ids.length;
     const parts: Float32Array[] = [];
     const details: (HostTree | undefined)[] = [];
@@ -46,7 +53,7 @@ export class Judge {
         set,
         Array.from({ length: count }, (_, i) => start + i),
       );
-      const predictions = await this.predictor.predict(part, this.run.parameters, this.run.memory);
+      const predictions = await this.predictor.predict(part, this.run.parameters, memory);
       parts.push(predictions.probabilities);
       details.push(...predictions.details);
       onProgress(start + part.ids.length, total);

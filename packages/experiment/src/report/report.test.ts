@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  CALIBRATION_FORMAT,
   escapeHtml,
   htmlPage,
   htmlTable,
@@ -18,6 +19,7 @@ const epoch = (number: number, valAccuracy: number | null): MetricRow => ({
   valAccuracy,
   valWeightedF1: valAccuracy,
   valLoss: valAccuracy,
+  valPosts: 12,
   seconds: 2,
 });
 
@@ -70,8 +72,17 @@ describe('reports', () => {
         notes: [],
       },
       { checkpoint: 'step-20.safetensors', epoch: 2, step: 20, score: 0.75, selection: 'best-accuracy' },
+      {
+        format: CALIBRATION_FORMAT,
+        checkpoint: 'step-20.safetensors',
+        temperature: { temperature: 1, before: 0.5, after: 0.5, posts: 12, basis: 'few-posts' },
+        quality: null,
+      },
     );
-    expect(page).toContain('Result: epoch 2 (best-accuracy), validation accuracy 75.0 %, weighted F1 75.0 %.');
+    expect(page).toContain(
+      'Result: epoch 2 (best-accuracy), validation accuracy 75.0 % of 12 posts (95 % interval: 46.8 to 91.1 %), weighted F1 75.0 %.',
+    );
+    expect(page).toContain('not calibrated: 12 validation posts cannot tell how sure to be (30 can).');
     expect(page).toContain('dropped: bad row');
     expect(page).toContain('&quot;name&quot;: &quot;mine&quot;');
     expect(page).not.toMatch(/<script|(src|href)="(https?:)?\/\//);
@@ -89,8 +100,10 @@ describe('reports', () => {
       createdAt: '',
     };
     const ledger = { source: 's', rows: 0, kept: 0, dropped: 0, reasons: [], notes: [] };
-    expect(trainingReport(description, [], ledger, undefined)).toContain('No epoch has ended yet.');
+    expect(trainingReport(description, [], ledger, undefined, null)).toContain('No epoch has ended yet.');
     const best = { checkpoint: 'x', epoch: 1, step: 10, score: 1, selection: 'last' } as const;
-    expect(trainingReport(description, [epoch(1, null)], ledger, best)).toContain('epoch 1 (last), without validation');
+    expect(trainingReport(description, [epoch(1, null)], ledger, best, null)).toContain(
+      'epoch 1 (last), without validation',
+    );
   });
 });

@@ -1,6 +1,8 @@
 import { writeFileAtomic } from '@drf/files';
 import type { LedgerReport } from '@drf/datasets';
 import { formatDuration, percent } from '@drf/terminal';
+import { describeCalibration, readCalibration, type Calibration } from '../calibration/calibration.js';
+import { accuracyText } from './accuracy-text.js';
 import type { BestCheckpoint, MetricRow, RunDescription, RunFolder } from '../run-folder.js';
 import { lineChartFigure, type Line } from './chart.js';
 import { escapeHtml, htmlPage, htmlTable } from './html.js';
@@ -12,7 +14,9 @@ export async function writeTrainingReport(run: RunFolder, ledger: LedgerReport):
   const path = run.file('report.html');
   const description = await run.readDescription();
   const rows = await run.readMetrics();
-  await writeFileAtomic(path, trainingReport(description, rows, ledger, await run.readBest()));
+  const best = await run.readBest();
+  const calibration = best === undefined ? null : await readCalibration(run, best.checkpoint);
+  await writeFileAtomic(path, trainingReport(description, rows, ledger, best, calibration));
   return path;
 }
 
@@ -22,6 +26,7 @@ export function trainingReport(
   rows: readonly MetricRow[],
   ledger: LedgerReport,
   best: BestCheckpoint | undefined,
+  calibration: Calibration | null,
 ): string {
   const { config, versions } = description;
   const epochs = rows.filter((row) => row.type === 'epoch');
@@ -30,6 +35,7 @@ export function trainingReport(
     `<p>${escapeHtml(config.method)} on ${escapeHtml(config.dataset.name)}, seed ${config.seed}, `,
     `${epochs.length} of ${config.training.epochs} epochs in ${formatDuration(seconds)} on engine ${escapeHtml(description.engine)}.</p>`,
     resultParagraph(epochs, best),
+    ...(best === undefined ? [] : [`<p>${describeCalibration(calibration).map(escapeHtml).join(' ')}</p>`]),
     '<h2>Curves</h2>',
     ...curves(epochs),
     '<h2>Epochs</h2>',
@@ -48,7 +54,7 @@ function resultParagraph(epochs: readonly EpochRow[], best: BestCheckpoint | und
   const scores =
     row.valAccuracy === null || row.valWeightedF1 === null
       ? 'without validation'
-      : `validation accuracy ${percent(row.valAccuracy)} %, weighted F1 ${percent(row.valWeightedF1)} %`;
+      : `validation accuracy ${accuracyText(row.valAccuracy, row.valPosts)}, weighted F1 ${percent(row.valWeightedF1)} %`;
   return `<p>Result: epoch ${best.epoch} (${escapeHtml(best.selection)}), ${scores}.</p>`;
 }
 

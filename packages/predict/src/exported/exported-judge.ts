@@ -46,8 +46,8 @@ export class ExportedJudge implements JudgeOfPosts {
     const card = await readCard(folder);
     const bytes = await readModel(folder, card.model);
     const vocabulary = await readVocabulary(folder, card.preprocessing.text.vocabulary ?? 'vocabulary.json');
-    const calibration = card.calibration ?? null;
-    if (calibration !== null) assertCalibration(join(folder, CARD_FILE), calibration);
+    const { calibration: stored = null } = card;
+    const calibration = stored === null ? null : assertCalibration(join(folder, CARD_FILE), stored);
     const tokenize = createTokenizer(vocabulary);
     const model = await openOnnxModel(join(folder, MODEL_FILE), bytes);
     return new ExportedJudge(folder, card, model, tokenize, calibration);

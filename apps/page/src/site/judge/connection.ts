@@ -2,7 +2,7 @@ import type { Calibration } from '@drf/experiment';
 import type { Modality } from '@drf/tensor';
 import { PageError } from '../page-error.js';
 
-/** The training posts' log densities by modality: quantiles in even steps. */
+/** Log densities of posts like those of training, by modality: quantiles in even steps. */
 export type Distributions = Readonly<Record<Modality, readonly number[] | null>>;
 
 /** What the page must know of a model. */

@@ -18,7 +18,7 @@ interface Chart {
   readonly curve: DensityCurve;
 }
 
-/** Charts of the training posts' log densities, with the place of the post that was judged. */
+/** Charts of log densities of posts like those of training, with the place of the post that was judged. */
 export class QualityView {
   private readonly charts = new Map<Modality, Chart>();
 
@@ -43,17 +43,12 @@ export class QualityView {
       const isKnown = share !== null && density !== null;
       figure.classList.toggle('absent', !isKnown);
       words.textContent = isKnown ? describe(share) : 'not in the post';
-      picture.setAttribute(
-        'aria-label',
-        isKnown
-          ? `${modality}: ${describe(share)}; log density ${shortNumber(density)}`
-          : `${modality}: not in the post`,
-      );
+      picture.setAttribute('aria-label', isKnown ? `${modality}: ${describe(share)}` : `${modality}: not in the post`);
       if (!isKnown) continue;
       const x = curve.place(density) * WIDTH;
       marker.setAttribute('transform', `translate(${x.toFixed(1)} 0)`);
       marker.classList.toggle('low', share < 0.05);
-      (marker.querySelector('text') as SVGElement).replaceChildren(shortNumber(density));
+      (marker.querySelector('text') as SVGElement).replaceChildren(percent(share));
       marker.querySelector('text')?.setAttribute('text-anchor', x < WIDTH / 2 ? 'start' : 'end');
       marker.querySelector('text')?.setAttribute('x', x < WIDTH / 2 ? '7' : '-7');
     }
@@ -61,14 +56,9 @@ export class QualityView {
 }
 
 function describe(share: number): string {
-  if (share === 0) return 'below all training posts';
-  if (share === 1) return 'above all training posts';
-  return `above ${percent(share)} of the training posts`;
-}
-
-function shortNumber(value: number): string {
-  const digits = Math.abs(value) >= 100 ? 0 : 2;
-  return value.toLocaleString('en-US', { maximumFractionDigits: digits, minimumFractionDigits: digits }).replace('-', '−'); // prettier-ignore
+  if (share === 0) return 'below all posts like those of training';
+  if (share === 1) return 'above all posts like those of training';
+  return `above ${percent(share)} of posts like those of training`;
 }
 
 function createChart(modality: Modality, quantiles: readonly number[]): Chart {
