@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 import { mapAhead, recordHash } from '@drf/datasets';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import { SPLIT_NAMES, type ExperimentData, type SplitName } from './data.js';
+import type { ExperimentData } from './data.js';
+import { SPLIT_NAMES, type SplitName } from './split-names.js';
 import type { RunFolder } from './run-folder.js';
 
 const FORMAT = 'drf-posts-1';
