@@ -34,7 +34,7 @@ const until = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
-describe('a judge’s process', { timeout: 120_000 }, () => {
+describe('a judge’s process', { timeout: 240_000 }, () => {
   it('answers as the judge does, and hands on its errors', async () => {
     const { judge, ends } = await start();
     const bytes = await sharp({ create: { width: 9, height: 5, channels: 3, background: '#a04030' } }).png().toBuffer(); // prettier-ignore
