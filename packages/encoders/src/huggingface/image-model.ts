@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, named, type HostTensor, type HostTree, type RgbImage, type TensorTree } from '@drf/tensor';
 import { assertImage } from '../images.js';
+import type { DropoutRates } from '../layers/dropout.js';
 import type { TransformerOptions } from '../layers/transformer.js';
 import type { Pooling } from '../transformers/options.js';
 import { applyVit } from '../vit/apply.js';
@@ -40,6 +41,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
   readonly outputDim: number;
   readonly tokenDim: number;
   readonly layers: number;
+  readonly dropout: DropoutRates;
   private readonly process: ImageProcessor;
 
   constructor(
@@ -55,6 +57,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
     this.tokenDim = config.hiddenSize;
     this.outputDim = pooling === 'pooler' ? config.poolerSize : config.hiddenSize;
     this.layers = config.layers;
+    this.dropout = config.dropout;
   }
 
   assertContents(images: readonly RgbImage[]): void {

@@ -3,6 +3,7 @@ import { named, type HostTree, type TensorTree } from '@drf/tensor';
 import { applyBert, type BertInputs } from '../bert/apply.js';
 import type { BertConfig } from '../bert/config.js';
 import { assertTexts } from '../embedded/sentence-tokenizer.js';
+import type { DropoutRates } from '../layers/dropout.js';
 import type { TransformerOptions } from '../layers/transformer.js';
 import type { Pooling } from '../transformers/options.js';
 import { paddedPieces } from './batch-pieces.js';
@@ -18,6 +19,7 @@ export class TextModel implements EncoderModel<string> {
   readonly outputDim: number;
   readonly tokenDim: number;
   readonly layers: number;
+  readonly dropout: DropoutRates;
   readonly maskToken: string;
 
   constructor(
@@ -32,6 +34,7 @@ export class TextModel implements EncoderModel<string> {
     this.tokenDim = config.hiddenSize;
     this.outputDim = config.hiddenSize;
     this.layers = config.layers;
+    this.dropout = config.dropout;
     this.maskToken = tokenizer.maskToken;
   }
 
