@@ -22,6 +22,7 @@ import { classificationReport, type ClassificationReport } from '@drf/metrics';
 import {
   gatherBatch,
   predictWith,
+  withDropoutSeeds,
   type ExperimentConfig,
   type PostSet,
   type RunFolder,
@@ -191,10 +192,12 @@ export class Trainer {
   private gather(batch: readonly number[], epoch: number): Promise<StepBatch[]> {
     const { config, train, simulation } = this.options;
     const { batchSize, accumulate } = config.training;
+    const random = createRandom(config.seed).fork('dropout').fork(epoch);
     return Promise.all(
-      partsOf(batch, batchSize, accumulate).map(
-        (part) => simulation?.gather(train, part, epoch) ?? gatherBatch(train, part),
-      ),
+      partsOf(batch, batchSize, accumulate).map(async (part) => {
+        const gathered = await (simulation?.gather(train, part, epoch) ?? gatherBatch(train, part));
+        return { ...gathered, batch: withDropoutSeeds(gathered.batch, train, part, random) };
+      }),
     );
   }
 

@@ -81,7 +81,10 @@ export interface TrainableEncoder<Content> extends EncoderDescription {
   isTrained(flatName: string): boolean;
   /** Contents to the inputs of {@link TrainableEncoder.apply}, on the host. @throws DataError naming the place of a content that cannot be used */
   preprocess(contents: readonly Content[]): Promise<HostTree>;
-  /** The features [batch, outputDim]; pure. */
+  /**
+   * The features [batch, outputDim]; pure. With `dropout` among the inputs, int32 [batch, 4] ({@link dropoutSeeds}), values
+   * are dropped as in training; where an encoder has none, it does not look at them.
+   */
   apply(parameters: TensorTree, inputs: TensorTree): Features;
   /** One pass for both: the features, and those of single tokens [batch, token, tokenDim] with their mask; pure. */
   applyTokens?(parameters: TensorTree, inputs: TensorTree): TokenTensors;

@@ -36,7 +36,12 @@ export { pieceOfRow, tokensOfRow } from './tokens/token-row.js';
 export { tokenLayoutOf, tokenRowEncoder } from './tokens/token-encoder.js';
 export { decodeFloat16, encodeFloat16 } from './cache/float16.js';
 export { createTransformersEncoder } from './transformers/create.js';
-export { POOLINGS, type Pooling, type TransformersDtype, type TransformersEncoderOptions } from './transformers/options.js';
+export {
+  POOLINGS,
+  type Pooling,
+  type TransformersDtype,
+  type TransformersEncoderOptions,
+} from './transformers/options.js';
 export { openTrainableEncoder, type TrainableEncoders } from './huggingface/open.js';
 export type { HuggingFaceOptions, TrainableOptions } from './huggingface/options.js';
 export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';
@@ -51,6 +56,7 @@ export { bertParameters, bertTensors } from './bert/parameters.js';
 export { applyBert, type BertInputs } from './bert/apply.js';
 export type { BertParts } from './bert/weights.js';
 export { ACTIVATION_NAMES, type ActivationName } from './layers/activation.js';
+export { dropoutSeeds, type Dropout, type DropoutRates } from './layers/dropout.js';
 export { addLora, LORA_TARGETS, mergeLora, type LoraOptions, type LoraTarget } from './layers/lora.js';
 export type { TransformerOptions, TransformerOutputs } from './layers/transformer.js';
 export { fetchModel, type FetchModelOptions, type FetchProgress, type ModelFiles } from './huggingface/fetch-model.js';

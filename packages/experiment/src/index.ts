@@ -26,6 +26,7 @@ export {
   type GatheredBatch,
   type PostSet,
 } from './feature-set.js';
+export { withDropoutSeeds } from './dropout-seeds.js';
 export type { ContentBatch, ContentRows } from './content-rows.js';
 export { standIn, type Content, type DrawnDisruption } from './planned-record.js';
 export { withInitialFeatures } from './initial-features.js';

@@ -102,6 +102,14 @@ const encoders = z.strictObject({
       .describe(`how many of the ${modality} encoder's last layers are trained; below them all is frozen`),
   ),
   lora: lora.prefault({}),
+  dropout: byModality((modality) =>
+    share()
+      .lt(1)
+      .optional()
+      .describe(
+        `share of values that a trained ${modality} encoder drops in training (default: as its configuration says)`,
+      ),
+  ),
   recompute: z
     .boolean()
     .default(false)

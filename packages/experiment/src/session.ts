@@ -98,13 +98,14 @@ function openTrained(
   modality: Modality,
   recorded: RecordedEncoders | undefined,
 ) {
-  const { trainableLayers, lora, recompute, pooling, revision, textLengths } = encoders;
+  const { trainableLayers, lora, recompute, dropout, pooling, revision, textLengths } = encoders;
   return openTrainableEncoder(encoders[modality], modality, {
     ...sourceOptions(recorded, modality),
     revision: revision[modality],
     pooling: pooling[modality],
     ...(lora.rank > 0 ? { lora } : { trainableLayers: trainableLayers[modality] }),
     recompute,
+    dropout: dropout[modality],
     textLengths,
     random: createRandom(seed).fork('encoders').fork(modality),
   });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createEncodedMethod, openTrainedEncoders, parseExperiment, RunFolder } from '@drf/experiment';
+import type { TrainableTextEncoder } from '@drf/encoders';
 import { readSafetensors } from '@drf/files';
 import { initialTrainingState, trainedBy } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
@@ -24,7 +25,8 @@ async function makeRun(folder: string, model: string, lora = 0): Promise<string>
     },
     'tiny',
   );
-  const method = createEncodedMethod(config, shapes, await openTrainedEncoders(config));
+  const trained = await openTrainedEncoders(config);
+  const method = createEncodedMethod(config, shapes, trained);
   const parameters = method.initialParameters(createRandom(1));
   const moved = mapTree(parameters, ({ data, shape, dtype }: HostTensor) => {
     return { shape, dtype, data: (data as Float32Array).map((value) => value + 1) };
@@ -40,7 +42,7 @@ async function makeRun(folder: string, model: string, lora = 0): Promise<string>
   await run.writeDescription({
     config,
     classes: ['positive', 'negative'],
-    encoders: { image: 'an-image-encoder', text: 'tiny' },
+    encoders: { image: 'an-image-encoder', text: (trained.text as TrainableTextEncoder).id },
     shapes,
     engine: 'eager:cpu',
     versions: { node: '', platform: '', packages: {}, git: null },

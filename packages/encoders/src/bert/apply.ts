@@ -6,8 +6,12 @@ import { applyNorm } from '../layers/norm.js';
 import {
   applyLayers,
   applyMlp,
+  attentionDropout,
+  dropEmbeddings,
+  dropHidden,
   transformerOutputs,
   type Layer,
+  type LayerContext,
   type TransformerOptions,
   type TransformerOutputs,
 } from '../layers/transformer.js';
@@ -53,14 +57,21 @@ function applyLayer(
   config: BertConfig,
   parameters: TensorTree,
   x: tf.Tensor,
-  mask: tf.Tensor,
+  context: LayerContext,
   { lora }: TransformerOptions,
 ): tf.Tensor {
   const { attention, attentionNorm, mlp, mlpNorm } = parameters as Record<string, TensorTree>;
-  const { heads, normEpsilon, activation } = config;
-  const attended = tf.add(applyAttention(attention as TensorTree, x, { heads, padding: paddingScores(mask), lora }), x);
+  const { heads, normEpsilon, activation, family } = config;
+  const options = {
+    heads,
+    padding: paddingScores(context.mask as tf.Tensor),
+    lora,
+    dropout: attentionDropout(context),
+  };
+  const added = applyAttention(attention as TensorTree, x, options);
+  const attended = tf.add(family === 'distilbert' ? added : dropHidden(added, context, 'attention'), x);
   const normed = applyNorm(attentionNorm as TensorTree, attended, normEpsilon);
-  const mapped = tf.add(applyMlp(mlp as TensorTree, normed, activation, lora), normed);
+  const mapped = tf.add(dropHidden(applyMlp(mlp as TensorTree, normed, activation, lora), context, 'mlp'), normed);
   return applyNorm(mlpNorm as TensorTree, mapped, normEpsilon);
 }
 
@@ -80,7 +91,7 @@ function assertInputs(config: BertConfig, { ids, mask, tokenTypes }: BertInputs)
 
 /**
  * The encoder of BERT, RoBERTa or DistilBERT. Computes what `BertModel`, `RobertaModel` and `DistilBertModel` of
- * transformers compute in evaluation mode; there is no dropout. What stands in places of padding is finite and means
+ * transformers compute in evaluation mode, and in training with `options.dropout`. What stands in places of padding is finite and means
  * nothing.
  * Source: Devlin et al., "BERT" (NAACL 2019); Liu et al., "RoBERTa" (2019); Sanh et al., "DistilBERT" (2019).
  * @throws ShapeMismatchError for inputs that do not fit each other, or are longer than the model's positions
@@ -92,8 +103,8 @@ export function applyBert(
   options: TransformerOptions = {},
 ): TransformerOutputs {
   assertInputs(config, inputs);
-  const embedded = embed(config, parameters['embeddings'] as TensorTree, inputs);
-  const layer: Layer = (each, input, mask) => applyLayer(config, each, input, mask as tf.Tensor, options);
+  const embedded = dropEmbeddings(embed(config, parameters['embeddings'] as TensorTree, inputs), options.dropout);
+  const layer: Layer = (each, input, context) => applyLayer(config, each, input, context, options);
   const mask = tf.cast(inputs.mask, 'int32'); // whole numbers get no gradient
   const x = applyLayers(parameters['layers'] as TensorTree, config.layers, layer, embedded, mask, options);
   return transformerOutputs(x, parameters['pooler'] as TensorTree | undefined, 'tanh');

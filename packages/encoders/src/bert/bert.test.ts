@@ -46,6 +46,7 @@ describe('parseBertConfig', () => {
       activation: 'gelu',
       normEpsilon: 1e-12,
       initializerRange: 0.02,
+      dropout: { hidden: 0.1, attention: 0.1 },
     });
     const distil = parseBertConfig({ model_type: 'distilbert', dim: 32, n_heads: 4, n_layers: 3, hidden_dim: 64 }, 'x');
     expect(distil).toMatchObject({ family: 'distilbert', hiddenSize: 32, heads: 4, layers: 3, tokenTypes: 0 });

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '@drf/tensor';
 import type { ActivationName } from '../layers/activation.js';
+import type { DropoutRates } from '../layers/dropout.js';
 import { ConfigReader } from '../weights/config-reader.js';
 
 /** XLM-RoBERTa and CamemBERT are RoBERTa with another vocabulary; MiniLM models call themselves `bert`. */
@@ -25,6 +26,8 @@ export interface BertConfig {
   readonly normEpsilon: number;
   /** Standard deviation of fresh weights. */
   readonly initializerRange: number;
+  /** In training. */
+  readonly dropout: DropoutRates;
 }
 
 /** The longest text, in tokens with the special ones, for which there are positions. */
@@ -82,6 +85,10 @@ function readBert(reader: ConfigReader, roberta: boolean): BertConfig {
     activation: reader.activation('hidden_act', 'gelu'),
     normEpsilon: reader.number('layer_norm_eps', 1e-12, 'from 0'),
     initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
+    dropout: {
+      hidden: reader.share('hidden_dropout_prob', 0.1),
+      attention: reader.share('attention_probs_dropout_prob', 0.1),
+    },
   };
 }
 
@@ -102,5 +109,6 @@ function readDistilBert(reader: ConfigReader): BertConfig {
     activation: reader.activation('activation', 'gelu'),
     normEpsilon: 1e-12, // the reference implementation reads no key for it
     initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
+    dropout: { hidden: reader.share('dropout', 0.1), attention: reader.share('attention_dropout', 0.1) },
   };
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { createEagerEngine } from '@drf/engine';
-import type { Engine } from '@drf/tensor';
+import { createRandom, type Engine } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TextEncoder } from '../contract.js';
 import { loadGraphModel, maximumDifference } from '../testing/graph-model.js';
@@ -56,6 +56,28 @@ describe('Universal Sentence Encoder lite', () => {
     const features = await encoder.encode(TEXTS);
     expect(features.shape).toEqual([TEXTS.length, 512]);
     expect(maximumDifference(features.data, expected)).toBeLessThan(1e-4);
+  });
+
+  it('has the ids of the tokenizer that the model came with, of all word pieces and at random', async () => {
+    const { Tokenizer } = await import('@tensorflow-models/universal-sentence-encoder');
+    const { vocabulary } = await readSentenceFiles();
+    const reference = new Tokenizer(vocabulary);
+    const random = createRandom('sentence');
+    const parts = [
+      ...'aest .,!?#@\u2581日é😀½',
+      'ing',
+      ' the ',
+      'ﷺ',
+      '\ufffd',
+      ...vocabulary.slice(0, 400).map(([piece]) => piece),
+    ];
+    const texts = Array.from({ length: 400 }, () =>
+      Array.from({ length: 1 + random.integer(40) }, () => parts[random.integer(parts.length)]).join(''),
+    );
+    for (const text of [...TEXTS, ...texts]) {
+      const tidied = text.replace(/\s+/gu, ' ').trim();
+      expect(tokenize(text), JSON.stringify(text)).toEqual(reference.encode(tidied).slice(0, 128));
+    }
   });
 
   it('cuts tokens beyond 128 as the graph does', async () => {

@@ -1,4 +1,5 @@
 import type { Features, HostTree, Modality, Named, TensorTree } from '@drf/tensor';
+import type { DropoutRates } from '../layers/dropout.js';
 import type { TransformerOptions } from '../layers/transformer.js';
 import type { Pooling } from '../transformers/options.js';
 
@@ -27,6 +28,8 @@ export interface EncoderModel<Content> {
   readonly tokenCount: number;
   readonly layers: number;
   readonly pooling: Pooling;
+  /** In training, as the model's configuration says. */
+  readonly dropout: DropoutRates;
   /** @throws DataError naming the place of a content that cannot be used */
   assertContents(contents: readonly Content[]): void;
   /** Contents that go into one batch of one shape. */

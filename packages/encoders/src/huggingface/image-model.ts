@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, named, type HostTensor, type HostTree, type RgbImage, type TensorTree } from '@drf/tensor';
 import { assertImage } from '../images.js';
+import type { DropoutRates } from '../layers/dropout.js';
 import type { TransformerOptions } from '../layers/transformer.js';
 import type { Pooling } from '../transformers/options.js';
 import { applyVit } from '../vit/apply.js';
@@ -41,6 +42,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
   readonly tokenDim: number;
   readonly tokenCount: number;
   readonly layers: number;
+  readonly dropout: DropoutRates;
   private readonly process: ImageProcessor;
 
   constructor(
@@ -57,6 +59,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
     this.tokenCount = vitTokens(config) - specialTokens(config);
     this.outputDim = pooling === 'pooler' ? config.poolerSize : config.hiddenSize;
     this.layers = config.layers;
+    this.dropout = config.dropout;
   }
 
   assertContents(images: readonly RgbImage[]): void {

@@ -27,6 +27,8 @@ export interface TrainableOptions extends HuggingFaceOptions {
   readonly lora?: LoraOptions;
   /** Compute each layer anew for its gradient instead of keeping what it computed. */
   readonly recompute?: boolean;
+  /** Share of values, and of attention weights, that are dropped in training; default: what the configuration says. */
+  readonly dropout?: number;
   /** Of the first values of low-rank updates. */
   readonly random?: Random;
 }
@@ -42,7 +44,7 @@ function refuse(option: string, expected: string, received: unknown, remedy?: st
 
 /** @throws ConfigurationError naming the option that cannot be meant */
 export function assertHuggingFaceOptions(modality: Modality, options: TrainableOptions): void {
-  const { pooling, trainableLayers, lora } = options;
+  const { pooling, trainableLayers, lora, dropout } = options;
   if (modality !== 'image' && modality !== 'text') refuse('modality', '"image" or "text"', modality);
   if (pooling !== undefined && !POOLINGS.includes(pooling)) {
     refuse('pooling', POOLINGS.map((name) => `"${name}"`).join(', '), pooling);
@@ -52,6 +54,7 @@ export function assertHuggingFaceOptions(modality: Modality, options: TrainableO
     const remedy = 'leave one of the two out';
     refuse('trainableLayers', 'nothing beside lora, which trains its updates alone', trainableLayers, remedy);
   }
+  if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) refuse('dropout', 'a number from 0, below 1', dropout);
   const isCount = Number.isInteger(trainableLayers) && (trainableLayers as number) >= 0;
   if (trainableLayers !== undefined && trainableLayers !== 'all' && !isCount) {
     refuse('trainableLayers', 'a whole number from 0, or "all"', trainableLayers);

@@ -48,7 +48,7 @@ async function open(
 /** States [token][dim] of a text's tokens, without padding. */
 async function statesOf(encoder: TextEncoder, text: string): Promise<number[][]> {
   const { tokens, mask } = (await encoder.encodeTokens?.([text])) as { tokens: HostTensor; mask: HostTensor };
-  const count = mask.data.reduce((sum: number, each: number) => sum + each, 0);
+  const count = [...mask.data].reduce((sum, each) => sum + each, 0);
   return Array.from({ length: count }, (_, i) => [...tokens.data.slice(8 * i, 8 * (i + 1))]);
 }
 
@@ -182,15 +182,15 @@ describe('a model of sentence-transformers', () => {
 
   it('has an id that follows these files, and that of a plain model without them', async () => {
     const pooling = { '1_Pooling/config.json': poolingFile('cls_token') };
-    const ids = await Promise.all(
-      [
-        {},
-        pooling,
-        { ...pooling, 'modules.json': [TRANSFORMER, POOLING, NORMALIZE] },
-        { 'sentence_bert_config.json': { max_seq_length: 12 } },
-        { 'sentence_bert_config.json': { do_lower_case: true } },
-      ].map(async (files) => (await open(files)).id),
-    );
+    const variants: readonly Readonly<Record<string, object>>[] = [
+      {},
+      pooling,
+      { ...pooling, 'modules.json': [TRANSFORMER, POOLING, NORMALIZE] },
+      { 'sentence_bert_config.json': { max_seq_length: 12 } },
+      { 'sentence_bert_config.json': { do_lower_case: true } },
+    ];
+    const ids: string[] = [];
+    for (const files of variants) ids.push((await open(files)).id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids[0]).toMatch(/^huggingface:text::[0-9a-f]{12}:mean:tokens24:v1$/);
   });

@@ -3,6 +3,7 @@ import { named, type HostTree, type TensorTree } from '@drf/tensor';
 import { applyBert, type BertInputs } from '../bert/apply.js';
 import type { BertConfig } from '../bert/config.js';
 import { assertTexts } from '../embedded/sentence-tokenizer.js';
+import type { DropoutRates } from '../layers/dropout.js';
 import type { TransformerOptions } from '../layers/transformer.js';
 import type { Pooling } from '../transformers/options.js';
 import { paddedPieces } from './batch-pieces.js';
@@ -19,6 +20,7 @@ export class TextModel implements EncoderModel<string> {
   readonly tokenDim: number;
   readonly tokenCount: number;
   readonly layers: number;
+  readonly dropout: DropoutRates;
   readonly maskToken: string;
 
   constructor(
@@ -34,6 +36,7 @@ export class TextModel implements EncoderModel<string> {
     this.tokenCount = lengths.at(-1) as number;
     this.outputDim = config.hiddenSize;
     this.layers = config.layers;
+    this.dropout = config.dropout;
     this.maskToken = tokenizer.maskToken;
   }
 

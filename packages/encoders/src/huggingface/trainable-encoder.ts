@@ -1,6 +1,8 @@
+import type * as tf from '@tensorflow/tfjs';
 import { createRandom, type Features, type HostTree, type RgbImage, type TensorTree } from '@drf/tensor';
 import type { TokenTensors, TrainableEncoder, TrainableImageEncoder, TrainableTextEncoder } from '../contract.js';
 import { addLora } from '../layers/lora.js';
+import type { DropoutRates } from '../layers/dropout.js';
 import type { TransformerOptions } from '../layers/transformer.js';
 import { UseGuard } from '../use-guard.js';
 import type { EncoderModel } from './encoder-model.js';
@@ -23,12 +25,13 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
   readonly initialParameters: HostTree;
   readonly isTrained: (flatName: string) => boolean;
   private readonly options: TransformerOptions;
+  private readonly rates: DropoutRates;
   private readonly guard: UseGuard;
 
   constructor(
     protected readonly model: Model,
     parameters: HostTree,
-    { lora, recompute, trainableLayers, random = createRandom(0) }: TrainableOptions,
+    { lora, recompute, trainableLayers, dropout, random = createRandom(0) }: TrainableOptions,
   ) {
     const { rank, alpha, targets } = lora ?? {};
     this.id =
@@ -40,6 +43,7 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
     this.isTrained = trainedParameters(model.layers, model.pooling, { trainableLayers, lora });
     this.initialParameters = lora === undefined ? parameters : addLora(parameters, lora, random);
     this.options = { ...(lora === undefined ? {} : { lora }), ...(recompute === undefined ? {} : { recompute }) };
+    this.rates = dropout === undefined ? model.dropout : { hidden: dropout, attention: dropout };
     this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
   }
 
@@ -49,11 +53,18 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
   }
 
   apply(parameters: TensorTree, inputs: TensorTree): Features {
-    return this.model.apply(parameters, inputs, this.options).features;
+    return this.model.apply(parameters, inputs, this.optionsFor(inputs)).features;
   }
 
   applyTokens(parameters: TensorTree, inputs: TensorTree): TokenTensors {
-    return this.model.apply(parameters, inputs, this.options);
+    return this.model.apply(parameters, inputs, this.optionsFor(inputs));
+  }
+
+  /** Values are dropped where a step's inputs have seeds for it. */
+  private optionsFor({ dropout: seeds }: TensorTree): TransformerOptions {
+    return seeds === undefined
+      ? this.options
+      : { ...this.options, dropout: { ...this.rates, seeds: seeds as tf.Tensor } };
   }
 
   async dispose(): Promise<void> {

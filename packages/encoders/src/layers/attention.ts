@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { recompute } from '@drf/engine';
 import type { TensorTree } from '@drf/tensor';
+import { dropOut } from './dropout.js';
 import { applyLinear } from './linear.js';
 import type { LoraOptions } from './lora.js';
 
@@ -27,13 +28,27 @@ export interface AttentionOptions {
   /** [batch, 1, 1, length], see {@link paddingScores}. */
   readonly padding?: tf.Tensor;
   readonly lora?: LoraOptions;
+  /** Of the attention weights, in training. */
+  readonly dropout?: AttentionDropout | undefined;
+}
+
+/** As the arguments of {@link dropOut}. */
+export interface AttentionDropout {
+  readonly rate: number;
+  readonly seeds: tf.Tensor;
+  readonly place: number;
 }
 
 /** softmax(Q·Kᵀ + padding)·V, each [batch, head, length, dim / heads] */
-function attend([query, key, value, padding]: readonly tf.Tensor[]): tf.Tensor {
+function attend(
+  [query, key, value, ...others]: readonly tf.Tensor[],
+  { padding, dropout }: Pick<AttentionOptions, 'padding' | 'dropout'>,
+): tf.Tensor {
   const products = tf.matMul(query as tf.Tensor, key as tf.Tensor, false, true); // → [batch, head, length, length]
-  const weights = tf.softmax(padding === undefined ? products : tf.add(products, padding));
-  return tf.matMul(weights, value as tf.Tensor); // → [batch, head, length, dim / heads]
+  const weights = tf.softmax(padding === undefined ? products : tf.add(products, others[0] as tf.Tensor));
+  const kept =
+    dropout === undefined ? weights : dropOut(weights, dropout.rate, others.at(-1) as tf.Tensor, dropout.place);
+  return tf.matMul(kept, value as tf.Tensor); // → [batch, head, length, dim / heads]
 }
 
 /**
@@ -42,13 +57,14 @@ function attend([query, key, value, padding]: readonly tf.Tensor[]): tf.Tensor {
  * Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017), Eq. 1.
  */
 export function applyAttention(parameters: TensorTree, x: tf.Tensor, options: AttentionOptions): tf.Tensor {
-  const { heads, padding, lora } = options;
+  const { heads, padding, lora, dropout } = options;
   const dim = x.shape[2] as number;
   const project = (name: string): tf.Tensor => applyLinear(parameters[name] as TensorTree, x, lora);
   const query = splitHeads(tf.mul(project('query'), (dim / heads) ** -0.5), heads);
   const key = splitHeads(project('key'), heads);
   const value = splitHeads(project('value'), heads);
-  const mixed = recompute(attend, [query, key, value, ...(padding === undefined ? [] : [padding])], {
+  const others = [...(padding === undefined ? [] : [padding]), ...(dropout === undefined ? [] : [dropout.seeds])];
+  const mixed = recompute((given) => attend(given, { padding, dropout }), [query, key, value, ...others], {
     onlyCompiled: true,
   });
   const joined = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), x.shape);

@@ -6,8 +6,12 @@ import { applyNorm } from '../layers/norm.js';
 import {
   applyLayers,
   applyMlp,
+  attentionDropout,
+  dropEmbeddings,
+  dropHidden,
   transformerOutputs,
   type Layer,
+  type LayerContext,
   type TransformerOptions,
   type TransformerOutputs,
 } from '../layers/transformer.js';
@@ -38,19 +42,26 @@ function embed(config: VitConfig, parameters: TensorTree, pixels: tf.Tensor): tf
 }
 
 /** x + attention(norm(x)), then x + mlp(norm(x)) */
-function applyLayer(config: VitConfig, parameters: TensorTree, x: tf.Tensor, options: TransformerOptions): tf.Tensor {
+function applyLayer(
+  config: VitConfig,
+  parameters: TensorTree,
+  x: tf.Tensor,
+  context: LayerContext,
+  { lora }: TransformerOptions,
+): tf.Tensor {
   const { attention, attentionNorm, mlp, mlpNorm } = parameters as Record<string, TensorTree>;
   const { heads, normEpsilon, activation } = config;
   const normed = applyNorm(attentionNorm as TensorTree, x, normEpsilon);
-  const attended = tf.add(applyAttention(attention as TensorTree, normed, { heads, lora: options.lora }), x);
+  const added = applyAttention(attention as TensorTree, normed, { heads, lora, dropout: attentionDropout(context) });
+  const attended = tf.add(dropHidden(added, context, 'attention'), x);
   const normedAgain = applyNorm(mlpNorm as TensorTree, attended, normEpsilon);
-  return tf.add(applyMlp(mlp as TensorTree, normedAgain, activation, options.lora), attended);
+  return tf.add(dropHidden(applyMlp(mlp as TensorTree, normedAgain, activation, lora), context, 'mlp'), attended);
 }
 
 /**
  * A vision transformer up to its last normalization. Tokens: the class token, DeiT's distillation token, then the
- * patches row by row. Computes what `ViTModel` and `DeiTModel` of transformers compute in evaluation mode; there is no
- * dropout.
+ * patches row by row. Computes what `ViTModel` and `DeiTModel` of transformers compute in evaluation mode, and in training
+ * with `options.dropout`.
  * Source: Dosovitskiy et al., "An image is worth 16x16 words" (ICLR 2021); Touvron et al., "Training data-efficient
  * image transformers" (ICML 2021).
  * @param pixels float32 [batch, height, width, channel], normalized as the model's preprocessor says
@@ -64,8 +75,8 @@ export function applyVit(
 ): TransformerOutputs {
   const { imageHeight, imageWidth, channels } = config;
   assertShape('applyVit, pixels,', pixels, ['*', imageHeight, imageWidth, channels], 'scale the images to the model');
-  const embedded = embed(config, parameters['embeddings'] as TensorTree, pixels);
-  const layer: Layer = (each, input) => applyLayer(config, each, input, options);
+  const embedded = dropEmbeddings(embed(config, parameters['embeddings'] as TensorTree, pixels), options.dropout);
+  const layer: Layer = (each, input, context) => applyLayer(config, each, input, context, options);
   const x = applyLayers(parameters['layers'] as TensorTree, config.layers, layer, embedded, undefined, options);
   const states = applyNorm(parameters['norm'] as TensorTree, x, config.normEpsilon);
   return transformerOutputs(states, parameters['pooler'] as TensorTree | undefined, config.poolerActivation);

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '@drf/tensor';
 import type { ActivationName } from '../layers/activation.js';
+import type { DropoutRates } from '../layers/dropout.js';
 import { ConfigReader } from '../weights/config-reader.js';
 
 export const VIT_FAMILIES = ['vit', 'deit'] as const;
@@ -25,6 +26,8 @@ export interface VitConfig {
   readonly poolerActivation: ActivationName;
   /** Standard deviation of fresh weights. */
   readonly initializerRange: number;
+  /** In training. */
+  readonly dropout: DropoutRates;
 }
 
 /** Tokens before those of the patches. */
@@ -88,5 +91,9 @@ export function parseVitConfig(json: unknown, subject: string): VitConfig {
     poolerSize: reader.size('pooler_output_size', hiddenSize),
     poolerActivation: reader.activation('pooler_act', 'tanh'),
     initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
+    dropout: {
+      hidden: reader.share('hidden_dropout_prob', 0),
+      attention: reader.share('attention_probs_dropout_prob', 0),
+    },
   };
 }

@@ -38,6 +38,7 @@ describe('parseVitConfig', () => {
       poolerSize: 768,
       poolerActivation: 'tanh',
       initializerRange: 0.02,
+      dropout: { hidden: 0, attention: 0 },
     });
     expect(vitTokens(config)).toBe(197);
     expect(vitTokens(parseVitConfig({ model_type: 'deit' }, 'x'))).toBe(198);

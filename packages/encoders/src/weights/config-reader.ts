@@ -55,6 +55,13 @@ export class ConfigReader {
     throw this.wrong(key, `a finite number ${above}`);
   }
 
+  /** A number from 0, below 1. */
+  share(key: string, fallback: number): number {
+    const value = this.value(key) ?? fallback;
+    if (typeof value === 'number' && value >= 0 && value < 1) return value;
+    throw this.wrong(key, 'a number from 0, below 1');
+  }
+
   flag(key: string, fallback: boolean): boolean {
     const value = this.value(key) ?? fallback;
     if (typeof value === 'boolean') return value;
