@@ -19,7 +19,11 @@ const binary = (name: string): SchemaElement => ({ name, type: 'BYTE_ARRAY', ...
 const structure = (name: string): SchemaElement[] => [{ name, num_children: 2, ...optional }, binary('bytes'), text('path')]; // prettier-ignore
 
 /** A Parquet file whose column `image` is of the given form. */
-async function parquetOf(form: SchemaElement[], images: unknown[], options: Partial<Parameters<typeof parquetWriteFile>[0]> = {}) {
+async function parquetOf(
+  form: SchemaElement[],
+  images: unknown[],
+  options: Partial<Parameters<typeof parquetWriteFile>[0]> = {},
+) {
   const folder = await folderWith({ 'images/1.jpg': await smallJpeg(1), 'images/2.jpg': await smallJpeg(2) });
   const file = join(folder, 'posts.parquet');
   const schema: SchemaElement[] = [{ name: 'root', num_children: 2 }, ...form, text('label')];
