@@ -15,6 +15,8 @@ const SIGNATURES: readonly (readonly [ImageFormat, RegExp])[] = [
 
 /** What people take for images or put in their place, by what it begins with; for messages only. */
 const OTHER_KINDS: readonly (readonly [string, RegExp])[] = [
+  ['a web page', /^(\xef\xbb\xbf)?\s*<(!doctype html|html)/i],
+  ['an SVG drawing', /<svg[\s>]/],
   ['a BMP image', /^BM.{4}\0\0\0\0/s],
   ['a Photoshop file', /^8BPS/],
   ['an icon file', /^\0\0\x01\0/],
@@ -24,8 +26,6 @@ const OTHER_KINDS: readonly (readonly [string, RegExp])[] = [
   ['a video or audio file', /^(.{4}ftyp|RIFF|ID3|OggS|\x1a\x45\xdf\xa3)/s],
   ['an archive', /^(PK|\x1f\x8b|7z\xbc\xaf|Rar!)/],
   ['a Git LFS pointer, whose file was not downloaded', /^version https:\/\/git-lfs/],
-  ['an SVG drawing', /^(\xef\xbb\xbf)?\s*<svg|^[^]*?<svg/],
-  ['a web page', /^(\xef\xbb\xbf)?\s*<(!doctype html|html)/i],
 ];
 
 /** Bytes that tell what a file is. */

@@ -64,8 +64,6 @@ export class EmojiImage implements ContentSource {
 
   async bytes(): Promise<Uint8Array> {
     const drawing = (await loadEmojiSet(this.scene.set)).draw(this.scene.emoji);
-    return openDrawing(sceneSvg(this.scene, drawing))
-      .png({ compressionLevel: 1 })
-      .toBuffer();
+    return openDrawing(sceneSvg(this.scene, drawing)).png({ compressionLevel: 1 }).toBuffer();
   }
 }

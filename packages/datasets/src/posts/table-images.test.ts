@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parquetWriteFile, type ParquetWriteFileOptions, type SchemaElement } from 'hyparquet-writer';
+import { parquetWriteFile, type SchemaElement } from 'hyparquet-writer';
 import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { openDataset, readUnlabeledPosts, type Dataset } from '../index.js';
@@ -19,7 +19,11 @@ const binary = (name: string): SchemaElement => ({ name, type: 'BYTE_ARRAY', ...
 const structure = (name: string): SchemaElement[] => [{ name, num_children: 2, ...optional }, binary('bytes'), text('path')]; // prettier-ignore
 
 /** A Parquet file whose column `image` is of the given form. */
-async function parquetOf(form: SchemaElement[], images: unknown[], options: Partial<ParquetWriteFileOptions> = {}) {
+async function parquetOf(
+  form: SchemaElement[],
+  images: unknown[],
+  options: Partial<Parameters<typeof parquetWriteFile>[0]> = {},
+) {
   const folder = await folderWith({ 'images/1.jpg': await smallJpeg(1), 'images/2.jpg': await smallJpeg(2) });
   const file = join(folder, 'posts.parquet');
   const schema: SchemaElement[] = [{ name: 'root', num_children: 2 }, ...form, text('label')];
