@@ -1,4 +1,12 @@
-import { DATASET_NAMES, openDataset, type Dataset, type DatasetName, type OpenOptions } from '@drf/datasets';
+import {
+  DATASET_NAMES,
+  openDataset,
+  TEXT_ENCODINGS,
+  type Dataset,
+  type DatasetName,
+  type EncodingChoice,
+  type OpenOptions,
+} from '@drf/datasets';
 import { collect, oneOf, startProgress, wholeNumber, type Command, type Progress } from '@drf/terminal';
 
 /** Options that say which data set is meant; every command takes them. */
@@ -7,6 +15,7 @@ export interface DatasetFlags {
   readonly root?: string;
   readonly file?: readonly string[];
   readonly classes?: readonly string[];
+  readonly 'dataset.encoding'?: EncodingChoice;
   readonly imageSize?: number;
   readonly embeddedSeed?: number;
   readonly quiet?: boolean;
@@ -22,6 +31,12 @@ export function addDatasetFlags(command: Command): Command {
     .option('--root <folder>', 'folder of the data set (for posts: of the images)')
     .option('--file <file>', 'for posts: .jsonl, .csv, .tsv, .parquet or .json; may be repeated', collect)
     .option('--classes <names>', 'for posts: class names in their order, separated by commas', commaSeparated)
+    .option(
+      '--encoding, --dataset.encoding <name>',
+      `of texts and tables: auto, ${TEXT_ENCODINGS.join(', ')}`,
+      oneOf(['auto', ...TEXT_ENCODINGS]),
+      'auto',
+    )
     .option('--image-size <pixels>', 'side of decoded images', wholeNumber(1, 8192), 224)
     .option('--embedded-seed <seed>', 'for embedded: seed of the generator', wholeNumber(), 1)
     .option('--quiet', 'no progress on standard error');
@@ -29,13 +44,14 @@ export function addDatasetFlags(command: Command): Command {
 
 /** Opens the data set that the flags name, showing progress when it takes long. */
 export async function openFromFlags(flags: DatasetFlags): Promise<Dataset> {
-  const { dataset: name, root, file, classes, imageSize, embeddedSeed } = flags;
+  const { dataset: name, 'dataset.encoding': encoding, root, file, classes, imageSize, embeddedSeed } = flags;
   const progress = progressFor('Checking files', flags);
   const options: OpenOptions = {
     name,
     ...(root === undefined ? {} : { root }),
     ...(file === undefined ? {} : { file }),
     ...(classes === undefined ? {} : { classes }),
+    ...(encoding === undefined ? {} : { encoding }),
     ...(imageSize === undefined ? {} : { imageSize }),
     ...(embeddedSeed === undefined ? {} : { embedded: { seed: embeddedSeed } }),
     onProgress: progress.update,

@@ -33,8 +33,8 @@ export async function openExperimentDataset(
   config: DatasetConfig,
   onProgress?: (done: number, total: number) => void,
 ): Promise<Dataset> {
-  const { name, root, file, columns, imageSize } = config;
-  return openDataset({ name, root, file, columns, imageSize, onProgress });
+  const { name, root, file, columns, encoding, imageSize } = config;
+  return openDataset({ name, root, file, columns, encoding, imageSize, onProgress });
 }
 
 /**

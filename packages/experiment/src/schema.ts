@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TEXT_ENCODINGS } from '@drf/datasets';
 import { WEIGHTING_MODES } from '@drf/fusion';
 
 const whole = (minimum: number) => z.int().min(minimum);
@@ -25,6 +26,10 @@ const dataset = z.strictObject({
       'file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts; several in experiment files',
     ),
   columns: columns.optional(),
+  encoding: z
+    .enum(['auto', ...TEXT_ENCODINGS])
+    .optional()
+    .describe('encoding of texts and tables (default: auto, found out from the bytes and said)'),
   splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
   trainSplit: z.string().optional().describe('published split file (JSON array) of the training posts'),
   valSplit: z.string().optional().describe('published split file of the validation posts'),

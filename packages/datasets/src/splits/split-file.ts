@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { DataError } from '@drf/tensor';
+import { readExactJson } from '../posts/json-array.js';
 import { parsePostRow } from '../posts/row.js';
 import type { Splits } from './make-splits.js';
 
@@ -47,7 +48,7 @@ export async function saveSplits(folder: string, splits: Splits, origin: SplitOr
  * @throws DataError when the file is missing, in another form, or names an id twice
  */
 export async function loadSplit(path: string): Promise<SplitFile> {
-  const value = await readJson(path);
+  const value = await readExactJson(path);
   const split = Array.isArray(value) ? fromArray(path, value) : fromOwn(path, value);
   const seen = new Set<string>();
   for (const id of split.ids) {
