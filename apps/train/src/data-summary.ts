@@ -1,3 +1,4 @@
+import { isAbsenceWord } from '@drf/datasets';
 import { SPLIT_NAMES, type ExperimentData, type SplitName } from '@drf/experiment';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { formatTable } from '@drf/terminal';
@@ -83,6 +84,7 @@ export function dataWarnings(data: ExperimentData): string[] {
   const counts = present.map(({ posts }) => posts);
   const [most, fewest] = [Math.max(...counts), Math.min(...counts)];
   const alike = alikeNames(dataset.classes);
+  const absent = present.filter(({ name }) => isAbsenceWord(name));
   const missing = (['image', 'text'] as const).filter((name) => dataset.records.every((post) => post[name] === null));
   return [
     ...(single.length > 0 ? [singleWarning(single)] : []),
@@ -91,6 +93,9 @@ export function dataWarnings(data: ExperimentData): string[] {
       : []),
     ...(untested.length > 0 && data.splits.test.length > 0
       ? [`no test posts of ${named(untested)}: the scores will say nothing of them; bring more posts`]
+      : []),
+    ...(absent.length > 0
+      ? [`a class is called ${named(absent.map(({ name }) => name))} (${absent.reduce((sum, { posts }) => sum + posts, 0)} posts), which programs write where a label is missing: empty such labels, and their rows are left out`]
       : []),
     ...(alike.length > 0 ? [`labels that differ in nothing but case or spaces are different classes: ${alike.map((names) => named(names)).join('; ')}`] : []),
     ...(present.length > dataset.records.length / 4 ? [`${present.length} classes on ${dataset.records.length} posts: is the column of labels the right one?`] : []),

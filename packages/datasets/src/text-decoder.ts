@@ -57,7 +57,7 @@ export function decodeStrictly(subject: string, bytes: Uint8Array, encoding: Tex
   if (decoded !== null) return decoded;
   const offset = firstBadByte(bytes, encoding);
   const byte = `0x${(bytes[offset] as number).toString(16).padStart(2, '0')}`;
-  const isCut = tryDecode(bytes.subarray(0, offset), encoding) !== null && isUnfinished(bytes.subarray(offset), encoding);
+  const isCut = isUnfinished(bytes.subarray(offset), encoding);
   throw new RowError('undecodable text', {
     subject,
     expected: `${encoding.toUpperCase()} text`,
@@ -119,6 +119,7 @@ function firstBadByte(bytes: Uint8Array, encoding: TextEncoding): number {
 
 /** Whether bytes are the start of a sequence whose end is missing. */
 function isUnfinished(bytes: Uint8Array, encoding: TextEncoding): boolean {
+  if (encoding.startsWith('windows-')) return false;
   try {
     createDecoder(encoding).decode(bytes, { stream: true });
     return true;

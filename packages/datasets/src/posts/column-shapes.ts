@@ -29,6 +29,8 @@ export class ColumnShapes {
     private readonly columns: number,
     /** Index of the column of texts, which may look like anything. */
     private readonly textColumn: number,
+    /** Prose has commas and semicolons, hardly ever at the end of a line; tabs and bars are cells, empty ones as well. */
+    private readonly isProseLike: boolean,
   ) {
     this.shapes = Array.from({ length: columns }, () => ({
       values: new Set<string>(),
@@ -68,10 +70,10 @@ export class ColumnShapes {
   }
 
   private fitsColumn(cell: string, shape: Shape): boolean {
-    if (shape.values.has(cell)) return true;
+    if (shape.values.has(cell) || (cell === '' && !this.isProseLike)) return true;
     if (cell.includes('"') && !shape.hasQuotes) return false;
     if (/^\s/.test(cell) && !shape.startsBlank) return false;
-    if (this.rows === 0) return wordsOf(cell) <= 3;
+    if (shape.mostWords === 0) return wordsOf(cell) <= 3; // nothing is known of the column
     if (cell.trim() === '') return false;
     if (shape.allDigits && !/^\s*\d+\s*$/.test(cell)) return false;
     if (shape.allWithEnding && !ENDING.test(cell)) return false;

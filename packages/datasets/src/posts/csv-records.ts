@@ -14,18 +14,20 @@ export interface CsvRecord {
   readonly cells: readonly string[];
   /** The line that it begins in, from 1. */
   readonly line: number;
-  /** A quote was read as part of its cell. */
-  readonly isBroken: boolean;
+  /** What is worth knowing: a quote was read as part of its cell, or the lines could have been rows, too. */
+  readonly doubt: 'quote as it stands' | 'lines like rows' | null;
   /** Why one of its lines cannot be used. */
   readonly error: RowError | null;
 }
 
 /** Lines of a file that can be looked at before they are taken. */
 class LineQueue {
-  private lines: Line[] = [];
   private head = 0;
 
-  constructor(private readonly source: AsyncIterator<Line>) {}
+  constructor(
+    private readonly source: AsyncIterator<Line>,
+    private lines: Line[],
+  ) {}
 
   /** The line so many places ahead, or `null` behind the last. */
   async at(ahead: number): Promise<Line | null> {
@@ -60,19 +62,21 @@ class LineQueue {
 export class CsvRecords {
   private readonly queue: LineQueue;
   private columns: number | null = null;
-  private shapes = new ColumnShapes(0, -1);
+  private shapes = new ColumnShapes(0, -1, true);
 
+  /** @param first lines that were read already */
   constructor(
     lines: AsyncIterator<Line>,
     private readonly separator: string,
+    first: readonly Line[] = [],
   ) {
-    this.queue = new LineQueue(lines);
+    this.queue = new LineQueue(lines, [...first]);
   }
 
   /** Says what the header was: how many cells a row has, and which of them is the text (−1: none). */
   expect(columns: number, textColumn: number): void {
     this.columns = columns;
-    this.shapes = new ColumnShapes(columns, textColumn);
+    this.shapes = new ColumnShapes(columns, textColumn, [',', ';'].includes(this.separator));
   }
 
   /** The next record, or `null` at the end. Empty lines are passed over. */
@@ -101,7 +105,8 @@ export class CsvRecords {
     const lenient = isBroken && !fits(cells) ? splitLeniently(line.text, this.separator) : cells;
     const chosen = fits(lenient) ? lenient : cells;
     if (!isBroken && fits(chosen) && line.error === null) this.shapes.learn(chosen);
-    return { cells: chosen, line: line.number, isBroken, error: line.error };
+    const doubt = isBroken ? ('quote as it stands' as const) : null;
+    return { cells: chosen, line: line.number, doubt, error: line.error };
   }
 
   /** A record with line ends in quoted cells; `null` where its quotes do not close, or the lines are rows themselves. */
@@ -134,19 +139,26 @@ export class CsvRecords {
         }
       }
       if (this.columns !== null && cells.length !== this.columns) return null;
-      if (await this.areRows(count + 1)) return null;
+      const likeRows = this.areLikeRows(count + 1);
+      if (likeRows && (await this.areRows(count + 1))) return null;
       this.queue.take(count + 1);
-      return { cells, line: first.number, isBroken: false, error };
+      return { cells, line: first.number, doubt: likeRows ? 'lines like rows' : null, error };
     }
   }
 
-  /** Whether each of the next lines is a row by itself: the first, the last, and at least half of those between. */
-  private async areRows(count: number): Promise<boolean> {
+  /** Whether the first and the last of the next lines have as many cells as a row. */
+  private areLikeRows(count: number): boolean {
     if (this.columns === null || this.columns < 2) return false;
     const lines = this.queue.seen(count);
-    const isRow = ({ text }: Line): boolean => splitCells(text, this.separator).cells.length === this.columns;
-    if (!isRow(lines[0] as Line) || !isRow(lines[count - 1] as Line)) return false;
+    return [lines[0], lines[count - 1]].every(
+      (line) => splitCells((line as Line).text, this.separator).cells.length === this.columns,
+    );
+  }
+
+  /** Whether lines are rows by themselves, by their cells: the first, the last, and at least half of those between. */
+  private async areRows(count: number): Promise<boolean> {
     if (this.shapes.isYoung) await this.learnAhead(count);
+    const lines = this.queue.seen(count);
     const fits = ({ text }: Line): boolean => this.shapes.fits(splitCells(text, this.separator).cells);
     if (!fits(lines[0] as Line) || !fits(lines[count - 1] as Line)) return false;
     const between = lines.slice(1, -1).filter(({ text }) => text !== '');

@@ -7,7 +7,10 @@ import { checkHeader, type PostKind } from './header.js';
 import { PLAIN_TEXT, readLines, type Line, type TextForm } from './lines.js';
 import type { RawRow } from './row.js';
 
-const BROKEN_QUOTE = 'a quote that does not close before a separator, read as it stands';
+const DOUBTS = {
+  'quote as it stands': 'a quote that does not close before a separator, read as it stands',
+  'lines like rows': 'a text over several lines, though these have as many cells as a row; if they are rows, double the quotes in cells',
+} as const; // prettier-ignore
 
 /**
  * Reads CSV (RFC 4180) whose first row names the columns; they are separated by commas, semicolons, tabs or vertical bars,
@@ -24,8 +27,8 @@ export async function* readCsv(
   const subjectOf = (line: number): string => `${basename(path)}, line ${line}`;
   const lines = readLines(path, MAXIMUM_RECORD_BYTES, form, subjectOf);
   try {
-    const { separator, rest } = await separatorOf(path, lines);
-    const records = new CsvRecords(rest, separator);
+    const { separator, head } = await separatorOf(path, lines);
+    const records = new CsvRecords(lines, separator, head);
     const header = await records.next();
     if (header?.error != null) throw header.error;
     const present = (header?.cells ?? []).map((name) => name.trim());
@@ -43,30 +46,28 @@ export async function* readCsv(
 /** Lines that a header may have. */
 const MAXIMUM_HEADER_LINES = 20;
 
-/** What separates cells, by the header, whose cells may hold line ends; a line that says so (`sep=;`) is no row. */
+/**
+ * What separates cells, by the header, whose cells may hold line ends, and the lines that were read to know; a line that
+ * says so (`sep=;`) is no row.
+ */
 async function separatorOf(
   path: string,
   lines: AsyncGenerator<Line>,
-): Promise<{ readonly separator: string; readonly rest: AsyncGenerator<Line> }> {
+): Promise<{ readonly separator: string; readonly head: readonly Line[] }> {
   const head: Line[] = [];
   let text = '';
   do {
     const { value: line } = (await lines.next()) as IteratorResult<Line, undefined>;
     if (line === undefined) break;
     const said = head.length === 0 ? namedSeparator(line.text) : null;
-    if (said !== null) return { separator: said, rest: lines };
+    if (said !== null) return { separator: said, head };
     head.push(line);
     text += line.text;
   } while ((text === '' || text.split('"').length % 2 === 0) && head.length < MAXIMUM_HEADER_LINES);
-  return { separator: sniffDelimiter(path, text), rest: behind(head, lines) };
+  return { separator: sniffDelimiter(path, text), head };
 }
 
-async function* behind(head: readonly Line[], lines: AsyncGenerator<Line>): AsyncGenerator<Line> {
-  yield* head;
-  yield* lines;
-}
-
-function rowOf(subject: string, { cells, line, isBroken, error }: CsvRecord, columns: FoundColumns): RawRow {
+function rowOf(subject: string, { cells, line, doubt, error }: CsvRecord, columns: FoundColumns): RawRow {
   const header = columns.present;
   if (error !== null) return { line, error };
   if (cells.length !== header.length) {
@@ -76,5 +77,5 @@ function rowOf(subject: string, { cells, line, isBroken, error }: CsvRecord, col
   }
   const named = Object.fromEntries(header.map((name, column) => [name, cells[column] === '' ? null : cells[column]]));
   const row = { line, cells: cellsByRole(named, columns), columns };
-  return isBroken ? { ...row, note: BROKEN_QUOTE } : row;
+  return doubt === null ? row : { ...row, note: DOUBTS[doubt] };
 }

@@ -57,17 +57,20 @@ interface FileRows {
 
 async function readFile(file: string, stem: string, options: PostsOptions): Promise<FileRows> {
   const rows: FileRows = { name: basename(file), stem, ownIds: new Set(), kept: [], dropped: [], notes: [] };
-  const checks = await checksFor(file, options, (message, id) => void rows.notes.push({ message, id }));
+  const checks = await checksFor(file, options);
   const table = await openTable(file, { kind: 'labeled', columns: options.columns, encoding: options.encoding });
   for (const note of table.notes) rows.notes.push({ message: `${rows.name}: ${note}` });
   const places = new Map<string, string>();
-  const check = (raw: RawRow): Promise<CheckResult> => checkRawRow(file, table, raw, checks);
+  const check = (raw: NotedRow): Promise<CheckResult> => checkRawRow(file, table, raw, checks);
   const prefix = options.files.length > 1 ? `${stem}-` : '';
   for await (const result of mapAhead(rawRows(table, rows, prefix), 32, check)) {
     const error = 'error' in result ? result.error : twice(table.placeOf(result.line), result.id, places);
     const { id, line } = result;
     if (error !== null) rows.dropped.push({ id, line, reason: error.reason, detail: error.message });
-    else if ('row' in result) rows.kept.push(result.row);
+    else if ('row' in result) {
+      rows.kept.push(result.row);
+      for (const message of result.notes) rows.notes.push({ message, id });
+    }
   }
   return rows;
 }
@@ -112,8 +115,14 @@ function nameByFile(files: FileRows[], ledger: Ledger): void {
 }
 
 type CheckResult = { readonly line: number; readonly id: string } & (
-  { readonly row: CheckedRow } | { readonly error: RowError }
+  { readonly row: CheckedRow; readonly notes: readonly string[] } | { readonly error: RowError }
 );
+
+/** A row and what is worth knowing of it if it is kept. */
+interface NotedRow {
+  readonly raw: RawRow;
+  readonly notes: readonly string[];
+}
 
 /** The error of a row whose id an earlier row has, or `null`. */
 function twice(place: string, id: string, places: Map<string, string>): RowError | null {
@@ -132,7 +141,7 @@ function twice(place: string, id: string, places: Map<string, string>): RowError
  * without a word. Where a file has no column of ids, rows are numbered from 1 (with the file's name, if there are more);
  * a row without an id of its own in a file of ids is `row-7`.
  */
-async function* rawRows(table: Table, { name, notes, ownIds }: FileRows, prefix: string): AsyncGenerator<RawRow> {
+async function* rawRows(table: Table, { name, notes, ownIds }: FileRows, prefix: string): AsyncGenerator<NotedRow> {
   const noted = new Set<string>();
   const note = (message: string | undefined): void => {
     if (message !== undefined && !noted.has(message)) notes.push({ message: `${name}: ${message}` });
@@ -143,7 +152,7 @@ async function* rawRows(table: Table, { name, notes, ownIds }: FileRows, prefix:
   for await (const raw of table.rows()) {
     row++;
     if ('error' in raw) {
-      yield raw;
+      yield { raw, notes: [] };
       continue;
     }
     const { cells, columns } = raw;
@@ -153,9 +162,8 @@ async function* rawRows(table: Table, { name, notes, ownIds }: FileRows, prefix:
     const own = ownId(cells.id);
     const id = own ?? (isNumbered ? `${prefix}${row}` : `${prefix}row-${row}`);
     if (own !== null) ownIds.add(own);
-    else if (!isNumbered) notes.push({ message: `${name}: ${idTrouble(cells.id)}; named by the row`, id });
-    if (raw.note !== undefined) notes.push({ message: `${name}: ${raw.note}`, id });
-    yield { ...raw, cells: { ...cells, id } };
+    const ofRow = [...(own === null && !isNumbered ? [`${idTrouble(cells.id)}; named by the row`] : []), raw.note ?? []];
+    yield { raw: { ...raw, cells: { ...cells, id } }, notes: ofRow.flat().map((message) => `${name}: ${message}`) };
   }
   if (isNumbered === true) note('no column of ids; rows are numbered');
 }
@@ -166,7 +174,7 @@ function idTrouble(cell: unknown): string {
 }
 
 /** @throws DataError when the file or the root is missing */
-async function checksFor(file: string, options: PostsOptions, note: RowChecks['note']): Promise<RowChecks> {
+async function checksFor(file: string, options: PostsOptions): Promise<Omit<RowChecks, 'note'>> {
   const stats = await stat(file).catch(() => undefined);
   if (stats?.isFile() !== true) {
     const received = stats === undefined ? 'nothing there' : 'a folder or device';
@@ -187,11 +195,15 @@ async function checksFor(file: string, options: PostsOptions, note: RowChecks['n
     root: await resolveInside(root, '.'),
     split: options.files.length > 1 ? basename(file, extname(file)) : null,
     classes: options.classes,
-    note,
   };
 }
 
-async function checkRawRow(file: string, table: Table, raw: RawRow, checks: RowChecks): Promise<CheckResult> {
+async function checkRawRow(
+  file: string,
+  table: Table,
+  { raw, notes: given }: NotedRow,
+  checks: Omit<RowChecks, 'note'>,
+): Promise<CheckResult> {
   const { line } = raw;
   const unknown = `${basename(file)} line ${line}`;
   if ('error' in raw) return { line, id: unknown, error: raw.error };
@@ -199,7 +211,9 @@ async function checkRawRow(file: string, table: Table, raw: RawRow, checks: RowC
   try {
     const { usualImage } = raw;
     const row = { ...parsePostRow(place, raw.cells, raw.columns.present), usualImage };
-    return { line, id: row.id, row: await checkRow(place, row, checks) };
+    const notes = [...given];
+    const checked = await checkRow(place, row, { ...checks, note: (message) => void notes.push(message) });
+    return { line, id: row.id, row: checked, notes };
   } catch (error) {
     return { line, id: ownId(raw.cells.id) ?? unknown, error: asRowError(place, error) };
   }
