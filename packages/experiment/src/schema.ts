@@ -29,7 +29,9 @@ const dataset = z.strictObject({
   encoding: z
     .enum(['auto', ...TEXT_ENCODINGS])
     .optional()
-    .describe('encoding of texts and tables (default: auto, found out from the bytes and said)'),
+    .describe(
+      `encoding of texts and tables (default: auto, found out from the bytes and said): ${TEXT_ENCODINGS.join(', ')}`,
+    ),
   splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
   trainSplit: z.string().optional().describe('published split file (JSON array) of the training posts'),
   valSplit: z.string().optional().describe('published split file of the validation posts'),
