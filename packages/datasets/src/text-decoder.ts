@@ -91,7 +91,6 @@ function withoutMark(text: string): string {
 
 function decodeWindows1252(bytes: Buffer): string | null {
   let isWhole = true;
-  // eslint-disable-next-line no-control-regex -- these are the bytes, not characters
   const text = bytes.toString('latin1').replace(/[\x80-\x9f]/g, (character) => {
     const found = WINDOWS_1252[character.charCodeAt(0) - 0x80] as string;
     if (found === ' ') isWhole = false;

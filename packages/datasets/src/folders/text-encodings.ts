@@ -47,7 +47,11 @@ async function evidenceOf(text: Pick<ContentSource, 'bytes'>): Promise<EncodingE
 }
 
 /** Says in the ledger how texts are read, and which differ. */
-export function noteEncodings({ usual, others }: FolderEncodings, records: readonly PostRecord[], ledger: Ledger): void {
+export function noteEncodings(
+  { usual, others }: FolderEncodings,
+  records: readonly PostRecord[],
+  ledger: Ledger,
+): void {
   ledger.note(`texts are read as ${usual.toUpperCase()} (found out; --dataset.encoding names another)`);
   for (const [index, encoding] of others) {
     ledger.note(`a text that is not UTF-8, read as ${encoding}`, (records[index] as PostRecord).id);

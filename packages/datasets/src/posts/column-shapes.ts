@@ -66,7 +66,9 @@ export class ColumnShapes {
   /** Whether cells could be a row of the table. Of a table of which nothing is known, by what ids and labels are like. */
   fits(cells: readonly string[]): boolean {
     if (cells.length !== this.columns) return false;
-    return this.shapes.every((shape, column) => column === this.textColumn || this.fitsColumn(cells[column] as string, shape));
+    return this.shapes.every(
+      (shape, column) => column === this.textColumn || this.fitsColumn(cells[column] as string, shape),
+    );
   }
 
   private fitsColumn(cell: string, shape: Shape): boolean {

@@ -75,7 +75,11 @@ export function splitLeniently(line: string, separator: string): string[] {
     const first = behindBlanks(line, start, separator);
     let next = -1;
     if (line[first] === '"') {
-      for (let quote = line.indexOf('"', first + 1); quote !== -1 && next === -1; quote = line.indexOf('"', quote + 1)) {
+      for (
+        let quote = line.indexOf('"', first + 1);
+        quote !== -1 && next === -1;
+        quote = line.indexOf('"', quote + 1)
+      ) {
         next = behindQuote(line, quote, separator);
         if (next !== -1) cells.push(unescapeQuotes(line.slice(first + 1, quote)));
       }

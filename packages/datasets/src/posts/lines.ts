@@ -66,7 +66,11 @@ export async function* readLines(
   const bytes = createReadStream(path) as AsyncIterable<Buffer>;
   const byteEncoding = isWide ? 'utf-8' : encoding;
   let number = 0;
-  for await (const [raw, end] of splitLines(isWide ? narrowed(path, bytes, encoding) : bytes, maximumLineBytes, lineEnd)) {
+  for await (const [raw, end] of splitLines(
+    isWide ? narrowed(path, bytes, encoding) : bytes,
+    maximumLineBytes,
+    lineEnd,
+  )) {
     number++;
     if (raw === null) yield { number, text: '', end, error: tooLong(subjectOf(number), maximumLineBytes) };
     else if (isAscii(raw)) yield lineOf(number, raw.toString('latin1'), end, null);

@@ -30,7 +30,8 @@ export async function openPosts(options: PostsOptions): Promise<Dataset> {
   const ledger = new Ledger(options.files.map((file) => resolve(file)).join(', '));
   const stems = fileStems(options.files);
   const files: FileRows[] = [];
-  for (const [index, file] of options.files.entries()) files.push(await readFile(file, stems[index] as string, options));
+  for (const [index, file] of options.files.entries())
+    files.push(await readFile(file, stems[index] as string, options));
   nameByFile(files, ledger);
   for (const { notes, dropped } of files) {
     for (const { message, id } of notes) ledger.note(message, id);
@@ -162,7 +163,10 @@ async function* rawRows(table: Table, { name, notes, ownIds }: FileRows, prefix:
     const own = ownId(cells.id);
     const id = own ?? (isNumbered ? `${prefix}${row}` : `${prefix}row-${row}`);
     if (own !== null) ownIds.add(own);
-    const ofRow = [...(own === null && !isNumbered ? [`${idTrouble(cells.id)}; named by the row`] : []), raw.note ?? []];
+    const ofRow = [
+      ...(own === null && !isNumbered ? [`${idTrouble(cells.id)}; named by the row`] : []),
+      raw.note ?? [],
+    ];
     yield { raw: { ...raw, cells: { ...cells, id } }, notes: ofRow.flat().map((message) => `${name}: ${message}`) };
   }
   if (isNumbered === true) note('no column of ids; rows are numbered');
@@ -228,9 +232,10 @@ function asRowError(place: string, error: unknown): RowError {
 function assemble(rows: readonly CheckedRow[], options: PostsOptions, ledger: Ledger): Dataset {
   const labels = commonLabels(rows, options.classes, ledger);
   const classes = options.classes ?? classesOf(labels, options.files);
-  const records = rows.map(
-    ({ label: _, ...row }, index): PostRecord => ({ ...row, label: classes.indexOf(labels[index] as string) }),
-  );
+  const records = rows.map(({ label: _, ...row }, index): PostRecord => ({
+    ...row,
+    label: classes.indexOf(labels[index] as string),
+  }));
   ledger.keep(records.length);
   if (records.length === 0) throw nothingKept(ledger);
   return new ContentDataset({ name: 'posts', classes, records, ledger, decoding: options.decoding, encoding: 'utf-8' });

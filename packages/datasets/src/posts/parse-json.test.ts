@@ -10,7 +10,8 @@ describe('parseJson', () => {
   });
 
   it('leaves texts, decimals and small numbers alone', () => {
-    const text = '{"text":"tweet 1294030472427835393 \\\\\\" , 1294030472427835393","a":0.12345678901234567,"b":1e21,"c":-7}';
+    const text =
+      '{"text":"tweet 1294030472427835393 \\\\\\" , 1294030472427835393","a":0.12345678901234567,"b":1e21,"c":-7}';
     expect(parseJson(text)).toEqual({
       text: 'tweet 1294030472427835393 \\" , 1294030472427835393',
       a: 0.12345678901234567,

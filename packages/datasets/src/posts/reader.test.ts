@@ -96,7 +96,8 @@ describe('a table with other line ends', () => {
     ['posts.csv', CSV],
     ['posts.jsonl', LINES],
   ])('than "\\n" is read: %s', async (name, content) => {
-    for (const end of ['\r\n', '\r']) expect((await openFile(name, content.replaceAll('\n', end))).posts).toEqual(POSTS);
+    for (const end of ['\r\n', '\r'])
+      expect((await openFile(name, content.replaceAll('\n', end))).posts).toEqual(POSTS);
   });
 
   it('may say what separates its cells', async () => {
@@ -130,7 +131,10 @@ describe('ids and labels', () => {
     const dataset = await openDataset({ name: 'posts', file });
     expect([dataset.records.map(({ id }) => id), dataset.classes]).toEqual([['7', 'row-2', 'row-3', '8'], ['0', '1']]); // prettier-ignore
     expect(dataset.ledger.toJSON().notes).toEqual([
-      { message: 'a.parquet: an id that was rounded when it was stored as a decimal; named by the row', ids: ['row-2'] },
+      {
+        message: 'a.parquet: an id that was rounded when it was stored as a decimal; named by the row',
+        ids: ['row-2'],
+      },
       { message: 'a.parquet: no id that can be used; named by the row', ids: ['row-3'] },
     ]);
   });
@@ -165,7 +169,9 @@ describe('words for nothing', () => {
     expect(dataset.ledger.dropped.map(({ reason }) => reason)).toEqual(['missing image']);
     expect(dataset.ledger.toJSON().notes.at(-1)).toEqual({ message: '"nan" in the column of images, taken as no image', ids: ['8'] }); // prettier-ignore
     const there = await folderWith({ 'a.csv': 'image,label\nna,1\nNA,0\n', na: 'a file' });
-    expect((await openDataset({ name: 'posts', file: join(there, 'a.csv') })).records[0]?.image?.description).toBe('na');
+    expect((await openDataset({ name: 'posts', file: join(there, 'a.csv') })).records[0]?.image?.description).toBe(
+      'na',
+    );
   });
 
   it('in a JSON array are as in JSON Lines', async () => {

@@ -120,13 +120,7 @@ async function formOf(path: string, encoding: EncodingChoice, notes: string[]): 
 }
 
 /** What a text is by how it begins, where that is certain; else what its name says. */
-function textFormat(
-  path: string,
-  head: string,
-  named: TableFormat,
-  kind: PostKind,
-  columns: ColumnNames,
-): TableFormat {
+function textFormat(path: string, head: string, named: TableFormat, kind: PostKind, columns: ColumnNames): TableFormat {
   const text = head.replace(/^\ufeff/, '').trimStart();
   const first = /^[^\r\n]*/.exec(text)?.[0] ?? '';
   if (/^\[\s*(\{|$)/.test(text)) return 'a JSON array';

@@ -94,7 +94,10 @@ describe('readCsv', () => {
     expect(await rowsOf(readCsv(path))).toEqual([
       [2, 'bad.csv, line 2 expected 3 cells, as in the header, received 2 cells; put quotes around cells that hold separators or line breaks, and double quotes inside them'], // prettier-ignore
       [3, expect.stringContaining('received 4 cells')],
-      [4, 'bad.csv, line 4 expected UTF-8 text, received 0xff at byte 2; save it as UTF-8, or name its encoding (--dataset.encoding windows-1252, for example)'],
+      [
+        4,
+        'bad.csv, line 4 expected UTF-8 text, received 0xff at byte 2; save it as UTF-8, or name its encoding (--dataset.encoding windows-1252, for example)',
+      ],
       [5, { id: '4', text: 'ok', label: 'x' }],
     ]);
   });

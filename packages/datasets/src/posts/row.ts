@@ -18,12 +18,7 @@ export type RawRow =
   | { readonly line: number; readonly error: RowError };
 
 /** Reads a file of posts row by row; rows that cannot be read come as errors, and the reading goes on. */
-export type RowReader = (
-  path: string,
-  kind?: PostKind,
-  named?: ColumnNames,
-  form?: TextForm,
-) => AsyncIterable<RawRow>;
+export type RowReader = (path: string, kind?: PostKind, named?: ColumnNames, form?: TextForm) => AsyncIterable<RawRow>;
 
 /** A row whose cells have the right types; content is not looked at yet. */
 export interface PostRow {

@@ -113,11 +113,7 @@ async function* after<Row extends { readonly row: number }>(rows: AsyncIterable<
   for await (const row of rows) if (row.row > skip) yield row;
 }
 
-async function checksOf(
-  root: string,
-  options: UnlabeledOptions,
-  note: ContentChecks['note'],
-): Promise<ContentChecks> {
+async function checksOf(root: string, options: UnlabeledOptions, note: ContentChecks['note']): Promise<ContentChecks> {
   return {
     root: await resolveInside(root, '.'),
     maximumImageBytes: options.maximumImageBytes ?? 64 * 1024 * 1024,
