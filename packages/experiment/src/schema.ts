@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TEXT_ENCODINGS } from '@drf/datasets';
 import { WEIGHTING_MODES } from '@drf/fusion';
 
 const whole = (minimum: number) => z.int().min(minimum);
@@ -42,6 +43,12 @@ const dataset = z.strictObject({
     ),
   columns: columns.optional(),
   labels: labels.optional(),
+  encoding: z
+    .enum(['auto', ...TEXT_ENCODINGS])
+    .optional()
+    .describe(
+      `encoding of texts and tables (default: auto, found out from the bytes and said): ${TEXT_ENCODINGS.join(', ')}`,
+    ),
   splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
   trainSplit: z
     .string()

@@ -5,6 +5,7 @@ import { DataError } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
 import { RowError } from '../row-error.js';
 import { FileSource, InlineText } from '../source.js';
+import { isAbsenceWord } from './absence-words.js';
 import type { PostRow } from './row.js';
 
 /** What a row's text and image are checked against. */
@@ -23,7 +24,7 @@ export interface RowContent {
   readonly text: ContentSource | null;
 }
 
-type ContentRow = Pick<PostRow, 'id' | 'text' | 'image'>;
+type ContentRow = Pick<PostRow, 'id' | 'text' | 'image' | 'usualImage'>;
 
 /**
  * Finds a row's text and image.
@@ -31,7 +32,7 @@ type ContentRow = Pick<PostRow, 'id' | 'text' | 'image'>;
  * @throws RowError when the image is missing, empty or outside the root, a text is too large, or both are absent
  */
 export async function rowContent(place: string, row: ContentRow, checks: ContentChecks): Promise<RowContent> {
-  const image = row.image === null ? null : await imageSource(place, row.image, checks);
+  const image = await rowImage(place, row, checks);
   const text = textSource(place, row, checks);
   if (image !== null || text !== null) return { image, text };
   const report = { subject: place, expected: 'text or an image, or both', received: 'neither' };
@@ -39,6 +40,29 @@ export async function rowContent(place: string, row: ContentRow, checks: Content
     ...report,
     remedy: 'fill in one of them or remove the row',
   });
+}
+
+async function rowImage(place: string, row: ContentRow, checks: ContentChecks): Promise<ContentSource | null> {
+  const { id, image, usualImage } = row;
+  if (image !== null && isAbsenceWord(image) && !(await isThere(place, image, checks))) {
+    checks.note(`"${image}" in the column of images, taken as no image`, id);
+    return null;
+  }
+  if (image !== null) return imageSource(place, image, checks);
+  if (usualImage === undefined) return null;
+  if (await isThere(place, usualImage, checks)) return imageSource(place, usualImage, checks);
+  checks.note('no image named, and none at data/{id}.jpg; taken as text alone', id);
+  return null;
+}
+
+/** Whether a file is at a path below the root. */
+async function isThere(place: string, path: string, { root }: ContentChecks): Promise<boolean> {
+  if (path.length > LONGEST_PATH) return false;
+  const size = await locate(place, path, root).then(
+    (found) => found.size,
+    () => -1,
+  );
+  return size >= 0;
 }
 
 function textSource(place: string, row: ContentRow, checks: ContentChecks): ContentSource | null {

@@ -1,16 +1,18 @@
 import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { resolveInside } from '@drf/files';
 import { DataError, type RgbImage } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
 import { decodeImage, type ImageDecoding } from '../image-decoder.js';
+import { findEncodings } from '../folders/text-encodings.js';
 import { mapAhead } from '../parallel.js';
 import { RowError } from '../row-error.js';
-import { decodeText, type TextEncoding } from '../text-decoder.js';
-import { readerOf } from './reader.js';
+import { decodeText, type EncodingChoice } from '../text-decoder.js';
+import { encodingOf } from '../text-evidence.js';
+import { openTable, type Table } from './reader.js';
 import type { ColumnNames } from './columns.js';
 import type { ContentChecks } from './row-content.js';
-import { folderNames, folderRows } from './unlabeled-folder.js';
+import { folderNames, folderRows, textFile } from './unlabeled-folder.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 import { tableRows } from './unlabeled-table.js';
 
@@ -19,8 +21,13 @@ export interface UnlabeledOptions {
   /** Folder that image paths are relative to (default: that of the file). Nothing outside it is read. */
   readonly root?: string;
   readonly decoding: ImageDecoding;
-  /** Encoding of text files in a folder. Default UTF-8; tables are always UTF-8. */
-  readonly encoding?: TextEncoding;
+  /**
+   * Encoding of a table, or of a folder's text files. Default `auto`: found out from all of the table's bytes; of a folder
+   * whose texts are GB18030 for the most part that, else of each text by itself.
+   */
+  readonly encoding?: EncodingChoice;
+  /** Told how the input is read, where that is worth knowing: an encoding that was found out, words for "no image". */
+  readonly onNote?: (message: string) => void;
   /** Default 64 MiB a file. */
   readonly maximumImageBytes?: number;
   /** Default 1 MiB a text. */
@@ -44,22 +51,61 @@ const ROWS_AHEAD = 16;
 export async function* readUnlabeledPosts(path: string, options: UnlabeledOptions): AsyncGenerator<UnlabeledResult> {
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
-  const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options);
-  const rows = after(
-    stats.isDirectory() ? folderRows(path, checks) : tableRows(path, checks, options.columns),
-    options.skip ?? 0,
-  );
-  const encoding = stats.isDirectory() ? (options.encoding ?? 'utf-8') : 'utf-8';
-  yield* mapAhead(rows, ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
+  const note = onceEach(options.onNote);
+  const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options, note);
+  const [rows, encoding] = stats.isDirectory()
+    ? [folderRows(path, checks), await folderEncoding(path, checks, options.encoding ?? 'auto', note)]
+    : [tableRows(await tableOf(path, options, note), checks), 'utf-8' as const];
+  yield* mapAhead(after(rows, options.skip ?? 0), ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
+}
+
+async function tableOf(
+  path: string,
+  { columns = {}, encoding = 'auto' }: Pick<UnlabeledOptions, 'columns' | 'encoding'>,
+  note?: (message: string) => void,
+): Promise<Table> {
+  const table = await openTable(path, { kind: 'unlabeled', columns, encoding });
+  for (const message of table.notes) note?.(`${basename(path)}: ${message}`);
+  return table;
+}
+
+/** Says a message once, however many rows it is true of. */
+function onceEach(onNote: UnlabeledOptions['onNote']): (message: string) => void {
+  const said = new Set<string>();
+  return (message) => {
+    if (!said.has(message)) onNote?.(message);
+    said.add(message);
+  };
+}
+
+/** `auto`: of each text by itself. */
+async function folderEncoding(
+  folder: string,
+  checks: ContentChecks,
+  encoding: EncodingChoice,
+  note: (message: string) => void,
+): Promise<EncodingChoice> {
+  if (encoding !== 'auto') return encoding;
+  const names = [...(await folderNames(folder)).values()].flatMap(({ text }) => text ?? []);
+  const texts = names.map((name) => ({ bytes: async () => (await textFile(name, checks)).bytes() }));
+  const { usual, others } = await findEncodings(texts, 'unknown');
+  const named = '--dataset.encoding names another';
+  if (usual !== 'utf-8') note(`texts are read as ${usual.toUpperCase()} (found out; ${named})`);
+  if (others.size === 0) return usual;
+  note(`${others.size} texts are not UTF-8 and are read as ${[...new Set(others.values())].join(', ')} (${named})`);
+  return 'auto';
 }
 
 /** How many rows {@link readUnlabeledPosts} will give, without reading their content. */
-export async function countUnlabeledPosts(path: string, columns?: ColumnNames): Promise<number> {
+export async function countUnlabeledPosts(
+  path: string,
+  options: Pick<UnlabeledOptions, 'columns' | 'encoding'> = {},
+): Promise<number> {
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
   if (stats.isDirectory()) return (await folderNames(path)).size;
   let count = 0;
-  for await (const raw of readerOf(path)(path, 'unlabeled', columns)) count += raw === undefined ? 0 : 1;
+  for await (const raw of (await tableOf(path, options)).rows()) count += raw === undefined ? 0 : 1;
   return count;
 }
 
@@ -67,26 +113,26 @@ async function* after<Row extends { readonly row: number }>(rows: AsyncIterable<
   for await (const row of rows) if (row.row > skip) yield row;
 }
 
-async function checksOf(root: string, options: UnlabeledOptions): Promise<ContentChecks> {
+async function checksOf(root: string, options: UnlabeledOptions, note: ContentChecks['note']): Promise<ContentChecks> {
   return {
     root: await resolveInside(root, '.'),
     maximumImageBytes: options.maximumImageBytes ?? 64 * 1024 * 1024,
     maximumTextBytes: options.maximumTextBytes ?? 1024 * 1024,
-    note: () => undefined,
+    note,
   };
 }
 
 async function readRow(
   located: LocatedRow | UnlabeledResult,
   decoding: ImageDecoding,
-  encoding: TextEncoding,
+  encoding: EncodingChoice,
 ): Promise<UnlabeledResult> {
   if (!('content' in located)) return located;
   const { row, id, place } = located;
   try {
     const sources = await located.content();
     const image = sources.image === null ? null : await decodeSource(`${place}, image`, sources.image, decoding);
-    const text = sources.text === null ? '' : decodeText(`${place}, text`, await sources.text.bytes(), encoding);
+    const text = sources.text === null ? '' : decodeSourceText(`${place}, text`, await sources.text.bytes(), encoding);
     if (image === null && text === '') throw bothAbsent(place);
     return { row, id, post: { image, text: text === '' ? null : text } };
   } catch (error) {
@@ -100,6 +146,10 @@ async function readRow(
 
 async function decodeSource(subject: string, source: ContentSource, decoding: ImageDecoding): Promise<RgbImage> {
   return decodeImage(`${subject} ${source.description}`, await source.bytes(), decoding);
+}
+
+function decodeSourceText(subject: string, bytes: Uint8Array, encoding: EncodingChoice): string {
+  return decodeText(subject, bytes, encoding === 'auto' ? encodingOf(bytes) : encoding);
 }
 
 function bothAbsent(place: string): RowError {
