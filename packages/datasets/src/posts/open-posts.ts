@@ -235,10 +235,17 @@ function asRowError(place: string, error: unknown): RowError {
 function assemble(rows: readonly CheckedRow[], options: PostsOptions, ledger: Ledger): Dataset {
   const labels = namedCodes(rows, options.classes, ledger) ?? commonLabels(rows, options.classes, ledger);
   const classes = options.classes ?? classesOf(labels, options.files);
-  const records = rows.map(({ label: _, code: __, ...row }, index): PostRecord => ({
-    ...row,
-    label: classes.indexOf(labels[index] as string),
-  }));
+  const records = rows.map(({ id, image, text, split, line }, index): PostRecord => {
+    const label = classes.indexOf(labels[index] as string);
+    return {
+      id,
+      label,
+      image,
+      text,
+      ...(split === undefined ? {} : { split }),
+      ...(line === undefined ? {} : { line }),
+    };
+  });
   ledger.keep(records.length);
   return new ContentDataset({ name: 'posts', classes, records, ledger, decoding: options.decoding, encoding: 'utf-8' });
 }
