@@ -2,10 +2,12 @@ import {
   DATASET_NAMES,
   openDataset,
   POST_COLUMNS,
+  TEXT_ENCODINGS,
   UnusableDataError,
   type ColumnNames,
   type Dataset,
   type DatasetName,
+  type EncodingChoice,
   type OpenOptions,
 } from '@drf/datasets';
 import { collect, oneOf, startProgress, valuesByName, wholeNumber, type Command, type Progress } from '@drf/terminal';
@@ -18,6 +20,7 @@ export interface DatasetFlags {
   readonly file?: readonly string[];
   readonly columns?: ColumnNames;
   readonly classes?: readonly string[];
+  readonly 'dataset.encoding'?: EncodingChoice;
   readonly imageSize?: number;
   readonly embeddedSeed?: number;
   readonly quiet?: boolean;
@@ -38,6 +41,12 @@ export function addDatasetFlags(command: Command): Command {
       valuesByName(POST_COLUMNS, 'text=body,label=mood'),
     )
     .option('--classes <names>', 'for posts: class names in their order, separated by commas', commaSeparated)
+    .option(
+      '--encoding, --dataset.encoding <name>',
+      `of texts and tables: auto, ${TEXT_ENCODINGS.join(', ')}`,
+      oneOf(['auto', ...TEXT_ENCODINGS]),
+      'auto',
+    )
     .option('--image-size <pixels>', 'side of decoded images', wholeNumber(1, 8192), 224)
     .option('--embedded-seed <seed>', 'for embedded: seed of the generator', wholeNumber(), 1)
     .option('--quiet', 'no progress on standard error');
@@ -45,7 +54,7 @@ export function addDatasetFlags(command: Command): Command {
 
 /** Opens the data set that the flags name, showing progress when it takes long. */
 export async function openFromFlags(flags: DatasetFlags): Promise<Dataset> {
-  const { dataset: name, root, file, columns, classes, imageSize, embeddedSeed } = flags;
+  const { dataset: name, 'dataset.encoding': encoding, root, file, columns, classes, imageSize, embeddedSeed } = flags;
   const progress = progressFor('Checking files', flags);
   const options: OpenOptions = {
     name,
@@ -53,6 +62,7 @@ export async function openFromFlags(flags: DatasetFlags): Promise<Dataset> {
     ...(file === undefined ? {} : { file }),
     ...(columns === undefined ? {} : { columns }),
     ...(classes === undefined ? {} : { classes }),
+    ...(encoding === undefined ? {} : { encoding }),
     ...(imageSize === undefined ? {} : { imageSize }),
     ...(embeddedSeed === undefined ? {} : { embedded: { seed: embeddedSeed } }),
     onProgress: progress.update,

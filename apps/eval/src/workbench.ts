@@ -33,8 +33,8 @@ export class Workbench {
 
   /** @throws as `openExperimentDataset` */
   dataset(config: DatasetConfig): Promise<Dataset> {
-    const { name, root, file, columns, labels, imageSize } = config;
-    return once(this.datasets, JSON.stringify([name, root, file, columns, labels, imageSize]), async () => {
+    const { name, root, file, columns, encoding, labels, imageSize } = config;
+    return once(this.datasets, JSON.stringify([name, root, file, columns, encoding, labels, imageSize]), async () => {
       const job = this.display.job(`Reading data set ${name}`, 'posts');
       try {
         return await this.services.openDataset(config, job.update);

@@ -1,5 +1,5 @@
 import { ENGINE_NAMES } from '@drf/engine';
-import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
+import { POST_COLUMNS, TEXT_ENCODINGS, type ColumnNames, type EncodingChoice } from '@drf/datasets';
 import { describeCalibration, readSeenPosts, RunFolder, type SeenPosts } from '@drf/experiment';
 import { openJudge, PostJudge, type JudgeOfPosts } from '@drf/predict';
 import { ConfigurationError, DataError } from '@drf/tensor';
@@ -23,7 +23,7 @@ interface MainOptions {
   readonly image?: string;
   readonly out?: string;
   readonly root?: string;
-  readonly encoding?: 'utf-8' | 'gb18030';
+  readonly 'dataset.encoding': EncodingChoice;
   readonly columns?: ColumnNames;
   readonly checkpoint?: string;
   readonly engine: string;
@@ -52,7 +52,12 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   .option('--image <file>', 'image of one post')
   .option('--out <file>', 'where the judged posts go: .jsonl, .csv or .parquet')
   .option('--root <folder>', 'folder that image paths are relative to (default: that of the file)')
-  .option('--encoding <name>', "of a folder's text files: utf-8 or gb18030", oneOf(['utf-8', 'gb18030']))
+  .option(
+    '--encoding, --dataset.encoding <name>',
+    `of a table or a folder's texts: auto, ${TEXT_ENCODINGS.join(', ')}`,
+    oneOf(['auto', ...TEXT_ENCODINGS]),
+    'auto',
+  )
   .option(
     '--columns <names>',
     'which column is which, such as text=tweet,image=photo',
@@ -109,13 +114,14 @@ async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOption
       seen: await seenPosts(judge, say),
       input,
       root: options.root,
-      encoding: options.encoding,
+      encoding: options['dataset.encoding'],
       columns: options.columns,
       out: options.out as string,
       rawCsv: options.rawCsv,
       resume: options.resume === true,
       overwrite: options.overwrite === true,
       onCounting: () => say('Counting rows …'),
+      onNote: (message) => say(`note: ${message}`),
       onProgress: (done, total) => {
         progress ??= startProgress({ label: 'Judging', total, unit: 'posts', initial: done - 1, silent });
         progress.update(done);

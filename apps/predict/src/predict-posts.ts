@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { countUnlabeledPosts, readUnlabeledPosts, type ColumnNames, type TextEncoding } from '@drf/datasets';
+import { countUnlabeledPosts, readUnlabeledPosts, type ColumnNames, type EncodingChoice } from '@drf/datasets';
 import type { JudgeOfPosts } from '@drf/predict';
 import type { SeenPosts } from '@drf/experiment';
 import { lockFile } from '@drf/files';
@@ -20,7 +20,8 @@ export interface PredictOptions {
   readonly input: string;
   /** Folder that a file's image paths are relative to; default that of the file. */
   readonly root?: string;
-  readonly encoding?: TextEncoding;
+  /** Of a table, or of a folder's texts; default `auto`. */
+  readonly encoding?: EncodingChoice;
   /** Which column of a table holds what, where common names do not tell. */
   readonly columns?: ColumnNames;
   /** Ends in `.jsonl`, `.csv` or `.parquet`. */
@@ -30,6 +31,8 @@ export interface PredictOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
   readonly onCounting?: () => void;
+  /** Told how the input is read, where that is worth knowing. */
+  readonly onNote?: (message: string) => void;
   readonly onProgress?: (done: number, total: number) => void;
   readonly onRejected?: (row: number, detail: string) => void;
   readonly signal?: AbortSignal;
@@ -70,7 +73,7 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
   else if (isDone) throw occupied(out);
   const identity = await identityOf(options);
   options.onCounting?.();
-  const total = await countUnlabeledPosts(input, { columns: options.columns, except: out });
+  const total = await countUnlabeledPosts(input, { ...options, except: out });
   const spool = await Spool.open(out, identity, options);
   let rows = spool.done;
   try {
@@ -91,14 +94,15 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
 }
 
 async function* judged(options: PredictOptions, skip: number): AsyncGenerator<SpooledRow> {
-  const { judge, input, root, encoding, columns, out, onRejected } = options;
+  const { judge, input, root, encoding, columns, out, onNote, onRejected } = options;
   const decoding = {
     width: judge.imageSize,
     height: judge.imageSize,
     fit: 'stretch',
     maximumPixels: 100_000_000,
   } as const;
-  for await (const result of readUnlabeledPosts(input, { root, encoding, columns, decoding, except: out, skip })) {
+  const reading = { root, encoding, columns, decoding, except: out, skip, onNote };
+  for await (const result of readUnlabeledPosts(input, reading)) {
     const { row, id } = result;
     if ('error' in result) {
       const { reason, message: detail } = result.error;
@@ -129,8 +133,8 @@ async function identityOf({ judge, model, input, root, encoding, columns }: Pred
     engine: judge.engine,
     classes: judge.classes,
     root: root === undefined ? null : resolve(root),
-    encoding: encoding ?? null,
     columns: columns ?? null,
+    encoding: encoding === 'auto' ? null : (encoding ?? null),
   };
 }
 

@@ -1,4 +1,4 @@
-import { explainLoss, foldLabel, lossWarning, type LedgerReport } from '@drf/datasets';
+import { explainLoss, foldLabel, isAbsenceWord, lossWarning, type LedgerReport } from '@drf/datasets';
 import { SPLIT_NAMES, type ExperimentData, type SplitName } from '@drf/experiment';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { formatTable } from '@drf/terminal';
@@ -11,8 +11,6 @@ const SHOWN_NAMES = 5;
 const UNEVEN = 10;
 /** Below so many posts, a split's scores are worth a word. */
 const FEW_POSTS = 100;
-/** What programs write where there is no value; as a label it is most likely a missing one. */
-const NO_VALUE = /^(nan|null|none|nil|undefined|n\/?a|<na>|#n\/a|-+|\?+)$/i;
 
 /** Posts of one class, by split. */
 interface ClassCount {
@@ -142,7 +140,7 @@ function classWarnings(data: ExperimentData): string[] {
   const unlearned = classes.filter(({ posts, bySplit }) => posts > 0 && bySplit.train === 0).map(({ name }) => name);
   const untested = classes.filter(({ posts, bySplit }) => posts > 1 && bySplit.test === 0).map(({ name }) => name);
   const unvalidated = classes.filter(({ posts, bySplit }) => posts > 1 && bySplit.val === 0).map(({ name }) => name);
-  const nameless = present.filter(({ name }) => NO_VALUE.test(name));
+  const nameless = present.filter(({ name }) => isAbsenceWord(name));
   const counts = present.map(({ posts }) => posts);
   const [most, fewest] = [Math.max(...counts), Math.min(...counts)];
   const alike = alikeNames(dataset.classes);

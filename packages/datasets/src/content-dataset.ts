@@ -13,6 +13,7 @@ export interface ContentDatasetOptions {
   readonly records: readonly PostRecord[];
   readonly ledger: Ledger;
   readonly decoding: ImageDecoding;
+  /** Of texts whose sources do not name their own. */
   readonly encoding: TextEncoding;
 }
 
@@ -42,7 +43,7 @@ export class ContentDataset implements Dataset {
   async readText(record: PostRecord): Promise<string | null> {
     if (record.text === null) return null;
     const subject = this.subject(record, 'text', record.text);
-    const text = decodeText(subject, await this.bytes(record, 'text', record.text), this.encoding);
+    const text = decodeText(subject, await this.bytes(record, 'text', record.text), this.encodingOf(record.text));
     if (text !== '') return text;
     throw new RowError('empty text', {
       subject,
@@ -56,7 +57,7 @@ export class ContentDataset implements Dataset {
     const source = record[modality];
     if (source === null) throw this.missing(record, modality);
     const content = source.fingerprint ?? (await this.bytes(record, modality, source));
-    return contentHash(...this.decodingKey(modality), content);
+    return contentHash(...this.decodingKey(modality, source), content);
   }
 
   private async readImage(record: PostRecord): Promise<RgbImage | null> {
@@ -66,10 +67,14 @@ export class ContentDataset implements Dataset {
   }
 
   /** What turns the same bytes into other pixels or words. */
-  private decodingKey(modality: Modality): readonly string[] {
+  private decodingKey(modality: Modality, source: ContentSource): readonly string[] {
     const { width, height, fit } = this.decoding;
     if (modality === 'image') return [IMAGE_DECODER_VERSION, `${width}x${height}`, fit];
-    return [TEXT_DECODER_VERSION, this.encoding];
+    return [TEXT_DECODER_VERSION, this.encodingOf(source)];
+  }
+
+  private encodingOf(text: ContentSource): TextEncoding {
+    return text.encoding ?? this.encoding;
   }
 
   private async bytes(record: PostRecord, modality: Modality, source: ContentSource): Promise<Uint8Array> {

@@ -1,5 +1,6 @@
 import type { Modality, Post } from '@drf/tensor';
 import type { Ledger } from './ledger.js';
+import type { TextEncoding } from './text-decoder.js';
 
 /** Where a modality's content comes from; the bytes are read when they are asked for, never before. */
 export interface ContentSource {
@@ -12,6 +13,8 @@ export interface ContentSource {
   readonly description: string;
   /** A string that decides the bytes, where one is known without making them; stands for them in hashes. */
   readonly fingerprint?: string;
+  /** Of a text: its encoding, where it is not the data set's. */
+  readonly encoding?: TextEncoding;
 }
 
 /** One row of a data set that was kept: a post whose content has not been read yet. */

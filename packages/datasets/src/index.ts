@@ -17,7 +17,7 @@ export {
   type Sentiment,
 } from './label-rule.js';
 export { EMOTIONS } from './folders/tumemo.js';
-export { decodeText, type TextEncoding } from './text-decoder.js';
+export { decodeText, TEXT_ENCODINGS, type EncodingChoice, type TextEncoding } from './text-decoder.js';
 export {
   decodeImage,
   DEFAULT_IMAGE_DECODING,
@@ -35,6 +35,7 @@ export { streamPosts, type StreamOptions } from './stream-posts.js';
 export { postHash, recordHash } from './post-hash.js';
 export { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './posts/unlabeled-posts.js';
 export type { UnlabeledPost, UnlabeledResult } from './posts/unlabeled-row.js';
+export { isAbsenceWord } from './posts/absence-words.js';
 export { POST_COLUMNS, type ColumnNames, type PostColumn } from './posts/columns.js';
 export { mapAhead } from './parallel.js';
 export { makeSplits, PAPER_FRACTIONS, type SplitOptions, type Splits } from './splits/make-splits.js';

@@ -27,14 +27,14 @@ async function openByName(options: OpenOptions): Promise<Dataset> {
   switch (name) {
     case 'mvsa-single':
     case 'mvsa-multiple':
-      return openLabelledFolder(mvsaLayout(name), rootOf(options), contentOptions(options, 'gb18030'));
+      return openLabelledFolder(mvsaLayout(name), rootOf(options), contentOptions(options));
     case 'tumemo':
-      return openLabelledFolder(tumEmoLayout, rootOf(options), contentOptions(options, 'utf-8'));
+      return openLabelledFolder(tumEmoLayout, rootOf(options), contentOptions(options));
     case 'embedded':
-      return openEmbedded(embeddedOptions(options.embedded), contentOptions(options, 'utf-8'));
+      return openEmbedded(embeddedOptions(options.embedded), contentOptions(options));
     case 'posts':
       return openPosts({
-        ...contentOptions(options, 'utf-8'),
+        ...contentOptions(options),
         root: options.root,
         classes: options.classes,
         columns: options.columns ?? {},

@@ -3,7 +3,7 @@ import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from './ima
 import type { EmbeddedOptions } from './embedded/options.js';
 import type { ColumnNames } from './posts/columns.js';
 import type { LabelOptions } from './relabel.js';
-import type { TextEncoding } from './text-decoder.js';
+import type { EncodingChoice } from './text-decoder.js';
 
 /** What {@link openDataset} can open. */
 export const DATASET_NAMES = ['mvsa-single', 'mvsa-multiple', 'tumemo', 'embedded', 'posts'] as const;
@@ -39,8 +39,12 @@ export interface OpenOptions {
   readonly maximumImageBytes?: number;
   /** Default 1 MiB a text. */
   readonly maximumTextBytes?: number;
-  /** Encoding of text files. Default: the data set's own (MVSA: GB18030, TumEmo: UTF-8). */
-  readonly encoding?: TextEncoding;
+  /**
+   * Encoding of text files and tables. Default `auto`, found out from the bytes: MVSA-Single is GB18030, unless its texts
+   * were saved as UTF-8; in MVSA-Multiple and TumEmo every text is UTF-8 where it can be, else GB18030 or windows-1252;
+   * of tables the whole file decides. What was chosen is noted in the ledger.
+   */
+  readonly encoding?: EncodingChoice;
   /** For `embedded`: seed, sizes, how often image and text disagree. */
   readonly embedded?: Partial<EmbeddedOptions>;
   /** Called now and then while rows are checked. */
@@ -52,7 +56,7 @@ export interface ContentOptions {
   readonly decoding: ImageDecoding;
   readonly maximumImageBytes: number;
   readonly maximumTextBytes: number;
-  readonly encoding: TextEncoding;
+  readonly encoding: EncodingChoice;
   readonly onProgress: (done: number, total: number) => void;
 }
 
@@ -66,7 +70,7 @@ function wholeAtLeastOne(name: string, value: number): number {
 }
 
 /** @throws ConfigurationError naming the option that is out of range */
-export function contentOptions(options: OpenOptions, encoding: TextEncoding): ContentOptions {
+export function contentOptions(options: OpenOptions): ContentOptions {
   const size = options.imageSize ?? DEFAULT_IMAGE_DECODING.width;
   const { width, height } = typeof size === 'number' ? { width: size, height: size } : size;
   const pixels = options.maximumImagePixels ?? DEFAULT_IMAGE_DECODING.maximumPixels;
@@ -79,7 +83,7 @@ export function contentOptions(options: OpenOptions, encoding: TextEncoding): Co
     },
     maximumImageBytes: wholeAtLeastOne('maximumImageBytes', options.maximumImageBytes ?? 64 * 1024 * 1024),
     maximumTextBytes: wholeAtLeastOne('maximumTextBytes', options.maximumTextBytes ?? 1024 * 1024),
-    encoding: options.encoding ?? encoding,
+    encoding: options.encoding ?? 'auto',
     onProgress: options.onProgress ?? (() => undefined),
   };
 }

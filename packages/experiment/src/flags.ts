@@ -18,10 +18,16 @@ function leaves(schema: z.ZodType, path: readonly string[] = []): Leaf[] {
 const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
 
+/** Longer lists of words belong to a flag's description. */
+const LONGEST_PLACEHOLDER = 100;
+
 /** What a flag takes, for help: "<number>", "<drf|concatenation>", "<true|false>". */
 function placeholder(schema: z.ZodType): string {
   const inner = unwrap(schema);
-  if (inner instanceof z.ZodEnum) return inner.options.join('|');
+  if (inner instanceof z.ZodEnum) {
+    const words = inner.options.join('|');
+    return words.length > LONGEST_PLACEHOLDER ? 'name' : words;
+  }
   if (inner instanceof z.ZodUnion) return placeholderOfUnion(inner);
   if (inner instanceof z.ZodArray) return 'list';
   if (inner instanceof z.ZodRecord) return 'json|pairs';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TEXT_ENCODINGS } from '@drf/datasets';
 import { POOLINGS } from '@drf/encoders';
 import { WEIGHTING_MODES } from '@drf/fusion';
 import { FEATURE_NORMS } from '@drf/model';
@@ -44,6 +45,12 @@ const dataset = z.strictObject({
     ),
   columns: columns.optional(),
   labels: labels.optional(),
+  encoding: z
+    .enum(['auto', ...TEXT_ENCODINGS])
+    .optional()
+    .describe(
+      `encoding of texts and tables (default: auto, found out from the bytes and said): ${TEXT_ENCODINGS.join(', ')}`,
+    ),
   splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
   trainSplit: z
     .string()

@@ -72,7 +72,7 @@ export class PostJudge implements JudgeOfPosts {
     try {
       const opened = await openRun(run, options.checkpoint, async () => trainedEncoders(session));
       const calibration = await readCalibration(opened.folder, basename(opened.checkpoint));
-      return await PostJudge.of(opened, session, calibration);
+      return await PostJudge.of(opened, session, calibration, await fileHash(opened.checkpoint));
     } catch (error) {
       await session.dispose();
       throw error;
@@ -94,7 +94,7 @@ export class PostJudge implements JudgeOfPosts {
       },
       { parameters: run.parameters, memory: run.memory } as unknown as Host<HeadConstants>,
     );
-    return new PostJudge(run, session, head, await fileHash(run.checkpoint), calibration);
+    return new PostJudge(run, session, head, sha256, calibration);
   }
 
   /** Class names in the order of training. */

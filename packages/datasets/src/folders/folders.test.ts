@@ -4,6 +4,7 @@ import { ConfigurationError, DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../dataset.js';
 import { openDataset } from '../open.js';
+import type { OpenOptions } from '../options.js';
 import { folderWith, pairFiles, smallJpeg } from '../testing/folders.js';
 
 const reasons = ({ ledger }: Dataset) =>
@@ -71,7 +72,7 @@ describe('MVSA-Single in its published layout', () => {
       /^mvsa-single post 1, image data\/1.jpg expected an image .* received 8 bytes/,
     );
     await expect(dataset.read(second!)).rejects.toThrow(
-      'mvsa-single post 2, text data/2.txt expected GB18030 text, received 0xff at byte 1; convert the file or name its encoding',
+      'mvsa-single post 2, text data/2.txt expected GB18030 text, received 0xff at byte 1; save it as UTF-8, or name its encoding (--dataset.encoding windows-1252, for example)',
     );
     await expect(dataset.read(third!)).rejects.toThrow(
       'mvsa-single post 3, text data/3.txt expected some text, received none, or white space only; fill it in, or remove the post',
@@ -146,6 +147,57 @@ describe('MVSA-Multiple in its published layout', () => {
     expect(dataset.ledger.dropped.find((row) => row.id === '5')?.detail).toContain(
       '3 tab-separated "text,image" label pairs',
     );
+  });
+});
+
+describe('encodings of folders', () => {
+  const gb = (bytes: readonly number[]) => Uint8Array.from([0x61, 0x20, ...bytes, 0x20, 0x0a]);
+  const laugh = [0xd0, 0xa6]; // 笑 in GB18030, and right UTF-8
+  const accent = [0xa8, 0xa6]; // é in GB18030, no UTF-8
+  const single = async (texts: readonly (string | Uint8Array)[], options: Partial<OpenOptions> = {}) => {
+    const ids = texts.map((_, index) => index + 1);
+    const labels = ids.map((id) => `${id}\tneutral,neutral`).join('\n');
+    const files = Object.fromEntries(texts.map((text, index) => [`data/${index + 1}.txt`, text]));
+    return openDataset({ name: 'mvsa-single', root: await mvsa(labels, ids, files), ...options });
+  };
+  const textsOf = (dataset: Dataset) =>
+    Promise.all(dataset.records.map((record) => dataset.readText(record).catch(({ message }: Error) => message)));
+  const notes = ({ ledger }: Dataset) => ledger.toJSON().notes.map(({ message, ids }) => [message, ids]);
+
+  it('MVSA-Single is GB18030 as a whole, a text that happens to be UTF-8 included', async () => {
+    const dataset = await single([gb(laugh), ...Array.from({ length: 12 }, () => gb(accent)), 'plain']);
+    const texts = await textsOf(dataset);
+    expect([texts[0], texts[1], texts[13]]).toEqual(['a 笑', 'a é', 'plain']);
+    expect(notes(dataset)).toEqual([['texts are read as GB18030 (found out; --dataset.encoding names another)', []]]);
+  });
+
+  it('MVSA-Single saved as UTF-8 is UTF-8, the few texts that are not by themselves', async () => {
+    const dataset = await single(['café', 'für', 'day 😀…', Uint8Array.of(0x63, 0xe9, 0x20, 0x92)]);
+    expect(await textsOf(dataset)).toEqual(['café', 'für', 'day 😀…', 'cé ’']);
+    expect(notes(dataset)).toEqual([
+      ['texts are read as UTF-8 (found out; --dataset.encoding names another)', []],
+      ['a text that is not UTF-8, read as windows-1252', ['4']],
+    ]);
+    expect(await textsOf(await single(['one text “alone”']))).toEqual(['one text “alone”']);
+  });
+
+  it('an encoding that is named holds for all', async () => {
+    const dataset = await single(['café', 'für'], { encoding: 'gb18030' });
+    expect([await textsOf(dataset), notes(dataset)]).toEqual([['caf茅', 'f眉r'], []]);
+    expect((await textsOf(await single([gb(accent)], { encoding: 'utf-8' })))[0]).toMatch(
+      /UTF-8 text, received 0xa8 at byte 2; save it/,
+    );
+  });
+
+  it('MVSA-Multiple is UTF-8 first, then GB18030 or windows-1252 text by text', async () => {
+    const texts = { 'data/1.txt': 'women’s …', 'data/2.txt': gb([...accent, ...laugh]), 'data/3.txt': Uint8Array.of(0x77, 0x92, 0x73), 'data/4.txt': 'plain' }; // prettier-ignore
+    const labels = [1, 2, 3, 4].map((id) => `${id}${'\tneutral,neutral'.repeat(3)}`).join('\n');
+    const dataset = await openDataset({ name: 'mvsa-multiple', root: await mvsa(labels, [1, 2, 3, 4], texts) });
+    expect(await textsOf(dataset)).toEqual(['women’s …', 'a é笑', 'w’s', 'plain']);
+    expect(notes(dataset).slice(1)).toEqual([
+      ['a text that is not UTF-8, read as gb18030', ['2']],
+      ['a text that is not UTF-8, read as windows-1252', ['3']],
+    ]);
   });
 });
 

@@ -13,6 +13,8 @@ export interface FolderLayout {
   readonly imageFolder: string;
   /** Candidates; the first that holds any `.txt` is taken. */
   readonly textFolders: readonly string[];
+  /** Of the texts as published, for which the folder's own are looked at first. */
+  readonly encoding: 'gb18030' | 'utf-8';
   isHeader(line: string): boolean;
   /** @throws RowError when the line cannot be understood */
   parseLine(subject: string, line: string): LabelLine;

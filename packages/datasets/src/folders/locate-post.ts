@@ -6,6 +6,11 @@ import { FileSource } from '../source.js';
 import type { ContentFolder } from './content-folder.js';
 import type { LabelledLine } from './label-lines.js';
 
+/** A post with both of its files. */
+export interface LocatedPost extends PostRecord {
+  readonly text: FileSource;
+}
+
 /**
  * Checks that both files of a post are there and hold something, and makes its record.
  * @throws RowError naming what is missing, empty, or outside the root
@@ -16,7 +21,7 @@ export async function locatePost(
   images: ContentFolder,
   texts: ContentFolder,
   options: ContentOptions,
-): Promise<PostRecord> {
+): Promise<LocatedPost> {
   const [imageFile, textFile] = [`${id}.jpg`, `${id}.txt`];
   const [foundImage, foundText] = [images.find(imageFile), texts.find(textFile)];
   const subject = `${name} post ${id}`;

@@ -42,7 +42,8 @@ export function parseMvsaLine(subject: string, line: string, annotators: number)
 }
 
 /**
- * MVSA-Single and MVSA-Multiple as published: `labelResultAll.txt`, `data/{id}.jpg`, `data/{id}.txt` (GB18030).
+ * MVSA-Single and MVSA-Multiple as published: `labelResultAll.txt`, `data/{id}.jpg`, `data/{id}.txt` (in Single
+ * GB18030, in Multiple mostly UTF-8).
  * Source: Niu, Zhu, Pang, El Saddik, "Sentiment analysis on multi-view social data" (MMM 2016).
  */
 export function mvsaLayout(variant: 'mvsa-single' | 'mvsa-multiple'): FolderLayout {
@@ -53,6 +54,7 @@ export function mvsaLayout(variant: 'mvsa-single' | 'mvsa-multiple'): FolderLayo
     labelFile: 'labelResultAll.txt',
     imageFolder: 'data',
     textFolders: ['data'],
+    encoding: variant === 'mvsa-single' ? 'gb18030' : 'utf-8',
     isHeader: (line) => /^id\b/i.test(line),
     parseLine: (subject, line) => parseMvsaLine(subject, line, annotators),
   };

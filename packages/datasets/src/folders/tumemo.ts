@@ -29,6 +29,7 @@ export const tumEmoLayout: FolderLayout = {
   labelFile: 'all_data_id_and_label.txt',
   imageFolder: 'all_data',
   textFolders: ['all_data', '.'],
+  encoding: 'utf-8',
   isHeader: (line) => !/\d/.test(line),
   parseLine: parseTumEmoLine,
 };

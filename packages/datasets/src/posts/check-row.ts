@@ -38,11 +38,16 @@ export async function checkRow(place: string, row: PostRow, checks: RowChecks): 
 }
 
 function checkLabel(place: string, label: string, classes: readonly string[] | undefined): void {
-  if (classes === undefined || classes.includes(label)) return;
+  if (classes === undefined || classes.includes(label) || classes.includes(plainNumber(label))) return;
   const report = {
     subject: `${place}, column label`,
     expected: `one of ${classes.join(', ')}`,
     received: `"${label}"`,
   };
   throw new RowError('bad row', { ...report, remedy: 'correct the label or name other classes' });
+}
+
+/** A whole number without the `.0` that columns of decimals give it; any other label as it is. */
+export function plainNumber(label: string): string {
+  return /^[-+]?\d+\.0+$/.test(label) ? label.slice(0, label.indexOf('.')) : label;
 }

@@ -21,7 +21,7 @@ const TELLING_CHARACTERS = 64;
  * @throws RowError when it is something else, or more than one image
  */
 export function imageCell(subject: string, value: unknown): ImageCell {
-  if (value === undefined || value === null) return null;
+  if (value === undefined || value === null || Number.isNaN(value)) return null;
   if (typeof value === 'string') return pathOrImage(subject, value.trim());
   if (value instanceof Uint8Array) return bytesOrPath(value);
   if (Array.isArray(value)) {

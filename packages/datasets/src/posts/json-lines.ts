@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
 import { messageOf, RowError } from '../row-error.js';
-import { decodeText } from '../text-decoder.js';
 import { cellsByRole, findColumns, type ColumnNames, type FoundColumns } from './columns.js';
-import { readLines } from './lines.js';
+import { PLAIN_TEXT, readLines, type Line, type TextForm } from './lines.js';
 import type { PostKind } from './header.js';
+import { parseJson } from './parse-json.js';
 import type { RawRow } from './row.js';
 
 const MAXIMUM_LINE_BYTES = 4 * 1024 * 1024;
@@ -13,26 +13,26 @@ export async function* readJsonLines(
   path: string,
   kind: PostKind = 'labeled',
   named: ColumnNames = {},
+  form: TextForm = PLAIN_TEXT,
 ): AsyncGenerator<RawRow> {
-  for await (const { number, bytes } of readLines(path, MAXIMUM_LINE_BYTES)) {
-    const subject = `${basename(path)}, line ${number}`;
+  const subjectOf = (line: number): string => `${basename(path)}, line ${line}`;
+  for await (const line of readLines(path, MAXIMUM_LINE_BYTES, form, subjectOf)) {
     try {
-      const cells = parseLine(subject, bytes, kind);
-      if (cells !== null) yield { line: number, ...rolesOf(cells, named) };
+      const cells = parseLine(subjectOf(line.number), line, kind);
+      if (cells !== null) yield { line: line.number, ...rolesOf(cells, named) };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
-      yield { line: number, error };
+      yield { line: line.number, error };
     }
   }
 }
 
-function parseLine(subject: string, bytes: Buffer | null, kind: PostKind): Record<string, unknown> | null {
-  if (bytes === null) throw badLine(subject, kind, `a line of more than ${MAXIMUM_LINE_BYTES} bytes`);
-  const text = decodeText(subject, bytes, 'utf-8');
-  if (text === '') return null;
+function parseLine(subject: string, line: Line, kind: PostKind): Record<string, unknown> | null {
+  if (line.error !== null) throw line.error;
+  if (line.text.trim() === '') return null;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(line.text);
   } catch (cause) {
     throw badLine(subject, kind, messageOf(cause), cause);
   }

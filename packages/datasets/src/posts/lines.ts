@@ -1,18 +1,34 @@
+import { isAscii } from 'node:buffer';
 import { createReadStream } from 'node:fs';
+import { TextDecoder } from 'node:util';
+import { DataError } from '@drf/tensor';
+import { RowError } from '../row-error.js';
+import { decodeLoosely, decodeStrictly, NAME_ENCODING, type TextEncoding } from '../text-decoder.js';
 
-/** A line without its end, or `null` where it was longer than allowed. Lines count from 1. */
-export interface Line {
-  readonly number: number;
-  readonly bytes: Buffer | null;
+/** How a file of text is stored. */
+export interface TextForm {
+  readonly encoding: TextEncoding;
+  /** What ends a line: "\n" (with a "\r" before it or not), or "\r" alone, as old programs for the Mac write. */
+  readonly lineEnd: '\n' | '\r';
 }
 
-const NEWLINE = 0x0a;
+export const PLAIN_TEXT: TextForm = { encoding: 'utf-8', lineEnd: '\n' };
+
+/** A line without its end. Lines count from 1. */
+export interface Line {
+  readonly number: number;
+  /** Where bytes do not fit the encoding, U+FFFD stands for them here; '' for a line that is too long. */
+  readonly text: string;
+  /** What ended it: "\n", "\r\n" or "\r"; '' at the end of the file. */
+  readonly end: string;
+  /** Why the line cannot be used. */
+  readonly error: RowError | null;
+}
 
 /** Collects the pieces of one line up to a limit. */
 class LineBuffer {
   private pieces: Buffer[] = [];
   private size = 0;
-  private number = 0;
 
   constructor(private readonly maximumBytes: number) {}
 
@@ -26,29 +42,102 @@ class LineBuffer {
     else this.pieces = []; // too long: only its size is kept
   }
 
-  take(): Line {
+  /** The line's bytes, or `null` where there were too many. */
+  take(): Buffer | null {
     const bytes = this.size > this.maximumBytes ? null : Buffer.concat(this.pieces);
     this.pieces = [];
     this.size = 0;
-    this.number++;
-    return { number: this.number, bytes };
+    return bytes;
   }
 }
 
 /**
- * Reads a file line by line with bounded memory, as bytes, so that each line's encoding can be checked by itself.
- * Both "\n" and "\r\n" end a line (the "\r" stays, and JSON ignores it).
+ * Reads a text line by line with bounded memory, each line decoded strictly by itself, so that a wrong byte costs its line
+ * only. In none of the encodings is a line end part of another character, UTF-16 apart, which is turned into UTF-8 first.
+ * @param subjectOf names a line for its error
  */
-export async function* readLines(path: string, maximumLineBytes: number): AsyncGenerator<Line> {
+export async function* readLines(
+  path: string,
+  maximumLineBytes: number,
+  { encoding, lineEnd }: TextForm = PLAIN_TEXT,
+  subjectOf: (line: number) => string = (line) => `${path}, line ${line}`,
+): AsyncGenerator<Line> {
+  const isWide = encoding.startsWith('utf-16');
+  const bytes = createReadStream(path) as AsyncIterable<Buffer>;
+  const byteEncoding = isWide ? 'utf-8' : encoding;
+  let number = 0;
+  for await (const [raw, end] of splitLines(
+    isWide ? narrowed(path, bytes, encoding) : bytes,
+    maximumLineBytes,
+    lineEnd,
+  )) {
+    number++;
+    if (raw === null) yield { number, text: '', end, error: tooLong(subjectOf(number), maximumLineBytes) };
+    else if (isAscii(raw)) yield lineOf(number, raw.toString('latin1'), end, null);
+    else yield decodedLine(number, raw, end, byteEncoding, subjectOf);
+  }
+}
+
+function decodedLine(
+  number: number,
+  bytes: Buffer,
+  end: string,
+  encoding: TextEncoding,
+  subjectOf: (line: number) => string,
+): Line {
+  try {
+    return lineOf(number, decodeStrictly(subjectOf(number), bytes, encoding), end, null);
+  } catch (error) {
+    if (!(error instanceof RowError)) throw error;
+    return lineOf(number, decodeLoosely(bytes, encoding), end, error);
+  }
+}
+
+function lineOf(number: number, text: string, end: string, error: RowError | null): Line {
+  const isReturned = end === '\n' && text.endsWith('\r');
+  return { number, text: isReturned ? text.slice(0, -1) : text, end: isReturned ? '\r\n' : end, error };
+}
+
+async function* splitLines(
+  chunks: AsyncIterable<Buffer>,
+  maximumLineBytes: number,
+  lineEnd: '\n' | '\r',
+): AsyncGenerator<[Buffer | null, string]> {
   const line = new LineBuffer(maximumLineBytes);
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+  const code = lineEnd.charCodeAt(0);
+  for await (const chunk of chunks) {
     let start = 0;
-    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+    for (let end = chunk.indexOf(code); end !== -1; end = chunk.indexOf(code, start)) {
       line.add(chunk.subarray(start, end));
-      yield line.take();
+      yield [line.take(), lineEnd];
       start = end + 1;
     }
     line.add(chunk.subarray(start));
   }
-  if (!line.isEmpty) yield line.take();
+  if (!line.isEmpty) yield [line.take(), ''];
+}
+
+/** UTF-16 as UTF-8. @throws DataError for half a character */
+async function* narrowed(path: string, chunks: AsyncIterable<Buffer>, encoding: TextEncoding): AsyncGenerator<Buffer> {
+  const decoder = new TextDecoder(encoding, { fatal: true });
+  try {
+    for await (const chunk of chunks) yield Buffer.from(decoder.decode(chunk, { stream: true }));
+    yield Buffer.from(decoder.decode());
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    const received = 'half a character';
+    throw new DataError(
+      { subject: `Reading ${path}`, expected: `${encoding.toUpperCase()} text`, received, remedy: NAME_ENCODING },
+      { cause },
+    );
+  }
+}
+
+function tooLong(subject: string, maximumBytes: number): RowError {
+  return new RowError('bad row', {
+    subject,
+    expected: `a line of at most ${maximumBytes} bytes`,
+    received: 'a longer one',
+    remedy: 'shorten or remove the line',
+  });
 }

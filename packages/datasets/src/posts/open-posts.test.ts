@@ -91,18 +91,19 @@ describe('rows that cannot be used', () => {
       '{"id":11,"text":"late","label":"x"}',
     ].join('\n');
     const dataset = await openFile('posts.jsonl', content);
-    expect(dataset.records.map((record) => record.id)).toEqual(['1', '10', '11']);
+    expect(dataset.records.map((record) => record.id)).toEqual(['1', 'row-9', '10', '11']);
     expect(reasons(dataset)).toEqual({
       'empty text': ['2'],
       'path outside the root': ['3', '4'],
       'missing image': ['5'],
       'empty image file': ['6'],
       'missing label': ['7'],
-      'bad row': ['8', 'posts.jsonl line 9', 'posts.jsonl line 11'],
+      'bad row': ['8', 'posts.jsonl line 11'],
       'duplicate id': ['1'],
     });
     expect(dataset.ledger.toJSON().notes).toEqual([
       { message: 'posts.jsonl: column "splt" is not used', ids: [] },
+      { message: 'posts.jsonl: no id that can be used; named by the row', ids: ['row-9'] },
       { message: 'empty text, taken as missing', ids: ['10'] },
     ]);
     const detail = (id: string) => dataset.ledger.dropped.find((row) => row.id === id)?.detail;
@@ -136,14 +137,33 @@ describe('files of posts', () => {
   it('may be several, each giving its name to the split of its rows', async () => {
     const folder = await folderWith({
       'train.csv': 'id,text,label\n1,a,x\n2,b,y\n',
-      'test.csv': 'id,text,label\n3,c,x\n1,d,x\n',
+      'test.csv': 'id,text,label\n3,c,x\n4,d,x\n3,e,x\n',
     });
     const file = ['train.csv', 'test.csv'].map((name) => join(folder, name));
     const dataset = await openDataset({ name: 'posts', file });
-    expect(dataset.records.map(({ id, split }) => [id, split])).toEqual([['1', 'train'], ['2', 'train'], ['3', 'test']]); // prettier-ignore
+    expect(dataset.records.map(({ id, split }) => [id, split])).toEqual([['1', 'train'], ['2', 'train'], ['3', 'test'], ['4', 'test']]); // prettier-ignore
     expect(dataset.ledger.dropped[0]?.detail).toBe(
-      'test.csv, line 3 expected each id once, received "1" again, as in train.csv, line 2; remove one of the rows',
+      'test.csv, line 4 expected each id once, received "3" again, as in test.csv, line 2; remove one of the rows',
     );
+  });
+
+  it('have their names put before ids that start again in each of them', async () => {
+    const folder = await folderWith({
+      'a/train.csv': 'id,text,label\n0,a,x\n1,b,y\n1,again,y\n2,,x\n',
+      'test.csv': 'id,text,label,image\n0,c,x,\n1,d,y,nan\n',
+      'b/train.csv': 'text,label\ne,x\n',
+    });
+    const file = ['a/train.csv', 'test.csv', 'b/train.csv'].map((name) => join(folder, name));
+    const dataset = await openDataset({ name: 'posts', file });
+    const ids = ['train-0', 'train-1', 'test-0', 'test-1', 'train-2-1'];
+    expect(dataset.records.map(({ id }) => id)).toEqual(ids);
+    expect(dataset.ledger.dropped.map(({ id, reason }) => [id, reason])).toEqual([['train-1', 'duplicate id'], ['train-2', 'missing image and text']]); // prettier-ignore
+    expect(dataset.ledger.toJSON().notes).toEqual([
+      { message: 'test.csv: 2 of its ids occur in an earlier file, too; all ids have their file\'s name in front (test-0)', ids: [] },
+      { message: '"nan" in the column of images, taken as no image', ids: ['test-1'] },
+      { message: 'train.csv: no column of ids; rows are numbered', ids: [] },
+    ]); // prettier-ignore
+    expect(dataset.ledger.rows).toBe(7);
   });
 
   it('may be a published split with CLMLF codes, images in data/', async () => {
@@ -160,8 +180,13 @@ describe('files of posts', () => {
     });
     const dataset = await openDataset({ name: 'posts', file: join(folder, 'val.json') });
     expect(dataset.classes).toEqual(['positive', 'neutral', 'negative']);
-    expect(dataset.records.map(({ id, label }) => [id, label])).toEqual([['1', 0], ['2', 2]]); // prettier-ignore
-    expect(dataset.ledger.dropped.map(({ id, reason }) => [id, reason])).toEqual([['3', 'bad row'], ['4', 'missing image']]); // prettier-ignore
+    expect(dataset.records.map(({ id, label }) => [id, label])).toEqual([['1', 0], ['2', 2], ['4', 1]]); // prettier-ignore
+    expect(dataset.records.map(({ image }) => image?.description)).toEqual([join('data', '1.jpg'), join('data', '2.jpg'), undefined]); // prettier-ignore
+    expect(dataset.ledger.dropped.map(({ id, reason }) => [id, reason])).toEqual([['3', 'bad row']]);
+    expect(dataset.ledger.toJSON().notes).toEqual([
+      { message: 'no image named, and none at data/{id}.jpg; taken as text alone', ids: ['4'] },
+      { message: 'emotion_label: 0 is positive, 1 is neutral, 2 is negative', ids: [] },
+    ]);
   });
 
   it('take image paths relative to another root when told', async () => {
@@ -182,10 +207,10 @@ describe('files of posts', () => {
     await expect(openFile('posts.xlsx', '')).rejects.toThrow(
       /a file that ends in .jsonl.*received .xlsx; convert or rename/,
     );
-    const useless = openFile('posts.csv', 'id,text,label\n,a,x\n');
+    const useless = openFile('posts.csv', 'id,text,label\n1,a,\n');
     await expect(useless).rejects.toThrow(DataError);
-    await expect(openFile('posts.csv', 'id,text,label\n,a,x\n')).rejects.toThrow(
-      /expected at least one usable row, received none of 1 \(1 cannot be understood; the first: posts.csv, line 2, column id expected an id, received nothing/,
+    await expect(openFile('posts.csv', 'id,text,label\n1,a,\n')).rejects.toThrow(
+      /expected at least one usable row, received none of 1 \(1 has no label; the first: posts.csv, line 2, column label expected a class name/,
     );
   });
 });

@@ -5,17 +5,18 @@ import { DataError } from '@drf/tensor';
 import { ContentDataset } from '../content-dataset.js';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { SENTIMENTS } from '../label-rule.js';
-import { Ledger } from '../ledger.js';
+import { Ledger, type DroppedRow } from '../ledger.js';
 import type { ContentOptions } from '../options.js';
 import { mapAhead } from '../parallel.js';
 import { RowError } from '../row-error.js';
+import { isAbsenceWord } from './absence-words.js';
+import { checkRow, plainNumber, type CheckedRow, type RowChecks } from './check-row.js';
 import { codedNames } from './coded-labels.js';
-import { checkRow, type CheckedRow, type RowChecks } from './check-row.js';
-import { placeOf, readerOf } from './reader.js';
 import { describeColumns, type ColumnNames } from './columns.js';
 import { ImageSpool } from './image-spool.js';
 import { NameVariants } from './name-variants.js';
-import { parsePostRow, type RawRow } from './row.js';
+import { openTable, type Table } from './reader.js';
+import { ownId, parsePostRow, type RawRow } from './row.js';
 
 export interface PostsOptions extends ContentOptions {
   readonly files: readonly string[];
@@ -30,34 +31,104 @@ export interface PostsOptions extends ContentOptions {
  */
 export async function openPosts(options: PostsOptions): Promise<Dataset> {
   const ledger = new Ledger(options.files.map((file) => resolve(file)).join(', '));
-  const kept = new Map<string, CheckedRow>();
-  const places = new Map<string, string>();
+  const stems = fileStems(options.files);
   const spool = new ImageSpool();
-  for (const file of options.files) {
-    const checks = await checksFor(file, options, ledger, spool);
-    const check = (raw: RawRow): Promise<CheckResult> => checkRawRow(file, raw, checks);
-    let [rows, used] = [0, 0];
-    for await (const result of mapAhead(rawRows(file, options, ledger), 32, check)) {
-      rows++;
-      const error = 'error' in result ? result.error : twice(placeOf(file, result.line), result.id, places);
-      if (error !== null) drop(ledger, result, error);
-      else if ('row' in result) {
-        kept.set(result.id, result.row);
-        used++;
-      }
-    }
-    if (used === 0)
-      ledger.warn(`${basename(file)}: ${rows === 0 ? 'it has no rows' : `none of its ${rows} rows is used`}`);
+  const files: FileRows[] = [];
+  for (const [index, file] of options.files.entries())
+    files.push(await readFile(file, stems[index] as string, options, spool));
+  nameByFile(files, ledger);
+  for (const { name, notes, dropped, kept } of files) {
+    for (const { message, id } of notes) ledger.note(message, id);
+    for (const row of dropped) ledger.drop(row);
+    if (kept.length > 0) continue;
+    ledger.warn(`${name}: ${dropped.length === 0 ? 'it has no rows' : `none of its ${dropped.length} rows is used`}`);
   }
-  return assemble([...kept.values()], options, ledger);
+  return assemble(
+    files.flatMap(({ kept }) => kept),
+    options,
+    ledger,
+  );
+}
+
+/** What a file's rows came to, before all files are known. */
+interface FileRows {
+  readonly name: string;
+  /** The name without its ending; with a number where an earlier file has the same. */
+  readonly stem: string;
+  /** Ids that the file itself gives. */
+  readonly ownIds: Set<string>;
+  kept: CheckedRow[];
+  dropped: DroppedRow[];
+  notes: { readonly message: string; readonly id?: string }[];
+}
+
+async function readFile(file: string, stem: string, options: PostsOptions, spool: ImageSpool): Promise<FileRows> {
+  const rows: FileRows = { name: basename(file), stem, ownIds: new Set(), kept: [], dropped: [], notes: [] };
+  const checks = await checksFor(file, options, spool);
+  const table = await openTable(file, { kind: 'labeled', columns: options.columns, encoding: options.encoding });
+  for (const note of table.notes) rows.notes.push({ message: `${rows.name}: ${note}` });
+  const places = new Map<string, string>();
+  const check = (raw: NotedRow): Promise<CheckResult> => checkRawRow(file, table, raw, checks);
+  const prefix = options.files.length > 1 ? `${stem}-` : '';
+  for await (const result of mapAhead(rawRows(table, rows, prefix), 32, check)) {
+    const error = 'error' in result ? result.error : twice(table.placeOf(result.line), result.id, places);
+    const { id, line } = result;
+    if (error !== null) rows.dropped.push({ id, line, reason: error.reason, detail: error.message });
+    else if ('row' in result) {
+      rows.kept.push(result.row);
+      for (const message of result.notes) rows.notes.push({ message, id });
+    }
+  }
+  return rows;
+}
+
+/** Names of files without their endings, each once: of two files named alike the second gets a number. */
+function fileStems(files: readonly string[]): readonly string[] {
+  const counts = new Map<string, number>();
+  return files.map((file) => {
+    const stem = basename(file, extname(file));
+    const count = (counts.get(stem) ?? 0) + 1;
+    counts.set(stem, count);
+    return count === 1 ? stem : `${stem}-${count}`;
+  });
+}
+
+/**
+ * Ids that occur in several files (which each count from 0, as data frames do) are told apart by the file's name in front,
+ * then all of them. Rows that are not used and notes are named likewise.
+ */
+function nameByFile(files: FileRows[], ledger: Ledger): void {
+  const first = new Map<string, FileRows>();
+  const shared = new Map<FileRows, number>();
+  for (const file of files) {
+    for (const { id } of file.kept) {
+      if (!first.has(id)) first.set(id, file);
+      else shared.set(file, (shared.get(file) ?? 0) + 1);
+    }
+  }
+  if (shared.size === 0) return;
+  for (const [file, count] of shared) {
+    ledger.note(
+      `${file.name}: ${count} of its ids occur in an earlier file, too; all ids have their file's name in front (${file.stem}-${file.kept[0]?.id ?? '1'})`,
+    );
+  }
+  for (const file of files) {
+    const rename = <Row extends { readonly id?: string }>(row: Row): Row =>
+      row.id !== undefined && file.ownIds.has(row.id) ? { ...row, id: `${file.stem}-${row.id}` } : row;
+    file.kept = file.kept.map(rename);
+    file.dropped = file.dropped.map(rename);
+    file.notes = file.notes.map(rename);
+  }
 }
 
 type CheckResult = { readonly line: number; readonly id: string } & (
-  { readonly row: CheckedRow } | { readonly error: RowError }
+  { readonly row: CheckedRow; readonly notes: readonly string[] } | { readonly error: RowError }
 );
 
-function drop(ledger: Ledger, { id, line }: CheckResult, error: RowError): void {
-  ledger.drop({ id, line, reason: error.reason, detail: error.message });
+/** A row and what is worth knowing of it if it is kept. */
+interface NotedRow {
+  readonly raw: RawRow;
+  readonly notes: readonly string[];
 }
 
 /** The error of a row whose id an earlier row has, or `null`. */
@@ -74,35 +145,46 @@ function twice(place: string, id: string, places: Map<string, string>): RowError
 
 /**
  * The reader's rows. How columns were taken is noted, and those that are not used ("splt"), which would otherwise vanish
- * without a word. Where a file has no column of ids, rows are numbered from 1 (with the file's name, if there are more).
+ * without a word. Where a file has no column of ids, rows are numbered from 1 (with the file's name, if there are more);
+ * a row without an id of its own in a file of ids is `row-7`.
  */
-async function* rawRows(file: string, options: PostsOptions, ledger: Ledger): AsyncGenerator<RawRow> {
-  const name = basename(file);
-  const prefix = options.files.length > 1 ? `${basename(file, extname(file))}-` : '';
+async function* rawRows(table: Table, { name, notes, ownIds }: FileRows, prefix: string): AsyncGenerator<NotedRow> {
   const noted = new Set<string>();
   const note = (message: string | undefined): void => {
-    if (message !== undefined && !noted.has(message)) ledger.note(`${name}: ${message}`);
+    if (message !== undefined && !noted.has(message)) notes.push({ message: `${name}: ${message}` });
     if (message !== undefined) noted.add(message);
   };
   let isNumbered: boolean | undefined;
   let row = 0;
-  for await (const raw of readerOf(file)(file, 'labeled', options.columns)) {
+  for await (const raw of table.rows()) {
     row++;
     if ('error' in raw) {
-      yield raw;
+      yield { raw, notes: [] };
       continue;
     }
     const { cells, columns } = raw;
     note(describeColumns(columns));
     for (const unused of columns.unused) note(`column "${unused}" is not used`);
-    isNumbered ??= !('id' in cells) && extname(file).toLowerCase() !== '.json';
-    yield isNumbered && !('id' in cells) ? { ...raw, cells: { ...cells, id: `${prefix}${row}` } } : raw;
+    isNumbered ??= !('id' in cells);
+    const own = ownId(cells.id);
+    const id = own ?? (isNumbered ? `${prefix}${row}` : `${prefix}row-${row}`);
+    if (own !== null) ownIds.add(own);
+    const ofRow = [
+      ...(own === null && !isNumbered ? [`${idTrouble(cells.id)}; named by the row`] : []),
+      raw.note ?? [],
+    ];
+    yield { raw: { ...raw, cells: { ...cells, id } }, notes: ofRow.flat().map((message) => `${name}: ${message}`) };
   }
   if (isNumbered === true) note('no column of ids; rows are numbered');
 }
 
+function idTrouble(cell: unknown): string {
+  const isRounded = typeof cell === 'number' && Math.abs(cell) > Number.MAX_SAFE_INTEGER;
+  return isRounded ? 'an id that was rounded when it was stored as a decimal' : 'no id that can be used';
+}
+
 /** @throws DataError when the file or the root is missing */
-async function checksFor(file: string, options: PostsOptions, ledger: Ledger, spool: ImageSpool): Promise<RowChecks> {
+async function checksFor(file: string, options: PostsOptions, spool: ImageSpool): Promise<Omit<RowChecks, 'note'>> {
   const stats = await stat(file).catch(() => undefined);
   if (stats?.isFile() !== true) {
     const received = stats === undefined ? 'nothing there' : 'a folder or device';
@@ -125,22 +207,28 @@ async function checksFor(file: string, options: PostsOptions, ledger: Ledger, sp
     variants: new NameVariants(realRoot),
     split: options.files.length > 1 ? basename(file, extname(file)) : null,
     classes: options.classes,
-    note: (message, id) => ledger.note(message, id),
     keepImage: (bytes, description) => spool.keep(bytes, description),
   };
 }
 
-async function checkRawRow(file: string, raw: RawRow, checks: RowChecks): Promise<CheckResult> {
+async function checkRawRow(
+  file: string,
+  table: Table,
+  { raw, notes: given }: NotedRow,
+  checks: Omit<RowChecks, 'note'>,
+): Promise<CheckResult> {
   const { line } = raw;
   const unknown = `${basename(file)} line ${line}`;
   if ('error' in raw) return { line, id: unknown, error: raw.error };
+  const place = table.placeOf(line);
   try {
-    const row = parsePostRow(placeOf(file, line), raw.cells, raw.columns.present);
-    return { line, id: row.id, row: { ...(await checkRow(placeOf(file, line), row, checks)), line } };
+    const { usualImage } = raw;
+    const row = { ...parsePostRow(place, raw.cells, raw.columns.present), usualImage };
+    const notes = [...given];
+    const checked = await checkRow(place, row, { ...checks, note: (message) => void notes.push(message) });
+    return { line, id: row.id, row: { ...checked, line }, notes };
   } catch (error) {
-    const { id } = raw.cells;
-    const readable = (typeof id === 'string' && id.trim() !== '') || typeof id === 'number';
-    return { line, id: readable ? String(id).trim() : unknown, error: asRowError(placeOf(file, line), error) };
+    return { line, id: ownId(raw.cells.id) ?? unknown, error: asRowError(place, error) };
   }
 }
 
@@ -151,24 +239,49 @@ function asRowError(place: string, error: unknown): RowError {
 }
 
 function assemble(rows: readonly CheckedRow[], options: PostsOptions, ledger: Ledger): Dataset {
-  const named = withCodesNamed(rows, options.classes, ledger);
-  const classes = options.classes ?? classesOf(named, options.files);
-  const records = named.map(({ label, ...row }): PostRecord => ({ ...row, label: classes.indexOf(label) }));
+  const labels = namedCodes(rows, options.classes, ledger) ?? commonLabels(rows, options.classes, ledger);
+  const classes = options.classes ?? classesOf(labels, options.files);
+  const records = rows.map(({ id, image, text, split, line }, index): PostRecord => {
+    const label = classes.indexOf(labels[index] as string);
+    return {
+      id,
+      label,
+      image,
+      text,
+      ...(split === undefined ? {} : { split }),
+      ...(line === undefined ? {} : { line }),
+    };
+  });
   ledger.keep(records.length);
   return new ContentDataset({ name: 'posts', classes, records, ledger, decoding: options.decoding, encoding: 'utf-8' });
 }
 
-/** Labels that are CLMLF's codes get their names, and the ledger a note of which. */
-function withCodesNamed(
+/** Labels by row, where some are CLMLF's codes: by their names, of which the ledger gets a note. */
+function namedCodes(
   rows: readonly CheckedRow[],
   classes: readonly string[] | undefined,
   ledger: Ledger,
-): readonly Omit<CheckedRow, 'code'>[] {
+): readonly string[] | undefined {
   const codes = new Set(rows.flatMap(({ code }) => code ?? []));
-  if (codes.size === 0) return rows;
+  if (codes.size === 0) return undefined;
   const names = codedNames(codes, classes);
   ledger.note(`emotion_label: ${names.map((name, code) => `${code} is ${name}`).join(', ')}`);
-  return rows.map(({ code, ...row }) => (code === undefined ? row : { ...row, label: names[code] ?? row.label }));
+  return rows.map(({ code, label }) => (code === undefined ? label : (names[code] ?? label)));
+}
+
+/** Labels by row. Where all are whole numbers, or words for nothing, `1.0` (which columns of decimals make of 1) is `1`. */
+function commonLabels(
+  rows: readonly CheckedRow[],
+  classes: readonly string[] | undefined,
+  ledger: Ledger,
+): readonly string[] {
+  const labels = rows.map(({ label }) => label);
+  if (classes !== undefined) return labels.map((label) => (classes.includes(label) ? label : plainNumber(label)));
+  const areWhole = labels.every((label) => /^[-+]?\d+$/.test(plainNumber(label)) || isAbsenceWord(label));
+  const plain = areWhole ? labels.map(plainNumber) : labels;
+  const example = labels.find((label, index) => label !== plain[index]);
+  if (example !== undefined) ledger.note(`labels are whole numbers; "${example}" is read as "${plainNumber(example)}"`);
+  return plain;
 }
 
 /** Whole numbers by size, everything else by code units. */
@@ -179,8 +292,8 @@ function byName(a: string, b: string): number {
 }
 
 /** Labels that occur, sorted; published split files keep MVSA's order, so that they fit a model trained on MVSA. */
-function classesOf(rows: readonly Pick<CheckedRow, 'label'>[], files: readonly string[]): readonly string[] {
-  const labels = [...new Set(rows.map((row) => row.label))].sort(byName);
+function classesOf(rowLabels: readonly string[], files: readonly string[]): readonly string[] {
+  const labels = [...new Set(rowLabels)].sort(byName);
   const published = files.every((file) => extname(file).toLowerCase() === '.json');
   return published && labels.every((label) => (SENTIMENTS as readonly string[]).includes(label)) ? SENTIMENTS : labels;
 }

@@ -172,7 +172,7 @@ describe('posts of one’s own', () => {
     const long = await openDataset({ name: 'posts', file: join(folder, 'b.jsonl') });
     expect(long.records).toHaveLength(1);
     expect(details(long)[0]?.[1]).toBe(
-      'b.jsonl, line 1 expected a JSON object with label, and text or image, received a line of more than 4194304 bytes; correct or remove the line',
+      'b.jsonl, line 1 expected a line of at most 4194304 bytes, received a longer one; shorten or remove the line',
     );
   });
 });

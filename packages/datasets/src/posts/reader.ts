@@ -1,34 +1,165 @@
+import { open } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, DataError } from '@drf/tensor';
+import { decodeLoosely, type EncodingChoice } from '../text-decoder.js';
+import { fileEvidence } from '../text-evidence.js';
+import { findColumns, type ColumnNames } from './columns.js';
 import { readCsv } from './csv.js';
+import { splitCells } from './csv-line.js';
+import { namedSeparator, sniffDelimiter } from './delimiter.js';
+import type { PostKind } from './header.js';
 import { readJsonArray } from './json-array.js';
 import { readJsonLines } from './json-lines.js';
+import { PLAIN_TEXT, type TextForm } from './lines.js';
 import { readParquet } from './parquet.js';
-import type { RowReader } from './row.js';
+import { parseJson } from './parse-json.js';
+import type { RawRow, RowReader } from './row.js';
 
-const READERS: Readonly<Record<string, RowReader>> = {
-  '.jsonl': readJsonLines,
-  '.ndjson': readJsonLines,
-  '.csv': readCsv,
-  '.tsv': readCsv,
-  '.parquet': readParquet,
-  '.json': readJsonArray,
+/** Forms of a table of posts. */
+type TableFormat = 'CSV' | 'JSON Lines' | 'a JSON array' | 'Parquet';
+
+const READERS: Readonly<Record<TableFormat, RowReader>> = {
+  CSV: readCsv,
+  'JSON Lines': readJsonLines,
+  'a JSON array': readJsonArray,
+  Parquet: readParquet,
 };
 
-/** The reader for a file, by its ending. @throws ConfigurationError when the ending is none of those known */
-export function readerOf(file: string): RowReader {
-  const reader = READERS[extname(file).toLowerCase()];
-  if (reader !== undefined) return reader;
-  throw new ConfigurationError({
-    subject: `Opening ${file}`,
-    expected: `a file that ends in ${Object.keys(READERS).join(', ')}`,
-    received: extname(file) === '' ? 'none of these' : extname(file),
-    remedy: 'convert or rename the file',
-  });
+const FORMATS: Readonly<Record<string, TableFormat>> = {
+  '.jsonl': 'JSON Lines',
+  '.ndjson': 'JSON Lines',
+  '.csv': 'CSV',
+  '.tsv': 'CSV',
+  '.parquet': 'Parquet',
+  '.json': 'a JSON array',
+};
+
+/** Bytes that files of other kinds begin with, which people give the name of a table. */
+const FOREIGN: readonly (readonly [magic: string, name: string, remedy: string])[] = [
+  ['1f8b', 'a gzip archive', 'unpack it first (gunzip)'],
+  ['504b0304', 'a ZIP archive or an Excel workbook', 'unpack it, or save the sheet as "CSV UTF-8"'],
+  ['d0cf11e0a1b11ae1', 'an old Excel workbook', 'save the sheet as "CSV UTF-8"'],
+  ['28b52ffd', 'a Zstandard archive', 'unpack it first (zstd -d)'],
+  ['425a68', 'a bzip2 archive', 'unpack it first (bunzip2)'],
+  ['fd377a585a00', 'an XZ archive', 'unpack it first (unxz)'],
+  ['25504446', 'a PDF', 'export the table as CSV'],
+];
+
+/** Bytes of a file that tell its form. */
+const HEAD_BYTES = 64 * 1024;
+
+/** A table of posts whose form and encoding are known. */
+export interface Table {
+  readonly format: TableFormat;
+  /** What a person should know of how it is read: another form than its name says, an encoding that was found out. */
+  readonly notes: readonly string[];
+  rows(): AsyncIterable<RawRow>;
+  /** Where a row stands, for messages: "posts.csv, line 7", or "posts.parquet, row 7" where there are no lines. */
+  placeOf(line: number): string;
 }
 
-/** Where a row stands, for messages: "posts.csv, line 7", or "posts.parquet, row 7" where there are no lines. */
-export function placeOf(file: string, line: number): string {
-  const hasLines = !['.parquet', '.json'].includes(extname(file).toLowerCase());
-  return `${basename(file)}, ${hasLines ? 'line' : 'row'} ${line}`;
+/** How a table is opened. */
+export interface TableOptions {
+  readonly kind: PostKind;
+  readonly columns: ColumnNames;
+  readonly encoding: EncodingChoice;
+}
+
+/**
+ * Opens a table of posts. Its content tells its form (Parquet in a file named `.csv`, JSON Lines in one named `.json`),
+ * and of a text its encoding and line ends, for which the file is read once.
+ * @throws ConfigurationError when the ending is none of those known
+ * @throws DataError for archives, workbooks and the like, by name
+ */
+export async function openTable(path: string, { kind, columns, encoding }: TableOptions): Promise<Table> {
+  const head = await headOf(path);
+  refuseForeign(path, head);
+  const named = FORMATS[extname(path).toLowerCase()];
+  if (named === undefined) throw unknownEnding(path);
+  const notes: string[] = [];
+  let form = PLAIN_TEXT;
+  let format: TableFormat = 'Parquet';
+  if (head.subarray(0, 4).toString('latin1') !== 'PAR1') {
+    form = await formOf(path, encoding, notes);
+    format = textFormat(path, decodeLoosely(head, form.encoding), named, kind, columns);
+  }
+  if (format !== named) notes.unshift(`holds ${format}, whatever its name says, and is read as that`);
+  const unit = format === 'CSV' || format === 'JSON Lines' ? 'line' : 'row';
+  return {
+    format,
+    notes,
+    rows: () => READERS[format](path, kind, columns, form),
+    placeOf: (line) => `${basename(path)}, ${unit} ${line}`,
+  };
+}
+
+async function headOf(path: string): Promise<Buffer> {
+  const handle = await open(path).catch((cause: NodeJS.ErrnoException) => {
+    const report = { subject: `Opening ${path}`, expected: 'a file of posts', received: cause.code ?? cause.message };
+    throw new DataError({ ...report, remedy: 'check the path' }, { cause });
+  });
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Encoding and line ends of a text; those that were found out are noted, UTF-8 apart. */
+async function formOf(path: string, encoding: EncodingChoice, notes: string[]): Promise<TextForm> {
+  const evidence = await fileEvidence(path);
+  const lineEnd = evidence.hasReturn && !evidence.hasNewline ? '\r' : '\n';
+  if (encoding !== 'auto') return { encoding, lineEnd };
+  if (evidence.encoding !== 'utf-8') {
+    notes.push(`is not UTF-8; read as ${evidence.encoding} (--dataset.encoding names another)`);
+  } else if (evidence.utf8Faults > 0) {
+    notes.push('is UTF-8 but for some bytes, whose rows are not used (--dataset.encoding names another encoding)');
+  }
+  return { encoding: evidence.encoding, lineEnd };
+}
+
+/** What a text is by how it begins, where that is certain; else what its name says. */
+function textFormat(path: string, head: string, named: TableFormat, kind: PostKind, columns: ColumnNames): TableFormat {
+  const text = head.replace(/^\ufeff/, '').trimStart();
+  const first = /^[^\r\n]*/.exec(text)?.[0] ?? '';
+  if (/^\[\s*(\{|$)/.test(text)) return 'a JSON array';
+  if (text.startsWith('{')) return named === 'JSON Lines' || holdsPost(first, columns) ? 'JSON Lines' : named;
+  const isTable = named !== 'CSV' && !text.startsWith('[') && isHeader(path, first, kind, columns);
+  return isTable ? 'CSV' : named;
+}
+
+function holdsPost(line: string, columns: ColumnNames): boolean {
+  try {
+    const value = parseJson(line);
+    return typeof value === 'object' && value !== null && findColumns(Object.keys(value), columns).holds.size > 0;
+  } catch {
+    return false;
+  }
+}
+
+function isHeader(path: string, line: string, kind: PostKind, columns: ColumnNames): boolean {
+  if (namedSeparator(line) !== null) return true;
+  const names = splitCells(line, sniffDelimiter(path, line)).cells.map((name) => name.trim());
+  const roles = new Set<string>(findColumns(names, columns).holds.values());
+  return (roles.has('text') || roles.has('image')) && (kind === 'unlabeled' || roles.has('label'));
+}
+
+function refuseForeign(path: string, head: Buffer): void {
+  const start = head.subarray(0, 16).toString('hex');
+  const found = FOREIGN.find(([magic]) => start.startsWith(magic));
+  const isPage = /^\s*(<!doctype html|<html)/i.test(head.subarray(0, 256).toString('latin1'));
+  if (found === undefined && !isPage) return;
+  const [, received, remedy] = found ?? ['', 'a web page (HTML)', 'download the file itself'];
+  const expected = 'a table of posts: CSV, JSON Lines, JSON or Parquet';
+  throw new DataError({ subject: `Opening ${path}`, expected, received, remedy });
+}
+
+function unknownEnding(path: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: `Opening ${path}`,
+    expected: `a file that ends in ${Object.keys(FORMATS).join(', ')}`,
+    received: extname(path) === '' ? 'none of these' : extname(path),
+    remedy: 'convert or rename the file',
+  });
 }

@@ -5,6 +5,7 @@ import { DataError } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
 import { RowError } from '../row-error.js';
 import { FileSource, InlineText } from '../source.js';
+import { isAbsenceWord } from './absence-words.js';
 import type { EmbeddedImage } from './image-cell.js';
 import type { NameVariants } from './name-variants.js';
 import type { PostRow } from './row.js';
@@ -29,7 +30,7 @@ export interface RowContent {
   readonly text: ContentSource | null;
 }
 
-type ContentRow = Pick<PostRow, 'id' | 'text' | 'image'>;
+type ContentRow = Pick<PostRow, 'id' | 'text' | 'image' | 'usualImage'>;
 
 /**
  * Finds a row's text and image.
@@ -37,7 +38,7 @@ type ContentRow = Pick<PostRow, 'id' | 'text' | 'image'>;
  * @throws RowError when the image is missing, empty or outside the root, a text is too large, or both are absent
  */
 export async function rowContent(place: string, row: ContentRow, checks: ContentChecks): Promise<RowContent> {
-  const image = await imageOf(place, row, checks);
+  const image = await rowImage(place, row, checks);
   const text = textSource(place, row, checks);
   if (image !== null || text !== null) return { image, text };
   const report = { subject: place, expected: 'text or an image, or both', received: 'neither' };
@@ -47,9 +48,28 @@ export async function rowContent(place: string, row: ContentRow, checks: Content
   });
 }
 
-async function imageOf(place: string, { id, image }: ContentRow, checks: ContentChecks): Promise<ContentSource | null> {
-  if (image === null) return null;
-  return typeof image === 'string' ? imageSource(place, id, image, checks) : embeddedImage(place, image, checks);
+async function rowImage(place: string, row: ContentRow, checks: ContentChecks): Promise<ContentSource | null> {
+  const { id, image, usualImage } = row;
+  if (image !== null && typeof image !== 'string') return embeddedImage(place, image, checks);
+  if (image !== null && isAbsenceWord(image) && !(await isThere(place, image, checks))) {
+    checks.note(`"${image}" in the column of images, taken as no image`, id);
+    return null;
+  }
+  if (image !== null) return imageSource(place, id, image, checks);
+  if (usualImage === undefined) return null;
+  if (await isThere(place, usualImage, checks)) return imageSource(place, id, usualImage, checks);
+  checks.note('no image named, and none at data/{id}.jpg; taken as text alone', id);
+  return null;
+}
+
+/** Whether a file is at a path below the root. */
+async function isThere(place: string, path: string, { root }: ContentChecks): Promise<boolean> {
+  if (path.length > LONGEST_PATH) return false;
+  const size = await locate(place, path, root).then(
+    (found) => found.size,
+    () => -1,
+  );
+  return size >= 0;
 }
 
 /** @throws RowError when there are no bytes, or too many */

@@ -3,6 +3,7 @@ import { HIGHEST_CODE } from './coded-labels.js';
 import type { ColumnNames, FoundColumns } from './columns.js';
 import { NAMING, type PostKind } from './header.js';
 import { imageCell, type ImageCell } from './image-cell.js';
+import type { TextForm } from './lines.js';
 
 /** A row of a file of posts as its reader gives it: cells by what they hold, or what was wrong with the row. */
 export type RawRow =
@@ -12,11 +13,15 @@ export type RawRow =
       readonly columns: FoundColumns;
       /** All cells of the row by the file's own names, those that mean nothing here too. */
       readonly own: Readonly<Record<string, unknown>>;
+      /** What is worth knowing about how the row was read. */
+      readonly note?: string;
+      /** The image of a row that says nothing of images, where a file is there. */
+      readonly usualImage?: string;
     }
   | { readonly line: number; readonly error: RowError };
 
 /** Reads a file of posts row by row; rows that cannot be read come as errors, and the reading goes on. */
-export type RowReader = (path: string, kind?: PostKind, named?: ColumnNames) => AsyncIterable<RawRow>;
+export type RowReader = (path: string, kind?: PostKind, named?: ColumnNames, form?: TextForm) => AsyncIterable<RawRow>;
 
 /** A row whose cells have the right types; content is not looked at yet. */
 export interface PostRow {
@@ -28,6 +33,8 @@ export interface PostRow {
   readonly text: string | null;
   /** A path or the image itself; `null`: missing. */
   readonly image: ImageCell;
+  /** A path that counts where a file is there, and the row names no image. */
+  readonly usualImage?: string;
   readonly split: string | null;
 }
 
@@ -51,9 +58,14 @@ function shortened(_: string, value: unknown): unknown {
   return Array.isArray(value) ? (value as readonly unknown[]).slice(0, 10) : value;
 }
 
+/** Whether a cell holds nothing; data frames store gaps in columns of numbers, and columns of gaps, as NaN. */
+function isAbsent(value: unknown): value is null | undefined {
+  return value === undefined || value === null || Number.isNaN(value);
+}
+
 /** A name such as an id or a label: text, a whole number, true or false. @returns `null` when the cell is absent or empty */
 function nameCell(subject: string, column: string, value: unknown): string | null {
-  if (value === undefined || value === null) return null;
+  if (isAbsent(value)) return null;
   if (
     typeof value === 'bigint' ||
     typeof value === 'boolean' ||
@@ -64,8 +76,21 @@ function nameCell(subject: string, column: string, value: unknown): string | nul
   return value.trim() === '' ? null : value.trim();
 }
 
+/**
+ * A row's own id, or `null` where it has none that names one post: no cell, an empty one, or a number that was rounded
+ * (doubles beyond 2^53 no longer have the digits of the id that they stood for).
+ */
+export function ownId(value: unknown): string | null {
+  try {
+    return nameCell('', 'id', value);
+  } catch (error) {
+    if (error instanceof RowError) return null;
+    throw error;
+  }
+}
+
 function textCell(subject: string, column: string, value: unknown): string | null {
-  if (value === undefined || value === null) return null;
+  if (isAbsent(value)) return null;
   if (typeof value === 'string') return value;
   throw badCell(subject, column, 'text', value);
 }
@@ -127,7 +152,7 @@ export type UnlabeledRow = Pick<PostRow, 'text' | 'image'> & {
 /** Checks the types of a row's cells, of a post whose label is not known. @throws RowError as {@link parsePostRow} */
 export function parseUnlabeledRow(subject: string, cells: Readonly<Record<string, unknown>>): UnlabeledRow {
   return {
-    id: nameCell(subject, 'id', cells.id),
+    id: ownId(cells.id),
     text: textCell(subject, 'text', cells.text),
     image: imageCell(subject, cells.image),
   };

@@ -116,7 +116,8 @@ async function contentOf(place: string, id: string, { images, texts }: PostFiles
   };
 }
 
-async function textFile(name: string, { root, maximumTextBytes }: ContentChecks): Promise<FileSource> {
+/** A text of a folder. @throws DataError when it leads out of the folder */
+export async function textFile(name: string, { root, maximumTextBytes }: ContentChecks): Promise<FileSource> {
   return new FileSource(root, relative(root, await resolveInside(root, name)), maximumTextBytes);
 }
 

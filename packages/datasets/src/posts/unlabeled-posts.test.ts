@@ -36,6 +36,44 @@ describe('readUnlabeledPosts', () => {
     expect(await countUnlabeledPosts(join(inside, 'posts.csv'))).toBe(6);
   });
 
+  it('never lets an id cost a judgment, and keeps the digits of tweet ids', async () => {
+    const rows = ['{"id":1294030472427835393,"text":"a"}', '{"id":1.5,"text":"b"}', '{"id":{"$oid":"x"},"text":"c"}', '{"id":null,"text":"d"}']; // prettier-ignore
+    const inside = await folderWith({ 'posts.jsonl': rows.join('\n') });
+    const found = (await shortly(join(inside, 'posts.jsonl'))) as unknown[][];
+    expect(found.map((row) => row[1])).toEqual(['1294030472427835393', ...[2, 3, 4].map((line) => `posts.jsonl, line ${line}`)]); // prettier-ignore
+    expect(found.map((row) => row[2])).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('reads every line of a table with open quotes, and words for no image', async () => {
+    const lines = ['text\timage', 'a\tnan', '"open\t', 'b\tnone', 'close"\t', 'c\tx.jpg'];
+    const inside = await folderWith({ 'posts.tsv': lines.join('\n'), 'x.jpg': await smallJpeg() });
+    const notes: string[] = [];
+    const found = (await shortly(join(inside, 'posts.tsv'), { onNote: (note) => notes.push(note) })) as unknown[][];
+    expect(found.map((row) => row.slice(2))).toEqual([['a', null], ['"open', null], ['b', null], ['close"', null], ['c', 12]]); // prettier-ignore
+    expect(notes).toEqual([
+      '"nan" in the column of images, taken as no image',
+      '"none" in the column of images, taken as no image',
+    ]);
+    expect(await countUnlabeledPosts(join(inside, 'posts.tsv'))).toBe(5);
+  });
+
+  it('finds out encodings, or takes the one that is named, and says so', async () => {
+    const latin = Buffer.from('id,text\n1,caf\xe9\n', 'latin1');
+    const chinese = Uint8Array.of(0xa8, 0xa6, 0x20, 0xd0, 0xa6); // é 笑 in GB18030
+    const folder = await folderWith({ 'posts.csv': latin, 'gb/1.txt': chinese, 'gb/2.txt': Uint8Array.of(0xd0, 0xa6), 'gb/3.txt': chinese, 'own/1.txt': 'für …', 'own/2.txt': Buffer.from('f\xfcr', 'latin1') }); // prettier-ignore
+    const texts = async (name: string, options: Partial<UnlabeledOptions> = {}) => {
+      const notes: string[] = [];
+      const found = (await shortly(join(folder, name), { onNote: (note) => notes.push(note), ...options })) as unknown[][]; // prettier-ignore
+      return [found.map((row) => row[2]), notes];
+    };
+    const named = '--dataset.encoding names another';
+    expect(await texts('posts.csv')).toEqual([['café'], [`posts.csv: is not UTF-8; read as windows-1252 (${named})`]]);
+    expect(await texts('posts.csv', { encoding: 'windows-1251' })).toEqual([['cafй'], []]);
+    expect(await texts('gb')).toEqual([['é 笑', '笑', 'é 笑'], [`texts are read as GB18030 (found out; ${named})`]]);
+    expect(await texts('own')).toEqual([['für …', 'für'], [`1 texts are not UTF-8 and are read as windows-1252 (${named})`]]); // prettier-ignore
+    expect((await texts('own', { encoding: 'utf-8' }))[0]).toEqual(['für …', 'undecodable text']);
+  });
+
   it('passes over rows, whose content it does not read', async () => {
     const inside = await folderWith({ 'posts.jsonl': '{"image":"no.jpg"}\n{"text":"second"}\n[]\n{"id":7,"text":"\\u0000x"}\n' }); // prettier-ignore
     expect(await shortly(join(inside, 'posts.jsonl'), { skip: 1 })).toEqual([

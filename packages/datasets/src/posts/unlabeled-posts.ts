@@ -1,17 +1,19 @@
 import { stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { resolveInside } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { decodeImage, type ImageDecoding } from '../image-decoder.js';
+import { findEncodings } from '../folders/text-encodings.js';
 import { mapAhead } from '../parallel.js';
 import { postHash } from '../post-hash.js';
 import { RowError } from '../row-error.js';
-import { decodeText, type TextEncoding } from '../text-decoder.js';
-import { readerOf } from './reader.js';
+import { decodeText, type EncodingChoice } from '../text-decoder.js';
+import { encodingOf } from '../text-evidence.js';
+import { openTable, type Table } from './reader.js';
 import type { ColumnNames } from './columns.js';
 import type { ContentChecks } from './row-content.js';
 import { NameVariants } from './name-variants.js';
-import { folderNames, folderRows } from './unlabeled-folder.js';
+import { folderNames, folderRows, textFile } from './unlabeled-folder.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 import { tableRows } from './unlabeled-table.js';
 
@@ -20,8 +22,13 @@ export interface UnlabeledOptions {
   /** Folder that image paths are relative to (default: that of the file). Nothing outside it is read. */
   readonly root?: string;
   readonly decoding: ImageDecoding;
-  /** Encoding of text files in a folder. Default UTF-8; tables are always UTF-8. */
-  readonly encoding?: TextEncoding;
+  /**
+   * Encoding of a table, or of a folder's text files. Default `auto`: found out from all of the table's bytes; of a folder
+   * whose texts are GB18030 for the most part that, else of each text by itself.
+   */
+  readonly encoding?: EncodingChoice;
+  /** Told how the input is read, where that is worth knowing: an encoding that was found out, words for "no image". */
+  readonly onNote?: (message: string) => void;
   /** Default 64 MiB a file. */
   readonly maximumImageBytes?: number;
   /** Default 1 MiB a text. */
@@ -48,25 +55,61 @@ const ROWS_AHEAD = 16;
 export async function* readUnlabeledPosts(path: string, options: UnlabeledOptions): AsyncGenerator<UnlabeledResult> {
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
-  const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options);
-  const rows = after(
-    stats.isDirectory() ? folderRows(path, checks, options.except) : tableRows(path, checks, options.columns),
-    options.skip ?? 0,
-  );
-  const encoding = stats.isDirectory() ? (options.encoding ?? 'utf-8') : 'utf-8';
-  yield* mapAhead(rows, ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
+  const note = onceEach(options.onNote);
+  const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options, note);
+  const [rows, encoding] = stats.isDirectory()
+    ? [folderRows(path, checks, options.except), await folderEncoding(path, checks, options, note)]
+    : [tableRows(await tableOf(path, options, note), checks), 'utf-8' as const];
+  yield* mapAhead(after(rows, options.skip ?? 0), ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
+}
+
+async function tableOf(
+  path: string,
+  { columns = {}, encoding = 'auto' }: Pick<UnlabeledOptions, 'columns' | 'encoding'>,
+  note?: (message: string) => void,
+): Promise<Table> {
+  const table = await openTable(path, { kind: 'unlabeled', columns, encoding });
+  for (const message of table.notes) note?.(`${basename(path)}: ${message}`);
+  return table;
+}
+
+/** Says a message once, however many rows it is true of. */
+function onceEach(onNote: UnlabeledOptions['onNote']): (message: string) => void {
+  const said = new Set<string>();
+  return (message) => {
+    if (!said.has(message)) onNote?.(message);
+    said.add(message);
+  };
+}
+
+/** `auto`: of each text by itself. */
+async function folderEncoding(
+  folder: string,
+  checks: ContentChecks,
+  { encoding = 'auto', except }: UnlabeledOptions,
+  note: (message: string) => void,
+): Promise<EncodingChoice> {
+  if (encoding !== 'auto') return encoding;
+  const names = [...(await folderNames(folder, except)).values()].flatMap(({ texts }) => texts);
+  const texts = names.map((name) => ({ bytes: async () => (await textFile(name, checks)).bytes() }));
+  const { usual, others } = await findEncodings(texts, 'unknown');
+  const named = '--dataset.encoding names another';
+  if (usual !== 'utf-8') note(`texts are read as ${usual.toUpperCase()} (found out; ${named})`);
+  if (others.size === 0) return usual;
+  note(`${others.size} texts are not UTF-8 and are read as ${[...new Set(others.values())].join(', ')} (${named})`);
+  return 'auto';
 }
 
 /** How many rows {@link readUnlabeledPosts} will give, without reading their content. */
 export async function countUnlabeledPosts(
   path: string,
-  { columns, except }: Pick<UnlabeledOptions, 'columns' | 'except'> = {},
+  options: Pick<UnlabeledOptions, 'columns' | 'encoding' | 'except'> = {},
 ): Promise<number> {
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
-  if (stats.isDirectory()) return (await folderNames(path, except)).size;
+  if (stats.isDirectory()) return (await folderNames(path, options.except)).size;
   let count = 0;
-  for await (const raw of readerOf(path)(path, 'unlabeled', columns)) count += raw === undefined ? 0 : 1;
+  for await (const raw of (await tableOf(path, options)).rows()) count += raw === undefined ? 0 : 1;
   return count;
 }
 
@@ -74,14 +117,14 @@ async function* after<Row extends { readonly row: number }>(rows: AsyncIterable<
   for await (const row of rows) if (row.row > skip) yield row;
 }
 
-async function checksOf(root: string, options: UnlabeledOptions): Promise<ContentChecks> {
+async function checksOf(root: string, options: UnlabeledOptions, note: ContentChecks['note']): Promise<ContentChecks> {
   const realRoot = await resolveInside(root, '.');
   return {
     root: realRoot,
     variants: new NameVariants(realRoot),
     maximumImageBytes: options.maximumImageBytes ?? 64 * 1024 * 1024,
     maximumTextBytes: options.maximumTextBytes ?? 1024 * 1024,
-    note: () => undefined,
+    note,
     keepImage: (bytes, description) => ({ description, bytes: () => Promise.resolve(bytes) }),
   };
 }
@@ -89,7 +132,7 @@ async function checksOf(root: string, options: UnlabeledOptions): Promise<Conten
 async function readRow(
   located: LocatedRow | UnlabeledResult,
   decoding: ImageDecoding,
-  encoding: TextEncoding,
+  encoding: EncodingChoice,
 ): Promise<UnlabeledResult> {
   if (!('content' in located)) return located;
   const { row, id, place, line, own } = located;
@@ -98,7 +141,7 @@ async function readRow(
     const bytes = sources.image === null ? null : await sources.image.bytes();
     const subject = `${place}, image ${sources.image?.description}`;
     const image = bytes === null ? null : await decodeImage(subject, bytes, decoding);
-    const text = sources.text === null ? '' : decodeText(`${place}, text`, await sources.text.bytes(), encoding);
+    const text = sources.text === null ? '' : decodeSourceText(`${place}, text`, await sources.text.bytes(), encoding);
     if (image === null && text === '') throw bothAbsent(place);
     const post = { image, text: text === '' ? null : text };
     return { row, id, line, own, post, hash: postHash(post.text, bytes) };
@@ -109,6 +152,10 @@ async function readRow(
     }
     throw error;
   }
+}
+
+function decodeSourceText(subject: string, bytes: Uint8Array, encoding: EncodingChoice): string {
+  return decodeText(subject, bytes, encoding === 'auto' ? encodingOf(bytes) : encoding);
 }
 
 function bothAbsent(place: string): RowError {

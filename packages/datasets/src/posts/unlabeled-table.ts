@@ -1,28 +1,23 @@
 import { RowError } from '../row-error.js';
-import type { ColumnNames } from './columns.js';
-import { placeOf, readerOf } from './reader.js';
+import type { Table } from './reader.js';
 import { rowContent, type ContentChecks } from './row-content.js';
 import { parseUnlabeledRow, type RawRow } from './row.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 
 /** Rows of a table of posts. @throws DataError when it has neither a column of texts nor one of images */
-export async function* tableRows(
-  file: string,
-  checks: ContentChecks,
-  columns?: ColumnNames,
-): AsyncGenerator<LocatedRow | UnlabeledResult> {
+export async function* tableRows(table: Table, checks: ContentChecks): AsyncGenerator<LocatedRow | UnlabeledResult> {
   let row = 0;
-  for await (const raw of readerOf(file)(file, 'unlabeled', columns)) yield tableRow(file, raw, ++row, checks);
+  for await (const raw of table.rows()) yield tableRow(table.placeOf(raw.line), raw, ++row, checks);
 }
 
-function tableRow(file: string, raw: RawRow, row: number, checks: ContentChecks): LocatedRow | UnlabeledResult {
-  const place = placeOf(file, raw.line);
+function tableRow(place: string, raw: RawRow, row: number, checks: ContentChecks): LocatedRow | UnlabeledResult {
   if ('error' in raw) return { row, id: place, error: raw.error };
   try {
     const { id, text, image } = parseUnlabeledRow(place, raw.cells);
     const named = id ?? place;
     const own = typeof image === 'string' || image === null ? raw.own : withoutImage(raw);
-    return { row, id: named, place, line: raw.line, own, content: () => rowContent(place, { id: named, text, image }, checks) }; // prettier-ignore
+    const content = { id: named, text, image, usualImage: raw.usualImage };
+    return { row, id: named, place, line: raw.line, own, content: () => rowContent(place, content, checks) };
   } catch (error) {
     if (error instanceof RowError) return { row, id: place, error };
     throw error;

@@ -1,9 +1,10 @@
 import { basename, extname } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { readBounded, readJson } from '@drf/files';
+import { readBounded } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { findColumns, type PostColumn } from '../posts/columns.js';
 import { sniffDelimiter } from '../posts/delimiter.js';
+import { readExactJson } from '../posts/json-array.js';
 import { readJsonLines } from '../posts/json-lines.js';
 import { parsePostRow } from '../posts/row.js';
 import type { PublishedPost } from './split-file.js';
@@ -29,7 +30,7 @@ export async function readPublishedSplit(path: string): Promise<PublishedSplit |
     case '.txt':
       return { ids: await readIds(path) };
     default:
-      return { json: await readJson(path) };
+      return { json: await readExactJson(path) };
   }
 }
 
@@ -63,7 +64,7 @@ async function readIds(path: string): Promise<string[]> {
 /** Quotes mean nothing in `.tsv`, as its publishers write it; cells beyond the header are empty ones at the ends of lines. */
 async function readTable(path: string): Promise<PublishedSplit> {
   const content = await readLinesOf(path);
-  const delimiter = sniffDelimiter(path, Buffer.from(content.slice(0, 65_536)));
+  const delimiter = sniffDelimiter(path, content.slice(0, content.search(/[\r\n]|$/)));
   const rows: readonly string[][] = parse(content, {
     delimiter,
     quote: extname(path).toLowerCase() === '.tsv' ? null : '"',
