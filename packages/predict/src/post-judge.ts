@@ -81,10 +81,16 @@ export class PostJudge implements JudgeOfPosts {
 
   /**
    * A judge from parts that the caller has opened; it takes the session over, and disposes of it in the end.
+   * @param sha256 of the checkpoint's bytes, for {@link PostJudge.source}
    * @throws CheckpointError when the session's encoders are not those of the run; ConfigurationError when the method
    *   reads tokens and an encoder gives none
    */
-  static async of(run: OpenedRun, session: Session, calibration: Calibration | null): Promise<PostJudge> {
+  static async of(
+    run: OpenedRun,
+    session: Session,
+    calibration: Calibration | null,
+    sha256 = '',
+  ): Promise<PostJudge> {
     assertEncoders(run, session);
     if (run.method.needs?.tokens === true) assertTokens(session);
     const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
