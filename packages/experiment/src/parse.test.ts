@@ -122,7 +122,7 @@ describe('flags', () => {
       .helpInformation()
       .replaceAll(/\s+/g, ' ');
     expect(help).toContain('passes over the training posts (default: 30)');
-    expect(help).toContain('how posts are judged (default: drf)');
+    expect(help).toContain('departs from it (default: drf)');
     expect(help).toMatch(
       /Posts and splits: .*--dataset.name.*Encoders: .*--encoders.image.*Training: .*--training.epochs/,
     );

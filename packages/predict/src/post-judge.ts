@@ -85,12 +85,7 @@ export class PostJudge implements JudgeOfPosts {
    * @throws CheckpointError when the session's encoders are not those of the run; ConfigurationError when the method
    *   reads tokens and an encoder gives none
    */
-  static async of(
-    run: OpenedRun,
-    session: Session,
-    calibration: Calibration | null,
-    sha256 = '',
-  ): Promise<PostJudge> {
+  static async of(run: OpenedRun, session: Session, calibration: Calibration | null, sha256 = ''): Promise<PostJudge> {
     assertEncoders(run, session);
     if (run.method.needs?.tokens === true) assertTokens(session);
     const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(

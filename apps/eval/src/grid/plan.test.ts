@@ -5,7 +5,7 @@ import { cellAddress, trainingAddress, trainingIdentity } from './address.js';
 import { withoutComments } from './code-version.js';
 import { parseSeeds } from './grid-command.js';
 import { FULL_RATIOS, type GridName } from './named-grids.js';
-import { planGrid } from './plan.js';
+import { planGrid, type GridExperiment } from './plan.js';
 
 const file = defineExperiment({
   name: 'tiny',
@@ -21,8 +21,12 @@ const axes = {
   modalities: ['image', 'text'],
   ratios: FULL_RATIOS,
 } as const;
+const laidOver =
+  (own: typeof file): GridExperiment =>
+  (overrides) =>
+    parseForMethod(own, [overrides], 'test');
 const plan = (grids: readonly GridName[], seeds = [0]) =>
-  planGrid({ grids, axes, seeds, experiments: [(overrides) => parseForMethod(file, [overrides], 'test')] });
+  planGrid({ grids, axes, seeds, experiments: [laidOver(file)] });
 const cellsOf = (planned: ReturnType<typeof plan>): number => planned.reduce((sum, { cells }) => sum + cells.length, 0);
 
 describe('planGrid', () => {
@@ -54,14 +58,14 @@ describe('planGrid', () => {
 
   it('trains a method with simulated disruptions under a name of its own', () => {
     const methods = ['drf', 'concatenation', 'clmlf+simulation'];
-    const all = planGrid({ grids: ['table-1'], axes: { ...axes, methods }, seeds: [0], experiments: [experiment] });
+    const all = planGrid({ grids: ['table-1'], axes: { ...axes, methods }, seeds: [0], experiments: [laidOver(file)] });
     expect(all.map(({ method, config }) => [method, config.method, config.training.simulation.share])).toEqual([
       ['drf', 'drf', undefined], // simulates by default
       ['concatenation', 'concatenation', undefined],
       ['clmlf+simulation', 'clmlf', 0.5],
     ]);
-    const training = { ...experiment.training, simulation: { share: 0.2, discard: 1, draws: 3 } };
-    const [own] = planGrid({ grids: ['table-3'], axes: { ...axes, methods: ['mvan+simulation'] }, seeds: [0], experiments: [{ ...experiment, training }] }); // prettier-ignore
+    const simulating = { ...file, training: { simulation: { share: 0.2, discard: 1, draws: 3 } } };
+    const [own] = planGrid({ grids: ['table-3'], axes: { ...axes, methods: ['mvan+simulation'] }, seeds: [0], experiments: [laidOver(simulating)] }); // prettier-ignore
     expect(own?.config.training.simulation).toEqual({ share: 0.2, discard: 1, draws: 3 });
   });
 
@@ -79,7 +83,7 @@ describe('planGrid', () => {
       grids: ['table-3'],
       axes: { ...axes, methods: ['drf-paper', 'drf-adapted'] },
       seeds: [0],
-      experiments: [(overrides) => parseForMethod(file, [overrides], 'test')],
+      experiments: [laidOver(file)],
     });
     expect([paper?.config.training.epochs, adapted?.config.training.epochs]).toEqual([7, 30]);
   });

@@ -85,15 +85,15 @@ function activationsOf(config: ClmlfConfig): Readonly<Record<'input' | 'hidden',
 function initialParameters(config: ClmlfConfig, shapes: MethodShapes, random: Random): HostTree {
   const { dim, imageLayers, fusionLayers } = config;
   const [hiddenFactor, classifierDim] = isAuthors(config) ? [4, Math.max(1, Math.floor(dim / 2))] : [2, dim];
-  const { textProjection, textScaling, ...others } = initializeSequences(random, shapes, dim);
-  const pooledText = { textProjection, ...(textScaling === undefined ? {} : { textScaling }) } as HostTree;
+  const sequences = initializeSequences(random, shapes, dim);
+  const isOfPooledText = ([name]: readonly [string, unknown]): boolean => /^text(Projection|Scaling)$/.test(name);
+  const read = Object.entries(sequences).filter((entry) => !isAuthors(config) || !isOfPooledText(entry));
   const projector = (name: string): HostTree => ({
     hidden: initializeLinear(random.fork(name).fork('hidden'), dim, dim),
     output: initializeLinear(random.fork(name).fork('output'), dim, dim),
   });
   return {
-    ...others,
-    ...(isAuthors(config) ? {} : pooledText),
+    ...Object.fromEntries(read),
     ...(imageLayers === 0
       ? {}
       : { imageTransformer: initializeTransformer(random.fork('imageTransformer'), dim, imageLayers, hiddenFactor) }),
