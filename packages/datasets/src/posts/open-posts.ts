@@ -232,9 +232,7 @@ function asRowError(place: string, error: unknown): RowError {
 function assemble(rows: readonly CheckedRow[], options: PostsOptions, ledger: Ledger): Dataset {
   const labels = commonLabels(rows, options.classes, ledger);
   const classes = options.classes ?? classesOf(labels, options.files);
-  const records = rows.map(
-    (row, index): PostRecord => ({ ...row, label: classes.indexOf(labels[index] as string) }),
-  );
+  const records = rows.map((row, index): PostRecord => ({ ...row, label: classes.indexOf(labels[index] as string) }));
   ledger.keep(records.length);
   if (records.length === 0) throw nothingKept(ledger);
   return new ContentDataset({ name: 'posts', classes, records, ledger, decoding: options.decoding, encoding: 'utf-8' });
