@@ -168,14 +168,6 @@ describe('labels', () => {
   const open = async (rows: string[][]): Promise<ExperimentData> =>
     openExperimentData(configFor(await write('labels.csv', 'text,image,label', rows)).dataset);
 
-  it('that programs write where there is none are classes, with a warning', async () => {
-    const labels = ['up', 'down', 'up', 'down', 'nan'];
-    const data = await open(Array.from({ length: 30 }, (_, i) => ['a', '', labels[i % 5] as string]));
-    expect(dataWarnings(data)).toContain(
-      'a class is called "nan" (6 posts), which programs write where a label is missing: empty such labels, and their rows are left out',
-    );
-  });
-
   it('must be two at least, and repeat', async () => {
     const one = await open(Array.from({ length: 20 }, () => ['a', '', 'up']));
     expect(() => assertLearnable(one)).toThrow(
