@@ -4,9 +4,13 @@ import { MODALITIES, type Modality } from '@drf/tensor';
 import { ablationsOf } from './paper.js';
 import type { RunSummary } from './result.js';
 
-/** Modalities whose encoders an experiment fine-tunes. */
-export function trainedModalities({ encoders }: Pick<ExperimentConfig, 'encoders'>): Modality[] {
-  return MODALITIES.filter((modality) => encoders.trainable[modality]);
+/** Modalities whose encoders an experiment fine-tunes; none of one that was stored before they could be. */
+export function trainedModalities({
+  encoders,
+}: {
+  readonly encoders: Partial<Pick<ExperimentConfig['encoders'], 'trainable'>>;
+}): Modality[] {
+  return MODALITIES.filter((modality) => encoders.trainable?.[modality] === true);
 }
 
 /** The run as results name it. */
