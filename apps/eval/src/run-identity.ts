@@ -13,6 +13,12 @@ export function trainedModalities({
   return MODALITIES.filter((modality) => encoders.trainable?.[modality] === true);
 }
 
+/** A word on what is called `drf-paper` and departs from the letter by its options; none where nothing does. */
+export function letterNote(configs: readonly ExperimentConfig[]): string | null {
+  const found = new Set(configs.flatMap(departuresFromLetter));
+  return found.size === 0 ? null : `drf-paper is not the paper to the letter here: ${[...found].join(', ')}.`;
+}
+
 /** The run as results name it. */
 export function summarizeRun({ folder, description, checkpoint, position }: OpenedRun): RunSummary {
   const { config, versions } = description;
