@@ -177,11 +177,11 @@ describe('RunFolder', () => {
     expect(await read()).toEqual(['drf', 0.5, {}]);
     delete model.featureNorm;
     delete encoders.dropout;
-    expect(await read()).toEqual(['drf', 0, { image: 0, text: 0 }]);
+    expect(await read()).toEqual(['drf', 0, { text: 0 }]);
     encoders.trainable.text = false; // frozen encoders had the simulation
-    expect(await read()).toEqual(['drf', 0.5, { image: 0, text: 0 }]);
+    expect(await read()).toEqual(['drf', 0.5, {}]);
     training.simulation.share = 0.2;
-    expect(await read()).toEqual(['drf', 0.2, { image: 0, text: 0 }]);
+    expect(await read()).toEqual(['drf', 0.2, {}]);
   });
 
   it('takes the compared methods’ width by its former name', async () => {

@@ -13,7 +13,7 @@ import {
   type FileLock,
 } from '@drf/files';
 import type { MethodShapes } from '@drf/model';
-import { ConfigurationError, DataError } from '@drf/tensor';
+import { ConfigurationError, DataError, MODALITIES } from '@drf/tensor';
 import { parseExperiment } from './parse.js';
 import type { ExperimentConfig } from './schema.js';
 import type { Versions } from './versions.js';
@@ -329,12 +329,14 @@ function withPresentNames(config: ExperimentConfig): unknown {
 
 /** Encoders that are trained as before they had dropout. */
 function withFormerDropout(encoders: ExperimentConfig['encoders']): ExperimentConfig['encoders'] {
-  return encoders?.dropout === undefined ? { ...encoders, dropout: { image: 0, text: 0 } } : encoders;
+  if (encoders?.dropout !== undefined) return encoders;
+  const trained = MODALITIES.filter((modality) => encoders?.trainable?.[modality] === true);
+  return { ...encoders, dropout: Object.fromEntries(trained.map((modality) => [modality, 0])) };
 }
 
 /** Training posts are disrupted as before shares were exact, where each post was decided on its own. */
 function withFormerDisruptions({ encoders, training }: ExperimentConfig): ExperimentConfig['training'] {
-  const isAnyTrained = encoders?.trainable?.image === true || encoders?.trainable?.text === true;
+  const isAnyTrained = MODALITIES.some((modality) => encoders?.trainable?.[modality] === true);
   const simulation = isAnyTrained ? { share: 0, ...training?.simulation } : training?.simulation;
   const former = { ...training, ...(simulation === undefined ? {} : { simulation }) };
   if (typeof training?.disruption !== 'string') return former;
