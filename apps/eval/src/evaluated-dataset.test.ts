@@ -34,6 +34,15 @@ describe('evaluatedDataset', () => {
     expect(shownName(dataset, isOwn)).toBe('new.csv');
   });
 
+  it('keeps the encoding of the run’s own posts alone, where none is named', () => {
+    const encoded = { ...trained, encoding: 'windows-1251' } as const;
+    const other = { name: 'posts', file: 'new.csv' } as const;
+    expect(evaluatedDataset(encoded).dataset.encoding).toBe('windows-1251');
+    expect(evaluatedDataset(encoded, { encoding: 'auto' }).dataset.encoding).toBe('auto');
+    expect(evaluatedDataset(encoded, other).dataset.encoding).toBeUndefined();
+    expect(evaluatedDataset(encoded, { ...other, encoding: 'gb18030' }).dataset.encoding).toBe('gb18030');
+  });
+
   it('needs a file', () => {
     expect(() => evaluatedDataset(trained, { name: 'posts' })).toThrow(
       '--dataset posts expected its file, received none; name it: --data FILE',

@@ -9,6 +9,8 @@ export interface DatasetOverride {
   readonly file?: string | readonly string[];
   /** Which column of the file is which. Default for other posts: as in those that the run was trained on. */
   readonly columns?: DatasetConfig['columns'];
+  /** Of texts and tables. Default: the run's own posts are read as in training, others as they look. */
+  readonly encoding?: DatasetConfig['encoding'];
 }
 
 /**
@@ -18,18 +20,25 @@ export interface DatasetOverride {
  */
 export function evaluatedDataset(
   trained: DatasetConfig,
-  { name, root, file: given, columns }: DatasetOverride = {},
+  { name, root, file: given, columns, encoding }: DatasetOverride = {},
 ): { dataset: DatasetConfig; isOwn: boolean } {
   const isOwn = name === undefined || (name === trained.name && name !== 'posts');
   const { imageSize, trainFraction, valFraction, splitSeed, labels } = trained;
   const file = given === undefined || typeof given === 'string' ? given : [...given];
   const dataset: DatasetConfig = isOwn
-    ? { ...trained, root: root ?? trained.root, file: file ?? trained.file, columns: columns ?? trained.columns }
+    ? {
+        ...trained,
+        root: root ?? trained.root,
+        file: file ?? trained.file,
+        columns: columns ?? trained.columns,
+        encoding: encoding ?? trained.encoding,
+      }
     : {
         name,
         root,
         file,
         columns: { ...contentColumns(trained), ...columns },
+        encoding,
         labels,
         imageSize,
         trainFraction,

@@ -1,4 +1,4 @@
-import type { ExperimentConfig } from '@drf/experiment';
+import { drfForm, type ExperimentConfig } from '@drf/experiment';
 import { ConfigurationError } from '@drf/tensor';
 import { ablationsOf } from './paper.js';
 
@@ -69,7 +69,7 @@ function assertSeedsOnce(members: readonly GroupMember[]): void {
   }
 }
 
-/** The options that tell groups apart, by dotted name. */
+/** The options that tell groups apart, by dotted name; those that an experiment leaves to its method as they turn out. */
 function optionsOf({ config, encoders }: GroupMember): Map<string, string> {
   const options = new Map<string, string>();
   const walk = (node: object, prefix: string): void => {
@@ -79,7 +79,7 @@ function optionsOf({ config, encoders }: GroupMember): Map<string, string> {
       else if (!IGNORED.has(name) && value !== undefined) options.set(name, String(value));
     }
   };
-  walk({ ...config, encoders }, '');
+  walk({ ...config, model: { ...config.model, ...drfForm(config) }, encoders }, '');
   return options;
 }
 

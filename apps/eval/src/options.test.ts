@@ -85,6 +85,12 @@ describe('the command line', () => {
     expect(() => commandOptions(parse(...args).options)).toThrow(message);
   });
 
+  it.each(['--encoding', '--dataset.encoding'])('takes an encoding by %s', (flag) => {
+    expect(commandOptions(parse('run', '--data', 'f', flag, 'windows-1252').options).dataset).toMatchObject({
+      encoding: 'windows-1252',
+    });
+  });
+
   it('ends its help with examples', () => {
     const write = vi.fn();
     createEvalProgram().configureOutput({ writeOut: write }).outputHelp();

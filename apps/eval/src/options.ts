@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { PAPER_RATIOS } from '@drf/disruption';
-import { DATASET_NAMES, POST_COLUMNS, type ColumnNames, type DatasetName } from '@drf/datasets';
+import {
+  DATASET_NAMES,
+  POST_COLUMNS,
+  TEXT_ENCODINGS,
+  type ColumnNames,
+  type DatasetName,
+  type EncodingChoice,
+} from '@drf/datasets';
 import { ENGINE_NAMES } from '@drf/engine';
 import { ConfigurationError } from '@drf/tensor';
 import { collect, createProgram, oneOf, valuesByName, wholeNumber, type Command } from '@drf/terminal';
@@ -17,6 +24,7 @@ export interface MainOptions {
   readonly dataset?: DatasetName;
   readonly datasetRoot?: string;
   readonly datasetFile?: string;
+  readonly 'dataset.encoding'?: EncodingChoice;
   readonly cells?: string;
   readonly ratios?: string;
   readonly manifest?: string;
@@ -73,6 +81,11 @@ export function createEvalProgram(): Command {
     )
     .option('--dataset-root <folder>', 'where the data set lies, if it moved')
     .option('--dataset-file <file>', 'where the posts that the run was trained on lie, if they moved')
+    .option(
+      '--encoding, --dataset.encoding <name>',
+      `of texts and tables: auto, ${TEXT_ENCODINGS.join(', ')} (default: the run's own posts as in training, else auto)`,
+      oneOf(['auto', ...TEXT_ENCODINGS]),
+    )
     .option('--cells <list>', 'clean, fixed, random, or strategies such as fixed:image:C (default: all)')
     .option('--ratios <list>', `ratios of the random cells (default: ${PAPER_RATIOS.join(',')})`)
     .option('--manifest <file>', 'the disruptions of this manifest instead')
@@ -106,6 +119,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
       root: options.datasetRoot,
       file: options.data ?? options.datasetFile,
       columns: options.columns,
+      encoding: options['dataset.encoding'],
     },
     split,
     splitFile,

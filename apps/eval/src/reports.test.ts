@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { classificationReport } from '@drf/metrics';
 import { csvReport } from './csv-report.js';
 import { htmlReport } from './html-report.js';
+import { trainedModalities } from './run-identity.js';
 import { paperLine } from './sections.js';
 import { textReport } from './text-report.js';
 import { syntheticCell, syntheticResult } from './testing/synthetic.js';
@@ -54,6 +55,7 @@ describe('textReport', () => {
     expect(paperLine([['text'], ['text']])).toMatch(
       /here the text encoder is fine-tuned and the image encoder frozen\.$/,
     );
+    expect(trainedModalities({ encoders: {} })).toEqual([]); // as stored before they could be fine-tuned
     expect(paperLine([[], ['text']])).toMatch(/frozen in some runs and fine-tuned in others\.$/);
     expect(text).toContain('Always answering the most frequent class: accuracy 50.0.');
   });

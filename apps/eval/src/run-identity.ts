@@ -4,9 +4,19 @@ import { MODALITIES, type Modality } from '@drf/tensor';
 import { ablationsOf } from './paper.js';
 import type { RunSummary } from './result.js';
 
-/** Modalities whose encoders an experiment fine-tunes. */
-export function trainedModalities({ encoders }: Pick<ExperimentConfig, 'encoders'>): Modality[] {
-  return MODALITIES.filter((modality) => encoders.trainable[modality]);
+/** Modalities whose encoders an experiment fine-tunes; none of one that was stored before they could be. */
+export function trainedModalities({
+  encoders,
+}: {
+  readonly encoders: Partial<Pick<ExperimentConfig['encoders'], 'trainable'>>;
+}): Modality[] {
+  return MODALITIES.filter((modality) => encoders.trainable?.[modality] === true);
+}
+
+/** A word on what is called `drf-paper` and departs from the letter by its options; none where nothing does. */
+export function letterNote(configs: readonly ExperimentConfig[]): string | null {
+  const found = new Set(configs.flatMap(departuresFromLetter));
+  return found.size === 0 ? null : `drf-paper is not the paper to the letter here: ${[...found].join(', ')}.`;
 }
 
 /** The run as results name it. */

@@ -38,6 +38,18 @@ describe('summarizeGroups', () => {
     expect(groups[0]?.curves[0]?.area.mean).toBeCloseTo(0.61, 12);
   });
 
+  it('says beside its name what a drf-paper that departs from the letter does', () => {
+    const own = run('drf', 0, 6);
+    const notes = (model: object) => {
+      const config = syntheticConfig({ method: 'drf-paper', model: { dim: 8, ...model } });
+      return summarize({ ...own, config }).notes;
+    };
+    expect(notes({})).toEqual([]);
+    expect(notes({ weighting: 'normalized' })).toEqual([
+      'drf-paper is not the paper to the letter here: weighting normalized.',
+    ]);
+  });
+
   it('calls a method better only where the paired interval leaves out 0', () => {
     const wide = summarize(run('drf', 0, 8), run('drf', 1, 7), run('concatenation', 0, 7), run('concatenation', 1, 7));
     expect(wide.comparisons[0]).toMatchObject({ first: 'drf', second: 'concatenation', seeds: [0, 1] });

@@ -4,7 +4,7 @@ import { cellNames, compareGroups, type Comparison, type Figure, type RunResult 
 import type { Group } from './groups.js';
 import type { PaperDrop, PaperFigures } from './paper.js';
 import { findCell } from './result.js';
-import { trainedModalities } from './run-identity.js';
+import { letterNote, trainedModalities } from './run-identity.js';
 import type { Modality } from '@drf/tensor';
 
 export const SUMMARY_FORMAT = 'drf-evaluation-summary/1';
@@ -77,5 +77,9 @@ function summarizeGroup({ label, members }: Group<RunResult>): GroupSummary {
 
 function notesOn({ label, members }: Group<RunResult>): string[] {
   const hashes = new Set(members.map(({ result }) => result.evaluation.postsHash));
-  return hashes.size > 1 ? [`${label}: the seeds were evaluated on different posts`] : [];
+  const letter = letterNote(members.map(({ config }) => config));
+  return [
+    ...(hashes.size > 1 ? [`${label}: the seeds were evaluated on different posts`] : []),
+    ...(letter === null ? [] : [letter]),
+  ];
 }

@@ -51,7 +51,8 @@ describe('the forms of DRF', () => {
   });
 
   it('name what departs from the letter', () => {
-    const departures = (method: string, model = {}) => departuresFromLetter(parse({ method, model }));
+    const departures = (method: string, model = {}, training = {}) =>
+      departuresFromLetter(parse({ method, model, training }));
     expect(departures('drf-paper')).toEqual([]);
     expect(departures('drf-adapted')).toEqual([]);
     const model = { weighting: 'normalized', standardize: true, featureNorm: 'unit', lossScales: { recovery: 0.1 } };
@@ -62,6 +63,9 @@ describe('the forms of DRF', () => {
       'standardized features',
       'features of unit norm',
       'factor 0.1 of the recovery loss',
+    ]);
+    expect(departures('drf-paper', {}, { simulation: { share: 0.5 } })).toEqual([
+      'simulated disruptions of a share of 0.5',
     ]);
   });
 

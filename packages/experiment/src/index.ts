@@ -58,7 +58,6 @@ export {
   assertCalibration,
   CALIBRATION_FORMAT,
   describeCalibration,
-  isCalibrated,
   readCalibration,
   writeCalibration,
   type Calibration,

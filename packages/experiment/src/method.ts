@@ -83,10 +83,11 @@ export function drfForm({ method, model }: Pick<ExperimentConfig, 'method' | 'mo
  * What options make of `drf-paper` that the paper does not say, such as "weighting normalized"; nothing for the letter,
  * and for methods that do not claim it.
  */
-export function departuresFromLetter(config: Pick<ExperimentConfig, 'method' | 'model'>): string[] {
+export function departuresFromLetter(config: Pick<ExperimentConfig, 'method' | 'model' | 'training'>): string[] {
   if (config.method !== 'drf-paper') return [];
   const { weighting, recoveryTargetGradient, fusionLayers } = drfForm(config);
   const { standardize, featureNorm, lossScales } = config.model;
+  const { share: simulated = 0 } = config.training.simulation;
   const factors = (['distribution', 'recovery', 'classification'] as const).filter((part) => lossScales[part] !== 1);
   return [
     ...(weighting === 'density' ? [] : [`weighting ${weighting}`]),
@@ -95,6 +96,7 @@ export function departuresFromLetter(config: Pick<ExperimentConfig, 'method' | '
     ...(standardize ? ['standardized features'] : []),
     ...(featureNorm === 'none' ? [] : [`features of ${featureNorm} norm`]),
     ...factors.map((part) => `factor ${lossScales[part]} of the ${part} loss`),
+    ...(simulated > 0 ? [`simulated disruptions of a share of ${simulated}`] : []),
   ];
 }
 

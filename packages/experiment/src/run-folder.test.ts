@@ -156,6 +156,34 @@ describe('RunFolder', () => {
     expect(config.training.disruption).toBe('random:0.6:C+D:independent');
   });
 
+  it('lets a fine-tuned run of before encoders had dropout and simulation go on without them', async () => {
+    await describeRun();
+    const path = run.file('config.json');
+    const saved = JSON.parse(await readFile(path, 'utf8')) as {
+      config: {
+        model: { featureNorm?: string };
+        encoders: { text: string; trainable: { text: boolean }; dropout?: object };
+        training: { simulation: { share?: number } };
+      };
+    };
+    const { encoders, training, model } = saved.config;
+    encoders.text = 'huggingface:some/model';
+    encoders.trainable.text = true;
+    const read = async () => {
+      await writeFile(path, JSON.stringify(saved));
+      const { config } = await run.readDescription();
+      return [config.method, simulationOptions(config).share, config.encoders.dropout];
+    };
+    expect(await read()).toEqual(['drf', 0.5, {}]);
+    delete model.featureNorm;
+    delete encoders.dropout;
+    expect(await read()).toEqual(['drf', 0, { text: 0 }]);
+    encoders.trainable.text = false; // frozen encoders had the simulation
+    expect(await read()).toEqual(['drf', 0.5, {}]);
+    training.simulation.share = 0.2;
+    expect(await read()).toEqual(['drf', 0.2, {}]);
+  });
+
   it('takes the compared methods’ width by its former name', async () => {
     await describeRun();
     const saved = JSON.parse(await readFile(run.file('config.json'), 'utf8')) as {

@@ -13,7 +13,7 @@ import {
   type FileLock,
 } from '@drf/files';
 import type { MethodShapes } from '@drf/model';
-import { ConfigurationError, DataError } from '@drf/tensor';
+import { ConfigurationError, DataError, MODALITIES } from '@drf/tensor';
 import { parseExperiment } from './parse.js';
 import type { ExperimentConfig } from './schema.js';
 import type { Versions } from './versions.js';
@@ -88,7 +88,6 @@ const RUN_NAMES = new Set([
   'metrics.jsonl',
   'best.json',
   'calibration.json',
-  'posts.json',
   'report.html',
   'eval',
 ]);
@@ -309,8 +308,9 @@ function checked<Content>(path: string, expected: string, schema: z.ZodType, val
 /**
  * Options of earlier runs by their present names. Runs that know nothing of `featureNorm` say `drf-paper` for what is
  * `drf-adapted` now; those that know nothing of `gaussianRank` either, from before there was a better `drf`, say `drf`
- * for it. Neither had a gradient to Eq. 4's target, and their random disruptions held their shares on average. The
- * compared methods' width was an option of clmlf alone, and `model.dim` elsewhere.
+ * for it. Neither had a gradient to Eq. 4's target, and their random disruptions held their shares on average. Over
+ * trained encoders no disruptions were simulated, and these dropped no values: a run goes on as it began. The compared
+ * methods' width was an option of clmlf alone, and `model.dim` elsewhere.
  */
 function withPresentNames(config: ExperimentConfig): unknown {
   const isEarlier = config.model?.featureNorm === undefined;
@@ -318,20 +318,32 @@ function withPresentNames(config: ExperimentConfig): unknown {
     (config.method === 'drf' && config.model?.gaussianRank === undefined) ||
     (config.method === 'drf-paper' && isEarlier);
   const renamed = isFormer ? { ...config, method: 'drf-adapted' } : config;
-  const named = isEarlier ? { ...renamed, training: withFormerShares(config.training) } : renamed;
+  const named = isEarlier
+    ? { ...renamed, encoders: withFormerDropout(config.encoders), training: withFormerDisruptions(config) }
+    : renamed;
   const { transformerWidth, ...compared } = (config.compared ?? {}) as { readonly transformerWidth?: number };
   if (transformerWidth === undefined) return named;
   const width = config.method === 'clmlf' ? transformerWidth : config.model?.dim;
   return { ...named, compared: { ...compared, width } };
 }
 
-/** Disruptions of before shares were exact: each post was decided on its own. */
-function withFormerShares(training: ExperimentConfig['training']): ExperimentConfig['training'] {
-  if (typeof training?.disruption !== 'string') return training;
+/** Encoders that are trained as before they had dropout. */
+function withFormerDropout(encoders: ExperimentConfig['encoders']): ExperimentConfig['encoders'] {
+  if (encoders?.dropout !== undefined) return encoders;
+  const trained = MODALITIES.filter((modality) => encoders?.trainable?.[modality] === true);
+  return { ...encoders, dropout: Object.fromEntries(trained.map((modality) => [modality, 0])) };
+}
+
+/** Training posts are disrupted as before shares were exact, where each post was decided on its own. */
+function withFormerDisruptions({ encoders, training }: ExperimentConfig): ExperimentConfig['training'] {
+  const isAnyTrained = MODALITIES.some((modality) => encoders?.trainable?.[modality] === true);
+  const simulation = isAnyTrained ? { share: 0, ...training?.simulation } : training?.simulation;
+  const former = { ...training, ...(simulation === undefined ? {} : { simulation }) };
+  if (typeof training?.disruption !== 'string') return former;
   const strategy = parseStrategy(training.disruption);
   const hadCoins = strategy.kind === 'modality-random' || (strategy.kind !== 'none' && strategy.setting === 'C+D');
-  if (!hadCoins) return training;
-  return { ...training, disruption: formatStrategy({ ...strategy, independent: true }) };
+  if (!hadCoins) return former;
+  return { ...former, disruption: formatStrategy({ ...strategy, independent: true }) };
 }
 
 function occupied(path: string, isRun: boolean): ConfigurationError {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { openDrawing } from '@drf/datasets';
+import type { ExperimentConfig } from '@drf/experiment';
 import { writeFileAtomic } from '@drf/files';
 import { formatDuration } from '@drf/terminal';
 import {
@@ -15,7 +16,8 @@ import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables
 import { aurocTable, methodsOf, paperTables, type PaperTable } from '../statistics/tables.js';
 import type { ResultStore } from '../store/read.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
-import { trainedModalities } from '../run-identity.js';
+import type { StoredCell } from '../store/stored.js';
+import { letterNote, trainedModalities } from '../run-identity.js';
 import { paperLine } from '../sections.js';
 import type { Projection } from './plane.js';
 import type { Chart } from './chart.js';
@@ -83,10 +85,14 @@ export function waitingLine({ waiting }: ResultStore): string {
   return `${waiting} cells of single folds are left out until the other folds are there: run the same grid again`;
 }
 
-/** {@link paperLine} of all trainings of some studies. */
+/** {@link paperLine} and {@link letterNote} of all trainings of some studies. */
 export function storedPaperLine(store: ResultStore, studies: readonly Study[]): string {
-  const trainings = new Set(studies.flatMap(({ cells }) => cells.map(({ trainingId }) => trainingId)));
-  return paperLine([...trainings].map((id) => trainedModalities(store.config(id))));
+  const cells = studies.flatMap((study) => study.cells);
+  const configsOf = (some: readonly StoredCell[]): ExperimentConfig[] =>
+    [...new Set(some.map(({ trainingId }) => trainingId))].map((id) => store.config(id));
+  const line = paperLine(configsOf(cells).map(trainedModalities));
+  const note = letterNote(configsOf(cells.filter(({ method }) => method.split('+')[0] === 'drf-paper')));
+  return note === null ? line : `${line} ${note}`;
 }
 
 function introduction(store: ResultStore, studies: readonly Study[]): string {

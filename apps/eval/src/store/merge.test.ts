@@ -84,3 +84,18 @@ it('makes nothing where a source is no store', () => {
   expect(() => mergeStores(at('none'), [at('a'), join(folder, 'nowhere')])).toThrow(DataError);
   expect(() => openForReading(at('none'))).toThrow(DataError);
 });
+
+it('tells a drf-paper of before it was the paper’s to the letter from one that is', async () => {
+  await syntheticStore(join(folder, 'letter'), [0]);
+  await syntheticStore(join(folder, 'former'), [0]);
+  const rename = (name: string, changes: string): void => {
+    const connection = openForWriting(at(name));
+    connection.exec(`UPDATE training SET method = 'drf-paper' WHERE method = 'drf';
+      UPDATE training SET address = address || '${name}' ${changes}; UPDATE cell SET address = address || '${name}'`);
+    connection.close();
+  };
+  rename('letter', '');
+  rename('former', `, config = json_remove(config, '$.model.featureNorm')`);
+  const { again } = mergeStores(at('both-forms'), [at('letter'), at('former')]);
+  expect([...new Set(again.map(({ method }) => method))]).toEqual(['concatenation']);
+});

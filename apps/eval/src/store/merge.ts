@@ -9,6 +9,7 @@ import {
   type Value,
 } from './database.js';
 import { storeFile } from './read.js';
+import { presentMethod } from './schema.js';
 
 /** What a merge did. */
 export interface MergeOutcome {
@@ -144,12 +145,13 @@ function valueOf(value: Row[string] | undefined): Value {
 function repeatedCells(target: Connection): RepeatedCell[] {
   const rows = target
     .prepare(
-      `SELECT t.method, t.without, t.disruption, t.seed, a.name,
+      `SELECT ${presentMethod('t')} AS method, t.without, t.disruption, t.seed, a.name,
         (SELECT count(*) FROM prediction p JOIN prediction q ON q.cell_id = b.id AND q.position = p.position
           WHERE p.cell_id = a.id AND p.probabilities <> q.probabilities) AS differing
       FROM cell a JOIN training t ON t.id = a.training_id
       JOIN cell b ON b.name = a.name AND b.post_list_id = a.post_list_id AND b.id > a.id
-      JOIN training u ON u.id = b.training_id AND u.experiment = t.experiment AND u.method = t.method
+      JOIN training u ON u.id = b.training_id AND u.experiment = t.experiment
+        AND ${presentMethod('u')} = ${presentMethod('t')}
         AND u.without IS t.without AND u.disruption = t.disruption AND u.seed = t.seed
       ORDER BY a.id, b.id`,
     )

@@ -5,6 +5,7 @@ import { hostTensor, type Modality } from '@drf/tensor';
 import type { ExperimentConfig } from '@drf/experiment';
 import { openForReading, type Connection, type Row } from './database.js';
 import { isPooled, poolFolds, type Scores } from './pool-folds.js';
+import { presentMethod } from './schema.js';
 import type {
   StoredCell,
   StoredPrediction,
@@ -28,11 +29,6 @@ const textOrNull = (value: Row[string]): string | null =>
 const numberOrNull = (value: Row[string]): number | null =>
   value === null || value === undefined ? null : Number(value);
 const floats = (value: Row[string]): Float32Array => new Float32Array(value as ArrayBuffer);
-
-/** A training's method by its present name: `drf-paper` of before it was the paper's to the letter is `drf-adapted`. */
-const PRESENT_METHOD = `CASE
-  WHEN t.method = 'drf-paper' AND json_extract(t.config, '$.model.featureNorm') IS NULL THEN 'drf-adapted'
-  ELSE t.method END`;
 
 /** The cells that a cell is made of: those of its folds, else itself. */
 function membersOf(cell: StoredCell): readonly StoredCell[] {
@@ -232,7 +228,7 @@ export class ResultStore {
 
   private readCells(): StoredCell[] {
     const rows = this.all(`
-      SELECT c.*, t.experiment, t.dataset, ${PRESENT_METHOD} AS method, t.without, t.disruption AS trained_on, t.seed, l.split
+      SELECT c.*, t.experiment, t.dataset, ${presentMethod('t')} AS method, t.without, t.disruption AS trained_on, t.seed, l.split
       FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id
       ORDER BY t.finished_at, t.id, c.id`);
     const newest = new Map<string, StoredCell>();

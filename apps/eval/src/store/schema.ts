@@ -113,3 +113,15 @@ CREATE VIEW result AS
   FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id;
 PRAGMA user_version = ${STORE_VERSION};
 `;
+
+/**
+ * A training's method by its present name, in SQL: `drf-paper` of before it was the paper's to the letter is
+ * `drf-adapted`.
+ * @param training name of the table in the query
+ */
+export function presentMethod(training: string): string {
+  return `CASE
+    WHEN ${training}.method = 'drf-paper' AND json_extract(${training}.config, '$.model.featureNorm') IS NULL
+      THEN 'drf-adapted'
+    ELSE ${training}.method END`;
+}

@@ -91,8 +91,8 @@ function assertInputs(config: BertConfig, { ids, mask, tokenTypes }: BertInputs)
 
 /**
  * The encoder of BERT, RoBERTa or DistilBERT. Computes what `BertModel`, `RobertaModel` and `DistilBertModel` of
- * transformers compute in evaluation mode, and in training with `options.dropout`. What stands in places of padding is finite and means
- * nothing.
+ * transformers compute in evaluation mode, and in training with `options.dropout`. What stands in places of padding is
+ * finite and means nothing.
  * Source: Devlin et al., "BERT" (NAACL 2019); Liu et al., "RoBERTa" (2019); Sanh et al., "DistilBERT" (2019).
  * @throws ShapeMismatchError for inputs that do not fit each other, or are longer than the model's positions
  */

@@ -133,11 +133,6 @@ export function describeCalibration(calibration: Calibration | null): string[] {
   return [describeTemperature(temperature), ...(quality === null ? [] : [describeQuality(quality)])];
 }
 
-/** Whether probabilities are other than the model's own. */
-export function isCalibrated(calibration: Calibration | null): boolean {
-  return calibration?.temperature?.basis === 'fitted';
-}
-
 function describeTemperature(temperature: Calibration['temperature']): string {
   const own = 'Probabilities are the model’s own, not calibrated: ';
   if (temperature === null) return `${own}there are no validation posts.`;

@@ -55,9 +55,10 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
     const send = (text: string) => app.inject({ method: 'POST', url: '/v1/predict', payload: { text } });
     const held = send('hold the thread');
     const others = ['a', 'b', 'c'].map(send);
-    const asked = performance.now();
+    let isHeld = true;
+    void held.then(() => (isHeld = false));
     expect((await app.inject({ url: '/healthz' })).statusCode).toBe(200);
-    expect(performance.now() - asked).toBeLessThan(1000);
+    expect(isHeld).toBe(true); // answered meanwhile, not after
     const answer = await held;
     expect([answer.statusCode, answer.json<Problem>().detail]).toEqual([504, 'The service expected to judge a post within 2000 ms, received one that takes longer; send another; this one would take as long again']); // prettier-ignore
     expect((await app.inject({ url: '/readyz' })).statusCode).toBe(503);
