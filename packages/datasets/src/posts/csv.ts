@@ -9,7 +9,7 @@ import type { RawRow } from './row.js';
 
 const DOUBTS = {
   'quote as it stands': 'a quote that does not close before a separator, read as it stands',
-  'lines like rows': 'a text over several lines, though these have as many cells as a row; if they are rows, double the quotes in cells',
+  'lines like rows': 'a cell over several lines, though these have as many cells as a row; if they are rows, double the quotes in cells',
 } as const; // prettier-ignore
 
 /**

@@ -51,6 +51,7 @@ describe('readUnlabeledPosts', () => {
     const found = (await shortly(join(inside, 'posts.tsv'), { onNote: (note) => notes.push(note) })) as unknown[][];
     expect(found.map((row) => row.slice(2))).toEqual([['a', null], ['"open', null], ['b', null], ['close"', null], ['c', 12]]); // prettier-ignore
     expect(notes).toEqual([
+      'posts.tsv, line 3, and perhaps others: a quote that does not close before a separator, read as it stands',
       '"nan" in the column of images, taken as no image',
       '"none" in the column of images, taken as no image',
     ]);
