@@ -25,6 +25,8 @@ export interface Line {
   readonly error: RowError | null;
 }
 
+const NEWLINE = 0x0a;
+
 /** Collects the pieces of one line up to a limit. */
 class LineBuffer {
   private pieces: Buffer[] = [];
@@ -63,18 +65,22 @@ export async function* readLines(
   subjectOf: (line: number) => string = (line) => `${path}, line ${line}`,
 ): AsyncGenerator<Line> {
   const isWide = encoding.startsWith('utf-16');
-  const bytes = createReadStream(path) as AsyncIterable<Buffer>;
+  const stream = createReadStream(path) as AsyncIterable<Buffer>;
   const byteEncoding = isWide ? 'utf-8' : encoding;
   let number = 0;
   for await (const [raw, end] of splitLines(
-    isWide ? narrowed(path, bytes, encoding) : bytes,
+    isWide ? narrowed(path, stream, encoding) : stream,
     maximumLineBytes,
     lineEnd,
   )) {
     number++;
-    if (raw === null) yield { number, text: '', end, error: tooLong(subjectOf(number), maximumLineBytes) };
-    else if (isAscii(raw)) yield lineOf(number, raw.toString('latin1'), end, null);
-    else yield decodedLine(number, raw, end, byteEncoding, subjectOf);
+    if (raw === null) {
+      yield { number, text: '', end, error: tooLong(subjectOf(number), maximumLineBytes) };
+      continue;
+    }
+    const bytes = lineEnd === '\r' && raw[0] === NEWLINE ? raw.subarray(1) : raw; // some lines end in "\r\n"
+    if (isAscii(bytes)) yield lineOf(number, bytes.toString('latin1'), end, null);
+    else yield decodedLine(number, bytes, end, byteEncoding, subjectOf);
   }
 }
 

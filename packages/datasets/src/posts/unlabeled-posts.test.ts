@@ -58,6 +58,15 @@ describe('readUnlabeledPosts', () => {
     expect(await countUnlabeledPosts(join(inside, 'posts.tsv'))).toBe(5);
   });
 
+  it('takes files of a folder together by name, whatever its Unicode form', async () => {
+    const inside = await folderWith({
+      ['é.jpg'.normalize('NFD')]: await smallJpeg(),
+      ['é.txt'.normalize('NFC')]: 'both',
+    });
+    expect(await shortly(inside)).toEqual([[1, 'é'.normalize('NFC'), 'both', 12]]);
+    expect(await countUnlabeledPosts(inside)).toBe(1);
+  });
+
   it('finds out encodings, or takes the one that is named, and says so', async () => {
     const latin = Buffer.from('id,text\n1,caf\xe9\n', 'latin1');
     const chinese = Uint8Array.of(0xa8, 0xa6, 0x20, 0xd0, 0xa6); // é 笑 in GB18030
