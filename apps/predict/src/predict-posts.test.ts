@@ -198,6 +198,17 @@ describe('predictPosts', () => {
     expect((await run({ out: out('c.jsonl'), overwrite: true })).counts?.judged).toBe(199);
   });
 
+  it('never replaces its own input, under whatever name', async () => {
+    const path = await input();
+    const before = await readFile(path, 'utf8');
+    await symlink(path, out('link.jsonl'));
+    for (const name of ['posts.jsonl', 'link.jsonl']) {
+      const message = /--out .* expected another file than the input, received the input itself/;
+      await expect(run({ out: out(name), overwrite: true })).rejects.toThrow(message);
+    }
+    expect(await readFile(path, 'utf8')).toBe(before);
+  });
+
   it.each<[string, Partial<PredictOptions>]>([
     ['root', { root: '/elsewhere' }],
     ['encoding', { encoding: 'gb18030' }],

@@ -52,8 +52,8 @@ export interface PredictResult {
 /**
  * Judges posts one after the other, with memory that does not grow with their number. Rows go to a spool beside the
  * output and become the output at the end; an interruption or a crash leaves the spool, and `resume` goes on with it.
- * @throws ConfigurationError for an output that exists, or an ending that is unknown; DataError when the input cannot
- *   be opened, or another process writes the same output
+ * @throws ConfigurationError for an output that exists or is the input, or an ending that is unknown; DataError when the
+ *   input cannot be opened, or another process writes the same output
  */
 export async function predictPosts(options: PredictOptions): Promise<PredictResult> {
   const format = outputFormat(options.out);
@@ -68,6 +68,7 @@ export async function predictPosts(options: PredictOptions): Promise<PredictResu
 
 async function predictLocked(options: PredictOptions, format: OutputFormat): Promise<PredictResult> {
   const { judge, input, out, signal } = options;
+  if (await areSame(input, out)) throw isInput(out);
   const isDone = (await exists(out)) && !(options.resume && (await isUnfinished(out)));
   if (options.overwrite) await removeSpool(out);
   else if (isDone) throw occupied(out);
@@ -140,6 +141,21 @@ async function identityOf({ judge, model, input, root, encoding, columns }: Pred
 
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+/** Whether two paths lead to one file, however they are written. */
+async function areSame(first: string, second: string): Promise<boolean> {
+  const [a, b] = await Promise.all([first, second].map((path) => stat(path).catch(() => undefined)));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+function isInput(out: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: `--out ${out}`,
+    expected: 'another file than the input',
+    received: 'the input itself, which would be lost',
+    remedy: 'choose another name',
+  });
 }
 
 function occupied(out: string): ConfigurationError {

@@ -16,7 +16,7 @@ export const CODED_LABEL = 'emotion_label';
 const COMMON_NAMES: Readonly<Record<PostColumn, readonly string[]>> = {
   id: ['id', 'post_id', 'tweet_id', 'status_id', 'postid', 'tweetid', 'uid', 'guid'],
   text: ['text', 'tweet', 'caption', 'content', 'full_text', 'tweet_text', 'post_text', 'message', 'sentence', 'body'],
-  image: ['image', 'image_path', 'img', 'img_path', 'image_file', 'image_name', 'imagepath', 'photo', 'picture', 'pic', 'file', 'file_name', 'filename', 'file_path', 'path'],
+  image: ['image', 'images', 'image_path', 'img', 'img_path', 'image_file', 'image_name', 'imagepath', 'photo', 'picture', 'pic', 'file', 'file_name', 'filename', 'file_path', 'path'],
   label: ['label', 'sentiment', 'class', 'category', 'emotion', 'polarity', 'target', 'labels'],
   split: ['split', 'set', 'subset', 'partition'],
 }; // prettier-ignore

@@ -48,6 +48,21 @@ describe('CsvRecords', () => {
     }
   });
 
+  it.each([
+    ['ids', 0],
+    ['images', 2],
+    ['labels', 3],
+  ])('does so in the column of %s, where a later cell of it ends with a quote', async (_, column) => {
+    for (const separator of [',', ';', '\t', '|']) {
+      const table = rows(1, 12, separator).map((line) => line.split(separator));
+      const [opening, closing] = [table[4] as string[], table[8] as string[]];
+      opening[column] = `"${opening[column]}`;
+      closing[column] = `${closing[column]}"`;
+      const text = [HEADER.replaceAll(',', separator), ...table.map((cells) => cells.join(separator))].join('\n');
+      expect((await read(text, separator)).map(([, cells]) => cells)).toEqual(table);
+    }
+  });
+
   it('does so at the very start, where no other rows are known yet', async () => {
     const lines = [HEADER, '1,"open,images/1.png,sad', '2,close",images/2.png,happy', '3,c,images/3.png,sad'];
     expect((await read(lines.join('\n'))).map(([line]) => line)).toEqual([2, 3, 4]);

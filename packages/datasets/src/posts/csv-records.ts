@@ -159,8 +159,11 @@ export class CsvRecords {
   private async areRows(count: number): Promise<boolean> {
     if (this.shapes.isYoung) await this.learnAhead(count);
     const lines = this.queue.seen(count);
-    const fits = ({ text }: Line): boolean => this.shapes.fits(splitCells(text, this.separator).cells);
-    if (!fits(lines[0] as Line) || !fits(lines[count - 1] as Line)) return false;
+    const cellsOf = ({ text }: Line): readonly string[] => splitCells(text, this.separator).cells;
+    const fits = (line: Line): boolean => this.shapes.fits(cellsOf(line));
+    const first = cellsOf(lines[0] as Line).map((cell) => cell.replace(/^\s*"/, '')); // the quotes in doubt count for nothing
+    const last = cellsOf(lines[count - 1] as Line).map((cell) => cell.replace(/"\s*$/, ''));
+    if (!this.shapes.fits(first) || !this.shapes.fits(last)) return false;
     const between = lines.slice(1, -1).filter(({ text }) => text !== '');
     return between.filter(fits).length >= between.length / 2;
   }

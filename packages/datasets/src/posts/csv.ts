@@ -9,7 +9,7 @@ import type { RawRow } from './row.js';
 
 const DOUBTS = {
   'quote as it stands': 'a quote that does not close before a separator, read as it stands',
-  'lines like rows': 'a text over several lines, though these have as many cells as a row; if they are rows, double the quotes in cells',
+  'lines like rows': 'a cell over several lines, though these have as many cells as a row; if they are rows, double the quotes in cells',
 } as const; // prettier-ignore
 
 /**
@@ -70,7 +70,8 @@ async function separatorOf(
 function rowOf(subject: string, { cells, line, doubt, error }: CsvRecord, columns: FoundColumns): RawRow {
   const header = columns.present;
   if (error !== null) return { line, error };
-  if (cells.length !== header.length) {
+  const isLonger = cells.length > header.length && cells.slice(header.length).every((cell) => cell.trim() === '');
+  if (cells.length !== header.length && !isLonger) {
     const expected = `${header.length} cells, as in the header`;
     const remedy = 'put quotes around cells that hold separators or line breaks, and double quotes inside them';
     return { line, error: new RowError('bad row', { subject, expected, received: `${cells.length} cells`, remedy }) };

@@ -33,6 +33,7 @@ export function imageCell(subject: string, value: unknown): ImageCell {
     const { bytes = null, path = null } = value as { readonly bytes?: unknown; readonly path?: unknown };
     const name = typeof path === 'string' && path !== '' ? path : null;
     if (bytes === null) return imageCell(subject, path);
+    if (name === null && bytes instanceof Uint8Array && bytes.length === 0) return null; // nothing said of an image
     if (bytes instanceof Uint8Array) return { bytes, name };
     if (typeof bytes === 'string') return { bytes: fromBase64(subject, bytes), name };
     throw wrong(subject, 'its bytes in base64', typeOf(bytes));

@@ -1,9 +1,8 @@
 import { isAscii } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { TextDecoder } from 'node:util';
-import { DataError } from '@drf/tensor';
 import { RowError } from '../row-error.js';
-import { decodeLoosely, decodeStrictly, NAME_ENCODING, type TextEncoding } from '../text-decoder.js';
+import { decodeLoosely, decodeStrictly, type TextEncoding } from '../text-decoder.js';
 
 /** How a file of text is stored. */
 export interface TextForm {
@@ -24,6 +23,8 @@ export interface Line {
   /** Why the line cannot be used. */
   readonly error: RowError | null;
 }
+
+const NEWLINE = 0x0a;
 
 /** Collects the pieces of one line up to a limit. */
 class LineBuffer {
@@ -63,18 +64,18 @@ export async function* readLines(
   subjectOf: (line: number) => string = (line) => `${path}, line ${line}`,
 ): AsyncGenerator<Line> {
   const isWide = encoding.startsWith('utf-16');
-  const bytes = createReadStream(path) as AsyncIterable<Buffer>;
+  const stream = createReadStream(path) as AsyncIterable<Buffer>;
   const byteEncoding = isWide ? 'utf-8' : encoding;
   let number = 0;
-  for await (const [raw, end] of splitLines(
-    isWide ? narrowed(path, bytes, encoding) : bytes,
-    maximumLineBytes,
-    lineEnd,
-  )) {
+  for await (const [raw, end] of splitLines(isWide ? narrowed(stream, encoding) : stream, maximumLineBytes, lineEnd)) {
     number++;
-    if (raw === null) yield { number, text: '', end, error: tooLong(subjectOf(number), maximumLineBytes) };
-    else if (isAscii(raw)) yield lineOf(number, raw.toString('latin1'), end, null);
-    else yield decodedLine(number, raw, end, byteEncoding, subjectOf);
+    if (raw === null) {
+      yield { number, text: '', end, error: tooLong(subjectOf(number), maximumLineBytes) };
+      continue;
+    }
+    const bytes = lineEnd === '\r' && raw[0] === NEWLINE ? raw.subarray(1) : raw; // some lines end in "\r\n"
+    if (isAscii(bytes)) yield lineOf(number, bytes.toString('latin1'), end, null);
+    else yield decodedLine(number, bytes, end, byteEncoding, subjectOf);
   }
 }
 
@@ -117,20 +118,11 @@ async function* splitLines(
   if (!line.isEmpty) yield [line.take(), ''];
 }
 
-/** UTF-16 as UTF-8. @throws DataError for half a character */
-async function* narrowed(path: string, chunks: AsyncIterable<Buffer>, encoding: TextEncoding): AsyncGenerator<Buffer> {
-  const decoder = new TextDecoder(encoding, { fatal: true });
-  try {
-    for await (const chunk of chunks) yield Buffer.from(decoder.decode(chunk, { stream: true }));
-    yield Buffer.from(decoder.decode());
-  } catch (cause) {
-    if (!(cause instanceof TypeError)) throw cause;
-    const received = 'half a character';
-    throw new DataError(
-      { subject: `Reading ${path}`, expected: `${encoding.toUpperCase()} text`, received, remedy: NAME_ENCODING },
-      { cause },
-    );
-  }
+/** UTF-16 as UTF-8; half a character, which tweets that were cut have, as U+FFFD. */
+async function* narrowed(chunks: AsyncIterable<Buffer>, encoding: TextEncoding): AsyncGenerator<Buffer> {
+  const decoder = new TextDecoder(encoding);
+  for await (const chunk of chunks) yield Buffer.from(decoder.decode(chunk, { stream: true }));
+  yield Buffer.from(decoder.decode());
 }
 
 function tooLong(subject: string, maximumBytes: number): RowError {

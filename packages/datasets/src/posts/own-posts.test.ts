@@ -168,7 +168,9 @@ describe('posts of one’s own', () => {
       ['missing image and text', 'a.jsonl, line 14 expected text or an image, or both, received neither; fill in one of them or remove the row'],
       ['missing image and text', expect.stringMatching(/^a.jsonl, line 15 /)],
     ]); // prettier-ignore
-    expect(notes(dataset)).toContain('half a character (an unpaired surrogate) in the text, read as U+FFFD');
+    expect(notes(dataset)).toContain(
+      'half a character in the text (an unpaired surrogate, or U+FFFD in its place), read as U+FFFD',
+    );
     const long = await openDataset({ name: 'posts', file: join(folder, 'b.jsonl') });
     expect(long.records).toHaveLength(1);
     expect(details(long)[0]?.[1]).toBe(

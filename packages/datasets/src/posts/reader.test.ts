@@ -100,6 +100,15 @@ describe('a table with other line ends', () => {
       expect((await openFile(name, content.replaceAll('\n', end))).posts).toEqual(POSTS);
   });
 
+  it('may hold "\\n" in its cells, or behind its last line, where its lines end in "\\r"', async () => {
+    const content = 'id,text,label\r1,"café\nau lait",x\r2,b,y\r\n3,c,x\r\n';
+    const expected = [['1', 'café\nau lait', 'x'], ['2', 'b', 'y'], ['3', 'c', 'x']]; // prettier-ignore
+    expect((await openFile('a.csv', content)).posts).toEqual(expected);
+    expect((await openFile('a.csv', Buffer.from(content, 'utf16le'))).posts).toEqual(expected);
+    const mixed = await openFile('a.csv', `${CSV}3,"one\rtwo",x\r\r\n`);
+    expect(mixed.posts[2]?.[1]).toBe('one\rtwo');
+  });
+
   it('may say what separates its cells', async () => {
     for (const first of ['sep=;', '"sep=;"', 'SEP=;', 'sep=;;;']) {
       expect((await openFile('a.csv', `${first}\r\n${CSV.replaceAll(',', ';')}`)).posts).toEqual(POSTS);
@@ -137,6 +146,12 @@ describe('ids and labels', () => {
       },
       { message: 'a.parquet: no id that can be used; named by the row', ids: ['row-3'] },
     ]);
+  });
+
+  it('as ids: words for nothing are none', async () => {
+    const { posts, notes } = await openFile('a.csv', 'id,text,label\nnan,a,x\n7,b,y\nnan,c,x\nNone,d,y\n');
+    expect(posts.map(([id]) => id)).toEqual(['row-1', '7', 'row-3', 'row-4']);
+    expect(notes).toEqual(['a.csv: no id that can be used; named by the row']);
   });
 
   it('as labels: 1 and 1.0 are one class where all are whole numbers', async () => {

@@ -80,7 +80,7 @@ export async function openTable(path: string, { kind, columns, encoding }: Table
   let form = PLAIN_TEXT;
   let format: TableFormat = 'Parquet';
   if (head.subarray(0, 4).toString('latin1') !== 'PAR1') {
-    form = await formOf(path, encoding, notes);
+    form = await formOf(path, head, encoding, notes);
     format = textFormat(path, decodeLoosely(head, form.encoding), named, kind, columns);
   }
   if (format !== named) notes.unshift(`holds ${format}, whatever its name says, and is read as that`);
@@ -107,9 +107,11 @@ async function headOf(path: string): Promise<Buffer> {
 }
 
 /** Encoding and line ends of a text; those that were found out are noted, UTF-8 apart. */
-async function formOf(path: string, encoding: EncodingChoice, notes: string[]): Promise<TextForm> {
+async function formOf(path: string, head: Buffer, encoding: EncodingChoice, notes: string[]): Promise<TextForm> {
   const evidence = await fileEvidence(path);
-  const lineEnd = evidence.hasReturn && !evidence.hasNewline ? '\r' : '\n';
+  const firstEnd = /[\r\n]+/.exec(decodeLoosely(head, encoding === 'auto' ? evidence.encoding : encoding))?.[0];
+  const hasNewline = firstEnd?.includes('\n') ?? evidence.hasNewline; // cells of lines that end in "\r" may hold "\n"
+  const lineEnd = evidence.hasReturn && !hasNewline ? '\r' : '\n';
   if (encoding !== 'auto') return { encoding, lineEnd };
   if (evidence.encoding !== 'utf-8') {
     notes.push(`is not UTF-8; read as ${evidence.encoding} (--dataset.encoding names another)`);

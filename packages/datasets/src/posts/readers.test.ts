@@ -41,6 +41,8 @@ describe('readLines', () => {
     const mac = await file('mac.txt', 'a\rb\r');
     expect(await lines(mac, { encoding: 'utf-8', lineEnd: '\r' })).toEqual([['a', '\r', false], ['b', '\r', false]]); // prettier-ignore
     const wide = await file('wide.txt', Buffer.from('\ufeffĊ😀\r\nb', 'utf16le')); // Ċ has a byte 0x0a
+    const cut = await file('cut.txt', Buffer.concat([Buffer.from('a\ud83d\nb\nc', 'utf16le'), Buffer.from([7])]));
+    expect(await lines(cut, { encoding: 'utf-16le', lineEnd: '\n' })).toEqual([['a\ufffd', '\n', false], ['b', '\n', false], ['c\ufffd', '', false]]); // prettier-ignore
     expect(await lines(wide, { encoding: 'utf-16le', lineEnd: '\n' })).toEqual([['Ċ😀', '\r\n', false], ['b', '', false]]); // prettier-ignore
   });
 
@@ -89,7 +91,7 @@ describe('readCsv', () => {
 
   it('reports rows with too few or too many cells, and wrong bytes, and goes on', async () => {
     const path = await file('bad.csv', Buffer.concat([
-      Buffer.from('id,text,label\n1,a\n2,b,c,d\n3,'), Buffer.from([0xff]), Buffer.from(',x\n4,ok,x\n'),
+      Buffer.from('id,text,label\n1,a\n2,b,c,d\n3,'), Buffer.from([0xff]), Buffer.from(',x\n4,ok,x\n5,more,x,, \n'),
     ])); // prettier-ignore
     expect(await rowsOf(readCsv(path))).toEqual([
       [2, 'bad.csv, line 2 expected 3 cells, as in the header, received 2 cells; put quotes around cells that hold separators or line breaks, and double quotes inside them'], // prettier-ignore
@@ -99,6 +101,7 @@ describe('readCsv', () => {
         'bad.csv, line 4 expected UTF-8 text, received 0xff at byte 2; save it as UTF-8, or name its encoding (--dataset.encoding windows-1252, for example)',
       ],
       [5, { id: '4', text: 'ok', label: 'x' }],
+      [6, { id: '5', text: 'more', label: 'x' }], // what is too much holds nothing
     ]);
   });
 

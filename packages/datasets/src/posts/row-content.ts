@@ -100,8 +100,8 @@ function textSource(place: string, row: ContentRow, checks: ContentChecks): Cont
   }
   const maximumBytes = checks.maximumTextBytes;
   const size = Buffer.byteLength(text);
-  if (size <= maximumBytes && /\p{Surrogate}/u.test(text)) {
-    checks.note('half a character (an unpaired surrogate) in the text, read as U+FFFD', row.id);
+  if (size <= maximumBytes && /\p{Surrogate}|\ufffd/u.test(text)) {
+    checks.note('half a character in the text (an unpaired surrogate, or U+FFFD in its place), read as U+FFFD', row.id);
   }
   if (size <= maximumBytes) return new InlineText(text);
   const expected = `a text of at most ${maximumBytes} bytes`;

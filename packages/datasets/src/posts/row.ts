@@ -1,4 +1,5 @@
 import { RowError } from '../row-error.js';
+import { isAbsenceWord } from './absence-words.js';
 import { HIGHEST_CODE } from './coded-labels.js';
 import type { ColumnNames, FoundColumns } from './columns.js';
 import { NAMING, type PostKind } from './header.js';
@@ -77,12 +78,13 @@ function nameCell(subject: string, column: string, value: unknown): string | nul
 }
 
 /**
- * A row's own id, or `null` where it has none that names one post: no cell, an empty one, or a number that was rounded
- * (doubles beyond 2^53 no longer have the digits of the id that they stood for).
+ * A row's own id, or `null` where it has none that names one post: no cell, an empty one, a word for nothing (`nan`), or a
+ * number that was rounded (doubles beyond 2^53 no longer have the digits of the id that they stood for).
  */
 export function ownId(value: unknown): string | null {
   try {
-    return nameCell('', 'id', value);
+    const id = nameCell('', 'id', value);
+    return id === null || isAbsenceWord(id) ? null : id;
   } catch (error) {
     if (error instanceof RowError) return null;
     throw error;

@@ -137,6 +137,7 @@ describe('images inside a table', () => {
     ]); // prettier-ignore
     expect(imageCell('a', [])).toBeNull();
     expect(imageCell('a', { bytes: null, path: null })).toBeNull();
+    expect(imageCell('a', { bytes: new Uint8Array(0), path: null })).toBeNull();
     expect(imageCell('a', ' x.jpg ')).toBe('x.jpg');
   });
 

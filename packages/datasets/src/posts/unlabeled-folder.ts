@@ -23,7 +23,8 @@ interface PostFiles {
 }
 
 /**
- * Files of a folder and of the folders in it by the name that they share (`12`, `happy/12`), in the order of the names.
+ * Files of a folder and of the folders in it by the name that they share (`12`, `happy/12`), whatever its Unicode form, in
+ * the order of the names.
  * Every file is there: those that are neither images nor `.txt` under their full names, with what they are.
  * @param except beginning of the paths of files that are no input
  */
@@ -33,7 +34,7 @@ export async function folderNames(folder: string, except?: string): Promise<Map<
     if (except !== undefined && resolve(folder, path).startsWith(resolve(except))) continue;
     const kind = problem === undefined ? await kindOf(folder, path) : { problem };
     if (kind === 'image' || kind === 'text') {
-      const stem = path.replace(kind === 'text' ? TEXT_ENDING : IMAGE_ENDING, '');
+      const stem = path.replace(kind === 'text' ? TEXT_ENDING : IMAGE_ENDING, '').normalize('NFC');
       const { images = [], texts = [] } = found.get(stem) ?? {};
       found.set(stem, kind === 'image' ? { images: [...images, path], texts } : { images, texts: [...texts, path] });
     } else found.set(`${path}\0`, { images: [], texts: [], other: kind.problem });

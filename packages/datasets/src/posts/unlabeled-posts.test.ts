@@ -51,10 +51,20 @@ describe('readUnlabeledPosts', () => {
     const found = (await shortly(join(inside, 'posts.tsv'), { onNote: (note) => notes.push(note) })) as unknown[][];
     expect(found.map((row) => row.slice(2))).toEqual([['a', null], ['"open', null], ['b', null], ['close"', null], ['c', 12]]); // prettier-ignore
     expect(notes).toEqual([
+      'posts.tsv, line 3, and perhaps others: a quote that does not close before a separator, read as it stands',
       '"nan" in the column of images, taken as no image',
       '"none" in the column of images, taken as no image',
     ]);
     expect(await countUnlabeledPosts(join(inside, 'posts.tsv'))).toBe(5);
+  });
+
+  it('takes files of a folder together by name, whatever its Unicode form', async () => {
+    const inside = await folderWith({
+      ['é.jpg'.normalize('NFD')]: await smallJpeg(),
+      ['é.txt'.normalize('NFC')]: 'both',
+    });
+    expect(await shortly(inside)).toEqual([[1, 'é'.normalize('NFC'), 'both', 12]]);
+    expect(await countUnlabeledPosts(inside)).toBe(1);
   });
 
   it('finds out encodings, or takes the one that is named, and says so', async () => {

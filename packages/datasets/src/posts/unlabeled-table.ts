@@ -6,8 +6,16 @@ import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 
 /** Rows of a table of posts. @throws DataError when it has neither a column of texts nor one of images */
 export async function* tableRows(table: Table, checks: ContentChecks): AsyncGenerator<LocatedRow | UnlabeledResult> {
+  const noted = new Set<string>();
   let row = 0;
-  for await (const raw of table.rows()) yield tableRow(table.placeOf(raw.line), raw, ++row, checks);
+  for await (const raw of table.rows()) {
+    const place = table.placeOf(raw.line);
+    if ('note' in raw && raw.note !== undefined && !noted.has(raw.note)) {
+      noted.add(raw.note);
+      checks.note(`${place}, and perhaps others: ${raw.note}`, place);
+    }
+    yield tableRow(place, raw, ++row, checks);
+  }
 }
 
 function tableRow(place: string, raw: RawRow, row: number, checks: ContentChecks): LocatedRow | UnlabeledResult {
