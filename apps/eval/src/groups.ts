@@ -26,6 +26,7 @@ const IGNORED = new Set([
   'dataset.trainSplit',
   'dataset.valSplit',
   'dataset.testSplit',
+  'dataset.splitSizes',
   'dataset.splitSeed',
   'encoders.batchSize',
   'training.checkpointEvery',
