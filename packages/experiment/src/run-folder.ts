@@ -93,14 +93,32 @@ const RUN_NAMES = new Set([
   'eval',
 ]);
 
+/** Far wider than what any encoder gives; more would only take the memory of the machine. */
+const width = z.int().min(1).max(65_536);
+const tokenShape = z.looseObject({ count: width, dim: width });
+
 /** What `config.json` must hold to be read at all; the experiment in it has a schema of its own. */
-const descriptionSchema = z.looseObject({
-  config: z.record(z.string(), z.unknown()),
-  classes: z.array(z.string()).min(1),
-  encoders: z.looseObject({ image: z.string(), text: z.string() }),
-  shapes: z.looseObject({ imageDim: z.number(), textDim: z.number(), classes: z.number() }),
-  engine: z.string(),
-});
+const descriptionSchema = z
+  .looseObject({
+    config: z.record(z.string(), z.unknown()),
+    classes: z
+      .array(z.string().min(1))
+      .min(1)
+      .refine((names) => new Set(names).size === names.length, 'a name occurs twice'),
+    encoders: z.looseObject({ image: z.string(), text: z.string() }),
+    shapes: z.looseObject({
+      imageDim: width,
+      textDim: width,
+      classes: width,
+      tokens: z.looseObject({ image: tokenShape, text: tokenShape }).optional(),
+    }),
+    engine: z.string(),
+    versions: z.looseObject({ git: z.string().nullable() }),
+  })
+  .refine(({ classes, shapes }) => classes.length === shapes.classes, {
+    path: ['classes'],
+    message: 'another number of names than shapes.classes says',
+  });
 
 const bestSchema = z.looseObject({
   checkpoint: z.string().regex(CHECKPOINT_NAME, 'a file name such as step-100.safetensors'),
