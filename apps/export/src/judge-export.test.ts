@@ -102,7 +102,7 @@ describe('judging by an export', () => {
     ['a card with more classes than its model', editCard((card) => void (card['labels'] = [...(card['labels'] as string[]), 'more'])), /card.json expected \d+ labels, as its model has probabilities/],
     ['a card without files', editCard((card) => void (card['files'] = null)), /damaged one \(files: /],
     ['a card whose file is null', editCard((card) => void (card['files'] = [null])), /damaged one \(files: /],
-    ['a card of a size beyond memory', editCard((card) => void ((card['files'] as Record<string, { batch: number }>)['model.onnx'] as { batch: number }).batch = 1e12), /damaged one \(files.model.onnx.batch: /],
+    ['a card of a size beyond memory', editCard((card) => void Object.assign((card['files'] as Record<string, object>)['model.onnx'] as object, { batch: 1e12 })), /damaged one \(files.model.onnx.batch: /],
     ['another opset', editCard((card) => void ((card['files'] as Record<string, { opset: number }>)['model.onnx'] as { opset: number }).opset++), /card.json expected opset 17, received opset 18; export the run again by this version/],
     ['a damaged calibration', editCard((card) => void ((card as Record<string, unknown>)['calibration'] = { format: 'drf-calibration-2' })), /card.json expected a calibration of format drf-calibration-2, received a damaged one/],
     ['a vocabulary elsewhere', editCard((card) => void ((card['preprocessing'] as { text: { vocabulary: string } }).text.vocabulary = '../../secret.json')), /secret.json expected a list of word pieces/],

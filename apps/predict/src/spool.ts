@@ -154,7 +154,8 @@ export async function* spooledRows(out: string): AsyncGenerator<SpooledRow> {
 function parseRow(path: string, number: number, line: string): SpooledRow {
   try {
     const row = JSON.parse(line) as Partial<PredictionRow & RejectedRow> | null;
-    const isJudged = typeof row?.label === 'string' && typeof row.probabilities === 'object' && row.probabilities !== null;
+    const isJudged =
+      typeof row?.label === 'string' && typeof row.probabilities === 'object' && row.probabilities !== null;
     if (typeof row?.reason === 'string' || (isJudged && typeof row.input === 'object')) return row as SpooledRow;
   } catch {
     // no JSON

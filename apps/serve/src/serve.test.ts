@@ -131,7 +131,10 @@ describe('pnpm serve --onnx', () => {
 
   it.each([
     [{ ...CARD, format: 'drf-onnx-0' }, 'expected format drf-onnx-1, received "drf-onnx-0"'],
-    [{ ...CARD, calibration: undefined }, 'received one of an earlier version, or a damaged one (calibration: nothing)'],
+    [
+      { ...CARD, calibration: undefined },
+      'received one of an earlier version, or a damaged one (calibration: nothing)',
+    ],
     [{ ...CARD, labels: 5 }, 'a damaged one (labels: '],
     [{ ...CARD, run: null }, 'a damaged one (run: '],
     [{ ...CARD, calibration: { format: 'drf-calibration-2' } }, 'expected a calibration of format drf-calibration-2, received a damaged one'], // prettier-ignore

@@ -107,12 +107,24 @@ describe('RunFolder', () => {
   );
 
   it.each<[string, (saved: Record<string, unknown>) => void, RegExp]>([
-    ['a class less', (saved) => (saved['classes'] = ['a']), /classes: another number of names than shapes.classes says/],
+    [
+      'a class less',
+      (saved) => (saved['classes'] = ['a']),
+      /classes: another number of names than shapes.classes says/,
+    ],
     ['a class twice', (saved) => (saved['classes'] = ['a', 'a']), /classes: a name occurs twice/],
     ['a class without a name', (saved) => (saved['classes'] = ['a', '']), /classes.1: /],
     ['a negative width', (saved) => (saved['shapes'] = { imageDim: -1, textDim: 2, classes: 2 }), /shapes.imageDim: /],
-    ['a width beyond memory', (saved) => (saved['shapes'] = { imageDim: 1e9, textDim: 2, classes: 2 }), /shapes.imageDim: /],
-    ['tokens that are none', (saved) => (saved['shapes'] = { imageDim: 3, textDim: 2, classes: 2, tokens: null }), /shapes.tokens: /],
+    [
+      'a width beyond memory',
+      (saved) => (saved['shapes'] = { imageDim: 1e9, textDim: 2, classes: 2 }),
+      /shapes.imageDim: /,
+    ],
+    [
+      'tokens that are none',
+      (saved) => (saved['shapes'] = { imageDim: 3, textDim: 2, classes: 2, tokens: null }),
+      /shapes.tokens: /,
+    ],
     ['no versions', (saved) => delete saved['versions'], /versions: /],
   ])('refuses a description with %s', async (_, change, message) => {
     await describeRun();
