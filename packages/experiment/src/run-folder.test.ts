@@ -203,7 +203,14 @@ describe('RunFolder', () => {
 
   it('forgets metrics after a checkpoint, and torn lines', async () => {
     for (const number of [10, 20, 30]) await run.appendMetric(step(number));
-    await appendFile(run.file('metrics.jsonl'), '{"type":"st');
+    const damaged = [
+      'null',
+      '5',
+      '{"step":1}',
+      '{"type":"epoch","step":2,"epoch":1}',
+      '{"type":"step","step":2,"parts":null}',
+    ];
+    await appendFile(run.file('metrics.jsonl'), [...damaged, '{"type":"st'].join('\n'));
     expect((await run.readMetrics()).map((row) => row.step)).toEqual([10, 20, 30]);
     await run.truncateMetrics(20);
     expect((await run.readMetrics()).map((row) => row.step)).toEqual([10, 20]);

@@ -127,6 +127,33 @@ const bestSchema = z.looseObject({
   score: z.number(),
 });
 
+const losses = z.record(z.string(), z.number());
+
+/** A {@link MetricRow}. */
+const metricSchema = z.discriminatedUnion('type', [
+  z.looseObject({
+    type: z.literal('step'),
+    step: z.number(),
+    epoch: z.number(),
+    total: z.number(),
+    parts: losses,
+    learningRate: z.number(),
+    gradientNorm: z.number().optional(),
+  }),
+  z.looseObject({
+    type: z.literal('epoch'),
+    step: z.number(),
+    epoch: z.number(),
+    trainLoss: z.number(),
+    trainParts: losses,
+    valAccuracy: z.number().nullable(),
+    valWeightedF1: z.number().nullable(),
+    valLoss: z.number().nullable(),
+    valPosts: z.number().optional(),
+    seconds: z.number(),
+  }),
+]);
+
 /**
  * The layout of a run on disk: `config.json`, `splits/`, `ledger.json`, `manifest.jsonl`, `metrics.jsonl`,
  * `checkpoints/step-N.safetensors`, `best.json`, `calibration.json`, `posts.json`, `report.html`; while it is trained, `run.lock`.
@@ -232,13 +259,13 @@ export class RunFolder {
     await appendFile(this.file('metrics.jsonl'), `${JSON.stringify(row)}\n`);
   }
 
-  /** Rows so far; a line torn by a crash is left out. */
+  /** Rows so far; a line torn by a crash, or damaged otherwise, is left out. */
   async readMetrics(): Promise<MetricRow[]> {
     const text = await readFile(this.file('metrics.jsonl'), 'utf8').catch(() => '');
     return text.split('\n').flatMap((line) => {
       try {
-        const row = (line === '' ? null : JSON.parse(line)) as MetricRow | null;
-        return typeof row?.step === 'number' ? [row] : [];
+        const row = line === '' ? undefined : metricSchema.safeParse(JSON.parse(line)).data;
+        return row === undefined ? [] : [row as MetricRow];
       } catch {
         return [];
       }

@@ -51,10 +51,14 @@ export async function saveSplits(folder: string, splits: Splits, origin: SplitOr
  * @throws DataError when the file is missing, in another form, or names an id twice
  */
 export async function loadSplit(path: string): Promise<SplitFile> {
-  const split = await readSplit(path);
+  return withoutRepeats(await readSplit(path));
+}
+
+/** @throws DataError when an id occurs twice */
+function withoutRepeats(split: SplitFile): SplitFile {
   const seen = new Set<string>();
   for (const id of split.ids) {
-    if (seen.has(id)) throw refuse(path, 'each id once', `"${id}" twice`);
+    if (seen.has(id)) throw refuse(split.path, 'each id once', `"${id}" twice`);
     seen.add(id);
   }
   return split;
@@ -71,7 +75,8 @@ export async function loadSplits(folder: string): Promise<Splits> {
   const names = await readdir(folder).catch(() => []);
   const splits: Record<string, readonly string[]> = {};
   for (const file of names.filter((name) => name.endsWith('.json') && !COMPANIONS.includes(name)).sort()) {
-    const { name, ids } = fromOwn(join(folder, file), await readJson(join(folder, file)));
+    const path = join(folder, file);
+    const { name, ids } = withoutRepeats(fromOwn(path, await readJson(path)));
     splits[name] = ids;
   }
   if (Object.keys(splits).length > 0) return splits;

@@ -176,6 +176,10 @@ describe('split files', () => {
   });
 
   it.each([
+    [
+      '{"format": "drf-split/1", "name": "test", "ids": ["a", "a"]}',
+      /test.json expected each id once, received "a" twice/,
+    ],
     ['null', /test.json expected a split of format drf-split\/1/],
     ['{"format": "drf-split/1", "name": "test"}', /test.json expected a split of format drf-split\/1/],
     [
