@@ -222,6 +222,24 @@ describe('predictPosts', () => {
     expect((await run({ out: out('a.jsonl'), resume: true })).outcome).toBe('finished');
   });
 
+  it.each(['null', '5', '[]', '{}'])('names a job whose file holds %s', async (text) => {
+    await input();
+    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
+    await writeFile(out('a.jsonl.partial.json'), text);
+    await expect(run({ out: out('a.jsonl'), resume: true })).rejects.toThrow(
+      /--resume, run, expected what the unfinished job has: nothing, as its file is damaged, received "\/runs\/a"/,
+    );
+  });
+
+  it.each(['null', '{"label":"a"}', '{"lab', '[]'])('names a spooled row that holds %s', async (text) => {
+    await input();
+    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
+    await writeFile(out('a.jsonl.partial.jsonl'), `${text}\n`);
+    await expect(run({ out: out('a.jsonl'), resume: true })).rejects.toThrow(
+      /a.jsonl.partial.jsonl, line 1 expected a row of an unfinished job, received something else/,
+    );
+  });
+
   it('ends what was killed between its output and its end', async () => {
     await input();
     await run({ out: out('whole.jsonl') });

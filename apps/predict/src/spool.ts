@@ -141,8 +141,31 @@ async function keepWholeLines(path: string): Promise<number> {
 
 /** A job's rows, one at a time. */
 export async function* spooledRows(out: string): AsyncGenerator<SpooledRow> {
-  const lines = createInterface({ input: createReadStream(spoolPaths(out).rows, 'utf8'), crlfDelay: Infinity });
-  for await (const line of lines) if (line !== '') yield JSON.parse(line) as SpooledRow;
+  const path = spoolPaths(out).rows;
+  const lines = createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity });
+  let number = 0;
+  for await (const line of lines) {
+    number++;
+    if (line !== '') yield parseRow(path, number, line);
+  }
+}
+
+/** @throws DataError for a line that no job wrote */
+function parseRow(path: string, number: number, line: string): SpooledRow {
+  try {
+    const row = JSON.parse(line) as Partial<PredictionRow & RejectedRow> | null;
+    const isJudged =
+      typeof row?.label === 'string' && typeof row.probabilities === 'object' && row.probabilities !== null;
+    if (typeof row?.reason === 'string' || (isJudged && typeof row.input === 'object')) return row as SpooledRow;
+  } catch {
+    // no JSON
+  }
+  throw new DataError({
+    subject: `${path}, line ${number}`,
+    expected: 'a row of an unfinished job',
+    received: 'something else',
+    remedy: 'the file was changed; start anew with --overwrite',
+  });
 }
 
 function assertSameJob(path: string, found: unknown, identity: JobIdentity): void {
@@ -154,14 +177,15 @@ function assertSameJob(path: string, found: unknown, identity: JobIdentity): voi
       remedy: 'leave --resume out to start one',
     });
   }
-  const other = Object.entries(identity).find(
-    ([name, value]) => JSON.stringify((found as Record<string, unknown>)[name] ?? null) !== JSON.stringify(value),
-  );
+  const job = typeof found === 'object' && found !== null ? (found as Partial<JobIdentity>) : {};
+  const other = (Object.keys(identity) as (keyof JobIdentity)[])
+    .map((name) => [name, identity[name]] as const)
+    .find(([name, value]) => JSON.stringify(job[name] ?? null) !== JSON.stringify(value));
   if (other === undefined) return;
   const [name, value] = other;
   throw new ConfigurationError({
     subject: `--resume, ${name},`,
-    expected: `what the unfinished job has: ${JSON.stringify((found as Record<string, unknown>)[name])}`,
+    expected: `what the unfinished job has: ${JSON.stringify(job[name]) ?? 'nothing, as its file is damaged'}`,
     received: JSON.stringify(value),
     remedy: 'name the same run and an unchanged input, or start anew with --overwrite',
   });

@@ -27,6 +27,8 @@ const CARD = {
   method: 'drf',
   encoders: { image: 'an-image-encoder', text: 'a-text-encoder' },
   run: { id: 'my-run', checkpoint: 'step-3.safetensors' },
+  queues: null,
+  files: {},
   preprocessing: { image: { decodedSize: 224 }, text: { maskToken: '<mask>' } },
   calibration: {
     format: 'drf-calibration-2',
@@ -128,8 +130,13 @@ describe('pnpm serve --onnx', () => {
   }); // prettier-ignore
 
   it.each([
-    [{ ...CARD, format: 'drf-onnx-0' }, 'received format "drf-onnx-0"'],
-    [{ ...CARD, calibration: undefined }, 'received one of an earlier version, or a damaged one'],
+    [{ ...CARD, format: 'drf-onnx-0' }, 'expected format drf-onnx-1, received "drf-onnx-0"'],
+    [
+      { ...CARD, calibration: undefined },
+      'received one of an earlier version, or a damaged one (calibration: nothing)',
+    ],
+    [{ ...CARD, labels: 5 }, 'a damaged one (labels: '],
+    [{ ...CARD, run: null }, 'a damaged one (run: '],
     [{ ...CARD, calibration: { format: 'drf-calibration-2' } }, 'expected a calibration of format drf-calibration-2, received a damaged one'], // prettier-ignore
   ])('refuses a folder whose card is another', async (card, received) => {
     await expect(describeExport(await exported(card))).rejects.toThrow(received);

@@ -106,6 +106,34 @@ describe('RunFolder', () => {
     },
   );
 
+  it.each<[string, (saved: Record<string, unknown>) => void, RegExp]>([
+    [
+      'a class less',
+      (saved) => (saved['classes'] = ['a']),
+      /classes: another number of names than shapes.classes says/,
+    ],
+    ['a class twice', (saved) => (saved['classes'] = ['a', 'a']), /classes: a name occurs twice/],
+    ['a class without a name', (saved) => (saved['classes'] = ['a', '']), /classes.1: /],
+    ['a negative width', (saved) => (saved['shapes'] = { imageDim: -1, textDim: 2, classes: 2 }), /shapes.imageDim: /],
+    [
+      'a width beyond memory',
+      (saved) => (saved['shapes'] = { imageDim: 1e9, textDim: 2, classes: 2 }),
+      /shapes.imageDim: /,
+    ],
+    [
+      'tokens that are none',
+      (saved) => (saved['shapes'] = { imageDim: 3, textDim: 2, classes: 2, tokens: null }),
+      /shapes.tokens: /,
+    ],
+    ['no versions', (saved) => delete saved['versions'], /versions: /],
+  ])('refuses a description with %s', async (_, change, message) => {
+    await describeRun();
+    const saved = JSON.parse(await readFile(run.file('config.json'), 'utf8')) as Record<string, unknown>;
+    change(saved);
+    await writeFile(run.file('config.json'), JSON.stringify(saved));
+    await expect(run.readDescription()).rejects.toThrow(message);
+  });
+
   it('takes a checkpoint’s name only for its best, and no path', async () => {
     for (const checkpoint of ['../../../etc/passwd', 'other.safetensors', 5]) {
       await writeFile(run.file('best.json'), JSON.stringify({ checkpoint, epoch: 1, step: 9, score: 1 }));
@@ -203,7 +231,14 @@ describe('RunFolder', () => {
 
   it('forgets metrics after a checkpoint, and torn lines', async () => {
     for (const number of [10, 20, 30]) await run.appendMetric(step(number));
-    await appendFile(run.file('metrics.jsonl'), '{"type":"st');
+    const damaged = [
+      'null',
+      '5',
+      '{"step":1}',
+      '{"type":"epoch","step":2,"epoch":1}',
+      '{"type":"step","step":2,"parts":null}',
+    ];
+    await appendFile(run.file('metrics.jsonl'), [...damaged, '{"type":"st'].join('\n'));
     expect((await run.readMetrics()).map((row) => row.step)).toEqual([10, 20, 30]);
     await run.truncateMetrics(20);
     expect((await run.readMetrics()).map((row) => row.step)).toEqual([10, 20]);

@@ -92,14 +92,32 @@ const RUN_NAMES = new Set([
   'eval',
 ]);
 
+/** Far wider than what any encoder gives; more would only take the memory of the machine. */
+const width = z.int().min(1).max(65_536);
+const tokenShape = z.looseObject({ count: width, dim: width });
+
 /** What `config.json` must hold to be read at all; the experiment in it has a schema of its own. */
-const descriptionSchema = z.looseObject({
-  config: z.record(z.string(), z.unknown()),
-  classes: z.array(z.string()).min(1),
-  encoders: z.looseObject({ image: z.string(), text: z.string() }),
-  shapes: z.looseObject({ imageDim: z.number(), textDim: z.number(), classes: z.number() }),
-  engine: z.string(),
-});
+const descriptionSchema = z
+  .looseObject({
+    config: z.record(z.string(), z.unknown()),
+    classes: z
+      .array(z.string().min(1))
+      .min(1)
+      .refine((names) => new Set(names).size === names.length, 'a name occurs twice'),
+    encoders: z.looseObject({ image: z.string(), text: z.string() }),
+    shapes: z.looseObject({
+      imageDim: width,
+      textDim: width,
+      classes: width,
+      tokens: z.looseObject({ image: tokenShape, text: tokenShape }).optional(),
+    }),
+    engine: z.string(),
+    versions: z.looseObject({ git: z.string().nullable() }),
+  })
+  .refine(({ classes, shapes }) => classes.length === shapes.classes, {
+    path: ['classes'],
+    message: 'another number of names than shapes.classes says',
+  });
 
 const bestSchema = z.looseObject({
   checkpoint: z.string().regex(CHECKPOINT_NAME, 'a file name such as step-100.safetensors'),
@@ -107,6 +125,33 @@ const bestSchema = z.looseObject({
   step: z.number(),
   score: z.number(),
 });
+
+const losses = z.record(z.string(), z.number());
+
+/** A {@link MetricRow}. */
+const metricSchema = z.discriminatedUnion('type', [
+  z.looseObject({
+    type: z.literal('step'),
+    step: z.number(),
+    epoch: z.number(),
+    total: z.number(),
+    parts: losses,
+    learningRate: z.number(),
+    gradientNorm: z.number().optional(),
+  }),
+  z.looseObject({
+    type: z.literal('epoch'),
+    step: z.number(),
+    epoch: z.number(),
+    trainLoss: z.number(),
+    trainParts: losses,
+    valAccuracy: z.number().nullable(),
+    valWeightedF1: z.number().nullable(),
+    valLoss: z.number().nullable(),
+    valPosts: z.number().optional(),
+    seconds: z.number(),
+  }),
+]);
 
 /**
  * The layout of a run on disk: `config.json`, `splits/`, `ledger.json`, `manifest.jsonl`, `metrics.jsonl`,
@@ -213,13 +258,13 @@ export class RunFolder {
     await appendFile(this.file('metrics.jsonl'), `${JSON.stringify(row)}\n`);
   }
 
-  /** Rows so far; a line torn by a crash is left out. */
+  /** Rows so far; a line torn by a crash, or damaged otherwise, is left out. */
   async readMetrics(): Promise<MetricRow[]> {
     const text = await readFile(this.file('metrics.jsonl'), 'utf8').catch(() => '');
     return text.split('\n').flatMap((line) => {
       try {
-        const row = (line === '' ? null : JSON.parse(line)) as MetricRow | null;
-        return typeof row?.step === 'number' ? [row] : [];
+        const row = line === '' ? undefined : metricSchema.safeParse(JSON.parse(line)).data;
+        return row === undefined ? [] : [row as MetricRow];
       } catch {
         return [];
       }

@@ -5,6 +5,8 @@ import { WEIGHTING_MODES } from '@drf/fusion';
 import { FEATURE_NORMS } from '@drf/model';
 
 const whole = (minimum: number) => z.int().min(minimum);
+/** Of a layer; more than any model has would only take the memory of the machine. */
+const width = (minimum = 1) => whole(minimum).max(16_384);
 const positive = () => z.number().positive();
 const share = () => z.number().min(0).max(1);
 
@@ -158,18 +160,18 @@ const lossScales = z.strictObject({
 });
 
 const model = z.strictObject({
-  dim: whole(1).default(768).describe('width of the shared feature space'),
+  dim: width().default(768).describe('width of the shared feature space'),
   standardize: z
     .boolean()
     .default(false)
     .describe('scale encoder outputs to mean 0, deviation 1 over the training posts'),
-  converterHidden: whole(1).optional().describe("width of the converters' hidden layer (default: dim)"),
-  fusionHidden: whole(1).optional().describe("width of the fusion network's hidden layers (default: dim)"),
+  converterHidden: width().optional().describe("width of the converters' hidden layer (default: dim)"),
+  fusionHidden: width().optional().describe("width of the fusion network's hidden layers (default: dim)"),
   fusionLayers: z
     .union([z.literal(2), z.literal(3)])
     .optional()
     .describe('layers of the fusion network, 2 or 3 (default: 2 for drf, 3 for drf-paper and drf-adapted)'),
-  queueCapacity: whole(2).default(512).describe('rows of each feature queue (the paper’s L)'),
+  queueCapacity: whole(2).max(100_000).default(512).describe('rows of each feature queue (the paper’s L)'),
   weighting: z
     .enum(WEIGHTING_MODES)
     .optional()
@@ -185,8 +187,8 @@ const model = z.strictObject({
     .default('none')
     .describe('unit: scale features in the shared space to norm 1 (forms of drf, concatenation)'),
   exponentLimit: positive().max(80).default(20).describe('exponent above which Eq. 3 goes on linearly'),
-  gaussianRank: whole(1).default(128).describe('drf: directions of the low-rank Gaussian of encoder outputs'),
-  gateHidden: whole(1).default(16).describe('drf: width of the hidden layer of the gate that weighs pairs'),
+  gaussianRank: width().default(128).describe('drf: directions of the low-rank Gaussian of encoder outputs'),
+  gateHidden: width().default(16).describe('drf: width of the hidden layer of the gate that weighs pairs'),
   lossScales: lossScales.prefault({}),
   ablations: ablations.prefault({}),
 });
@@ -197,14 +199,14 @@ const compared = z.strictObject({
     .enum(['compact', 'authors'])
     .default('compact')
     .describe('compact, or for clmlf and mgnns the constants of their authors’ public code: authors'),
-  width: whole(1).optional().describe('all of them: width of their layers, in place of model.dim (compact: 128)'),
+  width: width().optional().describe('all of them: width of their layers, in place of model.dim (compact: 128)'),
   hops: whole(1).max(8).optional().describe('mvan: how often text and image views ask each other (3)'),
-  heads: whole(1).optional().describe('clmlf, mgnns: attention heads; must divide the width (4)'),
-  words: whole(2).optional().describe('mgnns: word pieces of the graph, the most frequent ones (1024)'),
-  objects: whole(2).optional().describe('mgnns: clusters of places of images (64)'),
-  scenes: whole(2).optional().describe('mgnns: clusters of parts of images (32)'),
-  imageLayers: whole(0).optional().describe('clmlf: transformer layers over the image alone (1)'),
-  fusionLayers: whole(1).optional().describe('clmlf: transformer layers over text and image (2)'),
+  heads: width().optional().describe('clmlf, mgnns: attention heads; must divide the width (4)'),
+  words: whole(2).max(65_536).optional().describe('mgnns: word pieces of the graph, the most frequent ones (1024)'),
+  objects: width(2).optional().describe('mgnns: clusters of places of images (64)'),
+  scenes: width(2).optional().describe('mgnns: clusters of parts of images (32)'),
+  imageLayers: whole(0).max(64).optional().describe('clmlf: transformer layers over the image alone (1)'),
+  fusionLayers: whole(1).max(64).optional().describe('clmlf: transformer layers over text and image (2)'),
   contrastiveScale: z.number().min(0).optional().describe('clmlf: factor of both contrastive losses (0.1)'),
   contrastiveTemperature: positive().optional().describe('clmlf: temperature of both contrastive losses (0.07)'),
   restraintScale: z.number().min(0).optional().describe('mvcn: factor of the restraint to class centroids (0.1)'),

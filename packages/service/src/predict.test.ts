@@ -163,6 +163,7 @@ describe('POST /v1/predict', () => {
     ['a path that could be base64', () => json({ image: '/etc/ssl/key' }), 422, 'bad-image', /^The post, image expected an image \(JPEG, .*\), received 9 bytes of something else/],
     ['nine megabytes of base64 that is no image', () => json({ image: 'A'.repeat(12_000_000) }), 422, 'bad-image', /received 9000000 bytes of something else/],
     ['an address', () => json({ image: 'http://127.0.0.1/cat.png' }), 422, 'bad-image', /paths and addresses are never read/],
+    ['a data URL of a million parameters', () => json({ image: `data:${';a'.repeat(5_000_000)}` }), 422, 'bad-image', /in base64/],
     ['base64 without padding', () => json({ image: 'iVBORw0KGgo' }), 422, 'bad-image', /in base64 \(with \+ and \/, and with padding\)/],
     ['base64 for addresses', () => json({ image: 'iVBORw0K-_8=' }), 422, 'bad-image', /in base64 \(with \+ and \/, and with padding\)/],
     ['an empty image', () => json({ image: '' }), 422, 'bad-post', /received neither/],

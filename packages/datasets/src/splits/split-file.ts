@@ -51,22 +51,33 @@ export async function saveSplits(folder: string, splits: Splits, origin: SplitOr
  * @throws DataError when the file is missing, in another form, or names an id twice
  */
 export async function loadSplit(path: string): Promise<SplitFile> {
-  const split = await readSplit(path);
+  return withoutRepeats(await readSplit(path));
+}
+
+/** @throws DataError when an id occurs twice */
+function withoutRepeats(split: SplitFile): SplitFile {
   const seen = new Set<string>();
   for (const id of split.ids) {
-    if (seen.has(id)) throw refuse(path, 'each id once', `"${id}" twice`);
+    if (seen.has(id)) throw refuse(split.path, 'each id once', `"${id}" twice`);
     seen.add(id);
   }
   return split;
 }
 
-/** Reads every `.json` of a folder that {@link saveSplits} wrote. @throws DataError when there is none */
+/** What stands beside split files where they were made. */
+const COMPANIONS = ['duplicates.json', 'ledger.json'];
+
+/**
+ * Reads every split of a folder that {@link saveSplits} wrote.
+ * @throws DataError when there is none, or one is damaged: without it, what is left would pass for all there is
+ */
 export async function loadSplits(folder: string): Promise<Splits> {
   const names = await readdir(folder).catch(() => []);
   const splits: Record<string, readonly string[]> = {};
-  for (const file of names.filter((name) => name.endsWith('.json')).sort()) {
-    const value = await readJson(join(folder, file));
-    if (isOwn(value)) splits[value.name] = fromOwn(join(folder, file), value).ids;
+  for (const file of names.filter((name) => name.endsWith('.json') && !COMPANIONS.includes(name)).sort()) {
+    const path = join(folder, file);
+    const { name, ids } = withoutRepeats(fromOwn(path, await readJson(path)));
+    splits[name] = ids;
   }
   if (Object.keys(splits).length > 0) return splits;
   throw refuse(folder, 'a folder of split files, such as train.json', 'none');
@@ -103,7 +114,9 @@ function postOf(path: string, row: number, value: unknown): PublishedPost {
   throw refuse(`${path}, ${subject}`, 'a post {id, text, label}', JSON.stringify(value));
 }
 
-function isOwn(value: unknown): value is { readonly name: string; readonly ids: readonly unknown[] } {
+function isOwn(
+  value: unknown,
+): value is { readonly name: string; readonly ids: readonly unknown[]; readonly count?: unknown } {
   if (typeof value !== 'object' || value === null) return false;
   const { format, name, ids } = value as Record<string, unknown>;
   return format === FORMAT && typeof name === 'string' && Array.isArray(ids);
@@ -111,6 +124,9 @@ function isOwn(value: unknown): value is { readonly name: string; readonly ids: 
 
 function fromOwn(path: string, value: unknown): SplitFile {
   if (isOwn(value)) {
+    const { count = value.ids.length } = value;
+    if (count !== value.ids.length)
+      throw refuse(path, `${JSON.stringify(count)} ids, as it says`, String(value.ids.length));
     return { path, name: value.name, form: 'own', ids: value.ids.map((id) => idOf(path, id)), posts: [] };
   }
   throw refuse(path, `a split of format ${FORMAT}, an array of ids, or an array of {id, text, label}`, 'other JSON');

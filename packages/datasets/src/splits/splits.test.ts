@@ -170,9 +170,30 @@ describe('split files', () => {
     );
     await expect(load('odd.json')).rejects.toThrow(/expected ids that are text or whole numbers, received 1.5/);
     await expect(load('absent.json')).rejects.toThrow(DataError);
-    await expect(loadSplits(await folderWith({ 'ids.json': '[1]' }))).rejects.toThrow(
+    await expect(loadSplits(await folderWith({ 'ledger.json': '{}', 'duplicates.json': '[]' }))).rejects.toThrow(
       /expected a folder of split files, such as train.json, received none/,
     );
+  });
+
+  it.each([
+    [
+      '{"format": "drf-split/1", "name": "test", "ids": ["a", "a"]}',
+      /test.json expected each id once, received "a" twice/,
+    ],
+    ['null', /test.json expected a split of format drf-split\/1/],
+    ['{"format": "drf-split/1", "name": "test"}', /test.json expected a split of format drf-split\/1/],
+    [
+      '{"format": "drf-split/1", "name": "test", "count": 2, "ids": ["a"]}',
+      /test.json expected 2 ids, as it says, received 1/,
+    ],
+    [
+      '{"format": "drf-split/1", "name": "test", "ids": [null]}',
+      /expected ids that are text or whole numbers, received null/,
+    ],
+  ])('let no damaged file pass for a split that there is none of: %s', async (text, message) => {
+    const folder = await folderWith({ 'test.json': text, 'ledger.json': '{}' });
+    await saveSplits(folder, { val: ['1'] }, { dataset: 'posts', seed: 5, fractions: {} });
+    await expect(loadSplits(folder)).rejects.toThrow(message);
   });
 });
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { createTokenizer, padTokens, unitPixels, type Tokenize, type Vocabulary } from '@drf/encoders';
 import { openOnnxModel, type NamedHostTensors, type OnnxModel } from '@drf/engine';
-import { assertCalibration, type Calibration } from '@drf/experiment';
+import type { Calibration } from '@drf/experiment';
 import { assertLinksStayInside, readBounded, readJson } from '@drf/files';
 import { ConfigurationError, DataError, hostTensor, type HostTensor, type RgbImage } from '@drf/tensor';
 import { describeVerdict } from '../describe.js';
@@ -10,7 +10,7 @@ import type { JudgeOfPosts } from '../judge-of-posts.js';
 import type { Judgment, PostContent } from '../judgment.js';
 import type { PostJudgeOptions } from '../post-judge.js';
 import { bothMissing } from '../both-missing.js';
-import { CARD_FILE, readCard, type Card, type CardFile } from './card.js';
+import { CARD_FILE, readJudgingCard, type Card, type CardFile } from './card.js';
 
 const MODEL_FILE = 'model.onnx';
 const LARGEST_MODEL = 2 ** 31 - 1; // protobuf allows no more
@@ -43,14 +43,12 @@ export class ExportedJudge implements JudgeOfPosts {
     if (checkpoint !== undefined || !['auto', 'compiled'].includes(engine)) throw fixed(path, checkpoint, engine);
     const folder = resolve(path);
     await assertLinksStayInside(folder);
-    const card = await readCard(folder);
+    const card = await readJudgingCard(folder);
     const bytes = await readModel(folder, card.model);
     const vocabulary = await readVocabulary(folder, card.preprocessing.text.vocabulary ?? 'vocabulary.json');
-    const { calibration: stored = null } = card;
-    const calibration = stored === null ? null : assertCalibration(join(folder, CARD_FILE), stored);
     const tokenize = createTokenizer(vocabulary);
     const model = await openOnnxModel(join(folder, MODEL_FILE), bytes);
-    return new ExportedJudge(folder, card, model, tokenize, calibration);
+    return new ExportedJudge(folder, card, model, tokenize, card.calibration);
   }
 
   get classes(): readonly string[] {
@@ -62,8 +60,7 @@ export class ExportedJudge implements JudgeOfPosts {
   }
 
   get imageSize(): number {
-    const { decodedSize } = this.card.preprocessing.image;
-    return decodedSize ?? this.side;
+    return this.card.preprocessing.image.decodedSize;
   }
 
   judge(post: PostContent): Promise<Judgment> {
