@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '@drf/tensor';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { openForReading, openForWriting } from './database.js';
 import { mergeStores } from './merge.js';
@@ -98,4 +98,20 @@ it('tells a drf-paper of before it was the paper’s to the letter from one that
   rename('former', `, config = json_remove(config, '$.model.featureNorm')`);
   const { again } = mergeStores(at('both-forms'), [at('letter'), at('former')]);
   expect([...new Set(again.map(({ method }) => method))]).toEqual(['concatenation']);
+});
+
+it('dates what comes later after what was there, also where the clock was set back', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: new Date('2030-01-01') });
+  try {
+    await syntheticStore(join(folder, 'clock'), [0]);
+    vi.setSystemTime(new Date('2020-01-01'));
+    await syntheticStore(join(folder, 'clock'), [1]);
+  } finally {
+    vi.useRealTimers();
+  }
+  const store = openForReading(at('clock'));
+  const dates = store.prepare('SELECT seed, finished_at AS date FROM training ORDER BY date').all();
+  store.close();
+  expect(dates.map(({ seed }) => Number(seed))).toEqual([...Array(7).fill(0), ...Array(7).fill(1)]);
+  expect(new Set(dates.map(({ date }) => String(date))).size).toBe(14); // each just after the one before
 });
