@@ -6,18 +6,20 @@ import tseslint from 'typescript-eslint';
 /**
  * Dependencies point inward: a package may import only what its own package.json declares, and the layers below say
  * what it may declare at all. Data flows one way: datasets → disruption → encoders → queues → converters → fusion →
- * model → experiment → predict → service → apps.
+ * model → experiment → training → evaluation, predict, service → apps.
  */
 const LAYERS = [
   ['tensor'],
   ['files', 'terminal'],
   ['distribution', 'disruption', 'metrics', 'datasets', 'engine'],
+  ['layers'],
   ['converters', 'encoders'],
   ['fusion'],
   ['model'],
+  ['baselines'],
   ['experiment'],
-  ['predict'],
-  ['service'],
+  ['training', 'predict', 'export'],
+  ['evaluation', 'service'],
 ];
 
 /** Parts of packages that have an entry of their own, such as @drf/model/checkpoint: what needs Node, beside what does not. */
@@ -34,7 +36,7 @@ function inwardRules(kind) {
   return readdirSync(kind).map((folder) => {
     const manifest = JSON.parse(readFileSync(`${kind}/${folder}/package.json`, 'utf8'));
     const declared = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
-    const own = kind === 'apps' ? LAYERS.length : layerOf(folder);
+    const own = kind === 'packages' ? layerOf(folder) : LAYERS.length;
     const forbidden = LAYERS.flat().filter(
       (name) => name !== folder && (layerOf(name) >= own || !declared.includes(`@drf/${name}`)),
     );
@@ -46,7 +48,7 @@ function inwardRules(kind) {
     ];
     return {
       files: [`${kind}/${folder}/src/**/*.ts`],
-      ignores: ['**/*.test.ts', '**/*.contract.ts'],
+      ignores: ['**/*.test.ts', '**/*.contract.ts', '**/testing/**'],
       rules: { 'no-restricted-imports': ['error', { patterns }] },
     };
   });
@@ -57,7 +59,7 @@ export default tseslint.config(
   ...tseslint.configs.recommended,
   ...tseslint.configs.stylistic,
   {
-    files: ['packages/*/src/**/*.ts', 'apps/*/src/**/*.ts'],
+    files: ['{packages,apps,lab}/*/src/**/*.ts'],
     languageOptions: { parserOptions: { project: './tsconfig.check.json', tsconfigRootDir: import.meta.dirname } },
     plugins: { 'import-x': importX },
     settings: {
@@ -84,6 +86,12 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    files: ['{packages,apps,lab}/*/src/**/*.ts'],
+    ignores: ['**/*.test.ts', '**/*.contract.ts', '**/testing/**'],
+    rules: { '@typescript-eslint/no-unnecessary-type-assertion': 'error' },
+  },
   ...inwardRules('packages'),
   ...inwardRules('apps'),
+  ...inwardRules('lab'),
 );

@@ -5,7 +5,12 @@ export default defineConfig({
   resolve: { conditions: ['source', 'import', 'module', 'node', 'default'] },
   ssr: { resolve: { conditions: ['source', 'import', 'module', 'node', 'default'] } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'apps/*/src/**/*.test.ts',
+      'lab/*/src/**/*.test.ts',
+      'scripts/**/*.test.ts',
+    ],
     setupFiles: ['./vitest.setup.ts'],
     pool: 'forks',
     testTimeout: 60_000,

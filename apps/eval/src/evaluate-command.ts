@@ -2,16 +2,16 @@ import { basename, join, resolve } from 'node:path';
 import { RunFolder } from '@drf/experiment';
 import { contentHash, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError } from '@drf/tensor';
-import type { RunResult } from './comparison.js';
-import { csvReport } from './csv-report.js';
-import { evaluateRun, type Evaluation, type EvaluationOptions } from './evaluate-run.js';
-import { groupRuns, type GroupMember } from './groups.js';
-import { matchedCurves } from './matched-curve.js';
-import { shownPath } from './run-identity.js';
-import type { EvaluationResult } from './result.js';
-import { summarizeGroups } from './summary.js';
-import { summaryCsv, summaryHtml, type FullSummary } from './summary-report.js';
-import { evaluationFolder, writeEvaluation } from './write-evaluation.js';
+import type { RunResult } from '@drf/evaluation';
+import { csvReport } from '@drf/evaluation';
+import { evaluateRun, type Evaluation, type EvaluationOptions } from '@drf/evaluation';
+import { groupRuns, type GroupMember } from '@drf/evaluation';
+import { matchedCurves } from '@drf/evaluation';
+import { shownPath } from '@drf/evaluation';
+import type { EvaluationResult } from '@drf/evaluation';
+import { summarizeGroups } from '@drf/evaluation';
+import { summaryCsv, summaryHtml, type FullSummary } from '@drf/evaluation';
+import { evaluationFolder, writeEvaluation } from '@drf/evaluation';
 
 export interface CommandOptions extends EvaluationOptions {
   /** Results go here instead of into the run; of several runs, a folder each, and the summary. */

@@ -5,12 +5,12 @@ import { readManifest } from '@drf/disruption/manifest';
 import { encodeRecords } from '@drf/experiment';
 import { readJson } from '@drf/files';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseCells } from './cells.js';
+import { parseCells } from '@drf/evaluation';
 import { evaluateRuns } from './evaluate-command.js';
-import { evaluateRun } from './evaluate-run.js';
-import type { EvaluationResult } from './result.js';
-import { datasetWithMissingFile, makeTinyRun, tinyConfig, tinyWorld } from './testing/tiny-world.js';
-import { evaluationFolder, writeEvaluation } from './write-evaluation.js';
+import { evaluateRun } from '@drf/evaluation';
+import type { EvaluationResult } from '@drf/evaluation';
+import { datasetWithMissingFile, makeTinyRun, tinyConfig, tinyWorld } from '@drf/evaluation/testing';
+import { evaluationFolder, writeEvaluation } from '@drf/evaluation';
 
 let folder: string;
 let cache: string;

@@ -1,16 +1,16 @@
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
-import { createDisplay } from './display.js';
+import { createDisplay } from '@drf/evaluation';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
-import { createReportCommand } from './report/report-command.js';
-import { createMergeCommand } from './merge/merge-command.js';
-import { createResultsCommand } from './results/results-command.js';
-import { createGridCommand } from './grid/grid-command.js';
-import { createScheduleCommand } from './grid/schedule-command.js';
+import { createReportCommand } from './report-command.js';
+import { createMergeCommand } from './merge-command.js';
+import { createResultsCommand } from './results-command.js';
+import { createGridCommand } from './grid-command.js';
+import { createScheduleCommand } from './schedule-command.js';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
-import { shownPath } from './run-identity.js';
-import { summaryText } from './summary-report.js';
-import { textReport } from './text-report.js';
-import { Workbench } from './workbench.js';
+import { shownPath } from '@drf/evaluation';
+import { summaryText } from '@drf/evaluation';
+import { textReport } from '@drf/evaluation';
+import { Workbench } from '@drf/evaluation';
 
 const program = createEvalProgram().action(async (runs: string[], options: MainOptions) => {
   const evaluationOptions = commandOptions(options);

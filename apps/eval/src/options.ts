@@ -11,9 +11,9 @@ import {
 import { ENGINE_NAMES } from '@drf/engine';
 import { ConfigurationError } from '@drf/tensor';
 import { collect, createProgram, oneOf, valuesByName, wholeNumber, type Command } from '@drf/terminal';
-import { paperCells, parseCells, parseRatios } from './cells.js';
+import { paperCells, parseCells, parseRatios } from '@drf/evaluation';
 import type { CommandOptions } from './evaluate-command.js';
-import { SPLIT_CHOICES, type SplitChoice } from './posts.js';
+import { SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
 
 /** Options of the command line as they are parsed. */
 export interface MainOptions {

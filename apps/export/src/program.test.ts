@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { writeTinyBert } from '../../../packages/encoders/src/testing/tiny-transformers.js';
+import { writeTinyBert } from '@drf/encoders/testing';
 import { createExportProgram } from './program.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
-import { makeTinyRun } from './testing/tiny-run.js';
+import { temporaryFolder } from '@drf/export/testing';
+import { makeTinyRun } from '@drf/export/testing';
 
 async function run(...args: string[]): Promise<string> {
   const printed: string[] = [];

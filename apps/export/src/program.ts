@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { createProgram, Option, wholeNumber, type Command } from '@drf/terminal';
-import type { BatchSize } from './build-model.js';
-import { addEncoderCommand } from './encoder/encoder-command.js';
-import { exportRun, type ExportResult } from './export-run.js';
+import type { BatchSize } from '@drf/export';
+import { addEncoderCommand } from './encoder-command.js';
+import { exportRun, type ExportResult } from '@drf/export';
 
 interface ProgramOptions {
   readonly out?: string;

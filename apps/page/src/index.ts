@@ -1,1 +1,2 @@
 export { buildPage, pageFolder } from './build/build-page.js';
+export { createPageProgram } from './program.js';

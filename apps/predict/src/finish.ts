@@ -171,10 +171,9 @@ class ParquetRows implements RowWriter {
     const rows = this.waiting;
     this.waiting = [];
     if (rows.length === 0) return;
-    const columnData = this.schema.slice(1).map(({ name }, column) => ({
-      name,
-      data: rows.map((row) => row[column] ?? null),
-    }));
+    const columnData = this.schema
+      .slice(1)
+      .map(({ name }, column) => ({ name, data: rows.map((row) => row[column] ?? null) }));
     await this.writer.write({ columnData, rowGroupSize: GROUP_ROWS });
   }
 }

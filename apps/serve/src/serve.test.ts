@@ -9,7 +9,7 @@ import { decodeImage } from '@drf/datasets';
 import { modelSchema } from '@drf/service';
 import { PostJudge } from '@drf/predict';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { makeEmbeddedRun } from '../../export/src/testing/embedded-run.js';
+import { makeEmbeddedRun } from '@drf/export/testing';
 import { describeExport } from './describe-model.js';
 import { addressWarnings } from './address-warnings.js';
 import { serve } from './serve.js';

@@ -6,7 +6,7 @@ import { extname, join, normalize } from 'node:path';
 import { decodeImage } from '@drf/datasets';
 import { PostJudge } from '@drf/predict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPageProgram } from '../../page/src/program.js';
+import { createPageProgram } from '@drf/page-app';
 import { CHROMIUM, PageFixture, RESULTS, verdict, WITHOUT_CHROMIUM } from './testing/page-fixture.js';
 
 const TYPES: Readonly<Record<string, string>> = {

@@ -20,12 +20,12 @@ import {
   wholeNumber,
 } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
-import { createDisplay, type Display } from './display.js';
-import { EXPERIMENTS } from './experiments/index.js';
-import { loadExperiment, readExperiment } from './load-experiment.js';
-import { openOwnData, ownConfig } from './own-data.js';
-import { writeLedger } from './rejected.js';
-import { train, type TrainOptions, type TrainResult } from './train.js';
+import { createDisplay, type Display } from '@drf/training';
+import { EXPERIMENTS } from '@drf/training';
+import { loadExperiment, readExperiment } from '@drf/training';
+import { openOwnData, ownConfig } from '@drf/training';
+import { writeLedger } from '@drf/training';
+import { train, type TrainOptions, type TrainResult } from '@drf/training';
 
 interface MainOptions extends Record<string, unknown> {
   readonly data?: readonly string[];

@@ -19,7 +19,7 @@ export function initializeConverter(random: Random, dim: number, hidden: number 
 
 /** C(f): [rows, dim] → [rows, dim]. @throws ShapeMismatchError when the width is not the converter's. */
 export function applyConverter(parameters: ConverterParameters, features: tf.Tensor): tf.Tensor {
-  assertShape('applyConverter', features, ['*', parameters.hidden.kernel.shape[0] as number]);
+  assertShape('applyConverter', features, ['*', parameters.hidden.kernel.shape[0]]);
   const hidden = tf.relu(applyLinear(parameters.hidden, features)); // [rows, dim] × [dim, hidden] → [rows, hidden]
   return applyLinear(parameters.output, hidden); // [rows, hidden] × [hidden, dim] → [rows, dim]
 }

@@ -13,7 +13,7 @@ type Factors = { readonly factor: tf.Tensor };
 /** Every number of a product of matrices filled with 1/side is 1/side again. */
 function repeatedProduct(_constants: Record<string, never>, { factor }: Factors): { readonly corner: tf.Tensor } {
   let product = factor as tf.Tensor2D;
-  for (let i = 0; i < PRODUCTS; i++) product = tf.matMul(product, factor as tf.Tensor2D);
+  for (let i = 0; i < PRODUCTS; i++) product = tf.matMul(product, factor);
   return { corner: tf.slice(product, [0, 0], [1, 1]) };
 }
 

@@ -79,7 +79,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
   const encode = (modality: Modality, encoder: AnyEncoder, label: string): Promise<ModalityFeatures> =>
     encodeModality(options, { modality, encoder, label }, planned, fail);
   const prepare = (modality: Modality, label: string): Promise<ModalityRows> => {
-    const encoder = session[modality] as AnyEncoder | TrainableEncoder<Content>;
+    const encoder = session[modality];
     if (!encoder.trainable) return encode(modality, encoder, label);
     return prepareContents(options, modality, encoder, planned, fail);
   };

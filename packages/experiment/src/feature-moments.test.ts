@@ -1,14 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
-import {
-  createTrainingStep,
-  initialTrainingState,
-  stepSchedule,
-  ADAMW_DEFAULTS,
-  type TrainingInputs,
-} from '@drf/model';
-import { createRandom, floatData, hostTensor, type Host, type HostTree, type HostTensor } from '@drf/tensor';
+import { createTrainingStep, initialTrainingState, stepSchedule, ADAMW_DEFAULTS } from '@drf/model';
+import { createRandom, floatData, hostTensor, type HostTree, type HostTensor } from '@drf/tensor';
 import { createMethod, measureFeatures, memoryRows, parseExperiment, type FeatureSet } from './index.js';
 
 const set: FeatureSet = {
@@ -68,7 +62,7 @@ describe('standardized features', () => {
       memory: method.createMemory().inputs(),
       schedule: stepSchedule(0, 4, { encoder: 1e-3, head: 1e-2, floor: 0 }, ADAMW_DEFAULTS),
     };
-    await program.step(inputs as unknown as Host<TrainingInputs>);
+    await program.step(inputs);
     const after = (await program.readState()).parameters as HostTree;
     expect(after.imageScaling).toEqual((initial.parameters as HostTree).imageScaling);
     expect(after.textScaling).toEqual((initial.parameters as HostTree).textScaling);

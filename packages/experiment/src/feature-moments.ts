@@ -12,10 +12,7 @@ export type MeasurableSet = Pick<FeatureSet, 'image' | 'text' | 'imageAvailable'
 
 /** Mean and standard deviation of each encoder output over the posts that have the modality. */
 export async function measureFeatures(set: MeasurableSet): Promise<{ image: FeatureMoments; text: FeatureMoments }> {
-  return {
-    image: await momentsOf(set.image, set.imageAvailable),
-    text: await momentsOf(set.text, set.textAvailable),
-  };
+  return { image: await momentsOf(set.image, set.imageAvailable), text: await momentsOf(set.text, set.textAvailable) };
 }
 
 /**

@@ -69,7 +69,7 @@ function prepareEncoding(engine: Engine, encoder: TrainableEncoder<never>, withT
   return engine.prepareStep<TensorTree, TensorTree, TensorTree>((state, inputs) => {
     const outputs = withTokens ? encoder.applyTokens?.(state, inputs) : undefined;
     return { state, outputs: { ...(outputs ?? { features: encoder.apply(state, inputs) }) } };
-  }, encoder.initialParameters as never);
+  }, encoder.initialParameters);
 }
 
 class InitialEncoder {
@@ -144,7 +144,7 @@ class InitialEncoder {
     for (let start = 0; start < indices.length; start += POSTS_AT_ONCE) {
       const part = indices.slice(start, start + POSTS_AT_ONCE);
       const { inputs } = await this.rows.gather(part);
-      const outputs = (await this.program.step(inputs as never)) as unknown as HostTree;
+      const outputs = (await this.program.step(inputs)) as unknown as HostTree;
       yield outputs as { readonly features: HostTensor };
       this.onPosts(part.length);
     }

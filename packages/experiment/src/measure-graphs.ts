@@ -1,4 +1,4 @@
-import { measureGraphs, type MeasuredGraphs } from '@drf/model';
+import { measureGraphs, type MeasuredGraphs } from '@drf/baselines';
 import { createRandom } from '@drf/tensor';
 import { comparedOptions } from './compared-options.js';
 import type { PostSet } from './feature-set.js';

@@ -1,25 +1,27 @@
 import {
-  COMPARED_NEEDS,
   createConcatenation,
   createDrf,
-  createClmlf,
-  createHsan,
-  createMgnns,
-  createMvcn,
-  createMvan,
   createGatedDrf,
   drfConfig,
   withClassWeights,
   withEncoders,
   type EncodedBatchInputs,
   type FeatureMoments,
-  type MeasuredGraphs,
   type Method,
   type MethodNeeds,
   type MethodShapes,
   type StepEncoders,
   type TokenShape,
 } from '@drf/model';
+import {
+  COMPARED_NEEDS,
+  createClmlf,
+  createHsan,
+  createMgnns,
+  createMvcn,
+  createMvan,
+  type MeasuredGraphs,
+} from '@drf/baselines';
 import type { WeightingMode } from '@drf/fusion';
 import { tokenLayoutOf } from '@drf/encoders';
 import { ConfigurationError } from '@drf/tensor';
@@ -182,7 +184,7 @@ export function createEncodedMethod(
   graphs?: MeasuredGraphs,
 ): Method<EncodedBatchInputs> {
   const method = createMethod(config, shapes, graphs);
-  return Object.keys(encoders).length === 0 ? (method as Method<EncodedBatchInputs>) : withEncoders(method, encoders);
+  return Object.keys(encoders).length === 0 ? method : withEncoders(method, encoders);
 }
 
 function unmeasuredTokens({ tokens }: MethodShapes): MethodShapes['tokenStandardization'] {

@@ -86,7 +86,7 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 
 /** The fields of an object schema, through defaults. */
 export function shapeOf(schema: unknown): Record<string, z.ZodType> {
-  return (unwrap(schema as z.ZodType) as z.ZodObject).shape as Record<string, z.ZodType>;
+  return (unwrap(schema as z.ZodType) as z.ZodObject).shape;
 }
 
 /** A schema without its `optional`, `default` and `prefault` wrappers. */

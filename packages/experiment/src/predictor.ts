@@ -1,4 +1,4 @@
-import type { Engine, Host, HostTensor, HostTree, StepProgram, TensorTree } from '@drf/tensor';
+import type { Engine, HostTree, StepProgram, TensorTree } from '@drf/tensor';
 import type {
   EncodedBatchInputs,
   Method,
@@ -83,7 +83,7 @@ export class Predictor {
     const { loaded, method, withDetails } = this;
     if (loaded?.parameters === parameters) return loaded.program;
     if (loaded !== undefined) {
-      await loaded.program.writeState(parameters as never);
+      await loaded.program.writeState(parameters);
       this.loaded = { parameters, program: loaded.program };
       return loaded.program;
     }
@@ -92,7 +92,7 @@ export class Predictor {
         const { probabilities, details } = method.predict(state, batch, memory ?? {});
         return { state, outputs: { probabilities, ...(withDetails ? { details } : {}) } };
       },
-      parameters as never,
+      parameters,
     );
     this.loaded = { parameters, program };
     return program;
@@ -106,7 +106,7 @@ export function predictWith(
   memory: HostTree,
   options: PredictOptions = {},
 ): Promise<Predictions> {
-  return judgeSet(program as unknown as JudgingProgram, set, memory, options);
+  return judgeSet(program, set, memory, options);
 }
 
 async function judgeSet(
@@ -120,11 +120,9 @@ async function judgeSet(
   const size = areFeatures(set.image) && areFeatures(set.text) ? POSTS_AT_ONCE : CONTENTS_AT_ONCE;
   for await (const { batch, end } of batchesAhead(set, size)) {
     signal?.throwIfAborted();
-    const outputs = (await program.step({ batch, memory } as unknown as Host<
-      PredictionInputs<Batch>
-    >)) as Host<JudgedBatch>;
-    parts.push((outputs.probabilities as unknown as HostTensor).data as Float32Array);
-    if (withDetails) details.push((outputs.details as HostTree | undefined) ?? {});
+    const outputs = await program.step({ batch, memory });
+    parts.push(outputs.probabilities.data as Float32Array);
+    if (withDetails) details.push(outputs.details ?? {});
     onProgress?.(end, set.ids.length);
   }
   return join(set, parts, details);

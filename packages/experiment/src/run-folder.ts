@@ -264,7 +264,7 @@ export class RunFolder {
     return text.split('\n').flatMap((line) => {
       try {
         const row = line === '' ? undefined : metricSchema.safeParse(JSON.parse(line)).data;
-        return row === undefined ? [] : [row as MetricRow];
+        return row === undefined ? [] : [row];
       } catch {
         return [];
       }

@@ -1,4 +1,4 @@
-import type { EncodedBatchInputs, MethodNeeds, TokenInputs } from '@drf/model';
+import type { EncodedBatchInputs, MethodNeeds } from '@drf/model';
 import {
   createRandom,
   DataError,
@@ -176,7 +176,7 @@ export class Simulation {
       return;
     }
     write(features, row, (await version.features.gather([index])).data);
-    const tokens = batch[`${modality}Tokens`] as Host<TokenInputs> | undefined;
+    const tokens = batch[`${modality}Tokens`];
     if (tokens === undefined || version.tokens === undefined) return;
     const own = await version.tokens.gather([index]);
     write(tokens.tokens, row, own.tokens.data);

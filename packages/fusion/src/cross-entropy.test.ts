@@ -56,14 +56,18 @@ describe('crossEntropy', () => {
     expect(lossOf([[1000, 0]], [1])).toBeCloseTo(1000, 3);
     tf.tidy(() => {
       const run = (logits: tf.Tensor): tf.Tensor => crossEntropy(logits as ClassScores, labelsOf([1]));
-      expect([...(tf.grad(run)(tf.tensor2d([[1000, 0]])) as tf.Tensor).dataSync()]).toEqual([1, -1]);
+      expect([
+        ...tf
+          .grad(run)(tf.tensor2d([[1000, 0]]))
+          .dataSync(),
+      ]).toEqual([1, -1]);
     });
   });
 
   it('has the gradient softmax − target, over the batch', () => {
     tf.tidy(() => {
       const run = (logits: tf.Tensor): tf.Tensor => crossEntropy(logits as ClassScores, labelsOf([0, 1]));
-      const slopes = [...(tf.grad(run)(tf.tensor2d([[0, 0], [Math.log(3), 0]])) as tf.Tensor).dataSync()]; // prettier-ignore
+      const slopes = [...(tf.grad(run)(tf.tensor2d([[0, 0], [Math.log(3), 0]]))).dataSync()]; // prettier-ignore
       [-0.25, 0.25, 0.375, -0.375].forEach((slope, i) => expect(slopes[i]).toBeCloseTo(slope, 6));
     });
   });
@@ -74,7 +78,7 @@ describe('crossEntropy', () => {
       const weights = (values: number[]): PerPost => named(tf.tensor1d(values), ['batch']);
       const run = (x: tf.Tensor): tf.Tensor => crossEntropy(x as ClassScores, labelsOf([0, 1]), weights([4, 0.5]));
       expect(run(logits).dataSync()[0]).toBeCloseTo((4 * Math.log(2) + 0.5 * Math.log(4)) / 2, 6);
-      const slopes = [...(tf.grad(run)(logits) as tf.Tensor).dataSync()];
+      const slopes = [...tf.grad(run)(logits).dataSync()];
       [4 * -0.25, 4 * 0.25, 0.5 * 0.375, 0.5 * -0.375].forEach((slope, i) => expect(slopes[i]).toBeCloseTo(slope, 6));
       const plain = crossEntropy(logits as ClassScores, labelsOf([0, 1])).dataSync()[0];
       expect(crossEntropy(logits as ClassScores, labelsOf([0, 1]), weights([1, 1])).dataSync()[0]).toBe(plain);

@@ -26,7 +26,7 @@ export function initializeGate(random: Random, statistics: number, hidden: numbe
  * [batch, statistic] → [batch, pair]
  */
 export function applyGate(parameters: GateParameters, statistics: Named<['batch', 'statistic']>): PerPair {
-  assertShape('applyGate', statistics, ['*', parameters.hidden.kernel.shape[0] as number]);
+  assertShape('applyGate', statistics, ['*', parameters.hidden.kernel.shape[0]]);
   const hidden = tf.tanh(applyLinear(parameters.hidden, statistics)); // [batch, statistic] → [batch, hidden]
   return named(applyLinear(parameters.output, hidden), ['batch', 'pair']);
 }

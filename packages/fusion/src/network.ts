@@ -36,7 +36,7 @@ export function applyFusion(
   pairs: Named<['batch', 'pair', 'both']>,
 ): Named<['batch', 'pair', 'dim']> {
   const [batch, count, width] = pairs.shape as [number, number, number];
-  assertShape('applyFusion', pairs, ['*', '*', parameters.layer1.kernel.shape[0] as number], 'check the feature width');
+  assertShape('applyFusion', pairs, ['*', '*', parameters.layer1.kernel.shape[0]], 'check the feature width');
   const rows = tf.reshape(pairs, [batch * count, width]); // [batch·pair, 2·dim]
   const first = tf.relu(applyLinear(parameters.layer1, rows)); // → [batch·pair, hidden]
   const { layer2 } = parameters;

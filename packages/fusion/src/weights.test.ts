@@ -142,10 +142,7 @@ describe('logPairWeights and pairWeights', () => {
       { logs: [0, far, 0, far], has: [0, 1] },
       { logs: [far, 0, 0, 0], has: [0, 0] },
     ] as const;
-    const [alike, oneBest, imageOnly, textOnly, nothing] = weightsOf(
-      { posts, peaks: [0, 0] },
-      'normalized',
-    ) as number[][];
+    const [alike, oneBest, imageOnly, textOnly, nothing] = weightsOf({ posts, peaks: [0, 0] }, 'normalized');
     alike?.forEach((weight) => expect(weight).toBeCloseTo(1 / 3, 6));
     expect(oneBest).toEqual([0, 1, 0]);
     expect(imageOnly).toEqual([0, 1, 0]);
@@ -159,7 +156,7 @@ describe('logPairWeights and pairWeights', () => {
       const run = (logs: tf.Tensor): tf.Tensor =>
         tf.sum(tf.mul(pairWeights(named(logs, ['batch', 'pair']), existing, 'normalized'), tf.tensor1d([1, 2, 3])));
       const logs = tf.tensor2d([[-1e12, -2e12, -3e20], [-1e30, -1e12, 0], [0, -5, -1e9]]); // prettier-ignore
-      expect([...(tf.grad(run)(logs) as tf.Tensor).dataSync()].every(Number.isFinite)).toBe(true);
+      expect([...tf.grad(run)(logs).dataSync()].every(Number.isFinite)).toBe(true);
     });
   });
 
@@ -168,7 +165,11 @@ describe('logPairWeights and pairWeights', () => {
       const existing: PerPair = named(tf.tensor2d([[1, 1, 0]]), ['batch', 'pair']);
       const run = (logs: tf.Tensor): tf.Tensor =>
         tf.sum(tf.mul(pairWeights(named(logs, ['batch', 'pair']), existing, 'normalized'), tf.tensor1d([1, 0, 0])));
-      const slopes = [...(tf.grad(run)(tf.tensor2d([[0, 0, 5]])) as tf.Tensor).dataSync()];
+      const slopes = [
+        ...tf
+          .grad(run)(tf.tensor2d([[0, 0, 5]]))
+          .dataSync(),
+      ];
       [0.25, -0.25, 0].forEach((slope, i) => expect(slopes[i]).toBeCloseTo(slope, 6));
     });
   });

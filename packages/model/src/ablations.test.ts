@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import type { Engine } from '@drf/tensor';
-import { evaluate, makeExample, relativeError } from './examples.contract.js';
+import { evaluate, makeExample, relativeError } from './testing/examples.js';
 import { drfConfig, type DrfAblations } from './index.js';
 
 let engine: Engine;

@@ -12,7 +12,7 @@ import {
   type StepProgram,
 } from '@drf/tensor';
 import { joinParts, stepPart } from './accumulation.js';
-import { makeExample, type Example } from './examples.contract.js';
+import { makeExample, type Example } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createTrainingStep,
@@ -51,7 +51,7 @@ async function stepInParts(program: Program, example: Example, step: number, siz
       ...(sizes.length === 1 ? {} : { part: stepPart(index, size, total) }),
       ...(isLast ? { schedule: stepSchedule(step, 4, RATES, ADAMW_DEFAULTS) } : {}),
     };
-    outputs.push((await program.step(inputs as unknown as Host<TrainingInputs>)) as unknown as HostTree);
+    outputs.push(await program.step(inputs as unknown as Host<TrainingInputs>));
     start += size;
   }
   const joined = joinParts(outputs, sizes);
@@ -68,7 +68,7 @@ async function train(engine: Engine, sizes: readonly number[], options: StepOpti
   );
   const outputs: HostTree[] = [];
   for (let step = 0; step < 4; step++) outputs.push(await stepInParts(program, example, step, sizes));
-  const { parameters, moments } = (await program.readState()) as Host<TrainingState>;
+  const { parameters, moments } = await program.readState();
   await program.dispose();
   return { outputs, state: { parameters, moments } as HostTree, memory: example.memory.state() };
 }

@@ -47,7 +47,7 @@ export async function saveCheckpoint(
   const [left, kept] = [true, false].map(
     (out) => new Map([...flattenTree<HostTensor>(parameters as HostTree)].filter(([name]) => isLeftOut(name) === out)),
   ) as [Map<string, HostTensor>, Map<string, HostTensor>];
-  const state: HostTree = { parameters: unflattenTree(kept), moments: moments as HostTree };
+  const state: HostTree = { parameters: unflattenTree(kept), moments: moments };
   const tensors = flattenTree<HostTensor>({ state, memory: checkpoint.memory });
   await writeSafetensors(path, {
     tensors,
@@ -96,7 +96,7 @@ export async function loadCheckpoint(path: string, expected: ExpectedCheckpoint)
   );
   check(path, 'checksum', String(metadata.checksum), checksumOf(tensors), 'the file is damaged; use another copy');
   const { state, memory = {} } = unflattenTree(tensors) as { state: Host<TrainingState>; memory?: HostTree };
-  const parameters = completed(path, state.parameters as HostTree, expected, metadata.leftOut);
+  const parameters = completed(path, state.parameters, expected, metadata.leftOut);
   checkShapes(path, parameters, expected.parameters);
   return {
     method: expected.method,

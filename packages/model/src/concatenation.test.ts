@@ -9,12 +9,11 @@ import {
   type Engine,
   type Host,
   type HostTensor,
-  type HostTree,
   type TensorTree,
 } from '@drf/tensor';
-import { evaluate, makeExample, nested, relativeError } from './examples.contract.js';
+import { evaluate, makeExample, nested, relativeError } from './testing/examples.js';
 import { createConcatenation, type BatchInputs } from './index.js';
-import { linear, type Layer, type Matrix, type Row } from './reference.contract.js';
+import { linear, type Layer, type Matrix, type Row } from './testing/reference.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -69,7 +68,7 @@ describe('createConcatenation', () => {
     const parameters = method.initialParameters(createRandom(2));
     const predict = (batch: Host<BatchInputs>): unknown =>
       tf.tidy(() => {
-        const tensors = mapTree({ parameters, batch } as HostTree, toTensor) as unknown as {
+        const tensors = mapTree({ parameters, batch }, toTensor) as unknown as {
           parameters: TensorTree;
           batch: BatchInputs;
         };

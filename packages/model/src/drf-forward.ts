@@ -126,7 +126,7 @@ function convert(
   queue: QueueRows | undefined,
 ): { batch: Features; queue?: QueueRows } {
   if (queue === undefined) return { batch: named(applyConverter(parameters, batch), ['batch', 'dim']) };
-  const sizes = [batch.shape[0] as number, queue.shape[0] as number];
+  const sizes = [batch.shape[0], queue.shape[0]];
   const converted = applyConverter(parameters, tf.concat([batch, queue], 0)); // [batch + capacity, dim]
   const [batchRows, queueRows] = tf.split(converted, sizes, 0) as [tf.Tensor, tf.Tensor];
   return { batch: named(batchRows, ['batch', 'dim']), queue: named(queueRows, ['capacity', 'dim']) };

@@ -11,9 +11,9 @@ import {
   type HostTensor,
   type TensorTree,
 } from '@drf/tensor';
-import { evaluate, makeExample, relativeError, type Example, type ExampleOptions } from './examples.contract.js';
+import { evaluate, makeExample, relativeError, type Example, type ExampleOptions } from './testing/examples.js';
 import { createDrf, drfConfig, drfLoss, type DrfAblations, type DrfMemoryInputs } from './index.js';
-import { referenceGradients, referenceStep } from './reference.contract.js';
+import { referenceGradients, referenceStep } from './testing/reference.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -45,7 +45,7 @@ const SHAPES: readonly (ExampleOptions & { name: string })[] = [
 /** What `drfLoss` gives, as numbers. */
 function ours({ config, parameters, memory, batch, labels }: Example): { [name: string]: number[] } {
   return tf.tidy(() => {
-    const inputs = mapTree({ batch, labels, memory: memory.inputs(), parameters } as never, toTensor);
+    const inputs = mapTree({ batch, labels, memory: memory.inputs(), parameters }, toTensor);
     const given = inputs as unknown as { parameters: TensorTree; memory: DrfMemoryInputs; batch: never; labels: never };
     const { total, parts, forward, prediction } = drfLoss(
       config,
@@ -57,7 +57,7 @@ function ours({ config, parameters, memory, batch, labels }: Example): { [name: 
     const { weights, fused, logits } = forward;
     const leaves = flattenTree<tf.Tensor>({
       total,
-      parts: parts as TensorTree,
+      parts: parts,
       weights,
       fused,
       logits,
@@ -166,7 +166,7 @@ describe('predict', () => {
   const predictionOf = (example: Example): { logits: number[]; probabilities: number[]; names: string[] } =>
     tf.tidy(() => {
       const { parameters, batch, memory } = mapTree(
-        { parameters: example.parameters, batch: example.batch, memory: example.memory.inputs() } as never,
+        { parameters: example.parameters, batch: example.batch, memory: example.memory.inputs() },
         toTensor,
       ) as unknown as { parameters: TensorTree; batch: never; memory: TensorTree };
       const { logits, probabilities, details } = example.method.predict(parameters, batch, memory);

@@ -10,7 +10,7 @@ import {
   type HostTensor,
   type HostTree,
 } from '@drf/tensor';
-import { evaluate, relativeError } from './examples.contract.js';
+import { evaluate, relativeError } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createGatedDrf,
@@ -21,7 +21,6 @@ import {
   type BatchInputs,
   type GatedDrfConfig,
   type Memory,
-  type TrainingInputs,
 } from './index.js';
 
 let engine: Engine;
@@ -64,7 +63,7 @@ function posts(count: number, seed: number, corrupted = 0): { batch: Host<BatchI
       textAvailable: flags((post) => post % 4 !== 3),
       imageIntact: flags((post) => post % 4 !== 2 && post >= corrupted),
       textIntact: flags((post) => post % 4 !== 3),
-    } as unknown as Host<BatchInputs>,
+    },
     labels: hostTensor(
       Int32Array.from({ length: count }, (_, post) => post % SHAPES.classes),
       [count],
@@ -87,13 +86,13 @@ async function trained(
     const { batch, labels } = posts(8, step, step % 3);
     const schedule = stepSchedule(step, steps, { encoder: 0, head: 1e-2, floor: 1e-6 }, ADAMW_DEFAULTS);
     const inputs = { batch: change(batch), labels, memory: memory.inputs(), schedule };
-    const outputs = await program.step(inputs as unknown as Host<TrainingInputs>);
-    memory.update(outputs.observations as unknown as HostTree);
+    const outputs = await program.step(inputs);
+    memory.update(outputs.observations);
     totals.push(outputs.total.data[0] as number);
   }
   const { parameters } = await program.readState();
   await program.dispose();
-  return { parameters: parameters as HostTree, memory, totals };
+  return { parameters: parameters, memory, totals };
 }
 
 async function outputsOf(config: GatedDrfConfig, steps: number, seed = 100): Promise<Map<string, number[]>> {
@@ -148,10 +147,17 @@ describe('gated DRF', () => {
   });
 
   it('counts what is available as intact where nothing is known', async () => {
-    const bare = ({ image, text, imageAvailable, textAvailable }: Host<BatchInputs>): Host<BatchInputs> =>
-      ({ image, text, imageAvailable, textAvailable }) as Host<BatchInputs>;
-    const told = (batch: Host<BatchInputs>): Host<BatchInputs> =>
-      ({ ...bare(batch), imageIntact: batch.imageAvailable, textIntact: batch.textAvailable }) as Host<BatchInputs>;
+    const bare = ({ image, text, imageAvailable, textAvailable }: Host<BatchInputs>): Host<BatchInputs> => ({
+      image,
+      text,
+      imageAvailable,
+      textAvailable,
+    });
+    const told = (batch: Host<BatchInputs>): Host<BatchInputs> => ({
+      ...bare(batch),
+      imageIntact: batch.imageAvailable,
+      textIntact: batch.textAvailable,
+    });
     expect((await trained(CONFIG, 5, bare)).totals).toEqual((await trained(CONFIG, 5, told)).totals);
   });
 

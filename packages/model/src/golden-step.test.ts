@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { WEIGHTING_MODES } from '@drf/fusion';
-import { flattenTree, hostTensor, unflattenTree, type Host, type HostTensor, type HostTree } from '@drf/tensor';
-import { evaluate, relativeError } from './examples.contract.js';
+import { flattenTree, hostTensor, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
+import { evaluate, relativeError } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createDrf,
@@ -13,7 +13,6 @@ import {
   drfConfig,
   initialTrainingState,
   stepSchedule,
-  type TrainingInputs,
 } from './index.js';
 
 /** The committed file (fixtures/make-golden-step.py made it), and further ones where they lie beside the repository. */
@@ -95,12 +94,12 @@ for (const { file, name: fileName, isPresent } of FILES) {
       const { learningRate } = mode.adamw as unknown as { learningRate: number };
       const rates = { encoder: learningRate, head: learningRate, floor: learningRate };
       const schedule = stepSchedule(0, 1, rates, ADAMW_DEFAULTS);
-      const step = await program.step({ batch, labels, memory: memory.inputs(), schedule } as Host<TrainingInputs>);
-      const updated = flattenTree<HostTensor>((await program.readState()).parameters as HostTree);
+      const step = await program.step({ batch, labels, memory: memory.inputs(), schedule });
+      const updated = flattenTree<HostTensor>((await program.readState()).parameters);
       for (const [name, values] of flatNumbers((mode.adamw as Record).params as Record)) {
         close(name, [...(updated.get(name) as HostTensor).data], values, 1e-4);
       }
-      memory.update(step.observations as HostTree);
+      memory.update(step.observations);
       for (const modality of ['image', 'text'] as const) {
         const after = [...memory.queue(modality).rows().data];
         close(`${modality} queue`, after, (enqueue as Record)[`${modality}QueueAfter`], 1e-6);

@@ -31,13 +31,6 @@ export { drfForward, type DrfForward, type DrfParameters, type QueueStatistics }
 export { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
 export { balancedClassWeights, withClassWeights } from './class-weights.js';
 export { createConcatenation } from './concatenation.js';
-export { COMPARED_NEEDS } from './compared/tokens.js';
-export { createHsan } from './compared/hsan/hsan.js';
-export { createMvan, type MvanConfig } from './compared/mvan/mvan.js';
-export { createMgnns, type MgnnsConfig, type MgnnsForm } from './compared/mgnns/mgnns.js';
-export { measureGraphs, type GraphSizes, type MeasuredGraphs, type TokenSource } from './compared/mgnns/graphs.js';
-export { createClmlf, type ClmlfConfig, type ClmlfForm } from './compared/clmlf/clmlf.js';
-export { createMvcn, type MvcnConfig } from './compared/mvcn/mvcn.js';
 export {
   ADAMW_DEFAULTS,
   adamW,
@@ -74,3 +67,9 @@ export {
   type TrainingState,
 } from './training-step.js';
 export type { Checkpoint, ExpectedCheckpoint, TrainingPosition } from './checkpoint.js';
+export { EMPTY_MEMORY } from './method.js';
+export { type ScalingParameters } from './projection.js';
+export { initializeProjections } from './projection.js';
+export { postWeights } from './class-weights.js';
+export { projectFeatures } from './projection.js';
+export { scalingOf } from './projection.js';

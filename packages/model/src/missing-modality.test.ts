@@ -4,8 +4,8 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { WEIGHTING_MODES } from '@drf/fusion';
-import { createRandom, hostTensor, type Engine, type Host, type HostTensor, type HostTree } from '@drf/tensor';
-import { evaluate, makeExample, type Example, type ExampleOptions } from './examples.contract.js';
+import { createRandom, hostTensor, type Engine, type Host, type HostTensor } from '@drf/tensor';
+import { evaluate, makeExample, type Example, type ExampleOptions } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createConcatenation,
@@ -15,7 +15,6 @@ import {
   stepSchedule,
   type BatchInputs,
   type Memory,
-  type TrainingInputs,
 } from './index.js';
 
 let engine: Engine;
@@ -46,10 +45,7 @@ const configurations: readonly (ExampleOptions & { name: string })[] = [
   { name: 'with projections', imageDim: 6, textDim: 3 },
   { name: 'during warm-up', imageRows: 1, textRows: 0 },
   { name: 'with part-filled queues', imageRows: 3, textRows: 2 },
-  {
-    name: 'without pair expansion',
-    config: { ablations: { ...drfConfig(1).ablations, pairExpansion: false } },
-  },
+  { name: 'without pair expansion', config: { ablations: { ...drfConfig(1).ablations, pairExpansion: false } } },
   {
     name: 'without Gaussian probability',
     config: { ablations: { ...drfConfig(1).ablations, gaussianProbability: false } },
@@ -76,8 +72,8 @@ async function train(
   const outputs: unknown[] = [];
   for (let step = 0; step < steps; step++) {
     const schedule = stepSchedule(step, steps, { encoder: 1e-3, head: 1e-2, floor: 1e-6 }, ADAMW_DEFAULTS);
-    const result = await program.step({ batch, labels, memory: memory.inputs(), schedule } as Host<TrainingInputs>);
-    memory.update(result.observations as HostTree);
+    const result = await program.step({ batch, labels, memory: memory.inputs(), schedule });
+    memory.update(result.observations);
     outputs.push(result);
   }
   const state = await program.readState();

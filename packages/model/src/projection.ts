@@ -58,13 +58,13 @@ export function projectFeatures(
   available: PerPost,
   norm: FeatureNorm = 'none',
 ): Features {
-  assertShape(`${modality} availability`, available, [features.shape[0] as number]);
+  assertShape(`${modality} availability`, available, [features.shape[0]]);
   const scaling = parameters[`${modality}Scaling`] as ScalingParameters | undefined;
   const scaled = scaling === undefined ? features : tf.mul(tf.sub(features, scaling.mean), scaling.scale);
   const present = tf.where(tf.expandDims(tf.greater(available, 0), 1), scaled, tf.zerosLike(features));
   const projection = parameters[`${modality}Projection`] as LinearParameters | undefined;
   if (projection === undefined) return normed(present, norm);
-  const width = projection.kernel.shape[0] as number;
+  const width = projection.kernel.shape[0];
   assertShape(`${modality} features`, features, ['*', width], "check the encoder's outputDim");
   return normed(applyLinear(projection, present), norm); // [batch, width] × [width, dim] → [batch, dim]
 }

@@ -11,7 +11,7 @@ import {
   type HostTree,
   type StepProgram,
 } from '@drf/tensor';
-import { makeExample, relativeError, type Example } from './examples.contract.js';
+import { makeExample, relativeError, type Example } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createConcatenation,
@@ -27,7 +27,7 @@ import {
   type TrainingOutputs,
   type TrainingState,
 } from './index.js';
-import { referenceGradients } from './reference.contract.js';
+import { referenceGradients } from './testing/reference.js';
 
 let engine: Engine;
 beforeAll(async () => {
@@ -55,7 +55,7 @@ async function advance(
   const schedule = stepSchedule(step, totalSteps, rates, ADAMW_DEFAULTS);
   const inputs = { batch, labels, memory: memory.inputs(), schedule } as Host<TrainingInputs>;
   const outputs = await program.step(inputs);
-  memory.update(outputs.observations as HostTree);
+  memory.update(outputs.observations);
   return outputs;
 }
 
@@ -81,7 +81,7 @@ describe('createTrainingStep', () => {
       const slopes = due.get(name) as number[];
       expect(relativeError([...(first?.get(name) as HostTensor).data], slopes.map((slope) => 0.1 * slope)), name).toBeLessThan(1e-4); // prettier-ignore
       expect(relativeError([...(second?.get(name) as HostTensor).data], slopes.map((slope) => 1e-3 * slope ** 2)), name).toBeLessThan(2e-4); // prettier-ignore
-      const after = flattenTree<HostTensor>(parameters as HostTree).get(name) as HostTensor;
+      const after = flattenTree<HostTensor>(parameters).get(name) as HostTensor;
       slopes.forEach((slope, i) => {
         const value = before.data[i] as number;
         const decay = before.shape.length > 1 ? 0.01 * value : 0;

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { WEIGHTING_MODES } from '@drf/fusion';
 import type { Engine } from '@drf/tensor';
-import { evaluate, makeExample, relativeError } from './examples.contract.js';
-import { referenceGradients, referenceStep } from './reference.contract.js';
+import { evaluate, makeExample, relativeError } from './testing/examples.js';
+import { referenceGradients, referenceStep } from './testing/reference.js';
 
 let engine: Engine;
 beforeAll(async () => {

@@ -93,7 +93,7 @@ export class PostJudge implements JudgeOfPosts {
         const { probabilities, details } = run.method.predict(parameters, batch, memory);
         return { probabilities, details: chosenDetails(details) };
       },
-      { parameters: run.parameters, memory: run.memory } as unknown as Host<HeadConstants>,
+      { parameters: run.parameters, memory: run.memory },
     );
     return new PostJudge(run, session, head, sha256, calibration);
   }
@@ -155,8 +155,8 @@ export class PostJudge implements JudgeOfPosts {
   private async compute(post: PostContent): Promise<Judgment> {
     const text = post.text === null || post.text.trim() === '' ? null : post.text;
     const batch = await this.encode({ image: post.image, text });
-    const outputs = await this.head.run({ batch } as Host<HeadInputs>);
-    const raw = rawVerdict(outputs as unknown as HostTree);
+    const outputs = await this.head.run({ batch });
+    const raw = rawVerdict(outputs);
     const ready = (this.run.memory['ready'] as HostTensor | undefined)?.data[0] !== 0;
     return describeVerdict(
       ready ? raw : { ...raw, logDensity: null },
@@ -171,13 +171,13 @@ export class PostJudge implements JudgeOfPosts {
     const { needs } = this.run.method;
     const { image, text } = needs?.bothModalities === true ? this.filled(post) : post;
     const features = {
-      image: await this.inputs(session.image as Encoder<RgbImage>, image),
-      text: await this.inputs(session.text as Encoder<string>, text),
+      image: await this.inputs(session.image, image),
+      text: await this.inputs(session.text, text),
       imageAvailable: hostTensor([image === null ? 0 : 1], [1]),
       textAvailable: hostTensor([text === null ? 0 : 1], [1]),
     };
     const tokens = needs?.tokens === true ? await this.tokens({ image, text }) : {};
-    return { ...features, ...tokens } as unknown as Host<EncodedBatchInputs>;
+    return { ...features, ...tokens };
   }
 
   /** Tokens of frozen encoders; trained ones give theirs inside the head. */
@@ -221,7 +221,7 @@ async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Conte
   const rows = tokenRowEncoder(encoder);
   const row = content === null ? zeros(rows.outputDim) : await rows.encode([content]);
   assertEncoded(encoder, row);
-  return tokenInputs(row, tokenLayoutOf(encoder)) as unknown as HostTree;
+  return tokenInputs(row, tokenLayoutOf(encoder));
 }
 
 /** @throws DataError naming the encoder when it gave NaN or infinity */

@@ -49,12 +49,14 @@ export const judgmentSchema = z
   .strictObject({
     label: z.string().meta({ description: 'The most probable class.' }),
     probabilities: z.record(z.string(), share).meta({ description: 'By class, summing to 1, calibrated.' }),
-    quality: z.strictObject({ image: share.nullable(), text: share.nullable() }).meta({
-      description: 'Share of the training posts whose image (text) lies farther from what is usual than this one’s.',
-    }),
-    logDensity: z.strictObject({ image: z.number().nullable(), text: z.number().nullable() }).meta({
-      description: 'Log relative densities, from which quality is read by the quantiles of /v1/model.',
-    }),
+    quality: z
+      .strictObject({ image: share.nullable(), text: share.nullable() })
+      .meta({
+        description: 'Share of the training posts whose image (text) lies farther from what is usual than this one’s.',
+      }),
+    logDensity: z
+      .strictObject({ image: z.number().nullable(), text: z.number().nullable() })
+      .meta({ description: 'Log relative densities, from which quality is read by the quantiles of /v1/model.' }),
     pairWeights: z
       .record(z.enum(PAIRS), share)
       .nullable()
@@ -82,10 +84,12 @@ export function batchSchema(limits: Pick<ServiceLimits, 'textCharacters' | 'batc
   return z.strictObject({
     posts: z
       .array(
-        z.unknown().meta({
-          description: 'What is no post gets a problem in its place.',
-          anyOf: [jsonSchema(postSchema(limits)), {}],
-        }),
+        z
+          .unknown()
+          .meta({
+            description: 'What is no post gets a problem in its place.',
+            anyOf: [jsonSchema(postSchema(limits)), {}],
+          }),
       )
       .min(1)
       .max(limits.batchPosts),
@@ -106,9 +110,9 @@ const quantiles = z.array(z.number()).nullable();
 /** What the service says of its model: `/v1/model`. */
 export const modelSchema = z
   .strictObject({
-    mode: z.enum(['server', 'browser']).meta({
-      description: 'Where the page judges: by POST /v1/predict, or by itself with the files below /model/.',
-    }),
+    mode: z
+      .enum(['server', 'browser'])
+      .meta({ description: 'Where the page judges: by POST /v1/predict, or by itself with the files below /model/.' }),
     predicts: z.boolean().meta({ description: 'Whether POST /v1/predict answers.' }),
     authentication: z.enum(['none', 'bearer']),
     version: z.string(),
@@ -119,15 +123,19 @@ export const modelSchema = z
     checkpoint: z.string(),
     engine: z.string().nullable(),
     imageSize: z.int().meta({ description: 'Side in pixels at which images are decoded.' }),
-    maskToken: z.string().nullable().meta({
-      description: 'What a corrupted word is replaced by; null where the encoder is no part of the exported model.',
-    }),
+    maskToken: z
+      .string()
+      .nullable()
+      .meta({
+        description: 'What a corrupted word is replaced by; null where the encoder is no part of the exported model.',
+      }),
     calibration: z
       .strictObject({
         temperature: z.number().nullable(),
-        quality: z.strictObject({ image: quantiles, text: quantiles }).nullable().meta({
-          description: 'Quantiles (in even steps) of the training posts’ log relative densities.',
-        }),
+        quality: z
+          .strictObject({ image: quantiles, text: quantiles })
+          .nullable()
+          .meta({ description: 'Quantiles (in even steps) of the training posts’ log relative densities.' }),
       })
       .nullable(),
     files: z.array(z.string()).meta({ description: 'Files below /model/.' }),

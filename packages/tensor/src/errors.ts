@@ -37,3 +37,19 @@ export class CheckpointError extends DrfError {}
 
 /** Something that this machine lacks: a native library, a network, a device, a cached model. */
 export class UnavailableError extends DrfError {}
+
+/**
+ * Builds the errors of one subject, so that a check reads as one line.
+ *
+ * ```ts
+ * const refuse = refuser(DataError, 'posts.csv, line 7');
+ * if (label === '') throw refuse('a label', 'an empty cell', 'fill it in, or leave the row out');
+ * ```
+ */
+export function refuser<Kind extends DrfError>(
+  Kind: new (report: ErrorReport, options?: ErrorOptions) => Kind,
+  subject: string,
+): (expected: string, received: string, remedy?: string, cause?: unknown) => Kind {
+  return (expected, received, remedy, cause) =>
+    new Kind({ subject, expected, received, remedy }, cause === undefined ? undefined : { cause });
+}

@@ -4,6 +4,7 @@ export {
   DataError,
   DrfError,
   NonFiniteError,
+  refuser,
   ShapeMismatchError,
   UnavailableError,
   type ErrorReport,
@@ -25,5 +26,13 @@ export { assertFinite, floatData, hostScalar, hostTensor, sizeOf, type HostDtype
 export { toHost, toTensor } from './transfer.js';
 export { flattenTree, mapTree, unflattenTree, type Host, type HostTree, type TensorTree, type Tree } from './tree.js';
 export { createRandom, philox, restoreRandom, type Random, type RandomState } from './random.js';
-export { MODALITIES, otherModality, type Modality, type Post, type RgbImage } from './post.js';
+export {
+  byModality,
+  MODALITIES,
+  otherModality,
+  type ByModality,
+  type Modality,
+  type Post,
+  type RgbImage,
+} from './post.js';
 export type { Engine, Program, PureFunction, PureStep, StepProgram } from './engine.js';

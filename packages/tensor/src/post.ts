@@ -25,3 +25,11 @@ export interface Post {
 export function otherModality(modality: Modality): Modality {
   return modality === 'image' ? 'text' : 'image';
 }
+
+/** A value for the image and one for the text: features, availability, queues, weights. */
+export type ByModality<Value> = { readonly [modality in Modality]: Value };
+
+/** `byModality((modality) => …)`: the same for both modalities, image first. */
+export function byModality<Value>(make: (modality: Modality) => Value): ByModality<Value> {
+  return { image: make('image'), text: make('text') };
+}

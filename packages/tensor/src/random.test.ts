@@ -7,11 +7,7 @@ const draw = (random: Random, count: number): number[] => Array.from({ length: c
 describe('philox', () => {
   // The published known answers of philox4x32_10 (Random123, tests/kat_vectors).
   it.each([
-    {
-      counter: [0, 0, 0, 0],
-      key: [0, 0],
-      result: [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
-    },
+    { counter: [0, 0, 0, 0], key: [0, 0], result: [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8] },
     {
       counter: [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
       key: [0xffffffff, 0xffffffff],

@@ -63,7 +63,7 @@ export function unflattenTree<Leaf>(leaves: Iterable<readonly [string, Leaf]>): 
     if (Object.hasOwn(node, last)) throw clash(flatName);
     node[last] = leaf;
   }
-  return root as Tree<Leaf>;
+  return root;
 }
 
 function clash(flatName: string): ConfigurationError {

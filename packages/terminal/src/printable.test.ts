@@ -86,7 +86,7 @@ describe('guard', () => {
   it('hands encodings and callbacks on', async () => {
     const heard: unknown[] = [];
     const { stream } = fakeTerminal(false);
-    stream.write = ((...all: unknown[]) => (heard.push(all.slice(0, 2)), (all.at(-1) as () => void)(), true)) as typeof stream.write; // prettier-ignore
+    stream.write = ((...all: unknown[]) => (heard.push(all.slice(0, 2)), (all.at(-1) as () => void)(), true)); // prettier-ignore
     guard(stream);
     await new Promise<void>((resolve) => void stream.write('a\u0007', 'utf8', () => resolve()));
     expect(heard).toEqual([['a\\u0007', 'utf8']]);

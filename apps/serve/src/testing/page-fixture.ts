@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCalibration, type Calibration } from '@drf/experiment';
-import { exportRun } from '@drf/export-app';
+import { exportRun } from '@drf/export';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { makeEmbeddedRun } from '../../../export/src/testing/embedded-run.js';
-import { findProgram } from '../../../export/src/testing/find-program.js';
+import { makeEmbeddedRun } from '@drf/export/testing';
+import { findProgram } from '@drf/export/testing';
 
 /** Path of the browser, where there is one. */
 export const CHROMIUM = await findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']);

@@ -45,11 +45,7 @@ export interface EmojiSetCredit {
 /** A set's credit, as its package states it. */
 export function emojiSetCredit(set: EmojiSetName): EmojiSetCredit {
   const { name, author, license } = require(`@iconify-json/${set}/info.json`) as EmojiSetCredit;
-  return {
-    name,
-    author: { name: author.name, url: author.url },
-    license: { title: license.title, url: license.url },
-  };
+  return { name, author: { name: author.name, url: author.url }, license: { title: license.title, url: license.url } };
 }
 
 /** Loads a set once; its files hold 9 to 25 MB. */

@@ -153,9 +153,5 @@ export type UnlabeledRow = Pick<PostRow, 'text' | 'image'> & {
 
 /** Checks the types of a row's cells, of a post whose label is not known. @throws RowError as {@link parsePostRow} */
 export function parseUnlabeledRow(subject: string, cells: Readonly<Record<string, unknown>>): UnlabeledRow {
-  return {
-    id: ownId(cells.id),
-    text: textCell(subject, 'text', cells.text),
-    image: imageCell(subject, cells.image),
-  };
+  return { id: ownId(cells.id), text: textCell(subject, 'text', cells.text), image: imageCell(subject, cells.image) };
 }

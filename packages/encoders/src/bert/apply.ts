@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { assertShape, ShapeMismatchError, type TensorTree } from '@drf/tensor';
-import { applyAttention, paddingScores } from '../layers/attention.js';
-import { lookUp } from '../layers/embedding.js';
-import { applyNorm } from '../layers/norm.js';
+import { applyAttention, paddingScores } from '@drf/layers';
+import { lookUp } from '@drf/layers';
+import { applyNorm } from '@drf/layers';
 import {
   applyLayers,
   applyMlp,
@@ -14,7 +14,7 @@ import {
   type LayerContext,
   type TransformerOptions,
   type TransformerOutputs,
-} from '../layers/transformer.js';
+} from '@drf/layers';
 import { longestText, type BertConfig } from './config.js';
 
 /** A batch of tokenized texts: int32 numbers of word pieces and what stands where, [batch, token]. */

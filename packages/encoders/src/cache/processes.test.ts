@@ -30,11 +30,7 @@ function startChild(...args: (string | number)[]): Child {
   child.stdin.on('error', () => undefined); // it may be killed first
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (output += data.toString()));
   onTestFinished(() => void child.kill('SIGKILL'));
-  return {
-    process: child,
-    output: () => output,
-    ended: new Promise((resolve) => void child.on('close', resolve)),
-  };
+  return { process: child, output: () => output, ended: new Promise((resolve) => void child.on('close', resolve)) };
 }
 
 function said(child: Child, what: RegExp): Promise<void> {

@@ -85,10 +85,7 @@ export function encodeEntry(entry: SegmentEntry): Buffer {
 export function decodeEntry(bytes: Buffer, offset: number): SegmentEntry | undefined {
   const body = bytes.subarray(offset, offset + DIGEST_BYTES + CHECKSUM_BYTES);
   if (!checksum(body).equals(bytes.subarray(offset + body.length, offset + ENTRY_BYTES))) return undefined;
-  return {
-    digest: body.toString('latin1', 0, DIGEST_BYTES),
-    rowChecksum: Buffer.from(body.subarray(DIGEST_BYTES)),
-  };
+  return { digest: body.toString('latin1', 0, DIGEST_BYTES), rowChecksum: Buffer.from(body.subarray(DIGEST_BYTES)) };
 }
 
 /** How many bytes a row takes. */

@@ -12,10 +12,7 @@ export interface WeightSpec {
 /** What `model.json` of a tfjs graph model holds, as far as it is read here. */
 export interface GraphModelFile {
   readonly modelTopology: unknown;
-  readonly weightsManifest: readonly {
-    readonly paths: readonly string[];
-    readonly weights: readonly WeightSpec[];
-  }[];
+  readonly weightsManifest: readonly { readonly paths: readonly string[]; readonly weights: readonly WeightSpec[] }[];
 }
 
 function decode(spec: WeightSpec, bytes: Uint8Array, offset: number): { values: HostTensor; next: number } {

@@ -6,14 +6,7 @@ type Convolution = { readonly kernel: tf.Tensor; readonly bias: tf.Tensor };
 type Activation = 'relu6' | 'linear';
 
 function convolve(input: tf.Tensor4D, { kernel, bias }: Convolution, stride: number, activation: Activation) {
-  return tf.fused.conv2d({
-    x: input,
-    filter: kernel as tf.Tensor4D,
-    strides: stride,
-    pad: 'same',
-    bias,
-    activation,
-  });
+  return tf.fused.conv2d({ x: input, filter: kernel as tf.Tensor4D, strides: stride, pad: 'same', bias, activation });
 }
 
 function convolveEachChannel(input: tf.Tensor4D, { kernel, bias }: Convolution, stride: number) {
@@ -39,7 +32,7 @@ function invertedResidual(input: tf.Tensor4D, parameters: TensorTree, stride: nu
 
 /** The last convolution's map. `pixels` [batch, 224, 224, 3] in 0 … 1 → [batch, 7, 7, 1792]. */
 function featureMap(parameters: TensorTree, pixels: tf.Tensor): tf.Tensor4D {
-  const centered = tf.sub(tf.mul(pixels, 2), 1) as tf.Tensor4D; // −1 … 1
+  const centered = tf.sub<tf.Tensor4D>(tf.mul(pixels, 2), 1); // −1 … 1
   let map = convolve(centered, parameters['stem'] as Convolution, 2, 'relu6'); // [b, 112, 112, 48]
   BLOCK_CHANNELS.forEach((_, index) => {
     const stride = STRIDED_BLOCKS.includes(index) ? 2 : 1;

@@ -15,7 +15,7 @@ type Norm = { readonly scale: tf.Tensor; readonly bias: tf.Tensor };
 function linear(input: tf.Tensor, { kernel, bias }: Linear): tf.Tensor {
   const [batch, length, dim] = input.shape as [number, number, number];
   const rows = tf.reshape(input, [batch * length, dim]);
-  const product = tf.matMul(rows as tf.Tensor2D, kernel as tf.Tensor2D); // [b·l, dim] × [dim, out] → [b·l, out]
+  const product = tf.matMul(rows, kernel); // [b·l, dim] × [dim, out] → [b·l, out]
   return tf.reshape(tf.add(product, bias), [batch, length, -1]); // → [b, l, out]
 }
 
@@ -56,7 +56,7 @@ function transformerLayer(
 
 function hiddenStates(parameters: TensorTree, { tokens, mask }: SentenceInputs): tf.Tensor {
   const [batch, length] = tokens.shape as [number, number];
-  const embedded = tf.gather(parameters['embedding'] as tf.Tensor, tokens as tf.Tensor2D); // [b, l] → [b, l, 256]
+  const embedded = tf.gather(parameters['embedding'] as tf.Tensor, tokens); // [b, l] → [b, l, 256]
   const position = tf.slice(parameters['position'] as tf.Tensor2D, [0, 0], [length, -1]);
   const input = tf.add(tf.mul(embedded, 2), position); // the graph adds (embedding + position) to the embedding
   const paddingScore = tf.reshape(tf.mul(tf.sub(1, mask), PADDING_SCORE), [batch, 1, 1, length]);

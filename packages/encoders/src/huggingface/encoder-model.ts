@@ -1,6 +1,6 @@
 import type { Features, HostTree, Modality, Named, TensorTree } from '@drf/tensor';
-import type { DropoutRates } from '../layers/dropout.js';
-import type { TransformerOptions } from '../layers/transformer.js';
+import type { DropoutRates } from '@drf/layers';
+import type { TransformerOptions } from '@drf/layers';
 import type { Pooling } from '../transformers/options.js';
 
 /** What a model says of a batch; a type alias, so that it is a tree of tensors. */

@@ -52,7 +52,7 @@ describe('fetchModel', () => {
     expect(await readFile(join(root, 'refs/main'), 'utf8')).toBe(COMMIT);
     expect((await loadBert(folder)).config.layers).toBe(2);
     const { bytes, totalBytes } = seen.at(-1) as FetchProgress;
-    const { 'config.json': config, 'model.safetensors': weights } = filesOf('bert') as Record<string, Buffer>;
+    const { 'config.json': config, 'model.safetensors': weights } = filesOf('bert');
     expect([bytes, totalBytes]).toEqual(Array(2).fill((config as Buffer).length + (weights as Buffer).length));
     const record = JSON.parse(await readFile(join(root, `fetched-${COMMIT}.json`), 'utf8')) as { files: unknown[] };
     expect(record.files).toHaveLength(2);

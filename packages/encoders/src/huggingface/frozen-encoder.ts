@@ -108,7 +108,7 @@ class FrozenText extends FrozenTransformer<string, TextModel> implements TextEnc
  */
 async function prepare<Content>(model: EncoderModel<Content>, parameters: HostTree, engine: Engine): Promise<Runner> {
   const step = (state: TensorTree, inputs: TensorTree) => ({ state, outputs: model.apply(state, inputs) });
-  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters as Host<TensorTree>);
+  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters);
 }
 
 /** An image encoder that an engine runs. */

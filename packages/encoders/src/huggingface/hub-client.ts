@@ -101,8 +101,8 @@ export class HubClient {
 
   /** For requests that got no answer. */
   private noNetwork(error: Error): UnavailableError {
-    const cause = error.cause instanceof Error ? error.cause : undefined;
-    const reason = (cause as NodeJS.ErrnoException | undefined)?.code ?? cause?.message ?? error.name;
+    const cause: NodeJS.ErrnoException | undefined = error.cause instanceof Error ? error.cause : undefined;
+    const reason = cause?.code ?? cause?.message ?? error.name;
     const remedy =
       'check the network (with a proxy: NODE_USE_ENV_PROXY=1), or copy the model to a folder and name that folder';
     const received = `${error.message} (${reason})`;

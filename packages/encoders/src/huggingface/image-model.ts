@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, named, type HostTensor, type HostTree, type RgbImage, type TensorTree } from '@drf/tensor';
 import { assertImage } from '../images.js';
-import type { DropoutRates } from '../layers/dropout.js';
-import type { TransformerOptions } from '../layers/transformer.js';
+import type { DropoutRates } from '@drf/layers';
+import type { TransformerOptions } from '@drf/layers';
 import type { Pooling } from '../transformers/options.js';
 import { applyVit } from '../vit/apply.js';
 import { specialTokens, vitTokens, type VitConfig } from '../vit/config.js';

@@ -16,10 +16,7 @@ export interface ImageProcessorConfig {
 type Defaults = Readonly<Record<string, unknown>>;
 
 const HALVES = { image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] };
-const CLIP = {
-  image_mean: [0.48145466, 0.4578275, 0.40821073],
-  image_std: [0.26862954, 0.26130258, 0.27577711],
-};
+const CLIP = { image_mean: [0.48145466, 0.4578275, 0.40821073], image_std: [0.26862954, 0.26130258, 0.27577711] };
 const ALWAYS = { do_resize: true, do_rescale: true, rescale_factor: 1 / 255, do_normalize: true };
 
 /** Values that transformers takes where a file has none, by the kind of processor. */

@@ -71,9 +71,9 @@ describe.skipIf(!isThere)(`all-MiniLM-L6-v2, as in transformers${reason}`, () =>
     );
     const program = await engine.prepare(
       (constants, inputs: BertInputs) => ({ states: applyBert(config, constants, inputs).tokens }),
-      parameters as never,
+      parameters,
     );
-    const { states } = await program.run({ ids, mask } as never);
+    const { states } = await program.run({ ids, mask });
     await program.dispose();
     const embeddings = normalized(meanOf(states, mask));
     expect(maximumDifference(embeddings.flat(), expected.embeddings.flat())).toBeLessThan(1e-5);

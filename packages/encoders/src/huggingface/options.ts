@@ -1,7 +1,7 @@
 import { ConfigurationError, type Modality, type Random } from '@drf/tensor';
 import { POOLINGS, type Pooling } from '../transformers/options.js';
 import type { FetchModelOptions } from './fetch-model.js';
-import { assertLoraOptions, type LoraOptions } from '../layers/lora.js';
+import { assertLoraOptions, type LoraOptions } from '@drf/layers';
 
 /** How a model is fetched, and how its outputs become one feature. */
 export interface HuggingFaceOptions extends FetchModelOptions {

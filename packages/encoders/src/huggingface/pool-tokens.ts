@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, named, type Features, type TensorTree } from '@drf/tensor';
-import type { TransformerOutputs } from '../layers/transformer.js';
+import type { TransformerOutputs } from '@drf/layers';
 import type { Pooling } from '../transformers/options.js';
 
 /** A number below all states, for places of padding. */

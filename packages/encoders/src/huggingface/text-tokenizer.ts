@@ -72,7 +72,7 @@ function tokenText(token: unknown): string | undefined {
 
 function load({ tokenizer, config }: TokenizerFiles, subject: string): LibraryTokenizer {
   try {
-    return new Tokenizer(tokenizer as object, config as object) as LibraryTokenizer;
+    return new Tokenizer(tokenizer, config) as LibraryTokenizer;
   } catch (error) {
     throw new DataError(
       {

@@ -18,7 +18,7 @@ const LONE_SURROGATES = /\p{Surrogate}/gu;
 function normalizers(file: unknown): NormalizerFile[] {
   if (typeof file !== 'object' || file === null) return [];
   const { normalizers: parts } = file as NormalizerFile;
-  return Array.isArray(parts) ? parts.flatMap(normalizers) : [file as NormalizerFile];
+  return Array.isArray(parts) ? parts.flatMap(normalizers) : [file];
 }
 
 /**

@@ -1,9 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
 import { createRandom, type Features, type HostTree, type RgbImage, type TensorTree } from '@drf/tensor';
 import type { TokenTensors, TrainableEncoder, TrainableImageEncoder, TrainableTextEncoder } from '../contract.js';
-import { addLora } from '../layers/lora.js';
-import type { DropoutRates } from '../layers/dropout.js';
-import type { TransformerOptions } from '../layers/transformer.js';
+import { addLora } from '@drf/layers';
+import type { DropoutRates } from '@drf/layers';
+import type { TransformerOptions } from '@drf/layers';
 import { UseGuard } from '../use-guard.js';
 import type { EncoderModel } from './encoder-model.js';
 import type { ImageModel } from './image-model.js';

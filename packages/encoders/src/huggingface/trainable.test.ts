@@ -5,7 +5,6 @@ import {
   createRandom,
   flattenTree,
   unflattenTree,
-  type Host,
   type HostTensor,
   type HostTree,
   type Modality,
@@ -43,8 +42,8 @@ async function run(
 ): Promise<Record<string, HostTensor>> {
   const engine = await createEngine('compiled');
   onTestFinished(() => engine.dispose());
-  const program = await engine.prepare(compute, parameters as Host<TensorTree>);
-  return (await program.run(inputs as Host<TensorTree>)) as Record<string, HostTensor>;
+  const program = await engine.prepare(compute, parameters);
+  return (await program.run(inputs)) as Record<string, HostTensor>;
 }
 
 describe('openTrainableEncoder', () => {

@@ -1,1 +1,2 @@
 export { writeTinyBert, writeTinyVit } from './tiny-transformers.js';
+export { gradientImage } from './images.js';

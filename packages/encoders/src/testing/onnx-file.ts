@@ -70,13 +70,7 @@ export function onnxFile(graph: OnnxGraph): Uint8Array {
   const message = Model.create({
     ir_version: 8,
     opset_import: [{ version: 13 }],
-    graph: {
-      name: 'test',
-      node,
-      initializer,
-      input: graph.inputs.map(value),
-      output: graph.outputs.map(value),
-    },
+    graph: { name: 'test', node, initializer, input: graph.inputs.map(value), output: graph.outputs.map(value) },
   });
   return Model.encode(message).finish();
 }

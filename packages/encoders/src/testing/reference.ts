@@ -8,7 +8,6 @@ import {
   hostTensor,
   unflattenTree,
   type Engine,
-  type Host,
   type HostTensor,
   type HostTree,
   type TensorTree,
@@ -17,7 +16,7 @@ import { applyBert, type BertInputs } from '../bert/apply.js';
 import { parseBertConfig } from '../bert/config.js';
 import { bertParameters } from '../bert/parameters.js';
 import { loadBert, loadVit } from '../huggingface/load-encoder.js';
-import type { TransformerOptions, TransformerOutputs } from '../layers/transformer.js';
+import type { TransformerOptions, TransformerOutputs } from '@drf/layers';
 import { applyVit } from '../vit/apply.js';
 import { parseVitConfig } from '../vit/config.js';
 import { vitParameters } from '../vit/parameters.js';
@@ -131,8 +130,8 @@ export async function computeReference(
       gradients: unflattenTree(names.map((name, i) => [name, gradients[i] as tf.Tensor])),
     };
   };
-  const program = await engine.prepare(run, parameters as Host<TensorTree>);
-  const { states, pooled, gradients } = (await program.run(inputs as Host<TensorTree>)) as Record<string, HostTree>;
+  const program = await engine.prepare(run, parameters);
+  const { states, pooled, gradients } = (await program.run(inputs)) as Record<string, HostTree>;
   await program.dispose();
   return {
     states: states as unknown as HostTensor,

@@ -4,15 +4,17 @@ export function wordPieceTokenizer(words: readonly string[], special: number): o
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: words.slice(0, special).map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: words
+      .slice(0, special)
+      .map((content, id) => ({
+        id,
+        content,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+      })),
     normalizer: {
       type: 'BertNormalizer',
       clean_text: true,

@@ -9,7 +9,7 @@ import { packTokens, pieceOfRow, tokenRowWidth, tokensOfRow } from './token-row.
 
 function encoderOf(modality: 'image' | 'text', tokens: TokenFeatures): FrozenEncoder<string> {
   const base = { ...countingEncoder({ id: 'letters' }), tokenDim: tokens.tokens.shape[2] as number };
-  return { ...base, modality, encodeTokens: async () => tokens } as FrozenEncoder<string>;
+  return { ...base, modality, encodeTokens: async () => tokens };
 }
 
 describe('tokenRowEncoder', () => {

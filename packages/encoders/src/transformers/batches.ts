@@ -10,7 +10,7 @@ export interface Widths {
 /** Widths of what a model gave for a first content. */
 export function outputWidths(features: HostTensor, tokens: HostTensor | undefined): Widths {
   const outputDim = features.shape[1] as number;
-  return tokens === undefined ? { outputDim } : { outputDim, tokenDim: tokens.shape[2] as number };
+  return tokens === undefined ? { outputDim } : { outputDim, tokenDim: tokens.shape[2] };
 }
 
 function range(start: number, count: number): number[] {

@@ -86,7 +86,7 @@ export function createTokenize(
   const files = { tokenizer: inside._tokenizerJSON, config: inside._tokenizerConfig, modelType };
   const { tokenizer: file, changes } = withConfiguration(files);
   if (changes.length > 0) {
-    inside._tokenizer = new Tokenizer(file as object, inside._tokenizerConfig as object) as LinearizableTokenizer;
+    inside._tokenizer = new Tokenizer(file, inside._tokenizerConfig) as LinearizableTokenizer;
   }
   assertVocabulary(inside._tokenizer, config, name);
   const limit = maximumTokens(tokenizer, config, modules.maximumTokens);

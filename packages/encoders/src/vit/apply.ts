@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { assertShape, type TensorTree } from '@drf/tensor';
-import { applyAttention } from '../layers/attention.js';
-import { applyLinear } from '../layers/linear.js';
-import { applyNorm } from '../layers/norm.js';
+import { applyAttention } from '@drf/layers';
+import { applyLinear } from '@drf/layers';
+import { applyNorm } from '@drf/layers';
 import {
   applyLayers,
   applyMlp,
@@ -14,14 +14,14 @@ import {
   type LayerContext,
   type TransformerOptions,
   type TransformerOutputs,
-} from '../layers/transformer.js';
+} from '@drf/layers';
 import { patchGrid, type VitConfig } from './config.js';
 
 /** [batch, height, width, channel] → [batch, patch, y · x · channel]; what is left over at the edges is cut off. */
 function cutPatches(config: VitConfig, pixels: tf.Tensor): tf.Tensor {
   const { patchHeight, patchWidth, channels } = config;
   const { rows, columns } = patchGrid(config);
-  const batch = pixels.shape[0] as number;
+  const batch = pixels.shape[0];
   const [height, width] = [rows * patchHeight, columns * patchWidth];
   const isWhole = pixels.shape[1] === height && pixels.shape[2] === width;
   const whole = isWhole ? pixels : tf.slice(pixels, [0, 0, 0, 0], [batch, height, width, channels]);
@@ -34,7 +34,7 @@ function cutPatches(config: VitConfig, pixels: tf.Tensor): tf.Tensor {
 function embed(config: VitConfig, parameters: TensorTree, pixels: tf.Tensor): tf.Tensor {
   const { hiddenSize, family } = config;
   const patches = applyLinear(parameters['patch'] as TensorTree, cutPatches(config, pixels)); // → [batch, patch, dim]
-  const batch = pixels.shape[0] as number;
+  const batch = pixels.shape[0];
   const special = (family === 'deit' ? ['class', 'distillation'] : ['class']).map((name) =>
     tf.tile(tf.reshape(parameters[name] as tf.Tensor, [1, 1, hiddenSize]), [batch, 1, 1]),
   );

@@ -1,6 +1,6 @@
 import { ConfigurationError } from '@drf/tensor';
-import type { ActivationName } from '../layers/activation.js';
-import type { DropoutRates } from '../layers/dropout.js';
+import type { ActivationName } from '@drf/layers';
+import type { DropoutRates } from '@drf/layers';
 import { ConfigReader } from '../weights/config-reader.js';
 
 export const VIT_FAMILIES = ['vit', 'deit'] as const;

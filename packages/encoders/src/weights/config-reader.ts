@@ -1,5 +1,5 @@
 import { ConfigurationError } from '@drf/tensor';
-import { ACTIVATION_NAMES, type ActivationName } from '../layers/activation.js';
+import { ACTIVATION_NAMES, type ActivationName } from '@drf/layers';
 
 /** Larger sizes are no encoder's; they keep products of sizes whole numbers. */
 const LARGEST_SIZE = 2 ** 24;

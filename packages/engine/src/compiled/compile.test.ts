@@ -88,7 +88,7 @@ describe('compile', () => {
     const side = hostTensor(new Float32Array(600 * 600).fill(1 / 600), [600, 600]);
     const powers = (inputs: Vector) => {
       let product = inputs.x as tf.Tensor2D;
-      for (let i = 0; i < 40; i++) product = tf.matMul(product, inputs.x as tf.Tensor2D);
+      for (let i = 0; i < 40; i++) product = tf.matMul(product, inputs.x);
       return { sum: tf.sum(product) };
     };
     const program = compile(powers, { x: side });
@@ -147,7 +147,7 @@ describe('toOnnx', () => {
   it('folds constants and drops what changes nothing', () => {
     const wordy = (inputs: Vector) => {
       const one = tf.exp(tf.zeros([2, 2]));
-      const unused = tf.matMul(inputs.x as tf.Tensor2D, inputs.x as tf.Tensor2D);
+      const unused = tf.matMul(inputs.x, inputs.x);
       return {
         y: tf.add(tf.mul(inputs.x, one), tf.sub(one, one)),
         twice: [unused].length > 0 ? tf.neg(inputs.x) : one,

@@ -1,4 +1,4 @@
-import type { Host, HostTree, Program, PureFunction, TensorTree } from '@drf/tensor';
+import type { Host, Program, PureFunction, TensorTree } from '@drf/tensor';
 import { trace, type TracedFunction } from '../trace/trace.js';
 import { Turns } from '../turns.js';
 import { fromNamed, toNamed, type SessionHost } from './session-host.js';
@@ -25,13 +25,13 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
   async run(inputs: Host<I>): Promise<Host<O>> {
     this.turns.assertUsable();
     const compiled = await this.compile(inputs);
-    const outputs = await this.host.run(await compiled.session, toNamed(inputs as HostTree, 'in.'));
+    const outputs = await this.host.run(await compiled.session, toNamed(inputs, 'in.'));
     return fromNamed(outputs, 'out.') as Host<O>;
   }
 
   /** Records the function for inputs of these shapes; the first record is kept for the run that needs it. */
   trace(inputs: Host<I>): TracedFunction {
-    const structure = structureOf(toNamed(inputs as HostTree, ''));
+    const structure = structureOf(toNamed(inputs, ''));
     if (this.first?.structure === structure) return this.first.traced;
     const traced = this.record(inputs);
     this.first ??= { structure, traced };
@@ -39,10 +39,7 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
   }
 
   private record(inputs: Host<I>): TracedFunction {
-    const leaves = new Map([
-      ...constantLeaves(this.constants as HostTree, 'bound.'),
-      ...inputLeaves(inputs as HostTree, 'in.'),
-    ]);
+    const leaves = new Map([...constantLeaves(this.constants, 'bound.'), ...inputLeaves(inputs, 'in.')]);
     return trace(leaves, (tensors) => ({
       out: this.compute(subtree(tensors, 'bound.') as C, subtree(tensors, 'in.') as I),
     }));
@@ -50,7 +47,7 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
 
   /** Traces, and starts a session, unless inputs of these shapes were met before. */
   compile(inputs: Host<I>): Promise<Compiled> {
-    const structure = structureOf(toNamed(inputs as HostTree, ''));
+    const structure = structureOf(toNamed(inputs, ''));
     return this.cache.get(structure, () => ({ traced: this.trace(inputs) }), 'out.');
   }
 

@@ -30,7 +30,7 @@ export class CompiledStepProgram<
   ) {
     this.cache = new TraceCache(host);
     this.stateNumber = host.newState();
-    const tensors = toNamed(initialState as HostTree, '');
+    const tensors = toNamed(initialState, '');
     this.leaves = tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
     this.example = fromNamed(
       this.leaves.map((leaf) => ({ ...leaf, data: new Float32Array(0) })),
@@ -47,11 +47,7 @@ export class CompiledStepProgram<
     return this.turns.take(async () => {
       const compiled = await this.compile(inputs);
       await this.ready;
-      const outputs = await this.host.step(
-        await compiled.session,
-        this.stateNumber,
-        toNamed(inputs as HostTree, 'in.'),
-      );
+      const outputs = await this.host.step(await compiled.session, this.stateNumber, toNamed(inputs, 'in.'));
       return fromNamed(outputs, 'out.') as Host<O>;
     });
   }
@@ -85,15 +81,15 @@ export class CompiledStepProgram<
    */
   writeState(state: Host<S>): Promise<void> {
     return this.turns.take(async () => {
-      assertSameLeaves('StepProgram.writeState', this.example as HostTree, state as HostTree);
+      assertSameLeaves('StepProgram.writeState', this.example, state);
       await this.ready;
-      for (const leaf of toNamed(state as HostTree, '')) await this.host.writeLeaf(this.stateNumber, leaf, 'numbers');
+      for (const leaf of toNamed(state, '')) await this.host.writeLeaf(this.stateNumber, leaf, 'numbers');
     });
   }
 
   /** Traces, and starts a session, unless inputs of these shapes were met before. */
   compile(inputs: Host<I>): Promise<Compiled> {
-    const structure = structureOf(toNamed(inputs as HostTree, ''));
+    const structure = structureOf(toNamed(inputs, ''));
     return this.cache.get(structure, () => this.record(inputs), 'out.');
   }
 
@@ -117,7 +113,7 @@ export class CompiledStepProgram<
 
   private trace(inputs: Host<I>): TracedFunction {
     const state = this.example as HostTree;
-    const leaves = new Map([...inputLeaves(state, 'state.'), ...inputLeaves(inputs as HostTree, 'in.')]);
+    const leaves = new Map([...inputLeaves(state, 'state.'), ...inputLeaves(inputs, 'in.')]);
     return trace(leaves, (tensors) => {
       const result = this.compute(subtree(tensors, 'state.') as S, subtree(tensors, 'in.') as I);
       assertSameLeaves('StepProgram.step', state, result.state);

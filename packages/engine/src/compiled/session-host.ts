@@ -50,7 +50,7 @@ export function toNamed(tree: HostTree, prefix: string): NamedTensor[] {
 export function fromNamed(tensors: readonly NamedTensor[], prefix: string): HostTree {
   return unflattenTree(
     tensors.map(({ name, shape, dtype, data }) => [name.slice(prefix.length), { shape, dtype, data }] as const),
-  ) as HostTree;
+  );
 }
 
 /** Sessions and states of one worker thread, which starts with the first of them. */
@@ -104,7 +104,7 @@ export class SessionHost {
       const piece = data.subarray(offset, offset + PIECE);
       if (over === 'zeros' && isZero(piece)) continue; // memory that is never touched takes no room
       const copy = piece.slice();
-      await this.worker().ask({ kind: 'write-leaf', state, name, offset, data: copy }, [copy.buffer as ArrayBuffer]);
+      await this.worker().ask({ kind: 'write-leaf', state, name, offset, data: copy }, [copy.buffer]);
     }
   }
 

@@ -76,7 +76,7 @@ export class EagerStepProgram<S extends TensorTree, I extends TensorTree, O exte
         const result = this.compute(this.state, uploadTree<I>(inputs));
         assertSameLeaves('StepProgram.step', this.state, result.state);
         // tidy looks for tensors in plain objects, whatever their depth
-        return { state: result.state, outputs: result.outputs } as { state: S; outputs: O } & tf.TensorContainerObject;
+        return { state: result.state, outputs: result.outputs };
       }),
     );
   }

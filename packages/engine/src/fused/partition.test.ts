@@ -121,7 +121,7 @@ describe('steps with loops', () => {
         for (const given of [inputs, short, inputs, short]) await program.step(given);
         const state = await program.readState();
         await program.dispose();
-        return [...flattenTree<HostTensor>(state as never)];
+        return [...flattenTree<HostTensor>(state)];
       }),
     );
     for (const received of all) expectSame(received, expected as [string, HostTensor][]);

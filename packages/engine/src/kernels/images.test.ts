@@ -69,7 +69,7 @@ const fused: KernelCase[] = activations.flatMap((activation) => {
 const others: KernelCase[] = [
   {
     name: 'conv2d with dilation',
-    run: ((x: Image, f: Image) => tf.conv2d(x, f, 1, 'same', 'NHWC', 2)) as never,
+    run: (x: Image, f: Image) => tf.conv2d(x, f, 1, 'same', 'NHWC', 2),
     inputs: [
       [1, 6, 6, 2],
       [3, 3, 2, 2],
@@ -78,17 +78,17 @@ const others: KernelCase[] = [
   },
   {
     name: 'depthwiseConv2d with dilation',
-    run: ((x: Image, f: Image) => tf.depthwiseConv2d(x, f, 1, 'valid', 'NHWC', 2)) as never,
+    run: (x: Image, f: Image) => tf.depthwiseConv2d(x, f, 1, 'valid', 'NHWC', 2),
     inputs: [
       [1, 6, 6, 2],
       [3, 3, 2, 1],
     ],
     gradient: 'tfjs checks the shape without dilation',
   },
-  { name: 'conv2d with explicit padding', run: ((x: Image, f: Image) => tf.conv2d(x, f, 1, [[0, 0], [1, 0], [0, 2], [0, 0]])) as never, inputs: [[1, 4, 4, 2], [2, 2, 2, 3]] }, // prettier-ignore
+  { name: 'conv2d with explicit padding', run: ((x: Image, f: Image) => tf.conv2d(x, f, 1, [[0, 0], [1, 0], [0, 2], [0, 0]])), inputs: [[1, 4, 4, 2], [2, 2, 2, 3]] }, // prettier-ignore
   {
     name: 'conv2d of 1 × 1',
-    run: ((x: Image, f: Image) => tf.conv2d(x, f, 1, 'valid')) as never,
+    run: (x: Image, f: Image) => tf.conv2d(x, f, 1, 'valid'),
     inputs: [
       [2, 3, 3, 4],
       [1, 1, 4, 2],
@@ -96,7 +96,7 @@ const others: KernelCase[] = [
   },
   {
     name: 'conv2dTranspose',
-    run: ((x: Image, f: Image) => tf.conv2dTranspose(x, f, [1, 6, 6, 2], 2, 'same')) as never,
+    run: (x: Image, f: Image) => tf.conv2dTranspose(x, f, [1, 6, 6, 2], 2, 'same'),
     inputs: [
       [1, 3, 3, 3],
       [3, 3, 2, 3],
@@ -104,7 +104,7 @@ const others: KernelCase[] = [
   },
   {
     name: 'conv1d',
-    run: ((x: tf.Tensor3D, f: tf.Tensor3D) => tf.conv1d(x, f, 1, 'same')) as never,
+    run: (x: tf.Tensor3D, f: tf.Tensor3D) => tf.conv1d(x, f, 1, 'same'),
     inputs: [
       [2, 6, 3],
       [3, 3, 2],
@@ -112,7 +112,7 @@ const others: KernelCase[] = [
   },
   {
     name: 'separableConv2d',
-    run: ((x: Image, d: Image, p: Image) => tf.separableConv2d(x, d, p, 1, 'same')) as never,
+    run: (x: Image, d: Image, p: Image) => tf.separableConv2d(x, d, p, 1, 'same'),
     inputs: [
       [1, 4, 4, 2],
       [3, 3, 2, 1],
@@ -121,22 +121,22 @@ const others: KernelCase[] = [
   },
   {
     name: 'batchNorm',
-    run: ((x: Image, mean: tf.Tensor1D, variance: tf.Tensor1D, offset: tf.Tensor1D, scale: tf.Tensor1D) =>
-      tf.batchNorm(x, mean, variance, offset, scale)) as never,
+    run: (x: Image, mean: tf.Tensor1D, variance: tf.Tensor1D, offset: tf.Tensor1D, scale: tf.Tensor1D) =>
+      tf.batchNorm(x, mean, variance, offset, scale),
     inputs: [[2, 3, 3, 4], [4], { shape: [4], low: 0.5, high: 2 }, [4], [4]],
   },
   {
     name: 'batchNorm of rank 2 without scale',
-    run: ((x: tf.Tensor2D, mean: tf.Tensor1D, variance: tf.Tensor1D) => tf.batchNorm(x, mean, variance)) as never,
+    run: (x: tf.Tensor2D, mean: tf.Tensor1D, variance: tf.Tensor1D) => tf.batchNorm(x, mean, variance),
     inputs: [[3, 4], [4], { shape: [4], low: 0.5, high: 2 }],
     gradient: 'tfjs needs a scale',
   },
   {
     name: 'layer normalization',
-    run: ((x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) => {
+    run: (x: tf.Tensor, scale: tf.Tensor, offset: tf.Tensor) => {
       const { mean, variance } = tf.moments(x, -1, true);
       return tf.add(tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, 1e-5))), scale), offset);
-    }) as never,
+    },
     inputs: [[2, 3, 8], [8], [8]],
   },
   ...[false, true].flatMap((align) => [
@@ -156,18 +156,18 @@ const others: KernelCase[] = [
   ]),
   {
     name: 'resizeBilinear from half pixels',
-    run: ((x: Image) => tf.image.resizeBilinear(x, [5, 7], false, true)) as never,
+    run: (x: Image) => tf.image.resizeBilinear(x, [5, 7], false, true),
     inputs: [[2, 3, 4, 2]],
     gradient: 'tfjs forgets about the half pixels',
   },
   {
     name: 'inverted residual block',
-    run: ((x: Image, expand: Image, depth: Image, project: Image, scale: tf.Tensor1D) => {
+    run: (x: Image, expand: Image, depth: Image, project: Image, scale: tf.Tensor1D) => {
       const normal = (y: Image): Image => tf.batchNorm(y, tf.zeros([6]), tf.ones([6]), tf.zeros([6]), scale) as Image;
-      const wide = tf.clipByValue(tf.relu(normal(tf.conv2d(x, expand, 1, 'same'))), 0, 6) as Image;
-      const deep = tf.relu6(normal(tf.depthwiseConv2d(wide, depth, 1, 'same'))) as Image;
+      const wide = tf.clipByValue<Image>(tf.relu(normal(tf.conv2d(x, expand, 1, 'same'))), 0, 6);
+      const deep = tf.relu6<Image>(normal(tf.depthwiseConv2d(wide, depth, 1, 'same')));
       return tf.mean(tf.add(x, tf.conv2d(deep, project, 1, 'same')), [1, 2]);
-    }) as never,
+    },
     inputs: [[2, 4, 4, 2], [1, 1, 2, 6], [3, 3, 6, 1], [1, 1, 6, 2], [6]],
   },
 ];

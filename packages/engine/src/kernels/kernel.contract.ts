@@ -123,7 +123,7 @@ export function describeKernels(family: string, cases: readonly KernelCase[]): v
           const program = await engine.prepare<Nothing, Leaves, TensorTree>(run, {});
           const outputs = await program.run(inputs);
           await program.dispose();
-          return flattenTree<HostTensor>(outputs as never);
+          return flattenTree<HostTensor>(outputs);
         }),
       );
       expect([...(received?.keys() ?? [])]).toEqual([...(expected?.keys() ?? [])]);

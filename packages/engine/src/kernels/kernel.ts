@@ -29,7 +29,7 @@ export function defineKernel<Attributes extends object = object>(
   emit: Emit<Attributes>,
   folding: Folding = 'whole',
 ): Kernel {
-  return { name, emit: emit as Emit<object>, folding };
+  return { name, emit: emit, folding };
 }
 
 /** An input that the kernel always has. */

@@ -20,7 +20,7 @@ interface DepthToSpaceAttributes {
 function depthToSpace(graph: Graph, x: Value, { blockSize, dataFormat }: DepthToSpaceAttributes): Value {
   const last = dataFormat === 'NHWC';
   const [batch, ...rest] = x.shape as [number, number, number, number];
-  const [height, width, channels] = (last ? rest : [rest[1], rest[2], rest[0]]) as [number, number, number];
+  const [height, width, channels] = last ? rest : [rest[1], rest[2], rest[0]];
   const depth = channels / (blockSize * blockSize);
   const [tall, wide] = [height * blockSize, width * blockSize];
   if (last) {

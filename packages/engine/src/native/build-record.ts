@@ -78,7 +78,7 @@ function assertRecord(path: string, folder: string, record: Record<string, unkno
   if (texts.length > 0 || !Array.isArray(files) || !files.every(isFile)) {
     throw damaged(path, 'a complete record', `one without ${[...texts, 'files'][0]}`);
   }
-  const paths = (files as NativeFile[]).map((file) => file.path);
+  const paths = files.map((file) => file.path);
   const outside = paths.find((each) => !resolve(folder, each).startsWith(`${resolve(folder)}${sep}`));
   if (outside !== undefined) throw damaged(path, 'files inside its folder', JSON.stringify(outside));
   if (!paths.includes(record['addon'] as string)) throw damaged(path, 'the addon among its files', 'none');

@@ -101,7 +101,7 @@ export async function loadNativeTensorFlow(sources: Partial<NativeSources> = {})
 }
 
 function startedBackend(): NativeBackend | undefined {
-  return (tf.findBackend(BACKEND) as NativeBackend | null) ?? undefined;
+  return tf.findBackend(BACKEND) ?? undefined;
 }
 
 /** Whether the started `tensorflow` backend computes on a GPU. */

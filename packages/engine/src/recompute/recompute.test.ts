@@ -27,7 +27,7 @@ function network(wrap: Wrap) {
       for (let i = 0; i < LAYERS; i++) hidden = wrap(block, [hidden, weights, rows, other]);
       return tf.sum(tf.mul(hidden, tf.add(tf.square(hidden), start))).asScalar();
     };
-    const { value, grads } = tf.valueAndGrads(forward as never)([x, w, unused]) as never as {
+    const { value, grads } = tf.valueAndGrads(forward)([x, w, unused]) as never as {
       value: tf.Tensor;
       grads: [tf.Tensor, tf.Tensor, tf.Tensor];
     };

@@ -8,7 +8,7 @@ import { AFTER } from './after-kernel.js';
  */
 function after(tensors: readonly tf.Tensor[], event: tf.Tensor): readonly tf.Tensor[] {
   if (tf.getBackend() !== TRACING) return tensors;
-  return tf.engine().runKernel(AFTER, { ...tensors, event } as never) as tf.Tensor[];
+  return tf.engine().runKernel<tf.Tensor[]>(AFTER, { ...tensors, event } as never);
 }
 
 /** Where {@link recompute} computes anew. */

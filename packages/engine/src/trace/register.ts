@@ -29,7 +29,7 @@ function runKernel(
   const inputs: Record<string, Value> = {};
   for (const [key, info] of Object.entries(given)) {
     // tfjs passes absent optional inputs as null or undefined
-    if (info != null) inputs[key] = backend.valueBehind(info as tf.TensorInfo);
+    if (info != null) inputs[key] = backend.valueBehind(info);
   }
   const folded = fold(graph, name, kernel, inputs, attributes, Array.isArray(given));
   if (folded === undefined && kernel === undefined) throw unsupported(name);
@@ -43,8 +43,7 @@ function register(name: string, kernel: Kernel | undefined): void {
   tf.registerKernel({
     kernelName: name,
     backendName: TRACING,
-    kernelFunc: ({ inputs, attrs, backend }) =>
-      runKernel(name, kernel, inputs, attrs ?? {}, backend as TracingBackend) as tf.TensorInfo,
+    kernelFunc: ({ inputs, attrs, backend }) => runKernel(name, kernel, inputs, attrs ?? {}, backend as TracingBackend),
   });
 }
 

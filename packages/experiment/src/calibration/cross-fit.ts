@@ -1,13 +1,5 @@
 import { joinParts, type EncodedBatchInputs } from '@drf/model';
-import {
-  type Engine,
-  type Host,
-  type HostTree,
-  type PerPost,
-  type Random,
-  type StepProgram,
-  type TensorTree,
-} from '@drf/tensor';
+import { type Engine, type HostTree, type PerPost, type Random, type StepProgram, type TensorTree } from '@drf/tensor';
 import { gatherBatch, selectPosts, type PostSet } from '../feature-set.js';
 import type { Judge } from '../judge/judge.js';
 import type { Quality } from '../judge/quality.js';
@@ -77,7 +69,7 @@ async function observe({ engine, run, signal }: CrossFitSources, set: PostSet): 
       state,
       outputs: { observations: run.method.loss(state, batch, labels, memory).observations },
     }),
-    run.parameters as never,
+    run.parameters,
   );
   try {
     const outputs: HostTree[] = [];
@@ -89,8 +81,8 @@ async function observe({ engine, run, signal }: CrossFitSources, set: PostSet): 
         set,
         Array.from({ length: size }, (_, i) => start + i),
       );
-      const step = await program.step({ ...gathered, memory: run.memory } as unknown as Host<Labeled>);
-      outputs.push((step as unknown as { readonly observations: HostTree }).observations);
+      const step = await program.step({ ...gathered, memory: run.memory });
+      outputs.push(step.observations);
       sizes.push(size);
     }
     return joinParts(outputs, sizes);

@@ -27,10 +27,7 @@ export function tinyTrainableText(read: string[] = [], seed = 5): TrainableTextE
     trainable: true,
     outputDim: 6,
     maskToken: '#',
-    initialParameters: {
-      table: matrix(random.fork('table'), SYMBOLS, 5),
-      kernel: matrix(random.fork('kernel'), 5, 6),
-    },
+    initialParameters: { table: matrix(random.fork('table'), SYMBOLS, 5), kernel: matrix(random.fork('kernel'), 5, 6) },
     isTrained: (name) => name === 'kernel',
     preprocess: async (texts) => {
       read.push(...texts);

@@ -22,11 +22,7 @@ const CUBIC: Kernel = {
   },
 };
 /** Lanczos with a = 3: how images are decoded to the size of the data set. */
-export const LANCZOS: Kernel = {
-  reach: 3,
-  at: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0),
-  enlarging: CUBIC,
-};
+export const LANCZOS: Kernel = { reach: 3, at: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0), enlarging: CUBIC };
 /** Bilinear: how the embedded encoder scales what has another size than its own. */
 export const LINEAR: Kernel = { reach: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) };
 

@@ -1,3 +1,0 @@
-export { exportRun, type ExportOptions, type ExportResult } from './export-run.js';
-export { CARD_FORMAT, type Card } from './card.js';
-export type { BatchSize } from './build-model.js';

@@ -1,0 +1,115 @@
+import { TOKEN_LAYOUTS, type TokenLayout } from '@drf/encoders';
+import { createEngine } from '@drf/engine';
+import { createMethod, experimentSchema, parseExperiment } from '@drf/experiment';
+import {
+  ADAMW_DEFAULTS,
+  createTrainingStep,
+  initialTrainingState,
+  stepSchedule,
+  type BatchInputs,
+  type Method,
+  type MethodShapes,
+} from '@drf/model';
+import { createRandom, hostTensor, type Engine, type Host, type HostTensor, type HostTree } from '@drf/tensor';
+import { median, timeCalls } from './measure.js';
+
+/** Widths of the embedded encoders, and their tokens as methods read them. */
+const SHAPES: MethodShapes = { imageDim: 1792, textDim: 512, classes: 3, tokens: TOKEN_LAYOUTS };
+
+export interface MethodTime {
+  readonly method: string;
+  /** Trained numbers and those that were measured. */
+  readonly parameters: number;
+  readonly msPerStep: number;
+  readonly fastest: number;
+}
+
+/** Every method that an experiment can name, at its default options. */
+function methods(dim: number): Method[] {
+  return experimentSchema.shape.method.unwrap().options.map((method) => {
+    const experiment = { name: 'bench', dataset: { name: 'embedded' }, method, model: { dim } } as const;
+    return createMethod(parseExperiment(experiment, 'The benchmark of methods'), SHAPES);
+  });
+}
+
+/** A training step of every method on random posts, one method after the other. */
+export async function measureMethods(options: {
+  readonly batch: number;
+  readonly dim: number;
+  readonly steps: number;
+  readonly warmUp: number;
+}): Promise<MethodTime[]> {
+  const times: MethodTime[] = [];
+  for (const method of methods(options.dim)) {
+    const engine = await createEngine('compiled');
+    try {
+      times.push(await measureMethod(engine, method, options));
+    } finally {
+      await engine.dispose();
+    }
+  }
+  return times;
+}
+
+async function measureMethod(
+  engine: Engine,
+  method: Method,
+  { batch, steps, warmUp }: { readonly batch: number; readonly steps: number; readonly warmUp: number },
+): Promise<MethodTime> {
+  const parameters = method.initialParameters(createRandom(0));
+  const memory = method.createMemory();
+  const program = await engine.prepareStep(
+    createTrainingStep(method, ADAMW_DEFAULTS),
+    initialTrainingState(parameters),
+  );
+  const inputs = randomPosts(batch);
+  const step = async (number: number): Promise<void> => {
+    const schedule = stepSchedule(number, warmUp + steps, { encoder: 0, head: 1e-4, floor: 0 }, ADAMW_DEFAULTS);
+    const outputs = await program.step({ ...inputs, memory: memory.inputs(), schedule });
+    memory.update(outputs.observations);
+  };
+  const times = await timeCalls(step, steps, warmUp);
+  await program.dispose();
+  return {
+    method: method.id,
+    parameters: countNumbers(parameters),
+    msPerStep: median(times),
+    fastest: Math.min(...times),
+  };
+}
+
+function countNumbers(tree: HostTree): number {
+  return Object.values(tree).reduce(
+    (sum, value) => sum + ('dtype' in value ? (value as HostTensor).data.length : countNumbers(value)),
+    0,
+  );
+}
+
+function randomPosts(posts: number): { batch: Host<BatchInputs>; labels: HostTensor } {
+  const random = createRandom(1);
+  const normals = (...shape: number[]): HostTensor =>
+    hostTensor(
+      Float32Array.from({ length: shape.reduce((product, size) => product * size, 1) }, () => random.normal()),
+      shape,
+    );
+  const ones = (...shape: number[]): HostTensor =>
+    hostTensor(new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1), shape);
+  const tokens = ({ count, dim }: TokenLayout): { tokens: HostTensor; mask: HostTensor; pieces: HostTensor } => ({
+    tokens: normals(posts, count, dim),
+    mask: ones(posts, count),
+    pieces: hostTensor(new Int32Array(posts * count), [posts, count]),
+  });
+  const batch = {
+    image: normals(posts, SHAPES.imageDim),
+    text: normals(posts, SHAPES.textDim),
+    imageAvailable: ones(posts),
+    textAvailable: ones(posts),
+    imageTokens: tokens(TOKEN_LAYOUTS.image),
+    textTokens: tokens(TOKEN_LAYOUTS.text),
+  };
+  const labels = hostTensor(
+    Int32Array.from({ length: posts }, (_, post) => post % SHAPES.classes),
+    [posts],
+  );
+  return { batch: batch, labels };
+}

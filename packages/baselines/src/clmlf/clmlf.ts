@@ -1,0 +1,183 @@
+import * as tf from '@tensorflow/tfjs';
+import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
+import { classify, crossEntropy } from '@drf/fusion';
+import { named, type Features, type HostTree, type PerPost, type Random, type TensorTree } from '@drf/tensor';
+import { postWeights } from '@drf/model';
+import type { BatchInputs, LossResult, Method, MethodShapes } from '@drf/model';
+import { attendWithContext, initializeContextAttention, type ContextAttentionParameters } from '../attention.js';
+import { toPrediction } from '../finish.js';
+import { COMPARED_NEEDS, initializeSequences, joinSequences, modalitySequence, projectTokens, tokenShape, type Sequence } from '../tokens.js'; // prettier-ignore
+import { applyTransformer, gelu, initializeTransformer } from '../transformer.js';
+import { AugmentationMemory, HIDDEN_SHARE, hideTokens } from './augmentation.js';
+import { authorsLabelLoss, dataContrastiveLoss, labelContrastiveLoss } from './contrastive-losses.js';
+
+/**
+ * How its parts are made, beside their sizes: `authors` as in the authors' public code (github.com/Link-Li/CLMLF), without
+ * its dropout: GELU throughout, hidden layers four times as wide, a classifier half as wide, no pooled text feature
+ * before the word pieces, contrastive losses over dot products.
+ */
+export type ClmlfForm = 'compact' | 'authors';
+
+/** Sizes and loss factors of CLMLF. */
+export interface ClmlfConfig {
+  readonly dim: number;
+  /** Attention heads; must divide `dim`. */
+  readonly heads: number;
+  readonly imageLayers: number;
+  readonly fusionLayers: number;
+  /** Factor of both contrastive losses. */
+  readonly contrastiveScale: number;
+  readonly contrastiveTemperature: number;
+  /** Default: compact. */
+  readonly form?: ClmlfForm;
+  /** Of the augmentation. */
+  readonly seed: number;
+}
+
+type ClmlfParameters = {
+  readonly imageTransformer?: TensorTree;
+  readonly fusionTransformer: TensorTree;
+  readonly pooling: ContextAttentionParameters;
+  readonly hidden: LinearParameters;
+  readonly classifier: LinearParameters;
+  readonly original: Projector;
+  readonly augmented: Projector;
+};
+type Projector = { readonly hidden: LinearParameters; readonly output: LinearParameters };
+
+/** Text and image as sequences at the method's width. */
+type Sequences = { readonly text: Sequence; readonly image: Sequence };
+
+/**
+ * CLMLF: contrastive learning and multi-layer fusion. The image's tokens go through a transformer of their own, then
+ * text and image tokens together through the fusion transformer, whose outputs attention pools. Beside classification,
+ * two contrastive losses: posts of a label attract each other, and each post must recognize its own augmented view.
+ * Source: Li, Xu, Zhu, Zhao, "CLMLF: a contrastive learning and multi-layer fusion method for multimodal sentiment
+ * detection" (Findings of NAACL 2022; arXiv 2204.05515). Deviations: hiding tokens stands for back-translation (20 % of
+ * the word pieces) and RandAugment (30 % of the places), since frozen features cannot be translated or rotated; vectors
+ * are compared by cosine; smaller layers. The form `authors` leaves the first of these alone.
+ */
+export function createClmlf(config: ClmlfConfig, shapes: MethodShapes): Method {
+  const tokens = Math.max(tokenShape(shapes, 'image').count, tokenShape(shapes, 'text').count);
+  return {
+    id: 'clmlf',
+    needs: COMPARED_NEEDS,
+    initialParameters: (random) => initialParameters(config, shapes, random),
+    createMemory: () => new AugmentationMemory(config.seed, 2 * tokens),
+    predict: (tree, batch) => {
+      const post = fuse(config, tree, sequencesOf(config, tree, batch));
+      return toPrediction(logitsOf(config, tree as ClmlfParameters, post.pooled), { attention: post.weights });
+    },
+    loss: (tree, batch, labels, memory) => clmlfLoss(config, tree, batch, labels, memory.chances as tf.Tensor),
+  };
+}
+
+function isAuthors({ form }: ClmlfConfig): boolean {
+  return form === 'authors';
+}
+
+/** Between layers: after input maps, and in hidden layers. */
+function activationsOf(config: ClmlfConfig): Readonly<Record<'input' | 'hidden', (x: tf.Tensor) => tf.Tensor>> {
+  if (isAuthors(config)) return { input: gelu, hidden: gelu };
+  return { input: (x) => tf.tanh(x), hidden: (x) => tf.relu(x) };
+}
+
+function initialParameters(config: ClmlfConfig, shapes: MethodShapes, random: Random): HostTree {
+  const { dim, imageLayers, fusionLayers } = config;
+  const [hiddenFactor, classifierDim] = isAuthors(config) ? [4, Math.max(1, Math.floor(dim / 2))] : [2, dim];
+  const sequences = initializeSequences(random, shapes, dim);
+  const isOfPooledText = ([name]: readonly [string, unknown]): boolean => /^text(Projection|Scaling)$/.test(name);
+  const read = Object.entries(sequences).filter((entry) => !isAuthors(config) || !isOfPooledText(entry));
+  const projector = (name: string): HostTree => ({
+    hidden: initializeLinear(random.fork(name).fork('hidden'), dim, dim),
+    output: initializeLinear(random.fork(name).fork('output'), dim, dim),
+  });
+  return {
+    ...Object.fromEntries(read),
+    ...(imageLayers === 0
+      ? {}
+      : { imageTransformer: initializeTransformer(random.fork('imageTransformer'), dim, imageLayers, hiddenFactor) }),
+    fusionTransformer: initializeTransformer(random.fork('fusionTransformer'), dim, fusionLayers, hiddenFactor),
+    pooling: initializeContextAttention(random.fork('pooling'), dim, false),
+    hidden: initializeLinear(random.fork('hidden'), dim, classifierDim),
+    classifier: initializeLinear(random.fork('classifier'), classifierDim, shapes.classes),
+    original: projector('original'),
+    augmented: projector('augmented'),
+  };
+}
+
+function sequencesOf(config: ClmlfConfig, tree: TensorTree, batch: BatchInputs): Sequences {
+  const { input } = activationsOf(config);
+  const activated = ({ states, mask }: Sequence): Sequence => ({
+    states: named(input(states), ['batch', 'token', 'dim']),
+    mask,
+  });
+  const text = isAuthors(config) ? projectTokens(tree, 'text', batch) : modalitySequence(tree, 'text', batch);
+  return { text: activated(text), image: activated(modalitySequence(tree, 'image', batch)) };
+}
+
+/** Multi-layer fusion: [batch, text + image tokens, dim] → [batch, dim] and the weights of the pooling. */
+function fuse(config: ClmlfConfig, tree: TensorTree, { text, image }: Sequences) {
+  const { imageTransformer, fusionTransformer, pooling } = tree as ClmlfParameters;
+  const apply = (layers: TensorTree, sequence: Sequence): Sequence =>
+    applyTransformer(layers, sequence, config.heads, activationsOf(config).hidden);
+  const aligned = imageTransformer === undefined ? image : apply(imageTransformer, image);
+  return attendWithContext(pooling, apply(fusionTransformer, joinSequences([text, aligned])));
+}
+
+function logitsOf(config: ClmlfConfig, { hidden, classifier }: ClmlfParameters, post: tf.Tensor) {
+  return classify(classifier, named(activationsOf(config).hidden(applyLinear(hidden, post)), ['batch', 'dim']));
+}
+
+function clmlfLoss(
+  config: ClmlfConfig,
+  tree: TensorTree,
+  batch: BatchInputs,
+  labels: PerPost,
+  chances: tf.Tensor,
+): LossResult {
+  const parameters = tree as ClmlfParameters;
+  const sequences = sequencesOf(config, tree, batch);
+  const both = fuse(config, tree, doubled(sequences, augment(sequences, chances)));
+  const [post, view] = tf.split(both.pooled, 2, 0) as [Features, Features]; // each [batch, dim]
+  const [weights] = tf.split(both.weights, 2, 0) as [tf.Tensor];
+  const logits = logitsOf(config, parameters, post);
+  const { hidden: activation } = activationsOf(config);
+  const [original, augmented] = [
+    project(parameters.original, post, activation),
+    project(parameters.augmented, view, activation),
+  ];
+  const labelLoss = isAuthors(config) ? authorsLabelLoss : labelContrastiveLoss;
+  const temperature = config.contrastiveTemperature;
+  const parts = {
+    classification: crossEntropy(logits, labels, postWeights(tree, labels)),
+    labelContrastive: labelLoss(original, labels, temperature),
+    dataContrastive: dataContrastiveLoss(original, augmented, temperature, !isAuthors(config)),
+  };
+  const contrastive = tf.add(parts.labelContrastive, parts.dataContrastive);
+  return {
+    total: named(tf.add(parts.classification, tf.mul(contrastive, config.contrastiveScale)), []),
+    parts,
+    prediction: toPrediction(logits, { attention: weights }),
+    observations: {},
+  };
+}
+
+function project({ hidden, output }: Projector, post: tf.Tensor, activation: (x: tf.Tensor) => tf.Tensor): tf.Tensor {
+  return applyLinear(output, activation(applyLinear(hidden, post)));
+}
+
+/** The augmented view: some word pieces and some places are hidden. */
+function augment({ text, image }: Sequences, chances: tf.Tensor): Sequences {
+  const [ofWords, ofPlaces] = tf.split(chances, 2, 1) as [tf.Tensor, tf.Tensor];
+  return { text: hideTokens(text, ofWords, HIDDEN_SHARE.word), image: hideTokens(image, ofPlaces, HIDDEN_SHARE.place) };
+}
+
+/** Both views as one batch, so that they share every matrix product. [2·batch, token, dim] */
+function doubled(original: Sequences, augmented: Sequences): Sequences {
+  const join = (name: 'text' | 'image'): Sequence => ({
+    states: named(tf.concat([original[name].states, augmented[name].states], 0), ['batch', 'token', 'dim']),
+    mask: named(tf.concat([original[name].mask, augmented[name].mask], 0), ['batch', 'token']),
+  });
+  return { text: join('text'), image: join('image') };
+}

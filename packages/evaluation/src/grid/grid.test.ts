@@ -1,0 +1,116 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openExperimentData } from '@drf/experiment';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openForReading } from '../store/database.js';
+import { ResultStore } from '../store/read.js';
+import type { GridOutcome } from './run-grid.js';
+
+const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
+const PROGRAM = ['--conditions=source', '--import', './scripts/from-source.mjs', 'apps/eval/src/main.ts'];
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'drf-grid-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
+
+/** Six trainings of three steps or a few more on the embedded data, their real encoders and worker processes. */
+const SIX = ['--seeds', '0-2', '--methods', 'drf,concatenation'];
+
+function startGrid(
+  narrowed = SIX,
+  out = 'grid',
+): { readonly child: ChildProcess; readonly ended: Promise<{ code: number | null; output: string }> } {
+  const grid = ['grid', 'table-3', '--experiments', 'quickstart-smoke', ...narrowed];
+  const places = ['--out', join(folder, out), '--cache', join(folder, 'cache')];
+  const child = spawn(process.execPath, [...PROGRAM, ...grid, ...places, '--json'], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<{ code: number | null; output: string }>((resolve) => {
+    child.on('exit', (code) => resolve({ code, output }));
+  });
+  return { child, ended };
+}
+
+interface Stored {
+  readonly trainings: number;
+  readonly cells: number;
+  readonly predictions: number;
+}
+
+/** What the store holds; nothing while there is none. */
+function stored(): Stored {
+  try {
+    const connection = openForReading(join(folder, 'grid', 'results.sqlite'));
+    const count = (table: string): number => Number(connection.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
+    const counts = { trainings: count('training'), cells: count('cell'), predictions: count('prediction') };
+    connection.close();
+    return counts;
+  } catch {
+    return { trainings: 0, cells: 0, predictions: 0 };
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+it(
+  'a grid that is killed loses only what was running, and the same command goes on',
+  { timeout: 600_000 },
+  async () => {
+    const first = startGrid();
+    await until(() => stored().trainings > 0);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const left = stored();
+    expect(left.trainings).toBeGreaterThan(0);
+    expect(left.cells).toBe(left.trainings); // whole units: a training with its cell
+    expect(left.predictions).toBe(24 * left.cells);
+
+    const { code, output } = await startGrid().ended;
+    expect(code).toBe(0);
+    const outcome = JSON.parse(output) as GridOutcome;
+    expect(outcome).toMatchObject({ planned: { trainings: 6, cells: 6 }, failures: [], interrupted: false });
+    expect(outcome.due.featureSets).toBe(0); // all were encoded before the first training
+    expect(outcome.done.trainings).toBe(6 - left.trainings);
+    expect(stored()).toEqual({ trainings: 6, cells: 6, predictions: 6 * 24 });
+    // a run for each training, whether it was trained before the kill or after
+    expect(await readdir(join(folder, 'grid', 'trainings'))).toHaveLength(6);
+  },
+);
+
+it('with folds, judges every training and test post once', { timeout: 600_000 }, async () => {
+  const { code, output } = await startGrid(['--folds', '2', '--seeds', '0', '--methods', 'concatenation'], 'folds').ended; // prettier-ignore
+  expect(code).toBe(0);
+  expect(JSON.parse(output)).toMatchObject({ done: { trainings: 2, cells: 2 }, failures: [] });
+  const store = new ResultStore(join(folder, 'folds'));
+  const [cell, ...others] = store.cells;
+  expect(others).toEqual([]);
+  expect(cell).toMatchObject({ experiment: 'quickstart-smoke', split: 'test, 2 folds', method: 'concatenation' });
+  const { ids } = store.posts(cell?.postListId as number);
+  const { dataset } = store.config(cell?.trainingId as number);
+  const { splits } = await openExperimentData({ ...dataset, folds: undefined });
+  expect([...ids].sort()).toEqual([...splits.train, ...splits.test].map(({ id }) => id).sort());
+  store.close();
+});
+
+it('only planned, leaves no trace', { timeout: 600_000 }, async () => {
+  const { code, output } = await startGrid([...SIX, '--dry-run'], 'planned').ended;
+  expect(code).toBe(0);
+  expect(JSON.parse(output)).toMatchObject({ due: { trainings: 6, cells: 6 }, done: { trainings: 0 } });
+  expect(await readdir(folder)).not.toContain('planned');
+});
+
+it('with folds, judges no other split than their own', { timeout: 600_000 }, async () => {
+  const { code, output } = await startGrid(['--folds', '2', '--split', 'val'], 'refused').ended;
+  expect([code, output]).toEqual([1, '']);
+  expect(await readdir(folder)).not.toContain('refused');
+});

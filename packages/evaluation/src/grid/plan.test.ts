@@ -1,0 +1,139 @@
+import { defineExperiment, parseForMethod } from '@drf/experiment';
+import { describe, expect, it } from 'vitest';
+import { ABLATION_SWITCHES } from '../paper.js';
+import { cellAddress, trainingAddress, trainingIdentity } from './address.js';
+import { withoutComments } from './code-version.js';
+import { parseSeeds } from '../../../../apps/eval/src/grid-command.js';
+import { FULL_RATIOS, type GridName } from './named-grids.js';
+import { planGrid, type GridExperiment } from './plan.js';
+
+const file = defineExperiment({
+  name: 'tiny',
+  dataset: { name: 'embedded' },
+  methods: { 'drf-paper': { training: { epochs: 7 } } },
+});
+const experiment = parseForMethod(file, [], 'test');
+const axes = {
+  methods: ['drf', 'concatenation'],
+  ablated: 'drf',
+  ablations: ABLATION_SWITCHES,
+  settings: ['C', 'D', 'C+D'],
+  modalities: ['image', 'text'],
+  ratios: FULL_RATIOS,
+} as const;
+const laidOver =
+  (own: typeof file): GridExperiment =>
+  (overrides) =>
+    parseForMethod(own, [overrides], 'test');
+const plan = (grids: readonly GridName[], seeds = [0]) =>
+  planGrid({ grids, axes, seeds, experiments: [laidOver(file)] });
+const cellsOf = (planned: ReturnType<typeof plan>): number => planned.reduce((sum, { cells }) => sum + cells.length, 0);
+
+describe('planGrid', () => {
+  it('has the sizes of the paper’s tables', () => {
+    const counts = (name: GridName): [number, number] => [plan([name]).length, cellsOf(plan([name]))];
+    expect(counts('table-1')).toEqual([2, 2 * 7]); // clean and 2 modalities × 3 settings
+    expect(counts('table-3')).toEqual([2, 2]);
+    expect(counts('table-4')).toEqual([6, 6 * 7]);
+    expect(counts('figure-5')).toEqual([2 + 2 * 15, 2 + 2 * 15 * 2]); // each dr, beside its clean cell
+  });
+
+  it('trains once what several tables need', () => {
+    const all = plan(['all'], [0, 1]);
+    expect(all).toHaveLength(2 * (2 + 5 + 30));
+    const clean = all.filter(({ config }) => config.training.disruption === 'none' && config.seed === 1);
+    expect(clean.map(({ method, without, cells }) => [method, without, cells.length])).toEqual([
+      ['drf', null, 7],
+      ['concatenation', null, 7],
+      ...[
+        'sample-recovery',
+        'distribution-recovery',
+        'gaussian-probability',
+        'pair-expansion',
+        'distribution-constraint',
+      ].map((part) => ['drf', `no-${part}`, 7]),
+    ]);
+    expect(plan(['table-1', 'table-3', 'table-4', 'figure-5'])).toEqual(plan(['all']));
+  });
+
+  it('trains a method with simulated disruptions under a name of its own', () => {
+    const methods = ['drf', 'concatenation', 'clmlf+simulation'];
+    const all = planGrid({ grids: ['table-1'], axes: { ...axes, methods }, seeds: [0], experiments: [laidOver(file)] });
+    expect(all.map(({ method, config }) => [method, config.method, config.training.simulation.share])).toEqual([
+      ['drf', 'drf', undefined], // simulates by default
+      ['concatenation', 'concatenation', undefined],
+      ['clmlf+simulation', 'clmlf', 0.5],
+    ]);
+    const simulating = { ...file, training: { simulation: { share: 0.2, discard: 1, draws: 3 } } };
+    const [own] = planGrid({ grids: ['table-3'], axes: { ...axes, methods: ['mvan+simulation'] }, seeds: [0], experiments: [laidOver(simulating)] }); // prettier-ignore
+    expect(own?.config.training.simulation).toEqual({ share: 0.2, discard: 1, draws: 3 });
+  });
+
+  it('switches off the part, and trains under the disruption that is tested', () => {
+    const all = plan(['all']);
+    const ablated = all.find(({ without }) => without === 'no-pair-expansion');
+    expect(ablated?.config.model.ablations.pairExpansion).toBe(false);
+    const random = all.find(({ cells }) => cells.includes('random:0.6:C+D'));
+    expect(random?.config.training.disruption).toBe('random:0.6:C+D');
+    expect(random?.cells).toEqual(['clean', 'random:0.6:C+D']);
+  });
+
+  it('lays the experiment’s options for a method over the others', () => {
+    const [paper, adapted] = planGrid({
+      grids: ['table-3'],
+      axes: { ...axes, methods: ['drf-paper', 'drf-adapted'] },
+      seeds: [0],
+      experiments: [laidOver(file)],
+    });
+    expect([paper?.config.training.epochs, adapted?.config.training.epochs]).toEqual([7, 30]);
+  });
+});
+
+describe('addresses', () => {
+  const encoders = { image: 'i', text: 't' };
+  const identity = (config = experiment, data = 'data', engine = 'compiled'): string =>
+    trainingIdentity({ config, data, encoders, engine });
+
+  it('change with what decides the result', () => {
+    const others = [
+      { ...experiment, seed: 1 },
+      { ...experiment, method: 'concatenation' as const },
+      { ...experiment, model: { ...experiment.model, dim: 5 } },
+      { ...experiment, training: { ...experiment.training, disruption: 'random:0.6:C' } },
+    ].map((config) => identity(config));
+    expect(
+      new Set([identity(), identity(experiment, 'other data'), identity(experiment, 'data', 'eager:cpu'), ...others])
+        .size,
+    ).toBe(7);
+    expect(new Set([trainingAddress('a', '1'), trainingAddress('a', '2'), trainingAddress('b', '1')]).size).toBe(3);
+    expect(
+      new Set([cellAddress('t', 'p', 'clean'), cellAddress('t', 'q', 'clean'), cellAddress('t', 'p', 'fixed:image:C')])
+        .size,
+    ).toBe(3);
+  });
+
+  it('stay with what does not', () => {
+    const moved = { ...experiment, name: 'other', dataset: { ...experiment.dataset, root: '/elsewhere' } };
+    expect(identity(moved)).toBe(identity());
+    const training = { ...experiment.training, keepCheckpoints: 9 };
+    expect(identity({ ...experiment, training })).toBe(identity());
+  });
+
+  it('of the code stay when comments change', () => {
+    const source = 'const a = 1; // one\n/** Says\n * what. */\n\nexport function f() {\n  return a * 2;\n}\n';
+    expect(withoutComments(source.replace('Says', 'Tells').replace('\n\n', '\n'))).toBe(withoutComments(source));
+    expect(withoutComments(source.replace('* 2', '* 3'))).not.toBe(withoutComments(source));
+    expect(withoutComments('  *generator() {}\n')).toContain('generator');
+  });
+});
+
+describe('parseSeeds', () => {
+  it('takes numbers and ranges', () => {
+    expect(parseSeeds('0-4')).toEqual([0, 1, 2, 3, 4]);
+    expect(parseSeeds('7, 2,2-3')).toEqual([2, 3, 7]);
+  });
+
+  it.each(['', '4-2', 'a', '1.5', '-1'])('refuses "%s"', (text) => {
+    expect(() => parseSeeds(text)).toThrow(/--seeds expected whole numbers or ranges.*write them like 0-4 or 0,2,7/);
+  });
+});

@@ -1,0 +1,1 @@
+export { datasetWithMissingFile, makeTinyRun, tinyConfig, tinyWorld } from './tiny-world.js';

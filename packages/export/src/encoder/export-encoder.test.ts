@@ -1,0 +1,211 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createEngine } from '@drf/engine';
+import {
+  createTransformersEncoder,
+  loadBert,
+  mergeLora,
+  openEncoder,
+  openTrainableEncoder,
+  type TrainableTextEncoder,
+} from '@drf/encoders';
+import { readSafetensors } from '@drf/files';
+import {
+  CheckpointError,
+  ConfigurationError,
+  createRandom,
+  hostTensor,
+  mapTree,
+  type HostTensor,
+  type HostTree,
+  type TensorTree,
+} from '@drf/tensor';
+import * as ort from 'onnxruntime-node';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { gradientImage } from '@drf/encoders/testing';
+import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
+import { execute, findPython } from '../testing/find-program.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
+import { exportEncoder } from './export-encoder.js';
+
+const FIXTURES = fileURLToPath(new URL('../../../../packages/encoders/fixtures', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../../reference/check_encoder.py', import.meta.url));
+const TEXTS = ['good day', '', 'a bad [MASK] movie!', 'the '.repeat(40), 'bad days'];
+const IMAGES = [gradientImage('a', 16, 16), gradientImage('b', 40, 20), gradientImage('c', 5, 9)];
+
+function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  return Array.from(a).reduce((worst, value, i) => Math.max(worst, Math.abs(value - (b[i] as number))), 0);
+}
+
+/** What the exported graph says of a reference's inputs. */
+async function runGraph(folder: string, inputs: ReadonlyMap<string, HostTensor>) {
+  const session = await ort.InferenceSession.create(join(folder, 'onnx/model.onnx'), { logSeverityLevel: 3 });
+  const feeds = session.inputNames.map((name) => {
+    const { data, shape } = inputs.get(name) as HostTensor;
+    const isWhole = data instanceof Int32Array;
+    return [
+      name,
+      isWhole
+        ? new ort.Tensor('int64', BigInt64Array.from(data, BigInt), shape)
+        : new ort.Tensor('float32', data, shape),
+    ] as const;
+  });
+  const outputs = await session.run(Object.fromEntries(feeds));
+  const names = session.inputNames;
+  await session.release();
+  return { names, outputs: outputs as Record<string, ort.TypedTensor<'float32'>> };
+}
+
+describe('exportEncoder', () => {
+  it.each(['mean', 'cls', 'pooler'] as const)(
+    'gives transformers.js a text encoder with the same features, %s',
+    async (pooling) => {
+      const folder = await writeTinyBert(await temporaryFolder());
+      const out = join(await temporaryFolder(), 'out');
+      const files = await exportEncoder(folder, 'text', { out });
+      expect(files.map((file) => file.slice(out.length + 1))).toEqual([
+        'tokenizer.json',
+        'tokenizer_config.json',
+        'onnx/model.onnx',
+        'model.safetensors',
+        'config.json',
+      ]);
+      const engine = await createEngine('compiled');
+      const ours = await openEncoder(`huggingface:${folder}`, 'text', engine, { pooling });
+      const theirs = await createTransformersEncoder({ modality: 'text', model: out, pooling });
+      expect(theirs.maskToken).toBe('[MASK]');
+      expect(difference((await theirs.encode(TEXTS)).data, (await ours.encode(TEXTS)).data)).toBeLessThan(1e-4);
+      expect(difference((await theirs.encode(['bad'])).data, (await ours.encode(['bad'])).data)).toBeLessThan(1e-4);
+      await Promise.all([ours.dispose(), theirs.dispose()]);
+      await engine.dispose();
+    },
+  );
+
+  it('gives transformers.js an image encoder with the same features', async () => {
+    const folder = await writeTinyVit(await temporaryFolder());
+    const out = join(await temporaryFolder(), 'out');
+    await exportEncoder(folder, 'image', { out });
+    const engine = await createEngine('compiled');
+    const ours = await openEncoder(`huggingface:${folder}`, 'image', engine);
+    const theirs = await createTransformersEncoder({ modality: 'image', model: out });
+    // an image that needs no scaling: transformers.js scales by another filter
+    const images = [IMAGES[0] as (typeof IMAGES)[number]];
+    expect(difference((await theirs.encode(images)).data, (await ours.encode(images)).data)).toBeLessThan(1e-4);
+    await Promise.all([ours.dispose(), theirs.dispose()]);
+    await engine.dispose();
+  });
+
+  it.each(['bert', 'roberta', 'distilbert', 'xlm-roberta', 'bert-sharded', 'vit', 'vit-odd', 'deit'])(
+    'writes a graph that says what transformers says, %s',
+    async (name) => {
+      const { tensors } = await readSafetensors(join(FIXTURES, name, 'expected.safetensors'));
+      const modality = tensors.has('pixel_values') ? 'image' : 'text';
+      const out = join(await temporaryFolder(), 'out');
+      await exportEncoder(join(FIXTURES, name), modality, { out });
+      const { names, outputs } = await runGraph(out, tensors);
+      expect(names).toEqual(
+        ['input_ids', 'attention_mask', 'token_type_ids', 'pixel_values'].filter((each) => names.includes(each)),
+      );
+      expect(difference(outputs['last_hidden_state']?.data ?? [], tensors.get('states')?.data ?? [])).toBeLessThan(
+        1e-4,
+      );
+      const pooled = tensors.get('pooled');
+      if (pooled !== undefined)
+        expect(difference(outputs['pooler_output']?.data ?? [], pooled.data)).toBeLessThan(1e-4);
+    },
+  );
+
+  it('writes weights that open again as the same parameters', async () => {
+    const folder = await writeTinyBert(await temporaryFolder());
+    const out = join(await temporaryFolder(), 'out');
+    await exportEncoder(folder, 'text', { out });
+    expect((await loadBert(out)).parameters).toEqual((await loadBert(folder)).parameters);
+    expect(JSON.parse(await readFile(join(out, 'config.json'), 'utf8'))).toMatchObject({
+      model_type: 'bert',
+      architectures: ['BertModel'],
+    });
+  });
+
+  it('exports parameters as training left them, low-rank updates merged', async () => {
+    const folder = await writeTinyBert(await temporaryFolder());
+    const lora = { rank: 2, alpha: 4, targets: ['query', 'value', 'up'] } as const;
+    const encoder = await openTrainableEncoder(`huggingface:${folder}`, 'text', { lora });
+    const random = createRandom(1);
+    const trained = mapTree(encoder.initialParameters, (leaf, name) =>
+      encoder.isTrained(name)
+        ? hostTensor(
+            leaf.data.map(() => random.uniform(-0.5, 0.5)),
+            leaf.shape,
+          )
+        : leaf,
+    ) as HostTree;
+    const out = join(await temporaryFolder(), 'out');
+    await exportEncoder(folder, 'text', { out, parameters: mergeLora(trained, lora) });
+    const theirs = await createTransformersEncoder({ modality: 'text', model: out });
+    const expected = await features(encoder, trained, TEXTS);
+    expect(difference((await theirs.encode(TEXTS)).data, expected.data)).toBeLessThan(1e-4);
+    expect(difference((await features(encoder, encoder.initialParameters, TEXTS)).data, expected.data)).toBeGreaterThan(
+      1e-2,
+    );
+    await theirs.dispose();
+    await expect(exportEncoder(folder, 'text', { out, overwrite: true, parameters: trained })).rejects.toThrow(
+      CheckpointError,
+    );
+  });
+
+  it("gives Python's transformers a model with the same outputs", async (context) => {
+    const python = await findPython('import torch, transformers');
+    if (python === undefined) return context.skip('no Python with torch and transformers on the path, nor in PYTHON');
+    for (const name of ['bert', 'vit']) {
+      const { tensors } = await readSafetensors(join(FIXTURES, name, 'expected.safetensors'));
+      const out = join(await temporaryFolder(), 'out');
+      await exportEncoder(join(FIXTURES, name), name === 'vit' ? 'image' : 'text', { out });
+      const { names, outputs } = await runGraph(out, tensors);
+      const inputs = Object.fromEntries(names.map((each) => [each, nested(tensors.get(each) as HostTensor)]));
+      const file = join(await temporaryFolder(), 'inputs.json');
+      await writeFile(file, JSON.stringify(inputs));
+      const { stdout } = await execute(python, [SCRIPT, out, file], { maxBuffer: 2 ** 26 });
+      const theirs = JSON.parse(stdout) as Record<string, number[]>;
+      expect(theirs).toMatchObject({ missing: [], unexpected: [] });
+      for (const output of ['last_hidden_state', 'pooler_output']) {
+        expect(difference(outputs[output]?.data ?? [], theirs[output] ?? [])).toBeLessThan(1e-4);
+      }
+    }
+  }, 120_000);
+
+  it('refuses an occupied folder', async () => {
+    const folder = await writeTinyBert(await temporaryFolder());
+    const out = await temporaryFolder();
+    await exportEncoder(folder, 'text', { out });
+    await expect(exportEncoder(folder, 'text', { out })).rejects.toThrow(
+      `Output folder ${out} expected a new or empty folder, received an export; use --overwrite to replace it`,
+    );
+    await exportEncoder(folder, 'text', { out, overwrite: true });
+    await writeFile(join(out, 'notes.txt'), '');
+    const error = await exportEncoder(folder, 'text', { out, overwrite: true }).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(ConfigurationError);
+    expect((error as Error).message).toContain('other files (notes.txt)');
+  });
+});
+
+async function features(encoder: TrainableTextEncoder, parameters: HostTree, texts: readonly string[]) {
+  const engine = await createEngine('compiled');
+  onTestFinished(() => engine.dispose());
+  const program = await engine.prepare(
+    (weights: TensorTree, inputs: TensorTree) => ({ features: encoder.apply(weights, inputs) }),
+    parameters,
+  );
+  return (await program.run(await encoder.preprocess(texts))).features;
+}
+
+/** A tensor as arrays of arrays. */
+function nested({ data, shape }: HostTensor): unknown {
+  const [, ...rest] = shape;
+  if (shape.length === 1) return [...data];
+  const size = data.length / (shape[0] as number);
+  return Array.from({ length: shape[0] as number }, (_, i) =>
+    nested({ shape: rest, dtype: 'float32', data: data.slice(i * size, (i + 1) * size) }),
+  );
+}

@@ -1,0 +1,92 @@
+import { createMethod, parseExperiment, RunFolder, type ExperimentInput } from '@drf/experiment';
+import { initialTrainingState, type MethodShapes } from '@drf/model';
+import { saveCheckpoint } from '@drf/model/checkpoint';
+import { createRandom, hostScalar, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
+
+export interface TinyRunOptions {
+  readonly method?: ExperimentInput['method'];
+  readonly encoders?: { readonly image: string; readonly text: string };
+  readonly encoderIds?: { readonly image: string; readonly text: string };
+  readonly shapes?: Pick<MethodShapes, 'imageDim' | 'textDim' | 'tokens'>;
+  readonly model?: ExperimentInput['model'];
+  /** Side at which images are decoded; default 32. */
+  readonly imageSize?: number;
+  /** Posts that the queues have seen. */
+  readonly seen?: number;
+}
+
+/** Random numbers of a shape, the same for the same name. */
+export function randomTensor(name: string, shape: readonly number[]): HostTensor {
+  const random = createRandom(7).fork(name);
+  const size = shape.reduce((product, each) => product * each, 1);
+  return hostTensor(
+    Float32Array.from({ length: size }, () => random.uniform(-1, 1)),
+    shape,
+  );
+}
+
+/** What a step would tell the queues of random posts, all of them fit to enter. */
+function observations(posts: number, dim: number, widths: { imageDim: number; textDim: number }): HostTree {
+  const of = (modality: string): HostTree => ({
+    features: randomTensor(`${modality} features`, [posts, dim]),
+    available: hostTensor(new Float32Array(posts).fill(1), [posts]),
+    density: hostTensor(new Float32Array(posts).fill(1), [posts]),
+    threshold: hostScalar(0),
+  });
+  const encoded = {
+    image: randomTensor('image outputs', [posts, widths.imageDim]),
+    text: randomTensor('text outputs', [posts, widths.textDim]),
+  };
+  return { image: of('image'), text: of('text'), encoded };
+}
+
+/** A run with random parameters and part-filled queues, saved as training saves one. */
+export async function makeTinyRun(path: string, options: TinyRunOptions = {}): Promise<RunFolder> {
+  const {
+    method: name = 'drf-paper',
+    shapes: widths = { imageDim: 6, textDim: 9 },
+    seen = 5,
+    imageSize = 32,
+  } = options;
+  const encoders = options.encoders ?? { image: 'transformers:an-image-model', text: 'transformers:a-text-model' };
+  const config = parseExperiment(
+    {
+      name: 'tiny',
+      method: name,
+      seed: 3,
+      dataset: { name: 'embedded', imageSize },
+      encoders,
+      model: { dim: 6, converterHidden: 5, fusionHidden: 7, queueCapacity: 8, ...options.model },
+      training: { disruption: 'fixed:image:C' },
+    },
+    'tiny experiment',
+  );
+  const classes = ['positive', 'neutral', 'negative'];
+  const shapes = { ...widths, classes: classes.length };
+  const moments = (modality: string, width: number) => ({
+    mean: randomTensor(`${modality} mean`, [width]).data as Float32Array,
+    std: (randomTensor(`${modality} deviation`, [width]).data as Float32Array).map((number) => 2 + number),
+  });
+  const standardization = { image: moments('image', widths.imageDim), text: moments('text', widths.textDim) };
+  const method = createMethod(config, { ...shapes, standardization });
+  const memory = method.createMemory();
+  memory.update(observations(seen, config.model.dim, widths));
+  const run = await RunFolder.create(path, { overwrite: true });
+  await saveCheckpoint(run.checkpointPath(3), {
+    method: method.id,
+    state: initialTrainingState(method.initialParameters(createRandom(config.seed))),
+    memory: memory.state(),
+    position: { step: 3, epoch: 1, stepInEpoch: 0 },
+    progress: null,
+  });
+  await run.writeDescription({
+    config,
+    classes,
+    encoders: options.encoderIds ?? encoders,
+    shapes,
+    engine: 'eager:cpu',
+    versions: { node: '', platform: '', packages: {}, git: null },
+    createdAt: '2026-01-01T00:00:00.000Z',
+  });
+  return run;
+}

@@ -1,0 +1,3 @@
+export * from './examples.js';
+export * from './reference.js';
+export * from './tiny-encoders.js';
