@@ -5,7 +5,7 @@ import { readManifest } from '@drf/disruption/manifest';
 import { encodeRecords } from '@drf/experiment';
 import { readJson } from '@drf/files';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseCells } from '@drf/evaluation';
+import { formatCell, parseStrategies } from '@drf/evaluation';
 import { evaluateRuns } from './evaluate-command.js';
 import { evaluateRun } from '@drf/evaluation';
 import type { EvaluationResult } from '@drf/evaluation';
@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const cells = parseCells('fixed:image:C,fixed:text:D,random:0.5:C+D,random:1:C+D');
+const cells = parseStrategies('fixed:image:C,fixed:text:D,random:0.5:C+D,random:1:C+D');
 const jsonOf = (path: string): Promise<EvaluationResult> => readJson(path) as Promise<EvaluationResult>;
 
 describe('evaluateRun', () => {
@@ -35,7 +35,7 @@ describe('evaluateRun', () => {
     const evaluation = await evaluateRun(drf, { workbench, cache, cells });
     const { result } = evaluation;
     expect(result.evaluation).toMatchObject({ dataset: 'embedded', split: 'test', posts: 18, seed: 0 });
-    expect(result.cells.map(({ cell }) => cell)).toEqual(cells.map(({ name }) => name));
+    expect(result.cells.map(({ cell }) => cell)).toEqual(cells.map((testedOn) => formatCell({ testedOn })));
     expect(result.cells.map(({ report }) => report.count)).toEqual([18, 18, 18, 18, 18]);
     expect(result.cells[1]?.disrupted).toEqual({
       image: { corrupted: 18, discarded: 0 },
@@ -72,7 +72,7 @@ describe('evaluateRun', () => {
 
   it('repeats a cell from its manifest', async () => {
     const { workbench } = tinyWorld();
-    const planned = await evaluateRun(drf, { workbench, cache, cells: parseCells('random:0.5:C+D'), seed: 3 });
+    const planned = await evaluateRun(drf, { workbench, cache, cells: parseStrategies('random:0.5:C+D'), seed: 3 });
     const out = join(folder, 'planned');
     await writeEvaluation(planned, out);
     const manifest = join(out, 'manifests', 'random-0.5-C+D.jsonl');
@@ -232,7 +232,7 @@ describe('bad input', () => {
 
   it('a manifest made at another image size', async () => {
     const { workbench } = tinyWorld();
-    const planned = await evaluateRun(drf, { workbench, cache, cells: parseCells('fixed:image:C') });
+    const planned = await evaluateRun(drf, { workbench, cache, cells: parseStrategies('fixed:image:C') });
     await writeEvaluation(planned, join(folder, 'sized'));
     const manifest = join(folder, 'sized', 'manifests', 'fixed-image-C.jsonl');
     await writeFile(manifest, (await readFile(manifest, 'utf8')).replaceAll('"width":16', '"width":32'));

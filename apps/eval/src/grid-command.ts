@@ -31,7 +31,6 @@ import {
 import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
 import { parseRatios } from '@drf/evaluation';
 import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '@drf/evaluation';
-import { foldName } from '@drf/evaluation';
 import { createGridDisplay } from '@drf/evaluation';
 import { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from '@drf/evaluation';
 import { SIMULATED, type GridExperiment } from '@drf/evaluation';
@@ -134,7 +133,8 @@ async function gridAction(names: readonly string[], flags: GridFlags): Promise<v
       grids,
       axes: axesOf(flags, isSmoke, experiments),
       seeds: parseSeeds(flags.seeds ?? (isSmoke ? `0-${SMOKE.seeds - 1}` : DEFAULT_SEEDS)),
-      experiments: experiments.flatMap((experiment) => foldsOf(experiment, flags.folds)),
+      experiments,
+      folds: flags.folds,
       folder: flags.out,
       cache: flags.cache,
       split: flags.split ?? null,
@@ -208,18 +208,6 @@ export async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise
       return (overrides) => parseForMethod(file, [schedules, given, overrides], `Experiment ${name}`);
     }),
   );
-}
-
-/** An experiment fold by fold; itself without folds. */
-function foldsOf(experiment: GridExperiment, folds: number | undefined): GridExperiment[] {
-  if (folds === undefined) return [experiment];
-  return Array.from({ length: folds }, (_, i) => {
-    const place = { fold: i + 1, folds };
-    return (overrides) => {
-      const config = experiment(overrides);
-      return { ...config, name: foldName(config.name, place), dataset: { ...config.dataset, ...place } };
-    };
-  });
 }
 
 /** An experiment before anything is laid over it. */

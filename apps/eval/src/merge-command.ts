@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Command, formatTable, withExamples } from '@drf/terminal';
-import { shownPath } from '@drf/evaluation';
+import { formatStrategy } from '@drf/disruption';
+import { formatCell, shownPath } from '@drf/evaluation';
 import { lockGrid } from '@drf/evaluation';
 import { mergeStores, type MergeOutcome, type RepeatedCell } from '@drf/evaluation';
 import { STORE_NAME } from '@drf/evaluation';
@@ -28,7 +29,11 @@ async function mergeAction(stores: readonly string[], { out, json }: MergeFlags)
   const lock = await lockGrid(out);
   try {
     const outcome = mergeStores(path, stores);
-    process.stdout.write(json === true ? `${JSON.stringify(outcome, null, 2)}\n` : mergeText(outcome, path));
+    process.stdout.write(
+      json === true
+        ? `${JSON.stringify({ ...outcome, again: outcome.again.map(texts) }, null, 2)}\n`
+        : mergeText(outcome, path),
+    );
   } finally {
     await lock.release();
   }
@@ -49,6 +54,10 @@ function mergeText({ trainings, cells, known, again }: MergeOutcome, path: strin
 function differenceTable(cells: readonly RepeatedCell[]): string {
   return formatTable(
     ['method', 'without', 'trained on', 'seed', 'cell', 'posts that differ'],
-    cells.map(({ method, without, trainedOn, seed, name, differing }) => [method, without ?? '', trainedOn, seed, name, differing]), // prettier-ignore
+    cells.map(texts).map(({ method, without, trainedOn, seed, name, differing }) => [method, without ?? '', trainedOn, seed, name, differing]), // prettier-ignore
   );
+}
+
+function texts({ testedOn, trainedOn, ...cell }: RepeatedCell) {
+  return { ...cell, trainedOn: formatStrategy(trainedOn), name: formatCell({ testedOn }) };
 }

@@ -1,3 +1,4 @@
+import { formatCell } from '@drf/evaluation';
 import { describe, expect, it, vi } from 'vitest';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
 
@@ -51,7 +52,7 @@ describe('the command line', () => {
     });
     expect(
       commandOptions(options)
-        .cells?.map(({ name }) => name)
+        .cells?.map((testedOn) => formatCell({ testedOn }))
         .slice(0, 3),
     ).toEqual(['clean', 'random:0.5:C', 'random:1:C']);
   });

@@ -11,7 +11,7 @@ import {
 import { ENGINE_NAMES } from '@drf/engine';
 import { ConfigurationError } from '@drf/tensor';
 import { collect, createProgram, oneOf, valuesByName, wholeNumber, type Command } from '@drf/terminal';
-import { paperCells, parseCells, parseRatios } from '@drf/evaluation';
+import { paperStrategies, parseStrategies, parseRatios } from '@drf/evaluation';
 import type { CommandOptions } from './evaluate-command.js';
 import { SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
 
@@ -113,7 +113,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
   const { split, splitFile, manifest, seed, checkpoint, engine, allowDownload, cache, out, csv } = options;
   const ratios = options.ratios === undefined ? PAPER_RATIOS : parseRatios(options.ratios);
   return {
-    cells: options.cells === undefined ? paperCells(ratios) : parseCells(options.cells, ratios),
+    cells: options.cells === undefined ? paperStrategies(ratios) : parseStrategies(options.cells, ratios),
     dataset: {
       name: options.data === undefined ? options.dataset : 'posts',
       root: options.datasetRoot,

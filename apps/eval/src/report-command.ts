@@ -1,7 +1,8 @@
 import { join, parse } from 'node:path';
 import { writeFileAtomic } from '@drf/files';
 import { Command, formatTable, oneOf, wholeNumber, withExamples } from '@drf/terminal';
-import { shownPath } from '@drf/evaluation';
+import { formatStrategy } from '@drf/disruption';
+import { formatCell, shownPath } from '@drf/evaluation';
 import { ResultStore } from '@drf/evaluation';
 import type { SystemComparison } from '@drf/evaluation';
 import { startStages } from '@drf/evaluation';
@@ -41,7 +42,7 @@ export function createReportCommand(): Command {
 }
 
 async function reportAction(path: string, flags: ReportFlags): Promise<void> {
-  const store = new ResultStore(path);
+  const store = new ResultStore(path, 'read');
   try {
     const notes: string[] = [];
     const { reference, posts, projection } = flags;
@@ -54,7 +55,9 @@ async function reportAction(path: string, flags: ReportFlags): Promise<void> {
     const folder = join(dir, `${name}-charts`);
     const charts = flags.charts ? await writeCharts(report.charts, folder) : [];
     if (flags.json === true) {
-      process.stdout.write(`${JSON.stringify({ page: flags.out, charts, notes, tables: report.tables }, null, 2)}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ page: flags.out, charts, notes, tables: report.tables.map(asJson) }, null, 2)}\n`,
+      );
       return;
     }
     if (flags.quiet !== true) process.stdout.write(reportText(report, flags.details === true));
@@ -64,6 +67,18 @@ async function reportAction(path: string, flags: ReportFlags): Promise<void> {
   } finally {
     store.close();
   }
+}
+
+/** A table with its cells as text. */
+function asJson({ comparisons, ...table }: Report['tables'][number]) {
+  return {
+    ...table,
+    comparisons: comparisons.map(({ testedOn, trainedOn, ...own }) => ({
+      ...own,
+      cell: formatCell({ testedOn }),
+      trainedOn: formatStrategy(trainedOn),
+    })),
+  };
 }
 
 /** The tables for a terminal; of the comparisons what they show, or all. */

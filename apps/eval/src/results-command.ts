@@ -30,7 +30,7 @@ export function createResultsCommand(): Command {
 const chartPath = (folder: string, { name }: Chart): string => join(folder, `${chartFile(name)}.svg`);
 
 async function resultsAction(path: string, { out, reference, charts }: ResultsFlags): Promise<void> {
-  const store = new ResultStore(path);
+  const store = new ResultStore(path, 'read');
   const stages = startStages('comparisons');
   try {
     const options = [

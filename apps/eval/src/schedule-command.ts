@@ -98,10 +98,10 @@ async function scheduleAction(flags: ScheduleFlags): Promise<void> {
     if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
     if (outcome.failures.length > 0) throw new ExitRequest(EXIT.failed); // fair only among the same candidates for all
     if (flags.dryRun === true) return;
-    const store = new ResultStore(flags.store);
+    const store = new ResultStore(flags.store, 'read');
     const { name } = plain(experiment);
     const cells = store.cells.filter(
-      (cell) => cell.name === 'clean' && cell.trainedOn === 'none' && cell.split === 'val',
+      ({ testedOn, trainedOn, split }) => testedOn.kind === 'none' && trainedOn.kind === 'none' && split === 'val',
     );
     store.close();
     const content = chooseSchedules(cells, { experiment: name, methods, schedules, seeds });

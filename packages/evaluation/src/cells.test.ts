@@ -1,14 +1,52 @@
 import { describe, expect, it } from 'vitest';
-import { paperCells, parseCells, parseRatios } from './cells.js';
+import { parseStrategy } from '@drf/disruption';
+import { formatCell, paperStrategies, parseCell, parseRatios, parseStrategies, type Cell } from './cells.js';
 
-const names = (text: string, ratios?: readonly number[]): string[] => parseCells(text, ratios).map(({ name }) => name);
+const names = (text: string, ratios?: readonly number[]): string[] =>
+  parseStrategies(text, ratios).map((testedOn) => formatCell({ testedOn }));
 
-describe('paperCells', () => {
+describe('formatCell', () => {
+  const cells: [string, Cell][] = [
+    ['clean', { testedOn: { kind: 'none' }, trainedOn: { kind: 'none' }, fold: null, seed: 0 }],
+    [
+      'fixed:image:C+D fold:2/5',
+      { testedOn: parseStrategy('fixed:image:C+D'), trainedOn: { kind: 'none' }, fold: { fold: 2, folds: 5 }, seed: 0 },
+    ],
+    [
+      'random:0.6:C:independent trained:random:0.6:D seed:3',
+      {
+        testedOn: parseStrategy('random:0.6:C:independent'),
+        trainedOn: parseStrategy('random:0.6:D'),
+        fold: null,
+        seed: 3,
+      },
+    ],
+  ];
+
+  it.each(cells)('writes %s, and parseCell reads it back', (text, cell) => {
+    expect(formatCell(cell)).toBe(text);
+    expect(parseCell(text)).toEqual(cell);
+  });
+
+  it.each([
+    'clean seed:x',
+    'clean fold:2',
+    'clean seed:1 seed:2',
+    'clean sed:1',
+    'clean trained',
+    'clean fixed:image:C',
+  ])('parseCell refuses %s', (text) => {
+    expect(() => parseCell(text)).toThrow(/Cell expected a disruption.*write it like random:0\.6:D trained:/);
+  });
+});
+
+describe('paperStrategies', () => {
   it('holds clean, six modality-fixed and fifteen modality-random cells', () => {
-    const cells = paperCells();
+    const cells = paperStrategies();
     expect(cells).toHaveLength(22);
-    expect(cells[0]?.name).toBe('clean');
-    expect(cells.filter(({ strategy }) => strategy.kind === 'modality-fixed').map(({ name }) => name)).toEqual([
+    const text = cells.map((testedOn) => formatCell({ testedOn }));
+    expect(text[0]).toBe('clean');
+    expect(text.filter((name) => name.startsWith('fixed'))).toEqual([
       'fixed:image:C',
       'fixed:image:D',
       'fixed:image:C+D',
@@ -16,11 +54,11 @@ describe('paperCells', () => {
       'fixed:text:D',
       'fixed:text:C+D',
     ]);
-    expect(cells.at(-1)?.name).toBe('random:1:C+D');
+    expect(text.at(-1)).toBe('random:1:C+D');
   });
 });
 
-describe('parseCells', () => {
+describe('parseStrategies', () => {
   it('puts the clean cell first, once', () => {
     expect(names('random:0.5:D,clean,none')).toEqual(['clean', 'random:0.5:D']);
   });
@@ -42,13 +80,17 @@ describe('parseCells', () => {
     ['randm', 'did you mean "random"?'],
     ['fixed:text:E', 'did you mean "fixed:text:C"?'],
   ])('refuses %s and says: %s', (text, remedy) => {
-    expect(() => parseCells(text)).toThrow(
+    expect(() => parseStrategies(text)).toThrow(
       `--cells expected clean, fixed, random, or strategies such as fixed:image:C+D or random:0.6:D, received "${text}"; ${remedy}`,
     );
   });
 
+  it('refuses what a run decides itself', () => {
+    expect(() => parseStrategies('clean seed:1')).toThrow('received "clean seed:1"');
+  });
+
   it('lists what there is when nothing is near', () => {
-    expect(() => parseCells('xyzzyxyzzyxyzzy')).toThrow('choose one of fixed, random, clean, fixed:image:C');
+    expect(() => parseStrategies('xyzzyxyzzyxyzzy')).toThrow('choose one of fixed, random, clean, fixed:image:C');
   });
 });
 

@@ -4,58 +4,114 @@ import {
   PAPER_RATIOS,
   parseStrategy,
   randomStrategies,
-  type DisruptionEntry,
   type Strategy,
 } from '@drf/disruption';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 
-/** One row of an evaluation: all posts of the split under one disruption. */
+/** One part of a cross-validation, as an experiment's `dataset` has it. */
+export interface Fold {
+  /** From 1. */
+  readonly fold: number;
+  readonly folds: number;
+}
+
+/** One model judging all posts of a split: what it was trained on, what is done to the posts, and by which chance. */
 export interface Cell {
-  /** `clean`, or the strategy as written on the command line (`fixed:image:C`). */
-  readonly name: string;
-  readonly strategy: Strategy;
-  /** Disruptions as a manifest gives them, instead of planned ones. */
-  readonly byId?: ReadonlyMap<string, DisruptionEntry>;
+  /** Disruption of the training posts. */
+  readonly trainedOn: Strategy;
+  /** Disruption of the judged posts; `none` is the clean cell. */
+  readonly testedOn: Strategy;
+  /** null outside of a cross-validation, and of all folds together. */
+  readonly fold: Fold | null;
+  /** Decides the model's start, the order of its posts and all disruptions. */
+  readonly seed: number;
 }
 
-/** Intact posts. */
-export const CLEAN: Cell = { name: 'clean', strategy: { kind: 'none' } };
+/** The disruption of the clean cell: none. */
+export const CLEAN: Strategy = { kind: 'none' };
 
-export function cellOf(strategy: Strategy): Cell {
-  return strategy.kind === 'none' ? CLEAN : { name: formatStrategy(strategy), strategy };
+const CLEAN_NAME = 'clean';
+
+/**
+ * A cell as people write it: `clean`, `fixed:image:C`, `random:0.6:D trained:random:0.6:D fold:2/5 seed:3`. What is left
+ * out is intact training posts, no cross-validation and seed 0, or unknown.
+ */
+export function formatCell({ testedOn, trainedOn = CLEAN, fold = null, seed = 0 }: PartOfCell): string {
+  return [
+    testedOn.kind === 'none' ? CLEAN_NAME : formatStrategy(testedOn),
+    ...(trainedOn.kind === 'none' ? [] : [`trained:${formatStrategy(trainedOn)}`]),
+    ...(fold === null ? [] : [`fold:${fold.fold}/${fold.folds}`]),
+    ...(seed === 0 ? [] : [`seed:${seed}`]),
+  ].join(' ');
 }
 
-/** The paper's cells: clean, modality-fixed {image, text} × {C, D, C+D}, modality-random dr × {C, D, C+D}. */
-export function paperCells(ratios: readonly number[] = PAPER_RATIOS): Cell[] {
-  return [CLEAN, ...fixedStrategies().map(cellOf), ...randomStrategies(ratios).map(cellOf)];
+type PartOfCell = Pick<Cell, 'testedOn'> & Partial<Cell>;
+
+/** The reverse of {@link formatCell}. @throws ConfigurationError for anything else */
+export function parseCell(text: string): Cell {
+  const [tested, ...others] = text.trim().split(/\s+/) as [string, ...string[]];
+  const given = new Map(others.map((part) => part.split(/:(.*)/s, 2) as [string, string]));
+  const [trained, fold, seed] = ['trained', 'fold', 'seed'].map((name) => given.get(name));
+  const [, place, folds] = /^(\d+)\/(\d+)$/.exec(fold ?? '') ?? [];
+  const isKnown = given.size === [trained, fold, seed].filter((part) => part !== undefined).length;
+  if (
+    !isKnown ||
+    given.size < others.length ||
+    (fold !== undefined && folds === undefined) ||
+    !/^\d*$/.test(seed ?? '')
+  ) {
+    throw new ConfigurationError({
+      subject: 'Cell',
+      expected: 'a disruption, and where they matter trained:, fold: and seed:',
+      received: JSON.stringify(text),
+      remedy: 'write it like random:0.6:D trained:random:0.6:D fold:2/5 seed:3',
+    });
+  }
+  return {
+    testedOn: tested === CLEAN_NAME ? CLEAN : parseStrategy(tested),
+    trainedOn: trained === undefined ? CLEAN : parseStrategy(trained),
+    fold: folds === undefined ? null : { fold: Number(place), folds: Number(folds) },
+    seed: Number(seed ?? 0),
+  };
+}
+
+/** Whether two disruptions are the same. */
+export function isSameStrategy(one: Strategy, other: Strategy): boolean {
+  return formatStrategy(one) === formatStrategy(other);
+}
+
+/** The disruptions of the paper's cells: none, fixed {image, text} × {C, D, C+D}, random dr × {C, D, C+D}. */
+export function paperStrategies(ratios: readonly number[] = PAPER_RATIOS): Strategy[] {
+  return [CLEAN, ...fixedStrategies(), ...randomStrategies(ratios)];
 }
 
 /**
- * Reads `--cells`: names of groups (`clean`, `fixed`, `random`) and strategies, separated by commas. The clean cell
+ * Reads `--cells`: names of groups (`clean`, `fixed`, `random`) and disruptions, separated by commas. The clean cell
  * always comes first, since the others are measured against it.
  * @param ratios of the group `random`
  * @throws ConfigurationError for an unknown cell, with the nearest name
  */
-export function parseCells(text: string, ratios: readonly number[] = PAPER_RATIOS): Cell[] {
-  const cells = [CLEAN, ...text.split(',').flatMap((name) => cellsOf(name.trim(), ratios))];
-  return [...new Map(cells.map((cell) => [cell.name, cell])).values()];
+export function parseStrategies(text: string, ratios: readonly number[] = PAPER_RATIOS): Strategy[] {
+  const strategies = [CLEAN, ...text.split(',').flatMap((name) => strategiesOf(name.trim(), ratios))];
+  return [...new Map(strategies.map((strategy) => [formatStrategy(strategy), strategy])).values()];
 }
 
-function cellsOf(name: string, ratios: readonly number[]): Cell[] {
-  if (name === 'clean') return [CLEAN];
-  if (name === 'fixed') return fixedStrategies().map(cellOf);
-  if (name === 'random') return randomStrategies(ratios).map(cellOf);
+function strategiesOf(name: string, ratios: readonly number[]): readonly Strategy[] {
+  if (name === 'fixed') return fixedStrategies();
+  if (name === 'random') return randomStrategies(ratios);
   try {
-    return [cellOf(parseStrategy(name))];
+    const cell = parseCell(name);
+    if (formatCell({ testedOn: cell.testedOn }) === formatCell(cell)) return [cell.testedOn];
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     throw unknownCell(name, ratios, error);
   }
+  throw unknownCell(name, ratios);
 }
 
-function unknownCell(name: string, ratios: readonly number[], cause: ConfigurationError): ConfigurationError {
-  const names = ['fixed', 'random', ...paperCells(ratios).map((cell) => cell.name)];
+function unknownCell(name: string, ratios: readonly number[], cause?: ConfigurationError): ConfigurationError {
+  const names = ['fixed', 'random', ...paperStrategies(ratios).map((testedOn) => formatCell({ testedOn }))];
   return new ConfigurationError(
     {
       subject: '--cells',

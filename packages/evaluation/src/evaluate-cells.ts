@@ -3,7 +3,7 @@ import { strategyFileName, type DisruptionEntry, type Strategy } from '@drf/disr
 import { Judge, type EncodedRecords, type Judged, type OpenedRun, type Session } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
 import { DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
-import type { Cell } from './cells.js';
+import { formatCell } from './cells.js';
 import type { CellProgress } from './display.js';
 import { paperFigures } from './paper.js';
 import { corruptionAuroc, countDisruptions, type QualityCell } from './quality.js';
@@ -12,8 +12,10 @@ import type { Workbench } from './workbench.js';
 
 export interface CellsRequest {
   readonly run: OpenedRun;
-  /** The clean cell first. */
-  readonly cells: readonly Cell[];
+  /** Disruptions of the cells; the clean one first. */
+  readonly cells: readonly Strategy[];
+  /** Disruptions of posts as a manifest gives them, instead of planned ones, of every cell but the clean one. */
+  readonly manifest?: ReadonlyMap<string, DisruptionEntry>;
   readonly dataset: Dataset;
   readonly records: readonly PostRecord[];
   readonly session: Session;
@@ -28,7 +30,7 @@ export interface CellsRequest {
 /** A cell's figures with the answers behind them. */
 export interface EvaluatedCell {
   readonly result: CellResult;
-  readonly strategy: Strategy;
+  readonly testedOn: Strategy;
   readonly ids: readonly string[];
   readonly labels: Int32Array;
   /** [posts, classes] */
@@ -65,7 +67,7 @@ export async function evaluateCells(request: CellsRequest): Promise<EvaluatedCel
   try {
     for (const [index, cell] of cells.entries()) {
       if (index > 0 && signal?.aborted === true) break;
-      progress.start(index, cell.name);
+      progress.start(index, formatCell({ testedOn: cell }));
       done.push(await evaluateCell(request, cell, judge, done[0], progress, unreadable));
     }
   } catch (error) {
@@ -83,18 +85,18 @@ export async function evaluateCells(request: CellsRequest): Promise<EvaluatedCel
 
 async function evaluateCell(
   request: CellsRequest,
-  cell: Cell,
+  testedOn: Strategy,
   judge: Judge,
   clean: JudgedCell | undefined,
   progress: CellProgress,
   unreadable: Map<string, string>,
 ): Promise<JudgedCell> {
-  const { dataset, seed, session, cache, workbench, signal, run } = request;
-  const { byId } = cell;
+  const { dataset, seed, session, cache, workbench, signal, run, manifest } = request;
+  const isPlanned = manifest === undefined || testedOn.kind === 'none';
   const encoded = await workbench.encode({
     dataset,
     records: clean?.records ?? request.records,
-    strategy: byId === undefined ? cell.strategy : { kind: 'manifest', byId },
+    strategy: isPlanned ? testedOn : { kind: 'manifest', byId: manifest },
     seed,
     session,
     cache,
@@ -110,37 +112,36 @@ async function evaluateCell(
   if (encoded.set.ids.length === 0) throw nothingReadable(request, unreadable);
   const judging = progress.job('Judging posts');
   const judged = await judge.judge(encoded.set, judging.update, signal);
-  return describeCell(request, cell, encoded, judged, clean);
+  return describeCell(request, testedOn, encoded, judged, clean);
 }
 
 function describeCell(
   { run, dataset }: CellsRequest,
-  cell: Cell,
+  testedOn: Strategy,
   { set, entries, records }: EncodedRecords,
   { probabilities, quality, details }: Judged,
   clean: JudgedCell | undefined,
 ): JudgedCell {
   const { config, classes } = run.description;
-  const { strategy } = cell;
   const available = { image: set.imageAvailable, text: set.textAvailable };
   const qualities: QualityCell = { ids: set.ids, available, entries, quality };
-  const kind = strategy.kind === 'modality-fixed' ? 'fixed' : 'random';
+  const kind = testedOn.kind === 'modality-fixed' ? 'fixed' : 'random';
   const result: CellResult = {
-    cell: cell.name,
-    kind: strategy.kind,
-    modality: strategy.kind === 'modality-fixed' ? strategy.modality : null,
-    setting: strategy.kind === 'none' ? null : strategy.setting,
-    ratio: strategy.kind === 'modality-random' ? strategy.ratio : null,
+    cell: formatCell({ testedOn }),
+    kind: testedOn.kind,
+    modality: testedOn.kind === 'modality-fixed' ? testedOn.modality : null,
+    setting: testedOn.kind === 'none' ? null : testedOn.setting,
+    ratio: testedOn.kind === 'modality-random' ? testedOn.ratio : null,
     disrupted: countDisruptions(entries),
     report: classificationReport(set.labels, hostTensor(probabilities, [set.ids.length, classes.length]), classes),
-    paper: paperFigures({ config, dataset: dataset.name }, strategy),
+    paper: paperFigures({ config, dataset: dataset.name }, testedOn),
     quality: clean === undefined ? null : corruptionAuroc(qualities, clean.qualities, kind),
-    manifest: strategy.kind === 'none' ? null : `manifests/${strategyFileName(strategy)}.jsonl`,
+    manifest: testedOn.kind === 'none' ? null : `manifests/${strategyFileName(testedOn)}.jsonl`,
   };
   const { ids, labels } = set;
   return {
     result,
-    strategy,
+    testedOn,
     ids,
     labels,
     probabilities,

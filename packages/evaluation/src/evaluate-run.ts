@@ -1,7 +1,7 @@
 import { lossWarning, type Dataset } from '@drf/datasets';
-import type { Manifest } from '@drf/disruption';
+import { type Manifest, type Strategy } from '@drf/disruption';
 import { readManifest } from '@drf/disruption/manifest';
-import { cellOf, CLEAN, paperCells, type Cell } from './cells.js';
+import { CLEAN, formatCell, paperStrategies } from './cells.js';
 import { evaluatedDataset, shownName, type DatasetOverride } from './evaluated-dataset.js';
 import { evaluateCells, type EvaluatedCell } from './evaluate-cells.js';
 import { assertManifestFits } from './manifest-fits.js';
@@ -26,8 +26,8 @@ export interface EvaluationOptions {
   readonly workbench: Workbench;
   /** Folder of the feature cache. */
   readonly cache: string;
-  /** Default: the paper's. The clean cell is always among them. */
-  readonly cells?: readonly Cell[];
+  /** Disruptions of the posts, a cell each. Default: the paper's. The clean cell is always among them. */
+  readonly cells?: readonly Strategy[];
   /** Evaluate under this manifest, beside the clean cell, instead of planned disruptions. */
   readonly manifest?: string;
   readonly split?: SplitChoice;
@@ -83,10 +83,12 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
   assertEncoders(shownPath(run.folder.path), encoders, session);
 
   const seed = options.seed ?? config.seed;
-  const cells = manifest === undefined ? withClean(options.cells ?? paperCells()) : manifestCells(manifest);
+  const cells =
+    manifest === undefined ? withClean(options.cells ?? paperStrategies()) : withClean([manifest.header.strategy]);
   const evaluated = await evaluateCells({
     run,
     cells,
+    manifest: manifest?.byId,
     dataset,
     records: posts.records,
     session,
@@ -120,7 +122,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
       unreadable: evaluated.unreadable,
       cells: results,
       curves: robustnessCurves(results, isOwn ? dataset.name : ''),
-      missingCells: cells.slice(results.length).map(({ name }) => name),
+      missingCells: cells.slice(results.length).map((testedOn) => formatCell({ testedOn })),
     },
   };
 }
@@ -130,12 +132,8 @@ function lossNotes({ ledger }: Dataset): string[] {
   return warning === null ? [] : [warning];
 }
 
-function withClean(cells: readonly Cell[]): Cell[] {
-  return [CLEAN, ...cells.filter(({ strategy }) => strategy.kind !== 'none')];
-}
-
-function manifestCells({ header, byId }: Manifest): Cell[] {
-  return header.strategy.kind === 'none' ? [CLEAN] : [CLEAN, { ...cellOf(header.strategy), byId }];
+function withClean(cells: readonly Strategy[]): Strategy[] {
+  return [CLEAN, ...cells.filter(({ kind }) => kind !== 'none')];
 }
 
 function manifestNotes(

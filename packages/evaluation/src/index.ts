@@ -1,4 +1,14 @@
-export { cellOf, CLEAN, paperCells, parseCells, parseRatios, type Cell } from './cells.js';
+export {
+  CLEAN,
+  formatCell,
+  isSameStrategy,
+  paperStrategies,
+  parseCell,
+  parseRatios,
+  parseStrategies,
+  type Cell,
+  type Fold,
+} from './cells.js';
 export { evaluateRun, type Evaluation, type EvaluationOptions } from './evaluate-run.js';
 export type { EvaluatedCell } from './evaluate-cells.js';
 export { evaluationFolder, writeEvaluation } from './write-evaluation.js';
@@ -40,16 +50,16 @@ export { PROJECTIONS } from './report/plane.js';
 export { type Projection } from './report/plane.js';
 export { type RepeatedCell } from './store/merge.js';
 export { type Report } from './report/report.js';
-export { ResultStore } from './store/read.js';
+export { ResultStore } from './store/result-store.js';
+export type { CellRecord, StoredCell, StoredPosts, StoredPrediction, TrainingRecord } from './store/records.js';
 export { SIMULATED } from './grid/plan.js';
 export { SMOKE } from './grid/named-grids.js';
-export { STORE_NAME } from './store/read.js';
+export { STORE_NAME } from './store/result-store.js';
 export { type Schedules } from './grid/schedule.js';
 export { type SystemComparison } from './statistics/compare-systems.js';
 export { buildReport } from './report/report.js';
 export { chartFile } from './report/report.js';
 export { chooseSchedules } from './grid/schedule.js';
-export { foldName } from './store/fold-name.js';
 export { lockGrid } from './grid/run-grid.js';
 export { mergeStores } from './store/merge.js';
 export { readSchedules } from './grid/schedule.js';

@@ -54,7 +54,7 @@ export async function writeEvaluation(evaluation: Evaluation, folder: string, cs
 async function writeCellManifest({ result, run, mask }: Evaluation, cell: EvaluatedCell, path: string): Promise<void> {
   const size = run.description.config.dataset.imageSize;
   const { dataset, split, seed } = result.evaluation;
-  const { strategy } = cell;
+  const { testedOn: strategy } = cell;
   await writeManifest(
     path,
     { seed, strategy, source: `${dataset}, split ${split}`, imageSize: { width: size, height: size }, mask },

@@ -8,7 +8,13 @@ import type { ExperimentFacts, FeatureTask } from './messages.js';
 
 const config = (options: object = {}): ExperimentConfig =>
   parseExperiment({ name: 'tiny', dataset: { name: 'embedded' }, ...options }, 'tiny');
-const TASK: FeatureTask = { experiment: 'tiny', config: config(), strategy: 'random:0.6:C', posts: 'training' };
+const TASK: FeatureTask = {
+  experiment: 'tiny',
+  fold: null,
+  config: config(),
+  strategy: 'random:0.6:C',
+  posts: 'training',
+};
 const FACTS: ExperimentFacts = {
   encoders: { image: 'an image encoder', text: 'a text encoder' },
   engine: 'compiled',

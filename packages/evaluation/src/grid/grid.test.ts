@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openExperimentData } from '@drf/experiment';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openForReading } from '../store/database.js';
-import { ResultStore } from '../store/read.js';
+import { openStore } from '../store/connection.js';
+import { ResultStore } from '../store/result-store.js';
 import type { GridOutcome } from './run-grid.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
@@ -48,7 +48,7 @@ interface Stored {
 /** What the store holds; nothing while there is none. */
 function stored(): Stored {
   try {
-    const connection = openForReading(join(folder, 'grid', 'results.sqlite'));
+    const connection = openStore(join(folder, 'grid', 'results.sqlite'), 'read');
     const count = (table: string): number => Number(connection.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
     const counts = { trainings: count('training'), cells: count('cell'), predictions: count('prediction') };
     connection.close();
@@ -91,12 +91,13 @@ it('with folds, judges every training and test post once', { timeout: 600_000 },
   const { code, output } = await startGrid(['--folds', '2', '--seeds', '0', '--methods', 'concatenation'], 'folds').ended; // prettier-ignore
   expect(code).toBe(0);
   expect(JSON.parse(output)).toMatchObject({ done: { trainings: 2, cells: 2 }, failures: [] });
-  const store = new ResultStore(join(folder, 'folds'));
+  const store = new ResultStore(join(folder, 'folds'), 'read');
   const [cell, ...others] = store.cells;
+  if (cell === undefined) throw new Error('no cell');
   expect(others).toEqual([]);
   expect(cell).toMatchObject({ experiment: 'quickstart-smoke', split: 'test, 2 folds', method: 'concatenation' });
-  const { ids } = store.posts(cell?.postListId as number);
-  const { dataset } = store.config(cell?.trainingId as number);
+  const { ids } = store.posts(cell);
+  const { dataset } = store.config(cell);
   const { splits } = await openExperimentData({ ...dataset, folds: undefined });
   expect([...ids].sort()).toEqual([...splits.train, ...splits.test].map(({ id }) => id).sort());
   store.close();

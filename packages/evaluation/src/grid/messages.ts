@@ -1,5 +1,6 @@
 import type { ExperimentConfig, Versions } from '@drf/experiment';
-import type { StoredUnit } from '../store/rows.js';
+import type { Fold } from '../cells.js';
+import type { TrainingRecord } from '../store/records.js';
 
 /** What every worker is told first. */
 export interface WorkerSetting {
@@ -31,6 +32,7 @@ export interface ExperimentFacts {
 /** Posts that are to be encoded: splits `train` and `val` of a training, or the evaluated posts of a cell. */
 export interface FeatureTask {
   readonly experiment: string;
+  readonly fold: Fold | null;
   readonly config: ExperimentConfig;
   /** As `training.disruption` takes it. */
   readonly strategy: string;
@@ -40,7 +42,6 @@ export interface FeatureTask {
 /** A cell to evaluate. */
 export interface TaskCell {
   readonly name: string;
-  readonly address: string;
   readonly identity: string;
 }
 
@@ -48,16 +49,15 @@ export interface TaskCell {
 export interface TrainingTask {
   readonly config: ExperimentConfig;
   readonly experiment: string;
+  readonly fold: Fold | null;
   readonly method: string;
   readonly without: string | null;
   readonly identity: string;
-  readonly code: string;
-  readonly address: string;
+  readonly resultVersion: number;
   /** Folder of the run. */
   readonly folder: string;
   /** The same, relative to the store. */
   readonly storedFolder: string;
-  /** Cells to evaluate, with their addresses. */
   readonly cells: readonly TaskCell[];
   readonly keepFeatures: boolean;
 }
@@ -71,7 +71,7 @@ export type WorkerRequest =
 export interface WorkerAnswers {
   readonly describe: ExperimentFacts;
   readonly encode: { readonly unreadable: readonly string[] };
-  readonly train: StoredUnit;
+  readonly train: TrainingRecord;
 }
 
 export type ToWorker = { readonly setting: WorkerSetting } | { readonly id: number; readonly request: WorkerRequest };

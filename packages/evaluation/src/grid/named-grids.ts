@@ -1,5 +1,6 @@
-import { fixedStrategies, formatStrategy, PAPER_RATIOS, randomStrategies, type Setting } from '@drf/disruption';
+import { fixedStrategies, PAPER_RATIOS, randomStrategies, type Setting, type Strategy } from '@drf/disruption';
 import type { Modality } from '@drf/tensor';
+import { CLEAN } from '../cells.js';
 import type { AblationSwitch } from '../paper.js';
 
 /** The paper's evaluation by its tables, all of it, and all of it at a size that shows that everything works. */
@@ -22,10 +23,8 @@ export interface GridAxes {
 export interface GridEntry {
   readonly method: string;
   readonly without: AblationSwitch | null;
-  /** As `training.disruption` takes it. */
-  readonly training: string;
-  /** Names of cells. */
-  readonly cells: readonly string[];
+  readonly trainedOn: Strategy;
+  readonly testedOn: readonly Strategy[];
 }
 
 /** Entries of a grid; several may ask for the same training. */
@@ -59,24 +58,20 @@ function tableFour(axes: GridAxes): GridEntry[] {
 
 /** Modality-random: trained and tested at the same dr; dr = 0 is training and testing on intact posts. */
 function figureFive({ methods, settings, ratios }: GridAxes): GridEntry[] {
-  const strategies = randomStrategies(ratios)
-    .filter((strategy) => strategy.kind === 'modality-random' && settings.includes(strategy.setting))
-    .map(formatStrategy);
+  const strategies = randomStrategies(ratios).filter(({ setting }) => settings.includes(setting));
   return methods.flatMap((method) => [
     clean(method, []),
-    ...strategies.map((training) => ({ method, without: null, training, cells: ['clean', training] })),
+    ...strategies.map((own) => ({ method, without: null, trainedOn: own, testedOn: [CLEAN, own] })),
   ]);
 }
 
-function clean(method: string, cells: readonly string[]): GridEntry {
-  return { method, without: null, training: 'none', cells: ['clean', ...cells] };
+function clean(method: string, strategies: readonly Strategy[]): GridEntry {
+  return { method, without: null, trainedOn: CLEAN, testedOn: [CLEAN, ...strategies] };
 }
 
-function fixedCells({ settings, modalities }: GridAxes): string[] {
-  return fixedStrategies().flatMap((strategy) =>
-    strategy.kind === 'modality-fixed' && settings.includes(strategy.setting) && modalities.includes(strategy.modality)
-      ? [formatStrategy(strategy)]
-      : [],
+function fixedCells({ settings, modalities }: GridAxes): Strategy[] {
+  return fixedStrategies().filter(
+    ({ setting, modality }) => settings.includes(setting) && modalities.includes(modality),
   );
 }
 

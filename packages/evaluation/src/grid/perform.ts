@@ -3,11 +3,11 @@ import { parseStrategy } from '@drf/disruption';
 import { methodNeeds, RunFolder, type ExperimentData, type SplitName } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { train, type Display, type TrainServices } from '@drf/training';
-import { parseCells } from '../cells.js';
+import { parseCell } from '../cells.js';
 import { SILENT } from '../display.js';
 import { evaluateRun, type Evaluation } from '../evaluate-run.js';
 import type { EvaluatedCell } from '../evaluate-cells.js';
-import type { CellRecord, StoredUnit } from '../store/rows.js';
+import type { CellRecord, StoredEpoch, TrainingRecord } from '../store/records.js';
 import { Workbench } from '../workbench.js';
 import type {
   ExperimentFacts,
@@ -86,7 +86,7 @@ export async function encodeFeatures(
 }
 
 /** Trains, unless the run is there already, and evaluates. */
-export async function performTraining(task: TrainingTask, surroundings: Surroundings): Promise<StoredUnit> {
+export async function performTraining(task: TrainingTask, surroundings: Surroundings): Promise<TrainingRecord> {
   const startedAt = performance.now();
   const run = (await finishedRun(task.folder)) ?? (await trainRun(task, surroundings));
   const seconds = (performance.now() - startedAt) / 1000;
@@ -97,7 +97,7 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
     startSession: (config) => work.session(config),
     encode: work.encode,
   });
-  const cells = parseCells(task.cells.map(({ name }) => name).join(','));
+  const cells = task.cells.map(({ name }) => parseCell(name).testedOn);
   const evaluation = await evaluateRun(run.path, {
     workbench,
     cache: setting.cache,
@@ -150,7 +150,7 @@ function displayOf(report: (progress: WorkerProgress) => void): Display {
   };
 }
 
-async function epochsOf(run: RunFolder): Promise<StoredUnit['training']['epochs']> {
+async function epochsOf(run: RunFolder): Promise<StoredEpoch[]> {
   const rows = (await run.readMetrics()).filter((row) => row.type === 'epoch');
   return rows.map(({ epoch, step, trainLoss, trainParts, valAccuracy, valWeightedF1, valLoss }) => {
     return { epoch, step, trainLoss, trainParts, valAccuracy, valWeightedF1, valLoss };
@@ -160,58 +160,46 @@ async function epochsOf(run: RunFolder): Promise<StoredUnit['training']['epochs'
 function unitOf(
   task: TrainingTask,
   { result, cells, run, mask }: Evaluation,
-  epochs: StoredUnit['training']['epochs'],
+  epochs: readonly StoredEpoch[],
   seconds: number,
-): StoredUnit {
-  const { identity, code, address, experiment, method, without, config, storedFolder } = task;
-  const { evaluation } = result;
+): TrainingRecord {
+  const { identity, resultVersion, experiment, fold, method, without, config, storedFolder } = task;
+  const { dataset, split, classes, postsHash: hash } = result.evaluation;
   const clean = cells[0] as EvaluatedCell;
-  const addresses = new Map(task.cells.map((cell) => [cell.name, cell]));
+  const identities = new Map(task.cells.map((cell) => [cell.name, cell.identity]));
   const best = { epoch: run.position.epoch, step: run.position.step };
   const score = epochs.find(({ epoch }) => epoch === best.epoch)?.valAccuracy ?? null;
   return {
-    training: {
-      identity,
-      code,
-      address,
-      experiment,
-      dataset: config.dataset.name,
-      method,
-      without,
-      disruption: config.training.disruption,
-      seed: config.seed,
-      config,
-      versions: run.description.versions,
-      encoders: run.description.encoders,
-      engine: run.description.engine,
-      best: { ...best, score: score ?? 0 },
-      seconds,
-      folder: storedFolder,
-      epochs,
-    },
-    posts: {
-      hash: evaluation.postsHash,
-      dataset: evaluation.dataset,
-      split: evaluation.split,
-      classes: evaluation.classes,
-      ids: clean.ids,
-      labels: [...clean.labels],
-    },
+    identity,
+    resultVersion,
+    experiment,
+    fold,
+    method,
+    without,
+    config,
+    versions: run.description.versions,
+    encoders: run.description.encoders,
+    engine: run.description.engine,
+    best: { ...best, score: score ?? 0 },
+    seconds,
+    folder: storedFolder,
+    epochs,
+    posts: { hash, dataset, split, classes, ids: clean.ids, labels: clean.labels },
     cells: cells.flatMap((cell): CellRecord[] => {
-      const own = addresses.get(cell.result.cell);
+      const own = identities.get(cell.result.cell);
       if (own === undefined) return []; // the clean cell is evaluated in any case
-      const isClean = cell.strategy.kind === 'none';
-      const seed = config.seed;
+      const isClean = cell.testedOn.kind === 'none';
       return [
         {
-          address: own.address,
-          identity: own.identity,
-          result: cell.result,
-          manifest: isClean ? null : { strategy: cell.result.cell, seed, mask, entries: cell.entries },
+          identity: own,
+          testedOn: cell.testedOn,
+          report: cell.result.report,
+          quality: cell.result.quality,
+          manifest: isClean ? null : { seed: config.seed, mask, entries: cell.entries },
           probabilities: cell.probabilities,
           available: cell.available,
-          details: postDetails(cell),
-          features: task.keepFeatures && cell.strategy.kind === 'modality-random' ? recoveredFeatures(cell, clean) : [],
+          ...postDetails(cell),
+          features: task.keepFeatures && cell.testedOn.kind === 'modality-random' ? recoveredFeatures(cell, clean) : [],
         },
       ];
     }),

@@ -1,4 +1,6 @@
 import { SIMULATED_SHARE, type ExperimentConfig } from '@drf/experiment';
+import { formatStrategy, type Strategy } from '@drf/disruption';
+import type { Fold } from '../cells.js';
 import { variantName } from '../paper.js';
 import { gridEntries, type GridAxes, type GridEntry, type GridName } from './named-grids.js';
 
@@ -9,13 +11,14 @@ export const SIMULATED = '+simulation';
 export interface PlannedTraining {
   /** Name of the experiment, such as mvsa-s. */
   readonly experiment: string;
+  readonly fold: Fold | null;
   /** Such as `clmlf`, or `clmlf+simulation`. */
   readonly method: string;
   /** The part that is switched off, in the paper's name. */
   readonly without: string | null;
   readonly config: ExperimentConfig;
-  /** The clean cell first. */
-  readonly cells: readonly string[];
+  /** Disruptions of the cells; the clean one first. */
+  readonly cells: readonly Strategy[];
   /** Whether recovered and true features are kept for the report. */
   readonly keepFeatures: boolean;
 }
@@ -25,6 +28,8 @@ export interface PlanOptions {
   readonly axes: GridAxes;
   readonly seeds: readonly number[];
   readonly experiments: readonly GridExperiment[];
+  /** Folds of a cross-validation, each of which is trained and judged; left out: none. */
+  readonly folds?: number;
 }
 
 /** An experiment with a method, a seed, a disruption and a part switched off laid over it. */
@@ -40,21 +45,26 @@ export type GridExperiment = (overrides: {
  * trainings on the same features follow each other.
  * @throws ConfigurationError when a method or an option is unknown
  */
-export function planGrid({ grids, axes, seeds, experiments }: PlanOptions): PlannedTraining[] {
+export function planGrid({ grids, axes, seeds, experiments, folds }: PlanOptions): PlannedTraining[] {
   const merged = mergeEntries(grids.flatMap((name) => gridEntries(name, axes)));
+  const parts: (Fold | null)[] =
+    folds === undefined ? [null] : Array.from({ length: folds }, (_, i) => ({ fold: i + 1, folds }));
   return experiments.flatMap((experiment) =>
-    seeds.flatMap((seed, index) =>
-      merged.map((entry): PlannedTraining => {
-        const config = configOf(experiment, entry, seed);
-        return {
-          experiment: config.name,
-          method: entry.method,
-          without: entry.without === null ? null : variantName(entry.without),
-          config,
-          cells: entry.cells,
-          keepFeatures: index === 0 && entry.without === null,
-        };
-      }),
+    parts.flatMap((fold) =>
+      seeds.flatMap((seed, index) =>
+        merged.map((entry): PlannedTraining => {
+          const config = configOf(experiment, entry, seed);
+          return {
+            experiment: config.name,
+            fold,
+            method: entry.method,
+            without: entry.without === null ? null : variantName(entry.without),
+            config: fold === null ? config : { ...config, dataset: { ...config.dataset, ...fold } },
+            cells: entry.testedOn,
+            keepFeatures: index === 0 && entry.without === null,
+          };
+        }),
+      ),
     ),
   );
 }
@@ -63,20 +73,21 @@ export function planGrid({ grids, axes, seeds, experiments }: PlanOptions): Plan
 function mergeEntries(entries: readonly GridEntry[]): GridEntry[] {
   const merged = new Map<string, GridEntry>();
   for (const entry of entries) {
-    const key = JSON.stringify([entry.method, entry.without, entry.training]);
-    const cells = [...new Set([...(merged.get(key)?.cells ?? []), ...entry.cells])];
-    merged.set(key, { ...entry, cells });
+    const key = JSON.stringify([entry.method, entry.without, formatStrategy(entry.trainedOn)]);
+    const all = [...(merged.get(key)?.testedOn ?? []), ...entry.testedOn];
+    const testedOn = [...new Map(all.map((own) => [formatStrategy(own), own])).values()];
+    merged.set(key, { ...entry, testedOn });
   }
   const all = [...merged.values()];
-  const trainings = [...new Set(all.map(({ training }) => training))];
-  return trainings.flatMap((training) => all.filter((entry) => entry.training === training));
+  const trainedOn = [...new Set(all.map((entry) => formatStrategy(entry.trainedOn)))];
+  return trainedOn.flatMap((name) => all.filter((entry) => formatStrategy(entry.trainedOn) === name));
 }
 
 function configOf(experiment: GridExperiment, entry: GridEntry, seed: number): ExperimentConfig {
   const ablations = entry.without === null ? {} : { [entry.without]: false };
   const isSimulated = entry.method.endsWith(SIMULATED);
   const method = isSimulated ? entry.method.slice(0, -SIMULATED.length) : entry.method;
-  const training = { disruption: entry.training };
+  const training = { disruption: formatStrategy(entry.trainedOn) };
   const config = experiment({ method, seed, training, model: { ablations } });
   if (!isSimulated) return config;
   const { share = SIMULATED_SHARE } = config.training.simulation;

@@ -1,7 +1,7 @@
 import type { DisruptionEntry } from '@drf/disruption';
 import { MODALITIES, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
 import type { EvaluatedCell } from '../evaluate-cells.js';
-import type { PostDetails, RecoveredFeatures } from '../store/rows.js';
+import type { CellRecord, StoredFeatures } from '../store/records.js';
 
 /** Rows of one detail over all batches, [posts, width]. */
 interface Detail {
@@ -28,7 +28,7 @@ function detailOf(batches: readonly HostTree[], ...path: readonly string[]): Det
 }
 
 /** Densities and pair weights of a cell's posts, as far as the method has them. */
-export function postDetails({ details, hasQuality }: EvaluatedCell): PostDetails {
+export function postDetails({ details, hasQuality }: EvaluatedCell): Pick<CellRecord, 'densities' | 'weights'> {
   const density = (name: string): Float32Array | null => detailOf(details, 'logDensity', name)?.data ?? null;
   const densities = {
     image: density('image'),
@@ -42,7 +42,7 @@ export function postDetails({ details, hasQuality }: EvaluatedCell): PostDetails
 }
 
 /** Columns of [posts, pair]: all three pairs, or the original one alone where pairs are not expanded. */
-function weightsOf({ width, data }: Detail): PostDetails['weights'] {
+function weightsOf({ width, data }: Detail): CellRecord['weights'] {
   const column = (pair: number): Float32Array | null =>
     pair < width
       ? Float32Array.from({ length: data.length / width }, (_, i) => data[i * width + pair] as number)
@@ -56,7 +56,7 @@ function weightsOf({ width, data }: Detail): PostDetails['weights'] {
  * Features of the modalities that a cell discards, as recovered there and as they are in the clean cell of the same
  * model.
  */
-export function recoveredFeatures(cell: EvaluatedCell, clean: EvaluatedCell): RecoveredFeatures[] {
+export function recoveredFeatures(cell: EvaluatedCell, clean: EvaluatedCell): StoredFeatures[] {
   return MODALITIES.flatMap((modality) => {
     const recovered = detailOf(cell.details, 'features', modality === 'image' ? 'recoveredImage' : 'recoveredText');
     const original = detailOf(clean.details, 'features', modality);

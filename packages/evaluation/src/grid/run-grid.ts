@@ -4,17 +4,15 @@ import { join } from 'node:path';
 import { readVersions } from '@drf/experiment';
 import { lockFile, type FileLock } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import type { StoredUnit } from '../store/rows.js';
-import { STORE_NAME } from '../store/read.js';
-import { StoreWriter } from '../store/write.js';
-import { codeVersion } from './code-version.js';
+import { ResultStore, STORE_NAME } from '../store/result-store.js';
 import { workOff, type Failure } from './crew.js';
 import { EncodedSets } from './encoded-sets.js';
 import type { GridDisplay } from './grid-display.js';
 import type { ExperimentFacts, FeatureTask, TrainingTask, WorkerSetting } from './messages.js';
 import { planGrid, type PlannedTraining, type PlanOptions } from './plan.js';
 import { availableResources, BYTES_A_WORKER, workersThatFit } from './resources.js';
-import { featureTasks, remainingTasks, stepsOf } from './tasks.js';
+import { RESULT_VERSION } from './identity.js';
+import { factsKey, featureTasks, remainingTasks, stepsOf } from './tasks.js';
 import { TaskFailure, WorkerProcess } from './worker-process.js';
 
 export interface GridOptions extends PlanOptions {
@@ -66,7 +64,10 @@ export async function runGrid(options: GridOptions): Promise<GridOutcome> {
   const lock = options.dryRun === true ? undefined : await lockGrid(options.folder);
   const isOnlyPlanned = options.dryRun === true && !existsSync(storePath); // leaves no trace
   try {
-    const store = new StoreWriter(isOnlyPlanned ? ':memory:' : storePath);
+    const store = new ResultStore(
+      isOnlyPlanned ? ':memory:' : storePath,
+      options.dryRun === true && !isOnlyPlanned ? 'read' : 'write',
+    );
     try {
       return await fill(options, plan, store, storePath, startedAt);
     } finally {
@@ -86,7 +87,7 @@ export async function lockGrid(folder: string): Promise<FileLock> {
 async function fill(
   options: GridOptions,
   plan: readonly PlannedTraining[],
-  store: StoreWriter,
+  store: ResultStore,
   storePath: string,
   startedAt: number,
 ): Promise<GridOutcome> {
@@ -103,11 +104,9 @@ async function fill(
   const scout = new WorkerProcess(setting(resources.cores, 1));
   try {
     const facts = await describe(scout, plan, display);
-    const knownBy = anyCode ? 'identity' : 'address';
-    const code = await codeVersion();
-    const tasks = remainingTasks(plan, { folder, code, facts, known: store.knownCells(knownBy), knownBy });
+    const tasks = remainingTasks(plan, { folder, facts, known: store.known(anyCode ? undefined : RESULT_VERSION) });
     const encoded = await EncodedSets.open(options.cache);
-    const factsOf = ({ experiment }: FeatureTask): ExperimentFacts => facts.get(experiment) as ExperimentFacts;
+    const factsOf = (task: FeatureTask): ExperimentFacts => facts.get(factsKey(task)) as ExperimentFacts;
     const features = featureTasks(tasks).filter((task) => !encoded.has(task, factsOf(task)));
     const workers = Math.min(options.jobs ?? workersThatFit(resources), Math.max(1, tasks.length));
     const before = {
@@ -163,7 +162,9 @@ async function describe(
   display: GridDisplay,
 ): Promise<Map<string, ExperimentFacts>> {
   const facts = new Map<string, ExperimentFacts>();
-  for (const { experiment, config } of plan) {
+  for (const planned of plan) {
+    const { config } = planned;
+    const experiment = factsKey(planned);
     if (facts.has(experiment)) continue;
     display.say(`Reading ${experiment} …`);
     try {
@@ -226,7 +227,7 @@ async function trainAll(
   workers: number,
   tasks: readonly TrainingTask[],
   facts: ReadonlyMap<string, ExperimentFacts>,
-  store: StoreWriter,
+  store: ResultStore,
   { display, signal }: GridOptions,
 ): Promise<{
   readonly done: GridOutcome['done'];
@@ -256,7 +257,7 @@ async function trainAll(
             if (what === 'training') lanes.set(lane, step);
             show();
           });
-          store.add(unit satisfies StoredUnit);
+          store.add(unit);
           done.trainings++;
           done.cells += unit.cells.length;
           finished += steps.get(task) as number;
@@ -293,10 +294,10 @@ function estimate(tasks: readonly TrainingTask[], means: ReadonlyMap<string, num
 }
 
 function nameTraining({ task, reason }: Failure<TrainingTask>): { what: string; reason: string } {
-  const { experiment, method, without, config } = task;
+  const { method, without, config } = task;
   const part = without === null ? '' : ` ${without}`;
   const disruption = config.training.disruption === 'none' ? '' : `, trained on ${config.training.disruption}`;
-  return { what: `${experiment} ${method}${part}${disruption}, seed ${config.seed}`, reason };
+  return { what: `${factsKey(task)} ${method}${part}${disruption}, seed ${config.seed}`, reason };
 }
 
 function nameFeatures({ task, reason }: Failure<FeatureTask>): { what: string; reason: string } {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineExperiment, parseForMethod } from '@drf/experiment';
 import { expect, it } from 'vitest';
-import type { StoredCell } from '../store/stored.js';
+import type { StoredCell } from '../store/records.js';
 import { chooseSchedules, nameUnder, readSchedules, schedulesOf, under, type Schedule } from './schedule.js';
 
 const file = defineExperiment({ name: 'tiny', dataset: { name: 'embedded' }, training: { epochs: 3 } });

@@ -1,7 +1,7 @@
 import { readJson } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import type { MethodOptions } from '@drf/experiment';
-import type { StoredCell } from '../store/stored.js';
+import type { StoredCell } from '../store/records.js';
 import type { GridExperiment } from './plan.js';
 
 export const SCHEDULES_FORMAT = 'drf-schedules/1';

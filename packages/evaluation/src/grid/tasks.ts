@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { methodNeeds } from '@drf/experiment';
-import { cellAddress, trainingAddress, trainingIdentity } from './address.js';
+import { formatCell } from '../cells.js';
+import { cellIdentity, RESULT_VERSION, trainingIdentity } from './identity.js';
 import type { ExperimentFacts, FeatureTask, TrainingTask } from './messages.js';
 import type { PlannedTraining } from './plan.js';
 
-/** Characters of an address that name a run's folder. */
+/** Characters of an identity that name a run's folder. */
 const FOLDER_NAME = 20;
 
 /** Folder of the runs, beside the store. */
@@ -13,11 +14,9 @@ export const RUNS = 'trainings';
 export interface TaskOptions {
   /** Folder of the grid. */
   readonly folder: string;
-  readonly code: string;
   readonly facts: ReadonlyMap<string, ExperimentFacts>;
-  /** Cells that need not be computed, by address, or by identity where any code will do. */
+  /** Identities of cells that need not be computed. */
   readonly known: ReadonlySet<string>;
-  readonly knownBy: 'address' | 'identity';
 }
 
 /** What is left to do of a plan: trainings with the cells that the store lacks. */
@@ -25,27 +24,23 @@ export function remainingTasks(plan: readonly PlannedTraining[], options: TaskOp
   return plan.map((planned) => taskOf(planned, options)).filter(({ cells }) => cells.length > 0);
 }
 
-function taskOf(planned: PlannedTraining, { folder, code, facts, known, knownBy }: TaskOptions): TrainingTask {
-  const { config, experiment, method, without, keepFeatures } = planned;
-  const { trainingData: data, evaluatedData, encoders, engine } = facts.get(experiment) as ExperimentFacts;
+function taskOf(planned: PlannedTraining, { folder, facts, known }: TaskOptions): TrainingTask {
+  const { config, experiment, fold, method, without, keepFeatures } = planned;
+  const { trainingData: data, evaluatedData, encoders, engine } = facts.get(factsKey(planned)) as ExperimentFacts;
   const identity = trainingIdentity({ config, data, encoders, engine });
-  const address = trainingAddress(identity, code);
-  const storedFolder = join(RUNS, address.slice(0, FOLDER_NAME));
+  const storedFolder = join(RUNS, `${identity.slice(0, FOLDER_NAME)}-${RESULT_VERSION}`);
   const cells = planned.cells
-    .map((name) => ({
-      name,
-      address: cellAddress(address, evaluatedData, name),
-      identity: cellAddress(identity, evaluatedData, name),
-    }))
-    .filter((cell) => !known.has(cell[knownBy]));
+    .map((testedOn) => formatCell({ testedOn }))
+    .map((name) => ({ name, identity: cellIdentity(identity, evaluatedData, name) }))
+    .filter((cell) => !known.has(cell.identity));
   return {
     config,
     experiment,
+    fold,
     method,
     without,
     identity,
-    code,
-    address,
+    resultVersion: RESULT_VERSION,
     folder: join(folder, storedFolder),
     storedFolder,
     cells,
@@ -58,9 +53,9 @@ function taskOf(planned: PlannedTraining, { folder, code, facts, known, knownBy 
 export function featureTasks(tasks: readonly TrainingTask[]): FeatureTask[] {
   const found = new Map<string, FeatureTask>();
   const add = (task: TrainingTask, strategy: string, posts: FeatureTask['posts']): void => {
-    const { config, experiment } = task;
-    const key = JSON.stringify([experiment, config.seed, strategy, posts, methodNeeds(config)]);
-    if (!found.has(key)) found.set(key, { experiment, config, strategy, posts });
+    const { config, experiment, fold } = task;
+    const key = JSON.stringify([experiment, fold, config.seed, strategy, posts, methodNeeds(config)]);
+    if (!found.has(key)) found.set(key, { experiment, fold, config, strategy, posts });
   };
   for (const task of tasks) {
     add(task, task.config.training.disruption, 'training');
@@ -71,7 +66,13 @@ export function featureTasks(tasks: readonly TrainingTask[]): FeatureTask[] {
 }
 
 /** Steps of a training. */
-export function stepsOf({ config, experiment }: TrainingTask, facts: ReadonlyMap<string, ExperimentFacts>): number {
-  const { posts } = facts.get(experiment) as ExperimentFacts;
+export function stepsOf(task: TrainingTask, facts: ReadonlyMap<string, ExperimentFacts>): number {
+  const { posts } = facts.get(factsKey(task)) as ExperimentFacts;
+  const { config } = task;
   return Math.ceil(posts.train / config.training.batchSize) * config.training.epochs;
+}
+
+/** What shares data: an experiment, of a cross-validation one fold of it. */
+export function factsKey({ experiment, fold }: Pick<PlannedTraining, 'experiment' | 'fold'>): string {
+  return fold === null ? experiment : `${experiment}, fold ${fold.fold} of ${fold.folds}`;
 }

@@ -1,16 +1,18 @@
-import { fixedStrategies, formatStrategy, SETTINGS } from '@drf/disruption';
+import { fixedStrategies, SETTINGS, type Setting, type Strategy } from '@drf/disruption';
 import { auroc, summarizeSeeds } from '@drf/metrics';
 import { createRandom, MODALITIES, type Modality } from '@drf/tensor';
+import { CLEAN, isSameStrategy } from '../cells.js';
 import { paperFiguresOf, paperName } from '../paper.js';
 import { cellsOf, systemName, type Study, type System } from '../statistics/compare-systems.js';
 import type { OnProgress } from '../statistics/stages.js';
-import { ablationsOfStudy, methodsOf, pointOf, randomNames, ratiosOf, summaryOf } from '../statistics/tables.js';
-import type { ResultStore } from '../store/read.js';
-import type { StoredCell } from '../store/stored.js';
+import { ablationsOfStudy, methodsOf, pointsOf, randomStrategiesOf, ratioOf, summaryOf } from '../statistics/tables.js';
+import type { ResultStore } from '../store/result-store.js';
+import type { StoredCell } from '../store/records.js';
 import { barChart, lineChart, scatterChart, type Chart, type Point, type Series } from './chart.js';
 import { projectToPlane, type Projection } from './plane.js';
 
 const DR = 'share dr of disrupted posts';
+const INTACT = { trainedOn: CLEAN, testedOn: CLEAN };
 
 function bandPoint(x: number, values: readonly number[], scale = 100): Point {
   const { mean, interval } = summarizeSeeds(values);
@@ -25,16 +27,16 @@ function bandPoint(x: number, values: readonly number[], scale = 100): Point {
 export function robustnessCharts(study: Study, reference: string): Chart[] {
   const methods = methodsOf(study, reference);
   return SETTINGS.flatMap((setting): Chart[] => {
-    const ratios = [0, ...ratiosOf(study, setting)];
-    if (ratios.length < 2) return [];
+    const strategies = pointsOf(study, setting);
+    if (strategies.length === 0) return [];
     const series = methods.flatMap((system): Series[] => {
-      const points = ratios.flatMap((ratio) => {
-        const cells = pointOf(study, system, ratio, setting);
+      const points = strategies.flatMap((own) => {
+        const cells = cellsOf(study, system, { trainedOn: own, testedOn: own });
         return cells.length === 0
           ? []
           : [
               bandPoint(
-                ratio,
+                ratioOf(own),
                 cells.map(({ accuracy }) => accuracy),
               ),
             ];
@@ -51,28 +53,28 @@ export function ablationCharts(study: Study): Chart[] {
   const systems = ablationsOfStudy(study);
   if (systems.length === 0) return [];
   return MODALITIES.flatMap((modality): Chart[] => {
-    const names = fixedStrategies()
-      .map(formatStrategy)
-      .filter((name) => name.startsWith(`fixed:${modality}:`));
-    const present = names.filter((name) => cellsOf(study, systems[0] as System, 'none', name).length > 0);
+    const of = (system: System, testedOn: Strategy): StoredCell[] =>
+      cellsOf(study, system, { trainedOn: CLEAN, testedOn });
+    const present = fixedStrategies().filter(
+      (own) => own.modality === modality && of(systems[0] as System, own).length > 0,
+    );
     if (present.length === 0) return [];
-    const mean = (system: System, name: string): number | null => {
-      const summary = summaryOf(cellsOf(study, system, 'none', name), 'accuracy');
+    const mean = (system: System, testedOn: Strategy): number | null => {
+      const summary = summaryOf(of(system, testedOn), 'accuracy');
       return summary === null ? null : 100 * summary.mean;
     };
     const bars = systems.map((system) => ({
       name: system.without ?? `${system.method}, whole`,
-      values: present.map((name) => mean(system, name)),
+      values: present.map((testedOn) => mean(system, testedOn)),
     }));
     const whole = paperName((systems[0] as System).method);
-    const paper = present.map((name) => {
-      const strategy = fixedStrategies().find((own) => formatStrategy(own) === name);
-      const figures = strategy === undefined ? null : paperFiguresOf(whole, [], study.dataset, strategy);
+    const paper = present.map((testedOn) => {
+      const figures = paperFiguresOf(whole, [], study.dataset, testedOn);
       return figures === null ? null : 100 * figures.accuracy;
     });
     const marks = paper.some((value) => value !== null) ? [{ name: 'paper, whole', values: paper }] : [];
     const title = `Without one part: accuracy with the ${modality} disrupted`;
-    const settings = present.map((name) => name.split(':')[2] as string);
+    const settings = present.map(({ setting }) => setting);
     return [barChart(`ablation-${modality}`, title, settings, bars, marks, { xName: '', yName: 'accuracy, %' })];
   });
 }
@@ -84,13 +86,17 @@ export function featureCharts(
   projection: Projection,
   onProgress: OnProgress = () => undefined,
 ): Chart[] {
-  const own = study.cells.filter(({ name, trainedOn, without }) => name === trainedOn && without === null);
+  const own = study.cells.filter(
+    ({ testedOn, trainedOn, without }) => isSameStrategy(testedOn, trainedOn) && without === null,
+  );
   const withFeatures = own.filter((cell) => store.features(cell).length > 0);
   const methods = [...new Set(withFeatures.map(({ method }) => method))];
   const due = methods.flatMap((method) => {
     const cells = withFeatures.filter((cell) => cell.method === method);
-    const setting = cells.some((cell) => cell.setting === 'D') ? 'D' : 'C+D';
-    const chosen = cells.filter((cell) => cell.setting === setting).sort((a, b) => (a.ratio ?? 0) - (b.ratio ?? 0));
+    const setting = cells.some((cell) => settingOf(cell) === 'D') ? 'D' : 'C+D';
+    const chosen = cells
+      .filter((cell) => settingOf(cell) === setting)
+      .sort((one, other) => ratioOf(one.testedOn) - ratioOf(other.testedOn));
     return MODALITIES.flatMap((modality) => chosen.map((cell) => ({ cell, modality })));
   });
   return due.flatMap(({ cell, modality }, i) => {
@@ -100,27 +106,31 @@ export function featureCharts(
   });
 }
 
+function settingOf({ testedOn }: StoredCell): Setting | null {
+  return testedOn.kind === 'none' ? null : testedOn.setting;
+}
+
 /** Posts of a chart; of more, so many are drawn by chance, since a layout takes time by their square. */
 export const MOST_DRAWN = 400;
 
 function featureChart(store: ResultStore, cell: StoredCell, modality: Modality, projection: Projection): Chart[] {
   const features = store.features(cell).find((own) => own.modality === modality);
-  if (features === undefined || features.count < 4) return [];
+  if (features === undefined || features.positions.length < 4) return [];
   const { width, original, recovered } = features;
   const places = createRandom(cell.seed)
     .fork('figure-6')
-    .shuffle([...Array(features.count).keys()])
+    .shuffle([...features.positions.keys()])
     .slice(0, MOST_DRAWN);
   const count = places.length;
   const rows = (data: Float32Array): Float32Array[] => places.map((i) => data.subarray(i * width, (i + 1) * width));
   const plane = projectToPlane([...rows(original), ...rows(recovered)], projection, cell.seed);
   if (plane === null) return [];
-  const title = `${cell.method}: ${modality} features at dr ${cell.ratio}, setting ${cell.setting}`;
+  const title = `${cell.method}: ${modality} features at dr ${ratioOf(cell.testedOn)}, setting ${settingOf(cell)}`;
   const clouds = [
     { name: 'true', points: plane.slice(0, count) },
     { name: 'recovered', points: plane.slice(count) },
   ];
-  return [scatterChart(`features-${cell.method}-${modality}-${cell.ratio}`, title, clouds)];
+  return [scatterChart(`features-${cell.method}-${modality}-${ratioOf(cell.testedOn)}`, title, clouds)];
 }
 
 /** Levels of corruption: the share of pixels or words. */
@@ -135,8 +145,11 @@ const LEVELS = [
 export function qualityCharts(store: ResultStore, study: Study, reference: string): Chart[] {
   return methodsOf(study, reference).flatMap((system) =>
     MODALITIES.flatMap((modality): Chart[] => {
-      const disrupted = cellsOf(study, system, 'none', `fixed:${modality}:C`);
-      const clean = cellsOf(study, system, 'none', 'clean');
+      const disrupted = cellsOf(study, system, {
+        trainedOn: CLEAN,
+        testedOn: { kind: 'modality-fixed', modality, setting: 'C' },
+      });
+      const clean = cellsOf(study, system, INTACT);
       const intact = clean.flatMap((cell) => densitiesOf(store, cell, modality).map(({ value }) => value));
       const corrupted = disrupted.flatMap((cell) => densitiesOf(store, cell, modality));
       if (intact.length < 2 || corrupted.length < 2) return [];
@@ -172,7 +185,7 @@ function densitiesOf(
   modality: Modality,
 ): { readonly value: number; readonly fraction: number | null }[] {
   const fractions = new Map(store.disruptions(cell).map(({ position, fraction }) => [position, fraction]));
-  const isClean = cell.manifestId === null;
+  const isClean = cell.disruptionKey === null;
   return store.predictions(cell).flatMap(({ position, densities }) => {
     const value = densities[modality];
     if (value === null || (!isClean && !fractions.has(position))) return [];
@@ -204,7 +217,7 @@ function density(values: readonly number[], [low, high]: readonly [number, numbe
 /** Reliability: how often answers of a confidence are right, over all seeds of the clean cell. */
 export function reliabilityChart(store: ResultStore, study: Study, reference: string): Chart[] {
   const series = methodsOf(study, reference).flatMap((system): Series[] => {
-    const cells = cellsOf(study, system, 'none', 'clean');
+    const cells = cellsOf(study, system, INTACT);
     const bins = cells.map((cell) => store.report(cell).calibration?.bins ?? []);
     const points = (bins[0] ?? []).flatMap((_, i): Point[] => {
       const own = bins.flatMap((all) => all[i] ?? []).filter(({ count }) => count > 0);
@@ -228,7 +241,7 @@ export function reliabilityChart(store: ResultStore, study: Study, reference: st
 export function trainingCharts(store: ResultStore, study: Study, reference: string): Chart[] {
   const course = (pick: (epoch: ReturnType<ResultStore['epochs']>[number]) => number | null, scale: number): Series[] =>
     methodsOf(study, reference).flatMap((system): Series[] => {
-      const runs = cellsOf(study, system, 'none', 'clean').map(({ trainingId }) => store.epochs(trainingId));
+      const runs = cellsOf(study, system, INTACT).map((cell) => store.epochs(cell));
       const epochs = [...new Set(runs.flatMap((run) => run.map(({ epoch }) => epoch)))].sort((a, b) => a - b);
       const points = epochs.flatMap((epoch) => {
         const values = runs.flatMap((run) =>
@@ -259,5 +272,5 @@ export function trainingCharts(store: ResultStore, study: Study, reference: stri
 
 /** Whether the study has anything that `figure-5` trains. */
 export function hasRandom(study: Study): boolean {
-  return randomNames(study).length > 0;
+  return randomStrategiesOf(study).length > 0;
 }

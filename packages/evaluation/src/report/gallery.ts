@@ -1,10 +1,11 @@
-import { applyDisruption, type DisruptionEntry } from '@drf/disruption';
+import { applyDisruption, parseStrategy, type DisruptionEntry } from '@drf/disruption';
 import { openExperimentData } from '@drf/experiment';
 import type { Post, RgbImage } from '@drf/tensor';
 import sharp from 'sharp';
+import { CLEAN, formatCell } from '../cells.js';
 import { cellsOf, systemName, type Study, type System } from '../statistics/compare-systems.js';
-import type { ResultStore } from '../store/read.js';
-import type { StoredCell, StoredPrediction } from '../store/stored.js';
+import type { ResultStore } from '../store/result-store.js';
+import type { StoredCell, StoredPrediction } from '../store/records.js';
 
 /** A post as a model met it, and what the model said. */
 export interface GalleryPost {
@@ -26,7 +27,7 @@ const SIDE = 160;
 /** Longer texts are cut: a page holds many. */
 const TEXT_LENGTH = 400;
 /** Cells to show posts of, as far as a study has them. */
-const SHOWN_CELLS = ['clean', 'fixed:image:C', 'fixed:image:D', 'fixed:text:C', 'fixed:text:D'];
+const SHOWN = ['none', 'fixed:image:C', 'fixed:image:D', 'fixed:text:C', 'fixed:text:D'].map(parseStrategy);
 
 /**
  * Posts of a few cells of one system, as disrupted; the same posts in every cell. Empty when the data is not at hand.
@@ -40,17 +41,17 @@ export async function galleryPosts(
   count: number,
   onMissing: (reason: string) => void,
 ): Promise<GalleryPost[]> {
-  const cells = SHOWN_CELLS.flatMap((name) => cellsOf(study, system, 'none', name).slice(0, 1));
+  const cells = SHOWN.flatMap((testedOn) => cellsOf(study, system, { trainedOn: CLEAN, testedOn }).slice(0, 1));
   const [first] = cells;
   if (first === undefined || count === 0) return [];
   try {
-    const { dataset } = await openExperimentData(store.config(first.trainingId).dataset);
+    const { dataset } = await openExperimentData(store.config(first).dataset);
     const records = new Map(dataset.records.map((record) => [record.id, record]));
-    const { ids } = store.posts(first.postListId);
+    const { ids } = store.posts(first);
     const positions = evenly(ids.length, count);
     const shown: GalleryPost[] = [];
     for (const cell of cells) {
-      const entries = entriesOf(store, cell, ids);
+      const entries = new Map(store.disruptions(cell).map((entry) => [entry.id, entry]));
       const predictions = store.predictions(cell);
       for (const position of positions) {
         const record = records.get(ids[position] as string);
@@ -75,16 +76,6 @@ function evenly(length: number, count: number): number[] {
   return Array.from({ length: Math.min(count, length) }, (_, i) => Math.floor(i * step));
 }
 
-function entriesOf(store: ResultStore, cell: StoredCell, ids: readonly string[]): Map<string, DisruptionEntry> {
-  return new Map(
-    store.disruptions(cell).map(({ position, modality, operation, fraction, seed }) => {
-      const id = ids[position] as string;
-      const own = seed === null ? null : (JSON.parse(seed) as DisruptionEntry['seed']);
-      return [id, { id, modality, operation, fraction, seed: own }];
-    }),
-  );
-}
-
 async function galleryPost(
   store: ResultStore,
   cell: StoredCell,
@@ -93,12 +84,12 @@ async function galleryPost(
   entry: DisruptionEntry | undefined,
   prediction: StoredPrediction,
 ): Promise<GalleryPost> {
-  const { classes, labels } = store.posts(cell.postListId);
+  const { classes, labels } = store.posts(cell);
   const share = entry?.fraction === null || entry === undefined ? '' : ` (${(100 * entry.fraction).toFixed(0)} %)`;
   return {
     id: post.id,
     system,
-    cell: cell.name,
+    cell: formatCell({ testedOn: cell.testedOn }),
     truth: classes[labels[prediction.position] as number] as string,
     predicted: classes[prediction.predicted] as string,
     probabilities: classes.map((name, i) => [name, prediction.probabilities[i] as number] as const),

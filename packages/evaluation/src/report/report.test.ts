@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import sharp from 'sharp';
+import { parseStrategy } from '@drf/disruption';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BEGIN, END, replacePart, resultsMarkdown } from '../results/markdown.js';
-import { ResultStore } from '../store/read.js';
+import { CLEAN, formatCell, parseCell } from '../cells.js';
+import { ResultStore } from '../store/result-store.js';
 import { compareGroups } from '../statistics/compare-groups.js';
 import { compareSystems, studiesOf } from '../statistics/compare-systems.js';
 import { comparisonRows } from '../statistics/comparison-tables.js';
@@ -22,7 +24,7 @@ let report: Report;
 const notes: string[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'drf-report-'));
-  store = new ResultStore(await syntheticStore(folder).then(() => folder));
+  store = new ResultStore(await syntheticStore(folder).then(() => folder), 'read');
   report = await buildReport(store, { posts: 3, onNote: (note) => void notes.push(note) });
   await writeFile(join(folder, 'report.html'), report.html);
 });
@@ -38,14 +40,15 @@ describe('comparisons', () => {
   it('pair seed by seed on equal manifests, and say better only of a difference that is there', () => {
     const [study] = studiesOf(store);
     if (study === undefined) throw new Error('no study');
-    const question = { trainedOn: 'none', cell: 'fixed:image:C' };
+    const question = { trainedOn: CLEAN, testedOn: parseStrategy('fixed:image:C') };
     const [better, worse] = compareSystems(store, study, [
       { ...question, first: DRF, second: CONCATENATION },
       { ...question, first: CONCATENATION, second: DRF },
     ]);
     const mean = (method: string): number => {
       const own = study.cells.filter(
-        (cell) => cell.method === method && !cell.without && cell.name === 'fixed:image:C',
+        (cell) =>
+          cell.method === method && !cell.without && formatCell({ testedOn: cell.testedOn }) === 'fixed:image:C',
       );
       return own.reduce((sum, { accuracy }) => sum + accuracy, 0) / own.length;
     };
@@ -59,9 +62,9 @@ describe('comparisons', () => {
   it('of a single seed claim nothing', async () => {
     const single = join(folder, 'single');
     await syntheticStore(single, [0]);
-    const own = new ResultStore(single);
+    const own = new ResultStore(single, 'read');
     const [study] = studiesOf(own);
-    const question = { first: DRF, second: CONCATENATION, trainedOn: 'none', cell: 'clean' };
+    const question = { first: DRF, second: CONCATENATION, trainedOn: CLEAN, testedOn: CLEAN };
     const [comparison] = compareSystems(own, study as NonNullable<typeof study>, [question]);
     own.close();
     expect(comparison).toMatchObject({ seeds: 1, seedInterval: null, verdict: null });
@@ -76,7 +79,12 @@ describe('compareGroups', () => {
     const single = compareSystems(
       store,
       study,
-      cells.map((cell) => ({ first: DRF, second: CONCATENATION, trainedOn: 'none', cell })),
+      cells.map((name) => ({
+        first: DRF,
+        second: CONCATENATION,
+        trainedOn: CLEAN,
+        testedOn: parseCell(name).testedOn,
+      })),
     );
     const groups = compareGroups(store, study, DRF, [CONCATENATION], single);
     const sizes = groups.map(({ group, cells: count }) => [group, count]);

@@ -14,9 +14,10 @@ import {
 import type { OnProgress } from '../statistics/stages.js';
 import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
 import { aurocTable, methodsOf, paperTables, type PaperTable } from '../statistics/tables.js';
-import type { ResultStore } from '../store/read.js';
+import type { ResultStore } from '../store/result-store.js';
+import { CLEAN } from '../cells.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
-import type { StoredCell } from '../store/stored.js';
+import type { StoredCell } from '../store/records.js';
 import { letterNote, trainedModalities } from '../run-identity.js';
 import { paperLine } from '../sections.js';
 import type { Projection } from './plane.js';
@@ -89,7 +90,7 @@ export function waitingLine({ waiting }: ResultStore): string {
 export function storedPaperLine(store: ResultStore, studies: readonly Study[]): string {
   const cells = studies.flatMap((study) => study.cells);
   const configsOf = (some: readonly StoredCell[]): ExperimentConfig[] =>
-    [...new Set(some.map(({ trainingId }) => trainingId))].map((id) => store.config(id));
+    [...new Map(some.map((cell) => [cell.rows[0]?.trainingId, cell])).values()].map((cell) => store.config(cell));
   const line = paperLine(configsOf(cells).map(trainedModalities));
   const note = letterNote(configsOf(cells.filter(({ method }) => method.split('+')[0] === 'drf-paper')));
   return note === null ? line : `${line} ${note}`;
@@ -202,10 +203,10 @@ function folded(summary: string, body: string): string {
 function confusions(store: ResultStore, study: Study, methods: readonly System[]): string {
   return methods
     .flatMap((system) => {
-      const cells = cellsOf(study, system, 'none', 'clean');
+      const cells = cellsOf(study, system, { trainedOn: CLEAN, testedOn: CLEAN });
       const [first] = cells;
       if (first === undefined) return [];
-      const { classes } = store.posts(first.postListId);
+      const { classes } = store.posts(first);
       const sum = classes.map((_, truth) =>
         classes.map((__, answer) =>
           cells.reduce((total, cell) => total + (store.report(cell).confusion[truth]?.[answer] ?? 0), 0),

@@ -5,7 +5,7 @@ import { aurocTable, paperTables } from '../statistics/tables.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
 import type { Chart } from '../report/chart.js';
 import { referenceOf, storedPaperLine, tableCharts, verdictLine, waitingLine } from '../report/report.js';
-import type { ResultStore } from '../store/read.js';
+import type { ResultStore } from '../store/result-store.js';
 import type { TableData } from '../tables.js';
 
 export const BEGIN = '<!-- written by pnpm eval results; changes by hand are lost -->';

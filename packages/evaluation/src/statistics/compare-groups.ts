@@ -1,13 +1,15 @@
-import { SETTINGS } from '@drf/disruption';
+import { formatStrategy, SETTINGS } from '@drf/disruption';
 import { holmAdjusted, pairedDifference, pairedGainBootstrap, type Interval } from '@drf/metrics';
 import { createRandom } from '@drf/tensor';
-import type { ResultStore } from '../store/read.js';
-import type { StoredCell } from '../store/stored.js';
+import { formatCell, isSameStrategy } from '../cells.js';
+import type { ResultStore } from '../store/result-store.js';
+import type { StoredCell } from '../store/records.js';
 import {
   pairsOf,
   RESAMPLES,
   systemName,
   verdictOf,
+  type Condition,
   type Pair,
   type Study,
   type System,
@@ -17,12 +19,13 @@ import {
 /** Cells whose mean accuracy is one figure. */
 export interface CellGroup {
   readonly name: string;
-  readonly has: (cell: Pick<StoredCell, 'name' | 'trainedOn' | 'setting'>) => boolean;
+  readonly has: (cell: Condition) => boolean;
 }
 
-type Named = Pick<StoredCell, 'name' | 'trainedOn' | 'setting'>;
-const isFixed = ({ name, trainedOn }: Named): boolean => trainedOn === 'none' && name.startsWith('fixed:');
-const isRandom = ({ name, trainedOn }: Named): boolean => name === trainedOn && name.startsWith('random:');
+const isFixed = ({ testedOn, trainedOn }: Condition): boolean =>
+  trainedOn.kind === 'none' && testedOn.kind === 'modality-fixed';
+const isRandom = ({ testedOn, trainedOn }: Condition): boolean =>
+  testedOn.kind === 'modality-random' && isSameStrategy(testedOn, trainedOn);
 
 /** Modality-fixed cells (trained on intact posts), modality-random ones (trained at the same dr), both, and by setting. */
 export const CELL_GROUPS: readonly CellGroup[] = [
@@ -31,7 +34,8 @@ export const CELL_GROUPS: readonly CellGroup[] = [
   { name: 'fixed and random', has: (cell) => isFixed(cell) || isRandom(cell) },
   ...SETTINGS.map((setting): CellGroup => ({
     name: `${setting}, fixed and random`,
-    has: (cell) => cell.setting === setting && (isFixed(cell) || isRandom(cell)),
+    has: (cell) =>
+      cell.testedOn.kind !== 'none' && cell.testedOn.setting === setting && (isFixed(cell) || isRandom(cell)),
   })),
 ];
 
@@ -96,7 +100,7 @@ function answer(
   const { first, second, group, single } = question;
   const cells = pairedCells(study, first, second, group);
   const seeds = commonSeeds(cells);
-  const [posts] = cells[0] === undefined ? [] : [store.posts(cells[0][0]?.[0].postListId as number)];
+  const [posts] = cells[0] === undefined ? [] : [store.posts(cells[0][0]?.[0] as StoredCell)];
   if (posts === undefined || seeds.length === 0) return [];
   const rows = seeds.map((seed) =>
     cells.map((pairs) => pairs.find(([own]) => own.seed === seed)).filter((pair) => pair !== undefined),
@@ -111,7 +115,7 @@ function answer(
     (cell) =>
       systemName(cell.first) === systemName(first) &&
       systemName(cell.second) === systemName(second) &&
-      names.has(nameOf({ name: cell.cell, trainedOn: cell.trainedOn })),
+      names.has(nameOf(cell)),
   );
   const count = (lies: (interval: Interval) => boolean): number =>
     own.filter(({ interval: both, seedInterval }) => lies(both) && seedInterval !== null && lies(seedInterval)).length;
@@ -135,7 +139,8 @@ function answer(
   ];
 }
 
-const nameOf = ({ name, trainedOn }: Pick<StoredCell, 'name' | 'trainedOn'>): string => `${trainedOn} ${name}`;
+const nameOf = ({ testedOn, trainedOn }: Condition): string =>
+  `${formatStrategy(trainedOn)} ${formatCell({ testedOn })}`;
 
 /** The pairs of each cell of the group; cells over other posts than the first one's are left out. */
 function pairedCells(study: Study, first: System, second: System, group: CellGroup): Pair[][] {
@@ -144,10 +149,10 @@ function pairedCells(study: Study, first: System, second: System, group: CellGro
   );
   const names = new Map(own.map((cell) => [nameOf(cell), cell]));
   const cells = [...names.values()]
-    .map(({ name, trainedOn }) => pairsOf(study, { first, second, trainedOn, cell: name }))
+    .map(({ testedOn, trainedOn }) => pairsOf(study, { first, second, trainedOn, testedOn }))
     .filter((pairs) => pairs.length > 0);
-  const list = cells[0]?.[0]?.[0].postListId;
-  return cells.filter((pairs) => pairs.every(([cell]) => cell.postListId === list));
+  const list = cells[0]?.[0]?.[0].postsKey;
+  return cells.filter((pairs) => pairs.every(([cell]) => cell.postsKey === list));
 }
 
 function commonSeeds(cells: readonly (readonly Pair[])[]): number[] {

@@ -1,7 +1,9 @@
 import { holmAdjusted, mcnemarExact, pairedDifference, pairedSeedBootstrap, type Interval } from '@drf/metrics';
+import { formatStrategy, type Strategy } from '@drf/disruption';
 import { createRandom } from '@drf/tensor';
-import type { ResultStore } from '../store/read.js';
-import type { StoredCell } from '../store/stored.js';
+import { formatCell, isSameStrategy, type Cell } from '../cells.js';
+import type { ResultStore } from '../store/result-store.js';
+import type { StoredCell } from '../store/records.js';
 
 /** What stands in a row of a table: a method, whole or less a part. */
 export interface System {
@@ -23,8 +25,8 @@ export const LEVEL = 0.05;
 export interface SystemComparison {
   readonly first: System;
   readonly second: System;
-  readonly cell: string;
-  readonly trainedOn: string;
+  readonly testedOn: Strategy;
+  readonly trainedOn: Strategy;
   readonly seeds: number;
   /** Accuracy of the first less that of the second. */
   readonly difference: number;
@@ -58,24 +60,25 @@ export function systemName({ method, without }: System): string {
 }
 
 /** Cells of a system under one training disruption and test cell, a seed each. */
-export function cellsOf(study: Study, system: System, trainedOn: string, name: string): StoredCell[] {
+export function cellsOf(study: Study, system: System, { trainedOn, testedOn }: Condition): StoredCell[] {
   return study.cells
     .filter(
       (cell) =>
         cell.method === system.method &&
         cell.without === system.without &&
-        cell.trainedOn === trainedOn &&
-        cell.name === name,
+        isSameStrategy(cell.trainedOn, trainedOn) &&
+        isSameStrategy(cell.testedOn, testedOn),
     )
     .sort((first, second) => first.seed - second.seed);
 }
 
+/** What the cells of all seeds have in common. */
+export type Condition = Pick<Cell, 'trainedOn' | 'testedOn'>;
+
 /** One question: are two systems equally good in a cell? */
-export interface Question {
+export interface Question extends Condition {
   readonly first: System;
   readonly second: System;
-  readonly trainedOn: string;
-  readonly cell: string;
 }
 
 /** Of every bootstrap. */
@@ -93,8 +96,8 @@ export function compareSystems(
   onAnswered: () => void = () => undefined,
 ): SystemComparison[] {
   const answered = questions.flatMap((question) => {
-    const pairs = pairsOf(study, question);
-    const found = pairs.length === 0 ? [] : [answer(store, question, pairs)];
+    const [pair, ...further] = pairsOf(study, question);
+    const found = pair === undefined ? [] : [answer(store, question, [pair, ...further])];
     onAnswered();
     return found;
   });
@@ -109,26 +112,28 @@ export function compareSystems(
 export type Pair = readonly [StoredCell, StoredCell];
 
 /** A question's pairs, a seed each. */
-export function pairsOf(study: Study, { first, second, trainedOn, cell }: Question): Pair[] {
-  const others = cellsOf(study, second, trainedOn, cell);
-  return cellsOf(study, first, trainedOn, cell).flatMap((one): Pair[] => {
+export function pairsOf(study: Study, { first, second, ...condition }: Question): Pair[] {
+  const others = cellsOf(study, second, condition);
+  return cellsOf(study, first, condition).flatMap((one): Pair[] => {
     const other = others.find(({ seed }) => seed === one.seed);
-    const isComparable = other?.postListId === one.postListId && other.manifestId === one.manifestId;
+    const isComparable = other?.postsKey === one.postsKey && other.disruptionKey === one.disruptionKey;
     return other !== undefined && isComparable ? [[one, other]] : [];
   });
 }
 
 function answer(
   store: ResultStore,
-  { first, second, trainedOn, cell }: Question,
-  pairs: readonly Pair[],
+  { first, second, trainedOn, testedOn }: Question,
+  pairs: readonly [Pair, ...Pair[]],
 ): Omit<SystemComparison, 'adjusted' | 'verdict'> {
-  const lists = new Set(pairs.map(([one]) => one.postListId));
-  const posts = store.posts(pairs[0]?.[0].postListId as number);
+  const lists = new Set(pairs.map(([one]) => one.postsKey));
+  const posts = store.posts(pairs[0][0]);
   const usable = lists.size === 1 ? pairs : pairs.slice(0, 1); // posts of several lists do not pair
   const ours = usable.map(([one]) => store.predicted(one));
   const theirs = usable.map(([, other]) => store.predicted(other));
-  const random = createRandom(0).fork(`${systemName(first)} ${systemName(second)} ${trainedOn} ${cell}`);
+  const random = createRandom(0).fork(
+    `${systemName(first)} ${systemName(second)} ${formatStrategy(trainedOn)} ${formatCell({ testedOn })}`,
+  );
   const { difference, interval, pValue } = pairedSeedBootstrap(posts.labels, ours, theirs, {
     random,
     resamples: RESAMPLES,
@@ -139,7 +144,7 @@ function answer(
   return {
     first,
     second,
-    cell,
+    testedOn,
     trainedOn,
     seeds: usable.length,
     difference,

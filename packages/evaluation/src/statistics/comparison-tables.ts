@@ -1,5 +1,6 @@
 import { percent } from '@drf/terminal';
 import type { Interval } from '@drf/metrics';
+import { formatCell } from '../cells.js';
 import { NOTHING, type TableData } from '../tables.js';
 import type { GroupComparison } from './compare-groups.js';
 import { systemName, type SystemComparison } from './compare-systems.js';
@@ -24,7 +25,7 @@ export function comparisonRows(caption: string, comparisons: readonly SystemComp
     rows: comparisons.map((own) => [
       systemName(own.first),
       systemName(own.second),
-      own.cell,
+      formatCell({ testedOn: own.testedOn }),
       String(own.seeds),
       signed(own.difference),
       spanOf(own.interval),

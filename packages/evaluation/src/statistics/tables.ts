@@ -1,11 +1,12 @@
-import { fixedStrategies, formatStrategy, SETTINGS, type Strategy } from '@drf/disruption';
+import { fixedStrategies, formatStrategy, SETTINGS, type Setting, type Strategy } from '@drf/disruption';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { percent } from '@drf/terminal';
 import { CELL_GROUPS, compareGroups } from './compare-groups.js';
 import { GROUP_LINE, groupTables } from './comparison-tables.js';
 import { paperFiguresOf, paperName, reconstructionNote } from '../paper.js';
-import type { ResultStore } from '../store/read.js';
-import type { StoredCell } from '../store/stored.js';
+import type { ResultStore } from '../store/result-store.js';
+import type { StoredCell } from '../store/records.js';
+import { CLEAN, formatCell, isSameStrategy } from '../cells.js';
 import { NOTHING, type TableData } from '../tables.js';
 import {
   cellsOf,
@@ -28,11 +29,7 @@ export interface PaperTable {
   readonly comparisons: readonly SystemComparison[];
 }
 
-const NAMES = fixedStrategies().map(formatStrategy);
-const STRATEGIES: ReadonlyMap<string, Strategy> = new Map([
-  ['clean', { kind: 'none' }],
-  ...fixedStrategies().map((strategy) => [formatStrategy(strategy), strategy] as const),
-]);
+const FIXED = fixedStrategies();
 
 /** 71.2 ± 0.9 */
 export function spread({ mean, standardDeviation }: SeedSummary): string {
@@ -72,18 +69,18 @@ export function paperTables(
   const ablations = ablationsOfStudy(study);
   const others = methods.filter(({ method }) => method !== reference);
   const whole = { method: reference, without: null };
-  const against = (cells: readonly string[]): Question[] =>
-    others.flatMap((second) => cells.map((cell) => ({ first: whole, second, trainedOn: 'none', cell })));
+  const against = (strategies: readonly Strategy[]): Question[] =>
+    others.flatMap((second) => strategies.map((testedOn) => ({ first: whole, second, trainedOn: CLEAN, testedOn })));
   const parts = ablations
     .slice(1)
     .flatMap((second) =>
-      NAMES.map((cell): Question => ({ first: ablations[0] as System, second, trainedOn: 'none', cell })),
+      FIXED.map((testedOn): Question => ({ first: ablations[0] as System, second, trainedOn: CLEAN, testedOn })),
     );
-  const random = randomNames(study);
+  const random = randomStrategiesOf(study);
   const questions = {
-    fixed: against(NAMES),
-    random: others.flatMap((second) => random.map((cell) => ({ first: whole, second, trainedOn: cell, cell }))),
-    clean: against(['clean']),
+    fixed: against(FIXED),
+    random: others.flatMap((second) => random.map((own) => ({ first: whole, second, trainedOn: own, testedOn: own }))),
+    clean: against([CLEAN]),
     parts,
   };
   const total = Object.values(questions).flat().length + others.length * CELL_GROUPS.length;
@@ -151,12 +148,12 @@ function withPaper(ours: string, paper: number | undefined): string {
 /** One table a modality: accuracy and weighted F1 by setting. */
 function fixedTables(study: Study, systems: readonly System[]): TableData[] {
   return (['image', 'text'] as const).flatMap((modality) => {
-    const names = NAMES.filter((name) => name.startsWith(`fixed:${modality}:`));
+    const strategies = FIXED.filter((own) => own.modality === modality);
     const rows = systems.flatMap((system) => {
-      const cells = names.map((name) => cellsOf(study, system, 'none', name));
+      const cells = strategies.map((testedOn) => cellsOf(study, system, { trainedOn: CLEAN, testedOn }));
       if (cells.every((own) => own.length === 0)) return [];
-      const figures = names.flatMap((name, i) => {
-        const paper = paperOf(study, system, name);
+      const figures = strategies.flatMap((testedOn, i) => {
+        const paper = paperOf(study, system, testedOn);
         return (['accuracy', 'weightedF1'] as const).map((figure) => {
           const summary = summaryOf(cells[i] as StoredCell[], figure);
           return summary === null ? NOTHING : withPaper(spread(summary), paper?.[figure]);
@@ -165,8 +162,7 @@ function fixedTables(study: Study, systems: readonly System[]): TableData[] {
       return [[systemName(system), seedsOf(cells.flat()), ...figures]];
     });
     if (rows.length === 0) return [];
-    const settings = names.map((name) => name.split(':')[2] as string);
-    const head = settings.flatMap((setting) => [`${setting} accuracy`, `${setting} weighted F1`]);
+    const head = strategies.flatMap(({ setting }) => [`${setting} accuracy`, `${setting} weighted F1`]);
     return [{ caption: `${modality} disrupted: ours (paper)`, head: ['method', 'seeds', ...head], rows }];
   });
 }
@@ -177,10 +173,10 @@ function seedsOf(cells: readonly StoredCell[]): string {
 
 function cleanTable(study: Study, methods: readonly System[]): TableData[] {
   const rows = methods.flatMap((system) => {
-    const cells = cellsOf(study, system, 'none', 'clean');
+    const cells = cellsOf(study, system, { trainedOn: CLEAN, testedOn: CLEAN });
     const [accuracy, weightedF1] = [summaryOf(cells, 'accuracy'), summaryOf(cells, 'weightedF1')];
     if (accuracy === null || weightedF1 === null) return [];
-    const paper = paperOf(study, system, 'clean');
+    const paper = paperOf(study, system, CLEAN);
     const { interval } = accuracy;
     const shown =
       interval === null ? NOTHING : `${percent(Math.max(0, interval.low))} to ${percent(Math.min(1, interval.high))}`;
@@ -195,54 +191,53 @@ function cleanTable(study: Study, methods: readonly System[]): TableData[] {
   return rows.length === 0 ? [] : [{ caption: 'Intact posts: ours (paper)', head, rows }];
 }
 
-function paperOf({ dataset }: Study, system: System, cell: string) {
-  const strategy = STRATEGIES.get(cell);
-  if (strategy === undefined) return undefined;
+function paperOf({ dataset }: Study, system: System, testedOn: Strategy) {
   const ablations = system.without === null ? [] : [system.without];
-  return paperFiguresOf(paperName(system.method), ablations, dataset, strategy) ?? undefined;
+  return paperFiguresOf(paperName(system.method), ablations, dataset, testedOn) ?? undefined;
 }
 
-/** Modality-random cells of trainings at the same dr. */
-export function randomNames({ cells }: Study): string[] {
-  const own = cells.filter(({ name, trainedOn }) => name === trainedOn && name.startsWith('random:'));
-  return [...new Set(own.map(({ name }) => name))];
+type Random = Extract<Strategy, { kind: 'modality-random' }>;
+
+/** Disruptions of the modality-random cells of trainings at the same dr. */
+export function randomStrategiesOf({ cells }: Study): Random[] {
+  const own = cells.flatMap(({ testedOn, trainedOn }) =>
+    testedOn.kind === 'modality-random' && isSameStrategy(testedOn, trainedOn) ? [testedOn] : [],
+  );
+  return [...new Map(own.map((strategy) => [formatStrategy(strategy), strategy])).values()];
 }
 
-/** Ratios of a setting, ascending. */
-export function ratiosOf(study: Study, setting: string): number[] {
-  const names = randomNames(study).filter((name) => name.endsWith(`:${setting}`));
-  return names.map((name) => Number(name.split(':')[1])).sort((one, other) => one - other);
+/** The points of Figure 5 in a setting, by ascending ratio; none without any beside the clean cell. */
+export function pointsOf(study: Study, setting: Setting): Strategy[] {
+  const own = randomStrategiesOf(study).filter((strategy) => strategy.setting === setting && !strategy.independent);
+  return own.length === 0 ? [] : [CLEAN, ...own.sort((one, other) => one.ratio - other.ratio)];
 }
 
-/** The cells of a point of Figure 5. */
-export function pointOf(study: Study, system: System, ratio: number, setting: string): StoredCell[] {
-  const name = ratio === 0 ? 'clean' : `random:${ratio}:${setting}`;
-  return cellsOf(study, system, ratio === 0 ? 'none' : name, name);
+/** dr of a point. */
+export function ratioOf(strategy: Strategy): number {
+  return strategy.kind === 'modality-random' ? strategy.ratio : 0;
 }
 
-function randomTable(study: Study, methods: readonly System[], setting: string): TableData[] {
-  const ratios = ratiosOf(study, setting);
-  if (ratios.length === 0) return [];
-  const all = [0, ...ratios];
+function randomTable(study: Study, methods: readonly System[], setting: Setting): TableData[] {
+  const points = pointsOf(study, setting);
+  if (points.length === 0) return [];
   const rows = methods.map((system) => {
-    const summaries = all.map((ratio) => summaryOf(pointOf(study, system, ratio, setting), 'accuracy'));
+    const summaries = points.map((own) =>
+      summaryOf(cellsOf(study, system, { trainedOn: own, testedOn: own }), 'accuracy'),
+    );
     const [first, last] = [summaries[0], summaries.at(-1)];
-    const lost = first && last && ratios.at(-1) === 1 ? (100 * (first.mean - last.mean)).toFixed(1) : NOTHING;
+    const lost =
+      first && last && ratioOf(points.at(-1) as Strategy) === 1 ? (100 * (first.mean - last.mean)).toFixed(1) : NOTHING;
     return [systemName(system), ...summaries.map((summary) => (summary === null ? NOTHING : spread(summary))), lost];
   });
-  const head = ['method', ...all.map((ratio) => `dr ${ratio}`), 'lost'];
+  const head = ['method', ...points.map((own) => `dr ${ratioOf(own)}`), 'lost'];
   return [{ caption: `Accuracy, setting ${setting}`, head, rows }];
 }
 
 /** AUROC of low quality at finding the corrupted modality, by training and cell. */
 export function aurocTable(study: Study): TableData[] {
   const found = study.cells.filter(({ imageAuroc, textAuroc }) => imageAuroc !== null || textAuroc !== null);
-  const keys = [
-    ...new Set(found.map(({ method, without, trainedOn, name }) => JSON.stringify([method, without, trainedOn, name]))),
-  ];
-  const rows = keys.map((key) => {
-    const [method, without, trainedOn, name] = JSON.parse(key) as [string, string | null, string, string];
-    const cells = cellsOf(study, { method, without }, trainedOn, name);
+  const rows = [...new Map(found.map((cell) => [keyOf(cell), cell])).values()].map((own) => {
+    const cells = cellsOf(study, own, own);
     const mean = (figure: 'imageAuroc' | 'textAuroc'): string => {
       const values = cells.flatMap((cell) => cell[figure] ?? []);
       if (values.length === 0) return NOTHING;
@@ -251,8 +246,18 @@ export function aurocTable(study: Study): TableData[] {
         ? average.toFixed(3)
         : `${average.toFixed(3)} ± ${standardDeviation.toFixed(3)}`;
     };
-    return [systemName({ method, without }), trainedOn, name, mean('imageAuroc'), mean('textAuroc')];
+    return [
+      systemName(own),
+      formatStrategy(own.trainedOn),
+      formatCell({ testedOn: own.testedOn }),
+      mean('imageAuroc'),
+      mean('textAuroc'),
+    ];
   });
   const caption = 'AUROC of low quality at finding the corrupted modality (0.5 is chance)';
   return rows.length === 0 ? [] : [{ caption, head: ['method', 'trained on', 'cell', 'image', 'text'], rows }];
+}
+
+function keyOf({ method, without, trainedOn, testedOn }: StoredCell): string {
+  return JSON.stringify([method, without, formatCell({ trainedOn, testedOn })]);
 }

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '@drf/tensor';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { asVersion1 } from '../testing/former-store.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
-import { openForReading, openForWriting } from './database.js';
+import { formatCell } from '../cells.js';
+import { openStore } from './connection.js';
 import { mergeStores } from './merge.js';
-import { ResultStore } from './read.js';
-import type { StoredCell } from './stored.js';
+import { ResultStore } from './result-store.js';
+import type { StoredCell } from './records.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -16,8 +18,8 @@ beforeAll(async () => {
   await syntheticStore(join(folder, 'b'), [1, 2]);
   await syntheticStore(join(folder, 'whole'), [0, 1, 2]);
   await syntheticStore(join(folder, 'newer'), [0]);
-  const newer = openForWriting(join(folder, 'newer', 'results.sqlite'));
-  newer.exec(`UPDATE training SET address = address || '+', code = 'newer', finished_at = '2999-01-01';
+  const newer = openStore(join(folder, 'newer', 'results.sqlite'), 'write');
+  newer.exec(`UPDATE training SET address = address || '+', result_version = 2, finished_at = '2999-01-01';
     UPDATE cell SET address = address || '+';
     UPDATE prediction SET probabilities = '[0,0,1]', predicted = 2 WHERE position < 3 AND cell_id IN
       (SELECT c.id FROM cell c JOIN training t ON t.id = c.training_id
@@ -28,20 +30,19 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** Everything that a store says of its cells, without the ids that rows have in it. */
 function content(path: string): unknown[] {
-  const store = new ResultStore(path);
-  const nameOf = ({ method, without, trainedOn, seed, name }: StoredCell): string =>
-    [method, without, trainedOn, seed, name].join(' ');
+  const store = new ResultStore(path, 'read');
+  const nameOf = (cell: StoredCell): string => [cell.method, cell.without, formatCell(cell)].join(' ');
   const all = store.cells.map((cell) => [
     nameOf(cell),
-    { ...cell, id: 0, trainingId: 0, postListId: 0, manifestId: 0 },
-    store.posts(cell.postListId),
+    { ...cell, rows: [], postsKey: '', disruptionKey: '' },
+    store.posts(cell),
     store.predictions(cell),
     store.disruptions(cell),
     store.mask(cell),
     store.features(cell),
     store.report(cell),
-    store.epochs(cell.trainingId),
-    store.config(cell.trainingId),
+    store.epochs(cell),
+    store.config(cell),
   ]);
   store.close();
   return all.sort(([one], [other]) => (String(one) < String(other) ? -1 : 1));
@@ -55,7 +56,7 @@ it('puts together what parts of a grid hold, each cell once', () => {
   expect(perSeed).toBeGreaterThan(10);
   expect(outcome).toEqual({ trainings: 3 * 7, cells: 3 * perSeed, known: perSeed, again: [] });
   expect(content(at('merged'))).toEqual(content(at('whole')));
-  const merged = openForReading(at('merged'));
+  const merged = openStore(at('merged'), 'read');
   expect(merged.prepare('SELECT count(*) AS n FROM post_list').get()?.n).toBe(1);
   expect(String(merged.prepare('SELECT folder FROM training WHERE seed = 2').get()?.folder)).toMatch(/^\.\.\/b\//);
   expect(merged.prepare('PRAGMA foreign_key_check').all()).toEqual([]);
@@ -67,13 +68,18 @@ it('says which cells were computed twice and where they differ, and lets the new
   const { again, cells } = mergeStores(at('both'), [at('newer'), at('a')]); // the newer first: its date decides
   expect(again).toHaveLength(content(at('newer')).length);
   expect(cells).toBe(3 * again.length);
-  const drf = { method: 'drf', without: null, trainedOn: 'none', seed: 0 };
-  expect(again).toContainEqual({ ...drf, name: 'clean', differing: 3 });
-  expect(again).toContainEqual({ ...drf, name: 'fixed:text:D', differing: 0 });
+  const none = { kind: 'none' };
+  const drf = { method: 'drf', without: null, trainedOn: none, fold: null, seed: 0 };
+  expect(again).toContainEqual({ ...drf, testedOn: none, differing: 3 });
+  expect(again).toContainEqual({
+    ...drf,
+    testedOn: { kind: 'modality-fixed', modality: 'text', setting: 'D' },
+    differing: 0,
+  });
   expect(again.filter(({ differing }) => differing > 0)).toHaveLength(1);
-  const store = new ResultStore(at('both'));
+  const store = new ResultStore(at('both'), 'read');
   const isClean = (cell: StoredCell): boolean =>
-    cell.method === 'drf' && cell.without === null && cell.trainedOn === 'none' && cell.seed === 0 && cell.name === 'clean'; // prettier-ignore
+    cell.method === 'drf' && cell.without === null && formatCell(cell) === 'clean'; // prettier-ignore
   const [clean, ...others] = store.cells.filter(isClean);
   expect(others).toEqual([]);
   expect([...store.predicted(clean as StoredCell).slice(0, 3)]).toEqual([2, 2, 2]);
@@ -82,17 +88,18 @@ it('says which cells were computed twice and where they differ, and lets the new
 
 it('makes nothing where a source is no store', () => {
   expect(() => mergeStores(at('none'), [at('a'), join(folder, 'nowhere')])).toThrow(DataError);
-  expect(() => openForReading(at('none'))).toThrow(DataError);
+  expect(() => openStore(at('none'), 'read')).toThrow(DataError);
 });
 
 it('tells a drf-paper of before it was the paper’s to the letter from one that is', async () => {
   await syntheticStore(join(folder, 'letter'), [0]);
   await syntheticStore(join(folder, 'former'), [0]);
   const rename = (name: string, changes: string): void => {
-    const connection = openForWriting(at(name));
+    const connection = openStore(at(name), 'write');
     connection.exec(`UPDATE training SET method = 'drf-paper' WHERE method = 'drf';
       UPDATE training SET address = address || '${name}' ${changes}; UPDATE cell SET address = address || '${name}'`);
     connection.close();
+    asVersion1(at(name), name);
   };
   rename('letter', '');
   rename('former', `, config = json_remove(config, '$.model.featureNorm')`);
@@ -109,7 +116,7 @@ it('dates what comes later after what was there, also where the clock was set ba
   } finally {
     vi.useRealTimers();
   }
-  const store = openForReading(at('clock'));
+  const store = openStore(at('clock'), 'read');
   const dates = store.prepare('SELECT seed, finished_at AS date FROM training ORDER BY date').all();
   store.close();
   expect(dates.map(({ seed }) => Number(seed))).toEqual([...Array(7).fill(0), ...Array(7).fill(1)]);

@@ -1,15 +1,8 @@
 import { dirname, join, relative } from 'node:path';
-import {
-  inTransaction,
-  openForReading,
-  openForWriting,
-  type Connection,
-  type Row,
-  type Statement,
-  type Value,
-} from './database.js';
-import { storeFile } from './read.js';
-import { presentMethod } from './schema.js';
+import { parseStrategy } from '@drf/disruption';
+import { parseCell, type Cell } from '../cells.js';
+import { inTransaction, openStore, type Connection, type Row, type Statement, type Value } from './connection.js';
+import { storeFile } from './result-store.js';
 
 /** What a merge did. */
 export interface MergeOutcome {
@@ -23,12 +16,9 @@ export interface MergeOutcome {
 }
 
 /** A cell that was computed twice. */
-export interface RepeatedCell {
+export interface RepeatedCell extends Cell {
   readonly method: string;
   readonly without: string | null;
-  readonly trainedOn: string;
-  readonly seed: number;
-  readonly name: string;
   /** Posts whose probabilities differ in six digits. */
   readonly differing: number;
 }
@@ -37,14 +27,14 @@ export interface RepeatedCell {
  * Copies stores into one. Runs stay where they are: a training's folder then leads there from the new store.
  * @param path file of the store to fill, made where there is none
  * @param sources folders of grids, or their stores
- * @throws DataError when a source is no store; ConfigurationError when one is of another version
+ * @throws DataError when a source is no store; ConfigurationError when one is of a later version
  */
 export function mergeStores(path: string, sources: readonly string[]): MergeOutcome {
   const files = sources.map(storeFile);
   const opened: Connection[] = [];
   try {
-    for (const file of files) opened.push(openForReading(file));
-    const target = openForWriting(path);
+    for (const file of files) opened.push(openStore(file, 'read'));
+    const target = openStore(path, 'write');
     opened.push(target);
     const count = { trainings: 0, cells: 0, known: 0 };
     for (const [i, file] of files.entries()) {
@@ -145,23 +135,24 @@ function valueOf(value: Row[string] | undefined): Value {
 function repeatedCells(target: Connection): RepeatedCell[] {
   const rows = target
     .prepare(
-      `SELECT ${presentMethod('t')} AS method, t.without, t.disruption, t.seed, a.name,
+      `SELECT t.method, t.without, t.disruption, t.fold, t.folds, t.seed, a.name,
         (SELECT count(*) FROM prediction p JOIN prediction q ON q.cell_id = b.id AND q.position = p.position
           WHERE p.cell_id = a.id AND p.probabilities <> q.probabilities) AS differing
       FROM cell a JOIN training t ON t.id = a.training_id
       JOIN cell b ON b.name = a.name AND b.post_list_id = a.post_list_id AND b.id > a.id
-      JOIN training u ON u.id = b.training_id AND u.experiment = t.experiment
-        AND ${presentMethod('u')} = ${presentMethod('t')}
-        AND u.without IS t.without AND u.disruption = t.disruption AND u.seed = t.seed
+      JOIN training u ON u.id = b.training_id AND u.experiment = t.experiment AND u.method = t.method
+        AND u.without IS t.without AND u.disruption = t.disruption AND u.fold IS t.fold AND u.folds IS t.folds
+        AND u.seed = t.seed
       ORDER BY a.id, b.id`,
     )
     .all();
   return rows.map((row) => ({
     method: String(row.method),
     without: row.without === null || row.without === undefined ? null : String(row.without),
-    trainedOn: String(row.disruption),
+    trainedOn: parseStrategy(String(row.disruption)),
+    testedOn: parseCell(String(row.name)).testedOn,
+    fold: typeof row.fold === 'number' ? { fold: row.fold, folds: Number(row.folds) } : null,
     seed: Number(row.seed),
-    name: String(row.name),
     differing: Number(row.differing),
   }));
 }

@@ -7,11 +7,11 @@ import { buildReport } from '../report/report.js';
 import { resultsMarkdown } from '../results/markdown.js';
 import { compareSystems, studiesOf } from '../statistics/compare-systems.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
-import { foldName, parseFoldName } from './fold-name.js';
-import { openForReading } from './database.js';
+import { CLEAN, formatCell } from '../cells.js';
+import { openStore } from './connection.js';
 import { isPooled } from './pool-folds.js';
-import { ResultStore, storeFile } from './read.js';
-import type { StoredCell } from './stored.js';
+import { ResultStore, storeFile } from './result-store.js';
+import type { StoredCell } from './records.js';
 
 const FOLDS = 3;
 const SEEDS = [0, 1, 2];
@@ -21,7 +21,7 @@ let store: ResultStore;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'drf-folds-'));
   for (let fold = 1; fold <= FOLDS; fold++) await syntheticStore(folder, SEEDS, { fold, folds: FOLDS });
-  store = new ResultStore(folder);
+  store = new ResultStore(folder, 'read');
 });
 afterAll(async () => {
   store.close();
@@ -29,33 +29,27 @@ afterAll(async () => {
 });
 
 function cell(name: string, seed = 0): StoredCell {
-  const found = store.cells.find((own) => own.method === 'drf' && !own.without && own.name === name && own.seed === seed); // prettier-ignore
+  const found = store.cells.find((own) => own.method === 'drf' && !own.without && formatCell({ testedOn: own.testedOn }) === name && own.seed === seed); // prettier-ignore
   if (found === undefined) throw new Error(`no cell ${name}`);
   return found;
 }
-
-it('names folds in a way that is read back', () => {
-  expect(foldName('mvsa-s', { fold: 2, folds: 5 })).toBe('mvsa-s-fold2of5');
-  expect(parseFoldName('a-fold1of2-fold2of5')).toEqual({ experiment: 'a-fold1of2', place: { fold: 2, folds: 5 } });
-  expect(parseFoldName('mvsa-s')).toBeNull();
-});
 
 it('makes one cell of the folds, over all their posts, as the rows of the store have them', () => {
   expect(store.waiting).toBe(0);
   expect(store.cells.every(isPooled)).toBe(true);
   const own = cell('fixed:text:C');
-  const connection = openForReading(storeFile(folder));
+  const connection = openStore(storeFile(folder), 'read');
   const rows = connection
     .prepare(
-      `SELECT t.experiment, p.post, p.truth, a.predicted FROM prediction a
+      `SELECT t.fold, p.post, p.truth, a.predicted FROM prediction a
        JOIN cell c ON c.id = a.cell_id JOIN training t ON t.id = c.training_id
        JOIN post p ON p.post_list_id = c.post_list_id AND p.position = a.position
        WHERE t.method = 'drf' AND t.without IS NULL AND t.seed = 0 AND c.name = 'fixed:text:C'
-       ORDER BY t.experiment, a.position`,
+       ORDER BY t.fold, a.position`,
     )
     .all();
   connection.close();
-  const { ids, labels } = store.posts(own.postListId);
+  const { ids, labels } = store.posts(own);
   expect(own).toMatchObject({ experiment: 'quickstart', split: 'test, 3 folds', posts: rows.length });
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids).toEqual(rows.map(({ post }) => post));
@@ -70,9 +64,9 @@ it('makes one cell of the folds, over all their posts, as the rows of the store 
 
 it('keeps disruptions and details with their posts', () => {
   const own = cell('random:0.4:D');
-  const { ids, labels } = store.posts(own.postListId);
+  const { ids, labels } = store.posts(own);
   const presence = ids.map((id) => ({ id, hasImage: true, hasText: true }));
-  const inFolds = isPooled(own) ? own.members.map(({ postListId }) => new Set(store.posts(postListId).ids)) : [];
+  const inFolds = own.rows.map((row) => new Set(store.posts({ postsKey: String(row.postListId), rows: [row] }).ids));
   expect(inFolds).toHaveLength(FOLDS);
   // each fold is disrupted on its own, to its exact share
   const due = inFolds.flatMap((fold) =>
@@ -92,7 +86,7 @@ it('keeps disruptions and details with their posts', () => {
     const gone = discarded.get(ids[position] as string);
     expect(available).toEqual({ image: gone !== 'image', text: gone !== 'text' });
   }
-  expect(store.config(own.trainingId).dataset).toMatchObject({ fold: 1, folds: FOLDS });
+  expect(store.config(own).dataset).toMatchObject({ fold: 1, folds: FOLDS });
 });
 
 it('is compared seed by seed over the posts of all folds', () => {
@@ -100,7 +94,7 @@ it('is compared seed by seed over the posts of all folds', () => {
   if (study === undefined) throw new Error('no study');
   expect(others).toEqual([]);
   const [comparison] = compareSystems(store, study, [
-    { first: { method: 'drf', without: null }, second: { method: 'concatenation', without: null }, trainedOn: 'none', cell: 'fixed:image:C' },
+    { first: { method: 'drf', without: null }, second: { method: 'concatenation', without: null }, trainedOn: CLEAN, testedOn: parseStrategy('fixed:image:C') },
   ]); // prettier-ignore
   expect(comparison).toMatchObject({ seeds: SEEDS.length, verdict: 'better' });
 });
@@ -110,7 +104,7 @@ it('leaves out cells whose folds are not all there, and says so', async () => {
   try {
     await syntheticStore(part, [0], { fold: 1, folds: 2 });
     await syntheticStore(part, [0, 1], { fold: 2, folds: 2 });
-    const half = new ResultStore(part);
+    const half = new ResultStore(part, 'read');
     expect(new Set(half.cells.map(({ seed }) => seed))).toEqual(new Set([0]));
     expect(half.waiting).toBe(half.cells.length); // as many of seed 1, each of one fold
     expect(resultsMarkdown(half, 'command')).toContain(`Note: ${half.waiting} cells of single folds are left out`);

@@ -1,29 +1,14 @@
-import { parseFoldName } from './fold-name.js';
-import type { StoredCell } from './stored.js';
-
-/** A cell of a cross-validation: the same cell of all folds, in their order, over all their posts. */
-export interface PooledCell extends StoredCell {
-  readonly members: readonly StoredCell[];
-}
-
-/** What a store has of the cells of one method, training disruption and seed, fold by fold. */
-interface Gathered {
-  readonly experiment: string;
-  readonly folds: number;
-  readonly members: Map<number, StoredCell>;
-}
+import { formatCell } from '../cells.js';
+import type { StoredCell } from './records.js';
 
 /** How to read what stands in cells of a cross-validation. */
 export const FOLDS_LINE =
   'Cross-validation: each post is judged once a seed, by the model of its fold, which did not train on it; the validation split, which is none of these posts, chose the epoch. AUROC is the mean over folds. Training curves and recovered features are those of the first fold.';
 
 /** Whether a cell is made of folds. */
-export function isPooled(cell: StoredCell): cell is PooledCell {
-  return 'members' in cell;
+export function isPooled({ rows }: StoredCell): boolean {
+  return rows.length > 1;
 }
-
-/** What a pooled cell says of its posts and answers together. */
-export type Scores = Pick<StoredCell, 'accuracy' | 'weightedF1'>;
 
 /**
  * Puts the folds of cross-validations together: cells that differ in nothing but their fold become one, of split
@@ -33,74 +18,49 @@ export type Scores = Pick<StoredCell, 'accuracy' | 'weightedF1'>;
  */
 export function poolFolds(
   cells: readonly StoredCell[],
-  scores: (members: readonly StoredCell[]) => Scores,
-): { readonly cells: (StoredCell | PooledCell)[]; readonly waiting: number } {
+  scores: (cell: StoredCell) => Pick<StoredCell, 'accuracy' | 'weightedF1'>,
+): { readonly cells: readonly StoredCell[]; readonly waiting: number } {
   const whole: StoredCell[] = [];
-  const gathered = new Map<string, Gathered>();
+  const gathered = new Map<string, StoredCell[]>();
   for (const cell of cells) {
-    const named = parseFoldName(cell.experiment);
-    if (named === null) {
+    if (cell.fold === null) {
       whole.push(cell);
       continue;
     }
-    const { experiment, place } = named;
-    const { split, method, without, trainedOn, seed, name } = cell;
-    const key = JSON.stringify([experiment, place.folds, split, method, without, trainedOn, seed, name]);
-    const own = gathered.get(key) ?? { experiment, folds: place.folds, members: new Map<number, StoredCell>() };
-    own.members.set(place.fold, cell);
-    gathered.set(key, own);
+    const { experiment, split, method, without, fold } = cell;
+    const key = JSON.stringify([experiment, fold.folds, split, method, without, formatCell({ ...cell, fold: null })]);
+    gathered.set(key, [...(gathered.get(key) ?? []), cell]);
   }
-  const ids = new VirtualIds();
-  const complete = [...gathered.values()].filter(({ folds, members }) => members.size === folds);
-  const missing = [...gathered.values()].filter(({ folds, members }) => members.size < folds);
-  return {
-    cells: [...whole, ...complete.map((own) => pooled(own, ids, scores))],
-    waiting: missing.reduce((sum, { members }) => sum + members.size, 0),
-  };
+  let waiting = 0;
+  for (const folds of gathered.values()) {
+    if (folds.length < (folds[0]?.fold?.folds as number)) waiting += folds.length;
+    else whole.push(pooled(folds, scores));
+  }
+  return { cells: whole, waiting };
 }
 
 function pooled(
-  { experiment, folds, members: byFold }: Gathered,
-  ids: VirtualIds,
-  scores: (members: readonly StoredCell[]) => Scores,
-): PooledCell {
-  const members = [...byFold].sort(([one], [other]) => one - other).map(([, cell]) => cell);
+  folds: readonly StoredCell[],
+  scores: (cell: StoredCell) => Pick<StoredCell, 'accuracy' | 'weightedF1'>,
+): StoredCell {
+  const members = [...folds].sort((one, other) => (one.fold?.fold as number) - (other.fold?.fold as number));
   const first = members[0] as StoredCell;
-  const posts = members.reduce((sum, cell) => sum + cell.posts, 0);
   const auroc = (figure: 'imageAuroc' | 'textAuroc'): number | null => {
     const known = members.filter((cell) => cell[figure] !== null);
     const total = known.reduce((sum, cell) => sum + cell.posts, 0);
     return total === 0 ? null : known.reduce((sum, cell) => sum + ((cell[figure] as number) * cell.posts) / total, 0);
   };
-  const idOf = (kind: 'id' | 'postListId' | 'manifestId'): number =>
-    ids.of(
-      kind,
-      members.map((cell) => cell[kind]),
-    );
-  const isClean = members.every(({ manifestId }) => manifestId === null);
-  return {
+  const isClean = members.every(({ disruptionKey }) => disruptionKey === null);
+  const cell: StoredCell = {
     ...first,
-    ...scores(members),
-    experiment,
-    split: `${first.split}, ${folds} folds`,
-    id: idOf('id'),
-    postListId: idOf('postListId'),
-    manifestId: isClean ? null : idOf('manifestId'),
-    posts,
+    fold: null,
+    split: `${first.split}, ${members.length} folds`,
+    posts: members.reduce((sum, { posts }) => sum + posts, 0),
     imageAuroc: auroc('imageAuroc'),
     textAuroc: auroc('textAuroc'),
-    members,
+    postsKey: members.map(({ postsKey }) => postsKey).join('+'),
+    disruptionKey: isClean ? null : members.map(({ disruptionKey }) => disruptionKey).join('+'),
+    rows: members.flatMap(({ rows }) => rows),
   };
-}
-
-/** Numbers below 0, which no row of a store has: the same for the same parts. */
-class VirtualIds {
-  private readonly known = new Map<string, number>();
-
-  of(kind: string, parts: readonly (number | null)[]): number {
-    const key = JSON.stringify([kind, parts]);
-    const id = this.known.get(key) ?? -1 - this.known.size;
-    this.known.set(key, id);
-    return id;
-  }
+  return { ...cell, ...scores(cell) };
 }

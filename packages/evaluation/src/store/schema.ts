@@ -1,5 +1,12 @@
-/** Of the tables below; a store of another version is refused. */
-export const STORE_VERSION = 1;
+/** Of the tables below. A store of version 1 is read as if it were of this one, and becomes it when it is written to. */
+export const STORE_VERSION = 2;
+
+const RESULT_VIEW = `
+-- what one wants to see first
+CREATE VIEW result AS
+  SELECT t.experiment, t.fold, t.folds, t.method, t.without, t.disruption AS trained_on, c.name AS cell, t.seed, l.split,
+    c.posts, c.accuracy, c.weighted_f1, c.macro_f1, c.calibration_error, c.image_auroc, c.text_auroc
+  FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id;`;
 
 /**
  * The tables of a result store, as SQLite reads them. Shares (accuracy, F1, AUROC) lie in 0 … 1; what a method does not
@@ -9,10 +16,11 @@ export const SCHEMA = `
 -- one trained model: a method (less a part, in Table 4), a training disruption and a seed
 CREATE TABLE training (
   id INTEGER PRIMARY KEY,
-  address TEXT NOT NULL UNIQUE,      -- hash of identity and code
+  address TEXT NOT NULL UNIQUE,      -- tells it from every other: identity and version
   identity TEXT NOT NULL,            -- hash of configuration, data and encoders
-  code TEXT NOT NULL,                -- hash of the source that decides results
-  experiment TEXT NOT NULL,          -- such as mvsa-s; of cross-validations mvsa-s-fold2of5
+  result_version INTEGER NOT NULL,   -- of the code that decides results; 0 for what was made before versions were counted
+  experiment TEXT NOT NULL,          -- such as mvsa-s
+  fold INTEGER, folds INTEGER,       -- such as 2 of 5; NULL outside of cross-validations
   dataset TEXT NOT NULL,             -- such as mvsa-single
   method TEXT NOT NULL,
   without TEXT,                      -- the part switched off, in the paper's name (no-pair-expansion)
@@ -71,8 +79,8 @@ CREATE TABLE disruption (
 -- one model judging one list of posts under one disruption
 CREATE TABLE cell (
   id INTEGER PRIMARY KEY,
-  address TEXT NOT NULL UNIQUE,      -- hash of the training's address, the posts and the disruption
-  identity TEXT NOT NULL,            -- the same from the training's identity: without the code
+  address TEXT NOT NULL UNIQUE,      -- tells it from every other: identity and version
+  identity TEXT NOT NULL,            -- hash of the training's identity, the posts and the disruption
   training_id INTEGER NOT NULL REFERENCES training(id) ON DELETE CASCADE,
   name TEXT NOT NULL,                -- clean, fixed:image:C, random:0.6:C+D
   kind TEXT NOT NULL, modality TEXT, setting TEXT, ratio REAL,
@@ -106,22 +114,52 @@ CREATE TABLE feature (
   original BLOB NOT NULL,            -- the same posts' features when intact
   PRIMARY KEY (cell_id, modality)
 ) WITHOUT ROWID;
--- what one wants to see first
-CREATE VIEW result AS
-  SELECT t.experiment, t.method, t.without, t.disruption AS trained_on, c.name AS cell, t.seed, l.split,
-    c.posts, c.accuracy, c.weighted_f1, c.macro_f1, c.calibration_error, c.image_auroc, c.text_auroc
-  FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id;
+${RESULT_VIEW}
 PRAGMA user_version = ${STORE_VERSION};
 `;
 
-/**
- * A training's method by its present name, in SQL: `drf-paper` of before it was the paper's to the letter is
- * `drf-adapted`.
- * @param training name of the table in the query
- */
-export function presentMethod(training: string): string {
-  return `CASE
-    WHEN ${training}.method = 'drf-paper' AND json_extract(${training}.config, '$.model.featureNorm') IS NULL
-      THEN 'drf-adapted'
-    ELSE ${training}.method END`;
-}
+/** The source, as stores of version 1 knew it, that made what version 1 of results is. */
+export const SOURCE_OF_VERSION_1 = '6ca804799a811efcaad585d0e2f603c6b7c63b08f20a55b0cd2e839eb9709c9e';
+
+const FOLD = "json_extract(config, '$.dataset.fold')";
+const FOLDS = "json_extract(config, '$.dataset.folds')";
+/** Version 1 knew a fold by the end of the experiment's name: `mvsa-s-fold2of5`. */
+const FOLD_SUFFIX = `'-fold' || ${FOLD} || 'of' || ${FOLDS}`;
+const IS_FOLD = `substr(experiment, -length(${FOLD_SUFFIX})) = ${FOLD_SUFFIX}`;
+
+/** Columns of `training` as they are now, from those of version 1. */
+const FROM_VERSION_1 = {
+  address: `CASE code WHEN '${SOURCE_OF_VERSION_1}' THEN identity || ' 1' ELSE address END`,
+  experiment: `CASE WHEN ${IS_FOLD} THEN substr(experiment, 1, length(experiment) - length(${FOLD_SUFFIX})) ELSE experiment END`,
+  fold: `CASE WHEN ${IS_FOLD} THEN ${FOLD} END`,
+  folds: `CASE WHEN ${IS_FOLD} THEN ${FOLDS} END`,
+  result_version: `CASE code WHEN '${SOURCE_OF_VERSION_1}' THEN 1 ELSE 0 END`,
+  // drf-paper of before it was the paper's to the letter
+  method: `CASE WHEN method = 'drf-paper' AND json_extract(config, '$.model.featureNorm') IS NULL THEN 'drf-adapted' ELSE method END`,
+};
+
+/** Makes a store of version 1 look like one of this version to a connection that only reads. */
+export const VIEW_OF_VERSION_1 = `
+CREATE TEMP VIEW training AS
+  SELECT id, identity, dataset, without, disruption, seed, config, versions, image_encoder, text_encoder, engine,
+    best_epoch, best_step, best_score, seconds, folder, finished_at,
+    ${Object.entries(FROM_VERSION_1).map(([name, value]) => `${value} AS ${name}`).join(',\n    ')}
+  FROM main.training;
+CREATE TEMP VIEW cell AS
+  SELECT c.id, CASE t.result_version WHEN 1 THEN c.identity || ' 1' ELSE c.address END AS address, c.identity,
+    training_id, name, kind, modality, setting, ratio, post_list_id, manifest_id, posts, accuracy, weighted_f1, macro_f1,
+    calibration_error, log_likelihood, image_auroc, text_auroc, report
+  FROM main.cell c JOIN training t ON t.id = c.training_id`; // prettier-ignore
+
+/** Makes a store of version 1 one of this version. */
+export const MIGRATION_FROM_VERSION_1 = `
+DROP VIEW result;
+ALTER TABLE training ADD COLUMN result_version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE training ADD COLUMN fold INTEGER;
+ALTER TABLE training ADD COLUMN folds INTEGER;
+UPDATE training SET ${Object.entries(FROM_VERSION_1).map(([name, value]) => `${name} = ${value}`).join(',\n  ')};
+ALTER TABLE training DROP COLUMN code;
+UPDATE cell SET address = identity || ' 1' WHERE training_id IN (SELECT id FROM training WHERE result_version = 1);
+${RESULT_VIEW}
+PRAGMA user_version = ${STORE_VERSION};
+`; // prettier-ignore

@@ -1,14 +1,13 @@
 import { join } from 'node:path';
-import { planDisruptions, parseStrategy } from '@drf/disruption';
+import { planDisruptions } from '@drf/disruption';
 import { openExperimentData, parseExperiment, type ExperimentConfig } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
 import { createRandom, hostTensor, type Random } from '@drf/tensor';
-import { cellOf } from '../cells.js';
+import { parseCell, type Fold } from '../cells.js';
 import { postsHash } from '../posts-hash.js';
-import { foldName, type FoldPlace } from '../store/fold-name.js';
-import { STORE_NAME } from '../store/read.js';
-import type { CellRecord, StoredUnit } from '../store/rows.js';
-import { StoreWriter } from '../store/write.js';
+import { RESULT_VERSION } from '../grid/identity.js';
+import type { CellRecord, TrainingRecord } from '../store/records.js';
+import { ResultStore, STORE_NAME } from '../store/result-store.js';
 
 const CLASSES = ['positive', 'neutral', 'negative'];
 const POSTS = 60;
@@ -38,12 +37,17 @@ export function syntheticConfig(
 
 /**
  * A store of every kind of cell over embedded posts, its answers drawn instead of computed.
- * @param place one fold of a cross-validation, added to what the folder's store has of others
+ * @param fold one part of a cross-validation, added to what the folder's store has of others
+ * @param place a folder, or a store to fill
  * @returns the folder's store
  */
-export async function syntheticStore(folder: string, seeds = [0, 1, 2, 3, 4], place?: FoldPlace): Promise<string> {
+export async function syntheticStore(
+  place: string | ResultStore,
+  seeds = [0, 1, 2, 3, 4],
+  fold?: Fold,
+): Promise<string> {
   const config = syntheticConfig('drf', 0, 'none', null);
-  const { dataset, splits } = await openExperimentData({ ...config.dataset, ...place });
+  const { dataset, splits } = await openExperimentData({ ...config.dataset, ...fold });
   const records = splits.test;
   const labels = records.map(({ label }) => label);
   const posts = {
@@ -52,16 +56,16 @@ export async function syntheticStore(folder: string, seeds = [0, 1, 2, 3, 4], pl
     split: 'test',
     classes: CLASSES,
     ids: records.map(({ id }) => id),
-    labels,
+    labels: Int32Array.from(labels),
   };
-  const path = join(folder, STORE_NAME);
-  const store = new StoreWriter(path);
+  const path = typeof place === 'string' ? join(place, STORE_NAME) : '';
+  const store = typeof place === 'string' ? new ResultStore(path, 'write') : place;
   const fixed = ['clean', 'fixed:image:C', 'fixed:image:D', 'fixed:text:C', 'fixed:text:D'];
   const add = (method: string, seed: number, disruption: string, without: string | null, names: string[]): void => {
     const random = createRandom(seed).fork(`${method} ${disruption} ${without}`);
     const config = syntheticConfig(method, seed, disruption, without);
     const cells = names.map((name) => cellRecord(method, seed, name, posts, random.fork(name)));
-    store.add(unitOf(place === undefined ? config : foldOf(config, place), without, cells, posts, random));
+    store.add(recordOf(config, fold, without, cells, posts, random));
   };
   for (const seed of seeds) {
     for (const method of ['drf', 'concatenation']) {
@@ -70,28 +74,23 @@ export async function syntheticStore(folder: string, seeds = [0, 1, 2, 3, 4], pl
     }
     add('drf', seed, 'none', 'no-pair-expansion', fixed);
   }
-  store.close();
+  if (typeof place === 'string') store.close();
   return path;
-}
-
-function foldOf(config: ExperimentConfig, place: FoldPlace): ExperimentConfig {
-  return { ...config, name: foldName(config.name, place), dataset: { ...config.dataset, ...place } };
 }
 
 function cellRecord(
   method: string,
   seed: number,
   name: string,
-  posts: StoredUnit['posts'],
+  posts: TrainingRecord['posts'],
   random: Random,
 ): CellRecord {
-  const strategy = name === 'clean' ? parseStrategy('none') : parseStrategy(name);
-  const cell = cellOf(strategy);
+  const { testedOn } = parseCell(name);
   const presence = posts.ids.map((id) => ({ id, hasImage: true, hasText: true }));
-  const entries = planDisruptions(presence, strategy, seed);
+  const entries = planDisruptions(presence, testedOn, seed);
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
   const skill = (SKILL[method] as number) - (entries.length === 0 ? 0 : 0.05);
-  const probabilities = Float32Array.from(posts.labels.flatMap((label) => rowFor(label, skill, random)));
+  const probabilities = Float32Array.from([...posts.labels].flatMap((label) => rowFor(label, skill, random)));
   const isThere = (modality: 'image' | 'text'): Float32Array =>
     Float32Array.from(posts.ids, (id) => {
       const entry = byId.get(id);
@@ -101,24 +100,14 @@ function cellRecord(
   const isDrf = method === 'drf';
   const discarded = entries.filter(({ operation }) => operation === 'discard').length;
   return {
-    address: `${method} ${seed} ${name} ${posts.hash} ${random.uniform()}`,
-    identity: `${method} ${seed} ${name} ${posts.hash}`,
-    result: {
-      cell: cell.name,
-      kind: strategy.kind,
-      modality: strategy.kind === 'modality-fixed' ? strategy.modality : null,
-      setting: strategy.kind === 'none' ? null : strategy.setting,
-      ratio: strategy.kind === 'modality-random' ? strategy.ratio : null,
-      disrupted: { image: { corrupted: 0, discarded: 0 }, text: { corrupted: 0, discarded: 0 } },
-      report: classificationReport(posts.labels, hostTensor(probabilities, [posts.ids.length, 3]), CLASSES),
-      paper: null,
-      quality: isDrf && name.endsWith(':C') ? { image: 0.9, text: null } : null,
-      manifest: null,
-    },
-    manifest: entries.length === 0 ? null : { strategy: name, seed, mask: '[MASK]', entries },
+    identity: `${method} ${seed} ${name} ${posts.hash} ${random.uniform()}`,
+    testedOn,
+    report: classificationReport(posts.labels, hostTensor(probabilities, [posts.ids.length, 3]), CLASSES),
+    quality: isDrf && name.endsWith(':C') ? { image: 0.9, text: null } : null,
+    manifest: entries.length === 0 ? null : { seed, mask: '[MASK]', entries },
     probabilities,
     available: { image: isThere('image'), text: isThere('text') },
-    details: isDrf
+    ...(isDrf
       ? {
           densities: {
             image: noise(name === 'fixed:image:C' ? 2 : 0),
@@ -128,7 +117,7 @@ function cellRecord(
           },
           weights: { both: noise(), image: noise(), text: noise() },
         }
-      : { densities: null, weights: null },
+      : { densities: null, weights: null }),
     features:
       isDrf && seed === 0 && name.startsWith('random') && discarded > 0
         ? [
@@ -151,43 +140,39 @@ function rowFor(label: number, skill: number, random: Random): number[] {
   return [0, 1, 2].map((index) => (index === answer ? confidence : (1 - confidence) / 2));
 }
 
-function unitOf(
-  config: ExperimentConfig,
+function recordOf(
+  plain: ExperimentConfig,
+  fold: Fold | undefined,
   without: string | null,
   cells: readonly CellRecord[],
-  posts: StoredUnit['posts'],
+  posts: TrainingRecord['posts'],
   random: Random,
-): StoredUnit {
-  const { method, seed, training } = config;
-  const address = `${config.name} ${method} ${seed} ${training.disruption} ${without}`;
+): TrainingRecord {
+  const config = { ...plain, dataset: { ...plain.dataset, ...fold } };
+  const { name, method, seed, training } = config;
   return {
-    training: {
-      address,
-      identity: address,
-      code: 'code',
-      experiment: config.name,
-      dataset: config.dataset.name,
-      method,
-      without,
-      disruption: training.disruption,
-      seed,
-      config,
-      versions: { node: '', platform: '', packages: {}, git: 'abcdef' },
-      encoders: { image: 'i', text: 't' },
-      engine: 'compiled',
-      best: { epoch: 2, step: 8, score: 0.5 },
-      seconds: 2,
-      folder: 'trainings/x',
-      epochs: [1, 2].map((epoch) => ({
-        epoch,
-        step: 4 * epoch,
-        trainLoss: 1 / epoch,
-        trainParts: { classification: 1 / epoch },
-        valAccuracy: 0.5 + 0.1 * random.uniform(),
-        valWeightedF1: 0.5,
-        valLoss: 0.9,
-      })),
-    },
+    identity: [name, fold?.fold, method, seed, training.disruption, without].join(' '),
+    resultVersion: RESULT_VERSION,
+    experiment: name,
+    fold: fold ?? null,
+    method,
+    without,
+    config,
+    versions: { node: '', platform: '', packages: {}, git: 'abcdef' },
+    encoders: { image: 'i', text: 't' },
+    engine: 'compiled',
+    best: { epoch: 2, step: 8, score: 0.5 },
+    seconds: 2,
+    folder: 'trainings/x',
+    epochs: [1, 2].map((epoch) => ({
+      epoch,
+      step: 4 * epoch,
+      trainLoss: 1 / epoch,
+      trainParts: { classification: 1 / epoch },
+      valAccuracy: 0.5 + 0.1 * random.uniform(),
+      valWeightedF1: 0.5,
+      valLoss: 0.9,
+    })),
     posts,
     cells,
   };

@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
 import { ConfigurationError, DataError } from '@drf/tensor';
-import { SCHEMA, STORE_VERSION } from './schema.js';
+import { MIGRATION_FROM_VERSION_1, SCHEMA, STORE_VERSION, VIEW_OF_VERSION_1 } from './schema.js';
 
 /** What a column may hold. */
 export type Value = string | number | null | Buffer;
@@ -22,42 +22,47 @@ export interface Connection {
   close(): void;
 }
 
-type Open = new (path: string, options?: { readonly timeout?: number; readonly readonly?: boolean }) => Connection;
-
-function open(path: string, options: { readonly timeout?: number; readonly readonly?: boolean }): Connection {
-  return new (Database as unknown as Open)(path, options);
+interface OpenOptions {
+  readonly timeout: number;
+  readonly readonly?: boolean;
 }
 
+function open(path: string, options: OpenOptions): Connection {
+  return new Database(path, options) as Connection; // whose types say nothing of rows
+}
+
+const WAIT = { timeout: 10_000 };
+
 /**
- * Opens a store for writing, made with its tables where there is none.
- * @throws DataError when the file is no store; ConfigurationError when it is of another version
+ * Opens a store: for writing, made with its tables where there is none, brought to this version where it is an older
+ * one; or for reading, which changes nothing.
+ * @param path `:memory:` for a store that ends with its connection
+ * @throws DataError when there is none to read, or the file is no store; ConfigurationError when it is of a later version
  */
-export function openForWriting(path: string): Connection {
-  mkdirSync(dirname(path), { recursive: true });
-  const connection = guarded(path, () => open(path, { timeout: 10_000 }));
+export function openStore(path: string, mode: 'read' | 'write'): Connection {
+  if (mode === 'read') assertFile(path);
+  else if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true });
   return guarded(path, () => {
-    connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
-    if (versionOf(connection) === 0 && isEmpty(connection)) inTransaction(connection, () => connection.exec(SCHEMA));
-    assertVersion(path, connection);
+    const connection = open(path, mode === 'read' ? { ...WAIT, readonly: true } : WAIT);
+    if (mode === 'write') {
+      connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+      if (versionOf(connection) === 0 && isEmpty(connection)) inTransaction(connection, () => connection.exec(SCHEMA));
+    }
+    const version = versionOf(connection);
+    if (version === 1 && mode === 'read') connection.exec(VIEW_OF_VERSION_1);
+    else if (version === 1) inTransaction(connection, () => connection.exec(MIGRATION_FROM_VERSION_1));
+    else if (version !== STORE_VERSION) throw otherVersion(path, connection, version);
     return connection;
   });
 }
 
-/** Opens a store for reading. @throws DataError when there is none; as {@link openForWriting} */
-export function openForReading(path: string): Connection {
-  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true;
-  if (!isFile) {
-    throw new DataError({
-      subject: `Result store ${path}`,
-      expected: 'a store that pnpm eval grid made',
-      received: 'no such file',
-      remedy: 'name the folder of a grid, or run one: pnpm eval grid smoke',
-    });
-  }
-  return guarded(path, () => {
-    const connection = open(path, { timeout: 10_000, readonly: true });
-    assertVersion(path, connection);
-    return connection;
+function assertFile(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return;
+  throw new DataError({
+    subject: `Result store ${path}`,
+    expected: 'a store that pnpm eval grid made',
+    received: 'no such file',
+    remedy: 'name the folder of a grid, or run one: pnpm eval grid smoke',
   });
 }
 
@@ -100,13 +105,11 @@ function isEmpty(connection: Connection): boolean {
   return connection.prepare('SELECT name FROM sqlite_schema LIMIT 1').all().length === 0;
 }
 
-function assertVersion(path: string, connection: Connection): void {
-  const version = versionOf(connection);
-  if (version === STORE_VERSION) return;
+function otherVersion(path: string, connection: Connection, version: number): ConfigurationError {
   connection.close();
-  throw new ConfigurationError({
+  return new ConfigurationError({
     subject: `Result store ${path}`,
-    expected: `version ${STORE_VERSION}`,
+    expected: `version ${STORE_VERSION} or an older one`,
     received: version === 0 ? 'a database of something else' : `version ${version}`,
     remedy: 'choose another place, or use the program that made it',
   });

@@ -1,6 +1,14 @@
 import { contentHash } from '@drf/files';
 import type { ExperimentConfig } from '@drf/experiment';
 
+/**
+ * Version of the results that the code gives for a training and its cells. Raise it by one with every change after which
+ * the same experiment on the same data gives other probabilities: of the model, its losses, the trainer, the encoders,
+ * the engine, the disruptions or the reading of data. What stores hold of earlier versions is then computed again. A test
+ * guards it: it trains a tiny model and compares its probabilities bit by bit with those of this version.
+ */
+export const RESULT_VERSION = 1;
+
 /** Options that change no result, or whose effect the hash of the data covers: where things lie, how splits came about. */
 const WITHOUT_EFFECT = new Set([
   'name',
@@ -42,13 +50,8 @@ export function trainingIdentity({ config, data, encoders, engine }: TrainingIde
   return contentHash('drf-training/1', JSON.stringify(optionsOf(config)), data, encoders.image, encoders.text, engine);
 }
 
-/** @param code hash of the code that decides results */
-export function trainingAddress(identity: string, code: string): string {
-  return contentHash('drf-training-address/1', identity, code);
-}
-
-/** @param posts hash of the evaluated posts' ids, labels and contents @param cell such as `fixed:image:C` */
-export function cellAddress(training: string, posts: string, cell: string): string {
+/** @param training its identity @param posts hash of the evaluated posts' ids, labels and contents @param cell such as `fixed:image:C` */
+export function cellIdentity(training: string, posts: string, cell: string): string {
   return contentHash('drf-cell/1', training, posts, cell);
 }
 

@@ -1,0 +1,484 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseStrategy, type DisruptionEntry } from '@drf/disruption';
+import type { ExperimentConfig } from '@drf/experiment';
+import { contentHash } from '@drf/files';
+import { argMax, classificationReport, type ClassificationReport } from '@drf/metrics';
+import { hostTensor, MODALITIES, type Modality } from '@drf/tensor';
+import { formatCell, parseCell } from '../cells.js';
+import { inTransaction, openStore, type Connection, type Row, type Statement, type Value } from './connection.js';
+import { isPooled, poolFolds } from './pool-folds.js';
+import type {
+  CellRecord,
+  CellRow,
+  StoredCell,
+  StoredDisruption,
+  StoredEpoch,
+  StoredFeatures,
+  StoredPosts,
+  StoredPrediction,
+  TrainingRecord,
+} from './records.js';
+
+/** The store's name in a grid's folder. */
+export const STORE_NAME = 'results.sqlite';
+
+/** A grid's folder or its file. */
+export function storeFile(path: string): string {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? join(path, STORE_NAME) : path;
+}
+
+/**
+ * Trainings and their judged cells. Where several trainings stand for the same cell, that which finished last counts;
+ * the folds of a cross-validation are one cell over all their posts.
+ *
+ * @example
+ * const store = new ResultStore('runs/grid', 'read');
+ * for (const cell of store.cells) console.log(formatCell(cell), cell.method, cell.accuracy);
+ */
+export class ResultStore {
+  private readonly connection: Connection;
+  private readonly statements = new Map<string, Statement>();
+  private readonly postLists = new Map<string, StoredPosts>();
+  private readonly answers = new Map<string, Int32Array>();
+  private pooled: ReturnType<typeof poolFolds> | undefined;
+
+  /**
+   * @param path of the store or of a grid's folder; `:memory:` for one that ends with this object
+   * @throws as {@link openStore}
+   */
+  constructor(path: string, mode: 'read' | 'write') {
+    this.connection = openStore(storeFile(path), mode);
+  }
+
+  get cells(): readonly StoredCell[] {
+    return this.pool().cells;
+  }
+
+  /** How many cells are left out, because their cross-validation lacks other folds. */
+  get waiting(): number {
+    return this.pool().waiting;
+  }
+
+  posts({ postsKey, rows }: Pick<StoredCell, 'postsKey' | 'rows'>): StoredPosts {
+    return remembered(this.postLists, postsKey, () => {
+      const lists = rows.map((row) => this.postList(row));
+      return {
+        classes: lists[0]?.classes ?? [],
+        ids: lists.flatMap(({ ids }) => ids),
+        labels: Int32Array.from(lists.flatMap(({ labels }) => [...labels])),
+      };
+    });
+  }
+
+  private postList({ postListId }: CellRow): StoredPosts {
+    const posts = this.all('SELECT post, truth FROM post WHERE post_list_id = ? ORDER BY position', postListId);
+    const [list] = this.all('SELECT classes FROM post_list WHERE id = ?', postListId);
+    return {
+      classes: JSON.parse(text(list?.classes ?? '[]')) as string[],
+      ids: posts.map(({ post }) => text(post)),
+      labels: Int32Array.from(posts, ({ truth }) => Number(truth)),
+    };
+  }
+
+  /** One class index a post. */
+  predicted({ rows }: Pick<StoredCell, 'rows'>): Int32Array {
+    return remembered(this.answers, rows.map(({ id }) => id).join(), () => {
+      const sql = 'SELECT predicted FROM prediction WHERE cell_id = ? ORDER BY position';
+      return Int32Array.from(
+        rows.flatMap(({ id }) => this.all(sql, id)),
+        ({ predicted }) => Number(predicted),
+      );
+    });
+  }
+
+  predictions(cell: StoredCell): StoredPrediction[] {
+    const sql = 'SELECT * FROM prediction WHERE cell_id = ? ORDER BY position';
+    return this.placed(cell, ({ id }) =>
+      this.all(sql, id).map((row) => ({
+        position: Number(row.position),
+        predicted: Number(row.predicted),
+        probabilities: JSON.parse(text(row.probabilities)) as number[],
+        available: { image: row.image_available === 1, text: row.text_available === 1 },
+        densities: {
+          image: numberOrNull(row.image_density),
+          text: numberOrNull(row.text_density),
+          recoveredText: numberOrNull(row.recovered_text_density),
+          recoveredImage: numberOrNull(row.recovered_image_density),
+        },
+        weights: {
+          both: numberOrNull(row.both_weight),
+          image: numberOrNull(row.image_weight),
+          text: numberOrNull(row.text_weight),
+        },
+      })),
+    );
+  }
+
+  report(cell: StoredCell): ClassificationReport {
+    if (isPooled(cell)) {
+      const { classes, labels } = this.posts(cell);
+      const rows = this.predictions(cell).flatMap(({ probabilities }) => probabilities);
+      const probabilities = hostTensor(Float32Array.from(rows), [labels.length, classes.length]);
+      return classificationReport(labels, probabilities, classes);
+    }
+    const [row] = this.all('SELECT report FROM cell WHERE id = ?', firstOf(cell).id);
+    return JSON.parse(text(row?.report)) as ClassificationReport;
+  }
+
+  /** Of a cross-validation that of the first fold. */
+  config(cell: StoredCell): ExperimentConfig {
+    const [row] = this.all('SELECT config FROM training WHERE id = ?', firstOf(cell).trainingId);
+    return JSON.parse(text(row?.config)) as ExperimentConfig;
+  }
+
+  /** The disruptions of a cell's posts; none of intact ones. */
+  disruptions(cell: StoredCell): StoredDisruption[] {
+    const { ids } = this.posts(cell);
+    const found = this.placed(cell, ({ manifestId }) =>
+      manifestId === null
+        ? []
+        : this.all('SELECT * FROM disruption WHERE manifest_id = ? ORDER BY position', manifestId).map((row) => ({
+            position: Number(row.position),
+            modality: text(row.modality) as Modality,
+            operation: text(row.operation) as DisruptionEntry['operation'],
+            fraction: numberOrNull(row.fraction),
+            seed: JSON.parse(textOrNull(row.random_seed) ?? 'null') as DisruptionEntry['seed'],
+          })),
+    );
+    return found.map((entry) => ({ ...entry, id: ids[entry.position] as string }));
+  }
+
+  /** What stood for masked words in a cell. */
+  mask(cell: StoredCell): string {
+    const { manifestId } = firstOf(cell);
+    const [row] = manifestId === null ? [] : this.all('SELECT mask FROM manifest WHERE id = ?', manifestId);
+    return row === undefined ? '' : text(row.mask);
+  }
+
+  /** Of a cross-validation those of the first fold. */
+  epochs(cell: StoredCell): StoredEpoch[] {
+    const { trainingId } = firstOf(cell);
+    return this.all('SELECT * FROM epoch WHERE training_id = ? ORDER BY epoch', trainingId).map((row) => ({
+      epoch: Number(row.epoch),
+      step: Number(row.step),
+      trainLoss: Number(row.train_loss),
+      trainParts: JSON.parse(text(row.train_parts)) as StoredEpoch['trainParts'],
+      valAccuracy: numberOrNull(row.val_accuracy),
+      valWeightedF1: numberOrNull(row.val_weighted_f1),
+      valLoss: numberOrNull(row.val_loss),
+    }));
+  }
+
+  /** Of a cross-validation those of the first fold: each fold has features of its own model. */
+  features(cell: StoredCell): StoredFeatures[] {
+    return this.all('SELECT * FROM feature WHERE cell_id = ?', firstOf(cell).id).map((row) => ({
+      modality: text(row.modality) as Modality,
+      positions: new Int32Array(row.positions as ArrayBuffer),
+      width: Number(row.width),
+      recovered: new Float32Array(row.recovered as ArrayBuffer),
+      original: new Float32Array(row.original as ArrayBuffer),
+    }));
+  }
+
+  /** Trainings that count, their wall time, and the versions that made them (revisions of 12 digits). */
+  summary(): { readonly trainings: number; readonly hours: number; readonly versions: readonly string[] } {
+    const counted = new Set(this.cells.flatMap(({ rows }) => rows.map(({ trainingId }) => trainingId)));
+    const rows = this.all(
+      "SELECT id, seconds, json_extract(versions, '$.git') AS git FROM training ORDER BY id",
+    ).filter(({ id }) => counted.has(Number(id)));
+    const versions = rows.map(({ git }) => textOrNull(git) ?? 'unknown');
+    return {
+      trainings: rows.length,
+      hours: rows.reduce((sum, { seconds }) => sum + Number(seconds), 0) / 3600,
+      versions: [...new Set(versions.map((git) => git.replace(/^([0-9a-f]{12})[0-9a-f]*/, '$1')))],
+    };
+  }
+
+  /** Identities of the cells at hand. @param resultVersion left out: of any version */
+  known(resultVersion?: number): Set<string> {
+    const sql = 'SELECT c.identity FROM cell c JOIN training t ON t.id = c.training_id';
+    const rows =
+      resultVersion === undefined ? this.all(sql) : this.all(`${sql} WHERE t.result_version = ?`, resultVersion);
+    return new Set(rows.map(({ identity }) => text(identity)));
+  }
+
+  /** Mean wall time of the trainings so far by experiment and method, in seconds. */
+  secondsByMethod(): Map<string, number> {
+    const rows = this.all(
+      'SELECT experiment, method, avg(seconds) AS seconds FROM training GROUP BY experiment, method',
+    );
+    return new Map(rows.map(({ experiment, method, seconds }) => [`${experiment} ${method}`, Number(seconds)]));
+  }
+
+  /** Takes in a training and its cells, whole or not at all; what is there already stays. */
+  add(training: TrainingRecord): void {
+    inTransaction(this.connection, () => {
+      const trainingId = this.addTraining(training);
+      const postListId = this.addPosts(training.posts);
+      for (const cell of training.cells) this.addCell(cell, training, trainingId, postListId);
+    });
+    this.pooled = undefined;
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+
+  private addTraining(training: TrainingRecord): number {
+    const { identity, experiment, fold, method, without, config, versions, encoders, engine, best } = training;
+    const address = addressOf(identity, training);
+    const known = this.find('training', { address });
+    if (known !== undefined) return known;
+    const id = this.insert('training', {
+      address,
+      identity,
+      result_version: training.resultVersion,
+      experiment,
+      fold: fold?.fold ?? null,
+      folds: fold?.folds ?? null,
+      dataset: config.dataset.name,
+      method,
+      without,
+      disruption: config.training.disruption,
+      seed: config.seed,
+      config: JSON.stringify(config),
+      versions: JSON.stringify(versions),
+      image_encoder: encoders.image,
+      text_encoder: encoders.text,
+      engine,
+      best_epoch: best?.epoch ?? null,
+      best_step: best?.step ?? null,
+      best_score: best?.score ?? null,
+      seconds: training.seconds,
+      folder: training.folder,
+      finished_at: this.nextDate(),
+    });
+    for (const { epoch, step, trainLoss, trainParts, valAccuracy, valWeightedF1, valLoss } of training.epochs) {
+      this.insert('epoch', {
+        training_id: id,
+        epoch,
+        step,
+        train_loss: trainLoss,
+        train_parts: JSON.stringify(trainParts),
+        val_accuracy: valAccuracy,
+        val_weighted_f1: valWeightedF1,
+        val_loss: valLoss,
+      });
+    }
+    return id;
+  }
+
+  /** Now; or just after the newest training, where the clock was set back since: the newest is the one that counts. */
+  private nextDate(): string {
+    const newest = this.prepare('SELECT max(finished_at) AS newest FROM training').get()?.newest;
+    const after = typeof newest === 'string' ? Date.parse(newest) + 1 : 0;
+    return new Date(Math.max(Date.now(), after)).toISOString();
+  }
+
+  private addPosts({ hash, dataset, split, classes, ids, labels }: TrainingRecord['posts']): number {
+    const known = this.find('post_list', { hash });
+    if (known !== undefined) return known;
+    const id = this.insert('post_list', { hash, dataset, split, classes: JSON.stringify(classes) });
+    ids.forEach((post, position) => {
+      this.insert('post', { post_list_id: id, position, post, truth: labels[position] });
+    });
+    return id;
+  }
+
+  private addManifest(
+    strategy: string,
+    { seed, mask, entries }: NonNullable<CellRecord['manifest']>,
+    postListId: number,
+    posts: StoredPosts,
+  ): number {
+    const key = { post_list_id: postListId, strategy, seed, mask };
+    const known = this.find('manifest', key);
+    if (known !== undefined) return known;
+    const id = this.insert('manifest', { ...key, hash: contentHash(JSON.stringify(entries)) });
+    const places = new Map(posts.ids.map((post, position) => [post, position]));
+    for (const { id: post, modality, operation, fraction, seed: own } of entries) {
+      const position = places.get(post);
+      if (position === undefined) continue;
+      const random_seed = own === null ? null : JSON.stringify(own);
+      this.insert('disruption', { manifest_id: id, position, modality, operation, fraction, random_seed });
+    }
+    return id;
+  }
+
+  private addCell(cell: CellRecord, training: TrainingRecord, trainingId: number, postListId: number): void {
+    const { identity, testedOn, manifest, report, quality } = cell;
+    const address = addressOf(identity, training);
+    if (this.find('cell', { address }) !== undefined) return;
+    const name = formatCell({ testedOn });
+    const id = this.insert('cell', {
+      address,
+      identity,
+      training_id: trainingId,
+      name,
+      kind: testedOn.kind,
+      modality: testedOn.kind === 'modality-fixed' ? testedOn.modality : null,
+      setting: testedOn.kind === 'none' ? null : testedOn.setting,
+      ratio: testedOn.kind === 'modality-random' ? testedOn.ratio : null,
+      post_list_id: postListId,
+      manifest_id: manifest === null ? null : this.addManifest(name, manifest, postListId, training.posts),
+      posts: report.count,
+      accuracy: report.accuracy,
+      weighted_f1: report.weightedF1,
+      macro_f1: report.macroF1,
+      calibration_error: report.calibration?.expectedCalibrationError ?? null,
+      log_likelihood: report.calibration?.negativeLogLikelihood ?? null,
+      image_auroc: quality?.image ?? null,
+      text_auroc: quality?.text ?? null,
+      report: JSON.stringify(report),
+    });
+    this.addPredictions(cell, id, training.posts.classes.length);
+    for (const { modality, positions, width, recovered, original } of cell.features) {
+      const [places, ours, true_] = [positions, recovered, original].map(bytesOf);
+      this.insert('feature', { cell_id: id, modality, positions: places, width, recovered: ours, original: true_ });
+    }
+  }
+
+  private addPredictions(
+    { probabilities, available, densities, weights }: CellRecord,
+    cell: number,
+    classes: number,
+  ): void {
+    const at = (values: Float32Array | null | undefined, position: number): number | null => {
+      const value = values?.[position];
+      return value === undefined || !Number.isFinite(value) ? null : value;
+    };
+    for (let position = 0; position * classes < probabilities.length; position++) {
+      const row = probabilities.subarray(position * classes, (position + 1) * classes);
+      const [image, text] = MODALITIES.map((modality) => available[modality][position] as number) as [number, number];
+      this.insert('prediction', {
+        cell_id: cell,
+        position,
+        predicted: argMax(row),
+        probabilities: JSON.stringify([...row].map((value) => Number(value.toFixed(6)))),
+        image_available: image,
+        text_available: text,
+        image_density: image === 1 ? at(densities?.image, position) : null,
+        text_density: text === 1 ? at(densities?.text, position) : null,
+        recovered_text_density: image === 1 ? at(densities?.recoveredText, position) : null,
+        recovered_image_density: text === 1 ? at(densities?.recoveredImage, position) : null,
+        both_weight: at(weights?.both, position),
+        image_weight: at(weights?.image, position),
+        text_weight: at(weights?.text, position),
+      });
+    }
+  }
+
+  private pool(): ReturnType<typeof poolFolds> {
+    return (this.pooled ??= poolFolds(this.readCells(), (cell) => {
+      const { accuracy, weightedF1 } = classificationReport(
+        this.posts(cell).labels,
+        this.predicted(cell),
+        this.posts(cell).classes,
+      );
+      return { accuracy, weightedF1 };
+    }));
+  }
+
+  private readCells(): StoredCell[] {
+    const rows = this.all(`
+      SELECT c.*, t.experiment, t.fold, t.folds, t.dataset, t.method, t.without, t.disruption, t.seed, l.split
+      FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id
+      ORDER BY t.finished_at, t.id, c.id`);
+    const newest = new Map<string, StoredCell>();
+    for (const cell of rows.map(cellOf)) {
+      const { experiment, split, method, without } = cell;
+      newest.set(JSON.stringify([experiment, split, method, without, formatCell(cell)]), cell);
+    }
+    return [...newest.values()];
+  }
+
+  /** Entries of all rows of a cell, their positions in the list of all its posts. */
+  private placed<Entry extends { readonly position: number }>(
+    { rows }: StoredCell,
+    read: (row: CellRow) => Entry[],
+  ): Entry[] {
+    let before = 0;
+    return rows.flatMap((row) => {
+      const entries = read(row).map((entry) => ({ ...entry, position: before + entry.position }));
+      before += row.posts;
+      return entries;
+    });
+  }
+
+  private prepare(sql: string): Statement {
+    return remembered(this.statements, sql, () => this.connection.prepare(sql));
+  }
+
+  private all(sql: string, ...values: readonly number[]): Row[] {
+    return this.prepare(sql).all(...values);
+  }
+
+  private find(table: string, key: Readonly<Record<string, string | number>>): number | undefined {
+    const where = Object.keys(key).map((name) => `${name} = ?`).join(' AND '); // prettier-ignore
+    const row = this.prepare(`SELECT id FROM ${table} WHERE ${where}`).get(...Object.values(key));
+    return row === undefined ? undefined : Number(row.id);
+  }
+
+  private insert(table: string, row: Readonly<Record<string, Value | undefined>>): number {
+    const names = Object.keys(row);
+    const sql = `INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`;
+    const values = Object.values(row).map((value) => value ?? null);
+    return Number(this.prepare(sql).run(...values).lastInsertRowid);
+  }
+}
+
+/** Tells a training or a cell from every other. */
+function addressOf(identity: string, { resultVersion }: Pick<TrainingRecord, 'resultVersion'>): string {
+  return `${identity} ${resultVersion}`;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
+}
+
+function firstOf({ rows }: StoredCell): CellRow {
+  return rows[0] as CellRow;
+}
+
+function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
+  const found = known.get(key) ?? make();
+  known.set(key, found);
+  return found;
+}
+
+const text = (value: Row[string]): string => String(value);
+const textOrNull = (value: Row[string]): string | null =>
+  value === null || value === undefined ? null : String(value);
+const numberOrNull = (value: Row[string]): number | null =>
+  value === null || value === undefined ? null : Number(value);
+
+function cellOf(row: Row): StoredCell {
+  const [fold, folds] = [numberOrNull(row.fold), numberOrNull(row.folds)];
+  const own: CellRow = {
+    id: Number(row.id),
+    trainingId: Number(row.training_id),
+    postListId: Number(row.post_list_id),
+    manifestId: numberOrNull(row.manifest_id),
+    posts: Number(row.posts),
+  };
+  return {
+    trainedOn: parseStrategy(text(row.disruption)),
+    testedOn: parseCell(text(row.name)).testedOn,
+    fold: fold === null || folds === null ? null : { fold, folds },
+    seed: Number(row.seed),
+    experiment: text(row.experiment),
+    dataset: text(row.dataset),
+    split: text(row.split),
+    method: text(row.method),
+    without: textOrNull(row.without),
+    posts: own.posts,
+    accuracy: Number(row.accuracy),
+    weightedF1: Number(row.weighted_f1),
+    imageAuroc: numberOrNull(row.image_auroc),
+    textAuroc: numberOrNull(row.text_auroc),
+    postsKey: String(own.postListId),
+    disruptionKey: own.manifestId === null ? null : String(own.manifestId),
+    rows: [own],
+  };
+}
