@@ -1,6 +1,6 @@
 import { ConfigurationError, UnavailableError, type Engine } from '@drf/tensor';
 import { createCompiledEngine } from './compiled/compiled-engine.js';
-import type { CompileOptions } from './session/options.js';
+import type { CompileOptions } from './worker/options.js';
 import { startBackend } from './eager/backend.js';
 import { createEagerEngine } from './eager/eager-engine.js';
 import { nativeMayUseGpu, nativeUsesGpu } from './native/load.js';

@@ -6,13 +6,13 @@ export { CompiledStepProgram } from './compiled/compiled-step-program.js';
 export { recompute, type RecomputeOptions } from './recompute/recompute.js';
 export type { ModelNotes } from './onnx/write.js';
 export {
+  disableTelemetry,
   EXECUTION_PROVIDERS,
   installedProviders,
   type CompileOptions,
   type ExecutionProvider,
-} from './session/options.js';
-export { openOnnxModel, type NamedHostTensors, type OnnxModel } from './session/onnx-model.js';
-export { disableTelemetry } from './session/telemetry.js';
+} from './worker/options.js';
+export { openOnnxModel, type NamedHostTensors, type OnnxModel } from './onnx/open.js';
 export { findBindingPackage, NATIVE_PACKAGES, type BindingPackage } from './native/binding-package.js';
 export { NATIVE_FOLDER_VARIABLE, nativeFolder } from './native/build-folder.js';
 export {

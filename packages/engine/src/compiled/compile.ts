@@ -1,8 +1,7 @@
 import { ConfigurationError, type Host, type Program, type TensorTree } from '@drf/tensor';
-import type { Value } from '../graph/value.js';
+import type { TracedFunction } from '../graph/graph.js';
 import { writeModel, type ModelNotes } from '../onnx/write.js';
-import type { CompileOptions } from '../session/options.js';
-import type { TracedFunction } from '../trace/trace.js';
+import type { CompileOptions } from '../worker/options.js';
 import { CompiledProgram } from './compiled-program.js';
 import { SessionHost } from './session-host.js';
 
@@ -16,24 +15,16 @@ export interface CompiledFunction<I extends TensorTree, O extends TensorTree> ex
   dispose(): Promise<void>;
 }
 
-function withoutPrefix(values: ReadonlyMap<string, Value>): Map<string, Value> {
-  return new Map([...values].map(([name, value]) => [name.slice(name.indexOf('.') + 1), value]));
-}
-
-/** The graph with the user's own names. @throws ConfigurationError when an input and an output share one. */
-function forExport({ graph, inputs, outputs }: TracedFunction): TracedFunction {
-  const own = { graph, inputs: withoutPrefix(inputs), outputs: withoutPrefix(outputs) };
-  for (const name of own.inputs.keys()) {
-    if (own.outputs.has(name)) {
-      throw new ConfigurationError({
-        subject: 'toOnnx',
-        expected: 'different names for inputs and outputs',
-        received: `"${name}" for both`,
-        remedy: 'rename the output that the function returns',
-      });
-    }
-  }
-  return own;
+/** @throws ConfigurationError when an input and an output share a name, which the file could not tell apart. */
+function assertOwnNames({ inputs, outputs }: TracedFunction): void {
+  const shared = inputs.find((input) => outputs.some(({ name }) => name === input.name));
+  if (shared === undefined) return;
+  throw new ConfigurationError({
+    subject: 'toOnnx',
+    expected: 'different names for inputs and outputs',
+    received: `"${shared.name}" for both`,
+    remedy: 'rename the output that the function returns',
+  });
 }
 
 /**
@@ -54,7 +45,10 @@ export function compile<I extends TensorTree, O extends TensorTree>(
   const traced = program.trace(exampleInputs);
   return {
     run: (inputs) => program.run(inputs),
-    toOnnx: (notes) => writeModel(forExport(traced), notes),
+    toOnnx(notes) {
+      assertOwnNames(traced);
+      return writeModel(traced, notes, ({ name }) => name);
+    },
     async dispose() {
       await program.dispose();
       await host.close();

@@ -12,10 +12,9 @@ import {
 } from '@drf/tensor';
 import { startBackend } from '../eager/backend.js';
 import { ProgramList } from '../program-list.js';
-import type { CompileOptions } from '../session/options.js';
+import type { CompileOptions } from '../worker/options.js';
 import { CompiledProgram } from './compiled-program.js';
-import { CompiledStepProgram } from './compiled-step-program.js';
-import { SharedConstantsProgram } from './shared-constants.js';
+import { CompiledStepProgram, SharedConstantsProgram } from './compiled-step-program.js';
 import { SessionHost } from './session-host.js';
 
 /** Constants up to 64 MiB are written into each graph. */

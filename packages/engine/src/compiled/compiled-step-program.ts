@@ -1,12 +1,12 @@
-import type { Host, HostTensor, HostTree, PureStep, StepProgram, TensorTree } from '@drf/tensor';
+import type { Host, HostTensor, Program, PureStep, PureFunction, StepProgram, TensorTree } from '@drf/tensor';
+import { mapTree, unflattenTree } from '@drf/tensor';
+import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
 import { assertSameLeaves, noLeaf } from '../state-shapes.js';
-import { partition, SMALLEST_FUSED } from '../fused/partition.js';
-import { planOf } from '../fused/plan.js';
-import { trace, type TracedFunction } from '../trace/trace.js';
+import { trace } from '../trace/trace.js';
 import { Turns } from '../turns.js';
-import { fromNamed, toNamed, type NamedTensor, type SessionHost, type StateLeaf } from './session-host.js';
-import { structureOf, TraceCache, type Compiled, type Recorded } from './trace-cache.js';
-import { inputLeaves, subtree } from './trees.js';
+import type { StateLeaf } from '../worker/protocol.js';
+import { TraceCache, type Compiled } from './compiled-program.js';
+import { namedLeaves, type SessionHost } from './session-host.js';
 
 /** A step whose state stays in the worker thread. */
 export class CompiledStepProgram<
@@ -16,7 +16,7 @@ export class CompiledStepProgram<
 > implements StepProgram<S, I, O> {
   private readonly turns = new Turns('StepProgram.step');
   private readonly cache: TraceCache;
-  private readonly stateNumber: number;
+  private readonly state: number;
   /** Shapes and types only matter; the numbers are the worker's. */
   private readonly example: Host<S>;
   private readonly leaves: readonly StateLeaf[];
@@ -29,14 +29,12 @@ export class CompiledStepProgram<
     initialState: Host<S>,
   ) {
     this.cache = new TraceCache(host);
-    this.stateNumber = host.newState();
-    const tensors = toNamed(initialState, '');
+    this.state = host.newState();
+    const tensors = namedLeaves(initialState);
     this.leaves = tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
-    this.example = fromNamed(
-      this.leaves.map((leaf) => ({ ...leaf, data: new Float32Array(0) })),
-      '',
-    ) as Host<S>;
-    this.ready = this.begin(tensors);
+    const nothing = new Float32Array(0);
+    this.example = mapTree(initialState, ({ shape, dtype }) => ({ shape, dtype, data: nothing })) as Host<S>;
+    this.ready = host.makeState(this.state, tensors, SMALLEST_FUSED);
     this.ready.catch(() => undefined);
   }
 
@@ -45,33 +43,27 @@ export class CompiledStepProgram<
    */
   step(inputs: Host<I>): Promise<Host<O>> {
     return this.turns.take(async () => {
-      const compiled = await this.compile(inputs);
+      const { session } = await this.compile(inputs);
       await this.ready;
-      const outputs = await this.host.step(await compiled.session, this.stateNumber, toNamed(inputs, 'in.'));
-      return fromNamed(outputs, 'out.') as Host<O>;
+      return (await this.host.run(await session, inputs, this.state)) as Host<O>;
     });
   }
 
   readState(): Promise<Host<S>> {
     return this.turns.take(async () => {
       await this.ready;
-      const tensors: NamedTensor[] = [];
-      for (const leaf of this.leaves) tensors.push(await this.host.readLeaf(this.stateNumber, leaf));
-      return fromNamed(tensors, '') as Host<S>;
+      const tensors: [string, HostTensor][] = [];
+      for (const leaf of this.leaves) tensors.push([leaf.name, await this.host.readLeaf(this.state, leaf)]);
+      return unflattenTree(tensors) as Host<S>;
     });
   }
 
   readLeaf(flatName: string): Promise<HostTensor> {
     return this.turns.take(async () => {
       const leaf = this.leaves.find(({ name }) => name === flatName);
-      if (leaf === undefined)
-        throw noLeaf(
-          flatName,
-          this.leaves.map(({ name }) => name),
-        );
+      if (leaf === undefined) throw noLeaf(flatName, this.leaves.map(({ name }) => name)); // prettier-ignore
       await this.ready;
-      const { shape, dtype, data } = await this.host.readLeaf(this.stateNumber, leaf);
-      return { shape, dtype, data };
+      return this.host.readLeaf(this.state, leaf);
     });
   }
 
@@ -83,14 +75,22 @@ export class CompiledStepProgram<
     return this.turns.take(async () => {
       assertSameLeaves('StepProgram.writeState', this.example, state);
       await this.ready;
-      for (const leaf of toNamed(state, '')) await this.host.writeLeaf(this.stateNumber, leaf, 'numbers');
+      for (const leaf of namedLeaves(state)) await this.host.writeLeaf(this.state, leaf, 'numbers');
     });
   }
 
   /** Traces, and starts a session, unless inputs of these shapes were met before. */
   compile(inputs: Host<I>): Promise<Compiled> {
-    const structure = structureOf(toNamed(inputs, ''));
-    return this.cache.get(structure, () => this.record(inputs), 'out.');
+    return this.cache.get(inputs, () => {
+      const given = { constants: {}, state: this.example, inputs };
+      const traced = trace(given, (_, state, own) => {
+        const result = this.compute(state, own);
+        assertSameLeaves('StepProgram.step', this.example, result.state);
+        return result;
+      });
+      const parts = partition(traced);
+      return { traced: parts.traced, plan: planOf(parts) };
+    });
   }
 
   /** Ends the session and frees the state; the program cannot be used afterwards. */
@@ -98,26 +98,41 @@ export class CompiledStepProgram<
     if (!this.turns.dispose()) return;
     await this.cache.dispose();
     await this.ready;
-    await this.host.dropState(this.stateNumber);
+    await this.host.dropState(this.state);
+  }
+}
+
+/**
+ * A function whose constants lie in memories that all its sessions read, as the state of a step that never changes:
+ * one copy, however many shapes of inputs there are.
+ */
+export class SharedConstantsProgram<
+  C extends TensorTree,
+  I extends TensorTree,
+  O extends TensorTree,
+> implements Program<I, O> {
+  private readonly program: CompiledStepProgram<C, I, O>;
+  private last: Promise<unknown>;
+
+  constructor(host: SessionHost, compute: PureFunction<C, I, O>, constants: Host<C>) {
+    const step = (state: C, inputs: I) => ({ state, outputs: compute(state, inputs) });
+    this.program = new CompiledStepProgram<C, I, O>(host, step, constants);
+    this.last = this.ready;
   }
 
-  private async begin(tensors: readonly NamedTensor[]): Promise<void> {
-    await this.host.makeState(this.stateNumber, this.leaves, SMALLEST_FUSED);
-    for (const tensor of tensors) await this.host.writeLeaf(this.stateNumber, tensor, 'zeros');
+  /** Settles once the constants are in the worker; the first call reports a failure. */
+  get ready(): Promise<void> {
+    return this.program.ready.catch(() => undefined);
   }
 
-  private record(inputs: Host<I>): Recorded {
-    const { loops, traced } = partition(this.trace(inputs));
-    return { traced, plan: planOf(loops) };
+  /** Runs may overlap here, steps may not. */
+  run(inputs: Host<I>): Promise<Host<O>> {
+    const result = this.last.then(() => this.program.step(inputs));
+    this.last = result.catch(() => undefined);
+    return result;
   }
 
-  private trace(inputs: Host<I>): TracedFunction {
-    const state = this.example as HostTree;
-    const leaves = new Map([...inputLeaves(state, 'state.'), ...inputLeaves(inputs, 'in.')]);
-    return trace(leaves, (tensors) => {
-      const result = this.compute(subtree(tensors, 'state.') as S, subtree(tensors, 'in.') as I);
-      assertSameLeaves('StepProgram.step', state, result.state);
-      return { next: result.state, out: result.outputs };
-    });
+  dispose(): Promise<void> {
+    return this.program.dispose();
   }
 }

@@ -1,16 +1,9 @@
 import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
-import { reachable } from '../onnx/reachable.js';
-import { writeModel } from '../onnx/write.js';
-import type { FusedPlan } from '../fused/plan.js';
-import { assertProvider, sessionOptions, type CompileOptions } from '../session/options.js';
-import { WorkerClient } from '../session/worker-client.js';
-import type { TracedFunction } from '../trace/trace.js';
-
-/** A tensor on its way to or from the worker. */
-export type NamedTensor = HostTensor & { readonly name: string };
-
-/** A leaf of a state, its numbers aside. */
-export type StateLeaf = Pick<NamedTensor, 'name' | 'shape' | 'dtype'>;
+import { reachable, type TracedFunction } from '../graph/graph.js';
+import { portName, writeModel } from '../onnx/write.js';
+import { WorkerClient } from '../worker/client.js';
+import { assertProvider, sessionOptions, type CompileOptions } from '../worker/options.js';
+import type { NamedTensor, StateLeaf, StepPlan } from '../worker/protocol.js';
 
 /** Numbers that travel in one message: 16 MiB. */
 const PIECE = 2 ** 22;
@@ -22,8 +15,8 @@ const DEFAULT_MEMORY_BYTES = 2 ** 30;
 const LARGEST_KEPT = 2 ** 28;
 
 /** Bytes of all values that a graph computes. */
-function bytesOfValues({ graph, outputs }: TracedFunction): number {
-  const made = reachable(graph, outputs.values()).operations.flatMap((operation) => operation.outputs);
+function bytesOfValues(traced: TracedFunction): number {
+  const made = reachable(traced).operations.flatMap((operation) => operation.outputs);
   return made.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
 }
 
@@ -32,25 +25,20 @@ function isZero(data: HostTensor['data']): boolean {
   return new Uint32Array(data.buffer, data.byteOffset, data.length).every((bits) => bits === 0);
 }
 
-/** A session in the worker: its number and what it returns. */
+/** A session in the worker: its number, and the names of what it returns. */
 export interface Session {
   readonly number: number;
   readonly outputs: readonly string[];
   readonly milliseconds: number;
 }
 
-/** Leaves of a host tree for the worker, each name with a prefix. */
-export function toNamed(tree: HostTree, prefix: string): NamedTensor[] {
-  return [...flattenTree<HostTensor>(tree)].map(([name, { shape, dtype, data }]) => {
-    return { name: prefix + name, shape, dtype, data };
-  });
+/** Leaves of a host tree, with nothing about them but what the worker takes. */
+export function namedLeaves(tree: HostTree): NamedTensor[] {
+  return [...flattenTree<HostTensor>(tree)].map(([name, { shape, dtype, data }]) => ({ name, shape, dtype, data }));
 }
 
-/** The inverse of {@link toNamed}. */
-export function fromNamed(tensors: readonly NamedTensor[], prefix: string): HostTree {
-  return unflattenTree(
-    tensors.map(({ name, shape, dtype, data }) => [name.slice(prefix.length), { shape, dtype, data }] as const),
-  );
+function inputsOf(tree: HostTree): NamedTensor[] {
+  return namedLeaves(tree).map((leaf) => ({ ...leaf, name: portName({ role: 'input', name: leaf.name }) }));
 }
 
 /** Sessions and states of one worker thread, which starts with the first of them. */
@@ -62,40 +50,47 @@ export class SessionHost {
     assertProvider(options.provider ?? 'cpu');
   }
 
-  /** @param plan what finishes a step after the session */
-  async create(traced: TracedFunction, outputs: readonly string[], plan?: FusedPlan): Promise<Session> {
-    const number = this.nextNumber++;
+  /** @param plan of a step */
+  async create(traced: TracedFunction, plan?: StepPlan): Promise<Session> {
+    const session = this.nextNumber++;
     const model = writeModel(traced);
     const started = performance.now();
     const options = sessionOptions(this.options, bytesOfValues(traced) <= LARGEST_KEPT);
-    const request = { kind: 'create', session: number, model, plan, options };
-    await this.worker().ask(request, [model.buffer as ArrayBuffer]);
-    return { number, outputs, milliseconds: performance.now() - started };
+    await this.worker().ask({ kind: 'create', session, model, options, plan }, [model.buffer as ArrayBuffer]);
+    const outputs = traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : []));
+    return { number: session, outputs, milliseconds: performance.now() - started };
   }
 
-  run(session: Session, inputs: readonly NamedTensor[]): Promise<NamedTensor[]> {
-    return this.worker().ask({ kind: 'run', session: session.number, inputs, outputs: session.outputs });
+  /** Runs a session; with a state, it is a step of it. */
+  async run({ number: session, outputs }: Session, tree: HostTree, state?: number): Promise<HostTree> {
+    const asked = {
+      session,
+      inputs: inputsOf(tree),
+      outputs: outputs.map((name) => portName({ role: 'output', name })),
+    };
+    const tensors = await (state === undefined
+      ? this.worker().ask({ kind: 'run', ...asked })
+      : this.worker().ask({ kind: 'step', state, ...asked }));
+    return unflattenTree(outputs.map((name, i) => [name, tensors[i] as HostTensor] as const));
   }
 
-  step(session: Session, state: number, inputs: readonly NamedTensor[]): Promise<NamedTensor[]> {
-    return this.worker().ask({ kind: 'step', session: session.number, state, inputs, outputs: session.outputs });
+  release({ number }: Session): Promise<void> {
+    return this.worker().ask({ kind: 'release', session: number });
   }
 
-  release(session: Session): Promise<void> {
-    return this.worker().ask({ kind: 'release', session: session.number });
+  /**
+   * Makes a state of these numbers.
+   * @param smallest size from which on floats lie where loops can overwrite them
+   */
+  async makeState(state: number, tensors: readonly NamedTensor[], smallest: number): Promise<void> {
+    const memoryBytes = this.options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
+    const leaves = tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
+    await this.worker().ask({ kind: 'make-state', state, leaves, smallest, memoryBytes });
+    for (const tensor of tensors) await this.writeLeaf(state, tensor, 'zeros');
   }
 
   newState(): number {
     return this.nextNumber++;
-  }
-
-  /**
-   * Makes a state of zeros.
-   * @param smallest size from which on floats lie where loops can overwrite them
-   */
-  makeState(state: number, leaves: readonly StateLeaf[], smallest: number): Promise<void> {
-    const memoryBytes = this.options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
-    return this.worker().ask({ kind: 'make-state', state, leaves, smallest, memoryBytes });
   }
 
   /** Writes numbers piece by piece, so that no second copy of a large tensor exists. @param over what is there */
@@ -109,23 +104,17 @@ export class SessionHost {
   }
 
   /** Reads numbers piece by piece into an array of the caller's own. */
-  async readLeaf(state: number, { name, shape, dtype }: StateLeaf): Promise<NamedTensor> {
+  async readLeaf(state: number, { name, shape, dtype }: StateLeaf): Promise<HostTensor> {
     const size = sizeOf(shape);
     const data = dtype === 'float32' ? new Float32Array(size) : new Int32Array(size);
     for (let offset = 0; offset < size; offset += PIECE) {
-      const request = { kind: 'read-leaf', state, name, offset, end: offset + PIECE };
-      data.set(await this.worker().ask<typeof data>(request), offset);
+      data.set(await this.worker().ask({ kind: 'read-leaf', state, name, offset, end: offset + PIECE }), offset);
     }
-    return { name, shape, dtype, data };
+    return { shape, dtype, data };
   }
 
   dropState(state: number): Promise<void> {
     return this.worker().ask({ kind: 'drop-state', state });
-  }
-
-  /** Makes ONNX Runtime write the profile that {@link CompileOptions.profilePrefix} asked for. */
-  endProfile(session: Session): Promise<void> {
-    return this.worker().ask({ kind: 'profile', session: session.number });
   }
 
   async close(): Promise<void> {

@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs';
 import { createRandom, flattenTree, hostTensor, type Host, type HostTensor, type PureStep } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCompiledEngine } from '../compiled/compiled-engine.js';
-import { inputLeaves, subtree } from '../compiled/trees.js';
 import { createEagerEngine } from '../eager/eager-engine.js';
 import { trace } from '../trace/trace.js';
+import { portName } from '../onnx/write.js';
 import { partition } from './partition.js';
 
 /** Large enough for loops, and no multiple of four. */
@@ -58,25 +58,19 @@ const steps: Readonly<Record<string, Step>> = {
 describe('partition', () => {
   it('leaves nothing of an optimizer in the graph but the gradient', () => {
     const step = steps['an optimizer with two moments'] as Step;
-    const leaves = new Map([...inputLeaves(initial, 'state.'), ...inputLeaves(inputs, 'in.')]);
-    const traced = trace(leaves, (tensors) => {
-      const result = step(subtree(tensors, 'state.') as State, subtree(tensors, 'in.') as Inputs);
-      return { next: result.state, out: result.outputs };
-    });
+    const traced = trace({ constants: {}, state: initial, inputs }, (_, state: State, own: Inputs) => step(state, own));
     const { loops, traced: rest } = partition(traced);
-    expect(loops.map(({ arrays, scalars }) => ({ arrays: [...arrays].sort(), scalars }))).toEqual([
-      { arrays: ['array.1', 'state.a', 'state.b', 'state.c'], scalars: ['scalar.0'] },
-    ]);
-    expect([...rest.outputs.keys()].sort()).toEqual(['array.1', 'out.norm', 'scalar.0']);
+    expect(
+      loops.map(({ arrays, scalars }) => ({ arrays: arrays.map(portName).sort(), scalars: scalars.map(portName) })),
+    ).toEqual([{ arrays: ['array.1', 'state.a', 'state.b', 'state.c'], scalars: ['scalar.0'] }]);
+    expect(rest.outputs.map(portName).sort()).toEqual(['array.1', 'output.norm', 'scalar.0']);
   });
 
   it('makes no output of state that stays as it is', () => {
-    const leaves = new Map([...inputLeaves(initial, 'state.'), ...inputLeaves(inputs, 'in.')]);
-    const traced = trace(leaves, (tensors) => {
-      const { b, c } = subtree(tensors, 'state.') as State;
-      return { next: { a: b, b, c }, out: { sum: tf.sum(c) } };
+    const traced = trace({ constants: {}, state: initial, inputs }, (_, { b, c }: State) => {
+      return { state: { a: b, b, c }, outputs: { sum: tf.sum(c) } };
     });
-    expect([...partition(traced).traced.outputs.keys()]).toEqual(['next.a', 'out.sum']);
+    expect(partition(traced).traced.outputs.map(portName)).toEqual(['next.a', 'output.sum']);
   });
 });
 

@@ -1,25 +1,29 @@
 import { sizeOf } from '@drf/tensor';
+import { reachable, type TracedFunction } from '../graph/graph.js';
 import { sameShape } from '../graph/shapes.js';
-import { constantData, type Operation, type Value } from '../graph/value.js';
-import { reachable } from '../onnx/reachable.js';
-import type { TracedFunction } from '../trace/trace.js';
-import { FUSED_OPERATORS, type FusedOperator, type FusedProgram, type Instruction } from './fused-program.js';
+import { constantData, type Operation, type OutputRole, type Port, type Value } from '../graph/value.js';
+import { portName } from '../onnx/write.js';
+import type { StepPlan, Wire } from '../worker/protocol.js';
+import { encodeModule, FUSED_OPERATORS, type FusedOperator, type FusedProgram, type Instruction } from './wasm.js';
 
 /** State tensors below this size are left to the runtime. */
 export const SMALLEST_FUSED = 4096;
 
-/** A loop of a step's tail: which arrays and scalars its program gets, by name. */
-export interface FusedLoop {
+/** A leaf of the state or an output of the graph, as a loop knows it. */
+type Operand<Role> = { readonly role: Role; readonly name: string };
+
+/** A loop of a step's tail: which arrays and scalars its program gets. */
+interface FusedLoop {
   readonly program: FusedProgram;
   /** Of every array. */
   readonly shape: readonly number[];
-  /** `state.x` is read and overwritten in place; other names are outputs of the graph. */
-  readonly arrays: readonly string[];
-  /** Outputs of the graph with one number each. */
-  readonly scalars: readonly string[];
+  /** Leaves of the state are read and overwritten in place. */
+  readonly arrays: readonly Operand<'state' | 'array'>[];
+  /** Outputs with one number each. */
+  readonly scalars: readonly Operand<'scalar'>[];
 }
 
-export interface Partition {
+interface Partition {
   /** The function with what the loops need as outputs, instead of what they compute. */
   readonly traced: TracedFunction;
   readonly loops: readonly FusedLoop[];
@@ -27,21 +31,21 @@ export interface Partition {
 
 interface Uses {
   readonly users: ReadonlyMap<Value, readonly Operation[]>;
-  readonly outputsOf: ReadonlyMap<Value, readonly string[]>;
+  readonly outputsOf: ReadonlyMap<Value, readonly Port<OutputRole>[]>;
   readonly resultOf: ReadonlyMap<Operation, Value>;
 }
 
 function collectUses(traced: TracedFunction): Uses {
   const users = new Map<Value, Operation[]>();
-  const outputsOf = new Map<Value, string[]>();
+  const outputsOf = new Map<Value, Port<OutputRole>[]>();
   const resultOf = new Map<Operation, Value>();
-  for (const { operation, outputs } of reachable(traced.graph, traced.outputs.values()).operations) {
+  for (const { operation, outputs } of reachable(traced).operations) {
     if (outputs.length === 1) resultOf.set(operation, outputs[0] as Value);
     for (const value of operation.inputs) {
       if (value !== null) users.set(value, [...(users.get(value) ?? []), operation]);
     }
   }
-  for (const [name, value] of traced.outputs) outputsOf.set(value, [...(outputsOf.get(value) ?? []), name]);
+  for (const port of traced.outputs) outputsOf.set(port.value, [...(outputsOf.get(port.value) ?? []), port]);
   return { users, outputsOf, resultOf };
 }
 
@@ -57,16 +61,17 @@ function isFusable(operation: Operation, shape: readonly number[]): boolean {
  * Operations that only the new state needs, found from the last to the first: element-wise ones of a large state
  * tensor's shape, whose users are all of the same kind.
  */
-function findTail(traced: TracedFunction, uses: Uses, inPlace: ReadonlySet<string>): Set<Operation> {
+function findTail({ graph }: TracedFunction, uses: Uses, large: ReadonlySet<string>): Set<Operation> {
   const tail = new Set<Operation>();
-  for (const { operation, outputs } of [...traced.graph.operations].reverse()) {
+  for (const { operation, outputs } of [...graph.operations].reverse()) {
     const [value] = outputs as [Value];
     if (!uses.resultOf.has(operation) || value.type !== 'float32' || sizeOf(value.shape) < SMALLEST_FUSED) continue;
     const users = uses.users.get(value) ?? [];
     const sameLoop = users.every(
       (user) => tail.has(user) && sameShape(uses.resultOf.get(user)?.shape ?? [], value.shape),
     );
-    const onlyState = (uses.outputsOf.get(value) ?? []).every((name) => inPlace.has(name));
+    const ports = uses.outputsOf.get(value) ?? [];
+    const onlyState = ports.every(({ role, name }) => role === 'next' && large.has(name));
     if (sameLoop && onlyState && isFusable(operation, value.shape)) tail.add(operation);
   }
   return tail;
@@ -102,22 +107,24 @@ function components(tail: ReadonlySet<Operation>, uses: Uses): Operation[][] {
 class LoopWriter {
   private readonly instructions: Instruction[] = [];
   private readonly places = new Map<Value, number>();
-  readonly arrays: string[] = [];
-  readonly scalars: string[] = [];
+  private readonly arrays: Operand<'state' | 'array'>[] = [];
+  private readonly scalars: Operand<'scalar'>[] = [];
 
+  /**
+   * @param overwritten leaves of the state that this loop may read where they lie
+   * @param request makes a value an output of the graph
+   */
   constructor(
     private readonly part: ReadonlySet<Operation>,
-    private readonly stateNames: ReadonlyMap<Value, string>,
-    private readonly owned: ReadonlySet<string>,
-    private readonly request: (value: Value, kind: 'array' | 'scalar') => string,
+    private readonly overwritten: ReadonlyMap<Value, string>,
+    private readonly request: <Role extends 'array' | 'scalar'>(value: Value, role: Role) => Operand<Role>,
   ) {}
 
-  write(outputs: readonly { readonly name: string; readonly value: Value }[]): FusedLoop {
-    const stores = outputs.map(({ name, value }) => ({ from: this.place(value), array: this.array(name) }));
-    const { instructions } = this;
-    const program = { arrays: this.arrays.length, scalars: this.scalars.length, instructions, stores };
-    const shape = outputs[0]?.value.shape ?? [];
-    return { program, shape, arrays: this.arrays, scalars: this.scalars };
+  write(results: readonly { readonly name: string; readonly value: Value }[]): FusedLoop {
+    const stores = results.map(({ name, value }) => ({ from: this.place(value), array: this.array('state', name) }));
+    const { instructions, arrays, scalars } = this;
+    const program = { arrays: arrays.length, scalars: scalars.length, instructions, stores };
+    return { program, shape: results[0]?.value.shape ?? [], arrays, scalars };
   }
 
   private place(value: Value): number {
@@ -137,62 +144,77 @@ class LoopWriter {
     if (sizeOf(value.shape) === 1) {
       const data = constantData(value);
       if (data !== undefined) return { kind: 'constant', number: Number(data[0]) };
-      return { kind: 'scalar', index: this.index(this.scalars, this.request(value, 'scalar')) };
+      return { kind: 'scalar', index: indexIn(this.scalars, this.request(value, 'scalar')) };
     }
-    const state = this.stateNames.get(value);
-    const name = state !== undefined && this.owned.has(state) ? state : this.request(value, 'array');
-    return { kind: 'load', array: this.array(name) };
+    const leaf = this.overwritten.get(value);
+    if (leaf !== undefined) return { kind: 'load', array: this.array('state', leaf) };
+    return { kind: 'load', array: this.array('array', this.request(value, 'array').name) };
   }
 
-  private array(name: string): number {
-    return this.index(this.arrays, name);
-  }
-
-  private index(names: string[], name: string): number {
-    const at = names.indexOf(name);
-    return at >= 0 ? at : names.push(name) - 1;
+  private array(role: 'state' | 'array', name: string): number {
+    return indexIn(this.arrays, { role, name });
   }
 }
 
+/** Where an operand stands among others; it is added unless it is there. */
+function indexIn<O extends Operand<string>>(operands: O[], operand: O): number {
+  const at = operands.findIndex(({ role, name }) => role === operand.role && name === operand.name);
+  return at >= 0 ? at : operands.push(operand) - 1;
+}
+
 /** State that stays as it is (frozen parameters) is no output; a graph keeps one at least. */
-function dropUntouched({ inputs }: TracedFunction, outputs: Map<string, Value>): void {
-  for (const [name, value] of outputs) {
-    const same = name.startsWith('next.') && inputs.get(name.replace('next.', 'state.')) === value;
-    if (same && outputs.size > 1) outputs.delete(name);
-  }
+function withoutUntouched(
+  { inputs }: TracedFunction,
+  outputs: readonly Port<OutputRole>[],
+): readonly Port<OutputRole>[] {
+  const before = new Map(inputs.flatMap(({ role, name, value }) => (role === 'state' ? [[name, value]] : [])));
+  const changed = outputs.filter(({ role, name, value }) => role !== 'next' || before.get(name) !== value);
+  return changed.length > 0 ? changed : outputs.slice(-1);
 }
 
 /**
  * Takes the tail of a step off its graph: the element-wise arithmetic that turns a large state tensor into the next one
  * (an optimizer's update). A loop makes one pass over memory where the graph would make one an operation.
- * @param traced inputs `state.*` and `in.*`, outputs `next.*` and `out.*`
  */
 export function partition(traced: TracedFunction): Partition {
   const uses = collectUses(traced);
-  const large = [...traced.inputs].filter(([name, { shape, type }]) => {
-    return name.startsWith('state.') && type === 'float32' && sizeOf(shape) >= SMALLEST_FUSED;
+  const large = traced.inputs.filter(({ role, value: { shape, type } }) => {
+    return role === 'state' && type === 'float32' && sizeOf(shape) >= SMALLEST_FUSED;
   });
-  const stateNames = new Map(large.map(([name, value]) => [value, name]));
-  const inPlace = new Set(large.map(([name]) => name.replace('state.', 'next.')));
-  const tail = findTail(traced, uses, inPlace);
-  const outputs = new Map(traced.outputs);
+  const tail = findTail(traced, uses, new Set(large.map(({ name }) => name)));
+  let outputs = [...traced.outputs];
   const requested = new Map<Value, string>();
-  const request = (value: Value, kind: 'array' | 'scalar'): string => {
-    const name = requested.get(value) ?? `${kind}.${requested.size}`;
+  const request = <Role extends 'array' | 'scalar'>(value: Value, role: Role): Operand<Role> => {
+    const name = requested.get(value) ?? String(requested.size);
+    if (!requested.has(value)) outputs.push({ role, name, value });
     requested.set(value, name);
-    outputs.set(name, value);
-    return name;
+    return { role, name };
   };
-  const loops = components(tail, uses).flatMap((part) => {
-    const members = new Set(part);
-    const results = part.flatMap((operation) => {
-      const value = uses.resultOf.get(operation) as Value;
-      return (uses.outputsOf.get(value) ?? []).map((name) => ({ name: name.replace('next.', 'state.'), value }));
-    });
-    for (const { name } of results) outputs.delete(name.replace('state.', 'next.'));
-    const owned = new Set(results.map(({ name }) => name));
-    return [new LoopWriter(members, stateNames, owned, request).write(results)];
+  const loops = components(tail, uses).map((part) => {
+    const results = part.flatMap((operation) => uses.outputsOf.get(uses.resultOf.get(operation) as Value) ?? []);
+    outputs = outputs.filter((port) => !results.includes(port));
+    const names = new Set(results.map(({ name }) => name));
+    const overwritten = new Map(large.flatMap(({ name, value }) => (names.has(name) ? [[value, name]] : [])));
+    return new LoopWriter(new Set(part), overwritten, request).write(results);
   });
-  dropUntouched(traced, outputs);
-  return { traced: { ...traced, outputs }, loops };
+  return { traced: { ...traced, outputs: withoutUntouched(traced, outputs) }, loops };
+}
+
+/** What the worker thread is told of a step: loops that do the same share a function. */
+export function planOf({ traced, loops }: Partition): StepPlan {
+  const wires = (wanted: string): Wire[] =>
+    [...traced.inputs, ...traced.outputs].flatMap((port) =>
+      port.role === wanted ? [{ leaf: port.name, port: portName(port) }] : [],
+    );
+  const plan = { reads: wires('state'), writes: wires('next') };
+  if (loops.length === 0) return plan;
+  const programs = new Map(loops.map(({ program }) => [JSON.stringify(program), program]));
+  const places = [...programs.keys()];
+  const calls = loops.map(({ program, shape, arrays, scalars }) => ({
+    function: `f${places.indexOf(JSON.stringify(program))}`,
+    shape,
+    arrays: arrays.map(({ role, name }) => ({ role, name: role === 'array' ? portName({ role, name }) : name })),
+    scalars: scalars.map(portName),
+  }));
+  return { ...plan, loops: { module: encodeModule([...programs.values()]), calls } };
 }

@@ -1,20 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { FusedProgram } from './fused-program.js';
-import { encodeModule } from './wasm.js';
+import { encodeModule, type FusedProgram } from './wasm.js';
 
 type Exported = (...numbers: number[]) => void;
 
-/** What is used of WebAssembly; the types of Node 20 do not know it. */
-interface WebAssemblyApi {
-  readonly Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer };
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: Record<string, Exported> };
-}
-const { Memory, Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
-
-function instantiate(programs: readonly FusedProgram[]): { memory: { buffer: ArrayBuffer }; functions: Exported[] } {
-  const memory = new Memory({ initial: 1 });
-  const instance = new Instance(new Module(encodeModule(programs)), { env: { memory } });
+function instantiate(programs: readonly FusedProgram[]): { memory: WebAssembly.Memory; functions: Exported[] } {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(encodeModule(programs)), { env: { memory } });
   return { memory, functions: programs.map((_, i) => instance.exports[`f${i}`] as Exported) };
 }
 

@@ -2,11 +2,26 @@ import { sizeOf } from '@drf/tensor';
 import { expandData, isUniform, transposeData } from './data.js';
 import { invertPermutation, isIdentity, permute, range, reshapeBase, sameShape, type Shape } from './shapes.js';
 import { baseOf, constantData, madeBy } from './value.js';
-import type { Attributes, ElementData, ElementType, Operation, Source, Value } from './value.js';
+import type {
+  Attributes,
+  ElementData,
+  ElementType,
+  InputRole,
+  Operation,
+  OutputRole,
+  Port,
+  Source,
+  Value,
+} from './value.js';
 
 export interface OutputType {
   readonly shape: Shape;
   readonly type: ElementType;
+}
+
+interface Made {
+  readonly operation: Operation;
+  readonly outputs: readonly Value[];
 }
 
 /** Constants up to this many elements are compared, so that equal ones are kept once. */
@@ -23,13 +38,10 @@ export class Graph {
   private nextId = 0;
   private readonly known = new Map<string, readonly Value[]>();
   /** In the order of creation, which is an order of computation. */
-  readonly operations: { readonly operation: Operation; readonly outputs: readonly Value[] }[] = [];
-  readonly inputs: Value[] = [];
+  readonly operations: Made[] = [];
 
-  input(name: string, shape: Shape, type: ElementType): Value {
-    const value = this.value(shape, type, { kind: 'input', name });
-    this.inputs.push(value);
-    return value;
+  input(shape: Shape, type: ElementType): Value {
+    return this.value(shape, type, { kind: 'input' });
   }
 
   /** A constant; one number repeated everywhere is kept as that number. */
@@ -164,4 +176,42 @@ export class Graph {
   private value(shape: Shape, type: ElementType, source: Source): Value {
     return { id: this.nextId++, type, shape: [...shape], source };
   }
+}
+
+/** A function as a graph. */
+export interface TracedFunction {
+  readonly graph: Graph;
+  readonly inputs: readonly Port<InputRole>[];
+  readonly outputs: readonly Port<OutputRole>[];
+}
+
+interface ReachableParts {
+  readonly operations: readonly Made[];
+  readonly constants: readonly Value[];
+}
+
+/** What the outputs depend on, in an order of computation; nothing else has to be computed. */
+export function reachable({ graph, outputs }: TracedFunction): ReachableParts {
+  const used = new Set(outputs.map(({ value }) => value));
+  const operations: Made[] = [];
+  for (const made of [...graph.operations].reverse()) {
+    if (!made.outputs.some((value) => used.has(value))) continue;
+    operations.push(made);
+    made.operation.inputs.forEach((value) => value && used.add(value));
+  }
+  const constants = [...used].filter((value) => value.source.kind === 'constant');
+  return { operations: inOrder(operations.reverse()), constants };
+}
+
+/**
+ * Operations that only make outputs (gradients of parameters) come last, the first of them at the very end. ONNX Runtime
+ * walks from the last of them back to what it needs: so it computes each as soon as the others' values allow, in the
+ * order of the trace, and lets go of what went into it. In the order of the trace it would compute the gradient of the
+ * first layer first, and hold everything on the way for the rest.
+ */
+function inOrder(operations: readonly Made[]): readonly Made[] {
+  const consumed = new Set(operations.flatMap(({ operation }) => operation.inputs));
+  const isLast = ({ outputs }: Made): boolean => !outputs.some((value) => consumed.has(value));
+  const inner = operations.filter((made) => !isLast(made));
+  return [...inner, ...operations.filter(isLast).reverse()];
 }

@@ -19,7 +19,7 @@ export interface Operation {
 
 /** Where a value comes from. */
 export type Source =
-  | { readonly kind: 'input'; readonly name: string }
+  | { readonly kind: 'input' }
   | { readonly kind: 'constant'; readonly data: ElementData }
   | { readonly kind: 'operation'; readonly operation: Operation; readonly index: number }
   /** The base, repeated along axes as NumPy broadcasting does; nothing is computed unless an operator needs it. */
@@ -31,6 +31,19 @@ export interface Value {
   readonly type: ElementType;
   readonly shape: readonly number[];
   readonly source: Source;
+}
+
+/** What enters a graph: an input of one call, or a leaf of the state. */
+export type InputRole = 'input' | 'state';
+
+/** What leaves a graph: an output of one call, a leaf of the next state, or what a loop after it reads. */
+export type OutputRole = 'output' | 'next' | 'array' | 'scalar';
+
+/** A value at a graph's border. Names tell values of one role apart. */
+export interface Port<Role extends InputRole | OutputRole> {
+  readonly role: Role;
+  readonly name: string;
+  readonly value: Value;
 }
 
 /** The value that a broadcast repeats, or the value itself. */

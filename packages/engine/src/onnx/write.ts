@@ -1,7 +1,6 @@
 import { ELEMENT_TYPE_CODES } from '../graph/element-types.js';
-import type { Attributes, AttributeValue, Operation, Value } from '../graph/value.js';
-import type { TracedFunction } from '../trace/trace.js';
-import { reachable } from './reachable.js';
+import { reachable, type TracedFunction } from '../graph/graph.js';
+import type { Attributes, AttributeValue, InputRole, Operation, OutputRole, Port, Value } from '../graph/value.js';
 import { ModelProto } from './schema.js';
 
 /** The newest opset that ONNX 1.12's checker knows; every operator used here exists in it. */
@@ -32,14 +31,20 @@ function valueInfo(name: string, { shape, type }: Value): object {
   return { name, type: { tensorType: { elemType: ELEMENT_TYPE_CODES[type], shape: { dim } } } };
 }
 
+/** What a graph calls a value at its border; the role keeps an input `x` and an output `x` apart. */
+export function portName({ role, name }: Omit<Port<InputRole | OutputRole>, 'value'>): string {
+  return `${role}.${name}`;
+}
+
 /** Gives values names: inputs and outputs their own, the rest numbers. */
 class Names {
   private readonly names = new Map<Value, string>();
 
-  constructor({ inputs, outputs }: TracedFunction) {
-    for (const [name, value] of inputs) this.names.set(value, name);
-    for (const [name, value] of outputs) {
-      if (value.source.kind === 'operation' && !this.names.has(value)) this.names.set(value, name);
+  constructor({ inputs, outputs }: TracedFunction, nameOf: typeof portName) {
+    for (const port of inputs) this.names.set(port.value, nameOf(port));
+    for (const port of outputs) {
+      const { value } = port;
+      if (value.source.kind === 'operation' && !this.names.has(value)) this.names.set(value, nameOf(port));
     }
   }
 
@@ -51,8 +56,8 @@ class Names {
 }
 
 /** An output that is an input, a constant, or what another output is already, is copied. */
-function copies(names: Names, outputs: ReadonlyMap<string, Value>): object[] {
-  return [...outputs]
+function copies(names: Names, outputs: readonly (readonly [name: string, value: Value])[]): object[] {
+  return outputs
     .filter(([name, value]) => names.of(value) !== name)
     .map(([name, value]) => ({ name: `output ${name}`, opType: 'Identity', input: [names.of(value)], output: [name] }));
 }
@@ -82,10 +87,12 @@ function node(names: Names, operation: Operation, outputs: readonly Value[], i: 
 /**
  * Writes a traced function as an ONNX model: static shapes, operators of the default domain only.
  * Every input is declared, used or not.
+ * @param nameOf what inputs and outputs are called in the file
  */
-export function writeModel(traced: TracedFunction, notes: ModelNotes = {}): Uint8Array {
-  const names = new Names(traced);
-  const { operations, constants } = reachable(traced.graph, traced.outputs.values());
+export function writeModel(traced: TracedFunction, notes: ModelNotes = {}, nameOf = portName): Uint8Array {
+  const names = new Names(traced, nameOf);
+  const outputs = traced.outputs.map((port) => [nameOf(port), port.value] as const);
+  const { operations, constants } = reachable(traced);
   const model = {
     irVersion: IR_VERSION,
     producerName: '@drf/engine',
@@ -94,12 +101,12 @@ export function writeModel(traced: TracedFunction, notes: ModelNotes = {}): Uint
     metadataProps: Object.entries(notes.metadata ?? {}).map(([key, value]) => ({ key, value })),
     graph: {
       name: notes.name ?? 'traced',
-      input: [...traced.inputs].map(([name, value]) => valueInfo(name, value)),
-      output: [...traced.outputs].map(([name, value]) => valueInfo(name, value)),
+      input: traced.inputs.map((port) => valueInfo(nameOf(port), port.value)),
+      output: outputs.map(([name, value]) => valueInfo(name, value)),
       initializer: constants.map((value) => initializer(names, value)),
       node: [
         ...operations.map(({ operation, outputs }, i) => node(names, operation, outputs, i)),
-        ...copies(names, traced.outputs),
+        ...copies(names, outputs),
       ],
     },
   };

@@ -1,25 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { ConfigurationError, flattenTree, type HostTensor, type TensorTree } from '@drf/tensor';
+import { ConfigurationError, flattenTree, mapTree, type Host, type HostTensor, type TensorTree } from '@drf/tensor';
 import { withBackend } from '../eager/backend.js';
-import { Graph } from '../graph/graph.js';
-import type { Value } from '../graph/value.js';
+import { Graph, type TracedFunction } from '../graph/graph.js';
+import type { InputRole, OutputRole, Port, Value } from '../graph/value.js';
 import { cast } from '../kernels/build.js';
 import { TRACING, type TracingBackend } from './backend.js';
 import { tracingBackend } from './register.js';
-
-/** A leaf that a traced function gets: its shape and type when it is an input, its numbers too when it is constant. */
-export type Leaf = {
-  readonly shape: readonly number[];
-  readonly dtype: 'float32' | 'int32';
-  readonly data?: HostTensor['data'];
-};
-
-/** A function as a graph: its inputs and outputs by flat name. */
-export interface TracedFunction {
-  readonly graph: Graph;
-  readonly inputs: ReadonlyMap<string, Value>;
-  readonly outputs: ReadonlyMap<string, Value>;
-}
 
 function tensorFor(backend: TracingBackend, value: Value): tf.Tensor {
   return tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value), backend);
@@ -41,31 +27,38 @@ function returned(backend: TracingBackend, name: string, tensor: tf.Tensor): Val
 
 /**
  * Runs a function once over tensors without numbers and records what it does.
- * @param leaves the function's inputs and constants by flat name
- * @param run gets a tensor for each leaf and returns a tree of tensors
+ * @param given constants become part of the graph; of the state and the inputs only shapes and types matter
  */
-export function trace(
-  leaves: ReadonlyMap<string, Leaf>,
-  run: (tensors: ReadonlyMap<string, tf.Tensor>) => TensorTree,
+export function trace<C extends TensorTree, S extends TensorTree, I extends TensorTree>(
+  given: { readonly constants: Host<C>; readonly state: Host<S>; readonly inputs: Host<I> },
+  run: (constants: C, state: S, inputs: I) => { readonly state: TensorTree; readonly outputs: TensorTree },
 ): TracedFunction {
   const backend = tracingBackend();
   const graph = new Graph();
-  const inputs = new Map<string, Value>();
-  const outputs = new Map<string, Value>();
-  const toValue = (name: string, leaf: Leaf): Value => {
-    if (leaf.data !== undefined) return graph.constant(leaf.data, leaf.shape, leaf.dtype);
-    const value = graph.input(name, leaf.shape, leaf.dtype);
-    inputs.set(name, value);
-    return value;
+  const inputs: Port<InputRole>[] = [];
+  const outputs: Port<OutputRole>[] = [];
+  const enter = <T extends TensorTree>(tree: Host<T>, toValue: (leaf: HostTensor, name: string) => Value): T =>
+    mapTree<HostTensor, tf.Tensor>(tree, (leaf, name) => tensorFor(backend, toValue(leaf, name))) as T;
+  const open = (role: InputRole) => {
+    return ({ shape, dtype }: HostTensor, name: string): Value => {
+      const value = graph.input(shape, dtype);
+      inputs.push({ role, name, value });
+      return value;
+    };
+  };
+  const leave = (role: 'next' | 'output', tree: TensorTree): tf.Tensor[] => {
+    const tensors = flattenTree<tf.Tensor>(tree);
+    for (const [name, tensor] of tensors) outputs.push({ role, name, value: returned(backend, name, tensor) });
+    return [...tensors.values()];
   };
   const record = (): void => {
     const result = tf.tidy(() => {
-      const tensors = [...leaves].map(([name, leaf]) => [name, tensorFor(backend, toValue(name, leaf))] as const);
-      return run(new Map(tensors));
+      const constants = enter(given.constants, ({ data, shape, dtype }) => graph.constant(data, shape, dtype));
+      const state = enter(given.state, open('state'));
+      return run(constants, state, enter(given.inputs, open('input')));
     });
-    const tensors = flattenTree<tf.Tensor>(result);
-    for (const [name, tensor] of tensors) outputs.set(name, returned(backend, name, tensor));
-    new Set(tensors.values()).forEach((tensor) => tensor.dispose());
+    const tensors = new Set([...leave('next', result.state), ...leave('output', result.outputs)]);
+    tensors.forEach((tensor) => tensor.dispose());
   };
   withBackend(TRACING, () => backend.record(graph, record));
   return { graph, inputs, outputs };

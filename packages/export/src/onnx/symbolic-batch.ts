@@ -86,6 +86,11 @@ function generalized(
  * A model for any batch size out of traces with fixed ones. The function is traced at three batch sizes; whatever
  * differs between the three files (shapes of reshapes and repetitions, constants repeated for each post) follows the
  * batch size linearly, and is replaced by operations that compute it from the batch size of an input.
+ *
+ * Shapes with a named size in the tracer would not be simpler. Most shapes are computed by tfjs itself before a kernel
+ * is called (checks of arguments, reshapes with an inferred size, reductions in gradients), with numbers: a name would
+ * not get through that code, and a number that stands for the name would have to be recognized in its results, which
+ * is what the comparison of three traces does, in one place.
  * @param traceAt the function's file at a batch size
  * @throws UnavailableError when the files differ in another way, as they do for a function that
  *   divides by the number of posts

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { createRequire } from 'node:module';
+import type { InferenceSession } from 'onnxruntime-node';
 import { ConfigurationError, UnavailableError } from '@drf/tensor';
-import { disableTelemetry } from './telemetry.js';
 
 /** ONNX Runtime's execution providers that this package offers. */
 export const EXECUTION_PROVIDERS = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const;
@@ -25,6 +25,16 @@ export interface CompileOptions {
   readonly memoryBytes?: number;
   /** Where ONNX Runtime writes its profile by kernel, as the first part of a file name. */
   readonly profilePrefix?: string;
+}
+
+/**
+ * Keeps ONNX Runtime from recording its use: since 1.30 it writes a device number and events to a database in the
+ * user's cache folder, to be sent to its makers, unless told not to. Who wants that sets `ORT_DISABLE_TELEMETRY=0`.
+ * Must run before the first session of the process, in the main thread: the environment of a worker thread is a copy
+ * that native code does not see.
+ */
+export function disableTelemetry(): void {
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 }
 
 interface OrtModule {
@@ -83,7 +93,7 @@ export function assertProvider(provider: string): void {
 export function sessionOptions(
   { provider, threads, spinning, profilePrefix }: CompileOptions,
   keepsMemory: boolean,
-): Record<string, unknown> {
+): InferenceSession.SessionOptions {
   return {
     executionProviders: [provider ?? 'cpu'],
     graphOptimizationLevel: 'all',

@@ -1,38 +1,19 @@
 import { Worker } from 'node:worker_threads';
 import { UnavailableError } from '@drf/tensor';
-
-/** What a worker thread can be asked, and what it needs for that. */
-export type Request = { readonly kind: string } & Readonly<Record<string, unknown>>;
-
-interface Failure {
-  readonly name: string;
-  readonly message: string;
-  readonly stack: string;
-}
-
-interface Reply {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: Failure;
-}
+import type { Answer, AnswerTo, Message, Reply, Request } from './protocol.js';
 
 interface Pending {
-  readonly resolve: (value: unknown) => void;
+  readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
   readonly kind: string;
   readonly calledAt: Error;
 }
 
-/** The worker's script lies beside `src` and `dist`, so both find it at the same place. */
-const SCRIPT = new URL('../../worker/session-worker.js', import.meta.url);
-
-/** An error as it was in the worker, so that its stack there is not lost. */
-function inWorker({ name, message, stack }: Failure): Error {
-  const error = new Error(message);
-  error.name = name;
-  error.stack = stack;
-  return error;
-}
+/** In this repository's sources the worker is TypeScript as this file is, which the repository's loader runs. */
+const FROM_SOURCE = import.meta.url.endsWith('.ts');
+const SCRIPT = new URL(FROM_SOURCE ? 'worker.ts' : 'worker.js', import.meta.url);
+/** No other loaders: those of the main thread (such as a test runner's) have no business in this one. */
+const LOADER = FROM_SOURCE ? ['--import', new URL('../../../../scripts/from-source.mjs', import.meta.url).href] : [];
 
 function failed(kind: string, failure: Error, calledAt: Error): UnavailableError {
   const error = new UnavailableError(
@@ -57,8 +38,7 @@ export class WorkerClient {
   private gone: Error | undefined;
 
   constructor() {
-    // loaders of the main thread (TypeScript, test runners) have no business in this one
-    this.worker = new Worker(SCRIPT, { execArgv: [] });
+    this.worker = new Worker(SCRIPT, { execArgv: LOADER });
     this.worker.unref();
     this.worker.on('message', (reply: Reply) => this.settle(reply));
     this.worker.on('error', (error: Error) => this.fail(error));
@@ -66,14 +46,15 @@ export class WorkerClient {
   }
 
   /** @throws UnavailableError with the worker's message, its stack there, and the caller's. */
-  ask<T>(request: Request, transfer: readonly ArrayBuffer[] = []): Promise<T> {
-    const calledAt = new Error(request.kind);
-    return new Promise<T>((resolve, reject) => {
-      if (this.gone !== undefined) return reject(failed(request.kind, this.gone, calledAt));
-      const id = this.nextId++;
-      this.pending.set(id, { resolve: resolve as (value: unknown) => void, reject, kind: request.kind, calledAt });
+  ask<R extends Request>(request: R, transfer: readonly ArrayBuffer[] = []): Promise<AnswerTo<R>> {
+    const { kind } = request;
+    const calledAt = new Error(kind);
+    return new Promise<AnswerTo<R>>((resolve, reject) => {
+      if (this.gone !== undefined) return reject(failed(kind, this.gone, calledAt));
+      const message: Message = { ...request, id: this.nextId++ };
+      this.pending.set(message.id, { resolve: (answer) => resolve(answer as AnswerTo<R>), reject, kind, calledAt });
       this.worker.ref();
-      this.worker.postMessage({ ...request, id }, [...transfer]);
+      this.worker.postMessage(message, transfer);
     });
   }
 
@@ -85,13 +66,13 @@ export class WorkerClient {
     await ended;
   }
 
-  private settle({ id, value, error }: Reply): void {
-    const pending = this.pending.get(id);
+  private settle(reply: Reply): void {
+    const pending = this.pending.get(reply.id);
     if (pending === undefined) return;
-    this.pending.delete(id);
+    this.pending.delete(reply.id);
     if (this.pending.size === 0) this.worker.unref();
-    if (error === undefined) pending.resolve(value);
-    else pending.reject(failed(pending.kind, inWorker(error), pending.calledAt));
+    if ('error' in reply) pending.reject(failed(pending.kind, reply.error, pending.calledAt));
+    else pending.resolve(reply.answer);
   }
 
   private fail(error: Error): void {

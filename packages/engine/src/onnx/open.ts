@@ -1,7 +1,7 @@
 import { DataError, UnavailableError, type HostTensor } from '@drf/tensor';
-import { externalTensor } from '../onnx/external-data.js';
-import { assertProvider, sessionOptions, type CompileOptions } from './options.js';
-import { WorkerClient } from './worker-client.js';
+import { WorkerClient } from '../worker/client.js';
+import { assertProvider, sessionOptions, type CompileOptions } from '../worker/options.js';
+import { ModelProto } from './schema.js';
 
 /** Tensors by the names that they have in the file. */
 export type NamedHostTensors = Readonly<Record<string, HostTensor>>;
@@ -28,7 +28,7 @@ export async function openOnnxModel(name: string, bytes: Uint8Array, options: Co
   const client = new WorkerClient();
   const copy = Uint8Array.from(bytes); // it goes over to the worker
   try {
-    const request = { kind: 'create', session: 0, model: copy, options: sessionOptions(options, true) };
+    const request = { kind: 'create', session: 0, model: copy, options: sessionOptions(options, true) } as const;
     await client.ask(request, [copy.buffer]);
   } catch (error) {
     await client.close();
@@ -37,13 +37,8 @@ export async function openOnnxModel(name: string, bytes: Uint8Array, options: Co
   return {
     async run(inputs, outputs) {
       const named = Object.entries(inputs).map(([input, { shape, dtype, data }]) => ({ name: input, shape, dtype, data })); // prettier-ignore
-      const results = await client.ask<(HostTensor & { readonly name: string })[]>({
-        kind: 'run',
-        session: 0,
-        inputs: named,
-        outputs,
-      });
-      return Object.fromEntries(results.map(({ name: output, ...tensor }) => [output, tensor]));
+      const tensors = await client.ask({ kind: 'run', session: 0, inputs: named, outputs });
+      return Object.fromEntries(tensors.map((tensor, i) => [outputs[i], tensor]));
     },
     dispose: () => client.close(),
   };
@@ -77,4 +72,53 @@ function unreadable(name: string, error: unknown): unknown {
     },
     { cause: error },
   );
+}
+
+/** A tensor as ONNX holds it; location 1 is a file beside the model. */
+interface TensorMessage {
+  readonly name?: string;
+  readonly dataLocation?: number;
+}
+
+interface GraphMessage {
+  readonly initializer?: readonly TensorMessage[];
+  readonly node?: readonly { readonly attribute?: readonly AttributeMessage[] }[];
+}
+
+interface AttributeMessage {
+  readonly t?: TensorMessage | null;
+  readonly g?: GraphMessage | null;
+  readonly tensors?: readonly TensorMessage[];
+  readonly graphs?: readonly GraphMessage[];
+}
+
+const EXTERNAL = 1;
+
+/**
+ * Name of a tensor whose values lie in another file, which ONNX Runtime would open; nothing where all are in the model.
+ * @throws Error of the decoder for bytes that are no ONNX model
+ */
+function externalTensor(bytes: Uint8Array): string | undefined {
+  const { graph } = ModelProto.decode(bytes) as { readonly graph?: GraphMessage | null };
+  return graph === undefined || graph === null ? undefined : inGraph(graph);
+}
+
+function inGraph({ initializer = [], node = [] }: GraphMessage): string | undefined {
+  return first([
+    ...initializer.map(inTensor),
+    ...node.flatMap(({ attribute = [] }) =>
+      attribute.flatMap(({ t, g, tensors = [], graphs = [] }) => [
+        ...(t ? [t, ...tensors] : tensors).map(inTensor),
+        ...(g ? [g, ...graphs] : graphs).map(inGraph),
+      ]),
+    ),
+  ]);
+}
+
+function inTensor({ name, dataLocation }: TensorMessage): string | undefined {
+  return dataLocation === EXTERNAL ? (name ?? '') : undefined;
+}
+
+function first(names: readonly (string | undefined)[]): string | undefined {
+  return names.find((name) => name !== undefined);
 }
