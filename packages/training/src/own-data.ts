@@ -11,7 +11,7 @@ import { BY_METHOD, FROZEN_ENCODERS } from './experiments/frozen-encoders.js';
 
 /** Below so many training posts, options are those that were measured on few (the quick start's). */
 const FEW_POSTS = 2000;
-/** A training takes about so many steps, within bounds of epochs; see docs/log.md for what was measured. */
+/** A training takes about so many steps, within bounds of epochs; see docs/notebook.md for what was measured. */
 const STEPS = 300;
 const EPOCHS = { fewest: 8, most: 20 } as const;
 

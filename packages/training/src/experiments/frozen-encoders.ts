@@ -3,8 +3,8 @@ import type { MethodOptions } from '@drf/experiment';
 /**
  * Model options for frozen encoders, whose features differ widely in scale (pooled MobileNet activations beside unit
  * vectors of a sentence encoder), unlike those of the paper's fine-tuned transformers. Measured on MVSA-Single's
- * validation split (docs/log.md): without standardization the text hardly counts; at the paper's loss factors of 1 the
- * recovery losses outweigh classification tenfold and pull the projections together.
+ * validation split (docs/decisions/03-three-forms-of-drf.md): without standardization the text hardly counts; at the
+ * paper's loss factors of 1 the recovery losses outweigh classification tenfold and pull the projections together.
  */
 export const FROZEN_ENCODERS = {
   standardize: true,
