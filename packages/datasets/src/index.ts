@@ -1,5 +1,6 @@
 export { openDataset } from './open.js';
-export { DATASET_NAMES, type DatasetName, type OpenOptions } from './options.js';
+export { DATASET_NAMES, type DatasetName, type OpenOptions, type OwnDatasetName } from './options.js';
+export type { DatasetDefinition, OwnPost, OwnPosts } from './own-dataset.js';
 export type { ContentSource, Dataset, PostRecord } from './dataset.js';
 export { ContentDataset, type ContentDatasetOptions } from './content-dataset.js';
 export { FileSource, InlineText } from './source.js';

@@ -10,12 +10,17 @@ export const DATASET_NAMES = ['mvsa-single', 'mvsa-multiple', 'tumemo', 'embedde
 /** One of {@link DATASET_NAMES}. */
 export type DatasetName = (typeof DATASET_NAMES)[number];
 
+/** The id of a data set of the user's own, whose module was loaded: "my-dataset@1f0c8a93d2e4". */
+export type OwnDatasetName = `${string}@${string}`;
+
 /** What to open, from where, and how its images and texts are decoded. */
 export interface OpenOptions {
-  readonly name: DatasetName;
+  readonly name: DatasetName | OwnDatasetName;
+  /** For a data set of the user's own: its options. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
   /**
    * The data set's folder. For `posts`: the folder that image paths are relative to (default: that of the file). Nothing
-   * outside it is read.
+   * outside it is read. For a data set of the user's own: what its module makes of it.
    */
   readonly root?: string;
   /**

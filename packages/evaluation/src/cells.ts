@@ -1,6 +1,7 @@
 import {
   fixedStrategies,
   formatStrategy,
+  moduleOf,
   PAPER_RATIOS,
   parseStrategy,
   randomStrategies,
@@ -104,7 +105,7 @@ function strategiesOf(name: string, ratios: readonly number[]): readonly Strateg
     const cell = parseCell(name);
     if (formatCell({ testedOn: cell.testedOn }) === formatCell(cell)) return [cell.testedOn];
   } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
+    if (!(error instanceof ConfigurationError) || moduleOf(name) !== undefined) throw error;
     throw unknownCell(name, ratios, error);
   }
   throw unknownCell(name, ratios);

@@ -1,14 +1,5 @@
 export { removeTemporaries, writeFileAtomic, writeJsonAtomic } from './atomic.js';
-export {
-  isModulePath,
-  loadDefinition,
-  parseDefinitionOptions,
-  reloadDefinition,
-  type Definition,
-  type DefinitionIdentity,
-  type DefinitionKind,
-  type LoadedDefinition,
-} from './definition.js';
+export { isModulePath, loadDefinition, parseDefinitionOptions, type Definition } from './definition.js';
 export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js';
 export { assertUnlocked, lockFile, type FileLock } from './lock.js';
 export { optionFromText, optionsOf, parseOptions, unwrapSchema } from './options.js';

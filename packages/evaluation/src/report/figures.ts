@@ -107,7 +107,7 @@ export function featureCharts(
 }
 
 function settingOf({ testedOn }: StoredCell): Setting | null {
-  return testedOn.kind === 'none' ? null : testedOn.setting;
+  return 'setting' in testedOn ? testedOn.setting : null;
 }
 
 /** Posts of a chart; of more, so many are drawn by chance, since a layout takes time by their square. */

@@ -34,8 +34,7 @@ export const CELL_GROUPS: readonly CellGroup[] = [
   { name: 'fixed and random', has: (cell) => isFixed(cell) || isRandom(cell) },
   ...SETTINGS.map((setting): CellGroup => ({
     name: `${setting}, fixed and random`,
-    has: (cell) =>
-      cell.testedOn.kind !== 'none' && cell.testedOn.setting === setting && (isFixed(cell) || isRandom(cell)),
+    has: (cell) => 'setting' in cell.testedOn && cell.testedOn.setting === setting && (isFixed(cell) || isRandom(cell)),
   })),
 ];
 
