@@ -1,19 +1,27 @@
 import { basename, join, resolve } from 'node:path';
+import {
+  csvReport,
+  EvaluatedRuns,
+  evaluateRun,
+  evaluationFolder,
+  shownPath,
+  summaryCsv,
+  trainingRecord,
+  writeEvaluation,
+  type Evaluation,
+  type EvaluationOptions,
+  type EvaluationResult,
+  type OnProgress,
+  type RunMember,
+  type RunsSummary,
+} from '@drf/evaluation';
 import { RunFolder } from '@drf/experiment';
 import { contentHash, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError } from '@drf/tensor';
-import type { RunResult } from '@drf/evaluation';
-import { csvReport } from '@drf/evaluation';
-import { evaluateRun, type Evaluation, type EvaluationOptions } from '@drf/evaluation';
-import { groupRuns, type GroupMember } from '@drf/evaluation';
-import { matchedCurves } from '@drf/evaluation';
-import { shownPath } from '@drf/evaluation';
-import type { EvaluationResult } from '@drf/evaluation';
-import { summarizeGroups } from '@drf/evaluation';
-import { summaryCsv, summaryHtml, type FullSummary } from '@drf/evaluation';
-import { evaluationFolder, writeEvaluation } from '@drf/evaluation';
 
 export interface CommandOptions extends EvaluationOptions {
+  /** Of several runs the method that the others are compared with; default: drf, else the first. */
+  readonly reference?: string;
   /** Results go here instead of into the run; of several runs, a folder each, and the summary. */
   readonly out?: string;
   /** A further CSV file with the cells of all runs. */
@@ -22,12 +30,14 @@ export interface CommandOptions extends EvaluationOptions {
   readonly rawCsv?: boolean;
   /** Told of each run as it is done. */
   readonly onResult?: (result: EvaluationResult) => void;
+  /** Told how far the comparisons are. */
+  readonly onProgress?: OnProgress;
 }
 
 export interface CommandOutcome {
   readonly results: readonly EvaluationResult[];
   /** null for a single run, and for fewer than two whole ones. */
-  readonly summary: FullSummary | null;
+  readonly summary: RunsSummary | null;
   /** Every file written. */
   readonly written: readonly string[];
   readonly interrupted: boolean;
@@ -39,30 +49,44 @@ export interface CommandOutcome {
  * @throws as {@link evaluateRun}; ConfigurationError when a run is named twice or a seed of a method occurs twice
  */
 export async function evaluateRuns(paths: readonly string[], options: CommandOptions): Promise<CommandOutcome> {
-  if (options.checkpoint !== undefined && paths.length > 1) throw oneRunOnly(paths.length);
-  const members = await describeRuns(paths);
-  if (members.length > 1) groupRuns(members); // refuses what could not be summarized, before any work
+  if (options.checkpoint !== undefined && paths.length > 1) {
+    throw refuse('--checkpoint', 'a single run', `${paths.length} runs`, 'evaluate that run alone');
+  }
+  const runs = new EvaluatedRuns(await describeRuns(paths)); // refuses what could not be summarized, before any work
+  try {
+    return await evaluateInto(runs, paths, options);
+  } finally {
+    runs.close();
+  }
+}
+
+async function evaluateInto(
+  runs: EvaluatedRuns,
+  paths: readonly string[],
+  options: CommandOptions,
+): Promise<CommandOutcome> {
   const folders = paths.length > 1 ? folderNames(paths) : [''];
   const written: string[] = [];
-  const done: RunResult[] = [];
-  for (const [index, member] of members.entries()) {
-    const evaluation = await evaluateUnlessStopped(member.path, options);
+  const results: EvaluationResult[] = [];
+  for (const [index, path] of paths.entries()) {
+    const evaluation = await evaluateUnlessStopped(path, options);
     if (evaluation === undefined) break;
-    const { result } = evaluation;
-    const folder = folderOf(evaluation, folders[index] as string, options.out);
+    const folder = folderOf(evaluation, folders[index] ?? '', options.out);
     written.push(...(await writeEvaluation(evaluation, folder, { raw: options.rawCsv })));
-    done.push({ ...member, result });
-    options.onResult?.(result);
+    results.push(evaluation.result);
+    if (paths.length > 1 && evaluation.result.missingCells.length === 0) {
+      runs.add(evaluation.result, await trainingRecord(evaluation));
+    }
+    options.onResult?.(evaluation.result);
     if (options.signal?.aborted === true) break;
   }
-  const results = done.map(({ result }) => result);
   if (options.csv !== undefined && results.length > 0) {
     await writeFileAtomic(options.csv, csvReport(results, { raw: options.rawCsv }));
     written.push(options.csv);
   }
-  const summary = await summarize(done, paths, options, written);
-  const whole = results.length === paths.length && results.every(({ missingCells }) => missingCells.length === 0);
-  return { results, summary, written, interrupted: !whole };
+  const whole = results.filter(({ missingCells }) => missingCells.length === 0).length;
+  const summary = paths.length < 2 || whole < 2 ? null : await writeSummary(runs, paths, options, written);
+  return { results, summary, written, interrupted: whole < paths.length };
 }
 
 /** A run's result, or none when it was stopped before there was any. */
@@ -75,17 +99,10 @@ async function evaluateUnlessStopped(path: string, options: EvaluationOptions): 
   }
 }
 
-async function describeRuns(paths: readonly string[]): Promise<GroupMember[]> {
+async function describeRuns(paths: readonly string[]): Promise<RunMember[]> {
   const twice = paths.find((path, index) => paths.some((other, at) => at < index && resolve(other) === resolve(path)));
-  if (twice !== undefined) {
-    throw new ConfigurationError({
-      subject: 'eval',
-      expected: 'each run once',
-      received: `${twice} twice`,
-      remedy: 'leave one out',
-    });
-  }
-  const members: GroupMember[] = [];
+  if (twice !== undefined) throw refuse('eval', 'each run once', `${twice} twice`, 'leave one out');
+  const members: RunMember[] = [];
   for (const path of paths) {
     const folder = await RunFolder.open(path);
     const { config, encoders } = await folder.readDescription();
@@ -94,13 +111,8 @@ async function describeRuns(paths: readonly string[]): Promise<GroupMember[]> {
   return members;
 }
 
-function oneRunOnly(count: number): ConfigurationError {
-  return new ConfigurationError({
-    subject: '--checkpoint',
-    expected: 'a single run',
-    received: `${count} runs`,
-    remedy: 'evaluate that run alone',
-  });
+export function refuse(subject: string, expected: string, received: string, remedy: string): ConfigurationError {
+  return new ConfigurationError({ subject, expected, received, remedy });
 }
 
 function folderOf({ result, run }: Evaluation, name: string, out: string | undefined): string {
@@ -120,19 +132,17 @@ function folderNames(paths: readonly string[]): string[] {
 }
 
 /** Writes `summary.json`, `.csv` and `.html` of the runs that are whole. */
-async function summarize(
-  done: readonly RunResult[],
+async function writeSummary(
+  runs: EvaluatedRuns,
   paths: readonly string[],
-  { out, rawCsv }: Pick<CommandOptions, 'out' | 'rawCsv'>,
+  { out, rawCsv, reference, onProgress }: CommandOptions,
   written: string[],
-): Promise<FullSummary | null> {
-  const whole = done.filter(({ result }) => result.missingCells.length === 0);
-  if (paths.length < 2 || whole.length < 2) return null;
-  const summary: FullSummary = { ...summarizeGroups(groupRuns(whole)), matched: matchedCurves(whole) };
+): Promise<RunsSummary> {
+  const { summary, html } = await runs.summarize(reference, onProgress);
   const folder = out ?? join('runs', summaryName(paths));
   const file = (ending: string): string => join(folder, `summary.${ending}`);
   await writeFileAtomic(file('csv'), summaryCsv(summary, { raw: rawCsv }));
-  await writeFileAtomic(file('html'), summaryHtml(summary));
+  await writeFileAtomic(file('html'), html);
   await writeJsonAtomic(file('json'), summary);
   written.push(file('csv'), file('html'), file('json'));
   return summary;

@@ -2,15 +2,25 @@ import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readManifest } from '@drf/disruption/manifest';
+import {
+  buildReport,
+  evaluateRun,
+  evaluationFolder,
+  formatCell,
+  parseStrategies,
+  ResultStore,
+  summaryCsv,
+  summaryText,
+  tablesText,
+  trainingRecord,
+  writeEvaluation,
+  type EvaluationResult,
+} from '@drf/evaluation';
+import { datasetWithMissingFile, makeTinyRun, tinyConfig, tinyWorld } from '@drf/evaluation/testing';
 import { encodeRecords } from '@drf/experiment';
 import { readJson } from '@drf/files';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { formatCell, parseStrategies } from '@drf/evaluation';
 import { evaluateRuns } from './evaluate-command.js';
-import { evaluateRun } from '@drf/evaluation';
-import type { EvaluationResult } from '@drf/evaluation';
-import { datasetWithMissingFile, makeTinyRun, tinyConfig, tinyWorld } from '@drf/evaluation/testing';
-import { evaluationFolder, writeEvaluation } from '@drf/evaluation';
 
 let folder: string;
 let cache: string;
@@ -158,7 +168,7 @@ describe('several runs', () => {
     expect(opened).toEqual({ datasets: 1, sessions: 1 });
     expect(outcome.interrupted).toBe(false);
     expect(outcome.summary?.groups.map(({ label }) => label)).toEqual(['drf', 'concatenation']);
-    expect(outcome.summary?.comparisons[0]).toMatchObject({ first: 'drf', second: 'concatenation', seeds: [0] });
+    expect(outcome.summary?.tables.map(({ id }) => id)).toEqual(['overall', 'table-1', 'table-3', 'one-model-none']);
     expect((await readdir(out)).sort()).toEqual([
       'concatenation',
       'drf',
@@ -168,6 +178,41 @@ describe('several runs', () => {
     ]);
     const rows = (await readFile(join(folder, 'all.csv'), 'utf8')).trimEnd().split('\r\n');
     expect(rows).toHaveLength(1 + 2 * 5);
+    await workbench.dispose();
+  });
+
+  it('are told apart as the report of a store that holds the same runs does, in every form', async () => {
+    const { workbench } = tinyWorld();
+    const paths: string[] = [];
+    for (const method of ['drf', 'concatenation'] as const) {
+      for (const seed of [0, 1, 2]) {
+        const path = join(folder, `${method}-${seed}`);
+        await makeTinyRun(path, tinyConfig({ method, seed }), cache);
+        paths.push(path);
+      }
+    }
+    const out = join(folder, 'told-apart');
+    const { summary } = await evaluateRuns(paths, { workbench, cache, cells, out });
+    if (summary === null) throw new Error('no summary');
+    const store = new ResultStore(join(folder, 'store.sqlite'), 'write');
+    for (const path of paths) {
+      store.add(await trainingRecord(await evaluateRun(path, { workbench, cache, cells, details: true })));
+    }
+    const report = await buildReport(store, { posts: 0, onNote: () => undefined });
+    store.close();
+    expect(summary.tables).toEqual(report.tables);
+    expect(summaryText(summary)).toContain(tablesText(report.tables, true));
+    const sections = (html: string): (string | undefined)[] =>
+      summary.tables.map(({ id }) => html.split('<section ').find((part) => part.startsWith(`id="${id}"`)));
+    const page = await readFile(join(out, 'summary.html'), 'utf8');
+    expect(sections(page)).toEqual(sections(report.html));
+    expect(sections(page)).not.toContain(undefined);
+    expect(await readJson(join(out, 'summary.json'))).toEqual(JSON.parse(JSON.stringify(summary)));
+    const [head = '', ...rows] = summaryCsv(summary).trimEnd().split('\r\n');
+    const comparison = report.tables.flatMap((table) => table.comparisons).find(({ cell }) => cell === 'fixed:image:C');
+    const row = rows.find((own) => own.startsWith('concatenation,0 1 2,fixed:image:C,'))?.split(',') ?? [];
+    expect(row[head.split(',').indexOf('firstLessThis')]).toBe(String(comparison?.difference));
+    expect(row[head.split(',').indexOf('pCorrected')]).toBe(String(comparison?.adjusted));
     await workbench.dispose();
   });
 

@@ -1,22 +1,17 @@
+import { createDisplay, shownPath, startStages, summaryText, textReport, Workbench } from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
-import { createDisplay } from '@drf/evaluation';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
-import { createReportCommand } from './report-command.js';
-import { createMergeCommand } from './merge-command.js';
-import { createResultsCommand } from './results-command.js';
 import { createGridCommand } from './grid-command.js';
-import { createScheduleCommand } from './schedule-command.js';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
-import { shownPath } from '@drf/evaluation';
-import { summaryText } from '@drf/evaluation';
-import { textReport } from '@drf/evaluation';
-import { Workbench } from '@drf/evaluation';
+import { createScheduleCommand } from './schedule-command.js';
+import { createMergeCommand, createReportCommand, createResultsCommand } from './store-commands.js';
 
 const program = takeOwnModules(createEvalProgram()).action(async (runs: string[], options: MainOptions) => {
   const evaluationOptions = commandOptions(options);
   const isQuiet = options.quiet === true || options.json === true;
   const workbench = new Workbench(createDisplay(isQuiet));
+  const stages = startStages('comparisons', isQuiet);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping after the work at hand (Ctrl-C again ends at once) …\n');
   });
@@ -25,15 +20,18 @@ const program = takeOwnModules(createEvalProgram()).action(async (runs: string[]
       ...evaluationOptions,
       workbench,
       signal: interrupt.signal,
+      onProgress: stages.onProgress,
       onResult: (result) => {
         const full = runs.length === 1 || options.details === true;
         if (options.json !== true && full) process.stdout.write(`${textReport(result, options.details)}\n\n`);
       },
     });
+    stages.stop();
     if (options.json === true) printJson(outcome, runs.length);
     else printOutcome(outcome);
     if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
   } finally {
+    stages.stop();
     interrupt.release();
     await workbench.dispose();
   }
@@ -48,7 +46,7 @@ function printJson({ results, summary }: CommandOutcome, runs: number): void {
 const SHOWN_FILES = /(results\.json|report\.html|summary\.\w+|\.csv)$/;
 
 function printOutcome({ summary, written, interrupted }: CommandOutcome): void {
-  if (summary !== null) process.stdout.write(`${summaryText(summary)}\n\n`);
+  if (summary !== null) process.stdout.write(`${summaryText(summary)}\n`);
   if (interrupted) process.stdout.write('Interrupted: what was done so far is written.\n');
   const shown = written.filter((path) => SHOWN_FILES.test(path));
   const others = written.length - shown.length;

@@ -11,11 +11,10 @@ import {
 } from '@drf/datasets';
 import { ENGINE_NAMES } from '@drf/engine';
 import { isModulePath } from '@drf/files';
-import { ConfigurationError, ownDefinition } from '@drf/tensor';
+import { ownDefinition } from '@drf/tensor';
 import { collect, createProgram, namedValues, oneOf, valuesByName, wholeNumber, type Command } from '@drf/terminal';
-import { paperStrategies, parseStrategies, parseRatios } from '@drf/evaluation';
-import type { CommandOptions } from './evaluate-command.js';
-import { SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
+import { paperStrategies, parseRatios, parseStrategies, SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
+import { refuse, type CommandOptions } from './evaluate-command.js';
 
 /** Options of the command line as they are parsed. */
 export interface MainOptions {
@@ -34,6 +33,7 @@ export interface MainOptions {
   readonly seed?: number;
   readonly checkpoint?: string;
   readonly engine?: string;
+  readonly reference?: string;
   readonly allowDownload?: boolean;
   readonly cache: string;
   readonly out?: string;
@@ -98,6 +98,7 @@ export function createEvalProgram(): Command {
     .option('--engine <name>', `${ENGINE_NAMES.join(', ')} (default: that of the run)`, oneOf(ENGINE_NAMES))
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--reference <method>', 'of several runs the method that the others are compared with (default: drf)')
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
@@ -114,7 +115,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
   exclude(options, 'manifest', ['cells', 'ratios', 'seed']);
   exclude(options, 'splitFile', ['split']);
   exclude(options, 'data', ['dataset', 'datasetFile']);
-  const { split, splitFile, manifest, seed, checkpoint, engine, allowDownload, cache, out, csv } = options;
+  const { split, splitFile, manifest, seed, checkpoint, engine, allowDownload, cache, reference, out, csv } = options;
   const ratios = options.ratios === undefined ? PAPER_RATIOS : parseRatios(options.ratios);
   return {
     cells: options.cells === undefined ? paperStrategies(ratios) : parseStrategies(options.cells, ratios),
@@ -134,6 +135,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     engine,
     allowDownload,
     cache,
+    reference,
     out,
     csv,
     rawCsv: options.rawCsv === true,
@@ -150,10 +152,5 @@ function exclude(options: MainOptions, name: keyof MainOptions, others: readonly
   const flag = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   const clash = options[name] === undefined ? undefined : others.find((other) => options[other] !== undefined);
   if (clash === undefined) return;
-  throw new ConfigurationError({
-    subject: flag(name),
-    expected: `to stand without ${flag(clash)}`,
-    received: 'both',
-    remedy: 'leave one of the two out',
-  });
+  throw refuse(flag(name), `to stand without ${flag(clash)}`, 'both', 'leave one of the two out');
 }

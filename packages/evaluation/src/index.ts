@@ -1,7 +1,6 @@
 export {
   CLEAN,
   formatCell,
-  isSameStrategy,
   paperStrategies,
   parseCell,
   parseRatios,
@@ -9,72 +8,52 @@ export {
   type Cell,
   type Fold,
 } from './cells.js';
-export { evaluateRun, type Evaluation, type EvaluationOptions } from './evaluate-run.js';
-export type { EvaluatedCell } from './evaluate-cells.js';
-export { evaluationFolder, writeEvaluation } from './write-evaluation.js';
-export { Workbench, type Services } from './workbench.js';
-export { createDisplay, SILENT, type CellProgress, type Display, type Job } from './display.js';
-export { paperDrop, paperFigures, type PaperDrop, type PaperFigures } from './paper.js';
-export { PAPER_RESULTS, type PaperResults } from './paper-results.js';
-export { robustnessCurves } from './curves.js';
-export { corruptionAuroc, type QualityCell } from './quality.js';
-export { groupRuns, type Group, type GroupMember } from './groups.js';
-export { summarizeGroups, type CellSummary, type EvaluationSummary, type GroupSummary } from './summary.js';
-export type { CellComparison, Comparison, RunResult, Verdict } from './comparison.js';
-export type { DatasetOverride } from './evaluated-dataset.js';
-export type { SplitChoice } from './posts.js';
-export { matchedCurves, type MatchedCurve } from './matched-curve.js';
-export { summaryText, type FullSummary } from './summary-report.js';
-export { textReport } from './text-report.js';
-export { htmlReport } from './html-report.js';
-export { csvReport } from './csv-report.js';
-export type {
-  CellResult,
-  EvaluationResult,
-  EvaluationSetting,
-  QualityAuroc,
-  RobustnessCurve,
-  RunSummary,
-} from './result.js';
-export { ABLATION_SWITCHES } from './paper.js';
-export { type AblationSwitch } from './paper.js';
-export { type Chart } from './report/chart.js';
-export { FULL_RATIOS } from './grid/named-grids.js';
-export { GRID_NAMES } from './grid/named-grids.js';
-export { type GridAxes } from './grid/named-grids.js';
-export { type GridExperiment } from './grid/plan.js';
-export { type GridName } from './grid/named-grids.js';
-export { type GridOutcome } from './grid/run-grid.js';
-export { type MergeOutcome } from './store/merge.js';
-export { PROJECTIONS } from './report/plane.js';
-export { type Projection } from './report/plane.js';
-export { type RepeatedCell } from './store/merge.js';
-export { type Report } from './report/report.js';
-export { ResultStore } from './store/result-store.js';
-export type { CellRecord, StoredCell, StoredPosts, StoredPrediction, TrainingRecord } from './store/records.js';
-export { SIMULATED } from './grid/plan.js';
-export { SMOKE } from './grid/named-grids.js';
-export { STORE_NAME } from './store/result-store.js';
-export { type Schedules } from './grid/schedule.js';
-export { type SystemComparison } from './statistics/compare-systems.js';
-export { buildReport } from './report/report.js';
-export { chartFile } from './report/report.js';
-export { chooseSchedules } from './grid/schedule.js';
-export { lockGrid } from './grid/run-grid.js';
-export { mergeStores } from './store/merge.js';
-export { readSchedules } from './grid/schedule.js';
-export { replacePart } from './results/markdown.js';
-export { resultsMarkdown } from './results/markdown.js';
-export { runGrid } from './grid/run-grid.js';
-export { schedulesOf } from './grid/schedule.js';
-export { shownPath } from './run-identity.js';
-export { startStages } from './statistics/stages.js';
-export { summaryCsv } from './summary-report.js';
-export { summaryHtml } from './summary-report.js';
-export { under } from './grid/schedule.js';
-export { variantName } from './paper.js';
-export { verdictLine } from './report/report.js';
-export { writeCharts } from './report/report.js';
+export {
+  createDisplay,
+  SILENT,
+  startStages,
+  type CellProgress,
+  type Display,
+  type Job,
+  type OnProgress,
+} from './display.js';
+export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
 export { createGridDisplay } from './grid/grid-display.js';
-export { SPLIT_CHOICES } from './posts.js';
-export { comparisonRows } from './statistics/comparison-tables.js';
+export { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from './grid/named-grids.js';
+export { SIMULATED, type GridExperiment } from './grid/plan.js';
+export { lockGrid, runGrid, type GridOutcome } from './grid/run-grid.js';
+export { chooseSchedules, readSchedules, schedulesOf, under, type Schedules } from './grid/schedule.js';
+export { PAPER_RESULTS, type PaperResults } from './paper-results.js';
+export {
+  ABLATION_SWITCHES,
+  paperDrop,
+  paperFigures,
+  variantName,
+  type AblationSwitch,
+  type PaperDrop,
+  type PaperFigures,
+} from './paper.js';
+export { SPLIT_CHOICES, type DatasetOverride, type SplitChoice } from './posts.js';
+export { corruptionAuroc, type QualityCell } from './quality.js';
+export { PROJECTIONS, type Projection } from './report/charts.js';
+export { buildReport, tablesText, writeCharts, type Report, type ReportOptions } from './report/report.js';
+export { replacePart, resultsPage, type ResultsPage, type ResultsPageOptions } from './report/results-page.js';
+export {
+  robustnessCurves,
+  shownPath,
+  type CellResult,
+  type EvaluationResult,
+  type EvaluationSetting,
+  type QualityAuroc,
+  type RobustnessCurve,
+  type RunSummary,
+} from './result.js';
+export { csvReport, evaluationFolder, htmlReport, textReport, writeEvaluation } from './run-report.js';
+export { EvaluatedRuns, groupRuns, summaryCsv, summaryText, type RunMember, type RunsSummary } from './runs.js';
+export { compare, studiesOf, type Comparison, type Study, type System } from './statistics/compare.js';
+export { resultTables, type ResultTable } from './statistics/tables.js';
+export { mergeStores, type MergeOutcome, type RepeatedCell } from './store/merge.js';
+export type { CellRecord, StoredCell, StoredPosts, StoredPrediction, TrainingRecord } from './store/records.js';
+export { ResultStore, STORE_NAME } from './store/result-store.js';
+export { trainingRecord } from './store/training-record.js';
+export { Workbench, type Services } from './workbench.js';

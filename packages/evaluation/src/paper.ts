@@ -1,5 +1,6 @@
 import type { Setting, Strategy } from '@drf/disruption';
-import type { ExperimentConfig } from '@drf/experiment';
+import { departuresFromLetter, type ExperimentConfig } from '@drf/experiment';
+import { MODALITIES, type Modality } from '@drf/tensor';
 import { PAPER_RESULTS, type PaperCell, type PaperDataset } from './paper-results.js';
 
 /** The paper's accuracy and support-weighted F1 of a cell, as shares. */
@@ -9,8 +10,8 @@ export interface PaperFigures {
 }
 
 /** The ratios between which the paper's text says what accuracy is lost. */
-export const DROP_FROM = 0.2;
-export const DROP_TO = 1;
+const DROP_FROM = 0.2;
+const DROP_TO = 1;
 
 /**
  * The paper's accuracy lost from dr = 0.2 to dr = 1, as shares: of DRF, and the range of the other methods. Its text
@@ -89,7 +90,7 @@ const RECONSTRUCTED = ['hsan', 'mvan', 'mvcn'];
 
 /** A word on those of the methods that are reconstructions; none where there are none. */
 export function reconstructionNote(methods: readonly string[]): string | null {
-  const found = RECONSTRUCTED.filter((name) => methods.some((method) => method.split('+')[0] === name));
+  const found = RECONSTRUCTED.filter((name) => methods.some((method) => method.split(/[+;]/)[0] === name));
   if (found.length === 0) return null;
   const are = found.length === 1 ? 'is a reconstruction' : 'are reconstructions';
   return `${found.join(', ')} ${are} from published descriptions, as no code of the authors is public: figures are not theirs (docs/compared-methods.md).`;
@@ -139,3 +140,36 @@ export function paperDrop(dataset: string, setting: Setting): PaperDrop | null {
   if (own === undefined || range === undefined) return null;
   return { drf: own / 100, others: [range[0] / 100, range[1] / 100] };
 }
+
+/** Modalities whose encoders an experiment fine-tunes; none of one that was stored before they could be. */
+export function trainedModalities({
+  encoders,
+}: {
+  readonly encoders: Partial<Pick<ExperimentConfig['encoders'], 'trainable'>>;
+}): Modality[] {
+  return MODALITIES.filter((modality) => encoders.trainable?.[modality] === true);
+}
+
+/** A word on what is called `drf-paper` and departs from the letter by its options; none where nothing does. */
+export function letterNote(configs: readonly ExperimentConfig[]): string | null {
+  const found = new Set(configs.flatMap(departuresFromLetter));
+  return found.size === 0 ? null : `drf-paper is not the paper to the letter here: ${[...found].join(', ')}.`;
+}
+
+/**
+ * What stands beside the paper's figures, and how far ours are from its setting.
+ * @param trained which encoders each run fine-tuned
+ */
+export function paperLine(trained: readonly (readonly Modality[])[]): string {
+  const kinds = new Set(trained.map((modalities) => MODALITIES.filter((one) => modalities.includes(one)).join()));
+  const ours =
+    kinds.size > 1 ? 'here encoders are frozen in some runs and fine-tuned in others' : OURS[[...kinds][0] ?? ''];
+  return `Paper: Wu et al. (ACM MM 2024), on its own test split, with ViT-B/16 and BERT-base fine-tuned; ${ours}.`;
+}
+
+const OURS: Readonly<Record<string, string>> = {
+  '': 'here encoders are frozen',
+  image: 'here the image encoder is fine-tuned and the text encoder frozen',
+  text: 'here the text encoder is fine-tuned and the image encoder frozen',
+  'image,text': 'here both encoders are fine-tuned, too',
+};

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { saveSplits, type Dataset } from '@drf/datasets';
-import { RunFolder } from '@drf/experiment';
+import { parseExperiment, RunFolder } from '@drf/experiment';
 import { writeJsonAtomic } from '@drf/files';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { selectPosts } from './posts.js';
+import { evaluatedDataset, selectPosts, shownName } from './posts.js';
 import { datasetWithMissingFile, openTiny } from './testing/tiny-world.js';
 
 const classes = ['positive', 'neutral', 'negative'];
@@ -107,6 +107,54 @@ describe('selectPosts', () => {
   it('refuses a split without posts', async () => {
     await expect(selectPosts({ dataset, run, classes, isOwn: true, split: 'test' })).rejects.toThrow(
       /expected posts in split "test", received none; choose another of train, val, test, all with --split/,
+    );
+  });
+});
+
+const trained = parseExperiment(
+  {
+    name: 'x',
+    dataset: {
+      name: 'posts',
+      file: 'old.csv',
+      columns: { text: 'body', label: 'mood', split: 'part' },
+      labels: { ignoreCase: true },
+    },
+  },
+  'test',
+).dataset;
+
+describe('evaluatedDataset', () => {
+  it('is the run’s own, where it is now', () => {
+    const { dataset, isOwn } = evaluatedDataset(trained, { file: 'there/old.csv' });
+    expect([isOwn, dataset.file, dataset.columns]).toEqual([true, 'there/old.csv', trained.columns]);
+    expect(shownName(dataset, isOwn)).toBe('posts');
+  });
+
+  it('reads new posts as the run’s own were read, under their own name', () => {
+    const { dataset, isOwn } = evaluatedDataset(trained, {
+      name: 'posts',
+      file: ['a/new.csv'],
+      columns: { text: 't' },
+    });
+    expect(isOwn).toBe(false);
+    expect(dataset.columns).toEqual({ text: 't', image: undefined, label: 'mood' });
+    expect(dataset.labels).toEqual({ ignoreCase: true });
+    expect(shownName(dataset, isOwn)).toBe('new.csv');
+  });
+
+  it('keeps the encoding of the run’s own posts alone, where none is named', () => {
+    const encoded = { ...trained, encoding: 'windows-1251' } as const;
+    const other = { name: 'posts', file: 'new.csv' } as const;
+    expect(evaluatedDataset(encoded).dataset.encoding).toBe('windows-1251');
+    expect(evaluatedDataset(encoded, { encoding: 'auto' }).dataset.encoding).toBe('auto');
+    expect(evaluatedDataset(encoded, other).dataset.encoding).toBeUndefined();
+    expect(evaluatedDataset(encoded, { ...other, encoding: 'gb18030' }).dataset.encoding).toBe('gb18030');
+  });
+
+  it('needs a file', () => {
+    expect(() => evaluatedDataset(trained, { name: 'posts' })).toThrow(
+      '--dataset posts expected its file, received none; name it: --data FILE',
     );
   });
 });

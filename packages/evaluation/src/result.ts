@@ -1,7 +1,9 @@
-import type { Setting, Strategy } from '@drf/disruption';
-import type { ClassificationReport } from '@drf/metrics';
+import { basename, relative } from 'node:path';
+import { SETTINGS, type Setting, type Strategy } from '@drf/disruption';
+import { departuresFromLetter, type OpenedRun } from '@drf/experiment';
+import { robustnessArea, type ClassificationReport } from '@drf/metrics';
 import type { Modality } from '@drf/tensor';
-import type { PaperDrop, PaperFigures } from './paper.js';
+import { ablationsOf, dropOf, paperDrop, trainedModalities, type PaperDrop, type PaperFigures } from './paper.js';
 
 export const RESULT_FORMAT = 'drf-evaluation/1';
 
@@ -89,7 +91,61 @@ export interface EvaluationResult {
   readonly missingCells: readonly string[];
 }
 
-/** The result's cell of a name. */
-export function findCell(result: EvaluationResult, name: string): CellResult | undefined {
-  return result.cells.find(({ cell }) => cell === name);
+/**
+ * Robustness curves from cells: for each setting with modality-random cells, scores against dr, with the clean cell as
+ * dr = 0.
+ * @param dataset whose figures of the paper stand beside ours
+ */
+export function robustnessCurves(cells: readonly CellResult[], dataset: string): RobustnessCurve[] {
+  const clean = cells.find(({ kind }) => kind === 'none');
+  if (clean === undefined) return [];
+  return SETTINGS.flatMap((setting): RobustnessCurve[] => {
+    const all = cells.filter(
+      (cell) => cell.kind === 'modality-random' && cell.setting === setting && (cell.ratio ?? 0) > 0,
+    );
+    // one point a ratio: that of exact shares, where there is one of independent draws beside it
+    const isExact = ({ cell }: CellResult): boolean => cell.split(':').length === 3;
+    const random = [...all]
+      .sort((a, b) => Number(isExact(b)) - Number(isExact(a)))
+      .filter((cell, place, sorted) => sorted.findIndex(({ ratio }) => ratio === cell.ratio) === place);
+    if (random.length === 0) return [];
+    const points = [clean, ...random]
+      .map(({ ratio, report }) => ({ ratio: ratio ?? 0, accuracy: report.accuracy, weightedF1: report.weightedF1 }))
+      .sort((first, second) => first.ratio - second.ratio);
+    return [
+      {
+        setting,
+        points,
+        area: robustnessArea(points.map(({ ratio, accuracy }) => ({ ratio, value: accuracy }))),
+        drop: dropOf(points),
+        paperDrop: paperDrop(dataset, setting),
+      },
+    ];
+  });
+}
+
+/** The run as results name it. */
+export function summarizeRun({ folder, description, checkpoint, position }: OpenedRun): RunSummary {
+  const { config, versions } = description;
+  return {
+    path: shownPath(folder.path),
+    name: basename(folder.path),
+    method: config.method,
+    departures: departuresFromLetter(config),
+    ablations: ablationsOf(config),
+    seed: config.seed,
+    trainingDisruption: config.training.disruption,
+    trainedEncoders: trainedModalities(config),
+    dataset: config.dataset.name,
+    checkpoint: basename(checkpoint),
+    step: position.step,
+    epoch: position.epoch,
+    git: versions.git,
+  };
+}
+
+/** A path as a person would type it here: relative where it lies below the working folder. */
+export function shownPath(path: string): string {
+  const way = relative(process.cwd(), path);
+  return way === '' || way.startsWith('..') ? path : way;
 }

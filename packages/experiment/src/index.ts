@@ -74,5 +74,14 @@ export { headOf, openRun, type OpenedRun } from './open-run.js';
 export { readVersions, type Versions } from './versions.js';
 export { RunFolder, type BestCheckpoint, type MetricRow, type RunDescription } from './run-folder.js';
 export { trainingReport, writeTrainingReport } from './report/training-report.js';
-export { lineChartFigure, renderLineChart, type Line, type LineChart } from './report/chart.js';
-export { escapeHtml, htmlPage, htmlTable } from './report/html.js';
+export {
+  barChart,
+  figure,
+  intervalChart,
+  lineChart,
+  scatterChart,
+  type Chart,
+  type Point,
+  type Series,
+} from './report/chart.js';
+export { escapeHtml, htmlPage, htmlTable, type TableData } from './report/html.js';

@@ -3,11 +3,11 @@ import { parseStrategy } from '@drf/disruption';
 import { methodNeeds, RunFolder, type ExperimentData, type SplitName } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { train, type Display, type TrainServices } from '@drf/training';
-import { parseCell } from '../cells.js';
+import { formatCell, parseCell } from '../cells.js';
 import { SILENT } from '../display.js';
-import { evaluateRun, type Evaluation } from '../evaluate-run.js';
-import type { EvaluatedCell } from '../evaluate-cells.js';
-import type { CellRecord, StoredEpoch, TrainingRecord } from '../store/records.js';
+import { evaluateRun, type Evaluation } from '../evaluate.js';
+import type { TrainingRecord } from '../store/records.js';
+import { trainingRecord } from '../store/training-record.js';
 import { Workbench } from '../workbench.js';
 import type {
   ExperimentFacts,
@@ -17,7 +17,6 @@ import type {
   WorkerProgress,
   WorkerSetting,
 } from './messages.js';
-import { postDetails, recoveredFeatures } from './post-details.js';
 import { contentOf, type SharedWork } from './shared-work.js';
 
 /** What a task needs of its worker. */
@@ -107,7 +106,7 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
     details: true,
   });
   signal?.throwIfAborted();
-  return unitOf(task, evaluation, await epochsOf(run), seconds);
+  return recordOf(task, evaluation, seconds);
 }
 
 /** A run that has its result; what an interrupted training left is removed. */
@@ -150,58 +149,13 @@ function displayOf(report: (progress: WorkerProgress) => void): Display {
   };
 }
 
-async function epochsOf(run: RunFolder): Promise<StoredEpoch[]> {
-  const rows = (await run.readMetrics()).filter((row) => row.type === 'epoch');
-  return rows.map(({ epoch, step, trainLoss, trainParts, valAccuracy, valWeightedF1, valLoss }) => {
-    return { epoch, step, trainLoss, trainParts, valAccuracy, valWeightedF1, valLoss };
-  });
-}
-
-function unitOf(
-  task: TrainingTask,
-  { result, cells, run, mask }: Evaluation,
-  epochs: readonly StoredEpoch[],
-  seconds: number,
-): TrainingRecord {
-  const { identity, resultVersion, experiment, fold, method, without, config, storedFolder } = task;
-  const { dataset, split, classes, postsHash: hash } = result.evaluation;
-  const clean = cells[0] as EvaluatedCell;
+async function recordOf(task: TrainingTask, evaluation: Evaluation, seconds: number): Promise<TrainingRecord> {
+  const { identity, resultVersion, experiment, fold, method, without, config, storedFolder: folder } = task;
+  const record = await trainingRecord(evaluation, task.keepFeatures);
   const identities = new Map(task.cells.map((cell) => [cell.name, cell.identity]));
-  const best = { epoch: run.position.epoch, step: run.position.step };
-  const score = epochs.find(({ epoch }) => epoch === best.epoch)?.valAccuracy ?? null;
-  return {
-    identity,
-    resultVersion,
-    experiment,
-    fold,
-    method,
-    without,
-    config,
-    versions: run.description.versions,
-    encoders: run.description.encoders,
-    engine: run.description.engine,
-    best: { ...best, score: score ?? 0 },
-    seconds,
-    folder: storedFolder,
-    epochs,
-    posts: { hash, dataset, split, classes, ids: clean.ids, labels: clean.labels },
-    cells: cells.flatMap((cell): CellRecord[] => {
-      const own = identities.get(cell.result.cell);
-      if (own === undefined) return []; // the clean cell is evaluated in any case
-      const isClean = cell.testedOn.kind === 'none';
-      return [
-        {
-          identity: own,
-          testedOn: cell.testedOn,
-          report: cell.result.report,
-          quality: cell.result.quality,
-          manifest: isClean ? null : { seed: config.seed, mask, entries: cell.entries },
-          probabilities: cell.probabilities,
-          available: cell.available,
-          ...postDetails(cell),
-          features: task.keepFeatures && cell.testedOn.kind === 'modality-random' ? recoveredFeatures(cell, clean) : [],
-        },
-      ];
-    }),
-  };
+  const cells = record.cells.flatMap((cell) => {
+    const own = identities.get(formatCell(cell));
+    return own === undefined ? [] : [{ ...cell, identity: own }]; // the clean cell is evaluated in any case
+  });
+  return { ...record, identity, resultVersion, experiment, fold, method, without, config, seconds, folder, cells };
 }

@@ -4,19 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import sharp from 'sharp';
-import { parseStrategy } from '@drf/disruption';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BEGIN, END, replacePart, resultsMarkdown } from '../results/markdown.js';
 import { CLEAN, formatCell, parseCell } from '../cells.js';
+import { compare, meanQuestions, studiesOf } from '../statistics/compare.js';
+import { resultTables } from '../statistics/tables.js';
 import { ResultStore } from '../store/result-store.js';
-import { compareGroups } from '../statistics/compare-groups.js';
-import { compareSystems, studiesOf } from '../statistics/compare-systems.js';
-import { comparisonRows } from '../statistics/comparison-tables.js';
-import { paperTables } from '../statistics/tables.js';
 import { findProgram } from '../testing/find-program.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
-import { reportText } from '../../../../apps/eval/src/report-command.js';
-import { buildReport, writeCharts, type Report } from './report.js';
+import { buildReport, tablesText, writeCharts, type Report } from './report.js';
+import { replacePart, resultsPage } from './results-page.js';
 
 let folder: string;
 let store: ResultStore;
@@ -40,8 +36,8 @@ describe('comparisons', () => {
   it('pair seed by seed on equal manifests, and say better only of a difference that is there', () => {
     const [study] = studiesOf(store);
     if (study === undefined) throw new Error('no study');
-    const question = { trainedOn: CLEAN, testedOn: parseStrategy('fixed:image:C') };
-    const [better, worse] = compareSystems(store, study, [
+    const question = { cells: [parseCell('fixed:image:C')] };
+    const [better, worse] = compare(store, study, [
       { ...question, first: DRF, second: CONCATENATION },
       { ...question, first: CONCATENATION, second: DRF },
     ]);
@@ -55,7 +51,7 @@ describe('comparisons', () => {
     expect(better).toMatchObject({ seeds: 5, verdict: 'better', mcnemar: 5 });
     expect(better?.difference).toBeCloseTo(mean('drf') - mean('concatenation'), 12);
     expect(worse).toMatchObject({ verdict: 'worse' });
-    const [none] = compareSystems(store, study, [{ ...question, first: DRF, second: DRF }]);
+    const [none] = compare(store, study, [{ ...question, first: DRF, second: DRF }]);
     expect(none).toMatchObject({ difference: 0, pValue: 1, verdict: null });
   });
 
@@ -64,30 +60,25 @@ describe('comparisons', () => {
     await syntheticStore(single, [0]);
     const own = new ResultStore(single, 'read');
     const [study] = studiesOf(own);
-    const question = { first: DRF, second: CONCATENATION, trainedOn: CLEAN, testedOn: CLEAN };
-    const [comparison] = compareSystems(own, study as NonNullable<typeof study>, [question]);
+    const question = { first: DRF, second: CONCATENATION, cells: [{ trainedOn: CLEAN, testedOn: CLEAN }] };
+    const [comparison] = compare(own, study as NonNullable<typeof study>, [question]);
     own.close();
     expect(comparison).toMatchObject({ seeds: 1, seedInterval: null, verdict: null });
   });
 });
 
-describe('compareGroups', () => {
+describe('comparisons of means', () => {
   it('averages the cells of a group, each post’s gain over its cells, and counts the cells on either side', () => {
     const [study] = studiesOf(store);
     if (study === undefined) throw new Error('no study');
     const cells = ['fixed:image:C', 'fixed:image:D', 'fixed:text:C', 'fixed:text:D'];
-    const single = compareSystems(
+    const single = compare(
       store,
       study,
-      cells.map((name) => ({
-        first: DRF,
-        second: CONCATENATION,
-        trainedOn: CLEAN,
-        testedOn: parseCell(name).testedOn,
-      })),
+      cells.map((name) => ({ first: DRF, second: CONCATENATION, cells: [parseCell(name)] })),
     );
-    const groups = compareGroups(store, study, DRF, [CONCATENATION], single);
-    const sizes = groups.map(({ group, cells: count }) => [group, count]);
+    const groups = compare(store, study, meanQuestions(study, DRF, [CONCATENATION]));
+    const sizes = groups.map(({ cell: group, cells: own }) => [group, own.length]);
     expect(sizes).toEqual([
       ['fixed', 4],
       ['random', 2],
@@ -96,7 +87,9 @@ describe('compareGroups', () => {
       ['D, fixed and random', 4],
     ]); // no cell of C+D in this store
     const [fixed] = groups;
-    expect(fixed).toMatchObject({ seeds: 5, cellsAbove: 4, cellsBelow: 0, verdict: 'better' });
+    expect(fixed).toMatchObject({ seeds: 5, trainedOn: null, mcnemar: null, verdict: 'better' });
+    const [overall] = resultTables(store, study, 'drf');
+    expect(overall?.tables[0]?.rows[0]?.slice(-2)).toEqual(['4, 0', 'better']); // cells above, below
     const average = single.reduce((sum, { difference }) => sum + difference, 0) / 4;
     expect(fixed?.difference).toBeCloseTo(average, 12);
     expect((fixed?.firstMean ?? 0) - (fixed?.secondMean ?? 0)).toBeCloseTo(average, 12);
@@ -106,8 +99,8 @@ describe('compareGroups', () => {
 
   it('has a cell in every column of every row', () => {
     for (const study of studiesOf(store)) {
-      for (const { tables, comparisons } of paperTables(store, study, 'drf')) {
-        for (const { head, rows } of [...tables, comparisonRows('all', comparisons)]) {
+      for (const { tables, details } of resultTables(store, study, 'drf')) {
+        for (const { head, rows } of [...tables, ...details]) {
           for (const row of rows) expect(row).toHaveLength(head.length);
         }
       }
@@ -139,7 +132,7 @@ describe('report', () => {
   });
 
   it('prints tables', () => {
-    const text = reportText(report, true);
+    const text = tablesText(report.tables, true);
     expect(text).toContain('== Table 1: one modality of every post disrupted');
     expect(text).toMatch(/drf against the others, 4 comparisons: better in 4, worse in 0, undecided in 0\./);
   });
@@ -151,32 +144,64 @@ describe('report', () => {
     const { width, height } = await sharp(png).metadata();
     expect([width, height]).toEqual([1280, 760]);
   });
+});
 
-  it('writes Markdown as Prettier would', async () => {
+describe('resultsPage', () => {
+  const places = {
+    tables: 'results',
+    charts: 'charts',
+    chartsFromTables: '../charts',
+    pageFromTables: '../results.md',
+  };
+  const options = { command: 'pnpm eval results X', ...places };
+
+  it('is Markdown as Prettier would write it, tables as well', async () => {
     const { format } = await import('prettier');
-    const document = replacePart('# Results\n', resultsMarkdown(store, 'pnpm eval results X'));
-    expect(await format(document, { parser: 'markdown', printWidth: 120 })).toBe(document);
+    const { part, tables } = resultsPage(store, options);
+    for (const document of [replacePart('# Results\n', part), ...tables.map(({ markdown }) => markdown)]) {
+      expect(await format(document, { parser: 'markdown', printWidth: 120 })).toBe(document);
+    }
   });
 
-  it('shows charts in Markdown where they are taken in', () => {
-    const names: string[] = [];
-    const part = resultsMarkdown(store, 'pnpm eval results X', {
-      onChart: ({ name }) => `charts/${names.push(name)}.svg`,
-    });
-    expect(names).toEqual(expect.arrayContaining(['robustness-D']));
-    names.forEach((_, i) => expect(part).toMatch(new RegExp(`^!\\[.+\\]\\(charts/${i + 1}\\.svg\\)$`, 'm')));
-    expect(resultsMarkdown(store, 'pnpm eval results X')).not.toContain('![');
-  });
-
-  it('writes Markdown between marks and leaves the rest alone', () => {
-    const part = resultsMarkdown(store, 'pnpm eval results X');
-    expect(part).toContain('### Table 4: without one part');
+  it('has a headline table, three charts with what they show, and links to every table', () => {
+    const { part, tables, charts } = resultsPage(store, options);
     const [cell] = store.cells;
+    const trainings = store.summary().trainings;
+    expect(part).toContain(
+      `printed from one store: ${trainings} trainings, ${store.cells.length} cells, seeds 0, 1, 2, 3, 4`,
+    );
     expect(part).toContain(`${cell?.posts} posts judged, seeds 0, 1, 2, 3, 4`);
+    expect(part).toMatch(/\| drf +\| +[\d.]+ \| +[\d.]+ \| +[\d.]+ \| +[\d.]+ \| +– \|/);
+    expect(part).toMatch(/\| concatenation \| .* \| better \|/);
+    const shown = [...part.matchAll(/^!\[[^\]]+\]\(charts\/([^)]+)\.svg\)\n\n(\S.*)$/gm)];
+    expect(shown.map(([, name]) => name)).toEqual(['disruption', 'robustness-D', 'differences']);
+    expect(shown[0]?.[2]).toMatch(/^Trained on intact posts, drf answers [\d.]+ % of intact posts rightly, with the/);
+    expect(shown[2]?.[2]).toBe('Over 6 cells together, drf is shown to be better than concatenation.');
+    expect(charts.map(({ name }) => name)).toEqual(expect.arrayContaining(shown.map(([, name]) => name)));
+    const files = tables.map(({ file }) => file);
+    expect(files).toEqual(['overall.md', 'table-1.md', 'table-3.md', 'table-4.md', 'figure-5.md', 'quality.md']);
+    for (const file of files) expect(part).toContain(`](results/${file})`);
+  });
+
+  it('prints what the report prints', () => {
+    const { tables } = resultsPage(store, options);
+    const [study] = studiesOf(store);
+    if (study === undefined) throw new Error('no study');
+    for (const { id, tables: own, details } of resultTables(store, study, 'drf')) {
+      const file = tables.find((table) => table.file === `${id}.md`);
+      const rows = [...own, ...details].flatMap((table) => table.rows);
+      const written = (file?.markdown ?? '').split('\n').map((line) => line.split('|').slice(1, -1).map((text) => text.trim())); // prettier-ignore
+      expect(written).toEqual(expect.arrayContaining(rows));
+    }
+  });
+
+  it('stands between marks and leaves the rest alone', () => {
+    const { part } = resultsPage(store, options);
+    const [begin, end] = [part.split('\n')[0] ?? '', part.split('\n').at(-1) ?? ''];
     const first = replacePart('# Results\n\nBy hand.\n', part);
-    expect(first).toContain(`By hand.\n\n${BEGIN}`);
-    const second = replacePart(`${first}\n## Speed\n`, `${BEGIN}\n\nnew\n\n${END}`);
-    expect(second).toBe(`# Results\n\nBy hand.\n\n${BEGIN}\n\nnew\n\n${END}\n\n## Speed\n`);
+    expect(first).toContain(`By hand.\n\n${begin}`);
+    const second = replacePart(`${first}\n## Speed\n`, `${begin}\n\nnew\n\n${end}`);
+    expect(second).toBe(`# Results\n\nBy hand.\n\n${begin}\n\nnew\n\n${end}\n\n## Speed\n`);
   });
 });
 

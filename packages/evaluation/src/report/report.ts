@@ -1,27 +1,24 @@
 import { join } from 'node:path';
 import { openDrawing } from '@drf/datasets';
-import type { ExperimentConfig } from '@drf/experiment';
+import { escapeHtml, figure, htmlPage, htmlTable, type Chart, type ExperimentConfig } from '@drf/experiment';
 import { writeFileAtomic } from '@drf/files';
 import { formatDuration } from '@drf/terminal';
-import {
-  cellsOf,
-  studiesOf,
-  systemName,
-  type Study,
-  type System,
-  type SystemComparison,
-} from '../statistics/compare-systems.js';
-import type { OnProgress } from '../statistics/stages.js';
-import { COMPARISON_LINE, comparisonRows } from '../statistics/comparison-tables.js';
-import { aurocTable, methodsOf, paperTables, type PaperTable } from '../statistics/tables.js';
-import type { ResultStore } from '../store/result-store.js';
 import { CLEAN } from '../cells.js';
+import { letterNote, paperLine, trainedModalities } from '../paper.js';
+import { cellsOf, studiesOf, systemName, type Study, type System } from '../statistics/compare.js';
+import {
+  aurocTable,
+  COMPARISON_LINE,
+  methodsOf,
+  referenceOf,
+  resultTables,
+  type ResultTable,
+} from '../statistics/tables.js';
+import type { OnProgress } from '../display.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
 import type { StoredCell } from '../store/records.js';
-import { letterNote, trainedModalities } from '../run-identity.js';
-import { paperLine } from '../sections.js';
-import type { Projection } from './plane.js';
-import type { Chart } from './chart.js';
+import type { ResultStore } from '../store/result-store.js';
+import { textTable } from '../table.js';
 import {
   ablationCharts,
   featureCharts,
@@ -30,11 +27,13 @@ import {
   reliabilityChart,
   robustnessCharts,
   trainingCharts,
-} from './figures.js';
-import { galleryPosts } from './gallery.js';
-import { confusion, figures, gallery, paragraph, reportPage, table, type Part } from './page.js';
+  type Projection,
+} from './charts.js';
+import { gallery, GALLERY_SCRIPT, GALLERY_STYLE, galleryPosts } from './gallery.js';
 
 export interface ReportOptions {
+  /** Heading of the page. */
+  readonly title?: string;
   /** The method that the others are compared with; default: drf if the store has it, else its first. */
   readonly reference?: string;
   /** How Figure 6 lays features out in the plane; default: t-SNE, as the paper does. */
@@ -49,14 +48,15 @@ export interface ReportOptions {
 export interface Report {
   readonly html: string;
   readonly charts: readonly Chart[];
-  readonly tables: readonly PaperTable[];
+  readonly tables: readonly ResultTable[];
 }
 
-/** The method to compare with: the one that is asked for, else DRF, else the first. */
-export function referenceOf(study: Study, asked?: string): string {
-  const methods = [...new Set(study.cells.map(({ method }) => method))];
-  const wanted = asked ?? 'drf';
-  return methods.includes(wanted) ? wanted : (methods[0] as string);
+/** A part of the page, with its place in the contents. */
+interface Part {
+  readonly id: string;
+  readonly heading: string;
+  /** HTML */
+  readonly body: string;
 }
 
 /** A store as one page with its charts and tables; several experiments follow each other. */
@@ -65,7 +65,7 @@ export async function buildReport(store: ResultStore, options: ReportOptions): P
   if (store.waiting > 0) options.onNote(waitingLine(store));
   const parts: Part[] = [];
   const charts: Chart[] = [];
-  const tables: PaperTable[] = [];
+  const tables: ResultTable[] = [];
   for (const study of studies) {
     const prefix = studies.length === 1 ? '' : `${study.experiment}, ${study.split}: `;
     const own = await studyParts(store, study, options);
@@ -75,7 +75,7 @@ export async function buildReport(store: ResultStore, options: ReportOptions): P
     tables.push(...own.tables);
   }
   return {
-    html: reportPage('Robust multimodal sentiment: results', introduction(store, studies), parts),
+    html: reportPage(options.title ?? 'Robust multimodal sentiment: results', introduction(store, studies), parts),
     charts,
     tables,
   };
@@ -92,15 +92,18 @@ export function storedPaperLine(store: ResultStore, studies: readonly Study[]): 
   const configsOf = (some: readonly StoredCell[]): ExperimentConfig[] =>
     [...new Map(some.map((cell) => [cell.rows[0]?.trainingId, cell])).values()].map((cell) => store.config(cell));
   const line = paperLine(configsOf(cells).map(trainedModalities));
-  const note = letterNote(configsOf(cells.filter(({ method }) => method.split('+')[0] === 'drf-paper')));
+  const note = letterNote(configsOf(cells.filter(({ method }) => method.startsWith('drf-paper'))));
   return note === null ? line : `${line} ${note}`;
+}
+
+export function seedsText(cells: readonly StoredCell[]): string {
+  return [...new Set(cells.map(({ seed }) => seed))].sort((a, b) => a - b).join(', ');
 }
 
 function introduction(store: ResultStore, studies: readonly Study[]): string {
   const { trainings, hours, versions } = store.summary();
   const lines = studies.map(({ experiment, dataset, split, cells }) => {
-    const seeds = [...new Set(cells.map(({ seed }) => seed))].sort((a, b) => a - b);
-    return `${experiment} (${dataset}): ${cells.length} cells, judged on ${cells[0]?.posts ?? 0} posts of split ${split}, seeds ${seeds.join(', ')}.`;
+    return `${experiment} (${dataset}): ${cells.length} cells, judged on ${cells[0]?.posts ?? 0} posts of split ${split}, seeds ${seedsText(cells)}.`;
   });
   const time = formatDuration(hours * 3600);
   return [
@@ -111,19 +114,17 @@ function introduction(store: ResultStore, studies: readonly Study[]): string {
   ].join('\n');
 }
 
-/** Charts that stand beside a table, by the table's id. */
-export function tableCharts(study: Study, reference: string): Readonly<Record<string, readonly Chart[]>> {
-  return { 'table-4': ablationCharts(study), 'figure-5': robustnessCharts(study, reference) };
-}
-
 async function studyParts(
   store: ResultStore,
   study: Study,
   options: ReportOptions,
-): Promise<{ parts: Part[]; charts: Chart[]; tables: PaperTable[] }> {
+): Promise<{ parts: Part[]; charts: Chart[]; tables: ResultTable[] }> {
   const reference = referenceOf(study, options.reference);
-  const tables = paperTables(store, study, reference, options.onProgress);
-  const drawn = tableCharts(study, reference);
+  const tables = resultTables(store, study, reference, options.onProgress);
+  const drawn: Readonly<Record<string, readonly Chart[]>> = {
+    'table-4': ablationCharts(study),
+    'figure-5': robustnessCharts(study, reference),
+  };
   const { projection = 't-sne' } = options;
   const features = featureCharts(store, study, projection, options.onProgress);
   const quality = qualityCharts(store, study, reference);
@@ -146,7 +147,10 @@ async function studyParts(
     parts.push({
       id: 'quality',
       heading: 'Quality estimates',
-      body: paragraph(line) + figures(quality) + folded('AUROC of every cell', area.map(table).join('\n')),
+      body:
+        paragraph(line) +
+        figures(quality) +
+        folded('AUROC of every cell', area.map((own) => htmlTable(own)).join('\n')),
     });
   }
   if (reliability.length > 0) parts.push({ id: 'reliability', heading: 'Reliability', body: figures(reliability) });
@@ -165,40 +169,62 @@ async function studyParts(
   return { parts, charts, tables };
 }
 
-function tablePart({ id, heading, lines, tables, comparisons }: PaperTable, charts: readonly Chart[]): Part {
+function tablePart(
+  { id, heading, lines, tables, conclusion, details, comparisons }: ResultTable,
+  charts: readonly Chart[],
+): Part {
+  const many = comparisons.length === 1 ? 'The comparison' : `All ${comparisons.length} comparisons`;
   const body = [
     ...lines.map(paragraph),
     charts.length === 0 ? '' : figures(charts),
-    ...tables.map(table),
-    comparisonSummary(comparisons),
+    ...tables.map((own) => htmlTable(own)),
+    ...(conclusion === null ? [] : [paragraph(conclusion)]),
+    ...details.map((own) => folded(many, paragraph(COMPARISON_LINE) + htmlTable(own))),
   ];
   return { id, heading, body: body.join('\n') };
 }
 
-/** How many comparisons end how, and each of them on request. */
-function comparisonSummary(comparisons: readonly SystemComparison[]): string {
-  if (comparisons.length === 0) return '';
-  const rows = comparisonRows('Paired comparisons', comparisons);
-  return (
-    paragraph(verdictLine(comparisons)) +
-    folded(
-      comparisons.length === 1 ? 'The comparison' : `All ${comparisons.length} comparisons`,
-      paragraph(COMPARISON_LINE) + table(rows),
-    )
-  );
+/** Tables for a terminal. @param details prints every comparison */
+export function tablesText(tables: readonly ResultTable[], details: boolean): string {
+  return tables
+    .flatMap(({ heading, lines, tables: own, conclusion, details: comparisons }) => [
+      `== ${heading}`,
+      ...lines,
+      ...own.map(textTable),
+      ...(conclusion === null ? [] : [conclusion]),
+      ...(details ? comparisons.map(textTable) : []),
+      '',
+    ])
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
-/** In a sentence: what the comparisons of a table show. */
-export function verdictLine(comparisons: readonly SystemComparison[]): string {
-  const count = (verdict: SystemComparison['verdict']): number =>
-    comparisons.filter((own) => own.verdict === verdict).length;
-  const first = comparisons[0]?.first as System;
-  return `${systemName(first)} against the others, ${comparisons.length} ${comparisons.length === 1 ? 'comparison' : 'comparisons'}: better in ${count('better')}, worse in ${count('worse')}, undecided in ${count(null)}.`;
+function paragraph(text: string): string {
+  return `<p>${escapeHtml(text)}</p>`;
+}
+
+function figures(charts: readonly Chart[]): string {
+  return `<div class="figures">${charts.map(figure).join('\n')}</div>`;
+}
+
+/** The page in one file. */
+function reportPage(title: string, introduction: string, parts: readonly Part[]): string {
+  const contents = parts.map(({ id, heading }) => `<li><a href="#${id}">${escapeHtml(heading)}</a></li>`).join('');
+  const body = parts.map(
+    ({ id, heading, body: own }) =>
+      `<section id="${id}" aria-labelledby="${id}-heading"><h2 id="${id}-heading">${escapeHtml(heading)}</h2>\n${own}</section>`,
+  );
+  const contentsOfAll = `<nav aria-label="Contents"><ol>${contents}</ol></nav>`;
+  const options = { style: GALLERY_STYLE, script: GALLERY_SCRIPT };
+  return htmlPage(title, [introduction, contentsOfAll, ...body].join('\n'), options);
 }
 
 function folded(summary: string, body: string): string {
   return `<details><summary>${summary}</summary>${body}</details>`;
 }
+
+/** A matrix of more would fill the page. */
+const MOST_CLASSES = 20;
 
 function confusions(store: ResultStore, study: Study, methods: readonly System[]): string {
   return methods
@@ -207,12 +233,25 @@ function confusions(store: ResultStore, study: Study, methods: readonly System[]
       const [first] = cells;
       if (first === undefined) return [];
       const { classes } = store.posts(first);
-      const sum = classes.map((_, truth) =>
+      if (classes.length > MOST_CLASSES) return [];
+      const counts = classes.map((_, truth) =>
         classes.map((__, answer) =>
           cells.reduce((total, cell) => total + (store.report(cell).confusion[truth]?.[answer] ?? 0), 0),
         ),
       );
-      return [confusion(`${systemName(system)}, intact posts, ${cells.length} seeds together`, classes, sum)];
+      const shares = counts.map((row) => {
+        const total = row.reduce((sum, count) => sum + count, 0);
+        return row.map((count) => (total === 0 ? 0 : count / total));
+      });
+      const table = {
+        caption: `${systemName(system)}, intact posts, ${cells.length} seeds together`,
+        head: ['truth', ...classes.map((name) => `→ ${name}`)],
+        rows: counts.map((row, truth) => [
+          classes[truth] ?? '',
+          ...row.map((count, answer) => `${count} (${(100 * (shares[truth]?.[answer] ?? 0)).toFixed(0)} %)`),
+        ]),
+      };
+      return [htmlTable(table, shares)];
     })
     .join('\n');
 }

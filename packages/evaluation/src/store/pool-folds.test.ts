@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { planDisruptions, parseStrategy } from '@drf/disruption';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildReport } from '../report/report.js';
-import { resultsMarkdown } from '../results/markdown.js';
-import { compareSystems, studiesOf } from '../statistics/compare-systems.js';
+import { resultsPage } from '../report/results-page.js';
+import { compare, studiesOf } from '../statistics/compare.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { CLEAN, formatCell } from '../cells.js';
 import { openStore } from './connection.js';
@@ -93,8 +93,8 @@ it('is compared seed by seed over the posts of all folds', () => {
   const [study, ...others] = studiesOf(store);
   if (study === undefined) throw new Error('no study');
   expect(others).toEqual([]);
-  const [comparison] = compareSystems(store, study, [
-    { first: { method: 'drf', without: null }, second: { method: 'concatenation', without: null }, trainedOn: CLEAN, testedOn: parseStrategy('fixed:image:C') },
+  const [comparison] = compare(store, study, [
+    { first: { method: 'drf', without: null }, second: { method: 'concatenation', without: null }, cells: [{ trainedOn: CLEAN, testedOn: parseStrategy('fixed:image:C') }] },
   ]); // prettier-ignore
   expect(comparison).toMatchObject({ seeds: SEEDS.length, verdict: 'better' });
 });
@@ -107,7 +107,10 @@ it('leaves out cells whose folds are not all there, and says so', async () => {
     const half = new ResultStore(part, 'read');
     expect(new Set(half.cells.map(({ seed }) => seed))).toEqual(new Set([0]));
     expect(half.waiting).toBe(half.cells.length); // as many of seed 1, each of one fold
-    expect(resultsMarkdown(half, 'command')).toContain(`Note: ${half.waiting} cells of single folds are left out`);
+    const places = { tables: '', charts: '', chartsFromTables: '', pageFromTables: '' };
+    expect(resultsPage(half, { command: 'command', ...places }).part).toContain(
+      `Note: ${half.waiting} cells of single folds are left out`,
+    );
     half.close();
   } finally {
     await rm(part, { recursive: true, force: true, maxRetries: 5 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { formatCell } from '../cells.js';
 import { storedPaperLine } from '../report/report.js';
-import { studiesOf } from '../statistics/compare-systems.js';
+import { studiesOf } from '../statistics/compare.js';
 import { asVersion1 } from '../testing/former-store.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { openStore } from './connection.js';

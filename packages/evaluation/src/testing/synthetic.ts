@@ -1,8 +1,10 @@
 import { parseStrategy } from '@drf/disruption';
 import { parseExperiment, type ExperimentConfig } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
-import { robustnessCurves } from '../curves.js';
-import { RESULT_FORMAT, type CellResult, type EvaluationResult } from '../result.js';
+import { parseCell } from '../cells.js';
+import { RESULT_VERSION } from '../grid/identity.js';
+import { RESULT_FORMAT, robustnessCurves, type CellResult, type EvaluationResult } from '../result.js';
+import type { TrainingRecord } from '../store/records.js';
 
 /** A cell of ten posts, five of each class `bad` and `good`, of which the first `right` are answered rightly. */
 export function syntheticCell(cell: string, right: number, extra: Partial<CellResult> = {}): CellResult {
@@ -76,4 +78,54 @@ export function syntheticResult(
 export function syntheticConfig(overrides: Record<string, unknown> = {}): ExperimentConfig {
   const base = { name: 'synthetic', dataset: { name: 'mvsa-single', root: 'data' } };
   return parseExperiment({ ...base, ...overrides }, 'synthetic experiment');
+}
+
+/** A run as a store takes it: cells of ten posts as those of {@link syntheticCell}. */
+export function syntheticRecord(
+  config: ExperimentConfig,
+  path: string,
+  cells: readonly CellResult[],
+  { hash = 'posts', dataset = config.dataset.name } = {},
+): TrainingRecord {
+  return {
+    identity: path,
+    resultVersion: RESULT_VERSION,
+    experiment: config.name,
+    fold: null,
+    method: config.method,
+    without: null,
+    config,
+    versions: { node: '', platform: '', packages: {}, git: null },
+    encoders: { image: 'an-image-encoder', text: 'a-text-encoder' },
+    engine: 'eager:cpu',
+    best: null,
+    seconds: 1,
+    folder: path,
+    epochs: [],
+    posts: {
+      hash,
+      dataset,
+      split: 'test',
+      classes: ['bad', 'good'],
+      ids: Array.from({ length: 10 }, (_, post) => String(post)),
+      labels: Int32Array.from([0, 1, 0, 1, 0, 1, 0, 1, 0, 1]),
+    },
+    cells: cells.map(({ cell, report, quality }) => {
+      const { testedOn } = parseCell(cell);
+      const right = Math.round(10 * report.accuracy);
+      const answers = Array.from({ length: 10 }, (_, post) => (post < right ? post % 2 : 1 - (post % 2)));
+      return {
+        identity: `${path} ${cell}`,
+        testedOn,
+        report,
+        quality,
+        manifest: testedOn.kind === 'none' ? null : { seed: config.seed, mask: '[MASK]', entries: [] },
+        probabilities: Float32Array.from(answers.flatMap((answer) => [1 - answer, answer])),
+        available: { image: new Float32Array(10).fill(1), text: new Float32Array(10).fill(1) },
+        densities: null,
+        weights: null,
+        features: [],
+      };
+    }),
+  };
 }

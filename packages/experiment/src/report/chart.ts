@@ -1,83 +1,277 @@
 import * as echarts from 'echarts';
 import { escapeHtml } from './html.js';
 
-/** One line of a chart; `null` where it has no value. */
-export interface Line {
+/** A chart as an SVG document, with what it shows in words. */
+export interface Chart {
+  /** File name without ending. */
   readonly name: string;
-  readonly points: readonly (readonly [x: number, y: number | null])[];
+  readonly title: string;
+  /** For those who cannot see it. */
+  readonly description: string;
+  readonly svg: string;
 }
 
-/** Lines over a common axis. */
-export interface LineChart {
-  readonly title: string;
+/** A place on a line; `y` is null where the line has no value. */
+export interface Point {
+  readonly x: number;
+  readonly y: number | null;
+  /** A band around the line. */
+  readonly low?: number;
+  readonly high?: number;
+}
+
+export interface Series {
+  readonly name: string;
+  readonly points: readonly Point[];
+  readonly dashed?: boolean;
+}
+
+/** A value for each category of a bar chart, null where there is none. */
+export interface CategoryValues {
+  readonly name: string;
+  readonly values: readonly (number | null)[];
+}
+
+export interface Axes {
   readonly xName: string;
   readonly yName: string;
-  readonly lines: readonly Line[];
-  readonly logarithmic?: boolean;
   /** Whether x counts something (epochs): only whole numbers are marked. */
-  readonly wholeX?: boolean;
+  readonly xWhole?: boolean;
 }
 
-const WIDTH = 800;
-const HEIGHT = 360;
-/** Read well on white and on near-black alike. */
-const COLORS = ['#3b82c4', '#d9772b', '#3f9c5a', '#c2527a', '#8a6fc9', '#8d7a3c', '#4aa3a2'];
-const GRAY = '#808890';
+const SIZE = { width: 640, height: 380 };
+/** Stands for the ink of text and axes while a chart is drawn; {@link inkOf} replaces it. */
+const INK = '#5b636c';
+/** Told apart on white and on near-black, and by most who see few colors. */
+const COLORS = ['#2f7fc1', '#d9772b', '#2e9a63', '#c2527a', '#8a6fc9', '#a3852c', '#3a9fa0', '#8b8f94'];
+const colorAt = (i: number): string => COLORS[i % COLORS.length] as string;
 
-/** A line chart as SVG inside a figure, with its description for those who cannot see it. */
-export function lineChartFigure(chart: LineChart): string {
-  const description = chart.lines.map(({ name, points }) => `${name}: ${describe(points)}`).join('; ');
-  return [
-    `<figure role="img" aria-label="${escapeHtml(`${chart.title}. ${description}`)}">`,
-    renderLineChart(chart),
-    `<figcaption>${escapeHtml(chart.title)}</figcaption></figure>`,
-  ].join('\n');
-}
+const AXIS = {
+  nameTextStyle: { color: INK, fontSize: 13 },
+  axisLabel: { color: INK, fontSize: 12, hideOverlap: true },
+  axisLine: { onZero: false, lineStyle: { color: INK } },
+  splitLine: { lineStyle: { color: INK, opacity: 0.18 } },
+};
 
-function describe(points: Line['points']): string {
-  const values = points.map(([, y]) => y).filter((y) => y !== null);
-  if (values.length === 0) return 'no values';
-  return `from ${(values[0] as number).toPrecision(3)} to ${(values.at(-1) as number).toPrecision(3)}`;
-}
-
-/** The chart alone, as an SVG document. */
-export function renderLineChart(chart: LineChart): string {
-  const instance = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
-  const axis = {
-    nameTextStyle: { color: GRAY },
-    axisLabel: { color: GRAY },
-    splitLine: { lineStyle: { color: GRAY, opacity: 0.25 } },
-  };
-  instance.setOption({
-    animation: false,
-    color: COLORS,
-    legend: { top: 0, itemGap: 20, textStyle: { color: GRAY } }, // text is measured without a browser, and too narrow
-    grid: {
-      left: 60,
-      right: 20,
-      top: chart.lines.length > 4 ? 95 : 50,
-      bottom: 50,
-    } /* a long legend takes two lines */,
-    xAxis: {
-      ...axis,
-      type: 'value',
-      name: chart.xName,
-      nameLocation: 'middle',
-      nameGap: 28,
-      minInterval: chart.wholeX === true ? 1 : undefined,
-      min: 'dataMin',
-      max: 'dataMax',
-    },
-    yAxis: { ...axis, type: chart.logarithmic === true ? 'log' : 'value', name: chart.yName, scale: true },
-    series: chart.lines.map(({ name, points }) => ({
-      name,
+/**
+ * Lines, with bands where points have them.
+ * @example lineChart('loss', 'Loss by epoch', [{ name: 'drf', points: [{ x: 1, y: 0.9 }] }], { xName: 'epoch', yName: 'loss' })
+ */
+export function lineChart(name: string, title: string, series: readonly Series[], axes: Axes): Chart {
+  const colorOf = (i: number): string => (series[i]?.dashed === true ? INK : colorAt(i));
+  const bands = series.flatMap(({ name: own, points }, i) => {
+    const banded = points.flatMap(({ x, low, high }) =>
+      low === undefined || high === undefined ? [] : [{ x, low, height: high - low }],
+    );
+    if (banded.length === 0) return [];
+    const edge = {
       type: 'line',
-      data: points.map((point) => [...point]),
-      showSymbol: points.length <= 40,
-      symbolSize: 5,
-    })),
+      stack: `band ${own}`,
+      stackStrategy: 'all',
+      symbol: 'none',
+      silent: true,
+      lineStyle: { opacity: 0 },
+    };
+    const area = { color: colorOf(i), opacity: 0.14 };
+    return [
+      { ...edge, name: `${own} low`, data: banded.map(({ x, low }) => [x, low]) },
+      { ...edge, name: `${own} band`, data: banded.map(({ x, height }) => [x, height]), areaStyle: area },
+    ];
   });
-  const svg = instance.renderToSVGString();
-  instance.dispose();
-  return svg;
+  const lines = series.map(({ name: own, points, dashed }, i) => ({
+    name: own,
+    type: 'line',
+    data: points.map(({ x, y }) => [x, y]),
+    symbol: 'circle',
+    showSymbol: points.length <= 12,
+    symbolSize: 6,
+    itemStyle: { color: colorOf(i) },
+    lineStyle: { color: colorOf(i), width: 2, type: dashed === true ? 'dashed' : 'solid' },
+  }));
+  const names = series.map(({ name: own }) => own);
+  const option = {
+    xAxis: { ...xAxis(axes), min: 'dataMin', max: 'dataMax' },
+    yAxis: { ...yAxis(axes), scale: true },
+    series: [...bands, ...lines],
+  };
+  const said = series.map(({ name: own, points }) => `${own}: ${courseOf(points)}`);
+  return { name, title, description: `${title}. ${said.join('; ')}`, svg: render(option, names) };
+}
+
+/** Bars in groups, a group a category, with marks (the paper's values) beside them. */
+export function barChart(
+  name: string,
+  title: string,
+  categories: readonly string[],
+  bars: readonly CategoryValues[],
+  marks: readonly CategoryValues[],
+  yName: string,
+): Chart {
+  const values = [...bars, ...marks].flatMap(({ values: own }) => own.filter((value) => value !== null));
+  const low = Math.max(0, Math.floor((Math.min(...values, 100) - 4) / 5) * 5);
+  const option = {
+    xAxis: { ...AXIS, type: 'category', data: [...categories] },
+    yAxis: { ...yAxis({ yName }), min: low },
+    series: [
+      ...bars.map(({ name: own, values: data }, i) => ({
+        name: own,
+        type: 'bar',
+        data: [...data],
+        itemStyle: { color: colorAt(i) },
+      })),
+      ...marks.map(({ name: own, values: data }) => ({
+        name: own,
+        type: 'scatter',
+        symbol: 'diamond',
+        symbolSize: 10,
+        data: [...data],
+        itemStyle: { color: INK },
+      })),
+    ],
+  };
+  const said = [...bars, ...marks].map(
+    ({ name: own, values: data }) => `${own}: ${data.map((value) => value?.toFixed(1) ?? 'none').join(', ')}`,
+  );
+  return {
+    name,
+    title,
+    description: `${title}. Categories ${categories.join(', ')}. ${said.join('; ')}`,
+    svg: render(option, [...bars, ...marks].map(({ name: own }) => own)), // prettier-ignore
+  };
+}
+
+/** Intervals below each other, a row each, around a line at 0. */
+export function intervalChart(
+  name: string,
+  title: string,
+  rows: readonly { readonly name: string; readonly low: number; readonly value: number; readonly high: number }[],
+  xName: string,
+): Chart {
+  const option = {
+    xAxis: { ...xAxis({ xName }), scale: true },
+    yAxis: { ...AXIS, type: 'category', inverse: true, data: rows.map(({ name: own }) => own), splitLine: undefined },
+    series: [
+      ...rows.map(({ name: own, low, high }) => ({
+        type: 'line',
+        data: [
+          [low, own],
+          [high, own],
+        ],
+        symbol: 'none',
+        lineStyle: { color: colorAt(0), width: 3 },
+      })),
+      {
+        type: 'scatter',
+        data: rows.map(({ name: own, value }) => [value, own]),
+        symbolSize: 10,
+        itemStyle: { color: colorAt(0) },
+        markLine: {
+          silent: true,
+          symbol: 'none',
+          label: { show: false },
+          lineStyle: { color: INK, type: 'dashed' },
+          data: [{ xAxis: 0 }],
+        },
+      },
+    ],
+  };
+  const said = rows.map(
+    ({ name: own, low, value, high }) => `${own}: ${value.toFixed(1)}, from ${low.toFixed(1)} to ${high.toFixed(1)}`,
+  );
+  const left = 24 + Math.max(...rows.map(({ name: own }) => textWidth(own)));
+  const size = { width: SIZE.width, height: 90 + 34 * rows.length };
+  return { name, title, description: `${title}. ${said.join('; ')}`, svg: render(option, [], size, { left, top: 16 }) };
+}
+
+/** Clouds of points, whose places mean nothing but nearness. */
+export function scatterChart(
+  name: string,
+  title: string,
+  clouds: readonly { readonly name: string; readonly points: readonly (readonly [number, number])[] }[],
+): Chart {
+  const bare = { type: 'value', scale: true, show: false };
+  const option = {
+    xAxis: bare,
+    yAxis: bare,
+    series: clouds.map(({ name: own, points }, i) => ({
+      name: own,
+      type: 'scatter',
+      symbol: i === 0 ? 'circle' : 'triangle',
+      symbolSize: 6,
+      data: points.map((point) => [...point]),
+      itemStyle: { color: colorAt(i), opacity: 0.75 },
+    })),
+  };
+  const names = clouds.map(({ name: own }) => own);
+  const counts = clouds.map(({ name: own, points }) => `${points.length} ${own}`).join(', ');
+  const svg = render(option, names, { width: 420, height: 340 }, { left: 18, bottom: 18 });
+  return { name, title, description: `${title}. ${counts}`, svg };
+}
+
+/** A chart in a page, in the page's own ink, with its words for those who cannot see it. */
+export function figure({ title, description, svg }: Chart): string {
+  const own = svg.replace(/<svg /, '<svg aria-hidden="true" focusable="false" ');
+  return `<figure><div class="scroll" role="img" tabindex="0" aria-label="${escapeHtml(description)}">${own}</div><figcaption>${escapeHtml(title)}</figcaption></figure>`;
+}
+
+const LEGEND = { fontSize: 13, mark: 18, gap: 22, row: 26 };
+
+/** Without a browser no text can be measured: as wide as so many average letters, and some more. */
+function textWidth(text: string): number {
+  return Math.ceil(0.6 * LEGEND.fontSize * text.length);
+}
+
+/** Names in columns of one width, so that none is cut however many there are; its height in pixels beside it. */
+function legend(names: readonly string[], width: number): { readonly option: object; readonly height: number } {
+  if (names.length === 0) return { option: { show: false }, height: 0 };
+  const column = Math.max(...names.map(textWidth));
+  const columns = Math.max(1, Math.floor((width + LEGEND.gap) / (LEGEND.mark + 5 + column + LEGEND.gap)));
+  const option = {
+    top: 0,
+    data: [...names],
+    textStyle: { color: INK, fontSize: LEGEND.fontSize, width: column },
+    itemWidth: LEGEND.mark,
+    itemGap: LEGEND.gap,
+    width,
+  };
+  return { option, height: LEGEND.row * Math.ceil(names.length / columns) };
+}
+
+function xAxis({ xName, xWhole }: Pick<Axes, 'xName' | 'xWhole'>): object {
+  const minInterval = xWhole === true ? 1 : undefined;
+  return { ...AXIS, type: 'value', name: xName, nameLocation: 'middle', nameGap: 30, minInterval };
+}
+
+function yAxis({ yName }: Pick<Axes, 'yName'>): object {
+  return { ...AXIS, type: 'value', name: yName, nameGap: 12, nameTextStyle: { ...AXIS.nameTextStyle, align: 'left' } };
+}
+
+/** Draws on a canvas that grows by its legend, so that the plot itself keeps its size. */
+function render(option: object, names: readonly string[], size = SIZE, margins: object = {}): string {
+  const own = legend(names, size.width - 20);
+  const grid = { left: 62, right: 18, top: 28 + own.height, bottom: 52, ...margins };
+  const height = size.height + Math.max(0, own.height - LEGEND.row);
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: size.width, height });
+  chart.setOption({
+    animation: false,
+    textStyle: { fontFamily: 'system-ui, sans-serif' },
+    legend: own.option,
+    grid,
+    ...option,
+  });
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return inkOf(svg);
+}
+
+/** The same chart in an ink that reads on light and on dark; a page may set another color. */
+function inkOf(svg: string): string {
+  const style = '<style>svg{color:#59616a}@media(prefers-color-scheme:dark){svg{color:#a3abb4}}</style>';
+  return svg.replaceAll(INK, 'currentColor').replace(/(<svg [^>]*>)/, `$1${style}`);
+}
+
+function courseOf(points: readonly Point[]): string {
+  const [first, last] = [points.find(({ y }) => y !== null), points.findLast(({ y }) => y !== null)];
+  if (first === undefined || last === undefined) return 'no values';
+  return `from ${first.y?.toPrecision(3)} at ${first.x} to ${last.y?.toPrecision(3)} at ${last.x}`;
 }

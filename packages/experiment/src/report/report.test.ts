@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import {
   CALIBRATION_FORMAT,
   escapeHtml,
+  figure,
   htmlPage,
   htmlTable,
-  lineChartFigure,
+  lineChart,
   parseExperiment,
   trainingReport,
   type MetricRow,
@@ -26,28 +27,22 @@ const epoch = (number: number, valAccuracy: number | null): MetricRow => ({
 describe('reports', () => {
   it('escape what comes from data', () => {
     expect(escapeHtml(`<a href="x">'&`)).toBe('&lt;a href=&quot;x&quot;&gt;&#39;&amp;');
-    expect(htmlTable('<i>', ['<b>'], [['<script>']])).not.toMatch(/<(i|b|script)>/);
+    expect(htmlTable({ caption: '<i>', head: ['<b>'], rows: [['<script>']] })).not.toMatch(/<(i|b|script)>/);
     expect(htmlPage('<x>', '')).toContain('<title>&lt;x&gt;</title>');
   });
 
   it('draw lines as SVG and describe them in words', () => {
-    const figure = lineChartFigure({
-      title: 'Accuracy by epoch',
-      xName: 'epoch',
-      yName: 'percent',
-      lines: [
-        {
-          name: 'accuracy',
-          points: [
-            [1, 50],
-            [2, 75],
-          ],
-        },
-        { name: 'empty', points: [[1, null]] },
-      ],
-    });
-    expect(figure).toContain('aria-label="Accuracy by epoch. accuracy: from 50.0 to 75.0; empty: no values"');
-    expect(figure).toMatch(/<svg[\s\S]*<path[\s\S]*<\/svg>/);
+    const points = [
+      { x: 1, y: 50 },
+      { x: 2, y: 75 },
+    ];
+    const lines = [
+      { name: 'accuracy', points },
+      { name: 'empty', points: [{ x: 1, y: null }] },
+    ];
+    const html = figure(lineChart('accuracy', 'Accuracy by epoch', lines, { xName: 'epoch', yName: 'percent' }));
+    expect(html).toContain('aria-label="Accuracy by epoch. accuracy: from 50.0 at 1 to 75.0 at 2; empty: no values"');
+    expect(html).toMatch(/<svg[\s\S]*<path[\s\S]*<\/svg>/);
   });
 
   it('tell result, epochs, data and configuration of a run, and need no network', () => {

@@ -4,7 +4,7 @@ import { formatDuration, percent } from '@drf/terminal';
 import { describeCalibration, readCalibration, type Calibration } from '../calibration/calibration.js';
 import { accuracyText } from './accuracy-text.js';
 import type { BestCheckpoint, MetricRow, RunDescription, RunFolder } from '../run-folder.js';
-import { lineChartFigure, type Line } from './chart.js';
+import { figure, lineChart, type Series } from './chart.js';
 import { escapeHtml, htmlPage, htmlTable } from './html.js';
 
 type EpochRow = Extract<MetricRow, { type: 'epoch' }>;
@@ -60,38 +60,33 @@ function resultParagraph(epochs: readonly EpochRow[], best: BestCheckpoint | und
 
 function curves(epochs: readonly EpochRow[]): string[] {
   if (epochs.length === 0) return [];
-  const line = (name: string, value: (row: EpochRow) => number | null): Line => ({
+  const line = (name: string, value: (row: EpochRow) => number | null): Series => ({
     name,
-    points: epochs.map((row) => [row.epoch, value(row)] as const),
+    points: epochs.map((row) => ({ x: row.epoch, y: value(row) })),
   });
+  const draw = (name: string, title: string, yName: string, lines: readonly Series[]): string =>
+    figure(lineChart(name, title, lines, { xName: 'epoch', yName, xWhole: true }));
   const parts = Object.keys(epochs[0]?.trainParts ?? {});
   return [
-    lineChartFigure({
-      title: 'Validation accuracy and weighted F1 by epoch',
-      xName: 'epoch',
-      wholeX: true,
-      yName: 'percent',
-      lines: [
-        line('accuracy', (row) => (row.valAccuracy === null ? null : 100 * row.valAccuracy)),
-        line('weighted F1', (row) => (row.valWeightedF1 === null ? null : 100 * row.valWeightedF1)),
-      ],
-    }),
-    lineChartFigure({
-      title: 'Parts of the training loss by epoch (mean over the steps, before their scales)',
-      xName: 'epoch',
-      wholeX: true,
-      yName: 'loss',
-      lines: parts.map((part) => line(part, (row) => row.trainParts[part] ?? null)),
-    }),
+    draw('validation', 'Validation accuracy and weighted F1 by epoch', 'percent', [
+      line('accuracy', (row) => (row.valAccuracy === null ? null : 100 * row.valAccuracy)),
+      line('weighted F1', (row) => (row.valWeightedF1 === null ? null : 100 * row.valWeightedF1)),
+    ]),
+    draw(
+      'loss',
+      'Parts of the training loss by epoch (mean over the steps, before their scales)',
+      'loss',
+      parts.map((part) => line(part, (row) => row.trainParts[part] ?? null)),
+    ),
   ];
 }
 
 function epochTable(epochs: readonly EpochRow[]): string {
   const share = (value: number | null): string => (value === null ? '–' : percent(value));
-  return htmlTable(
-    'Each epoch',
-    ['epoch', 'training loss', 'validation loss', 'accuracy', 'weighted F1', 'seconds'],
-    epochs.map((row) => [
+  return htmlTable({
+    caption: 'Each epoch',
+    head: ['epoch', 'training loss', 'validation loss', 'accuracy', 'weighted F1', 'seconds'],
+    rows: epochs.map((row) => [
       String(row.epoch),
       row.trainLoss.toFixed(4),
       row.valLoss?.toFixed(4) ?? '–',
@@ -99,14 +94,14 @@ function epochTable(epochs: readonly EpochRow[]): string {
       share(row.valWeightedF1),
       row.seconds.toFixed(1),
     ]),
-  );
+  });
 }
 
 function ledgerTable(ledger: LedgerReport): string {
   const rows = ledger.reasons.map(({ reason, count }) => [`dropped: ${reason}`, String(count)]);
-  return htmlTable(
-    `Posts of ${ledger.source}`,
-    ['', 'posts'],
-    [['rows', String(ledger.rows)], ['kept', String(ledger.kept)], ...rows],
-  );
+  return htmlTable({
+    caption: `Posts of ${ledger.source}`,
+    head: ['', 'posts'],
+    rows: [['rows', String(ledger.rows)], ['kept', String(ledger.kept)], ...rows],
+  });
 }

@@ -1,7 +1,58 @@
 import type { DisruptionEntry } from '@drf/disruption';
 import { MODALITIES, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
-import type { EvaluatedCell } from '../evaluate-cells.js';
-import type { CellRecord, StoredFeatures } from '../store/records.js';
+import type { EvaluatedCell, Evaluation } from '../evaluate.js';
+import { ablationsOf } from '../paper.js';
+import { RESULT_VERSION } from '../grid/identity.js';
+import type { CellRecord, StoredFeatures, TrainingRecord } from './records.js';
+
+/**
+ * A run and its evaluation as a store takes them, under the names of the run itself.
+ * @param keepsFeatures whether recovered and true features of discarded modalities are kept, of modality-random cells
+ */
+export async function trainingRecord(
+  { result, cells, run, mask }: Evaluation,
+  keepsFeatures = false,
+): Promise<TrainingRecord> {
+  const { config, versions, encoders, engine } = run.description;
+  const { dataset, split, classes, postsHash: hash, seed } = result.evaluation;
+  const { path } = result.run;
+  const { epoch, step } = run.position;
+  const epochs = (await run.folder.readMetrics()).filter((row) => row.type === 'epoch');
+  const clean = cells[0];
+  const ablations = ablationsOf(config);
+  return {
+    identity: path,
+    resultVersion: RESULT_VERSION,
+    experiment: config.name,
+    fold: null,
+    method: config.method,
+    without: ablations.length === 0 ? null : ablations.join(', '),
+    config,
+    versions,
+    encoders,
+    engine,
+    best: { epoch, step, score: epochs.find((row) => row.epoch === epoch)?.valAccuracy ?? 0 },
+    seconds: epochs.reduce((sum, row) => sum + row.seconds, 0),
+    folder: path,
+    epochs,
+    posts: { hash, dataset, split, classes, ids: clean?.ids ?? [], labels: clean?.labels ?? new Int32Array() },
+    cells: cells.map((cell): CellRecord => {
+      const { testedOn, probabilities, available, entries } = cell;
+      const isKept = keepsFeatures && testedOn.kind === 'modality-random' && clean !== undefined;
+      return {
+        identity: `${path} ${cell.result.cell}`,
+        testedOn,
+        report: cell.result.report,
+        quality: cell.result.quality,
+        manifest: testedOn.kind === 'none' ? null : { seed, mask, entries },
+        probabilities,
+        available,
+        ...postDetails(cell),
+        features: isKept ? recoveredFeatures(cell, clean) : [],
+      };
+    }),
+  };
+}
 
 /** Rows of one detail over all batches, [posts, width]. */
 interface Detail {
@@ -28,7 +79,7 @@ function detailOf(batches: readonly HostTree[], ...path: readonly string[]): Det
 }
 
 /** Densities and pair weights of a cell's posts, as far as the method has them. */
-export function postDetails({ details, hasQuality }: EvaluatedCell): Pick<CellRecord, 'densities' | 'weights'> {
+function postDetails({ details, hasQuality }: EvaluatedCell): Pick<CellRecord, 'densities' | 'weights'> {
   const density = (name: string): Float32Array | null => detailOf(details, 'logDensity', name)?.data ?? null;
   const densities = {
     image: density('image'),
@@ -56,7 +107,7 @@ function weightsOf({ width, data }: Detail): CellRecord['weights'] {
  * Features of the modalities that a cell discards, as recovered there and as they are in the clean cell of the same
  * model.
  */
-export function recoveredFeatures(cell: EvaluatedCell, clean: EvaluatedCell): StoredFeatures[] {
+function recoveredFeatures(cell: EvaluatedCell, clean: EvaluatedCell): StoredFeatures[] {
   return MODALITIES.flatMap((modality) => {
     const recovered = detailOf(cell.details, 'features', modality === 'image' ? 'recoveredImage' : 'recoveredText');
     const original = detailOf(clean.details, 'features', modality);

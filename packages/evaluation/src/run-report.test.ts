@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { classificationReport } from '@drf/metrics';
-import { csvReport } from './csv-report.js';
-import { htmlReport } from './html-report.js';
-import { trainedModalities } from './run-identity.js';
-import { paperLine } from './sections.js';
-import { textReport } from './text-report.js';
+import { paperLine, trainedModalities } from './paper.js';
+import { csvReport, htmlReport, textReport } from './run-report.js';
 import { syntheticCell, syntheticResult } from './testing/synthetic.js';
 
 const paper = { accuracy: 0.765, weightedF1: 0.759 };
@@ -93,10 +90,10 @@ describe('htmlReport', () => {
 
   it('holds tables and curve in one file, with text escaped', () => {
     expect(html).toContain('<title>Evaluation of one on mvsa-single, test</title>');
-    expect(html).toContain('C+D: from 80.0 to 50.0');
+    expect(html).toContain('C+D: from 80.0 at 0 to 50.0 at 100');
     expect(html).toContain('Confusion matrix, cell random:1:C+D');
     expect(html).toContain('post 7 &lt;broken&gt;');
-    expect(html).not.toMatch(/<script|src=|href=|url\((?!#)/);
+    expect(html).not.toMatch(/<script|src=|href="(?!data:)|url\((?!#)/);
   });
 });
 

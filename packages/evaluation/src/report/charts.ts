@@ -1,21 +1,20 @@
 import { fixedStrategies, SETTINGS, type Setting, type Strategy } from '@drf/disruption';
-import { auroc, summarizeSeeds } from '@drf/metrics';
+import { barChart, intervalChart, lineChart, scatterChart, type Chart, type Point, type Series } from '@drf/experiment';
+import { auroc, summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { createRandom, MODALITIES, type Modality } from '@drf/tensor';
+import { TSNE, UMAP } from '@saehrimnir/druidjs';
 import { CLEAN, isSameStrategy } from '../cells.js';
+import type { OnProgress } from '../display.js';
 import { paperFiguresOf, paperName } from '../paper.js';
-import { cellsOf, systemName, type Study, type System } from '../statistics/compare-systems.js';
-import type { OnProgress } from '../statistics/stages.js';
-import { ablationsOfStudy, methodsOf, pointsOf, randomStrategiesOf, ratioOf, summaryOf } from '../statistics/tables.js';
-import type { ResultStore } from '../store/result-store.js';
+import { cellsOf, systemName, type Comparison, type Study, type System } from '../statistics/compare.js';
+import { ablatedSystems, curveOf, methodsOf, ratioOf, summaryOf } from '../statistics/tables.js';
 import type { StoredCell } from '../store/records.js';
-import { barChart, lineChart, scatterChart, type Chart, type Point, type Series } from './chart.js';
-import { projectToPlane, type Projection } from './plane.js';
+import type { ResultStore } from '../store/result-store.js';
 
-const DR = 'share dr of disrupted posts';
 const INTACT = { trainedOn: CLEAN, testedOn: CLEAN };
+const DR = 'share dr of disrupted posts';
 
-function bandPoint(x: number, values: readonly number[], scale = 100): Point {
-  const { mean, interval } = summarizeSeeds(values);
+function bandPoint(x: number, { mean, interval }: SeedSummary, scale = 100): Point {
   const y = scale * mean;
   if (interval === null) return { x, y };
   // intervals of few seeds leave the range of what they measure; no chart should make room for that
@@ -25,57 +24,84 @@ function bandPoint(x: number, values: readonly number[], scale = 100): Point {
 
 /** Figure 5: accuracy against dr, a chart a setting, with 95 % intervals over seeds. */
 export function robustnessCharts(study: Study, reference: string): Chart[] {
-  const methods = methodsOf(study, reference);
   return SETTINGS.flatMap((setting): Chart[] => {
-    const strategies = pointsOf(study, setting);
-    if (strategies.length === 0) return [];
-    const series = methods.flatMap((system): Series[] => {
-      const points = strategies.flatMap((own) => {
-        const cells = cellsOf(study, system, { trainedOn: own, testedOn: own });
-        return cells.length === 0
-          ? []
-          : [
-              bandPoint(
-                ratioOf(own),
-                cells.map(({ accuracy }) => accuracy),
-              ),
-            ];
-      });
-      return points.length < 2 ? [] : [{ name: systemName(system), points }];
+    const series = methodsOf(study, reference).flatMap((system): Series[] => {
+      const { points } = curveOf(study, system, setting);
+      if (points.length < 2) return [];
+      return [{ name: systemName(system), points: points.map(({ ratio, accuracy }) => bandPoint(ratio, accuracy)) }];
     });
+    if (series.length === 0) return [];
     const title = `Accuracy against dr, setting ${setting}, with 95 % intervals over seeds`;
     return [lineChart(`robustness-${setting}`, title, series, { xName: DR, yName: 'accuracy, %' })];
   });
 }
 
+/** Table 1 in short: each method's mean accuracy on intact posts and with either modality disrupted. */
+export function disruptionChart(study: Study, reference: string): Chart[] {
+  const categories = ['intact', ...MODALITIES.map((modality) => `${modality} disrupted`)];
+  const conditions = [
+    [INTACT],
+    ...MODALITIES.map((modality) =>
+      fixedStrategies()
+        .filter((own) => own.modality === modality)
+        .map((testedOn) => ({ trainedOn: CLEAN, testedOn })),
+    ),
+  ];
+  const bars = methodsOf(study, reference).map((system) => ({
+    name: systemName(system),
+    values: conditions.map((own) => {
+      const means = own.flatMap((one) => summaryOf(cellsOf(study, system, one), 'accuracy')?.mean ?? []);
+      return means.length === 0 ? null : (100 * means.reduce((sum, value) => sum + value, 0)) / means.length;
+    }),
+  }));
+  if (bars.every(({ values }) => values.slice(1).every((value) => value === null))) return [];
+  return [
+    barChart(
+      'disruption',
+      'Mean accuracy by what is disrupted, trained on intact posts',
+      categories,
+      bars,
+      [],
+      'accuracy, %',
+    ),
+  ];
+}
+
+/** How far the reference lies from each other system on the mean over cells, with 95 % intervals. */
+export function differenceChart(means: readonly Comparison[]): Chart[] {
+  const [one] = means;
+  if (one === undefined) return [];
+  const rows = means.map(({ second, difference, interval }) => ({
+    name: systemName(second),
+    low: 100 * interval.low,
+    value: 100 * difference,
+    high: 100 * interval.high,
+  }));
+  const title = `${systemName(one.first)} less each other method on the mean over all cells with disruptions, with 95 % intervals`; // prettier-ignore
+  return [intervalChart('differences', title, rows, 'points of accuracy')];
+}
+
 /** Table 4 as bars, the paper's values as marks. */
 export function ablationCharts(study: Study): Chart[] {
-  const systems = ablationsOfStudy(study);
-  if (systems.length === 0) return [];
+  const systems = ablatedSystems(study);
+  const [whole] = systems;
+  if (whole === undefined) return [];
   return MODALITIES.flatMap((modality): Chart[] => {
     const of = (system: System, testedOn: Strategy): StoredCell[] =>
       cellsOf(study, system, { trainedOn: CLEAN, testedOn });
-    const present = fixedStrategies().filter(
-      (own) => own.modality === modality && of(systems[0] as System, own).length > 0,
-    );
+    const present = fixedStrategies().filter((own) => own.modality === modality && of(whole, own).length > 0);
     if (present.length === 0) return [];
-    const mean = (system: System, testedOn: Strategy): number | null => {
-      const summary = summaryOf(of(system, testedOn), 'accuracy');
-      return summary === null ? null : 100 * summary.mean;
-    };
+    const percentOf = (value: number | undefined): number | null => (value === undefined ? null : 100 * value);
     const bars = systems.map((system) => ({
       name: system.without ?? `${system.method}, whole`,
-      values: present.map((testedOn) => mean(system, testedOn)),
+      values: present.map((testedOn) => percentOf(summaryOf(of(system, testedOn), 'accuracy')?.mean)),
     }));
-    const whole = paperName((systems[0] as System).method);
-    const paper = present.map((testedOn) => {
-      const figures = paperFiguresOf(whole, [], study.dataset, testedOn);
-      return figures === null ? null : 100 * figures.accuracy;
-    });
+    const name = paperName(whole.method);
+    const paper = present.map((testedOn) => percentOf(paperFiguresOf(name, [], study.dataset, testedOn)?.accuracy));
     const marks = paper.some((value) => value !== null) ? [{ name: 'paper, whole', values: paper }] : [];
     const title = `Without one part: accuracy with the ${modality} disrupted`;
     const settings = present.map(({ setting }) => setting);
-    return [barChart(`ablation-${modality}`, title, settings, bars, marks, { xName: '', yName: 'accuracy, %' })];
+    return [barChart(`ablation-${modality}`, title, settings, bars, marks, 'accuracy, %')];
   });
 }
 
@@ -87,7 +113,7 @@ export function featureCharts(
   onProgress: OnProgress = () => undefined,
 ): Chart[] {
   const own = study.cells.filter(
-    ({ testedOn, trainedOn, without }) => isSameStrategy(testedOn, trainedOn) && without === null,
+    ({ trainedOn, testedOn, without }) => isSameStrategy(trainedOn, testedOn) && without === null,
   );
   const withFeatures = own.filter((cell) => store.features(cell).length > 0);
   const methods = [...new Set(withFeatures.map(({ method }) => method))];
@@ -145,10 +171,8 @@ const LEVELS = [
 export function qualityCharts(store: ResultStore, study: Study, reference: string): Chart[] {
   return methodsOf(study, reference).flatMap((system) =>
     MODALITIES.flatMap((modality): Chart[] => {
-      const disrupted = cellsOf(study, system, {
-        trainedOn: CLEAN,
-        testedOn: { kind: 'modality-fixed', modality, setting: 'C' },
-      });
+      const corruption = { kind: 'modality-fixed', modality, setting: 'C' } as const;
+      const disrupted = cellsOf(study, system, { trainedOn: CLEAN, testedOn: corruption });
       const clean = cellsOf(study, system, INTACT);
       const intact = clean.flatMap((cell) => densitiesOf(store, cell, modality).map(({ value }) => value));
       const corrupted = disrupted.flatMap((cell) => densitiesOf(store, cell, modality));
@@ -247,7 +271,7 @@ export function trainingCharts(store: ResultStore, study: Study, reference: stri
         const values = runs.flatMap((run) =>
           run.filter((own) => own.epoch === epoch).flatMap((own) => pick(own) ?? []),
         );
-        return values.length === 0 ? [] : [bandPoint(epoch, values, scale)];
+        return values.length === 0 ? [] : [bandPoint(epoch, summarizeSeeds(values), scale)];
       });
       return points.length === 0 ? [] : [{ name: systemName(system), points }];
     });
@@ -270,7 +294,33 @@ export function trainingCharts(store: ResultStore, study: Study, reference: stri
     .map(({ name, title, yName, series }) => lineChart(name, title, series, { xName: 'epoch', yName, xWhole: true }));
 }
 
-/** Whether the study has anything that `figure-5` trains. */
-export function hasRandom(study: Study): boolean {
-  return randomStrategiesOf(study).length > 0;
+/** Ways to lay features out in the plane; the paper's Figure 6 is t-SNE. */
+export const PROJECTIONS = ['t-sne', 'umap'] as const;
+/** One of {@link PROJECTIONS}. */
+export type Projection = (typeof PROJECTIONS)[number];
+
+/** t-SNE's, lowered for few rows (van der Maaten and Hinton 2008 advise 5 to 50; it must stay well below the rows). */
+const PERPLEXITY = 30;
+/** UMAP's, which needs more rows than neighbors. */
+const NEIGHBORS = 15;
+
+/**
+ * Rows as points in the plane, the same from the same rows and seed. Only nearness means something.
+ * @param rows at least 8, of one width
+ * @returns a point for each row; null where the method finds no layout, as among rows of which most are equal
+ */
+export function projectToPlane(
+  rows: readonly Float32Array[],
+  projection: Projection,
+  seed: number,
+): [number, number][] | null {
+  const count = rows.length;
+  const data = rows.map((row) => [...row]);
+  const options = { d: 2, seed: createRandom(seed).fork(projection).uint32() };
+  const points =
+    projection === 't-sne'
+      ? TSNE.transform(data, { ...options, perplexity: Math.min(PERPLEXITY, Math.floor((count - 1) / 3)) })
+      : UMAP.transform(data, { ...options, n_neighbors: Math.min(NEIGHBORS, count - 1) });
+  const plane = points.map(([x = Number.NaN, y = Number.NaN]): [number, number] => [x, y]);
+  return plane.every((point) => point.every(Number.isFinite)) ? plane : null;
 }

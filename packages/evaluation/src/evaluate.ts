@@ -1,0 +1,340 @@
+import { lossWarning, type Dataset, type PostRecord } from '@drf/datasets';
+import { strategyFileName, type DisruptionEntry, type Manifest, type Strategy } from '@drf/disruption';
+import { readManifest } from '@drf/disruption/manifest';
+import {
+  assertEncoders,
+  Judge,
+  openRun,
+  trainedEncoders,
+  trainsEncoders,
+  type EncodedRecords,
+  type ExperimentConfig,
+  type Judged,
+  type OpenedRun,
+  type RunDescription,
+  type Session,
+} from '@drf/experiment';
+import { classificationReport } from '@drf/metrics';
+import { ConfigurationError, DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { CLEAN, formatCell, paperStrategies } from './cells.js';
+import type { CellProgress } from './display.js';
+import { paperFigures } from './paper.js';
+import {
+  evaluatedDataset,
+  postsHash,
+  selectPosts,
+  shownName,
+  type DatasetOverride,
+  type SplitChoice,
+} from './posts.js';
+import { corruptionAuroc, countDisruptions, type QualityCell } from './quality.js';
+import {
+  RESULT_FORMAT,
+  robustnessCurves,
+  shownPath,
+  summarizeRun,
+  type CellResult,
+  type EvaluationResult,
+} from './result.js';
+import type { Workbench } from './workbench.js';
+
+/** A cell's figures with the answers behind them. */
+export interface EvaluatedCell {
+  readonly result: CellResult;
+  readonly testedOn: Strategy;
+  readonly ids: readonly string[];
+  readonly labels: Int32Array;
+  /** [posts, classes] */
+  readonly probabilities: Float32Array;
+  readonly entries: readonly DisruptionEntry[];
+  /** λᵛ and λᵗ, [posts] */
+  readonly available: Readonly<Record<Modality, Float32Array>>;
+  /** What the method says of its posts, batch by batch; empty unless asked for. */
+  readonly details: readonly HostTree[];
+  /** Whether the method estimates quality, and knows enough for it. */
+  readonly hasQuality: boolean;
+}
+
+export interface EvaluationOptions {
+  readonly workbench: Workbench;
+  /** Folder of the feature cache. */
+  readonly cache: string;
+  /** Disruptions of the posts, a cell each. Default: the paper's. The clean cell is always among them. */
+  readonly cells?: readonly Strategy[];
+  /** Evaluate under this manifest, beside the clean cell, instead of planned disruptions. */
+  readonly manifest?: string;
+  readonly split?: SplitChoice;
+  readonly splitFile?: string;
+  readonly dataset?: DatasetOverride;
+  /** Of the disruptions; default: the run's. */
+  readonly seed?: number;
+  /** Default: the run's result checkpoint. */
+  readonly checkpoint?: string;
+  /** Default: the run's. */
+  readonly engine?: string;
+  /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
+  readonly allowDownload?: boolean;
+  /** Keep what the method says of each post beside its probabilities. */
+  readonly details?: boolean;
+  /** When it aborts, the cells so far are the result. */
+  readonly signal?: AbortSignal;
+}
+
+/** A result, and what its files hold beyond it. */
+export interface Evaluation {
+  readonly result: EvaluationResult;
+  readonly cells: readonly EvaluatedCell[];
+  readonly run: OpenedRun;
+  /** What stood for masked words: the text encoder's own token. */
+  readonly mask: string;
+}
+
+/**
+ * Evaluates a trained run: opens it with its checkpoint and memory, encodes the posts under each cell's disruption
+ * (features come from the cache where it has them), judges them and measures the answers.
+ * @throws DataError, ConfigurationError or CheckpointError naming what is missing or does not fit; the signal's reason
+ *   when it aborts before the clean cell is done
+ */
+export async function evaluateRun(path: string, options: EvaluationOptions): Promise<Evaluation> {
+  const { workbench, signal, cache } = options;
+  const { allowDownload = false } = options;
+  const open = ({ engine, encoders, seed }: ExperimentConfig, ids: RunDescription['encoders']): Promise<Session> =>
+    workbench.session({ engine: options.engine ?? engine, encoders, seed }, { ids, allowDownload });
+  // a run that trained its encoders cannot be opened without them
+  const run = await openRun(path, options.checkpoint, async (config, ids) =>
+    trainsEncoders(config) ? trainedEncoders(await open(config, ids)) : {},
+  );
+  const { config, classes, encoders } = run.description;
+  const manifest = options.manifest === undefined ? undefined : await readManifest(options.manifest);
+  if (manifest !== undefined) assertManifestFits(options.manifest as string, manifest, config.dataset.imageSize);
+
+  const { isOwn, dataset: datasetConfig } = evaluatedDataset(run.description.config.dataset, options.dataset);
+  const dataset = await workbench.dataset(datasetConfig);
+  const { split, splitFile } = options;
+  const posts = await selectPosts({ dataset, run: run.folder, classes, isOwn, split, splitFile });
+  const session = await open(config, encoders);
+  assertEncoders(shownPath(run.folder.path), encoders, session);
+
+  const seed = options.seed ?? config.seed;
+  const cells = withClean(manifest === undefined ? (options.cells ?? paperStrategies()) : [manifest.header.strategy]);
+  const evaluated = await evaluateCells({
+    run,
+    cells,
+    dataset,
+    records: posts.records,
+    session,
+    seed,
+    manifest: manifest?.byId,
+    cache,
+    workbench,
+    signal,
+    details: options.details,
+  });
+  const results = evaluated.cells.map(({ result }) => result);
+  const mask = session.text.maskToken;
+  return {
+    run,
+    mask,
+    cells: evaluated.cells,
+    result: {
+      format: RESULT_FORMAT,
+      run: summarizeRun(run),
+      evaluation: {
+        dataset: shownName(datasetConfig, isOwn),
+        split: posts.split,
+        posts: evaluated.records.length,
+        postsHash: postsHash(evaluated.records),
+        classes,
+        seed: manifest?.header.seed ?? seed,
+        manifest: options.manifest ?? null,
+        engine: session.engine.name,
+        encoders: run.description.encoders,
+      },
+      notes: [...lossNotes(dataset), ...posts.notes, ...manifestNotes(manifest, evaluated.records, mask)],
+      unreadable: evaluated.unreadable,
+      cells: results,
+      curves: robustnessCurves(results, isOwn ? dataset.name : ''),
+      missingCells: cells.slice(results.length).map((testedOn) => formatCell({ testedOn })),
+    },
+  };
+}
+
+function lossNotes({ ledger }: Dataset): string[] {
+  const warning = lossWarning(ledger.toJSON());
+  return warning === null ? [] : [warning];
+}
+
+function withClean(cells: readonly Strategy[]): Strategy[] {
+  return [CLEAN, ...cells.filter(({ kind }) => kind !== 'none')];
+}
+
+function manifestNotes(
+  manifest: Manifest | undefined,
+  records: readonly { readonly id: string }[],
+  mask: string,
+): string[] {
+  if (manifest === undefined) return [];
+  const { header, entries } = manifest;
+  const ids = new Set(records.map(({ id }) => id));
+  const others = entries.filter(({ id }) => !ids.has(id)).length;
+  const notes = others === 0 ? [] : [`${others} posts of the manifest are not among the evaluated ones`];
+  const masksText = entries.some(({ modality, operation }) => modality === 'text' && operation === 'corrupt');
+  return masksText && header.mask !== mask
+    ? [...notes, `The words that the manifest masks became ${mask}, the text encoder's own mask, not ${header.mask}`]
+    : notes;
+}
+
+/**
+ * A manifest repeats exact pixels only at its own image size. The words that it names are the same for every text
+ * encoder, which reads its own mask in their places.
+ * @throws ConfigurationError when the run decodes images at another size
+ */
+function assertManifestFits(path: string, { header, entries }: Manifest, imageSize: number): void {
+  const corruptsImages = entries.some(({ operation, modality }) => operation === 'corrupt' && modality === 'image');
+  const size = header.imageSize;
+  if (corruptsImages && (size?.width !== imageSize || size.height !== imageSize)) {
+    throw new ConfigurationError({
+      subject: `Manifest ${path}`,
+      expected: `pixels chosen at ${imageSize} × ${imageSize}, the size at which the run reads images`,
+      received: size === null ? "each image's own size" : `${size.width} × ${size.height}`,
+      remedy: 'make the manifest at that size',
+    });
+  }
+}
+
+interface CellsRequest {
+  readonly run: OpenedRun;
+  /** Disruptions of the cells; the clean one first. */
+  readonly cells: readonly Strategy[];
+  /** Disruptions of posts as a manifest gives them, instead of planned ones, of every cell but the clean one. */
+  readonly manifest?: ReadonlyMap<string, DisruptionEntry>;
+  readonly dataset: Dataset;
+  readonly records: readonly PostRecord[];
+  readonly session: Session;
+  readonly seed: number;
+  readonly cache: string;
+  readonly workbench: Workbench;
+  readonly signal?: AbortSignal;
+  /** Keep what the method says of each post beside its probabilities. */
+  readonly details?: boolean;
+}
+
+interface EvaluatedCells {
+  readonly cells: readonly EvaluatedCell[];
+  /** The posts of the clean cell, and so of all: the split without those that could not be read. */
+  readonly records: readonly PostRecord[];
+  readonly unreadable: readonly { readonly id: string; readonly message: string }[];
+}
+
+/** An evaluated cell, and what the AUROC of the others needs of it. */
+type JudgedCell = EvaluatedCell & { readonly qualities: QualityCell; readonly records: readonly PostRecord[] };
+
+/**
+ * Evaluates cells one after the other. The clean one decides which posts can be read, so that all cells judge the same.
+ * An interruption after it leaves the rest out.
+ */
+async function evaluateCells(request: CellsRequest): Promise<EvaluatedCells> {
+  const { run, cells, session, workbench, signal } = request;
+  const unreadable = new Map<string, string>();
+  const judge = await Judge.create(session.engine, run, request.details);
+  const progress = workbench.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
+  const done: JudgedCell[] = [];
+  try {
+    for (const [index, cell] of cells.entries()) {
+      if (index > 0 && signal?.aborted === true) break;
+      progress.start(index, formatCell({ testedOn: cell }));
+      done.push(await evaluateCell(request, cell, judge, done[0], progress, unreadable));
+    }
+  } catch (error) {
+    if (signal?.aborted !== true || error !== signal.reason || done.length === 0) throw error;
+  } finally {
+    progress.stop();
+    await judge.dispose();
+  }
+  return {
+    cells: done,
+    records: done[0]?.records ?? [],
+    unreadable: [...unreadable].map(([id, message]) => ({ id, message })),
+  };
+}
+
+async function evaluateCell(
+  request: CellsRequest,
+  testedOn: Strategy,
+  judge: Judge,
+  clean: JudgedCell | undefined,
+  progress: CellProgress,
+  unreadable: Map<string, string>,
+): Promise<JudgedCell> {
+  const { dataset, seed, session, cache, workbench, signal, run, manifest } = request;
+  const isPlanned = manifest === undefined || testedOn.kind === 'none';
+  const encoded = await workbench.encode({
+    dataset,
+    records: clean?.records ?? request.records,
+    strategy: isPlanned ? testedOn : { kind: 'manifest', byId: manifest },
+    seed,
+    session,
+    cache,
+    needs: run.method.needs,
+    batchSize: run.description.config.encoders.batchSize,
+    job: (label) => progress.job(label),
+    onRowError: (message, id) => {
+      if (!unreadable.has(id)) workbench.display.warn(message);
+      unreadable.set(id, message);
+    },
+    signal,
+  });
+  if (encoded.set.ids.length === 0) throw nothingReadable(request, unreadable);
+  const judging = progress.job('Judging posts');
+  const judged = await judge.judge(encoded.set, judging.update, signal);
+  return describeCell(request, testedOn, encoded, judged, clean);
+}
+
+function describeCell(
+  { run, dataset }: CellsRequest,
+  testedOn: Strategy,
+  { set, entries, records }: EncodedRecords,
+  { probabilities, quality, details }: Judged,
+  clean: JudgedCell | undefined,
+): JudgedCell {
+  const { config, classes } = run.description;
+  const available = { image: set.imageAvailable, text: set.textAvailable };
+  const qualities: QualityCell = { ids: set.ids, available, entries, quality };
+  const kind = testedOn.kind === 'modality-fixed' ? 'fixed' : 'random';
+  const result: CellResult = {
+    cell: formatCell({ testedOn }),
+    kind: testedOn.kind,
+    modality: testedOn.kind === 'modality-fixed' ? testedOn.modality : null,
+    setting: 'setting' in testedOn ? testedOn.setting : null,
+    ratio: 'ratio' in testedOn ? testedOn.ratio : null,
+    disrupted: countDisruptions(entries),
+    report: classificationReport(set.labels, hostTensor(probabilities, [set.ids.length, classes.length]), classes),
+    paper: paperFigures({ config, dataset: dataset.name }, testedOn),
+    quality: clean === undefined ? null : corruptionAuroc(qualities, clean.qualities, kind),
+    manifest: testedOn.kind === 'none' ? null : `manifests/${strategyFileName(testedOn)}.jsonl`,
+  };
+  const { ids, labels } = set;
+  return {
+    result,
+    testedOn,
+    ids,
+    labels,
+    probabilities,
+    entries,
+    available,
+    details,
+    hasQuality: quality !== null,
+    qualities,
+    records,
+  };
+}
+
+function nothingReadable({ dataset, records }: CellsRequest, unreadable: ReadonlyMap<string, string>): DataError {
+  const [first] = unreadable.values();
+  return new DataError({
+    subject: `The posts of data set ${dataset.name}`,
+    expected: 'at least one that can be read',
+    received: `none of ${records.length}${first === undefined ? '' : `, the first: ${first}`}`,
+    remedy: 'look at the files (pnpm data inspect)',
+  });
+}

@@ -1,0 +1,258 @@
+import { fixedStrategies } from '@drf/disruption';
+import type { Chart, TableData } from '@drf/experiment';
+import { MODALITIES, type Modality } from '@drf/tensor';
+import { percent } from '@drf/terminal';
+import { CLEAN } from '../cells.js';
+import { paperDrop, paperFiguresOf } from '../paper.js';
+import { studiesOf, systemName, type Comparison, type Study, type System } from '../statistics/compare.js';
+import {
+  aurocTable,
+  COMPARISON_LINE,
+  curveOf,
+  isMatched,
+  methodsOf,
+  referenceOf,
+  resultTables,
+  type ResultTable,
+} from '../statistics/tables.js';
+import type { OnProgress } from '../display.js';
+import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
+import type { ResultStore } from '../store/result-store.js';
+import { markdownTable, NOTHING, signed, span } from '../table.js';
+import { ablationCharts, differenceChart, disruptionChart, robustnessCharts } from './charts.js';
+import { chartFile, seedsText, storedPaperLine, waitingLine } from './report.js';
+
+const BEGIN = '<!-- written by pnpm eval results; changes by hand are lost -->';
+const END = '<!-- end of what pnpm eval results writes -->';
+
+export interface ResultsPageOptions {
+  /** How the page is written, for the reader. */
+  readonly command: string;
+  /** The method that the others are compared with; default as in the report. */
+  readonly reference?: string;
+  readonly onProgress?: OnProgress;
+  /** Where the page finds a file of the folder of tables, and of that of charts. */
+  readonly tables: string;
+  readonly charts: string;
+  /** Where a file of tables finds the folder of charts, and the page. */
+  readonly chartsFromTables: string;
+  readonly pageFromTables: string;
+}
+
+/** A page that a person reads, and what it leads to. */
+export interface ResultsPage {
+  /** Between marks, so that what stands around it in the document stays ({@link replacePart}). */
+  readonly part: string;
+  /** The tables, a Markdown file each. */
+  readonly tables: readonly { readonly file: string; readonly markdown: string }[];
+  readonly charts: readonly Chart[];
+}
+
+/** A store in short: a headline table, three charts with what each shows, and links to all tables. */
+export function resultsPage(store: ResultStore, options: ResultsPageOptions): ResultsPage {
+  const studies = studiesOf(store);
+  const waiting = store.waiting === 0 ? [] : [`Note: ${waitingLine(store)}.`];
+  const parts: string[] = [];
+  const tables: ResultsPage['tables'][number][] = [];
+  const charts: Chart[] = [];
+  for (const study of studies) {
+    const own = studyPage(store, study, options, studies.length === 1 ? '' : `${study.experiment}-${study.split}-`);
+    parts.push(...own.parts);
+    tables.push(...own.tables);
+    charts.push(...own.charts);
+  }
+  const command = `\`\`\`sh\n${options.command}\n\`\`\``;
+  const part = [BEGIN, originLine(store), command, ...waiting, ...parts, END].join('\n\n');
+  return { part, tables, charts };
+}
+
+/** From what the numbers come. */
+function originLine(store: ResultStore): string {
+  const { trainings, versions } = store.summary();
+  const code = versions.map((version) => `\`${version}\``).join(', ');
+  return `Every number here and in the tables below is printed from one store: ${trainings} trainings, ${store.cells.length.toLocaleString('en')} cells, seeds ${seedsText(store.cells)}, code ${code}. Printed by:`;
+}
+
+function studyPage(
+  store: ResultStore,
+  study: Study,
+  options: ResultsPageOptions,
+  prefix: string,
+): { readonly parts: string[]; readonly tables: ResultsPage['tables'][number][]; readonly charts: Chart[] } {
+  const reference = { method: referenceOf(study, options.reference), without: null };
+  const results = resultTables(store, study, reference.method, options.onProgress);
+  const means = widest(results.find(({ id }) => id === 'overall')?.comparisons ?? []);
+  const named = (chart: Chart): Chart => ({ ...chart, name: chartFile(prefix + chart.name) });
+  const robustness = robustnessCharts(study, reference.method).map(named);
+  const [curve] = robustness.toReversed(); // C+D, where it is there
+  const shown = [
+    ...disruptionChart(study, reference.method).map((chart) => ({
+      chart: named(chart),
+      line: disruptionLine(study, reference),
+    })),
+    ...(curve === undefined ? [] : [{ chart: curve, line: robustnessLine(study, reference) }]),
+    ...differenceChart(means).map((chart) => ({ chart: named(chart), line: differenceLine(means) })),
+  ];
+  const beside: Readonly<Record<string, readonly Chart[]>> = {
+    'table-4': ablationCharts(study).map(named),
+    'figure-5': robustness,
+  };
+  const image = (folder: string, { name, description }: Chart): string => `![${description}](${folder}/${name}.svg)`;
+  const auroc = aurocTable(study);
+  const files = [
+    ...results.map((result) => ({
+      heading: result.heading,
+      conclusion: result.conclusion,
+      file: `${chartFile(prefix + result.id)}.md`,
+      lines: [
+        ...(beside[result.id] ?? []).map((chart) => image(options.chartsFromTables, chart)),
+        ...tableLines(result),
+      ],
+    })),
+    ...(auroc.length === 0
+      ? []
+      : [{ heading: 'Quality as a detector of corruption', conclusion: null, file: `${chartFile(prefix)}quality.md`, lines: auroc.map(markdownTable) }]), // prettier-ignore
+  ];
+  const posts = `Data set ${study.dataset}, ${study.cells[0]?.posts ?? 0} posts judged, seeds ${seedsText(study.cells)}. ${storedPaperLine(store, [study])}`;
+  const parts = [
+    `## ${study.experiment}, split ${study.split}`,
+    posts,
+    ...(study.cells.some(isPooled) ? [FOLDS_LINE] : []),
+    markdownTable(headlineTable(study, reference, means)),
+    ...shown.flatMap(({ chart, line }) => [image(options.charts, chart), line]),
+    'All tables, with every comparison:',
+    files.map(({ heading, conclusion, file }) => `- [${heading}](${options.tables}/${file})${conclusion === null ? '' : `: ${conclusion}`}`).join('\n'), // prettier-ignore
+  ];
+  const origin = `From [the results](${options.pageFromTables}): ${posts}`;
+  return {
+    parts,
+    tables: files.map(({ heading, file, lines }) => ({
+      file,
+      markdown: [BEGIN, `# ${heading}`, origin, ...lines].join('\n\n') + '\n',
+    })),
+    charts: [...shown.map(({ chart }) => chart), ...Object.values(beside).flat()].filter(
+      ({ name }, i, all) => all.findIndex((other) => other.name === name) === i,
+    ),
+  };
+}
+
+function tableLines({ lines, tables, conclusion, details }: ResultTable): string[] {
+  return [
+    ...lines,
+    ...tables.map(markdownTable),
+    ...(conclusion === null ? [] : [conclusion]),
+    ...details.flatMap((table) => [COMPARISON_LINE, markdownTable(table)]),
+  ];
+}
+
+/** The means over most cells, one for each other system. */
+function widest(means: readonly Comparison[]): Comparison[] {
+  const most = new Map<string, Comparison>();
+  for (const own of means) {
+    const name = systemName(own.second);
+    if (own.cells.length > (most.get(name)?.cells.length ?? 0)) most.set(name, own);
+  }
+  return [...most.values()];
+}
+
+/** Mean accuracy over seeds and cells; null where a system has none. */
+function meanOf(study: Study, system: System, is: (cell: Study['cells'][number]) => boolean): number | null {
+  const own = study.cells.filter(
+    (cell) => cell.method === system.method && cell.without === system.without && is(cell),
+  );
+  return own.length === 0 ? null : own.reduce((sum, { accuracy }) => sum + accuracy, 0) / own.length;
+}
+
+type CellTest = Parameters<typeof meanOf>[2];
+const isIntact: CellTest = ({ trainedOn, testedOn }) => trainedOn.kind === 'none' && testedOn.kind === 'none';
+const disrupts =
+  (modality: Modality): CellTest =>
+  ({ trainedOn, testedOn }) =>
+    trainedOn.kind === 'none' && testedOn.kind === 'modality-fixed' && testedOn.modality === modality;
+
+const shareOf = (value: number | null): string => (value === null ? NOTHING : percent(value));
+
+/** A row a method: how often it is right, and how far the reference is from it. */
+function headlineTable(study: Study, reference: System, means: readonly Comparison[]): TableData {
+  const rows = methodsOf(study, reference.method).map((system) => {
+    const own = means.find(({ second }) => systemName(second) === systemName(system));
+    return [
+      systemName(system),
+      ...[isIntact, ...MODALITIES.map(disrupts), isMatched].map((is) => shareOf(meanOf(study, system, is))),
+      own === undefined ? NOTHING : signed(own.difference),
+      span(own?.interval ?? null),
+      own?.adjusted.toPrecision(2) ?? NOTHING,
+      own?.verdict ?? NOTHING,
+    ];
+  });
+  const strategies = [[CLEAN], ...MODALITIES.map((modality) => fixedStrategies().filter((own) => own.modality === modality))]; // prettier-ignore
+  const paper = strategies.map((own) => {
+    const values = own.flatMap((strategy) => paperFiguresOf('DRF', [], study.dataset, strategy)?.accuracy ?? []);
+    return values.length === 0 ? NOTHING : percent(values.reduce((sum, value) => sum + value, 0) / values.length);
+  });
+  const paperRow = paper.every((value) => value === NOTHING) ? [] : [['DRF in the paper', ...paper, ...Array<string>(5).fill(NOTHING)]]; // prettier-ignore
+  const name = systemName(reference);
+  return {
+    caption: `Mean accuracy, in percent, and ${name} less each other method on the mean over all cells with disruptions`,
+    head: [
+      ...['method', 'intact', 'image disrupted', 'text disrupted', 'a share disrupted'],
+      ...[`${name} less it`, '95 % interval', 'p, corrected', `${name} is`],
+    ],
+    rows: [...rows, ...paperRow],
+  };
+}
+
+/** Systems other than the reference by a figure, the highest first. */
+function ranked(study: Study, reference: System, figure: (system: System) => number | null) {
+  return methodsOf(study, reference.method)
+    .slice(1)
+    .flatMap((system) => {
+      const value = figure(system);
+      return value === null ? [] : [{ name: systemName(system), value }];
+    })
+    .sort((one, other) => other.value - one.value);
+}
+
+function disruptionLine(study: Study, reference: System): string {
+  const said = MODALITIES.flatMap((modality) => {
+    const is = disrupts(modality);
+    const [own, [best]] = [meanOf(study, reference, is), ranked(study, reference, (other) => meanOf(study, other, is))];
+    if (own === null) return [];
+    const next = best === undefined ? '' : ` (best of the others: ${best.name} with ${percent(best.value)} %)`;
+    return [`with the ${modality} disrupted ${percent(own)} %${next}`];
+  });
+  const intact = meanOf(study, reference, isIntact);
+  return `Trained on intact posts, ${systemName(reference)} answers ${shareOf(intact)} % of intact posts rightly, ${said.join(', ')}.`;
+}
+
+function robustnessLine(study: Study, reference: System): string {
+  const dropOf = (system: System): number | null => curveOf(study, system, 'C+D').drop?.mean ?? null;
+  const [own, others] = [dropOf(reference), ranked(study, reference, dropOf)];
+  if (own === null) return 'Bands are 95 % intervals over seeds; each ratio has its own models.';
+  const [most, least] = [others[0], others.at(-1)];
+  const points = (value: number): string => (100 * value).toFixed(1);
+  const beside = most === undefined || least === undefined ? '' : `, the others from ${points(least.value)} (${least.name}) to ${points(most.value)} (${most.name})`; // prettier-ignore
+  const paper = paperDrop(study.dataset, 'C+D');
+  const there = paper === null ? '' : `; in the paper DRF loses ${points(paper.drf)}, the others ${paper.others.map(points).join(' to ')}`; // prettier-ignore
+  return `From dr = 0.2 to 1, each trained at the same dr, ${systemName(reference)} loses ${points(own)} points of accuracy${beside}${there}.`;
+}
+
+function differenceLine(means: readonly Comparison[]): string {
+  const names = (verdict: Comparison['verdict']): string =>
+    means.filter((own) => own.verdict === verdict).map(({ second }) => systemName(second)).join(', '); // prettier-ignore
+  const said = [
+    ['better than', names('better')],
+    ['worse than', names('worse')],
+    ['neither against', names(null)],
+  ].flatMap(([what, list]) => (list === '' ? [] : [`${what} ${list}`]));
+  const [one] = means;
+  return `Over ${one?.cells.length ?? 0} cells together, ${one === undefined ? '' : systemName(one.first)} is shown to be ${said.join('; ')}.`;
+}
+
+/** A document with the part between the marks replaced; at the end where it has none. */
+export function replacePart(document: string, part: string): string {
+  const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
+  if (begin >= 0 && end > begin) return document.slice(0, begin) + part + document.slice(end + END.length);
+  const before = document.trimEnd();
+  return `${before}${before === '' ? '' : '\n\n'}${part}\n`;
+}
