@@ -2,14 +2,13 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeCalibration, type Calibration } from '@drf/experiment';
-import { ExportedJudge, openJudge, PostJudge, type JudgeOfPosts, type PostContent } from '@drf/predict';
+import { type Calibration, writeCalibration } from '@drf/experiment';
+import { openJudge, type Judge, type PostContent } from '@drf/predict';
 import { createRandom, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportRun } from './export-run.js';
-import { makeEmbeddedRun } from './testing/embedded-run.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
-import { makeTinyRun } from './testing/tiny-run.js';
+import { makeEmbeddedRun, makeTinyRun } from './testing/tiny-run.js';
+import { temporaryFolder } from './testing/tools.js';
 
 function noise(width: number, height: number): RgbImage {
   const random = createRandom(`${width} × ${height}`);
@@ -36,7 +35,7 @@ describe('judging by an export', () => {
   let run: string;
   let out: string;
   let folder: string;
-  let judges: readonly JudgeOfPosts[] = [];
+  let judges: readonly Judge[] = [];
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'drf-judge-export-'));
     const made = await makeEmbeddedRun(join(folder, 'run'));
@@ -48,16 +47,16 @@ describe('judging by an export', () => {
     judges = await Promise.all([out, two].map((path) => openJudge(path)));
   }, 240_000);
   afterAll(async () => {
-    for (const judge of judges) await judge.dispose();
+    for (const judge of judges) await judge.close();
     await rm(folder, { recursive: true });
   });
 
   it('agrees with the run to 1e-4, with any batch and with a fixed one', { timeout: 60_000 }, async () => {
     const byRun = await openJudge(run);
-    expect([byRun instanceof PostJudge, ...judges.map((judge) => judge instanceof ExportedJudge)]).toEqual([true, true, true]); // prettier-ignore
+    expect([byRun, ...judges].map(({ info }) => info.sources.map(({ kind }) => kind))).toEqual([['run'], ['export'], ['export']]); // prettier-ignore
     for (const judge of judges) {
-      expect([judge.classes, judge.imageSize, judge.calibration]).toEqual([byRun.classes, 32, CALIBRATION]);
-      expect(judge.source.checkpoint).toBe('step-3.safetensors');
+      expect([judge.info.classes, judge.info.imageSize, judge.info.calibration]).toEqual([byRun.info.classes, 32, CALIBRATION]); // prettier-ignore
+      expect(judge.info.sources[0]?.checkpoint).toBe('step-3.safetensors');
     }
     for (const post of POSTS) {
       const expected = await byRun.judge(post);
@@ -73,8 +72,8 @@ describe('judging by an export', () => {
         }
       }
     }
-    await expect((judges[0] as JudgeOfPosts).judge({ image: null, text: ' ' })).rejects.toThrow('The post expected text or an image, or both, received neither'); // prettier-ignore
-    await byRun.dispose();
+    await expect((judges[0] as Judge).judge({ image: null, text: ' ' })).rejects.toThrow('The post expected text or an image, or both, received neither'); // prettier-ignore
+    await byRun.close();
   });
 
   async function damaged(change: (folder: string) => Promise<unknown>): Promise<unknown> {

@@ -1,20 +1,17 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createEngine } from '@drf/engine';
-import { openEncoder, type ImageEncoder, type TextEncoder } from '@drf/encoders';
-import { memoryRows, type FeatureSet } from '@drf/experiment';
-import { createRandom, hostTensor, type Engine, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
+import { type ImageEncoder, openEncoder, type TextEncoder } from '@drf/encoders';
+import { type FeatureSet, memoryRows, openRun } from '@drf/experiment';
+import { createRandom, type Engine, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WordPiece } from './embedded-packages.js';
 import { exportRun } from './export-run.js';
 import { decodeModel, shapeOf } from './onnx/model.js';
-import { openRun } from '@drf/experiment';
-import { makeEmbeddedRun } from './testing/embedded-run.js';
-import { predictedOutputs } from './testing/posts.js';
-import { expectOutputs, runOnnx } from './testing/run-onnx.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
-import { makeTinyRun } from './testing/tiny-run.js';
+import { expectOutputs, predictedOutputs, runOnnx } from './testing/posts.js';
+import { makeEmbeddedRun, makeTinyRun } from './testing/tiny-run.js';
 import { tokenizeByCard } from './testing/tokenize.js';
+import { temporaryFolder } from './testing/tools.js';
 
 const TEXTS = ['What a lovely day, I am so happy!', 'terrible 😀😀 service… never again', '', 'sehr schön ﬁne'];
 const AVAILABLE = { image: [1, 1, 0], text: [1, 0, 1] };

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { clientOf, Holdings, loggedAddress, shareOf } from './client.js';
+import { clientOf, Holdings, loggedAddress, shareOf } from './admission.js';
 
 it.each([
   ['192.0.2.1', '192.0.2.1'],

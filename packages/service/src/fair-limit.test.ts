@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { FairLimit } from './fair-limit.js';
+import { FairLimit } from './work.js';
 
 it('runs so many at once, and takes clients in turns, each in its order', async () => {
   const limit = new FairLimit(2);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assertFewValues } from './json-structure.js';
+import { assertFewValues } from './bodies.js';
 
 const check = (json: string) => () => assertFewValues(Buffer.from(json));
 

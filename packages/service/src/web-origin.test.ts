@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import type { Problem } from './schemas.js';
 import { openService, openSocketService } from './testing/service.js';
-import { webOrigin } from './web-origin.js';
+import { webOrigin } from './access.js';
 
 type Headers = Readonly<Record<string, string>>;
 type App = Awaited<ReturnType<typeof openService>>;

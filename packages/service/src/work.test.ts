@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { Problem } from './schemas.js';
-import { HeldJudge, judgmentOf, openService } from './testing/service.js';
+import { HeldJudge, instantJudge, judgmentOf, openService } from './testing/service.js';
 
 const send = (app: Awaited<ReturnType<typeof openService>>, text: string) =>
   app.inject({ method: 'POST', url: '/v1/predict', payload: { text } });
@@ -154,7 +154,7 @@ describe('the line of posts', () => {
     let works = false;
     const lines: string[] = [];
     const judge = {
-      imageSize: 8,
+      ...instantJudge,
       judge: async (post: Parameters<typeof judgmentOf>[0]) => {
         if (!works) throw new Error('secret place /home/someone \u001b]0;x\u0007 \u009b2J');
         return judgmentOf(post);

@@ -5,11 +5,10 @@ import type { TrainableTextEncoder } from '@drf/encoders';
 import { readSafetensors } from '@drf/files';
 import { initialTrainingState, trainedBy } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
-import { createRandom, mapTree, type HostTensor, type HostTree } from '@drf/tensor';
+import { createRandom, type HostTensor, type HostTree, mapTree } from '@drf/tensor';
 import { writeTinyBert } from '@drf/encoders/testing';
-import { temporaryFolder } from '../testing/temporary-folder.js';
-import { encoderOfRun, isRun } from './encoder-of-run.js';
-import { exportEncoder } from './export-encoder.js';
+import { temporaryFolder } from '../testing/tools.js';
+import { encoderOfRun, exportEncoder, isRun } from './export-encoder.js';
 
 const shapes = { imageDim: 6, textDim: 8, classes: 2 };
 

@@ -16,17 +16,15 @@ import {
   ConfigurationError,
   createRandom,
   hostTensor,
-  mapTree,
   type HostTensor,
   type HostTree,
+  mapTree,
   type TensorTree,
 } from '@drf/tensor';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { gradientImage } from '@drf/encoders/testing';
-import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
-import { execute, findPython } from '../testing/find-program.js';
-import { temporaryFolder } from '../testing/temporary-folder.js';
+import { gradientImage, writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
+import { execute, findPython, temporaryFolder } from '../testing/tools.js';
 import { exportEncoder } from './export-encoder.js';
 
 const FIXTURES = fileURLToPath(new URL('../../../../packages/encoders/fixtures', import.meta.url));

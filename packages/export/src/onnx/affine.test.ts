@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fitAffine, fitAffineList } from './affine.js';
+import { fitAffine, fitAffineList } from './symbolic-batch.js';
 
 const BATCHES = [11, 13, 17];
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { compile } from '@drf/engine';
 import { DataError, hostTensor, UnavailableError, type TensorTree } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { runOnnx } from '../testing/run-onnx.js';
+import { runOnnx } from '../testing/posts.js';
 import { randomTensor } from '../testing/tiny-run.js';
 import { decodeModel, encodeModel, shapeOf } from './model.js';
 import { withSymbolicBatch } from './symbolic-batch.js';

@@ -1,4 +1,4 @@
-import { isAbort } from '../page-error.js';
+import { isAbort } from './connection.js';
 
 export interface LatestOptions<Input, Output> {
   /** Milliseconds without a newer input before work begins. */
