@@ -13,7 +13,7 @@ interface EncoderOptions {
 }
 
 /** Adds `export encoder`. @param print takes text for standard output */
-export function addEncoderCommand(program: Command, print: (text: string) => void): void {
+function addEncoderCommand(program: Command, print: (text: string) => void): void {
   program
     .command('encoder')
     .description('write an encoder as a folder that transformers.js and Python open')

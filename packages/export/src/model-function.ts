@@ -50,7 +50,7 @@ class RecordingEngine implements Engine {
 }
 
 /** An embedded encoder as a function over the inputs that its preprocessing makes. */
-export interface RecordedEncoder<E extends ImageEncoder | TextEncoder = ImageEncoder | TextEncoder> {
+interface RecordedEncoder<E extends ImageEncoder | TextEncoder = ImageEncoder | TextEncoder> {
   readonly encoder: E;
   readonly apply: EncoderFunction;
 }

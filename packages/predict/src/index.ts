@@ -1,4 +1,3 @@
-export { openJudge, type OpenJudgeOptions } from './open-judge.js';
+export { openJudge } from './open-judge.js';
 export { describeExport, readCard } from './export-judge.js';
-export { RunJudge } from './run-judge.js';
 export type { Judge, JudgeInfo, Judgment, PostContent } from './judgment.js';

@@ -1,7 +1,7 @@
 import type { Calibration } from '@drf/experiment';
 import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { describeVerdict, type RawVerdict } from './judgment.js';
+import { combineJudgments, describeVerdict, type RawVerdict } from './judgment.js';
 
 const image = { width: 1, height: 1, data: new Uint8Array(3) };
 const classes = ['positive', 'neutral', 'negative'];
@@ -73,5 +73,37 @@ describe('describeVerdict', () => {
     expect(Object.values(vanished.pairWeights ?? {})).toEqual([1 / 3, 1 / 3, 1 / 3]);
     const alone = describeVerdict({ ...raw, pairWeights: [0] }, { image, text: 'x' }, classes, null);
     expect(Object.values(alone.pairWeights ?? {})).toEqual([1, 0, 0]);
+  });
+});
+
+describe('combineJudgments', () => {
+  const post = { image, text: 'x' };
+  const sure = describeVerdict({ ...raw, probabilities: [0.9, 0.1, 0] }, post, classes, null);
+  const other = describeVerdict(
+    { ...raw, probabilities: [0.2, 0.3, 0.5], pairWeights: [0, 0, 1] },
+    post,
+    classes,
+    null,
+  );
+  const known = { ...other, quality: { image: 0.4, text: 0.001 } };
+
+  it('averages probabilities, quality and shares of pairs', () => {
+    const judgment = combineJudgments([sure, known], classes);
+    expect(judgment.label).toBe('positive');
+    expect(Object.values(judgment.probabilities)).toEqual([0.55, 0.2, 0.25].map((p) => expect.closeTo(p, 12)));
+    expect(Object.values(judgment.pairWeights ?? {})).toEqual([0.25, 0.125, 0.625].map((p) => expect.closeTo(p, 12)));
+    expect([judgment.quality, judgment.unfamiliar]).toEqual([{ image: 0.4, text: 0.001 }, true]); // of those that know it
+    expect([judgment.logDensity, judgment.recovered]).toEqual([{ image: null, text: null }, null]);
+  });
+
+  it('knows pairs and recovery as far as one of its members does', () => {
+    const plain = describeVerdict({ ...raw, logDensity: null, pairWeights: null }, { image: null, text: 'x' }, classes, null); // prettier-ignore
+    const recovering = describeVerdict(raw, { image: null, text: 'x' }, classes, null);
+    expect(combineJudgments([plain, plain], classes)).toMatchObject({
+      pairWeights: null,
+      recovered: null,
+      unfamiliar: null,
+    });
+    expect(combineJudgments([plain, recovering], classes)).toMatchObject({ pairWeights: recovering.pairWeights, recovered: 'image' }); // prettier-ignore
   });
 });

@@ -37,10 +37,10 @@ export interface Judgment {
 }
 
 /** Shares of a post's own image and text, of its image with the text recovered from it, and the other way round. */
-export type PairWeights = Readonly<Record<PairName, number>>;
+type PairWeights = Readonly<Record<PairName, number>>;
 
 /** A folder that judgments come from. */
-export interface JudgeSource {
+interface JudgeSource {
   readonly kind: 'run' | 'export';
   /** Absolute path. */
   readonly folder: string;

@@ -7,7 +7,7 @@ import { combineJudgments, type Judge, type JudgeInfo, type Judgment, type PostC
 import { RunJudge, type OpenOptions } from './run-judge.js';
 
 /** How {@link openJudge} opens. */
-export interface OpenJudgeOptions extends OpenOptions {
+interface OpenJudgeOptions extends OpenOptions {
   /**
    * Whether a post of each kind is judged once before, so that the first caller does not wait for what is made on first
    * use. Default false.

@@ -1,6 +1,6 @@
 import { createEngine } from '@drf/engine';
 import type { ImageEncoder, TextEncoder } from '@drf/encoders';
-import { createMethod, parseExperiment, type OpenedRun, type Session } from '@drf/experiment';
+import { createMethod, parseExperiment, type Session } from '@drf/experiment';
 import { createRandom, DataError, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunJudge } from './run-judge.js';
@@ -43,7 +43,7 @@ function tinySession(engine: Session['engine'], seen: unknown[][]): Session {
   return { engine, image: images, text: texts, dispose: () => Promise.resolve() };
 }
 
-function tinyRun(name: 'drf' | 'concatenation', encoders = { image: 'tiny-image', text: 'tiny-text' }): OpenedRun {
+function tinyRun(name: 'drf' | 'concatenation', encoders = { image: 'tiny-image', text: 'tiny-text' }) {
   const config = parseExperiment(
     { name: 'tiny', method: name, dataset: { name: 'embedded', imageSize: 16 }, model: { dim: 4, queueCapacity: 8 } },
     'tiny',
@@ -69,8 +69,7 @@ function tinyRun(name: 'drf' | 'concatenation', encoders = { image: 'tiny-image'
     parameters: method.initialParameters(createRandom(1)),
     memory: memory.inputs(),
     checkpoint: '/runs/tiny/checkpoints/step-1.safetensors',
-    position: { step: 1, epoch: 1, stepInEpoch: 0 },
-  } as unknown as OpenedRun;
+  };
 }
 
 let engine: Session['engine'];

@@ -11,6 +11,7 @@ import {
   trainedEncoders,
   type Calibration,
   type OpenedRun,
+  type RunDescription,
   type Session,
 } from '@drf/experiment';
 import { fileHash } from '@drf/files';
@@ -41,6 +42,12 @@ type HeadConstants = { readonly parameters: TensorTree; readonly memory: TensorT
 type HeadInputs = { readonly batch: EncodedBatchInputs };
 type HeadOutputs = { readonly probabilities: Prediction['probabilities']; readonly details: TensorTree };
 
+/** What a judge needs of an opened run. */
+interface JudgedRun extends Pick<OpenedRun, 'method' | 'parameters' | 'memory' | 'checkpoint'> {
+  readonly folder: { readonly path: string };
+  readonly description: Pick<RunDescription, 'config' | 'classes' | 'encoders'>;
+}
+
 /** Where to compute, and with which checkpoint. */
 export interface OpenOptions {
   /** As `createEngine`; default `auto`. */
@@ -58,7 +65,7 @@ export interface OpenOptions {
 export class RunJudge implements Judge {
   private constructor(
     readonly info: JudgeInfo,
-    private readonly run: OpenedRun,
+    private readonly run: JudgedRun,
     private readonly session: Session,
     private readonly head: Program<HeadInputs, HeadOutputs>,
   ) {}
@@ -88,7 +95,7 @@ export class RunJudge implements Judge {
    * @throws ConfigurationError when the session's encoders are not those of the run, and when the method reads tokens and
    *   an encoder gives none
    */
-  static async of(run: OpenedRun, session: Session, calibration: Calibration | null, sha256 = ''): Promise<RunJudge> {
+  static async of(run: JudgedRun, session: Session, calibration: Calibration | null, sha256 = ''): Promise<RunJudge> {
     assertEncoders(run.folder.path, run.description.encoders, session);
     if (run.method.needs?.tokens === true) assertTokens(session);
     const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
@@ -165,7 +172,7 @@ export class RunJudge implements Judge {
   }
 }
 
-function describeRun(run: OpenedRun, session: Session, calibration: Calibration | null, sha256: string): JudgeInfo {
+function describeRun(run: JudgedRun, session: Session, calibration: Calibration | null, sha256: string): JudgeInfo {
   const { classes, encoders, config } = run.description;
   const { path: folder } = run.folder;
   return {

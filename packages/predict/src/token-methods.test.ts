@@ -13,7 +13,6 @@ import {
   parseExperiment,
   Predictor,
   type FrozenSession,
-  type OpenedRun,
 } from '@drf/experiment';
 import { createRandom, hostTensor, type Engine } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -65,7 +64,7 @@ function tokenSession(engine: Engine): FrozenSession {
   return { engine, image, text, dispose: async () => undefined };
 }
 
-function tinyRun(method: string, session: FrozenSession): OpenedRun {
+function tinyRun(method: string, session: FrozenSession) {
   const config = parseExperiment(
     {
       name: 'tiny',
@@ -86,7 +85,7 @@ function tinyRun(method: string, session: FrozenSession): OpenedRun {
     parameters: built.initialParameters(createRandom(3)),
     memory: built.createMemory().inputs(),
     checkpoint: fileURLToPath(import.meta.url), // any file: its hash is told
-  } as unknown as OpenedRun;
+  };
 }
 
 describe('RunJudge with methods that read tokens', () => {
@@ -148,7 +147,7 @@ describe('RunJudge with methods that read tokens', () => {
   it('says which encoder has no tokens', async () => {
     const session = tokenSession(engine);
     const run = tinyRun('hsan', session);
-    const pooled = { ...session.text, encodeTokens: undefined } as unknown as TextEncoder;
+    const { encodeTokens: _, ...pooled } = session.text;
     await expect(RunJudge.of(run, { ...session, text: pooled }, null)).rejects.toThrow(
       'Encoder "letters" expected token-level outputs, which the method reads, received pooled features only; choose another encoder, or the method drf or concatenation',
     );

@@ -37,7 +37,7 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /** Checks the bearer token of a request (RFC 6750). */
-export type Authenticate = (request: FastifyRequest) => void;
+type Authenticate = (request: FastifyRequest) => void;
 
 /**
  * @param token null: everybody may ask
@@ -60,7 +60,7 @@ export function bearerAuthentication(token: string | null): Authenticate {
   };
 }
 
-export interface KnownMethods {
+interface KnownMethods {
   /** Answers a request that no route takes: its `OPTIONS`. @throws RequestError (not-found, method-not-allowed) */
   answer(request: FastifyRequest, reply: FastifyReply): void;
 }
@@ -102,7 +102,7 @@ export interface WebOriginOptions {
 }
 
 /** Refuses what a browser sends for another site, and answers the preflights of origins that may ask. */
-export interface WebOrigin {
+interface WebOrigin {
   /**
    * @returns whether it has answered
    * @throws RequestError (bad-request, unknown-host, cross-site)

@@ -172,7 +172,7 @@ export function addJsonParser(app: FastifyInstance): void {
 }
 
 /** All of a stream. It is left open when its reading ends early, so that the client can be told why. */
-export async function readBytes(stream: Readable, lease: Pick<BodyLease, 'grow'>): Promise<Buffer> {
+async function readBytes(stream: Readable, lease: Pick<BodyLease, 'grow'>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
     lease.grow((chunk as Buffer).length);

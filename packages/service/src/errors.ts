@@ -4,7 +4,7 @@ import { DrfError, type ErrorReport } from '@drf/tensor';
 import type { Problem } from './schemas.js';
 
 /** What can be wrong with a request, by HTTP status. The names are part of every answer (`code`). */
-export const STATUS_OF = {
+const STATUS_OF = {
   'bad-json': 400,
   'bad-multipart': 400,
   'bad-request': 400,

@@ -1,4 +1,4 @@
-export { createService, type Service, type ServiceOptions } from './create-service.js';
+export { createService, type Service } from './create-service.js';
 export { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
 export { JudgeProcess, type JudgeProcessEnd } from './judge-process/judge-process.js';
 export { isLoopbackAddress } from './access.js';

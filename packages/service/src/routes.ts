@@ -25,7 +25,7 @@ import { answerDeadline, type Deadline, type Work } from './work.js';
 
 const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { readonly version: string };
 
-export interface PredictRoutes {
+interface PredictRoutes {
   readonly work: Work;
   readonly limits: ServiceLimits;
   readonly metrics: Metrics;
@@ -134,7 +134,7 @@ function jsonOnly(): RequestError {
   );
 }
 
-export interface ModelRoute {
+interface ModelRoute {
   readonly judge: object | null;
   readonly info: JudgeInfo;
   readonly token?: string;
@@ -185,7 +185,7 @@ function describeModel({ name, sources, classes, method, encoders, imageSize, ma
   };
 }
 
-export interface OperationRoutes {
+interface OperationRoutes {
   readonly isReady: () => boolean;
 }
 
@@ -215,11 +215,11 @@ export function addOperationRoutes(app: FastifyInstance, { isReady }: OperationR
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
 }
 
-export function jsonBody(schema: z.ZodType): object {
+function jsonBody(schema: z.ZodType): object {
   return { required: true, content: { 'application/json': { schema: jsonSchema(schema) } } };
 }
 
-export function predictBody(limits: ServiceLimits): object {
+function predictBody(limits: ServiceLimits): object {
   return {
     required: true,
     content: {

@@ -30,7 +30,7 @@ export interface JudgeProcessState {
 
 export type Stage = 'decode' | 'wait' | 'judge';
 
-export interface WorkOptions {
+interface WorkOptions {
   readonly judge: ServedJudge;
   readonly limits: Pick<ServiceLimits, 'waitingPosts' | 'batchPosts' | 'pixels' | 'clientShare'>;
   /** Images that are decoded at once, beside the judge. */

@@ -23,7 +23,7 @@ type ElementType = keyof typeof CODES;
 type NodePart = { readonly opType: string; readonly attribute: readonly OnnxAttribute[] };
 
 /** An input under another name and of another form, with the operation that makes the former one from it. */
-export interface InputRename {
+interface InputRename {
   readonly from: string;
   readonly to: string;
   readonly elementType: ElementType;
@@ -33,11 +33,11 @@ export interface InputRename {
 const INT = 2;
 const INTS = 7;
 
-export function castNode(to: ElementType): NodePart {
+function castNode(to: ElementType): NodePart {
   return { opType: 'Cast', attribute: [{ name: 'to', type: INT, i: CODES[to] }] };
 }
 
-export function transposeNode(order: readonly number[]): NodePart {
+function transposeNode(order: readonly number[]): NodePart {
   return { opType: 'Transpose', attribute: [{ name: 'perm', type: INTS, ints: order }] };
 }
 
@@ -51,7 +51,7 @@ function shapeBefore<T>({ attribute }: NodePart, shape: readonly T[]): T[] {
 }
 
 /** Gives inputs other names and forms. An input that the model does not have stays away. */
-export function renameInputs(model: OnnxModel, renames: readonly InputRename[]): OnnxModel {
+function renameInputs(model: OnnxModel, renames: readonly InputRename[]): OnnxModel {
   const nodes: OnnxNode[] = [];
   const input = model.graph.input.map((info) => {
     const rename = renames.find(({ from }) => from === info.name);
@@ -71,7 +71,7 @@ export const WEIGHTS = 'weights';
 const FLOAT = 1;
 
 /** Makes constants of the inputs that parameters were traced as. The numbers are not copied. */
-export function insertWeights(model: OnnxModel, parameters: HostTree): OnnxModel {
+function insertWeights(model: OnnxModel, parameters: HostTree): OnnxModel {
   const { graph } = model;
   const read = new Set(graph.node.flatMap(({ input }) => input));
   const constants = [...flattenTree<HostTensor>(parameters)].flatMap(([flatName, { shape, data }]): OnnxTensor[] => {

@@ -67,7 +67,7 @@ export interface EncoderSource {
  * @param model a hub id or a folder
  * @throws as `openEncoder`
  */
-export async function openEncoderSource(
+async function openEncoderSource(
   model: string,
   modality: Modality,
   options: FetchModelOptions,
@@ -96,7 +96,7 @@ export async function openEncoderSource(
 }
 
 /** An encoder as a run trained it: the model that it came from, and its parameters now. */
-export interface TrainedEncoderOfRun {
+interface TrainedEncoderOfRun {
   readonly model: string;
   readonly revision: string | undefined;
   /** Low-rank updates are merged. */
@@ -162,7 +162,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 /** Largest message of protobuf, which ONNX files are. */
 const LARGEST_FILE = 2 ** 31 - 1;
 
-export interface ExportEncoderOptions extends FetchModelOptions {
+interface ExportEncoderOptions extends FetchModelOptions {
   readonly out: string;
   readonly overwrite?: boolean;
   /**

@@ -46,7 +46,7 @@ export interface ModelSource {
 }
 
 /** An export of a run (`pnpm export`), run by onnxruntime-web on WebAssembly: pixels and words to judgments. */
-export class ExportedModel {
+class ExportedModel {
   private constructor(
     private readonly card: Card,
     private readonly session: ort.InferenceSession,
@@ -127,7 +127,7 @@ function threads(): number {
 }
 
 /** Addresses of ONNX Runtime's own files, which it loads by itself (its threads load the module again). */
-export const runtimeFiles = { mjs: new URL(module, import.meta.url).href, wasm: new URL(binary, import.meta.url).href };
+const runtimeFiles = { mjs: new URL(module, import.meta.url).href, wasm: new URL(binary, import.meta.url).href };
 
 /** A word piece with its log-likelihood; the place in the list is its id. */
 export type WordPiece = readonly [piece: string, score: number];
@@ -138,7 +138,7 @@ const RESERVED = 6;
 const UNKNOWN = 0;
 
 /** Cuts texts into the likeliest word pieces, by the recipe of the export's card (SentencePiece's unigram model). */
-export class WordPieces {
+class WordPieces {
   private readonly ids = new Map<string, number>();
   private readonly scores: readonly number[];
   private readonly longest: number;

@@ -4,7 +4,7 @@ import { drawImage, EMPTY_POST, type PostState } from '../content.js';
 import { byId, html } from './dom.js';
 
 /** What the reader does. */
-export interface EditorEvents {
+interface EditorEvents {
   onChange(change: Partial<PostState>): void;
   onFile(file: Blob): void;
   onRestore(): void;

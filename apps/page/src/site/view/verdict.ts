@@ -5,7 +5,7 @@ import type { Distributions } from '../judge/connection.js';
 import { densityCurve, type DensityCurve } from './density.js';
 import { byId, html, percent, svg } from './dom.js';
 
-export interface Bar {
+interface Bar {
   readonly name: string | Node;
   readonly share: number;
   readonly isStrong?: boolean;
@@ -14,7 +14,7 @@ export interface Bar {
 }
 
 /** Fills a list with bars; rows that are there already move to their new lengths. */
-export function showBars(list: HTMLElement, bars: readonly Bar[]): void {
+function showBars(list: HTMLElement, bars: readonly Bar[]): void {
   while (list.children.length > bars.length) list.lastElementChild?.remove();
   while (list.children.length < bars.length) {
     const track = html('span', { class: 'track', 'aria-hidden': 'true' }, html('span', { class: 'fill' }));
@@ -46,7 +46,7 @@ interface Chart {
 }
 
 /** Charts of log densities of posts like those of training, with the place of the post that was judged. */
-export class QualityView {
+class QualityView {
   private readonly charts = new Map<Modality, Chart>();
 
   constructor(container: HTMLElement, distributions: Distributions | null) {
