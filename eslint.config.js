@@ -19,8 +19,8 @@ const LAYERS = [
   ['model'],
   ['baselines'],
   ['experiment'],
-  ['training', 'predict', 'export'],
-  ['evaluation', 'service'],
+  ['training', 'predict'],
+  ['evaluation', 'service', 'export'],
 ];
 
 /** Parts of packages that have an entry of their own, such as @drf/model/checkpoint: what needs Node, beside what does not. */

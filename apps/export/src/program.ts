@@ -1,8 +1,41 @@
 import { stat } from 'node:fs/promises';
-import { createProgram, Option, wholeNumber, type Command } from '@drf/terminal';
-import type { BatchSize } from '@drf/export';
-import { addEncoderCommand } from './encoder-command.js';
-import { exportRun, type ExportResult } from '@drf/export';
+import { type Command, createProgram, Option, wholeNumber } from '@drf/terminal';
+import type { Modality } from '@drf/tensor';
+import { type BatchSize, encoderOfRun, exportEncoder, type ExportResult, exportRun, isRun } from '@drf/export';
+
+interface EncoderOptions {
+  readonly modality: Modality;
+  readonly out: string;
+  readonly overwrite?: boolean;
+  readonly revision?: string;
+  readonly allowDownload?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `export encoder`. @param print takes text for standard output */
+function addEncoderCommand(program: Command, print: (text: string) => void): void {
+  program
+    .command('encoder')
+    .description('write an encoder as a folder that transformers.js and Python open')
+    .argument('<model>', 'hub id or folder of a ViT, DeiT, BERT, RoBERTa or DistilBERT, or a run that trained one')
+    .addOption(new Option('--modality <name>', 'what it reads').choices(['image', 'text']).makeOptionMandatory())
+    .requiredOption('--out <folder>', 'folder to write')
+    .option('--overwrite', 'replace an export that is there already')
+    .option('--allow-download', 'fetch the model that a run trained, if the cache lacks it, from the Hugging Face hub')
+    .option('--revision <name>', 'branch, tag or commit on the hub')
+    .option('--json', 'print the paths as JSON')
+    .action(async (model: string, { modality, json, allowDownload = false, ...options }: EncoderOptions) => {
+      const onStep = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
+      const trained = isRun(model) ? await encoderOfRun(model, modality, allowDownload) : undefined;
+      const name = trained?.model ?? model.replace(/^huggingface:/, '');
+      // a model that is named here may be fetched
+      const localFilesOnly = trained !== undefined && !allowDownload;
+      const files = await exportEncoder(name, modality, { ...options, ...trained, localFilesOnly, onStep });
+      if (json === true) return print(`${JSON.stringify({ files })}\n`);
+      for (const file of files)
+        print(`${file}  ${Math.ceil((await stat(file)).size / 1000).toLocaleString('en-US')} kB\n`);
+    });
+}
 
 interface ProgramOptions {
   readonly out?: string;
@@ -53,7 +86,7 @@ export function createExportProgram(print: (text: string) => void): Command {
 
 async function summary({ card, written }: ExportResult): Promise<string> {
   const sizes = await Promise.all(written.map(async (path) => `${path}  ${kilobytes((await stat(path)).size)}\n`));
-  return [...sizes, ...card.notes.map((note) => `${note}\n`)].join('');
+  return [...sizes, ...(card.notes ?? []).map((note) => `${note}\n`)].join('');
 }
 
 function kilobytes(bytes: number): string {

@@ -1,2 +1,2 @@
-export { buildPage, pageFolder } from './build/build-page.js';
+export { pageFolder } from './build/build-page.js';
 export { createPageProgram } from './program.js';

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isCurrent, writeStamp } from './build/stamp.js';
+import { isCurrent, writeStamp } from './build/build-page.js';
 import { createPageProgram, type PageFile } from './program.js';
 
 let folder: string;

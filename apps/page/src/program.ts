@@ -1,8 +1,8 @@
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readJson } from '@drf/files';
-import { ConfigurationError } from '@drf/tensor';
+import { readCard } from '@drf/predict';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import { createProgram, formatTable, type Command } from '@drf/terminal';
 import { buildPage } from './build/build-page.js';
 
@@ -33,7 +33,7 @@ export function createPageProgram(print: (text: string) => void): Command {
     .action(async ({ out, model, json }: ProgramOptions) => {
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       await assertEmpty(out);
-      if (model !== undefined) await readJson(join(model, 'card.json')); // before any work
+      if (model !== undefined) await readCard(model); // before any work
       await buildPage(out);
       const files = await measure(out);
       if (model !== undefined) await cp(model, join(out, 'model'), { recursive: true });
@@ -45,12 +45,11 @@ export function createPageProgram(print: (text: string) => void): Command {
 async function assertEmpty(out: string): Promise<void> {
   const present = await readdir(out).catch(() => []);
   if (present.length === 0) return;
-  throw new ConfigurationError({
-    subject: `Output folder ${out}`,
-    expected: 'a new or empty folder',
-    received: `files (${present.slice(0, 3).join(', ')})`,
-    remedy: 'choose another --out, or empty it',
-  });
+  throw refuser(ConfigurationError, `Output folder ${out}`)(
+    'a new or empty folder',
+    `files (${present.slice(0, 3).join(', ')})`,
+    'choose another --out, or empty it',
+  );
 }
 
 /** Files of a folder with their sizes, by path. */

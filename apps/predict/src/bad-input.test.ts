@@ -67,9 +67,7 @@ it('judges what it can, and says of each other row what is wrong with it', async
   await writeFile(input, rows.map(([row]) => JSON.stringify(row)).join('\n'));
   const seen: PostContent[] = [];
   const judge = {
-    classes: ['a', 'b'],
-    imageSize: 4,
-    engine: 'none',
+    info: { classes: ['a', 'b'], imageSize: 4, engine: 'none', sources: [] },
     judge: (post: PostContent) => {
       seen.push(post);
       const none = { image: null, text: null };
@@ -77,8 +75,7 @@ it('judges what it can, and says of each other row what is wrong with it', async
     },
   };
   const out = join(folder, 'judged.csv');
-  const model = { run: '/runs/a', checkpoint: 'x', sha256: '0' };
-  const { counts, rejected } = await predictPosts({ judge, model, input, out, resume: false, overwrite: false });
+  const { counts, rejected } = await predictPosts({ judge, input, out, resume: false, overwrite: false });
   expect(counts).toMatchObject({ judged: 4, rejected: 17 });
   expect(seen.map(({ text, image }) => [text, image === null])).toEqual([['fine', false], ['a\u0000b', true], ['half \ufffd', true], ['last', true]]); // prettier-ignore
   const lines = (await readFile(rejected as string, 'utf8')).trim().split('\n');

@@ -1,11 +1,12 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
+import { extname } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
 import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
 import type { SplitName } from '@drf/experiment';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import { formatCsv, type CsvOptions } from '@drf/terminal';
-import type { OutputFormat } from './formats.js';
 import {
   flatCells,
   flatColumns,
@@ -15,6 +16,19 @@ import {
   type RejectedRow,
 } from './prediction-row.js';
 import { isRejected, spooledRows } from './spool.js';
+
+/** Formats of the output, by the ending of its name. */
+const OUTPUT_FORMATS = ['.jsonl', '.csv', '.parquet'] as const;
+export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
+
+/** @throws ConfigurationError when the ending is none of these */
+export function outputFormat(path: string): OutputFormat {
+  const ending = extname(path).toLowerCase();
+  const format = OUTPUT_FORMATS.find((known) => known === ending);
+  if (format !== undefined) return format;
+  const expected = `a file that ends in ${OUTPUT_FORMATS.join(', ')}`;
+  throw refuser(ConfigurationError, '--out')(expected, path, 'choose one of these endings');
+}
 
 /** Name of the side file with the rows that could not be judged. */
 export function rejectedPath(out: string): string {

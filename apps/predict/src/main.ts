@@ -1,24 +1,28 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { POST_COLUMNS, TEXT_ENCODINGS, type ColumnNames, type EncodingChoice } from '@drf/datasets';
-import { describeCalibration, readSeenPosts, RunFolder, type SeenPosts } from '@drf/experiment';
-import { openJudge, PostJudge, type JudgeOfPosts } from '@drf/predict';
-import { ConfigurationError, DataError } from '@drf/tensor';
+import { readSeenPosts, RunFolder, SPLIT_NAMES, type SeenPosts, type SplitName } from '@drf/experiment';
+import { PAIRS } from '@drf/fusion';
+import { openJudge, type Judge, type Judgment } from '@drf/predict';
+import { ConfigurationError, DataError, MODALITIES, refuser } from '@drf/tensor';
 import {
+  collect,
   createProgram,
   EXIT,
   ExitRequest,
+  formatTable,
   interruptSignal,
   oneOf,
+  percent,
   runApp,
   startProgress,
   valuesByName,
   type Progress,
 } from '@drf/terminal';
-import { predictOne } from './one-post.js';
-import { predictPosts, type PredictResult } from './predict-posts.js';
-import { countsText, judgmentText } from './text.js';
+import { predictOne, predictPosts, type PredictResult } from './predict-posts.js';
+import type { JobCounts } from './finish.js';
 
 interface MainOptions {
+  readonly with?: readonly string[];
   readonly text?: string;
   readonly image?: string;
   readonly out?: string;
@@ -44,10 +48,15 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   ],
   ['pnpm predict runs/quickstart folder/ --out judged.parquet', 'a folder: 12.jpg and 12.txt are one post'],
   ['pnpm predict exported posts.csv --out judged.csv', 'by an export: the run itself is not needed'],
+  [
+    'pnpm predict runs/seed1 posts.csv --with runs/seed2 --out judged.csv',
+    'by several, whose probabilities are averaged',
+  ],
   ['pnpm predict runs/quickstart posts.jsonl --out judged.jsonl --resume', 'go on after an interruption'],
 ])
   .argument('<run>', 'folder of a trained run, or one that pnpm export wrote')
   .argument('[input]', 'a .jsonl, .csv, .tsv or .parquet file of posts, or a folder of images and texts')
+  .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
   .option('--text <text>', 'text of one post')
   .option('--image <file>', 'image of one post')
   .option('--out <file>', 'where the judged posts go: .jsonl, .csv or .parquet')
@@ -74,13 +83,13 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
 program.action(async (run: string, input: string | undefined, options: MainOptions) => {
   assertOptions(input, options);
   const { engine, checkpoint, allowDownload } = options;
-  const judge = await openJudge(run, { engine, checkpoint, allowDownload });
+  const judge = await openJudge([run, ...(options.with ?? [])], { engine, checkpoint, allowDownload });
   try {
-    if (options.quiet !== true) process.stderr.write(`${describeCalibration(judge.calibration).join('\n')}\n`);
+    if (options.quiet !== true) process.stderr.write(`${judge.info.notes.join('\n')}\n`);
     if (input === undefined) await judgeOne(judge, options);
     else await judgeMany(judge, input, options);
   } finally {
-    await judge.dispose();
+    await judge.close();
   }
 });
 
@@ -88,7 +97,7 @@ program.action(async (run: string, input: string | undefined, options: MainOptio
 function assertOptions(input: string | undefined, { text, image, out, resume, overwrite }: MainOptions): void {
   const single = text !== undefined || image !== undefined;
   const refuse = (expected: string, received: string): ConfigurationError =>
-    new ConfigurationError({ subject: 'predict', expected, received, remedy: 'see pnpm predict --help' });
+    refuser(ConfigurationError, 'predict')(expected, received, 'see pnpm predict --help');
   if (single && input !== undefined) throw refuse('an input, or --text and --image', 'both');
   if (!single && input === undefined) throw refuse('an input, or --text or --image', 'neither');
   if (single && out !== undefined) throw refuse('--out with an input only', '--out with one post');
@@ -96,12 +105,12 @@ function assertOptions(input: string | undefined, { text, image, out, resume, ov
   if (resume === true && overwrite === true) throw refuse('--resume or --overwrite', 'both');
 }
 
-async function judgeOne(judge: JudgeOfPosts, options: MainOptions): Promise<void> {
+async function judgeOne(judge: Judge, options: MainOptions): Promise<void> {
   const judgment = await predictOne(judge, options);
   process.stdout.write(options.json === true ? `${JSON.stringify(judgment)}\n` : `${judgmentText(judgment)}\n`);
 }
 
-async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOptions): Promise<void> {
+async function judgeMany(judge: Judge, input: string, options: MainOptions): Promise<void> {
   const silent = options.quiet === true || options.json === true;
   const say = (message: string): void => void (silent || process.stderr.write(`${message}\n`));
   const interrupt = interruptSignal(() => say('\nStopping after this post (Ctrl-C again ends at once) …'));
@@ -110,7 +119,6 @@ async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOption
   try {
     const result = await predictPosts({
       judge,
-      model: judge.source,
       seen: await seenPosts(judge, say),
       input,
       root: options.root,
@@ -143,21 +151,33 @@ async function judgeMany(judge: JudgeOfPosts, input: string, options: MainOption
 }
 
 function nothingJudged(input: string, rejected: number): DataError {
-  return new DataError({
-    subject: `Judging ${input}`,
-    expected: 'at least one post that can be judged',
-    received: rejected === 0 ? 'no posts' : `${rejected} rows that cannot`,
-    remedy: rejected === 0 ? 'check the path' : 'see the reasons in the side file',
-  });
+  return refuser(DataError, `Judging ${input}`)(
+    'at least one post that can be judged',
+    rejected === 0 ? 'no posts' : `${rejected} rows that cannot`,
+    rejected === 0 ? 'check the path' : 'see the reasons in the side file',
+  );
 }
 
-/** Exports, and runs of earlier versions, do not say which posts they know. */
-async function seenPosts(judge: JudgeOfPosts, say: (message: string) => void): Promise<SeenPosts | null> {
-  const seen = judge instanceof PostJudge ? await readSeenPosts(await RunFolder.open(judge.source.run)) : null;
-  if (seen === null) {
-    say(`${judge instanceof PostJudge ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`); // prettier-ignore
+/**
+ * The posts that the runs know; what stands in several splits counts as of the first of train, val and test. Exports, and
+ * runs of earlier versions, do not say.
+ */
+async function seenPosts({ info }: Judge, say: (message: string) => void): Promise<SeenPosts | null> {
+  const all = new Map<string, SplitName>();
+  for (const { kind, folder } of info.sources) {
+    const seen = kind === 'run' ? await readSeenPosts(await RunFolder.open(folder)) : null;
+    if (seen === null) {
+      say(
+        `${kind === 'run' ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`,
+      );
+      return null;
+    }
+    for (const [hash, split] of seen) {
+      const other = all.get(hash);
+      if (other === undefined || SPLIT_NAMES.indexOf(split) < SPLIT_NAMES.indexOf(other)) all.set(hash, split);
+    }
   }
-  return seen;
+  return all;
 }
 
 function report(result: PredictResult, asJson: boolean): void {
@@ -169,6 +189,47 @@ function report(result: PredictResult, asJson: boolean): void {
     process.stdout.write(`${countsText(counts)}\nOutput: ${out}\n`);
     if (rejected !== null) process.stdout.write(`Rows that could not be judged, with reasons: ${rejected}\n`);
   }
+}
+
+/** Classes that a person is shown; `--json` and files have all. */
+const SHOWN_CLASSES = 20;
+
+/** A judgment for a person. */
+function judgmentText(judgment: Judgment): string {
+  const { label, probabilities, quality, pairWeights, recovered, unfamiliar } = judgment;
+  const classes = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
+  const shown = classes.slice(0, SHOWN_CLASSES).map(([name, p]) => [name, percent(p)]);
+  const lines = [`Label: ${label}`, '', formatTable(['class', 'probability, %'], shown)];
+  if (classes.length > shown.length) lines.push(`and ${classes.length - shown.length} classes less likely`);
+  const known = MODALITIES.filter((modality) => quality[modality] !== null);
+  if (known.length > 0) {
+    lines.push('', 'Quality: the share of posts like those of training that lie farther from the usual');
+    lines.push(...known.map((modality) => `  ${modality}: ${percent(quality[modality] as number)} %`));
+  }
+  if (pairWeights !== null) {
+    const named = PAIRS.map((pair) => `${pair} ${percent(pairWeights[pair])} %`);
+    lines.push('', `Pairs in the verdict: ${named.join(', ')}`);
+  }
+  if (recovered !== null) lines.push('', `The ${recovered} was missing; what stands for it was recovered.`);
+  if (unfamiliar === true) lines.push('', 'Unlike the training posts: take this verdict with care.');
+  return lines.join('\n');
+}
+
+/** A finished job for a person. */
+function countsText({ judged, rejected, labels, unfamiliar, seen }: JobCounts): string {
+  const share = (count: number): string => percent(judged === 0 ? 0 : count / judged);
+  const names = Object.entries(labels);
+  const listed = names.length > SHOWN_CLASSES ? names.sort(([, a], [, b]) => b - a).slice(0, SHOWN_CLASSES) : names;
+  const table = formatTable(['label', 'posts', '%'], listed.map(([name, count]) => [name, count, share(count)])); // prettier-ignore
+  const notes = [`${judged} posts judged`];
+  if (listed.length < names.length) notes.push(`the ${listed.length} most frequent of ${names.length} labels`);
+  if (unfamiliar > 0) notes.push(`${unfamiliar} of them unlike the training posts`);
+  const { train, val } = seen;
+  if (train + val > 0) {
+    notes.push(`the run was trained on ${train} of them and validated on ${val} (column seen): of new posts, this says little`); // prettier-ignore
+  }
+  if (rejected > 0) notes.push(`${rejected} rows could not be judged`);
+  return `${table}\n${notes.join('; ')}.`;
 }
 
 await runApp(program);

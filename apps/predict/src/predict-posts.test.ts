@@ -26,10 +26,9 @@ function verdict({ text }: PostContent): Judgment {
   };
 }
 
-const judge = {
-  classes: ['positive', 'negative'],
-  imageSize: 4,
-  engine: 'none',
+const source = { kind: 'run', folder: '/runs/a', checkpoint: 'step-1.safetensors', sha256: '0' } as const;
+const judge: PredictOptions['judge'] = {
+  info: { classes: ['positive', 'negative'], imageSize: 4, engine: 'none', sources: [source] },
   judge: (post: PostContent) => Promise.resolve(verdict(post)),
 };
 
@@ -47,14 +46,7 @@ async function input(): Promise<string> {
 }
 
 async function run(options: Partial<PredictOptions> & { readonly out: string }) {
-  return predictPosts({
-    judge,
-    model: { run: '/runs/a', checkpoint: 'step-1.safetensors', sha256: '0' },
-    input: join(folder, 'posts.jsonl'),
-    resume: false,
-    overwrite: false,
-    ...options,
-  });
+  return predictPosts({ judge, input: join(folder, 'posts.jsonl'), resume: false, overwrite: false, ...options });
 }
 
 const out = (name: string): string => join(folder, name);
@@ -191,8 +183,7 @@ describe('predictPosts', () => {
     const signal = AbortSignal.abort();
     await run({ out: out('c.jsonl'), signal });
     await expect(run({ out: out('c.jsonl') })).rejects.toThrow(/expected no unfinished job.*--resume, or start anew with --overwrite/); // prettier-ignore
-    const model = { run: '/runs/b', checkpoint: 'step-1.safetensors', sha256: '0' };
-    await expect(run({ out: out('c.jsonl'), resume: true, model })).rejects.toThrow(/--resume, run, expected what the unfinished job has: "\/runs\/a", received "\/runs\/b"/); // prettier-ignore
+    await expect(run({ out: out('c.jsonl'), resume: true, judge: { ...judge, info: { ...judge.info, sources: [{ ...source, folder: '/runs/b' }] } } })).rejects.toThrow(/--resume, run, expected what the unfinished job has: "\/runs\/a", received "\/runs\/b"/); // prettier-ignore
     await appendFile(path, '{"text":"one more"}\n');
     await expect(run({ out: out('c.jsonl'), resume: true })).rejects.toThrow(/--resume, inputBytes, expected/);
     expect((await run({ out: out('c.jsonl'), overwrite: true })).counts?.judged).toBe(199);
@@ -213,8 +204,8 @@ describe('predictPosts', () => {
     ['root', { root: '/elsewhere' }],
     ['encoding', { encoding: 'gb18030' }],
     ['columns', { columns: { text: 'text' } }],
-    ['engine', { judge: { ...judge, engine: 'another' } }],
-    ['sha256', { model: { run: '/runs/a', checkpoint: 'step-1.safetensors', sha256: 'trained anew' } }],
+    ['engine', { judge: { ...judge, info: { ...judge.info, engine: 'another' } } }],
+    ['sha256', { judge: { ...judge, info: { ...judge.info, sources: [{ ...source, sha256: 'trained anew' }] } } }],
   ])('goes on with a job of the same %s only', async (name, other) => {
     await input();
     await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });

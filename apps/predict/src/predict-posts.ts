@@ -1,19 +1,24 @@
 import { mkdir, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import { countUnlabeledPosts, readUnlabeledPosts, type ColumnNames, type EncodingChoice } from '@drf/datasets';
-import type { JudgeOfPosts } from '@drf/predict';
+import { basename, dirname, resolve } from 'node:path';
+import {
+  countUnlabeledPosts,
+  decodeImage,
+  readUnlabeledPosts,
+  type ColumnNames,
+  type EncodingChoice,
+} from '@drf/datasets';
+import type { Judge, JudgeInfo, Judgment } from '@drf/predict';
 import type { SeenPosts } from '@drf/experiment';
-import { lockFile } from '@drf/files';
-import { ConfigurationError, DataError } from '@drf/tensor';
-import { outputFormat, type OutputFormat } from './formats.js';
-import { finishOutput, rejectedPath, type JobCounts } from './finish.js';
+import { lockFile, readBounded } from '@drf/files';
+import { ConfigurationError, DataError, refuser } from '@drf/tensor';
+import { finishOutput, outputFormat, rejectedPath, type JobCounts, type OutputFormat } from './finish.js';
 import { inputValues } from './prediction-row.js';
 import { isUnfinished, removeSpool, Spool, type JobIdentity, type SpooledRow } from './spool.js';
 
 export interface PredictOptions {
-  readonly judge: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'engine' | 'judge'>;
-  /** Which run and checkpoint the judge is of. */
-  readonly model: JudgeOfPosts['source'];
+  readonly judge: Pick<Judge, 'judge'> & {
+    readonly info: Pick<JudgeInfo, 'classes' | 'imageSize' | 'engine' | 'sources'>;
+  };
   /** Which posts the run knows; left out or null where it does not say. */
   readonly seen?: SeenPosts | null;
   /** A file of posts, or a folder of images and texts. */
@@ -49,6 +54,27 @@ export interface PredictResult {
   readonly rejected: string | null;
 }
 
+const MAXIMUM_IMAGE_BYTES = 64 * 1024 * 1024;
+
+/** How images are decoded for a judge. */
+function decodingOf({ imageSize }: Pick<JudgeInfo, 'imageSize'>) {
+  return { width: imageSize, height: imageSize, fit: 'stretch', maximumPixels: 100_000_000 } as const;
+}
+
+/**
+ * Judges one post that was named on the command line.
+ * @param image path of an image file
+ * @throws DataError when the image cannot be read or decoded, or both are missing
+ */
+export async function predictOne(
+  judge: Judge,
+  { text, image }: { readonly text?: string; readonly image?: string },
+): Promise<Judgment> {
+  const decode = async (path: string) =>
+    decodeImage(basename(path), await readBounded(path, MAXIMUM_IMAGE_BYTES), decodingOf(judge.info));
+  return judge.judge({ text: text ?? null, image: image === undefined ? null : await decode(image) });
+}
+
 /**
  * Judges posts one after the other, with memory that does not grow with their number. Rows go to a spool beside the
  * output and become the output at the end; an interruption or a crash leaves the spool, and `resume` goes on with it.
@@ -68,10 +94,18 @@ export async function predictPosts(options: PredictOptions): Promise<PredictResu
 
 async function predictLocked(options: PredictOptions, format: OutputFormat): Promise<PredictResult> {
   const { judge, input, out, signal } = options;
-  if (await areSame(input, out)) throw isInput(out);
+  const refuse = refuser(ConfigurationError, `--out ${out}`);
+  if (await areSame(input, out))
+    throw refuse('another file than the input', 'the input itself, which would be lost', 'choose another name');
   const isDone = (await exists(out)) && !(options.resume && (await isUnfinished(out)));
   if (options.overwrite) await removeSpool(out);
-  else if (isDone) throw occupied(out);
+  else if (isDone) {
+    throw refuse(
+      'a file that does not exist yet',
+      'one that does',
+      'choose another name, or replace it with --overwrite',
+    );
+  }
   const identity = await identityOf(options);
   options.onCounting?.();
   const total = await countUnlabeledPosts(input, { ...options, except: out });
@@ -89,20 +123,14 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
   }
   if (signal?.aborted === true && rows < total)
     return { outcome: 'interrupted', rows, counts: null, out, rejected: null };
-  const counts = await finishOutput(out, format, judge.classes, { raw: options.rawCsv });
+  const counts = await finishOutput(out, format, judge.info.classes, { raw: options.rawCsv });
   await removeSpool(out);
   return { outcome: 'finished', rows, counts, out, rejected: counts.rejected > 0 ? rejectedPath(out) : null };
 }
 
 async function* judged(options: PredictOptions, skip: number): AsyncGenerator<SpooledRow> {
   const { judge, input, root, encoding, columns, out, onNote, onRejected } = options;
-  const decoding = {
-    width: judge.imageSize,
-    height: judge.imageSize,
-    fit: 'stretch',
-    maximumPixels: 100_000_000,
-  } as const;
-  const reading = { root, encoding, columns, decoding, except: out, skip, onNote };
+  const reading = { root, encoding, columns, decoding: decodingOf(judge.info), except: out, skip, onNote };
   for await (const result of readUnlabeledPosts(input, reading)) {
     const { row, id } = result;
     if ('error' in result) {
@@ -124,15 +152,19 @@ async function* judged(options: PredictOptions, skip: number): AsyncGenerator<Sp
 }
 
 /** @throws DataError for an input that is not there */
-async function identityOf({ judge, model, input, root, encoding, columns }: PredictOptions): Promise<JobIdentity> {
+async function identityOf({ judge, input, root, encoding, columns }: PredictOptions): Promise<JobIdentity> {
   const stats = await stat(input).catch(() => undefined);
+  const { sources, engine, classes } = judge.info;
+  const joined = (part: 'folder' | 'checkpoint' | 'sha256'): string => sources.map((each) => each[part]).join(' + ');
   return {
-    ...model,
+    run: joined('folder'),
+    checkpoint: joined('checkpoint'),
+    sha256: joined('sha256'),
     input: resolve(input),
     inputBytes: stats?.size ?? 0,
     inputModified: stats?.mtime.toISOString() ?? '',
-    engine: judge.engine,
-    classes: judge.classes,
+    engine,
+    classes,
     root: root === undefined ? null : resolve(root),
     columns: columns ?? null,
     encoding: encoding === 'auto' ? null : (encoding ?? null),
@@ -147,22 +179,4 @@ async function exists(path: string): Promise<boolean> {
 async function areSame(first: string, second: string): Promise<boolean> {
   const [a, b] = await Promise.all([first, second].map((path) => stat(path).catch(() => undefined)));
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
-}
-
-function isInput(out: string): ConfigurationError {
-  return new ConfigurationError({
-    subject: `--out ${out}`,
-    expected: 'another file than the input',
-    received: 'the input itself, which would be lost',
-    remedy: 'choose another name',
-  });
-}
-
-function occupied(out: string): ConfigurationError {
-  return new ConfigurationError({
-    subject: `--out ${out}`,
-    expected: 'a file that does not exist yet',
-    received: 'one that does',
-    remedy: 'choose another name, or replace it with --overwrite',
-  });
 }

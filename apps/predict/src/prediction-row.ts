@@ -3,7 +3,7 @@ import { PAIRS } from '@drf/fusion';
 import type { Judgment } from '@drf/predict';
 
 /** A value of the input as JSON has it. */
-export type InputValue = string | number | boolean | null | readonly unknown[] | { readonly [name: string]: unknown };
+type InputValue = string | number | boolean | null | readonly unknown[] | { readonly [name: string]: unknown };
 
 /** A line of the output: a judged post, with its place in the input and what the input says of it. */
 export interface PredictionRow extends Judgment {

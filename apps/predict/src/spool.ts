@@ -26,7 +26,7 @@ export interface JobIdentity {
 }
 
 /** Names of what an unfinished job leaves beside its output. */
-export function spoolPaths(out: string) {
+function spoolPaths(out: string) {
   return { job: `${out}.partial.json`, rows: `${out}.partial.jsonl` };
 }
 

@@ -1,12 +1,12 @@
 import { ENGINE_NAMES } from '@drf/engine';
+import { pageFolder } from '@drf/page-app';
 import { DEFAULT_LIMITS } from '@drf/service';
 import { collect, createProgram, finiteNumber, interruptSignal, oneOf, runApp, wholeNumber } from '@drf/terminal';
-import { addressWarnings } from './address-warnings.js';
-import { pageFolder } from './page-folder.js';
+import { addressWarnings, readToken, TOKEN_VARIABLE } from './access.js';
 import { serve } from './serve.js';
-import { readToken, TOKEN_VARIABLE } from './token.js';
 
 interface MainOptions {
+  readonly with?: readonly string[];
   readonly host: string;
   readonly port: number;
   readonly tokenFile?: string;
@@ -41,9 +41,12 @@ const program = createProgram('serve', 'Serves a trained run over HTTP.', [
   [`curl -s localhost:8080/v1/predict -H 'content-type: application/json' -d '{"text":"What a day!"}'`, 'ask it'],
   ['curl -s localhost:8080/v1/predict -F text="Look" -F image=@cat.jpg', 'the same as a form'],
   ['pnpm serve runs/quickstart --host 0.0.0.0 --token-file token.txt', 'for others, who need the token'],
+  ['pnpm serve exported', 'by what pnpm export wrote: the run itself is not needed'],
+  ['pnpm serve runs/seed1 --with runs/seed2', 'by several, whose probabilities are averaged'],
   ['pnpm serve --onnx exported', 'the page judges in the browser, with what pnpm export wrote'],
 ])
-  .argument('[run]', 'folder of a trained run')
+  .argument('[run]', 'folder of a trained run, or one that pnpm export wrote')
+  .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
   .option('--host <address>', 'where it listens', '127.0.0.1')
   .option('--port <number>', 'where it listens; 0 for any that is free', wholeNumber(0, 65_535), 8080)
   .option('--token-file <file>', `file with the token that clients must send (or the variable ${TOKEN_VARIABLE})`)
@@ -99,13 +102,13 @@ const program = createProgram('serve', 'Serves a trained run over HTTP.', [
 program.action(async (run: string | undefined, options: MainOptions) => {
   const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
   const token = await readToken(options.tokenFile);
-  const page = await pageFolder(options.page, say);
+  const page = await pageOf(options.page, say);
   const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
   const log = { level: options.logLevel, stream: process.stdout };
   const { hostName: hostNames, allowOrigin: allowedOrigins } = options;
   const served = await serve({
     ...options,
-    run,
+    run: run === undefined ? options.with : [run, ...(options.with ?? [])],
     token,
     page,
     hostNames,
@@ -121,6 +124,15 @@ program.action(async (run: string | undefined, options: MainOptions) => {
   await served.close(options.grace * 1000);
   interrupt.release();
 });
+
+/**
+ * The folder that `--page` names; with neither `--page` nor `--no-page` that of this workspace's page, which is built
+ * first where that is due.
+ */
+async function pageOf(option: MainOptions['page'], say: (message: string) => void): Promise<string | undefined> {
+  if (typeof option === 'string') return option;
+  return option === false ? undefined : pageFolder(() => say('Building the page …'));
+}
 
 function limitsOf(options: MainOptions) {
   const { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts } = options;

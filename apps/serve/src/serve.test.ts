@@ -7,11 +7,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { decodeImage } from '@drf/datasets';
 import { modelSchema } from '@drf/service';
-import { PostJudge } from '@drf/predict';
+import { openJudge } from '@drf/predict';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { makeEmbeddedRun } from '@drf/export/testing';
-import { describeExport } from './describe-model.js';
-import { addressWarnings } from './address-warnings.js';
+import { addressWarnings } from './access.js';
 import { serve } from './serve.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -83,11 +82,11 @@ describe('pnpm serve RUN', { timeout: 240_000 }, () => {
     expect(heard.out.split('\n').filter((line) => line.includes('"status":200')).length).toBeGreaterThan(6);
     expect(heard.out).not.toContain('What a day');
 
-    const judge = await PostJudge.open(path);
-    const side = judge.imageSize;
+    const judge = await openJudge(path);
+    const side = judge.info.imageSize;
     const pixels = await decodeImage('one pixel', Buffer.from(onePixel, 'base64'), { width: side, height: side, fit: 'stretch', maximumPixels: 1 }); // prettier-ignore
     for (const [i, text] of texts.entries()) expect(answers[i]).toEqual(await judge.judge({ text, image: pixels }));
-    await judge.dispose();
+    await judge.close();
   });
 });
 
@@ -139,7 +138,7 @@ describe('pnpm serve --onnx', () => {
     [{ ...CARD, run: null }, 'a damaged one (run: '],
     [{ ...CARD, calibration: { format: 'drf-calibration-2' } }, 'expected a calibration of format drf-calibration-2, received a damaged one'], // prettier-ignore
   ])('refuses a folder whose card is another', async (card, received) => {
-    await expect(describeExport(await exported(card))).rejects.toThrow(received);
+    await expect(serve({ host: '127.0.0.1', port: 0, onnx: await exported(card) })).rejects.toThrow(received);
   });
 });
 

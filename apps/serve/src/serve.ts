@@ -1,12 +1,11 @@
 import type { AddressInfo } from 'node:net';
-import { createService, JudgeProcess, type JudgeProcessEnd, type ModelDescription, type Service, type ServiceLimits } from '@drf/service'; // prettier-ignore
-import { ConfigurationError } from '@drf/tensor';
-import { describeExport } from './describe-model.js';
-import type { JudgeArgument } from './open-judge.js';
+import { describeExport, readCard } from '@drf/predict';
+import { createService, JudgeProcess, type JudgeProcessEnd, type Service, type ServiceLimits } from '@drf/service';
+import { ConfigurationError, refuser } from '@drf/tensor';
 
 export interface ServeOptions {
-  /** Folder of a trained run; left out: the page judges by itself, with `onnx`. */
-  readonly run?: string;
+  /** What judges, as `openJudge` opens it; left out: the page judges by itself, with `onnx`. */
+  readonly run?: string | readonly string[];
   readonly checkpoint?: string;
   readonly engine?: string;
   /** A folder that `pnpm export` wrote. */
@@ -31,9 +30,6 @@ export interface ServeOptions {
   readonly execArgv?: readonly string[];
 }
 
-/** Source runs from source, what was built from what was built. */
-const JUDGE_MODULE = new URL(`./open-judge${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
-
 /** A service that listens. */
 export interface Served {
   /** Where: `http://127.0.0.1:8080`. */
@@ -43,30 +39,38 @@ export interface Served {
 }
 
 /**
- * Opens the run in a process of its own, and listens.
- * @throws as `PostJudge.open`; ConfigurationError without run and `onnx`, or when it cannot listen there
+ * Opens the judge in a process of its own, and listens.
+ * @throws as `openJudge`; ConfigurationError without run and `onnx`, or when it cannot listen there
  */
 export async function serve(options: ServeOptions): Promise<Served> {
   const { run, onnx } = options;
-  if (run === undefined && onnx === undefined) throw nothingToServe();
+  if (run === undefined && onnx === undefined) {
+    throw refuser(ConfigurationError, 'serve')(
+      'a run, or --onnx with an exported folder, or both',
+      'neither',
+      'see pnpm serve --help',
+    );
+  }
   let app: Service | undefined;
   const onEnd = (end: JudgeProcessEnd): void => app?.log.error(end, 'the judge’s process ended');
   const judge = run === undefined ? null : await startJudge({ ...options, run }, onEnd);
   try {
-    const exported = onnx === undefined ? null : await describeExport(onnx); // also to see that it is one
-    const model = judge?.description ?? (exported as ModelDescription);
-    app = await createService({ ...options, judge, model, browserModel: onnx });
+    const exported = onnx === undefined ? undefined : describeExport(onnx, await readCard(onnx)); // also to see that it is one
+    app = await createService({ ...options, judge, info: judge?.info ?? exported, browserModel: onnx });
     return await listen(app, options, judge);
   } catch (error) {
-    await judge?.dispose();
+    await judge?.close();
     throw error;
   }
 }
 
-function startJudge(options: ServeOptions & { readonly run: string }, onEnd: (end: JudgeProcessEnd) => void) {
+function startJudge(
+  options: ServeOptions & { readonly run: string | readonly string[] },
+  onEnd: (end: JudgeProcessEnd) => void,
+): Promise<JudgeProcess> {
   const { run, checkpoint, engine, allowDownload, judgeMilliseconds: milliseconds, execArgv } = options;
-  const argument: JudgeArgument = { run, checkpoint, engine, allowDownload };
-  return JudgeProcess.start({ module: JUDGE_MODULE, argument, milliseconds, execArgv, onEnd });
+  const open = [run, { checkpoint, engine, allowDownload, warm: true }] as const;
+  return JudgeProcess.start({ open: [...open], milliseconds, execArgv, onEnd });
 }
 
 async function listen(app: Service, options: ServeOptions, judge: JudgeProcess | null): Promise<Served> {
@@ -83,29 +87,17 @@ async function listen(app: Service, options: ServeOptions, judge: JudgeProcess |
       const timer = setTimeout(() => app.server.closeAllConnections(), grace);
       await app.close();
       clearTimeout(timer);
-      await judge?.dispose();
+      await judge?.close();
     },
   };
 }
 
-function nothingToServe(): ConfigurationError {
-  return new ConfigurationError({
-    subject: 'serve',
-    expected: 'a run, or --onnx with an exported folder, or both',
-    received: 'neither',
-    remedy: 'see pnpm serve --help',
-  });
-}
-
 function cannotListen({ host, port }: ServeOptions, error: NodeJS.ErrnoException): Error {
   if (error.code === undefined) return error;
-  return new ConfigurationError(
-    {
-      subject: 'serve',
-      expected: `to listen on ${host}, port ${port}`,
-      received: `${error.code}: ${error.message}`,
-      remedy: error.code === 'EADDRINUSE' ? 'choose another --port' : 'choose another --host or --port',
-    },
-    { cause: error },
+  return refuser(ConfigurationError, 'serve')(
+    `to listen on ${host}, port ${port}`,
+    `${error.code}: ${error.message}`,
+    error.code === 'EADDRINUSE' ? 'choose another --port' : 'choose another --host or --port',
+    error,
   );
 }

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { decodeImage } from '@drf/datasets';
-import { PostJudge } from '@drf/predict';
+import { openJudge } from '@drf/predict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPageProgram } from '@drf/page-app';
 import { CHROMIUM, PageFixture, RESULTS, verdict, WITHOUT_CHROMIUM } from './testing/page-fixture.js';
@@ -59,7 +59,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page as static files${WITHOUT_CHROM
     const { probabilities, pairs } = await verdict(page);
     expect(await page.textContent('#privacy')).toBe('Nothing that you give leaves this browser.');
 
-    const judge = await PostJudge.open(fixture.run);
+    const judge = await openJudge(fixture.run);
     const example = await readFile(join(site, 'examples/test-0045.png'));
     const image = await decodeImage('example', example, {
       width: 224,
@@ -68,7 +68,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page as static files${WITHOUT_CHROM
       maximumPixels: 1e6,
     });
     const judgment = await judge.judge({ image, text: await page.inputValue('#text') });
-    await judge.dispose();
+    await judge.close();
     const expected = [...Object.values(judgment.probabilities), ...Object.values(judgment.pairWeights ?? {})];
     expect(expected).toHaveLength(6);
     [...probabilities, ...pairs].forEach((share, i) => expect(share).toBeCloseTo(expected[i] as number, 4));

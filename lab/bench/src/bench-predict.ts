@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { openJudge, type JudgeOfPosts, type Judgment, type PostContent } from '@drf/predict';
+import { openJudge, type Judge } from '@drf/predict';
 import { predictPosts } from '@drf/predict-app';
 import { createRandom } from '@drf/tensor';
 
@@ -53,7 +53,6 @@ export async function measurePredict({ rows, run, onProgress }: PredictBenchOpti
     const startedAt = performance.now();
     const result = await predictPosts({
       judge,
-      model: judge.source,
       input,
       out: join(folder, 'judged.csv'),
       resume: false,
@@ -71,7 +70,7 @@ export async function measurePredict({ rows, run, onProgress }: PredictBenchOpti
     const growth = late / early - 1;
     return { judge: nameOf(run), rows, seconds, rowsASecond: rows / seconds, memory, growth };
   } finally {
-    await judge.dispose();
+    await judge.close();
     await rm(folder, { recursive: true });
   }
 }
@@ -100,14 +99,22 @@ async function writePosts(path: string, rows: number): Promise<void> {
 }
 
 /** Says of every text the same kind of thing that a model would. */
-const STAND_IN: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'source' | 'engine' | 'judge' | 'dispose'> = {
-  classes: ['positive', 'neutral', 'negative'],
-  imageSize: 224,
-  source: { run: 'stand-in', checkpoint: 'none', sha256: '' },
-  engine: 'none',
-  judge: ({ text }: PostContent): Promise<Judgment> => {
+const STAND_IN: Judge = {
+  info: {
+    name: 'stand-in',
+    sources: [{ kind: 'run', folder: 'stand-in', checkpoint: 'none', sha256: '' }],
+    classes: ['positive', 'neutral', 'negative'],
+    method: 'none',
+    encoders: { image: 'none', text: 'none' },
+    imageSize: 224,
+    maskToken: null,
+    engine: 'none',
+    calibration: null,
+    notes: [],
+  },
+  judge: async ({ text }) => {
     const share = ((text ?? '').length % 10) / 10;
-    return Promise.resolve({
+    return {
       label: share > 0.5 ? 'positive' : 'negative',
       probabilities: { positive: share, neutral: 0, negative: 1 - share },
       quality: { image: null, text: share },
@@ -115,7 +122,7 @@ const STAND_IN: Pick<JudgeOfPosts, 'classes' | 'imageSize' | 'source' | 'engine'
       pairWeights: { original: 0, imageAndRecoveredText: 0, recoveredImageAndText: 1 },
       recovered: 'image',
       unfamiliar: false,
-    });
+    };
   },
-  dispose: () => Promise.resolve(),
+  close: async () => undefined,
 };

@@ -2,10 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportRun } from './export-run.js';
-import { makeEmbeddedRun } from './testing/embedded-run.js';
-import { execute, findPythonWithOnnx } from './testing/find-program.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
-import { makeTinyRun, type TinyRunOptions } from './testing/tiny-run.js';
+import { makeEmbeddedRun, makeTinyRun, type TinyRunOptions } from './testing/tiny-run.js';
+import { execute, findPythonWithOnnx, temporaryFolder } from './testing/tools.js';
 
 const CHECK = `
 import sys, onnx

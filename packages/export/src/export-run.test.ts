@@ -1,14 +1,13 @@
-import { readFile, readdir, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, ConfigurationError, DataError, hostTensor, type HostTensor } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
+import { openRun, writeCalibration } from '@drf/experiment';
 import { exportRun } from './export-run.js';
 import { decodeModel, shapeOf } from './onnx/model.js';
-import { openRun, writeCalibration } from '@drf/experiment';
-import { AVAILABILITIES, predictedOutputs, randomPosts } from './testing/posts.js';
-import { expectOutputs, headBatch, runOnnx } from './testing/run-onnx.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
+import { AVAILABILITIES, expectOutputs, headBatch, predictedOutputs, randomPosts, runOnnx } from './testing/posts.js';
 import { makeTinyRun, type TinyRunOptions } from './testing/tiny-run.js';
+import { temporaryFolder } from './testing/tools.js';
 
 const SHAPES = { imageDim: 6, textDim: 9 };
 
@@ -151,7 +150,7 @@ describe('calibration', () => {
     const run = await makeTinyRun(join(folder, 'run'));
     const without = await exportRun(run.path, { out: join(folder, 'without') });
     expect(without.card.calibration).toBeNull();
-    expect(without.card.notes.at(-1)).toBe(
+    expect(without.card.notes?.at(-1)).toBe(
       'The run has no calibration.json: probabilities are the model’s own, quality is not known.',
     );
     await writeCalibration(run, calibration);

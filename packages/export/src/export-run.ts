@@ -1,20 +1,32 @@
 import { join } from 'node:path';
-import type { ModelNotes } from '@drf/engine';
-import { ConfigurationError, MODALITIES } from '@drf/tensor';
-import { buildModel, type BatchSize } from './build-model.js';
-import { createCard, type BuiltModel, type Card } from './card.js';
-import { readPackageLicense, readVocabulary, type PackageLicense } from './embedded-packages.js';
-import { assertPooled, headFunction } from './head.js';
-import { headInputs, modelInputs, type InputSpecification } from './inputs.js';
-import { encodeModel } from './onnx/model.js';
-import { headOf, openRun, openTrainedEncoders, type OpenedRun } from '@drf/experiment';
-import { CARD_FILE, prepareOutput, writeOutput } from './output-folder.js';
-import { VOCABULARY_FILE } from './preprocessing.js';
-import { recordEncoders, type RecordedEncoders } from './recorded-encoders.js';
-import { wholeModel, type ModelInputs } from './whole-model.js';
-import type { HeadOutputs } from './head.js';
+import { compile, type ModelNotes } from '@drf/engine';
+import { ConfigurationError, type Host, MODALITIES, refuser } from '@drf/tensor';
+import { CARD_FILE, type Card } from '@drf/predict/card';
+import { headOf, type OpenedRun, openRun, openTrainedEncoders } from '@drf/experiment';
+import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
+import { type PackageLicense, readPackageLicense, readVocabulary } from './embedded-packages.js';
+import {
+  assertPooled,
+  exampleInputs,
+  headFunction,
+  headInputs,
+  type HeadOutputs,
+  type InputSpecification,
+  type ModelInputs,
+  modelInputs,
+  type RecordedEncoders,
+  recordEncoders,
+  wholeModel,
+} from './model-function.js';
+import { foldConstants } from './onnx/fold-constants.js';
+import { decodeModel, encodeModel } from './onnx/model.js';
+import { withSymbolicBatch } from './onnx/symbolic-batch.js';
+import { prepareOutput, writeOutput } from './output-folder.js';
 
-export interface ExportOptions {
+/** A number of posts, or any number. */
+export type BatchSize = number | 'dynamic';
+
+interface ExportOptions {
   /** Folder that is written. */
   readonly out: string;
   readonly overwrite?: boolean;
@@ -38,6 +50,7 @@ export interface ExportResult {
   readonly written: readonly string[];
 }
 
+/** Traces a function and makes a standard ONNX model of it, with constants folded. */
 async function build(
   file: string,
   compute: (inputs: ModelInputs) => HeadOutputs,
@@ -51,7 +64,9 @@ async function build(
     description: `${run.description.config.method} of run "${run.description.config.name}"; ${CARD_FILE} explains it`,
     metadata: { labels: JSON.stringify(run.description.classes) },
   };
-  const model = await buildModel(compute, inputs, batch, notes);
+  const traceAt = (size: number): Uint8Array =>
+    compile(compute, exampleInputs(inputs, size) as Host<ModelInputs>).toOnnx(notes); // never run, so nothing to dispose
+  const model = await foldConstants(batch === 'dynamic' ? withSymbolicBatch(traceAt) : decodeModel(traceAt(batch)));
   return { file, model, bytes: encodeModel(model), inputs };
 }
 
@@ -76,12 +91,11 @@ async function chooseEncoders(
 /** @throws ConfigurationError when a length of texts was given and no model reads any */
 function assertTokens({ tokens }: ExportOptions, { text }: RecordedEncoders): void {
   if (tokens === undefined || text !== undefined) return;
-  throw new ConfigurationError({
-    subject: 'export --tokens',
-    expected: 'a text encoder that is part of model.onnx',
-    received: `${tokens}, while texts enter as features`,
-    remedy: 'leave --tokens out',
-  });
+  throw refuser(ConfigurationError, 'export --tokens')(
+    'a text encoder that is part of model.onnx',
+    `${tokens}, while texts enter as features`,
+    'leave --tokens out',
+  );
 }
 
 function licenseText(licenses: readonly PackageLicense[]): string {
@@ -108,9 +122,7 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
   assertTokens(options, encoders);
   const embedded = MODALITIES.filter((modality) => encoders[modality] !== undefined);
   const head = headFunction(run);
-  const models = [
-    await build('head.onnx', (inputs) => head(inputs as never), headInputs(run.description), run, options),
-  ];
+  const models = [await build('head.onnx', wholeModel(head, {}), headInputs(run.description), run, options)];
   if (embedded.length > 0) {
     const inputs = await modelInputs(run.description, encoders, options.tokens);
     models.push(await build('model.onnx', wholeModel(head, encoders), inputs, run, options));

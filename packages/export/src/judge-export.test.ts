@@ -2,14 +2,13 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeCalibration, type Calibration } from '@drf/experiment';
-import { ExportedJudge, openJudge, PostJudge, type JudgeOfPosts, type PostContent } from '@drf/predict';
+import { type Calibration, writeCalibration } from '@drf/experiment';
+import { openJudge, type Judge, type PostContent } from '@drf/predict';
 import { createRandom, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportRun } from './export-run.js';
-import { makeEmbeddedRun } from './testing/embedded-run.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
-import { makeTinyRun } from './testing/tiny-run.js';
+import { makeEmbeddedRun, makeTinyRun } from './testing/tiny-run.js';
+import { temporaryFolder } from './testing/tools.js';
 
 function noise(width: number, height: number): RgbImage {
   const random = createRandom(`${width} × ${height}`);
@@ -36,7 +35,7 @@ describe('judging by an export', () => {
   let run: string;
   let out: string;
   let folder: string;
-  let judges: readonly JudgeOfPosts[] = [];
+  let judges: readonly Judge[] = [];
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'drf-judge-export-'));
     const made = await makeEmbeddedRun(join(folder, 'run'));
@@ -48,16 +47,16 @@ describe('judging by an export', () => {
     judges = await Promise.all([out, two].map((path) => openJudge(path)));
   }, 240_000);
   afterAll(async () => {
-    for (const judge of judges) await judge.dispose();
+    for (const judge of judges) await judge.close();
     await rm(folder, { recursive: true });
   });
 
   it('agrees with the run to 1e-4, with any batch and with a fixed one', { timeout: 60_000 }, async () => {
     const byRun = await openJudge(run);
-    expect([byRun instanceof PostJudge, ...judges.map((judge) => judge instanceof ExportedJudge)]).toEqual([true, true, true]); // prettier-ignore
+    expect([byRun, ...judges].map(({ info }) => info.sources.map(({ kind }) => kind))).toEqual([['run'], ['export'], ['export']]); // prettier-ignore
     for (const judge of judges) {
-      expect([judge.classes, judge.imageSize, judge.calibration]).toEqual([byRun.classes, 32, CALIBRATION]);
-      expect(judge.source.checkpoint).toBe('step-3.safetensors');
+      expect([judge.info.classes, judge.info.imageSize, judge.info.calibration]).toEqual([byRun.info.classes, 32, CALIBRATION]); // prettier-ignore
+      expect(judge.info.sources[0]?.checkpoint).toBe('step-3.safetensors');
     }
     for (const post of POSTS) {
       const expected = await byRun.judge(post);
@@ -73,8 +72,8 @@ describe('judging by an export', () => {
         }
       }
     }
-    await expect((judges[0] as JudgeOfPosts).judge({ image: null, text: ' ' })).rejects.toThrow('The post expected text or an image, or both, received neither'); // prettier-ignore
-    await byRun.dispose();
+    await expect((judges[0] as Judge).judge({ image: null, text: ' ' })).rejects.toThrow('The post expected text or an image, or both, received neither'); // prettier-ignore
+    await byRun.close();
   });
 
   async function damaged(change: (folder: string) => Promise<unknown>): Promise<unknown> {
@@ -109,6 +108,33 @@ describe('judging by an export', () => {
   ])('refuses %s', async (_, change, message) => {
     await expect(damaged(change)).rejects.toThrow(message);
   }); // prettier-ignore
+
+  it('judges together with the run, and with nothing that does not fit', { timeout: 60_000 }, async () => {
+    const ensemble = await openJudge([run, out]);
+    const [byRun, byExport] = [await openJudge(run), judges[0] as Judge];
+    expect(ensemble.info).toMatchObject({
+      name: 'run + run',
+      imageSize: 32,
+      calibration: null,
+      classes: byRun.info.classes,
+    });
+    expect(ensemble.info.sources).toEqual([...byRun.info.sources, ...byExport.info.sources]);
+    for (const post of POSTS) {
+      const [both, first, second] = [await ensemble.judge(post), await byRun.judge(post), await byExport.judge(post)];
+      for (const [name, p] of Object.entries(both.probabilities)) {
+        expect(p).toBe(((first.probabilities[name] as number) + (second.probabilities[name] as number)) / 2);
+      }
+      expect(both.label).toBe(first.label);
+    }
+    await ensemble.close();
+    await byRun.close();
+    const other = await makeEmbeddedRun(join(folder, 'other'), { imageSize: 64 });
+    await expect(openJudge([run, other.path])).rejects.toThrow('Ensemble, member other, expected images of 32 pixels, as run reads them, received 64; leave it out'); // prettier-ignore
+    await expect(openJudge([run, out], { checkpoint: 'step-3' })).rejects.toThrow('openJudge expected a checkpoint with one run only, received step-3 for 2 folders'); // prettier-ignore
+    await expect(openJudge([])).rejects.toThrow(
+      'openJudge expected the folder of a run or of an export, received none',
+    );
+  });
 
   it('leaves neither engine nor checkpoint open', async () => {
     await expect(openJudge(out, { engine: 'eager:cpu' })).rejects.toThrow(

@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@drf/files';
-import { ConfigurationError, DataError } from '@drf/tensor';
+import { CARD_FILE } from '@drf/predict/card';
+import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
-export const CARD_FILE = 'card.json';
 /** Everything that an export may consist of. */
 const KNOWN_FILES = [CARD_FILE, 'head.onnx', 'model.onnx', 'vocabulary.json', 'licenses.txt'];
 
@@ -21,12 +21,11 @@ export async function prepareOutput(
   const present = await entries(path);
   const foreign = present.filter((name) => !known.includes(name));
   if (foreign.length > 0 || (present.length > 0 && !overwrite)) {
-    throw new ConfigurationError({
-      subject: `Output folder ${path}`,
-      expected: 'a new or empty folder',
-      received: foreign.length > 0 ? `other files (${foreign.slice(0, 3).join(', ')})` : 'an export',
-      remedy: foreign.length > 0 ? 'choose another --out' : 'use --overwrite to replace it, or choose another --out',
-    });
+    throw refuser(ConfigurationError, `Output folder ${path}`)(
+      'a new or empty folder',
+      foreign.length > 0 ? `other files (${foreign.slice(0, 3).join(', ')})` : 'an export',
+      foreign.length > 0 ? 'choose another --out' : 'use --overwrite to replace it, or choose another --out',
+    );
   }
 }
 
@@ -36,14 +35,11 @@ async function entries(path: string): Promise<string[]> {
     await access(path, constants.W_OK);
     return await readdir(path);
   } catch (error) {
-    throw new DataError(
-      {
-        subject: `Output folder ${path}`,
-        expected: 'a folder that can be made and written',
-        received: (error as NodeJS.ErrnoException).code ?? (error as Error).message,
-        remedy: 'choose another --out, or check its permissions',
-      },
-      { cause: error },
+    throw refuser(DataError, `Output folder ${path}`)(
+      'a folder that can be made and written',
+      (error as NodeJS.ErrnoException).code ?? (error as Error).message,
+      'choose another --out, or check its permissions',
+      error,
     );
   }
 }

@@ -1,20 +1,51 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createEngine } from '@drf/engine';
-import { openEncoder, type ImageEncoder, type TextEncoder } from '@drf/encoders';
-import { memoryRows, type FeatureSet } from '@drf/experiment';
-import { createRandom, hostTensor, type Engine, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
+import { type ImageEncoder, openEncoder, type TextEncoder } from '@drf/encoders';
+import { type FeatureSet, memoryRows, openRun } from '@drf/experiment';
+import { createRandom, type Engine, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WordPiece } from './embedded-packages.js';
 import { exportRun } from './export-run.js';
 import { decodeModel, shapeOf } from './onnx/model.js';
-import { openRun } from '@drf/experiment';
-import { makeEmbeddedRun } from './testing/embedded-run.js';
-import { predictedOutputs } from './testing/posts.js';
-import { expectOutputs, runOnnx } from './testing/run-onnx.js';
-import { temporaryFolder } from './testing/temporary-folder.js';
-import { makeTinyRun } from './testing/tiny-run.js';
-import { tokenizeByCard } from './testing/tokenize.js';
+import { expectOutputs, predictedOutputs, runOnnx } from './testing/posts.js';
+import { makeEmbeddedRun, makeTinyRun } from './testing/tiny-run.js';
+import { temporaryFolder } from './testing/tools.js';
+
+/**
+ * Word pieces by the recipe of the card, written from its words alone: what another program would do.
+ * @param vocabulary [piece, score], the place being the id
+ */
+function tokenizeByCard(text: string, vocabulary: readonly WordPiece[], length: number): number[] {
+  const ids = new Map(vocabulary.map(([piece], id) => [piece, id] as const).filter(([, id]) => id >= 6));
+  const tidy = [...text.slice(0, 16_384).replace(/\s+/gu, ' ').trim()].slice(0, 4096).join('');
+  const normal = tidy.normalize('NFKC');
+  const characters = normal === '' ? [] : [...`▁${normal.replaceAll(' ', '▁')}`];
+  const best = Array<number>(characters.length + 1).fill(0);
+  const chosen = Array.from({ length: characters.length + 1 }, () => ({ id: 0, size: 1 }));
+  const at = (start: number, end: number): number | undefined => ids.get(characters.slice(start, end).join(''));
+  const begins = characters.map((_, start) =>
+    Array.from({ length: 40 }, (_, i) => start + 1 + i).some((end) => at(start, end) !== undefined),
+  );
+  for (let end = 0; end <= characters.length; end++) {
+    for (let start = Math.max(0, end - 40); start < end; start++) {
+      const isUnknown = !begins[start] && end === start + 1;
+      const id = isUnknown ? 0 : at(start, end);
+      if (id === undefined) continue;
+      const score = (isUnknown ? 0 : (vocabulary[id]?.[1] as number)) + (best[start] as number);
+      if (best[end] !== 0 && score < (best[end] as number)) continue;
+      best[end] = score;
+      chosen[end] = { id, size: end - start };
+    }
+  }
+  const pieces: number[] = [];
+  for (let end = characters.length; end > 0;) {
+    const { id, size } = chosen[end] as { id: number; size: number };
+    if (id !== 0 || pieces[0] !== 0) pieces.unshift(id);
+    end -= size;
+  }
+  return pieces.slice(0, length);
+}
 
 const TEXTS = ['What a lovely day, I am so happy!', 'terrible 😀😀 service… never again', '', 'sehr schön ﬁne'];
 const AVAILABLE = { image: [1, 1, 0], text: [1, 0, 1] };

@@ -13,11 +13,10 @@ import {
   parseExperiment,
   Predictor,
   type FrozenSession,
-  type OpenedRun,
 } from '@drf/experiment';
 import { createRandom, hostTensor, type Engine } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PostJudge } from './post-judge.js';
+import { RunJudge } from './run-judge.js';
 
 /** Encoders whose tokens are the corners of an image, and the letters of a text. */
 function tokenSession(engine: Engine): FrozenSession {
@@ -65,7 +64,7 @@ function tokenSession(engine: Engine): FrozenSession {
   return { engine, image, text, dispose: async () => undefined };
 }
 
-function tinyRun(method: string, session: FrozenSession): OpenedRun {
+function tinyRun(method: string, session: FrozenSession) {
   const config = parseExperiment(
     {
       name: 'tiny',
@@ -86,10 +85,10 @@ function tinyRun(method: string, session: FrozenSession): OpenedRun {
     parameters: built.initialParameters(createRandom(3)),
     memory: built.createMemory().inputs(),
     checkpoint: fileURLToPath(import.meta.url), // any file: its hash is told
-  } as unknown as OpenedRun;
+  };
 }
 
-describe('PostJudge with methods that read tokens', () => {
+describe('RunJudge with methods that read tokens', () => {
   let engine: Engine;
   let cache: string;
   beforeAll(async () => {
@@ -107,7 +106,7 @@ describe('PostJudge with methods that read tokens', () => {
       const session = tokenSession(engine);
       const run = tinyRun(method, session);
       const dataset = await openDataset({ name: 'embedded', imageSize: 16, embedded: { train: 3, val: 0, test: 0 } });
-      const judge = await PostJudge.of(run, session, null);
+      const judge = await RunJudge.of(run, session, null);
       const predictor = await Predictor.create(engine, run.method);
       for (const missing of ['nothing', 'image', 'text'] as const) {
         // posts that never had a text: where an evaluation discards one, its number of words is known
@@ -141,15 +140,15 @@ describe('PostJudge with methods that read tokens', () => {
         }
       }
       await predictor.dispose();
-      await judge.dispose();
+      await judge.close();
     },
   );
 
   it('says which encoder has no tokens', async () => {
     const session = tokenSession(engine);
     const run = tinyRun('hsan', session);
-    const pooled = { ...session.text, encodeTokens: undefined } as unknown as TextEncoder;
-    await expect(PostJudge.of(run, { ...session, text: pooled }, null)).rejects.toThrow(
+    const { encodeTokens: _, ...pooled } = session.text;
+    await expect(RunJudge.of(run, { ...session, text: pooled }, null)).rejects.toThrow(
       'Encoder "letters" expected token-level outputs, which the method reads, received pooled features only; choose another encoder, or the method drf or concatenation',
     );
   });

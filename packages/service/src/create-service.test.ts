@@ -5,7 +5,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createService } from './create-service.js';
 import { modelSchema, type Problem } from './schemas.js';
-import { MODEL, openService } from './testing/service.js';
+import { INFO, openService } from './testing/service.js';
 
 let base: string;
 let page: string;
@@ -33,12 +33,26 @@ describe('GET /v1/model', () => {
   it('says what a page needs', async () => {
     const app = await openService();
     const model = modelSchema.parse((await app.inject({ url: '/v1/model' })).json());
-    expect(model).toMatchObject({ ...MODEL, mode: 'server', predicts: true, authentication: 'none', files: [] });
+    expect(model).toMatchObject({
+      classes: ['positive', 'negative'],
+      method: 'drf',
+      encoders: { image: 'tiny-image', text: 'tiny-text' },
+      run: 'tiny',
+      checkpoint: 'step-1.safetensors',
+      engine: 'eager:cpu',
+      imageSize: 8,
+      maskToken: '[MASK]',
+      calibration: { temperature: 1.5, quality: { image: [-2, -1, 0], text: null } },
+      mode: 'server',
+      predicts: true,
+      authentication: 'none',
+      files: [],
+    });
     expect(model.limits.textCharacters).toBe(10_000);
   });
 
   it('tells the page to judge by itself where there is an exported folder, with a judge or without', async () => {
-    const app = await openService({ judge: null, browserModel: exported });
+    const app = await openService({ judge: null, info: INFO, browserModel: exported });
     const model = modelSchema.parse((await app.inject({ url: '/v1/model' })).json());
     expect(model).toMatchObject({ mode: 'browser', predicts: false, files: ['card.json', 'model.onnx'] });
     const refused = await app.inject({ method: 'POST', url: '/v1/predict', payload: { text: 'a' } });
@@ -102,7 +116,7 @@ describe('static files', () => {
   });
 
   it('refuses a folder that is none', async () => {
-    await expect(createService({ judge: null, model: MODEL, page: join(base, 'no') })).rejects.toThrow(
+    await expect(createService({ judge: null, page: join(base, 'no') })).rejects.toThrow(
       `The page’s folder expected a folder of files, received ${join(base, 'no')}, which is none; name another folder`,
     );
   });

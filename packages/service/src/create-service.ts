@@ -1,26 +1,32 @@
 import type { Socket } from 'node:net';
 import fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { bearerAuthentication } from './authentication.js';
-import { BodyBudget, type BodyLease } from './body-budget.js';
-import { clientOf, Holdings, loggedAddress, shareOf } from './client.js';
-import { clientErrorHandler } from './client-errors.js';
-import { addFormParser } from './form-body.js';
-import { addJsonParser } from './json-body.js';
+import type { JudgeInfo } from '@drf/predict';
+import {
+  bearerAuthentication,
+  clientErrorHandler,
+  knownMethods,
+  SECURITY_HEADERS,
+  webOrigin,
+  type WebOriginOptions,
+} from './access.js';
+import { BodyBudget, clientOf, Holdings, loggedAddress, shareOf, type BodyLease } from './admission.js';
+import { addFormParser, addJsonParser } from './bodies.js';
+import {
+  escapeControls,
+  excerpt,
+  problemOf,
+  PROBLEM_TYPE,
+  refuse,
+  requestErrorOf,
+  RETRY_AFTER_SECONDS,
+  type RequestError,
+} from './errors.js';
 import { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
-import { knownMethods } from './methods.js';
 import { Metrics } from './metrics.js';
-import { addModelRoute } from './model-route.js';
-import { collectRoutes, responses } from './openapi.js';
-import { addOperationRoutes } from './operation-routes.js';
-import { addPredictRoutes } from './predict-routes.js';
-import { problemOf, PROBLEM_TYPE, requestErrorOf, RETRY_AFTER_SECONDS } from './problem.js';
-import { escapeControls, excerpt, RequestError } from './request-error.js';
-import type { ModelDescription } from './schemas.js';
-import { SECURITY_HEADERS } from './security-headers.js';
+import { addModelRoute, addOperationRoutes, addPredictRoutes, collectRoutes, responses } from './routes.js';
 import { listFiles, serveFiles } from './static-files.js';
-import { webOrigin, type WebOriginOptions } from './web-origin.js';
-import { Work, type JudgeOfPosts, type JudgeProcessState } from './work.js';
+import { Work, type JudgeProcessState, type ServedJudge } from './work.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -35,9 +41,9 @@ export type Service = FastifyInstance;
 /** What is served, and within what limits. */
 export interface ServiceOptions extends WebOriginOptions {
   /** null: `POST /v1/predict` answers 501, and the page judges by itself. */
-  readonly judge: JudgeOfPosts | null;
-  /** What `GET /v1/model` says of it. */
-  readonly model: ModelDescription;
+  readonly judge: ServedJudge | null;
+  /** What `GET /v1/model` says of the model; default what the judge says of itself. */
+  readonly info?: JudgeInfo;
   /** A folder of static files that appears at `/`. */
   readonly page?: string;
   /** A folder that `pnpm export` wrote, which appears at `/model/`: the page then judges by itself. */
@@ -57,7 +63,7 @@ export interface ServiceOptions extends WebOriginOptions {
 }
 
 /**
- * Makes the service; `listen` starts it, `close` answers what was accepted and ends it. It disposes of no judge.
+ * Makes the service; `listen` starts it, `close` answers what was accepted and ends it. It closes no judge.
  * @throws ConfigurationError for a folder that is none, and for what is no host name, origin or address of a proxy
  */
 export async function createService(options: ServiceOptions): Promise<FastifyInstance> {
@@ -122,14 +128,15 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     return reply;
   });
 
-  await collectRoutes(app, options.model.version, options.token !== undefined);
+  await collectRoutes(app, options.token !== undefined);
   addOperationRoutes(app, { isReady });
   if (page !== null) await app.register((scope) => serveFiles(scope, { folder: options.page as string, files: page, prefix: '/' })); // prettier-ignore
 
   const authenticate = bearerAuthentication(options.token ?? null);
   await app.register(async (guarded) => {
     guarded.addHook('onRequest', async (request) => authenticate(request));
-    addModelRoute(guarded, { ...options, limits, files: modelFiles });
+    const info = options.info ?? options.judge?.info;
+    if (info !== undefined) addModelRoute(guarded, { ...options, info, limits, files: modelFiles });
     if (modelFiles !== null) {
       await guarded.register((scope) => serveFiles(scope, { folder: options.browserModel as string, files: modelFiles, prefix: '/model/' })); // prettier-ignore
     }
@@ -222,28 +229,31 @@ function proxies(trusted: readonly string[] | undefined): string[] | false {
 
 function assertPlain(encoding: string | undefined): void {
   if (encoding === undefined || encoding.trim() === '' || encoding.trim().toLowerCase() === 'identity') return;
-  throw new RequestError('unsupported-encoding', {
-    subject: 'The request',
-    expected: 'a body as it is',
-    received: `Content-Encoding: ${excerpt(encoding)}`,
-    remedy: 'send it without compression; images are compressed already',
-  });
+  throw refuse(
+    'unsupported-encoding',
+    'The request',
+    'a body as it is',
+    `Content-Encoding: ${excerpt(encoding)}`,
+    'send it without compression; images are compressed already',
+  );
 }
 
 function shutsDown(): RequestError {
-  return new RequestError('closing', {
-    subject: 'The service',
-    expected: 'to be running',
-    received: 'a signal to end',
-    remedy: 'ask another instance, or try again when it has started',
-  });
+  return refuse(
+    'closing',
+    'The service',
+    'to be running',
+    'a signal to end',
+    'ask another instance, or try again when it has started',
+  );
 }
 
 function noJudge(): RequestError {
-  return new RequestError('no-judge', {
-    subject: 'The service',
-    expected: 'a run to judge with',
-    received: 'files for the browser only',
-    remedy: 'start it with a run: pnpm serve RUN',
-  });
+  return refuse(
+    'no-judge',
+    'The service',
+    'a run to judge with',
+    'files for the browser only',
+    'start it with a run: pnpm serve RUN',
+  );
 }

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Judgment } from '@drf/predict';
 import type { JudgeProcessState, Stage } from './work.js';
 
-export interface MetricSources {
+interface MetricSources {
   readonly waitingPosts: () => number;
   readonly bodyBytes: () => number;
   readonly judgeIsReady: () => boolean;

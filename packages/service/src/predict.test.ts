@@ -5,7 +5,7 @@ import { DataError } from '@drf/tensor';
 import { crc32 } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { batchAnswerSchema, judgmentSchema, problemSchema, type Problem } from './schemas.js';
-import { judgmentOf, openService } from './testing/service.js';
+import { instantJudge, judgmentOf, openService } from './testing/service.js';
 
 let png: Buffer;
 let jpeg: Buffer;
@@ -123,7 +123,7 @@ describe('POST /v1/predict', () => {
   it('says what cannot be judged, and judges on', async () => {
     const nan = judgmentOf({ image: null, text: 'a' });
     let answer: () => Promise<Judgment> = async () => ({ ...nan, probabilities: { positive: NaN, negative: NaN } });
-    const app = await openService({ judge: { imageSize: 8, judge: () => answer() } });
+    const app = await openService({ judge: { ...instantJudge, judge: () => answer() } });
     const ask = () => app.inject({ method: 'POST', url: '/v1/predict', payload: { text: 'a' } });
     expect([(await ask()).statusCode, (await ask()).json<Problem>().detail]).toEqual([
       422,

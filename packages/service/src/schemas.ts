@@ -119,7 +119,7 @@ export const modelSchema = z
     classes: z.array(z.string()),
     method: z.string(),
     encoders: z.strictObject({ image: z.string(), text: z.string() }),
-    run: z.string().meta({ description: 'Name of the run’s folder.' }),
+    run: z.string().meta({ description: 'Name of the run’s folder; of an ensemble, all of them.' }),
     checkpoint: z.string(),
     engine: z.string().nullable(),
     imageSize: z.int().meta({ description: 'Side in pixels at which images are decoded.' }),
@@ -150,6 +150,3 @@ export const modelSchema = z
   .meta({ title: 'Model' });
 /** What `GET /v1/model` answers. */
 export type ModelAnswer = z.infer<typeof modelSchema>;
-
-/** What the caller of `createService` says of the model; the service adds the rest of {@link ModelAnswer}. */
-export type ModelDescription = Omit<ModelAnswer, 'mode' | 'predicts' | 'authentication' | 'files' | 'limits'>;

@@ -46,7 +46,7 @@ export async function listFiles(folder: string, subject: string): Promise<readon
   }
 }
 
-export interface StaticOptions {
+interface StaticOptions {
   readonly folder: string;
   /** Of {@link listFiles}. */
   readonly files: readonly string[];

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { Problem } from './schemas.js';
-import { HeldJudge, judgmentOf, openService } from './testing/service.js';
+import { HeldJudge, instantJudge, judgmentOf, openService } from './testing/service.js';
+import { FairLimit } from './work.js';
 
 const send = (app: Awaited<ReturnType<typeof openService>>, text: string) =>
   app.inject({ method: 'POST', url: '/v1/predict', payload: { text } });
@@ -154,7 +155,7 @@ describe('the line of posts', () => {
     let works = false;
     const lines: string[] = [];
     const judge = {
-      imageSize: 8,
+      ...instantJudge,
       judge: async (post: Parameters<typeof judgmentOf>[0]) => {
         if (!works) throw new Error('secret place /home/someone \u001b]0;x\u0007 \u009b2J');
         return judgmentOf(post);
@@ -180,4 +181,29 @@ describe('the line of posts', () => {
     expect(log).not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f]/);
     expect(JSON.parse(lines.at(-2) as string)).toMatchObject({ level: 'info', method: 'POST', route: '/v1/predict', status: 200 }); // prettier-ignore
   });
+});
+
+it('runs so many at once, and takes clients in turns, each in its order', async () => {
+  const limit = new FairLimit(2);
+  const started: string[] = [];
+  const ends: (() => void)[] = [];
+  const run = (client: string, name: string) =>
+    limit.run(client, () => {
+      started.push(name);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    });
+  const all = ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1'].map((name) => run(name[0] as string, name));
+  for (let i = 0; i < all.length; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(started).toHaveLength(Math.min(all.length, i + 2));
+    ends.shift()?.();
+  }
+  await Promise.all(all);
+  expect(started).toEqual(['a1', 'a2', 'a3', 'b1', 'c1', 'a4', 'b2']);
+});
+
+it('gives the place back when a task fails', async () => {
+  const limit = new FairLimit(1);
+  await expect(limit.run('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+  expect(await limit.run('a', async () => 'yes')).toBe('yes');
 });

@@ -1,21 +1,14 @@
+import type { ServerResponse } from 'node:http';
 import { decodeImage, RowError } from '@drf/datasets';
-import type { Judgment, PostContent } from '@drf/predict';
-import { DataError, NonFiniteError, type RgbImage } from '@drf/tensor';
-import { Holdings, shareOf } from './client.js';
-import { FairLimit } from './fair-limit.js';
+import type { Judge, Judgment, PostContent } from '@drf/predict';
+import { DataError, NonFiniteError, refuser, type RgbImage } from '@drf/tensor';
+import { Holdings, shareOf } from './admission.js';
+import type { ReceivedPost } from './bodies.js';
+import { refuse, RequestError } from './errors.js';
 import type { ServiceLimits } from './limits.js';
-import type { ReceivedPost } from './received-post.js';
-import { RequestError } from './request-error.js';
 
-/** What judges: a `PostJudge` in this process, a `JudgeProcess`, or a stand-in of a test. */
-export interface JudgeOfPosts {
-  /** Side in pixels at which images are decoded. */
-  readonly imageSize: number;
-  /**
-   * Judges one post; the service asks for one at a time.
-   * @throws DataError for a post that cannot be judged
-   */
-  judge(post: PostContent): Promise<Judgment>;
+/** What the service asks for judgments: a judge in this process, or a `JudgeProcess`, which can do more. */
+export interface ServedJudge extends Judge {
   /**
    * Decodes an image to its size; left out: it is decoded in this process.
    * @throws RowError for what is no whole image, or has too many pixels
@@ -37,8 +30,8 @@ export interface JudgeProcessState {
 
 export type Stage = 'decode' | 'wait' | 'judge';
 
-export interface WorkOptions {
-  readonly judge: JudgeOfPosts;
+interface WorkOptions {
+  readonly judge: ServedJudge;
   readonly limits: Pick<ServiceLimits, 'waitingPosts' | 'batchPosts' | 'pixels' | 'clientShare'>;
   /** Images that are decoded at once, beside the judge. */
   readonly decoders: number;
@@ -117,7 +110,7 @@ export class Work {
       if (error instanceof RequestError) throw error;
       if (error instanceof DataError || error instanceof NonFiniteError) {
         const { expected, received, remedy } = error.report;
-        throw new RequestError('unjudgeable', { subject: `${subject}: ${error.report.subject}`, expected, received, remedy }, { cause: error }); // prettier-ignore
+        throw refuse('unjudgeable', `${subject}: ${error.report.subject}`, expected, received, remedy, error); // prettier-ignore
       }
       this.failures += 1;
       throw error;
@@ -145,7 +138,7 @@ export class Work {
 
   private async decodeBytes(subject: string, bytes: Uint8Array): Promise<RgbImage> {
     const { judge, limits } = this.options;
-    const { imageSize: side } = judge;
+    const { imageSize: side } = judge.info;
     try {
       if (judge.decode !== undefined) return await judge.decode(subject, bytes, limits.pixels);
       return await decodeImage(subject, bytes, { width: side, height: side, fit: 'stretch', maximumPixels: limits.pixels }); // prettier-ignore
@@ -165,12 +158,11 @@ function assertFinite({ probabilities, pairWeights }: Judgment): void {
   const shares = [...Object.values(probabilities), ...Object.values(pairWeights ?? {})];
   const wrong = shares.find((share) => !Number.isFinite(share));
   if (wrong === undefined) return;
-  throw new NonFiniteError({
-    subject: 'the judge',
-    expected: 'finite probabilities',
-    received: String(wrong),
-    remedy: 'leave out the image or the text, whichever it cannot read',
-  });
+  throw refuser(NonFiniteError, 'the judge')(
+    'finite probabilities',
+    String(wrong),
+    'leave out the image or the text, whichever it cannot read',
+  );
 }
 
 function badImage(subject: string, error: RowError): RequestError {
@@ -178,14 +170,103 @@ function badImage(subject: string, error: RowError): RequestError {
   const { expected } = error.report;
   const received = tooLarge ? 'more, as its header says' : error.report.received;
   const remedy = tooLarge ? 'shrink the image' : 'send a whole image in one of the formats JPEG, PNG, GIF, WebP, TIFF, AVIF'; // prettier-ignore
-  return new RequestError(tooLarge ? 'image-too-large' : 'bad-image', { subject, expected, received, remedy }, { cause: error }); // prettier-ignore
+  return refuse(tooLarge ? 'image-too-large' : 'bad-image', subject, expected, received, remedy, error); // prettier-ignore
 }
 
 function noPlace(code: 'busy' | 'client-busy', limit: number, more: number, held: number): RequestError {
-  return new RequestError(code, {
-    subject: 'The service',
-    expected: `at most ${limit} posts waiting${code === 'busy' ? '' : ' of one client'}`,
-    received: `${more} more than the ${held} that wait already`,
-    remedy: 'try again when Retry-After has passed',
-  });
+  return refuse(
+    code,
+    'The service',
+    `at most ${limit} posts waiting${code === 'busy' ? '' : ' of one client'}`,
+    `${more} more than the ${held} that wait already`,
+    'try again when Retry-After has passed',
+  );
+}
+
+/**
+ * Runs so many tasks at once. Those that wait are taken from one client after the other, in order for each: a client
+ * that asks for much waits for itself, and nobody else waits for more than one task of each other client.
+ */
+export class FairLimit {
+  /** By client, in the order of their turns. */
+  private readonly waiting = new Map<string, (() => void)[]>();
+  private running = 0;
+
+  constructor(private readonly concurrency: number) {}
+
+  async run<Value>(client: string, task: () => Promise<Value>): Promise<Value> {
+    if (this.running < this.concurrency) this.running += 1;
+    else await this.turn(client);
+    try {
+      return await task();
+    } finally {
+      this.next();
+    }
+  }
+
+  private turn(client: string): Promise<void> {
+    return new Promise((resolve) => {
+      const own = this.waiting.get(client);
+      if (own === undefined) this.waiting.set(client, [resolve]);
+      else own.push(resolve);
+    });
+  }
+
+  /** Hands the place of a task that has ended to the next client, who then stands behind all others. */
+  private next(): void {
+    const [first] = this.waiting;
+    if (first === undefined) return void (this.running -= 1);
+    const [client, own] = first;
+    const start = own.shift();
+    this.waiting.delete(client);
+    if (own.length > 0) this.waiting.set(client, own);
+    start?.();
+  }
+}
+
+/** Ends when the client leaves or the time is over, whichever is first. */
+export interface Deadline {
+  readonly signal: AbortSignal;
+  /** The work's result, or the reason why nobody waits for it any more. */
+  race<Value>(work: Promise<Value>): Promise<Value>;
+  release(): void;
+}
+
+export function answerDeadline(response: ServerResponse, milliseconds: number): Deadline {
+  const controller = new AbortController();
+  const left = (): void => {
+    if (!response.writableEnded) controller.abort(clientLeft());
+  };
+  const timer = setTimeout(() => controller.abort(tooLate(milliseconds)), milliseconds);
+  response.once('close', left);
+  return {
+    signal: controller.signal,
+    race: (work) => {
+      return new Promise((resolve, reject) => {
+        const { signal } = controller;
+        const stop = (): void => reject(signal.reason as Error);
+        if (signal.aborted) stop();
+        signal.addEventListener('abort', stop, { once: true });
+        work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+      });
+    },
+    release: () => {
+      clearTimeout(timer);
+      response.off('close', left);
+    },
+  };
+}
+
+function clientLeft(): RequestError {
+  return refuse('client-closed-request', 'The request', 'a client that waits for its answer', 'a closed connection');
+}
+
+function tooLate(milliseconds: number): RequestError {
+  return refuse(
+    'answer-timeout',
+    'The service',
+    `to answer within ${milliseconds} ms`,
+    'more work than that',
+    'try again later, or send fewer posts at once',
+  );
 }

@@ -1,19 +1,20 @@
 import type { Judgment, PostContent } from '@drf/predict';
 import type { RgbImage } from '@drf/tensor';
-import { decodeImage } from './content/decode.js';
-import { contentOf, EMPTY_POST, type PostState } from './content/post.js';
-import { BrowserJudge } from './judge/browser-judge.js';
-import { Connection, type Model } from './judge/connection.js';
-import type { Judge } from './judge/judge.js';
+import { contentOf, decodeImage, EMPTY_POST, type PostState } from './content.js';
+import { Connection, isAbort, messageOf, type Model } from './judge/connection.js';
+import { BrowserJudge, type Judge, ServiceJudge } from './judge/judges.js';
 import { Latest } from './judge/latest.js';
-import { ServiceJudge } from './judge/service-judge.js';
-import { isAbort, messageOf } from './page-error.js';
-import { askForToken } from './view/token.js';
 import { byId } from './view/dom.js';
 import { Editor } from './view/editor.js';
-import { load, showExamples, type Example } from './view/examples.js';
-import { showLoading } from './view/loading.js';
-import { describeModel, describePrivacy } from './view/model.js';
+import {
+  askForToken,
+  describeModel,
+  describePrivacy,
+  type Example,
+  load,
+  showExamples,
+  showLoading,
+} from './view/opening.js';
 import { VerdictView } from './view/verdict.js';
 
 /** Milliseconds of rest before a post is judged. */

@@ -1,13 +1,13 @@
 import { decodeImage } from '@drf/datasets';
-import type { Judgment, PostJudge } from '@drf/predict';
+import type { Judge, Judgment } from '@drf/predict';
 import type { ClientPost } from './posts.js';
 
 /** What the service must answer, and how long the same takes without it: decoding and judging, one post after the other. */
 export async function judgeDirectly(
-  judge: PostJudge,
+  judge: Judge,
   posts: readonly ClientPost[],
 ): Promise<{ readonly judgments: readonly Judgment[]; readonly postsPerSecond: number }> {
-  const side = judge.imageSize;
+  const side = judge.info.imageSize;
   const decoding = { width: side, height: side, fit: 'stretch', maximumPixels: 40_000_000 } as const;
   const judgments: Judgment[] = [];
   const started = performance.now();

@@ -1,4 +1,4 @@
-import { PostJudge } from '@drf/predict';
+import { openJudge } from '@drf/predict';
 import { abuse, type AbuseReport } from './abuse.js';
 import { judgeDirectly } from './direct.js';
 import { runLoad, type LoadReport } from './load.js';
@@ -37,7 +37,7 @@ export interface ServeOptions {
 export async function measureServe(options: ServeOptions): Promise<ServeReport> {
   const { run, clients, seed } = options;
   const posts = await makePosts(options.posts, seed);
-  const judge = await PostJudge.open(run);
+  const judge = await openJudge(run);
   const server = await startServer([run, '--request-milliseconds', '5000']);
   let exitCode: number | null = null;
   try {
@@ -64,7 +64,7 @@ export async function measureServe(options: ServeOptions): Promise<ServeReport> 
     return { loads, stages, megabytes, abuse: abused, exitCode };
   } finally {
     if (exitCode === null) await server.stop().catch(() => undefined);
-    await judge.dispose();
+    await judge.close();
   }
 }
 

@@ -1,21 +1,21 @@
 import { createService } from '@drf/service';
-import type { Judgment, PostContent } from '@drf/predict';
+import type { JudgeInfo, Judgment, PostContent } from '@drf/predict';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { abuse } from './abuse.js';
 import { runLoad } from './load.js';
 import { makePosts, type ClientPost } from './posts.js';
 
-const MODEL = {
-  version: '0',
+const INFO: JudgeInfo = {
+  name: 'r',
+  sources: [],
   classes: ['a', 'b'],
   method: 'drf',
   encoders: { image: 'x', text: 'y' },
-  run: 'r',
-  checkpoint: 'c',
-  engine: null,
   imageSize: 4,
-  maskToken: '[MASK]',
+  maskToken: null,
+  engine: 'none',
   calibration: null,
+  notes: [],
 };
 
 const judgment = (label: string): Judgment => ({
@@ -38,8 +38,7 @@ afterEach(async () => {
 
 async function listening(judge: (post: PostContent) => Promise<Judgment>): Promise<string> {
   const app = await createService({
-    judge: { imageSize: 4, judge },
-    model: MODEL,
+    judge: { info: INFO, judge, close: async () => undefined },
     limits: { requestMilliseconds: 1500 },
   });
   closing.push(async () => {

@@ -1,12 +1,87 @@
+import {
+  flattenTree,
+  type Host,
+  type HostTensor,
+  hostTensor,
+  type HostTree,
+  mapTree,
+  sizeOf,
+  type TensorTree,
+} from '@drf/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import { compile } from '@drf/engine';
-import { hostTensor, mapTree, sizeOf, type Host, type HostTree, type TensorTree } from '@drf/tensor';
 import { foldConstants } from '../onnx/fold-constants.js';
-import type { OnnxModel } from '../onnx/model.js';
+import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../onnx/model.js';
 import { withSymbolicBatch, withSymbolicBatchAndLength } from '../onnx/symbolic-batch.js';
-import { castNode, renameInputs, transposeNode, type InputRename } from './rename-inputs.js';
-import type { EncoderSource } from './encoder-source.js';
-import { insertWeights, WEIGHTS } from './insert-weights.js';
+import type { EncoderSource } from './export-encoder.js';
+
+/** Codes of ONNX's element types. */
+const CODES = { float32: 1, int32: 6, int64: 7 } as const;
+type ElementType = keyof typeof CODES;
+
+/** An operation with one input, without names. */
+type NodePart = { readonly opType: string; readonly attribute: readonly OnnxAttribute[] };
+
+/** An input under another name and of another form, with the operation that makes the former one from it. */
+interface InputRename {
+  readonly from: string;
+  readonly to: string;
+  readonly elementType: ElementType;
+  readonly node: NodePart;
+}
+
+const INT = 2;
+const INTS = 7;
+
+function castNode(to: ElementType): NodePart {
+  return { opType: 'Cast', attribute: [{ name: 'to', type: INT, i: CODES[to] }] };
+}
+
+function transposeNode(order: readonly number[]): NodePart {
+  return { opType: 'Transpose', attribute: [{ name: 'perm', type: INTS, ints: order }] };
+}
+
+/** The shape before a transposition. */
+function shapeBefore<T>({ attribute }: NodePart, shape: readonly T[]): T[] {
+  const order = attribute.find(({ name }) => name === 'perm')?.ints;
+  if (order === undefined) return [...shape];
+  const before: T[] = [];
+  order.forEach((axis, place) => (before[axis] = shape[place] as T));
+  return before;
+}
+
+/** Gives inputs other names and forms. An input that the model does not have stays away. */
+function renameInputs(model: OnnxModel, renames: readonly InputRename[]): OnnxModel {
+  const nodes: OnnxNode[] = [];
+  const input = model.graph.input.map((info) => {
+    const rename = renames.find(({ from }) => from === info.name);
+    if (rename === undefined) return info;
+    nodes.push({ name: rename.to, input: [rename.to], output: [info.name], ...rename.node });
+    const dim = shapeBefore(rename.node, info.type.tensorType.shape.dim);
+    return { name: rename.to, type: { tensorType: { elemType: CODES[rename.elementType], shape: { dim } } } };
+  });
+  const order = renames.map(({ to }) => to);
+  const sorted = [...input].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+  return { ...model, graph: { ...model.graph, input: sorted, node: [...nodes, ...model.graph.node] } };
+}
+
+/** Name of the branch of a traced function's inputs that its parameters are. */
+export const WEIGHTS = 'weights';
+
+const FLOAT = 1;
+
+/** Makes constants of the inputs that parameters were traced as. The numbers are not copied. */
+function insertWeights(model: OnnxModel, parameters: HostTree): OnnxModel {
+  const { graph } = model;
+  const read = new Set(graph.node.flatMap(({ input }) => input));
+  const constants = [...flattenTree<HostTensor>(parameters)].flatMap(([flatName, { shape, data }]): OnnxTensor[] => {
+    const name = `${WEIGHTS}.${flatName}`;
+    const rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return read.has(name) ? [{ name, dims: shape, dataType: FLOAT, rawData }] : [];
+  });
+  const input = graph.input.filter(({ name }) => !name.startsWith(`${WEIGHTS}.`));
+  return { ...model, graph: { ...graph, input, initializer: [...graph.initializer, ...constants] } };
+}
 
 /** The parameters' shapes without their numbers: a graph is traced several times before it gets its weights. */
 function shapesOf(parameters: HostTree): HostTree {

@@ -16,18 +16,19 @@ import {
   ConfigurationError,
   createRandom,
   hostTensor,
-  mapTree,
   type HostTensor,
   type HostTree,
+  mapTree,
   type TensorTree,
 } from '@drf/tensor';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { gradientImage } from '@drf/encoders/testing';
-import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
-import { execute, findPython } from '../testing/find-program.js';
-import { temporaryFolder } from '../testing/temporary-folder.js';
-import { exportEncoder } from './export-encoder.js';
+import { gradientImage, writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
+import { createEncodedMethod, openTrainedEncoders, parseExperiment, RunFolder } from '@drf/experiment';
+import { initialTrainingState, trainedBy } from '@drf/model';
+import { saveCheckpoint } from '@drf/model/checkpoint';
+import { execute, findPython, temporaryFolder } from '../testing/tools.js';
+import { encoderOfRun, exportEncoder, isRun } from './export-encoder.js';
 
 const FIXTURES = fileURLToPath(new URL('../../../../packages/encoders/fixtures', import.meta.url));
 const SCRIPT = fileURLToPath(new URL('../../reference/check_encoder.py', import.meta.url));
@@ -209,3 +210,73 @@ function nested({ data, shape }: HostTensor): unknown {
     nested({ shape: rest, dtype: 'float32', data: data.slice(i * size, (i + 1) * size) }),
   );
 }
+
+const shapes = { imageDim: 6, textDim: 8, classes: 2 };
+
+/** A run of concatenation over a trained tiny BERT, every parameter of which was moved by 1. */
+async function makeRun(folder: string, model: string, lora = 0): Promise<string> {
+  const config = parseExperiment(
+    {
+      name: 'tiny',
+      method: 'concatenation',
+      dataset: { name: 'embedded' },
+      encoders: { text: model, trainable: { text: true }, lora: { rank: lora } },
+      model: { dim: 4 },
+    },
+    'tiny',
+  );
+  const trained = await openTrainedEncoders(config);
+  const method = createEncodedMethod(config, shapes, trained);
+  const parameters = method.initialParameters(createRandom(1));
+  const moved = mapTree(parameters, ({ data, shape, dtype }: HostTensor) => {
+    return { shape, dtype, data: (data as Float32Array).map((value) => value + 1) };
+  }) as HostTree;
+  const run = await RunFolder.create(join(folder, `run-${lora}`), { overwrite: true });
+  await saveCheckpoint(run.checkpointPath(1), {
+    method: method.id,
+    state: initialTrainingState(moved, trainedBy(method)),
+    memory: {},
+    position: { step: 1, epoch: 1, stepInEpoch: 0 },
+    progress: null,
+  });
+  await run.writeDescription({
+    config,
+    classes: ['positive', 'negative'],
+    encoders: { image: 'an-image-encoder', text: (trained.text as TrainableTextEncoder).id },
+    shapes,
+    engine: 'eager:cpu',
+    versions: { node: '', platform: '', packages: {}, git: null },
+    createdAt: '2026-01-01T00:00:00.000Z',
+  });
+  return run.path;
+}
+
+it('exports the encoder of a run as it was trained, and not as it came', async () => {
+  const folder = await temporaryFolder();
+  const model = await writeTinyBert(join(folder, 'bert'));
+  const run = await makeRun(folder, model);
+  expect([isRun(run), isRun(model)]).toEqual([true, false]);
+  const trained = await encoderOfRun(run, 'text');
+  const out = join(folder, 'out');
+  await exportEncoder(trained.model, 'text', { out, ...trained });
+  const name = 'encoder.layer.1.output.dense.bias';
+  const [before, after] = [await readSafetensors(join(model, 'model.safetensors')), await readSafetensors(join(out, 'model.safetensors'))]; // prettier-ignore
+  const expected = Array.from(before.tensors.get(name)?.data ?? [], (value) => Math.fround(value + 1));
+  expect(expected).toHaveLength(8);
+  expect(Array.from(after.tensors.get(name)?.data ?? [])).toEqual(expected);
+});
+
+it('merges low-rank updates, so that the folder is an ordinary model', async () => {
+  const folder = await temporaryFolder();
+  const model = await writeTinyBert(join(folder, 'bert'));
+  const { parameters } = await encoderOfRun(await makeRun(folder, model, 2), 'text');
+  expect(JSON.stringify(parameters)).not.toContain('lora');
+});
+
+it('refuses an encoder that the run did not train', async () => {
+  const folder = await temporaryFolder();
+  const run = await makeRun(folder, await writeTinyBert(join(folder, 'bert')));
+  await expect(encoderOfRun(run, 'image')).rejects.toThrow(
+    /Run .* expected one that trained its image encoder, received the frozen encoder embedded; name the model itself/,
+  );
+});

@@ -1,13 +1,141 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PREPROCESSING_FILES, type FetchModelOptions } from '@drf/encoders';
-import { encodeSafetensors } from '@drf/files';
-import { ConfigurationError, flattenTree, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
+import type * as tf from '@tensorflow/tfjs';
+import {
+  applyBert,
+  applyVit,
+  type BertInputs,
+  bertTensors,
+  fetchModel,
+  type FetchModelOptions,
+  fullEncoderName,
+  loadBert,
+  loadVit,
+  longestText,
+  mergeLora,
+  PREPROCESSING_FILES,
+  type TransformerOutputs,
+  vitTensors,
+} from '@drf/encoders';
+import { encodeSafetensors, readJson } from '@drf/files';
+import {
+  ConfigurationError,
+  flattenTree,
+  type HostTensor,
+  type HostTree,
+  type Modality,
+  type TensorTree,
+  refuser,
+} from '@drf/tensor';
+import { openRun, openTrainedEncoders } from '@drf/experiment';
 import { encodeModel } from '../onnx/model.js';
 import { prepareOutput, replaceOutput } from '../output-folder.js';
 import { encoderGraph } from './encoder-graph.js';
-import { openEncoderSource, type EncoderSource } from './encoder-source.js';
+
+interface ImageReading {
+  readonly modality: 'image';
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+interface TextReading {
+  readonly modality: 'text';
+  /** Most tokens of a text. */
+  readonly longest: number;
+  /** Whether tokenizers of its family say the types of tokens. */
+  readonly hasTypes: boolean;
+}
+
+/** A model as it lies in a folder: what of it does not depend on the parameters, and its own parameters. */
+export interface EncoderSource {
+  readonly name: string;
+  readonly folder: string;
+  /** `config.json` */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly modelType: string;
+  readonly parameters: HostTree;
+  readonly reads: ImageReading | TextReading;
+  apply(parameters: TensorTree, inputs: Readonly<Record<string, tf.Tensor>>): TransformerOutputs;
+  /** Parameters by their names in Hugging Face's files. */
+  tensors(parameters: HostTree): ReadonlyMap<string, HostTensor>;
+}
+
+/**
+ * Opens a model that is to be exported.
+ * @param model a hub id or a folder
+ * @throws as `openEncoder`
+ */
+async function openEncoderSource(
+  model: string,
+  modality: Modality,
+  options: FetchModelOptions,
+): Promise<EncoderSource> {
+  const { name, folder } = await fetchModel(model, options);
+  const json = (await readJson(join(folder, 'config.json'))) as Record<string, unknown>;
+  const common = { name, folder, config: json, modelType: String(json['model_type']) };
+  if (modality === 'image') {
+    const { config, parameters } = await loadVit(folder);
+    return {
+      ...common,
+      parameters,
+      reads: { modality, height: config.imageHeight, width: config.imageWidth, channels: config.channels },
+      apply: (weights, { pixels }) => applyVit(config, weights, pixels as tf.Tensor),
+      tensors: (weights) => vitTensors(weights, config),
+    };
+  }
+  const { config, parameters } = await loadBert(folder);
+  return {
+    ...common,
+    parameters,
+    reads: { modality, longest: longestText(config), hasTypes: config.family === 'bert' && config.tokenTypes > 1 },
+    apply: (weights, inputs) => applyBert(config, weights, inputs as BertInputs),
+    tensors: (weights) => bertTensors(weights, config),
+  };
+}
+
+/** An encoder as a run trained it: the model that it came from, and its parameters now. */
+interface TrainedEncoderOfRun {
+  readonly model: string;
+  readonly revision: string | undefined;
+  /** Low-rank updates are merged. */
+  readonly parameters: HostTree;
+}
+
+/** Whether a path is a run folder rather than a model. */
+export function isRun(path: string): boolean {
+  return existsSync(join(path, 'checkpoints')) && existsSync(join(path, 'config.json'));
+}
+
+/**
+ * The encoder that a run trained, from its result checkpoint.
+ * @param allowDownload whether the hub may be asked for the model that it came from, where the cache lacks it
+ * @throws ConfigurationError when the run did not train it; as `openRun`
+ */
+export async function encoderOfRun(
+  path: string,
+  modality: Modality,
+  allowDownload = false,
+): Promise<TrainedEncoderOfRun> {
+  const { description, parameters } = await openRun(path, undefined, (config, ids) =>
+    openTrainedEncoders(config, { ids, allowDownload }),
+  );
+  const { encoders } = description.config;
+  if (!encoders.trainable[modality]) {
+    throw refuser(ConfigurationError, `Run ${path}`)(
+      `one that trained its ${modality} encoder`,
+      `the frozen encoder ${encoders[modality]}`,
+      'name the model itself',
+    );
+  }
+  const trained = (parameters['encoders'] as HostTree)[modality] as HostTree;
+  return {
+    model: fullEncoderName(encoders[modality]).replace(/^huggingface:/, ''),
+    revision: encoders.revision[modality],
+    parameters: encoders.lora.rank > 0 ? mergeLora(trained, encoders.lora) : trained,
+  };
+}
 
 const MODEL_FILE = 'onnx/model.onnx';
 const CONFIG_FILE = 'config.json';
@@ -34,7 +162,7 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 /** Largest message of protobuf, which ONNX files are. */
 const LARGEST_FILE = 2 ** 31 - 1;
 
-export interface ExportEncoderOptions extends FetchModelOptions {
+interface ExportEncoderOptions extends FetchModelOptions {
   readonly out: string;
   readonly overwrite?: boolean;
   /**
@@ -49,12 +177,11 @@ export interface ExportEncoderOptions extends FetchModelOptions {
 function assertFits(parameters: HostTree, name: string): void {
   const bytes = [...flattenTree<HostTensor>(parameters).values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   if (bytes < LARGEST_FILE) return;
-  throw new ConfigurationError({
-    subject: `export of ${name}`,
-    expected: 'weights of less than 2 GiB, the most that an ONNX file holds',
-    received: `${bytes} bytes`,
-    remedy: 'choose a smaller model',
-  });
+  throw refuser(ConfigurationError, `export of ${name}`)(
+    'weights of less than 2 GiB, the most that an ONNX file holds',
+    `${bytes} bytes`,
+    'choose a smaller model',
+  );
 }
 
 function configOf({ config, modelType }: EncoderSource): string {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostTensor } from '@drf/tensor';
-import { runOnnx } from '../testing/run-onnx.js';
+import { runOnnx } from '../testing/posts.js';
 import { foldConstants } from './fold-constants.js';
 import { encodeModel, int64Tensor, type OnnxModel, type OnnxNode, type OnnxTensor } from './model.js';
 

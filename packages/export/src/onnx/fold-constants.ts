@@ -31,11 +31,10 @@ async function compute(
     name: 'constants',
     node: nodes,
     input: [],
-    // types and shapes are found by the runtime
     output: wanted.map((name) => ({ name })),
     initializer: model.graph.initializer.filter(({ name }) => read.has(name)),
   };
-  const bytes = encodeModel({ ...model, graph } as unknown as OnnxModel);
+  const bytes = encodeModel({ ...model, graph });
   const session = await ort.InferenceSession.create(bytes, { logSeverityLevel: 3 });
   try {
     const results = await session.run({});

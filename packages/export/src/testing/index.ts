@@ -1,4 +1,2 @@
-export { makeEmbeddedRun } from './embedded-run.js';
-export { execute, findProgram } from './find-program.js';
-export { temporaryFolder } from './temporary-folder.js';
-export { makeTinyRun } from './tiny-run.js';
+export { makeEmbeddedRun, makeTinyRun } from './tiny-run.js';
+export { execute, findProgram, temporaryFolder } from './tools.js';

@@ -1,7 +1,9 @@
-import { createMethod, parseExperiment, RunFolder, type ExperimentInput } from '@drf/experiment';
+import { createMethod, type ExperimentInput, parseExperiment, RunFolder } from '@drf/experiment';
 import { initialTrainingState, type MethodShapes } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, hostScalar, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
+import { createEngine } from '@drf/engine';
+import { openEncoder } from '@drf/encoders';
 
 export interface TinyRunOptions {
   readonly method?: ExperimentInput['method'];
@@ -88,5 +90,22 @@ export async function makeTinyRun(path: string, options: TinyRunOptions = {}): P
     versions: { node: '', platform: '', packages: {}, git: null },
     createdAt: '2026-01-01T00:00:00.000Z',
   });
+  return run;
+}
+
+/** A tiny run whose encoders are the embedded ones. */
+export async function makeEmbeddedRun(path: string, options: TinyRunOptions = {}): Promise<RunFolder> {
+  const engine = await createEngine('compiled');
+  const image = await openEncoder('embedded', 'image', engine);
+  const text = await openEncoder('embedded', 'text', engine);
+  const run = await makeTinyRun(path, {
+    ...options,
+    encoders: { image: 'embedded', text: 'embedded' },
+    encoderIds: { image: image.id, text: text.id },
+    shapes: { imageDim: image.outputDim, textDim: text.outputDim },
+  });
+  await image.dispose();
+  await text.dispose();
+  await engine.dispose();
   return run;
 }

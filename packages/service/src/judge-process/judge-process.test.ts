@@ -5,22 +5,22 @@ import { decodeImage } from '@drf/datasets';
 import { UnavailableError } from '@drf/tensor';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
-import { RequestError } from '../request-error.js';
+import { RequestError } from '../errors.js';
 import type { Problem } from '../schemas.js';
 import { judgmentOf, openService } from '../testing/service.js';
 import { JudgeProcess, type JudgeProcessEnd, type JudgeProcessOptions } from './judge-process.js';
 
 const FROM_SOURCE = ['--conditions=source', '--import', new URL('../../../../scripts/from-source.mjs', import.meta.url).href]; // prettier-ignore
-const MODULE = new URL('../testing/fake-judge.ts', import.meta.url);
+const MODULE = new URL('../testing/fake-judge.ts', import.meta.url).href;
 
 const open: JudgeProcess[] = [];
-afterEach(async () => void (await Promise.all(open.splice(0).map((judge) => judge.dispose()))));
+afterEach(async () => void (await Promise.all(open.splice(0).map((judge) => judge.close()))));
 
 async function start(options: Partial<JudgeProcessOptions> = {}) {
   const ends: JudgeProcessEnd[] = [];
   const judge = await JudgeProcess.start({
     module: MODULE,
-    argument: 'work',
+    open: ['work'],
     execArgv: FROM_SOURCE,
     onEnd: (end) => void ends.push(end),
     ...options,
@@ -108,8 +108,8 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
   });
 
   it('tells why it cannot start', async () => {
-    await expect(start({ argument: 'refuse' })).rejects.toThrow('The run expected to be there, received nothing');
-    const ended = start({ argument: 'end' });
+    await expect(start({ open: ['refuse'] })).rejects.toThrow('The run expected to be there, received nothing');
+    const ended = start({ open: ['end'] });
     await expect(ended).rejects.toThrow(/^The judge’s process expected to open the run, received the judge's process ended: exit code 7/); // prettier-ignore
     await expect(ended).rejects.toBeInstanceOf(UnavailableError);
   });
@@ -117,7 +117,7 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
   it('ends when it is told to, and answers no more', async () => {
     const { judge, ends } = await start();
     const { label } = await judge.judge(post('its process'));
-    await judge.dispose();
+    await judge.close();
     expect(() => process.kill(Number(label), 0)).toThrow('ESRCH');
     await expect(judge.judge(post('a'))).rejects.toBeInstanceOf(RequestError);
     expect(ends).toEqual([]);

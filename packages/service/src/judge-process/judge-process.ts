@@ -1,17 +1,17 @@
+import { fork, type ChildProcess } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
-import type { Judgment, PostContent } from '@drf/predict';
-import { UnavailableError, type RgbImage } from '@drf/tensor';
-import { RequestError } from '../request-error.js';
-import type { ModelDescription } from '../schemas.js';
-import type { JudgeOfPosts, JudgeProcessState } from '../work.js';
-import { Child, ProcessEnded, type ChildOptions } from './child-process.js';
-import type { Question } from './messages.js';
+import { fileURLToPath } from 'node:url';
+import type { JudgeInfo, Judgment, openJudge, PostContent } from '@drf/predict';
+import { refuser, UnavailableError, type RgbImage } from '@drf/tensor';
+import { refuse, type RequestError } from '../errors.js';
+import type { JudgeProcessState, ServedJudge } from '../work.js';
+import { errorOf, type FromChild, type Question, type ToChild } from './messages.js';
 
 export interface JudgeProcessOptions {
-  /** Of a module that exports `openJudge` (`JudgeModule`); it is loaded in the process. */
-  readonly module: URL;
-  /** What `openJudge` is given; must be of values that can be copied (structured clone). */
-  readonly argument: unknown;
+  /** What {@link openJudge} is given in the process. */
+  readonly open: Parameters<typeof openJudge>;
+  /** Of a module whose `openJudge` is used in place of that of `@drf/predict`. */
+  readonly module?: string;
   /** Longest time of one judgment or decoding; then the process is killed, and another started. Default 10,000. */
   readonly milliseconds?: number;
   /** Flags of Node for the process; default those of this one. */
@@ -19,6 +19,9 @@ export interface JudgeProcessOptions {
   /** Told when the process has ended though nobody told it to. */
   readonly onEnd?: (end: JudgeProcessEnd) => void;
 }
+
+/** With its defaults. */
+type ChildOptions = JudgeProcessOptions & Required<Pick<JudgeProcessOptions, 'milliseconds' | 'execArgv'>>;
 
 /** How a judge's process ended, and when another is started. */
 export interface JudgeProcessEnd {
@@ -40,7 +43,7 @@ const TRIES = 3;
  * serves goes on: a question that takes too long costs the judge's process its life, and the next one is asked of
  * another. It is started anew at once; when it ends by itself again soon, or cannot open the run, after 1, 2, 4, … 30 s.
  */
-export class JudgeProcess implements JudgeOfPosts {
+export class JudgeProcess implements ServedJudge {
   /** Ends in a row, each soon after the start. */
   private ends = 0;
   private delay: NodeJS.Timeout | undefined;
@@ -49,32 +52,28 @@ export class JudgeProcess implements JudgeOfPosts {
   private restarts = 0;
 
   private constructor(
-    private readonly options: ChildOptions & Pick<JudgeProcessOptions, 'onEnd'>,
+    private readonly options: ChildOptions,
     private child: Child,
-    readonly imageSize: number,
-    /** What `GET /v1/model` says of it. */
-    readonly description: ModelDescription,
+    readonly info: JudgeInfo,
   ) {
     this.watch(child);
   }
 
-  /** @throws as the module's `openJudge`; UnavailableError when the process ends before it is ready */
+  /** @throws as `openJudge`; UnavailableError when the process ends before it is ready */
   static async start(options: JudgeProcessOptions): Promise<JudgeProcess> {
     const { milliseconds = 10_000, execArgv = process.execArgv } = options;
     const whole = { ...options, milliseconds, execArgv };
     const child = new Child(whole);
     try {
-      const { imageSize, description } = await child.ready;
-      return new JudgeProcess(whole, child, imageSize, description);
+      return new JudgeProcess(whole, child, await child.ready);
     } catch (error) {
       await child.ended;
       if (!(error instanceof ProcessEnded)) throw error;
-      throw new UnavailableError({
-        subject: 'The judge’s process',
-        expected: 'to open the run',
-        received: error.message,
-        remedy: 'see what it said above; free memory if there is little',
-      });
+      throw refuser(UnavailableError, 'The judge’s process')(
+        'to open the run',
+        error.message,
+        'see what it said above; free memory if there is little',
+      );
     }
   }
 
@@ -96,7 +95,7 @@ export class JudgeProcess implements JudgeOfPosts {
   }
 
   /** Ends the process; what it is asked then is lost. */
-  async dispose(): Promise<void> {
+  async close(): Promise<void> {
     this.closing = true;
     this.ready = false;
     clearTimeout(this.delay);
@@ -155,20 +154,164 @@ export class JudgeProcess implements JudgeOfPosts {
   }
 
   private tooLong({ kind }: Question): RequestError {
-    return new RequestError('answer-timeout', {
-      subject: 'The service',
-      expected: `to ${kind} ${kind === 'judge' ? 'a post' : 'an image'} within ${this.options.milliseconds} ms`,
-      received: 'one that takes longer',
-      remedy: 'send another; this one would take as long again',
-    });
+    return refuse(
+      'answer-timeout',
+      'The service',
+      `to ${kind} ${kind === 'judge' ? 'a post' : 'an image'} within ${this.options.milliseconds} ms`,
+      'one that takes longer',
+      'send another; this one would take as long again',
+    );
   }
 }
 
 function restarting(received: string): RequestError {
-  return new RequestError('restarting', {
-    subject: 'The service',
-    expected: 'a process that judges',
+  return refuse(
+    'restarting',
+    'The service',
+    'a process that judges',
     received,
-    remedy: 'try again when Retry-After has passed',
-  });
+    'try again when Retry-After has passed',
+  );
+}
+
+/** Source runs from source, the built package from what was built. */
+const SCRIPT = new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+/** Silence after which a process is taken to be held by what it computes. */
+const SILENT_MILLISECONDS = 1_000;
+const CLOSE_MILLISECONDS = 5_000;
+
+/** How the process ended while it was asked. */
+class ProcessEnded extends Error {
+  /** @param blame of the one who asks: `own` when its question took too long, `other` when another's did, else unknown */
+  constructor(
+    message: string,
+    readonly blame: 'own' | 'other' | 'unknown',
+  ) {
+    super(message);
+  }
+}
+
+interface Pending {
+  readonly kind: Question['kind'];
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+  timer: NodeJS.Timeout;
+}
+
+/** One life of a judge's process. */
+class Child {
+  /** What it says once it can be asked. @throws what the module threw, or ProcessEnded */
+  readonly ready: Promise<JudgeInfo>;
+  /** How it ended. */
+  readonly ended: Promise<string>;
+  residentBytes = 0;
+
+  private readonly process: ChildProcess;
+  private readonly pending = new Map<number, Pending>();
+  private nextId = 0;
+  private heardAt = performance.now();
+  private end: string | undefined;
+  private blamed: Pending | undefined;
+
+  constructor(private readonly options: ChildOptions) {
+    this.process = fork(fileURLToPath(SCRIPT), [], {
+      execArgv: [...options.execArgv],
+      serialization: 'advanced',
+      stdio: ['ignore', 2, 2, 'ipc'], // what libraries print must not come between the lines of a log
+    });
+    this.ended = new Promise((resolve) => {
+      const over = (how: string): void => {
+        this.over(how);
+        resolve(how);
+      };
+      this.process.on('error', (error) => {
+        this.kill();
+        if (this.process.pid === undefined) over(`could not run: ${error.message}`);
+      });
+      this.process.on('exit', (code, signal) => over(signal === null ? `exit code ${code}` : `signal ${signal}`));
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.process.on('message', (message: FromChild) => {
+        this.heardAt = performance.now();
+        if (message.type === 'ready') resolve(message.info);
+        else if (message.type === 'refused') {
+          reject(errorOf(message.failure));
+          this.kill();
+        } else this.take(message);
+      });
+      void this.ended.then((how) => reject(new ProcessEnded(`the judge's process ended: ${how}`, 'unknown')));
+    });
+    this.ready.catch(() => undefined); // also where nobody waits for it
+    const { module = '@drf/predict', open } = options;
+    this.send({ type: 'open', module, open, parent: process.pid });
+  }
+
+  /** @throws what the judge threw; ProcessEnded */
+  ask<Value>(question: Question): Promise<Value> {
+    return new Promise<Value>((resolve, reject) => {
+      if (this.end !== undefined) return reject(new ProcessEnded(`the judge's process ended: ${this.end}`, 'other'));
+      const id = this.nextId++;
+      const timer = setTimeout(() => this.overdue(pending), this.options.milliseconds);
+      const pending: Pending = { kind: question.kind, resolve: resolve as (value: unknown) => void, reject, timer };
+      this.pending.set(id, pending);
+      this.send({ type: 'ask', id, question });
+    });
+  }
+
+  /** Whether it was killed because a question took too long. */
+  get wasOverdue(): boolean {
+    return this.blamed !== undefined;
+  }
+
+  kill(): void {
+    this.process.kill('SIGKILL');
+  }
+
+  /** Lets it free what it holds; a process that does not end by then is killed. */
+  async close(): Promise<void> {
+    this.send({ type: 'close' });
+    const timer = setTimeout(() => this.kill(), CLOSE_MILLISECONDS);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  private send(message: ToChild): void {
+    // a process that has gone says so by its end
+    if (this.process.connected) this.process.send(message, () => undefined);
+  }
+
+  private take(message: FromChild): void {
+    if (message.type === 'alive') return void (this.residentBytes = message.residentBytes);
+    if (message.type !== 'answer' && message.type !== 'failure') return;
+    const pending = this.pending.get(message.id);
+    if (pending === undefined) return;
+    this.pending.delete(message.id);
+    clearTimeout(pending.timer);
+    if (message.type === 'answer') pending.resolve(message.value);
+    else pending.reject(errorOf(message.failure));
+  }
+
+  /** A process that is held by a judgment answers no decoding either: then the judgment is to blame, in its own time. */
+  private overdue(pending: Pending): void {
+    const isHeld = performance.now() - this.heardAt > SILENT_MILLISECONDS;
+    const isJudging = [...this.pending.values()].some(({ kind }) => kind === 'judge');
+    if (pending.kind === 'decode' && isHeld && isJudging) {
+      pending.timer = setTimeout(() => this.overdue(pending), SILENT_MILLISECONDS / 4);
+      return;
+    }
+    this.blamed ??= pending;
+    this.kill();
+  }
+
+  private over(how: string): void {
+    this.end ??= how;
+    const all = [...this.pending.values()];
+    this.pending.clear();
+    for (const pending of all) {
+      clearTimeout(pending.timer);
+      const blame = this.blamed === undefined ? 'unknown' : this.blamed === pending ? 'own' : 'other';
+      pending.reject(new ProcessEnded(`the judge's process ended: ${this.end}`, blame));
+    }
+  }
 }

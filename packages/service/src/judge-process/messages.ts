@@ -9,22 +9,12 @@ import {
   UnavailableError,
   type ErrorReport,
 } from '@drf/tensor';
-import type { PostContent } from '@drf/predict';
-import type { ModelDescription } from '../schemas.js';
-import type { JudgeOfPosts } from '../work.js';
+import type { JudgeInfo, openJudge, PostContent } from '@drf/predict';
+import type { ServedJudge } from '../work.js';
 
-/** What a module that a judge's process loads must export. */
+/** What the module of a judge's process must export; `@drf/predict` does. */
 export interface JudgeModule {
-  /** @param argument as it was given to `JudgeProcess.start`, copied */
-  openJudge(argument: unknown): Promise<OpenedJudge>;
-}
-
-/** A judge that is ready, and what `GET /v1/model` says of it. */
-export interface OpenedJudge {
-  readonly judge: JudgeOfPosts;
-  readonly description: ModelDescription;
-  /** Frees what the judge holds. */
-  dispose(): Promise<void>;
+  readonly openJudge: (...open: Parameters<typeof openJudge>) => Promise<ServedJudge>;
 }
 
 /** What a judge's process is asked. */
@@ -33,12 +23,17 @@ export type Question =
   | { readonly kind: 'decode'; readonly subject: string; readonly bytes: Uint8Array; readonly maximumPixels: number };
 
 export type ToChild =
-  | { readonly type: 'open'; readonly module: string; readonly argument: unknown; readonly parent: number }
+  | {
+      readonly type: 'open';
+      readonly module: string;
+      readonly open: Parameters<typeof openJudge>;
+      readonly parent: number;
+    }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
   | { readonly type: 'close' };
 
 export type FromChild =
-  | { readonly type: 'ready'; readonly imageSize: number; readonly description: ModelDescription }
+  | { readonly type: 'ready'; readonly info: JudgeInfo }
   | { readonly type: 'refused'; readonly failure: Failure }
   | { readonly type: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly type: 'failure'; readonly id: number; readonly failure: Failure }

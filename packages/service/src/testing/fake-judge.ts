@@ -1,25 +1,55 @@
-// A judge for a process of its own, which does what the text of a post tells it to.
-import type { OpenedJudge } from '../judge-process/messages.js';
+// A judge for a process of its own, which does what the text of a post tells it to; and what judges of tests say.
+import type { Judge, JudgeInfo, Judgment, PostContent } from '@drf/predict';
 import { DataError } from '@drf/tensor';
-import { judgmentOf, MODEL } from './judgments.js';
 
-export async function openJudge(argument: unknown): Promise<OpenedJudge> {
-  if (argument === 'refuse') throw new DataError({ subject: 'The run', expected: 'to be there', received: 'nothing' });
-  if (argument === 'end') process.exit(7);
+export const INFO: JudgeInfo = {
+  name: 'tiny',
+  sources: [{ kind: 'run', folder: '/runs/tiny', checkpoint: 'step-1.safetensors', sha256: '0' }],
+  classes: ['positive', 'negative'],
+  method: 'drf',
+  encoders: { image: 'tiny-image', text: 'tiny-text' },
+  imageSize: 8,
+  maskToken: '[MASK]',
+  engine: 'eager:cpu',
+  calibration: {
+    format: 'drf-calibration-2',
+    checkpoint: 'step-1.safetensors',
+    temperature: { temperature: 1.5, before: 1, after: 0.9, posts: 100, basis: 'fitted' },
+    quality: { image: [-2, -1, 0], text: null, measuredOn: 'validation', posts: { image: 100, text: 0 } },
+  },
+  notes: [],
+};
+
+/** A judgment that depends on every pixel and letter of its post, and on nothing else. */
+export function judgmentOf({ image, text }: PostContent): Judgment {
+  let sum = 1;
+  for (const byte of [...(image?.data ?? []), ...Buffer.from(text ?? '')]) sum = (sum * 31 + byte) % 9973;
+  const positive = sum / 9973;
   return {
-    judge: {
-      imageSize: 8,
-      judge: async (post) => {
-        const { text } = post;
-        if (text === 'hold the thread') for (;;);
-        if (text === 'never answer') await new Promise(() => undefined);
-        if (text === 'end') process.exit(3);
-        if (text === 'cannot') throw new DataError({ subject: 'its text', expected: 'sense', received: 'none' });
-        if (text === 'its process') return { ...judgmentOf(post), label: String(process.pid) };
-        return judgmentOf(post);
-      },
+    label: positive >= 0.5 ? 'positive' : 'negative',
+    probabilities: { positive, negative: 1 - positive },
+    quality: { image: image === null ? null : positive / 3, text: text === null ? null : positive / 7 },
+    logDensity: { image: image === null ? null : -positive, text: text === null ? null : -1 / positive },
+    pairWeights: { original: 0.5, imageAndRecoveredText: 0.25, recoveredImageAndText: 0.25 },
+    recovered: image === null ? 'image' : text === null ? 'text' : null,
+    unfamiliar: false,
+  };
+}
+
+export async function openJudge(command: string): Promise<Judge> {
+  if (command === 'refuse') throw new DataError({ subject: 'The run', expected: 'to be there', received: 'nothing' });
+  if (command === 'end') process.exit(7);
+  return {
+    info: INFO,
+    judge: async (post) => {
+      const { text } = post;
+      if (text === 'hold the thread') for (;;);
+      if (text === 'never answer') await new Promise(() => undefined);
+      if (text === 'end') process.exit(3);
+      if (text === 'cannot') throw new DataError({ subject: 'its text', expected: 'sense', received: 'none' });
+      if (text === 'its process') return { ...judgmentOf(post), label: String(process.pid) };
+      return judgmentOf(post);
     },
-    description: MODEL,
-    dispose: async () => undefined,
+    close: async () => undefined,
   };
 }

@@ -1,17 +1,19 @@
 import type { FastifyInstance } from 'fastify';
-import type { Judgment, PostContent } from '@drf/predict';
+import type { Judge, Judgment, PostContent } from '@drf/predict';
 import { afterEach } from 'vitest';
 import { createService, type ServiceOptions } from '../create-service.js';
-import type { JudgeOfPosts } from '../work.js';
-import { judgmentOf, MODEL } from './judgments.js';
+import { INFO, judgmentOf } from './fake-judge.js';
 
-export { judgmentOf, MODEL };
+export { INFO, judgmentOf };
 
-export const instantJudge: JudgeOfPosts = { imageSize: 8, judge: async (post) => judgmentOf(post) };
+const close = async (): Promise<void> => undefined;
+
+export const instantJudge: Judge = { info: INFO, judge: async (post) => judgmentOf(post), close };
 
 /** A judge that answers when it is told to. */
-export class HeldJudge implements JudgeOfPosts {
-  readonly imageSize = 8;
+export class HeldJudge implements Judge {
+  readonly info = INFO;
+  readonly close = close;
   readonly seen: PostContent[] = [];
   private readonly held: (() => void)[] = [];
 
@@ -37,7 +39,7 @@ afterEach(async () => {
 
 /** A service that is closed after the test. */
 export async function openService(options: Partial<ServiceOptions> = {}): Promise<FastifyInstance> {
-  const app = await createService({ judge: instantJudge, model: MODEL, ...options });
+  const app = await createService({ judge: instantJudge, ...options });
   open.push(app);
   return app;
 }

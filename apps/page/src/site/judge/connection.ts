@@ -1,6 +1,20 @@
-import type { Calibration } from '@drf/experiment';
+import type { Card } from '@drf/predict/card';
 import type { Modality } from '@drf/tensor';
-import { PageError } from '../page-error.js';
+
+/** What went wrong, in words for the reader of the page. */
+export class PageError extends Error {
+  override readonly name = 'PageError';
+}
+
+/** Words for any error. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether work was given up because newer work took its place. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'AbortError';
+}
 
 /** Log densities of posts like those of training, by modality: quantiles in even steps. */
 export type Distributions = Readonly<Record<Modality, readonly number[] | null>>;
@@ -17,34 +31,6 @@ export interface Model {
   readonly textCharacters: number;
   /** In the browser. */
   readonly card: Card | null;
-}
-
-/** What of an export's `card.json` is read here. */
-export interface Card {
-  readonly format: string;
-  readonly labels: readonly string[];
-  readonly method: string;
-  readonly run: { readonly id: string };
-  readonly queues: { readonly ready: boolean } | null;
-  readonly calibration: Calibration | null;
-  readonly files: Readonly<Record<string, CardFile | undefined>>;
-  readonly preprocessing: {
-    readonly image: { readonly decodedSize: number; readonly size?: readonly [number, number] };
-    readonly text: {
-      readonly vocabulary?: string;
-      readonly length?: number;
-      readonly maskToken?: string;
-      readonly examples?: readonly { readonly text: string; readonly tokens: readonly number[] }[];
-    };
-  };
-}
-
-export interface CardFile {
-  readonly sha256: string;
-  readonly bytes: number;
-  readonly batch: number | 'any';
-  readonly inputs: readonly { readonly name: string }[];
-  readonly outputs: readonly { readonly name: string }[];
 }
 
 /** The part of the service's `/v1/model` that is read here. */
@@ -72,7 +58,7 @@ export class Connection {
     return this.token === null ? {} : { authorization: `Bearer ${this.token}` };
   }
 
-  /** @throws TokenNeeded; PageError when there is no model */
+  /** @throws TokenNeeded; PageError when there is no model; DataError for the card of another version */
   async model(): Promise<Model> {
     const answer = await this.json<ModelAnswer>('v1/model');
     if (answer?.mode === 'server') {
@@ -81,10 +67,11 @@ export class Connection {
       const textCharacters = limits?.textCharacters ?? LONGEST_TEXT;
       return { mode, method, run, imageSize, maskToken, distributions: calibration?.quality ?? null, textCharacters, card: null }; // prettier-ignore
     }
-    const card = await this.json<Card>('model/card.json'); // also where static files are all there is
+    const card = await this.json<unknown>('model/card.json'); // also where static files are all there is
     if (card === null)
       throw new PageError('There is no model here: neither a service that judges, nor an exported one.');
-    return ofCard(card);
+    const { parseCard } = await import('@drf/predict/card'); // which a page of a service does not wait for
+    return ofCard(parseCard('The exported model, card.json,', card));
   }
 
   private async json<T>(path: string): Promise<T | null> {
@@ -97,9 +84,6 @@ export class Connection {
 }
 
 function ofCard(card: Card): Model {
-  if (card.format !== 'drf-onnx-1' || card.preprocessing?.image?.decodedSize === undefined) {
-    throw new PageError('The exported model is of another version than this page. Export the run again.');
-  }
   const { method, run, preprocessing, calibration } = card;
   return {
     mode: 'browser',
@@ -111,4 +95,47 @@ function ofCard(card: Card): Model {
     textCharacters: LONGEST_TEXT,
     card,
   };
+}
+
+export interface Expected {
+  readonly bytes: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+  readonly onProgress: (bytes: number, total: number) => void;
+}
+
+/** A whole file. @throws PageError when it cannot be had, or is another than expected */
+export async function download(
+  address: string,
+  headers: Readonly<Record<string, string>>,
+  expected?: Expected,
+): Promise<Uint8Array> {
+  // prettier-ignore
+  const response = await fetch(address, { headers }).catch(() => null);
+  const name = address.split('/').at(-1) as string;
+  if (response?.ok !== true || response.body === null) throw new PageError(`${name} could not be loaded.`);
+  if (expected === undefined) return new Uint8Array(await response.arrayBuffer());
+  const content = new Uint8Array(expected.bytes);
+  let filled = 0;
+  for (const reader = response.body.getReader(); ;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (filled + value.length > content.length) throw damaged(name);
+    content.set(value, filled);
+    filled += value.length;
+    expected.onProgress(filled, content.length);
+  }
+  if (filled !== content.length || !(await hasHash(content, expected.sha256))) throw damaged(name);
+  return content;
+}
+
+function damaged(name: string): PageError {
+  return new PageError(`${name} is not the file that its card describes. Reload the page, or export the run again.`);
+}
+
+/** Browsers offer hashes to pages of a secure origin only (https, or this machine); elsewhere the size must do. */
+async function hasHash(content: Uint8Array<ArrayBuffer>, sha256: string): Promise<boolean> {
+  if (globalThis.crypto.subtle === undefined) return true;
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', content));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }

@@ -1,6 +1,6 @@
-import { isAbort } from '../page-error.js';
+import { isAbort } from './connection.js';
 
-export interface LatestOptions<Input, Output> {
+interface LatestOptions<Input, Output> {
   /** Milliseconds without a newer input before work begins. */
   readonly delay: number;
   readonly work: (input: Input, signal: AbortSignal) => Promise<Output>;

@@ -1,5 +1,5 @@
 /** Where a distribution is drawn: a log density's place, from 0 at the left to 1 at the right. */
-export interface DensityScale {
+interface DensityScale {
   place(logDensity: number): number;
 }
 

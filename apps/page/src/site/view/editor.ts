@@ -1,11 +1,10 @@
 import type { PostContent } from '@drf/predict';
 import { MODALITIES, type Modality } from '@drf/tensor';
-import { drawImage } from '../content/decode.js';
-import { EMPTY_POST, type PostState } from '../content/post.js';
+import { drawImage, EMPTY_POST, type PostState } from '../content.js';
 import { byId, html } from './dom.js';
 
 /** What the reader does. */
-export interface EditorEvents {
+interface EditorEvents {
   onChange(change: Partial<PostState>): void;
   onFile(file: Blob): void;
   onRestore(): void;

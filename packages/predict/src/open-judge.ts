@@ -1,0 +1,105 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigurationError, refuser, type Modality } from '@drf/tensor';
+import { CARD_FILE } from './card.js';
+import { ExportJudge } from './export-judge.js';
+import { combineJudgments, type Judge, type JudgeInfo, type Judgment, type PostContent } from './judgment.js';
+import { RunJudge, type OpenOptions } from './run-judge.js';
+
+/** How {@link openJudge} opens. */
+interface OpenJudgeOptions extends OpenOptions {
+  /**
+   * Whether a post of each kind is judged once before, so that the first caller does not wait for what is made on first
+   * use. Default false.
+   */
+  readonly warm?: boolean;
+}
+
+/**
+ * Opens what judges posts: the folder of a trained run, a folder that `pnpm export` wrote (by its `card.json`), or several
+ * of both, which then judge together as an ensemble.
+ *
+ * ```ts
+ * const one = await openJudge('runs/quickstart');
+ * const ensemble = await openJudge(['runs/mvsa-drf-seed1', 'runs/mvsa-drf-seed2', 'exported']);
+ * ```
+ * @throws as {@link RunJudge.open} and {@link ExportJudge.open}; ConfigurationError for no folder, for members of an
+ *   ensemble that differ in classes or in the size of images, and for a checkpoint of an ensemble
+ */
+export async function openJudge(paths: string | readonly string[], options: OpenJudgeOptions = {}): Promise<Judge> {
+  const { warm = false, ...opening } = options;
+  const folders = typeof paths === 'string' ? [paths] : paths;
+  const refuse = refuser(ConfigurationError, 'openJudge');
+  if (folders.length === 0) throw refuse('the folder of a run or of an export', 'none', 'name one');
+  if (folders.length > 1 && opening.checkpoint !== undefined) {
+    const received = `${opening.checkpoint} for ${folders.length} folders`;
+    throw refuse('a checkpoint with one run only', received, 'leave it out: each run judges by its result');
+  }
+  const members: Judge[] = [];
+  try {
+    for (const folder of folders) members.push(await openFolder(folder, opening));
+    const judge = members.length === 1 ? (members[0] as Judge) : ensembleOf(members);
+    if (warm) await warmUp(judge);
+    return judge;
+  } catch (error) {
+    for (const member of members) await member.close();
+    throw error;
+  }
+}
+
+async function openFolder(folder: string, options: OpenOptions): Promise<Judge> {
+  const isExport = await stat(join(folder, CARD_FILE)).then(() => true, () => false); // prettier-ignore
+  return isExport ? ExportJudge.open(folder, options) : RunJudge.open(folder, options);
+}
+
+/** Judges that judge together; they are closed with the ensemble. */
+function ensembleOf(members: readonly Judge[]): Judge {
+  const info = describeEnsemble(members.map((member) => member.info));
+  return {
+    info,
+    async judge(post: PostContent): Promise<Judgment> {
+      const judgments: Judgment[] = [];
+      for (const member of members) judgments.push(await member.judge(post));
+      return combineJudgments(judgments, info.classes);
+    },
+    async close() {
+      for (const member of members) await member.close();
+    },
+  };
+}
+
+/** @throws ConfigurationError for members of other classes, or of images of another size, than the first */
+function describeEnsemble(members: readonly JudgeInfo[]): JudgeInfo {
+  const [first] = members as [JudgeInfo];
+  for (const { name, classes, imageSize } of members) {
+    const refuse = refuser(ConfigurationError, `Ensemble, member ${name},`);
+    const own = [...classes].sort().join(', ');
+    const expected = [...first.classes].sort().join(', ');
+    if (own !== expected) throw refuse(`the classes of ${first.name}: ${expected}`, own, 'leave it out');
+    if (imageSize === first.imageSize) continue;
+    throw refuse(`images of ${first.imageSize} pixels, as ${first.name} reads them`, `${imageSize}`, 'leave it out');
+  }
+  const joined = (of: (member: JudgeInfo) => string): string => [...new Set(members.map(of))].join(' + ');
+  const encoder = (modality: Modality): string => joined(({ encoders }) => encoders[modality]);
+  return {
+    name: members.map(({ name }) => name).join(' + '),
+    sources: members.flatMap(({ sources }) => sources),
+    classes: first.classes,
+    method: joined(({ method }) => method),
+    encoders: { image: encoder('image'), text: encoder('text') },
+    imageSize: first.imageSize,
+    maskToken: members.every(({ maskToken }) => maskToken === first.maskToken) ? first.maskToken : null,
+    engine: joined(({ engine }) => engine),
+    calibration: null,
+    notes: members.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`)),
+  };
+}
+
+async function warmUp(judge: Judge): Promise<void> {
+  const side = judge.info.imageSize;
+  const image = { width: side, height: side, data: new Uint8Array(side * side * 3).fill(128) };
+  const text = 'a post';
+  await judge.judge({ image, text });
+  await judge.judge({ image, text: null });
+  await judge.judge({ image: null, text });
+}

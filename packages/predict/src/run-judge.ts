@@ -1,0 +1,232 @@
+import { basename } from 'node:path';
+import {
+  assertEncoders,
+  describeCalibration,
+  openRun,
+  readCalibration,
+  RunFolder,
+  standIn,
+  startSession,
+  tokenInputs,
+  trainedEncoders,
+  type Calibration,
+  type OpenedRun,
+  type RunDescription,
+  type Session,
+} from '@drf/experiment';
+import { fileHash } from '@drf/files';
+import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
+import type { EncodedBatchInputs, Prediction } from '@drf/model';
+import {
+  hostTensor,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type Modality,
+  type RgbImage,
+  type Program,
+  type TensorTree,
+} from '@drf/tensor';
+import {
+  assertNumbers,
+  describeVerdict,
+  presentContent,
+  type Judge,
+  type JudgeInfo,
+  type Judgment,
+  type PostContent,
+  type RawVerdict,
+} from './judgment.js';
+
+type HeadConstants = { readonly parameters: TensorTree; readonly memory: TensorTree };
+type HeadInputs = { readonly batch: EncodedBatchInputs };
+type HeadOutputs = { readonly probabilities: Prediction['probabilities']; readonly details: TensorTree };
+
+/** What a judge needs of an opened run. */
+interface JudgedRun extends Pick<OpenedRun, 'method' | 'parameters' | 'memory' | 'checkpoint'> {
+  readonly folder: { readonly path: string };
+  readonly description: Pick<RunDescription, 'config' | 'classes' | 'encoders'>;
+}
+
+/** Where to compute, and with which checkpoint. */
+export interface OpenOptions {
+  /** As `createEngine`; default `auto`. */
+  readonly engine?: string;
+  /** A checkpoint of the run; default its result. */
+  readonly checkpoint?: string;
+  /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
+  readonly allowDownload?: boolean;
+}
+
+/**
+ * A trained run that judges posts one by one. Each post goes through encoders and head alone, in shapes that depend on
+ * nothing but itself, so a verdict never depends on what else is judged, or on how many at once.
+ */
+export class RunJudge implements Judge {
+  private constructor(
+    readonly info: JudgeInfo,
+    private readonly run: JudgedRun,
+    private readonly session: Session,
+    private readonly head: Program<HeadInputs, HeadOutputs>,
+  ) {}
+
+  /**
+   * @throws as `openRun` and `startSession`; ConfigurationError when this installation's encoders are not those of the run
+   */
+  static async open(run: string, options: OpenOptions = {}): Promise<RunJudge> {
+    const { config, encoders: ids } = await (await RunFolder.open(run)).readDescription();
+    const session = await startSession(
+      { encoders: config.encoders, engine: options.engine ?? 'auto' },
+      { recorded: { ids, allowDownload: options.allowDownload ?? false } },
+    );
+    try {
+      const opened = await openRun(run, options.checkpoint, async () => trainedEncoders(session));
+      const calibration = await readCalibration(opened.folder, basename(opened.checkpoint));
+      return await RunJudge.of(opened, session, calibration, await fileHash(opened.checkpoint));
+    } catch (error) {
+      await session.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * A judge from parts that the caller has opened; it takes the session over, and disposes of it in the end.
+   * @param sha256 of the checkpoint's bytes, for {@link JudgeInfo.sources}
+   * @throws ConfigurationError when the session's encoders are not those of the run, and when the method reads tokens and
+   *   an encoder gives none
+   */
+  static async of(run: JudgedRun, session: Session, calibration: Calibration | null, sha256 = ''): Promise<RunJudge> {
+    assertEncoders(run.folder.path, run.description.encoders, session);
+    if (run.method.needs?.tokens === true) assertTokens(session);
+    const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
+      ({ parameters, memory }, { batch }) => {
+        const { probabilities, details } = run.method.predict(parameters, batch, memory);
+        return { probabilities, details: chosenDetails(details) };
+      },
+      { parameters: run.parameters, memory: run.memory },
+    );
+    return new RunJudge(describeRun(run, session, calibration, sha256), run, session, head);
+  }
+
+  async judge(content: PostContent): Promise<Judgment> {
+    const post = presentContent(content);
+    const outputs = await this.head.run({ batch: await this.encode(post) });
+    const raw = rawVerdict(outputs);
+    const ready = (this.run.memory['ready'] as HostTensor | undefined)?.data[0] !== 0;
+    const { classes, calibration } = this.info;
+    return describeVerdict(ready ? raw : { ...raw, logDensity: null }, post, classes, calibration);
+  }
+
+  async close(): Promise<void> {
+    await this.head.dispose();
+    await this.session.dispose();
+  }
+
+  private async encode(post: PostContent): Promise<Host<EncodedBatchInputs>> {
+    const { session } = this;
+    const { needs } = this.run.method;
+    const { image, text } = needs?.bothModalities === true ? this.filled(post) : post;
+    const features = {
+      image: await this.inputs(session.image, image),
+      text: await this.inputs(session.text, text),
+      imageAvailable: hostTensor([image === null ? 0 : 1], [1]),
+      textAvailable: hostTensor([text === null ? 0 : 1], [1]),
+    };
+    const tokens = needs?.tokens === true ? await this.tokens({ image, text }) : {};
+    return { ...features, ...tokens };
+  }
+
+  /** Tokens of frozen encoders; trained ones give theirs inside the head. */
+  private async tokens({ image, text }: PostContent): Promise<HostTree> {
+    const { session } = this;
+    return {
+      ...(session.image.trainable ? {} : { imageTokens: await tokensOf(session.image, image) }),
+      ...(session.text.trainable ? {} : { textTokens: await tokensOf(session.text, text) }),
+    };
+  }
+
+  /** A feature, or what an encoder that was trained with the head reads; a missing content has a stand-in there. */
+  private async inputs<Content extends RgbImage | string>(
+    encoder: Encoder<Content>,
+    content: Content | null,
+  ): Promise<HostTensor | HostTree> {
+    if (encoder.trainable) {
+      return encoder.preprocess([content ?? (standIn(encoder.modality, this.session.text.maskToken) as Content)]);
+    }
+    if (content === null) return zeros(encoder.outputDim);
+    const feature = await encoder.encode([content]);
+    assertEncoded(encoder, feature);
+    return feature;
+  }
+
+  /**
+   * For methods that cannot take a missing modality: a black image or a text of one mask stands in. How many words a
+   * text would have had is not known here, as it is where an evaluation discards one.
+   */
+  private filled({ image, text }: PostContent): PostContent {
+    const { maskToken } = this.session.text;
+    return {
+      image: image ?? (standIn('image', maskToken) as RgbImage),
+      text: text ?? (standIn('text', maskToken) as string),
+    };
+  }
+}
+
+function describeRun(run: JudgedRun, session: Session, calibration: Calibration | null, sha256: string): JudgeInfo {
+  const { classes, encoders, config } = run.description;
+  const { path: folder } = run.folder;
+  return {
+    name: basename(folder),
+    sources: [{ kind: 'run', folder, checkpoint: basename(run.checkpoint), sha256 }],
+    classes,
+    method: run.method.id,
+    encoders,
+    imageSize: config.dataset.imageSize,
+    maskToken: session.text.maskToken,
+    engine: session.engine.name,
+    calibration,
+    notes: describeCalibration(calibration),
+  };
+}
+
+/** The tokens of one content, through the same rounding as those that a run was trained on. */
+async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Content | null): Promise<HostTree> {
+  const rows = tokenRowEncoder(encoder);
+  const row = content === null ? zeros(rows.outputDim) : await rows.encode([content]);
+  assertEncoded(encoder, row);
+  return tokenInputs(row, tokenLayoutOf(encoder));
+}
+
+/** @throws DataError naming the encoder when it gave NaN or infinity */
+function assertEncoded({ modality, id }: { readonly modality: Modality; readonly id: string }, row: HostTensor): void {
+  assertNumbers(`The ${modality} encoder ${id}`, row.data);
+}
+
+/** @throws ConfigurationError when a frozen encoder has no token-level outputs */
+function assertTokens({ image, text }: Session): void {
+  if (!image.trainable) tokenRowEncoder(image);
+  if (!text.trainable) tokenRowEncoder(text);
+}
+
+function zeros(dim: number): HostTensor {
+  return hostTensor(new Float32Array(dim), [1, dim]);
+}
+
+/** Weights and the densities of the post's own features, where the method has them. */
+function chosenDetails({ weights, logDensity }: TensorTree): TensorTree {
+  const { image, text } = (logDensity ?? {}) as TensorTree;
+  return {
+    ...(weights === undefined ? {} : { weights }),
+    ...(image === undefined || text === undefined ? {} : { image, text }),
+  };
+}
+
+function rawVerdict({ probabilities, details }: HostTree): RawVerdict {
+  const { weights, image, text } = (details ?? {}) as { readonly [name: string]: HostTensor | undefined };
+  const only = (tensor: HostTensor): number => tensor.data[0] as number;
+  return {
+    probabilities: (probabilities as HostTensor).data,
+    logDensity: image === undefined || text === undefined ? null : { image: only(image), text: only(text) },
+    pairWeights: weights?.data ?? null,
+  };
+}
