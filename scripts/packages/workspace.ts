@@ -10,6 +10,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Packages that need no part of Node: they bundle for browsers as they are. Every other one needs Node. */
 export const BROWSER_PACKAGES: readonly string[] = [
   '@drf/tensor',
+  '@drf/layers',
   '@drf/distribution',
   '@drf/converters',
   '@drf/fusion',

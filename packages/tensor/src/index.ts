@@ -35,4 +35,11 @@ export {
   type Post,
   type RgbImage,
 } from './post.js';
-export type { Engine, Program, PureFunction, PureStep, StepProgram } from './engine.js';
+export {
+  AFTER_KERNEL,
+  type Engine,
+  type Program,
+  type PureFunction,
+  type PureStep,
+  type StepProgram,
+} from './engine.js';
