@@ -10,7 +10,8 @@ import tseslint from 'typescript-eslint';
  */
 const LAYERS = [
   ['tensor'],
-  ['files', 'terminal'],
+  ['terminal'],
+  ['files'],
   ['distribution', 'disruption', 'metrics', 'datasets', 'engine'],
   ['layers'],
   ['converters', 'encoders'],
