@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import * as converters from '../../packages/converters/src/index.js';
 import * as distribution from '../../packages/distribution/src/index.js';
 import * as fusion from '../../packages/fusion/src/index.js';
+import * as layers from '../../packages/layers/src/index.js';
 import * as metrics from '../../packages/metrics/src/index.js';
 import * as tensor from '../../packages/tensor/src/index.js';
 import { BROWSER_PACKAGES, workspacePackages } from '../packages/workspace.js';
@@ -17,6 +18,7 @@ it('the training step composed by hand prints what docs/packages.md shows', asyn
     '@drf/converters': converters,
     '@drf/distribution': distribution,
     '@drf/fusion': fusion,
+    '@drf/layers': layers,
     '@drf/metrics': metrics,
     '@drf/tensor': tensor,
   };

@@ -1,15 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, flattenTree, mapTree, named, toTensor, type HostTensor, type HostTree } from '@drf/tensor';
+import { createRandom, flattenTree, mapTree, toTensor, type HostTree } from '@drf/tensor';
 import { type BatchInputs, type Method } from '@drf/model';
 import { createHsan, createMvan } from '@drf/baselines';
-import {
-  applyNorm,
-  attendMultiHead,
-  initializeMultiHead,
-  maskedSoftmax,
-  type MultiHeadParameters,
-} from './attention.js';
 import { placeBins } from './place-bins.js';
 import { EXAMPLE_SHAPES, tokenExample } from './testing/token-examples.js';
 
@@ -106,53 +99,5 @@ describe('placeBins', () => {
 
   it('cuts a sequence that is no square into neighbors', () => {
     expect(membersOf(6, 2)).toEqual([[0, 1], [1, 2], [3, 4], [4, 5]]); // prettier-ignore
-  });
-});
-
-describe('building blocks', () => {
-  it('softmax leaves out what does not stand, and is uniform where nothing does', () => {
-    const weights = tf.tidy(() => [...maskedSoftmax(tf.tensor2d([[1, 5, 1], [3, 2, 1]]), tf.tensor2d([[1, 0, 1], [0, 0, 0]])).dataSync()]); // prettier-ignore
-    [0.5, 0, 0.5].forEach((value, i) => expect(weights[i]).toBeCloseTo(value, 6));
-    weights.slice(3).forEach((weight) => expect(weight).toBeCloseTo(1 / 3, 4));
-  });
-
-  it('attention with several heads equals loops', () => {
-    const [heads, dim] = [2, 4];
-    const random = createRandom(1);
-    const host = initializeMultiHead(random, dim);
-    const draw = (rows: number): number[][] =>
-      Array.from({ length: rows }, () => Array.from({ length: dim }, () => random.normal()));
-    const [queries, tokens, mask] = [draw(2), draw(3), [1, 1, 0]];
-    const linear = ({ kernel, bias }: { kernel: HostTensor; bias: HostTensor }, row: number[]): number[] =>
-      Array.from({ length: dim }, (_, j) => row.reduce((sum, x, i) => sum + x * (kernel.data[i * dim + j] as number), bias.data[j] as number)); // prettier-ignore
-    const expected = queries.flatMap((query) => {
-      const q = linear(host.query, query);
-      const mixed = Array.from({ length: heads }, (_, head) => {
-        const part = (row: number[]): number[] => row.slice((head * dim) / heads, ((head + 1) * dim) / heads);
-        const exponentials = tokens.map((token, t) => {
-          const key = part(linear(host.key, token));
-          return (mask[t] as number) * Math.exp(part(q).reduce((sum, x, i) => sum + x * (key[i] as number), 0) / Math.sqrt(dim / heads)); // prettier-ignore
-        });
-        const total = exponentials.reduce((sum, value) => sum + value, 0);
-        const values = tokens.map((token) => part(linear(host.value, token)));
-        return Array.from({ length: dim / heads }, (_, i) => values.reduce((sum, value, t) => sum + ((exponentials[t] as number) / total) * (value[i] as number), 0)); // prettier-ignore
-      });
-      return linear(host.output, mixed.flat());
-    });
-    const actual = tf.tidy(() => {
-      const parameters = mapTree(host as unknown as HostTree, toTensor) as unknown as MultiHeadParameters;
-      const sequence = {
-        states: named(tf.tensor3d([tokens]), ['batch', 'token', 'dim']),
-        mask: named(tf.tensor2d([mask]), ['batch', 'token']),
-      };
-      return [...attendMultiHead(parameters, tf.tensor3d([queries]), sequence, heads).dataSync()];
-    });
-    expected.forEach((value, i) => expect(actual[i]).toBeCloseTo(value, 5));
-  });
-
-  it('layer normalization gives mean 0 and deviation 1 before its scale', () => {
-    const rows = tf.tidy(() => [...applyNorm({ scale: tf.tensor1d([2, 2]), bias: tf.tensor1d([1, 1]) }, tf.tensor2d([[3, 7]])).dataSync()]); // prettier-ignore
-    expect(rows[0]).toBeCloseTo(-1, 3);
-    expect(rows[1]).toBeCloseTo(3, 3);
   });
 });

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { crossEntropy } from '@drf/fusion';
+import { crossEntropy } from '@drf/layers';
 import { named, type ClassScores, type PerPost, type TensorTree } from '@drf/tensor';
 import { postWeights } from '@drf/model';
 import { EMPTY_MEMORY, type BatchInputs, type LossResult, type Method, type Prediction } from '@drf/model';

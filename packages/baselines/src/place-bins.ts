@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import type { Sequence } from '@drf/layers';
 import { named } from '@drf/tensor';
-import type { Sequence } from './tokens.js';
 
 /**
  * Weights that average the places of a square map into a smaller square, bins as in adaptive average pooling. A class

@@ -1,5 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
+import {
+  applyLinear,
+  initializeLinear,
+  joinSequences,
+  mapStates,
+  type LinearParameters,
+  type Sequence,
+} from '@drf/layers';
 import {
   assertShape,
   ConfigurationError,
@@ -15,13 +22,6 @@ import { initializeProjections, projectFeatures, scalingOf, type ScalingParamete
 
 /** What all compared methods ask for: tokens, and stand-ins for missing modalities, which they cannot take. */
 export const COMPARED_NEEDS: MethodNeeds = { tokens: true, bothModalities: true };
-
-/** A sequence of vectors with what stands of it. */
-export type Sequence = {
-  readonly states: Named<['batch', 'token', 'dim']>;
-  /** 1 or 0 */
-  readonly mask: Named<['batch', 'token']>;
-};
 
 const tokensName = (modality: Modality): 'imageTokens' | 'textTokens' => `${modality}Tokens`;
 
@@ -82,8 +82,8 @@ function missingTokens(modality: Modality): ConfigurationError {
 
 /** A modality's tokens at the method's width. [batch, token, width] → [batch, token, dim] */
 export function projectTokens(parameters: TensorTree, modality: Modality, batch: BatchInputs): Sequence {
-  const { states, mask } = scaledTokens(parameters, modality, batch);
-  return { states: applyTokenLinear(parameters[`${modality}TokenProjection`] as LinearParameters, states), mask };
+  const projection = parameters[`${modality}TokenProjection`] as LinearParameters;
+  return mapStates(scaledTokens(parameters, modality, batch), (states) => applyLinear(projection, states));
 }
 
 /**
@@ -98,37 +98,4 @@ export function modalitySequence(parameters: TensorTree, modality: Modality, bat
     mask: named(tf.expandDims(available, 1), ['batch', 'token']),
   };
   return joinSequences([first, projectTokens(parameters, modality, batch)]);
-}
-
-/** Sequences one after the other. */
-export function joinSequences(sequences: readonly Sequence[]): Sequence {
-  return {
-    states: named(
-      tf.concat(
-        sequences.map(({ states }) => states),
-        1,
-      ),
-      ['batch', 'token', 'dim'],
-    ),
-    mask: named(
-      tf.concat(
-        sequences.map(({ mask }) => mask),
-        1,
-      ),
-      ['batch', 'token'],
-    ),
-  };
-}
-
-/** x·W + b for every token. [batch, token, in] × [in, out] → [batch, token, out] */
-export function applyTokenLinear(parameters: LinearParameters, states: tf.Tensor): Named<['batch', 'token', 'dim']> {
-  const [batch, length, width] = states.shape as [number, number, number];
-  const rows = applyLinear(parameters, tf.reshape(states, [batch * length, width]));
-  return named(tf.reshape(rows, [batch, length, -1]), ['batch', 'token', 'dim']);
-}
-
-/** Mean of the tokens that stand; zeros where none does. [batch, token, dim] → [batch, dim] */
-export function meanState({ states, mask }: Sequence): Named<['batch', 'dim']> {
-  const total = tf.sum(tf.mul(states, tf.expandDims(mask, 2)), 1);
-  return named(tf.div(total, tf.maximum(tf.sum(mask, 1, true), 1)), ['batch', 'dim']);
 }

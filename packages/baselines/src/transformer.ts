@@ -1,36 +1,41 @@
-import * as tf from '@tensorflow/tfjs';
-import { initializeLinear, type LinearParameters } from '@drf/converters';
-import { named, type HostTree, type Random, type TensorTree } from '@drf/tensor';
+import type * as tf from '@tensorflow/tfjs';
 import {
-  applyNorm,
-  attendMultiHead,
-  initializeMultiHead,
+  applyTransformer,
+  initializeAttention,
+  initializeLinear,
   initializeNorm,
-  type MultiHeadParameters,
+  mapStates,
+  type ActivationName,
+  type AttentionParameters,
+  type LinearParameters,
+  type NormOptions,
   type NormParameters,
-} from './attention.js';
-import { applyTokenLinear, type Sequence } from './tokens.js';
+  type Sequence,
+  type TransformerLayers,
+} from '@drf/layers';
+import type { HostTree, Random } from '@drf/tensor';
 
-/** x·Φ(x), by the error function. Source: Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016). */
-export function gelu(x: tf.Tensor): tf.Tensor {
-  return tf.mul(tf.mul(x, tf.add(tf.erf(tf.div(x, Math.SQRT2)), 1)), 0.5);
-}
+/** How the compared methods normalize. */
+export const COMPARED_NORM: NormOptions = { epsilon: 1e-5, reciprocal: true };
 
-type LayerParameters = {
-  readonly attention: MultiHeadParameters;
-  readonly attentionNorm: NormParameters;
-  readonly hidden1: LinearParameters;
-  readonly hidden2: LinearParameters;
-  readonly hiddenNorm: NormParameters;
+/** `layer0`, `layer1` and so on. */
+export type CompactTransformer = {
+  readonly [layer: string]: {
+    readonly attention: AttentionParameters;
+    readonly attentionNorm: NormParameters;
+    readonly hidden1: LinearParameters;
+    readonly hidden2: LinearParameters;
+    readonly hiddenNorm: NormParameters;
+  };
 };
 
-/** Parameters of transformer layers, `layer0`, `layer1` and so on; the hidden layer is `hiddenFactor` times as wide as `dim`. */
+/** Parameters of transformer layers; the hidden layer is `hiddenFactor` times as wide as `dim`. */
 export function initializeTransformer(random: Random, dim: number, layers: number, hiddenFactor = 2): HostTree {
   return Object.fromEntries(
     Array.from({ length: layers }, (_, i) => {
       const own = random.fork(i);
       const layer = {
-        attention: initializeMultiHead(own.fork('attention'), dim),
+        attention: initializeAttention(own.fork('attention'), dim),
         attentionNorm: initializeNorm(dim),
         hidden1: initializeLinear(own.fork('hidden1'), dim, hiddenFactor * dim),
         hidden2: initializeLinear(own.fork('hidden2'), hiddenFactor * dim, dim),
@@ -41,23 +46,19 @@ export function initializeTransformer(random: Random, dim: number, layers: numbe
   );
 }
 
-/**
- * Transformer encoder layers: attention and a hidden layer, each added to its input and normalized after it, as in BERT.
- * Source: Vaswani et al., "Attention is all you need" (2017).
- */
-export function applyTransformer(
-  parameters: TensorTree,
+/** Attention and a hidden layer, each added to its input and normalized after it, as in BERT. */
+export function transformSequence(
+  parameters: CompactTransformer,
   sequence: Sequence,
   heads: number,
-  activation: (x: tf.Tensor) => tf.Tensor = (x) => tf.relu(x),
+  activation: ActivationName,
 ): Sequence {
-  let states: tf.Tensor = sequence.states;
-  for (let i = 0; `layer${i}` in parameters; i++) {
-    const layer = parameters[`layer${i}`] as LayerParameters;
-    const attended = attendMultiHead(layer.attention, states, { ...sequence, states: named(states, ['batch', 'token', 'dim']) }, heads); // prettier-ignore
-    const middle = applyNorm(layer.attentionNorm, tf.add(states, attended));
-    const hidden = applyTokenLinear(layer.hidden2, activation(applyTokenLinear(layer.hidden1, middle)));
-    states = applyNorm(layer.hiddenNorm, tf.add(middle, hidden));
-  }
-  return { states: named(states, ['batch', 'token', 'dim']), mask: sequence.mask };
+  const layers: TransformerLayers = Object.fromEntries(
+    Object.entries(parameters).map(([name, { attention, attentionNorm, hidden1, hidden2, hiddenNorm }]) => [
+      name.slice('layer'.length),
+      { attention, attentionNorm, mlp: { up: hidden1, down: hidden2 }, mlpNorm: hiddenNorm },
+    ]),
+  );
+  const design = { heads, activation, norm: COMPARED_NORM, normalize: 'after' } as const;
+  return mapStates(sequence, (states: tf.Tensor) => applyTransformer(design, layers, states, sequence.mask));
 }

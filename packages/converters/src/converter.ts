@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { assertShape, type HostTree, type Random } from '@drf/tensor';
-import { applyLinear, initializeLinear, type LinearParameters } from './linear.js';
+import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 
 /** Parameters of C: hidden [dim, hidden], output [hidden, dim]. */
 export type ConverterParameters = { readonly hidden: LinearParameters; readonly output: LinearParameters };

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { named, type PerPost, type QueueRows, type Scalar } from '@drf/tensor';
-import { distributionStatistics, safeNorm, stopGradient, type DistributionStatistics } from '@drf/distribution';
+import { distributionStatistics, safeNorm, type DistributionStatistics } from '@drf/distribution';
+import { stopGradient } from '@drf/layers';
 
 /**
  * Sample-based recovery loss of one direction (Eq. 4, 5): λᵛλᵗ·‖C(f) − target‖, mean over the batch.

@@ -1,5 +1,5 @@
 export { FeatureQueue, type FeatureQueueState } from './feature-queue.js';
-export { safeNorm, safeSqrt, stopGradient } from './norm.js';
+export { safeNorm, safeSqrt } from './norm.js';
 export {
   distributionStatistics,
   gaussianDensity,

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { safeNorm, safeSqrt, stopGradient } from './index.js';
+import { safeNorm, safeSqrt } from './index.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));
 
@@ -41,12 +41,5 @@ describe('safeNorm', () => {
       }),
       { seed: 1 },
     );
-  });
-});
-
-describe('stopGradient', () => {
-  it('keeps the value, stops the gradient', () => {
-    expect(valuesOf(() => stopGradient(tf.tensor1d([1, 2])))).toEqual([1, 2]);
-    expect(gradientOf((x) => tf.mul(x, stopGradient(x)), [3])).toEqual([3]); // d(x·c)/dx = c, not 2x
   });
 });

@@ -23,12 +23,3 @@ function halfInverse(root: tf.Tensor): tf.Tensor {
 export function safeNorm(vectors: tf.Tensor): tf.Tensor {
   return safeSqrt(tf.sum(tf.square(vectors), -1));
 }
-
-/** The same value, through which no gradient flows. */
-export function stopGradient<T extends tf.Tensor>(tensor: T): T {
-  const stopped = tf.customGrad((input) => ({
-    value: tf.clone(input as tf.Tensor),
-    gradFunc: () => tf.zerosLike(input as tf.Tensor),
-  }));
-  return stopped(tensor) as T;
-}

@@ -1,12 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
-import { createRandom, flattenTree, hostTensor, mapTree, toTensor, type HostTensor, type HostTree } from '@drf/tensor';
+import {
+  createRandom,
+  flattenTree,
+  hostTensor,
+  mapTree,
+  named,
+  toTensor,
+  type HostTensor,
+  type HostTree,
+} from '@drf/tensor';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { applyBert } from './bert/apply.js';
 import { parseBertConfig } from './bert/config.js';
 import { initializeBert } from './bert/initialize.js';
 import { maximumDifference } from './testing/graph-model.js';
-import { applyLinear } from '@drf/layers';
-import { addLora, mergeLora, type LoraOptions } from '@drf/layers';
+import { addLora, applyLinear, mergeLora, type LoraOptions } from '@drf/layers';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));
 
@@ -47,9 +55,9 @@ describe('low-rank updates', () => {
   it('by hand: x·W + (x·down)·up·alpha/rank', () => {
     tf.tidy(() => {
       const parameters = {
-        kernel: tf.tensor2d([[1, 0], [0, 1]]), // prettier-ignore
-        loraDown: tf.tensor2d([[1], [2]]), // prettier-ignore
-        loraUp: tf.tensor2d([[10, 100]]), // prettier-ignore
+        kernel: named(tf.tensor2d([[1, 0], [0, 1]]), ['in', 'out']), // prettier-ignore
+        loraDown: named(tf.tensor2d([[1], [2]]), ['in', 'rank']), // prettier-ignore
+        loraUp: named(tf.tensor2d([[10, 100]]), ['rank', 'out']), // prettier-ignore
       };
       const x = tf.tensor3d([[[1, 1]]]);
       expect(applyLinear(parameters, x, { rank: 1, alpha: 2, targets: ['query'] }).arraySync()).toEqual([[[61, 601]]]);

@@ -3,7 +3,6 @@ export { createEngine, ENGINE_NAMES, whyUnavailable, type EngineName } from './c
 export { createCompiledEngine } from './compiled/compiled-engine.js';
 export { compile, type CompiledFunction } from './compiled/compile.js';
 export { CompiledStepProgram } from './compiled/compiled-step-program.js';
-export { recompute, type RecomputeOptions } from './recompute/recompute.js';
 export type { ModelNotes } from './onnx/write.js';
 export {
   disableTelemetry,

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { assertShape, hostTensor, named, type HostTree, type Named, type PerPair, type Random } from '@drf/tensor';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
+import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 import { PAIRS } from './pair-names.js';
 
 /** Parameters of the gate: hidden [statistics, hidden], output [hidden, pair]. */

@@ -9,6 +9,5 @@ export {
   type WeightingMode,
 } from './weights.js';
 export { applyFusion, classify, initializeFusion, weightedSum, type FusionParameters } from './network.js';
-export { crossEntropy } from './cross-entropy.js';
 export { applyGate, initializeGate, type GateParameters } from './gate.js';
 export { pairCrossEntropy } from './pair-loss.js';

@@ -9,7 +9,7 @@ import {
   type PerPair,
   type Random,
 } from '@drf/tensor';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
+import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 
 /** Parameters of F: layer1 [2·dim, hidden], layer2 [hidden, hidden] (the paper's F has it), layer3 [hidden, dim]. */
 export type FusionParameters = {

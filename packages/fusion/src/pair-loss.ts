@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { oneHot } from '@drf/layers';
 import { assertShape, named, type Named, type PerPair, type PerPost, type Scalar } from '@drf/tensor';
 
 /**
@@ -17,8 +18,7 @@ export function pairCrossEntropy(
 ): Scalar {
   const [batch, pairs, classes] = logits.shape as [number, number, number];
   assertShape('pairCrossEntropy existing', existing, [batch, pairs]);
-  const oneHot = tf.cast(tf.oneHot(tf.cast(labels, 'int32') as tf.Tensor1D, classes), 'float32'); // [batch, classes]
-  const perClass = tf.mul(tf.expandDims(oneHot, 1), tf.logSoftmax(logits, -1)); // [batch, pair, classes]
+  const perClass = tf.mul(tf.expandDims(oneHot(labels, classes), 1), tf.logSoftmax(logits, -1)); // [batch, pair, classes]
   const losses = tf.neg(tf.sum(perClass, -1)); // [batch, pair]
   const counts = tf.maximum(tf.sum(existing, -1), 1); // [batch]
   const perPost = tf.div(tf.sum(tf.mul(losses, existing), -1), counts); // [batch]

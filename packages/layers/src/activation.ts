@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { recompute } from '@drf/engine';
+import { recompute } from './gradient.js';
 
 /** x · Φ(x), with the error function. Source: Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016). */
 function gelu(x: tf.Tensor): tf.Tensor {

@@ -1,13 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-
-/** The same value, through which no gradient flows. */
-function stopGradient(tensor: tf.Tensor): tf.Tensor {
-  const stopped = tf.customGrad((given) => ({
-    value: tf.clone(given as tf.Tensor),
-    gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy),
-  }));
-  return stopped(tensor);
-}
+import { stopGradient } from './gradient.js';
 
 /**
  * Rows of a table [rows, dim] by whole numbers [batch, length] → [batch, length, dim]. The row of padding, where there

@@ -1,31 +1,57 @@
 import * as tf from '@tensorflow/tfjs';
-import { ConfigurationError, type TensorTree } from '@drf/tensor';
+import { ConfigurationError, hostTensor, type HostTensor, type Named, type Random } from '@drf/tensor';
 import type { LoraOptions } from './lora.js';
 
-/** kernel [in, out], bias [out] where the map has one, and with a low-rank update [in, rank] and [rank, out]. */
-type LinearParameters = {
-  readonly kernel: tf.Tensor2D;
-  readonly bias?: tf.Tensor1D;
-  readonly loraDown?: tf.Tensor2D;
-  readonly loraUp?: tf.Tensor2D;
+/** Of a linear layer. */
+export type LinearParameters = { readonly kernel: Named<['in', 'out']>; readonly bias: Named<['out']> };
+
+/** Of a linear map that may go without a bias, and may have the two factors of a low-rank update. */
+export type LinearMap = Pick<LinearParameters, 'kernel'> & {
+  readonly bias?: Named<['out']>;
+  readonly loraDown?: Named<['in', 'rank']>;
+  readonly loraUp?: Named<['rank', 'out']>;
 };
 
 /**
- * x·W + b on the last axis: [..., in] → [..., out]. With leaves `loraDown` and `loraUp` it adds
- * (x·loraDown)·loraUp·(alpha / rank).
- * @throws ConfigurationError when there are such leaves and nothing says their alpha
+ * Kernel and bias drawn uniformly from ±1/√in (He et al. 2015 with a = √5, the default of PyTorch's `nn.Linear`).
+ * The draws depend on the stream's seed and names only.
  */
-export function applyLinear(parameters: TensorTree, x: tf.Tensor, lora?: LoraOptions): tf.Tensor {
-  const { kernel, bias, loraDown, loraUp } = parameters as LinearParameters;
-  const [inputs, outputs] = kernel.shape;
-  const rows = tf.reshape<tf.Rank.R2>(x, [-1, inputs]); // one product of matrices, whose gradients are two more
-  let product: tf.Tensor = tf.matMul(rows, kernel); // [rows, in] × [in, out] → [rows, out]
+export function initializeLinear(
+  random: Random,
+  inputs: number,
+  outputs: number,
+): { kernel: HostTensor; bias: HostTensor } {
+  const bound = 1 / Math.sqrt(inputs);
+  const draw = (name: string, count: number): Float32Array => {
+    const stream = random.fork(name);
+    return Float32Array.from({ length: count }, () => stream.uniform(-bound, bound));
+  };
+  return {
+    kernel: hostTensor(draw('kernel', inputs * outputs), [inputs, outputs]),
+    bias: hostTensor(draw('bias', outputs), [outputs]),
+  };
+}
+
+/**
+ * x·W + b on the last axis: [..., in] → [..., out]. With a low-rank update it adds (x·loraDown)·loraUp·(alpha / rank).
+ * @example
+ * const random = createRandom(1);
+ * const parameters = mapTree(initializeLinear(random, 3, 5), toTensor) as LinearParameters;
+ * applyLinear(parameters, tf.ones([2, 7, 3])); // [2, 7, 5]
+ * @param lora what the update was added with (`addLora`)
+ * @throws ConfigurationError when there is an update and nothing says its alpha
+ */
+export function applyLinear(parameters: LinearMap, x: tf.Tensor, lora?: LoraOptions): tf.Tensor {
+  const { kernel, bias, loraDown, loraUp } = parameters;
+  const [inputs, outputs] = kernel.shape as [number, number];
+  const rows = x.rank === 2 ? x : tf.reshape(x, [-1, inputs]); // one product of matrices, whose gradients are two more
+  let product = tf.matMul(rows, kernel); // [rows, in] × [in, out] → [rows, out]
   if (loraDown !== undefined && loraUp !== undefined) {
     const update = tf.matMul(tf.matMul(rows, loraDown), loraUp); // [rows, in] → [rows, rank] → [rows, out]
-    product = tf.add(product, tf.mul(update, loraScale(lora, loraDown.shape[1])));
+    product = tf.add(product, tf.mul(update, loraScale(lora, loraDown.shape[1] as number)));
   }
   if (bias !== undefined) product = tf.add(product, bias);
-  return tf.reshape(product, [...x.shape.slice(0, -1), outputs]);
+  return x.rank === 2 ? product : tf.reshape(product, [...x.shape.slice(0, -1), outputs]);
 }
 
 function loraScale(lora: LoraOptions | undefined, rank: number): number {

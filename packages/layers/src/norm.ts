@@ -1,12 +1,25 @@
 import * as tf from '@tensorflow/tfjs';
-import { recompute } from '@drf/engine';
-import type { TensorTree } from '@drf/tensor';
+import { hostTensor, type HostTensor } from '@drf/tensor';
+import { recompute } from './gradient.js';
 
-/** The operations stand in the order in which ONNX Runtime merges them into one. */
-function normalize(x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor, epsilon: number): tf.Tensor {
-  const centered = tf.sub(x, tf.mean(x, -1, true));
-  const variance = tf.mean(tf.square(centered), -1, true); // [..., dim] → [..., 1]
-  return tf.add(tf.mul(tf.div(centered, tf.sqrt(tf.add(variance, epsilon))), scale), bias);
+/** Of a normalization: both [dim]. */
+export type NormParameters = { readonly scale: tf.Tensor; readonly bias: tf.Tensor };
+
+/** How a normalization is computed. */
+export interface NormOptions {
+  /** Added to the variance. */
+  readonly epsilon: number;
+  /**
+   * Multiply by 1 / √(variance + ε) instead of dividing by √(variance + ε); default false. The two differ in the last
+   * bit, and ONNX Runtime merges only the division into one operation. The embedded text encoder and the compared
+   * methods multiply, so that their results stay what they were.
+   */
+  readonly reciprocal?: boolean;
+}
+
+/** Scales of 1 and biases of 0. */
+export function initializeNorm(dim: number): { scale: HostTensor; bias: HostTensor } {
+  return { scale: hostTensor(new Float32Array(dim).fill(1), [dim]), bias: hostTensor(new Float32Array(dim), [dim]) };
 }
 
 /**
@@ -14,9 +27,14 @@ function normalize(x: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor, epsilon: num
  * one. For the gradient only x is kept.
  * Source: Ba, Kiros, Hinton, "Layer normalization" (2016).
  */
-export function applyNorm(parameters: TensorTree, x: tf.Tensor, epsilon: number): tf.Tensor {
-  const { scale, bias } = parameters as { readonly scale: tf.Tensor; readonly bias: tf.Tensor };
-  const compute = ([input, factor, offset]: readonly tf.Tensor[]): tf.Tensor =>
-    normalize(input as tf.Tensor, factor as tf.Tensor, offset as tf.Tensor, epsilon);
-  return recompute(compute, [x, scale, bias], { onlyCompiled: true });
+export function applyNorm({ scale, bias }: NormParameters, x: tf.Tensor, options: NormOptions): tf.Tensor {
+  const { epsilon, reciprocal = false } = options;
+  const normalize = ([input, factor, offset]: readonly tf.Tensor[]): tf.Tensor => {
+    const given = input as tf.Tensor;
+    const centered = tf.sub(given, tf.mean(given, -1, true));
+    const variance = tf.add(tf.mean(tf.square(centered), -1, true), epsilon); // [..., dim] → [..., 1]
+    const unit = reciprocal ? tf.mul(centered, tf.rsqrt(variance)) : tf.div(centered, tf.sqrt(variance));
+    return tf.add(tf.mul(unit, factor as tf.Tensor), offset as tf.Tensor);
+  };
+  return recompute(normalize, [x, scale, bias], { onlyCompiled: true });
 }

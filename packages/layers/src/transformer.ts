@@ -1,21 +1,39 @@
 import * as tf from '@tensorflow/tfjs';
-import { recompute } from '@drf/engine';
-import { flattenTree, named, unflattenTree, type Features, type Named, type TensorTree } from '@drf/tensor';
+import { flattenTree, named, unflattenTree, type Features, type Named } from '@drf/tensor';
 import { activate, type ActivationName } from './activation.js';
-import type { AttentionDropout } from './attention.js';
+import { applyAttention, paddingScores, type AttentionParameters } from './attention.js';
 import { dropOut, type Dropout } from './dropout.js';
-import { applyLinear } from './linear.js';
+import { recompute } from './gradient.js';
+import { applyLinear, type LinearMap } from './linear.js';
 import type { LoraOptions } from './lora.js';
+import { applyNorm, type NormOptions, type NormParameters } from './norm.js';
 
-/** Last hidden states, and the pooled output where the parameters have a pooler. */
-export interface TransformerOutputs {
-  readonly tokens: Named<['batch', 'token', 'dim']>;
-  readonly pooled?: Features;
+/** Of one layer: attention, a network of two linear maps, and the normalization of each. */
+export type TransformerLayerParameters = {
+  readonly attention: AttentionParameters;
+  readonly attentionNorm: NormParameters;
+  /** [dim, intermediate] and [intermediate, dim] */
+  readonly mlp: { readonly up: LinearMap; readonly down: LinearMap };
+  readonly mlpNorm: NormParameters;
+};
+
+/** Layers by their places: `0`, `1` and so on. */
+export type TransformerLayers = { readonly [index: string]: TransformerLayerParameters };
+
+/** What all layers of a transformer have in common. */
+export interface TransformerDesign {
+  readonly heads: number;
+  readonly activation: ActivationName;
+  readonly norm: NormOptions;
+  /** `before`: x + f(norm(x)), as in ViT; `after`: norm(x + f(x)), as in BERT. */
+  readonly normalize: 'before' | 'after';
+  /** Whether dropout is for what attention adds, too; default true, DistilBERT has none there. */
+  readonly dropsAttended?: boolean;
 }
 
 /** How a transformer is computed. */
 export interface TransformerOptions {
-  /** What low-rank updates were added with ({@link addLora}); needed where the parameters have some. */
+  /** What low-rank updates were added with (`addLora`); needed where the parameters have some. */
   readonly lora?: LoraOptions;
   /** Each layer's gradient computes the layer anew instead of keeping what it computed; default false. */
   readonly recompute?: boolean;
@@ -23,52 +41,91 @@ export interface TransformerOptions {
   readonly dropout?: Dropout;
 }
 
-/** What a layer reads beside parameters and states. */
-export interface LayerContext {
-  /** As in {@link applyLayers}. */
+/** Tensors of which a layer needs no gradient. */
+interface LayerContext {
+  /** int32 [batch, token], 1 for a token and 0 for padding. */
   readonly mask?: tf.Tensor;
   readonly dropout?: Dropout;
-  /** Of the layer, from 0. */
-  readonly index: number;
 }
 
-/** One layer of a transformer: [batch, token, dim] → the same. */
-export type Layer = (parameters: TensorTree, x: tf.Tensor, context: LayerContext) => tf.Tensor;
+/** Uses of dropout in a layer, each a place of its own; the embeddings have place 0. */
+const PLACES_A_LAYER = 3;
+
+/** Layer `index` of a transformer: [batch, token, dim] → the same */
+function applyLayer(
+  design: TransformerDesign,
+  index: number,
+  lora: LoraOptions | undefined,
+  { attention, attentionNorm, mlp, mlpNorm }: TransformerLayerParameters,
+  x: tf.Tensor,
+  { mask, dropout }: LayerContext,
+): tf.Tensor {
+  const { heads, activation, norm, normalize, dropsAttended = true } = design;
+  const place = 1 + PLACES_A_LAYER * index;
+  const drop = (added: tf.Tensor, use: 1 | 2): tf.Tensor =>
+    dropout === undefined ? added : dropOut(added, dropout.hidden, dropout.seeds, place + use);
+  const options = {
+    heads,
+    lora,
+    padding: mask === undefined ? undefined : paddingScores(mask),
+    dropout:
+      dropout === undefined || dropout.attention === 0
+        ? undefined
+        : { rate: dropout.attention, seeds: dropout.seeds, place },
+  };
+  const isBefore = normalize === 'before';
+  const given = isBefore ? applyNorm(attentionNorm, x, norm) : x;
+  const answered = applyAttention(attention, given, given, options);
+  const attended = tf.add(dropsAttended ? drop(answered, 1) : answered, x);
+  const middle = isBefore ? attended : applyNorm(attentionNorm, attended, norm);
+  const hidden = activate(activation, applyLinear(mlp.up, isBefore ? applyNorm(mlpNorm, middle, norm) : middle, lora));
+  const result = tf.add(drop(applyLinear(mlp.down, hidden, lora), 2), middle);
+  return isBefore ? result : applyNorm(mlpNorm, result, norm);
+}
 
 /**
- * Layers `0`, `1` and so on of a tree, one after the other.
- * @param mask int32 [batch, token], 1 for a token and 0 for padding, where there is padding
+ * The layers of a transformer one after the other: [batch, token, dim] → the same.
+ * Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
+ * @param mask [batch, token], 1 for a token and 0 for padding; left out where there is no padding
  */
-export function applyLayers(
-  layers: TensorTree,
-  count: number,
-  layer: Layer,
+export function applyTransformer(
+  design: TransformerDesign,
+  layers: TransformerLayers,
   first: tf.Tensor,
-  mask: tf.Tensor | undefined,
-  options: TransformerOptions,
+  mask?: tf.Tensor,
+  { lora, dropout, recompute: isRecomputed = false }: TransformerOptions = {},
 ): tf.Tensor {
+  const context: LayerContext = {
+    ...(mask === undefined ? {} : { mask: tf.cast(mask, 'int32') }), // whole numbers get no gradient
+    ...(dropout === undefined ? {} : { dropout }),
+  };
   let x = first;
-  for (let index = 0; index < count; index++) {
-    const parameters = layers[index] as TensorTree;
-    const { dropout } = options;
-    const context = { index, ...(mask === undefined ? {} : { mask }), ...(dropout === undefined ? {} : { dropout }) };
-    x = options.recompute === true ? recomputed(layer, parameters, x, context) : layer(parameters, x, context);
+  for (let index = 0; ; index++) {
+    const parameters = layers[index];
+    if (parameters === undefined) return x;
+    const layer: Layer = (...given) => applyLayer(design, index, lora, ...given);
+    x = isRecomputed ? recomputed(layer, parameters, x, context) : layer(parameters, x, context);
   }
-  return x;
 }
 
-function recomputed(layer: Layer, parameters: TensorTree, x: tf.Tensor, context: LayerContext): tf.Tensor {
-  const leaves = flattenTree(parameters);
+type Layer = (parameters: TransformerLayerParameters, x: tf.Tensor, context: LayerContext) => tf.Tensor;
+
+/** Every tensor that the layer reads goes through {@link recompute}. */
+function recomputed(
+  layer: Layer,
+  parameters: TransformerLayerParameters,
+  x: tf.Tensor,
+  { mask, dropout }: LayerContext,
+): tf.Tensor {
+  const leaves = flattenTree<tf.Tensor>(parameters);
   const names = [...leaves.keys()];
-  const { mask, dropout, index } = context;
   const masks = mask === undefined ? [] : [mask];
   const seeds = dropout === undefined ? [] : [dropout.seeds];
   return recompute(
     ([given, ...others]) => {
       const values = others.slice(masks.length + seeds.length);
       const tree = unflattenTree(names.map((name, i) => [name, values[i] as tf.Tensor]));
-      return layer(tree, given as tf.Tensor, {
-        index,
+      return layer(tree as TransformerLayerParameters, given as tf.Tensor, {
         ...(mask === undefined ? {} : { mask: others[0] }),
         ...(dropout === undefined ? {} : { dropout: { ...dropout, seeds: others[masks.length] as tf.Tensor } }),
       });
@@ -77,41 +134,21 @@ function recomputed(layer: Layer, parameters: TensorTree, x: tf.Tensor, context:
   );
 }
 
-/** Uses of dropout in a layer, each a place of its own; the embeddings have place 0. */
-const PLACES_A_LAYER = 3;
-
-/** Dropout of what a layer adds to its states, where there is dropout. */
-export function dropHidden(x: tf.Tensor, { dropout, index }: LayerContext, use: 'attention' | 'mlp'): tf.Tensor {
-  if (dropout === undefined) return x;
-  return dropOut(x, dropout.hidden, dropout.seeds, 1 + PLACES_A_LAYER * index + (use === 'attention' ? 1 : 2));
-}
-
-/** Dropout of the weights of a layer's attention. */
-export function attentionDropout({ dropout, index }: LayerContext): AttentionDropout | undefined {
-  if (dropout === undefined || dropout.attention === 0) return undefined;
-  return { rate: dropout.attention, seeds: dropout.seeds, place: 1 + PLACES_A_LAYER * index };
-}
-
 /** Dropout of the embeddings. */
 export function dropEmbeddings(x: tf.Tensor, dropout: Dropout | undefined): tf.Tensor {
   return dropout === undefined ? x : dropOut(x, dropout.hidden, dropout.seeds, 0);
 }
 
-/** Up, activation, down: [batch, length, dim] → [batch, length, intermediate] → [batch, length, dim] */
-export function applyMlp(
-  parameters: TensorTree,
-  x: tf.Tensor,
-  activation: ActivationName,
-  lora: LoraOptions | undefined,
-): tf.Tensor {
-  const { up, down } = parameters as { readonly up: TensorTree; readonly down: TensorTree };
-  return applyLinear(down, activate(activation, applyLinear(up, x, lora)), lora);
+/** Last hidden states, and the pooled output where the parameters have a pooler. */
+export interface TransformerOutputs {
+  readonly tokens: Named<['batch', 'token', 'dim']>;
+  readonly pooled?: Features;
 }
 
 /** Outputs from the last hidden states [batch, token, dim]: a pooler maps the first token, where there is one. */
 export function transformerOutputs(
   states: tf.Tensor,
-  pooler: TensorTree | undefined,
+  pooler: LinearMap | undefined,
   activation: ActivationName,
 ): TransformerOutputs {
   const tokens = named(states, ['batch', 'token', 'dim']);

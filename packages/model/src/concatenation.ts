@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
-import { classify, crossEntropy } from '@drf/fusion';
+import { classify } from '@drf/fusion';
+import { applyLinear, crossEntropy, initializeLinear, type LinearParameters } from '@drf/layers';
 import { named, type ClassScores, type TensorTree } from '@drf/tensor';
 import { postWeights } from './class-weights.js';
 import { EMPTY_MEMORY, type BatchInputs, type Method, type MethodShapes, type Prediction } from './method.js';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyConverter, type ConverterParameters, type LinearParameters } from '@drf/converters';
+import { applyConverter, type ConverterParameters } from '@drf/converters';
 import {
   distributionStatistics,
   logPeakFactor,
@@ -21,6 +21,7 @@ import {
   type LogDensities,
   type PostFeatures,
 } from '@drf/fusion';
+import type { LinearParameters } from '@drf/layers';
 import {
   named,
   type ClassScores,

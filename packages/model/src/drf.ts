@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { initializeConverter, initializeLinear } from '@drf/converters';
+import { initializeConverter } from '@drf/converters';
 import { logRelativeDensity, type DistributionStatistics } from '@drf/distribution';
-import { crossEntropy, initializeFusion } from '@drf/fusion';
+import { initializeFusion } from '@drf/fusion';
+import { crossEntropy, initializeLinear } from '@drf/layers';
 import { named, type HostTree, type PerPost, type QueueRows, type Random, type TensorTree } from '@drf/tensor';
 import { postWeights } from './class-weights.js';
 import type { DrfConfig } from './drf-config.js';

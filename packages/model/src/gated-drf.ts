@@ -4,14 +4,12 @@ import {
   logLowRankDensity,
   QUALITY_STATISTICS,
   qualityStatistics,
-  stopGradient,
   type FittedQuality,
 } from '@drf/distribution';
 import {
   applyFusion,
   applyGate,
   classify,
-  crossEntropy,
   equalWeights,
   initializeGate,
   pairCrossEntropy,
@@ -19,6 +17,7 @@ import {
   weightedSum,
   type GateParameters,
 } from '@drf/fusion';
+import { crossEntropy, stopGradient } from '@drf/layers';
 import {
   named,
   type HostTree,

@@ -10,7 +10,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { safeNorm } from '@drf/distribution';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
+import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 import type { FeatureMoments, MethodShapes } from './method.js';
 
 /** What may be done to features in the shared space: nothing, or a scale to Euclidean norm 1. */

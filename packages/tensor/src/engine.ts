@@ -2,6 +2,12 @@ import type { HostTensor } from './host.js';
 import type { Host, TensorTree } from './tree.js';
 
 /**
+ * A kernel of backends that record operations for a compiled program, and of no others: its inputs again, by number,
+ * of which nothing may be computed before the input `event` is known. Recomputing in a gradient needs it.
+ */
+export const AFTER_KERNEL = 'DrfAfter';
+
+/**
  * A pure function over tensors that an engine runs again and again. `constants` are the trees that were bound once
  * (such as a trained model's parameters).
  */

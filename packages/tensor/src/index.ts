@@ -35,5 +35,12 @@ export {
   type Post,
   type RgbImage,
 } from './post.js';
-export type { Engine, Program, PureFunction, PureStep, StepProgram } from './engine.js';
 export { addOwnDefinition, isOwnId, ownDefinition, ownModules, type OwnDefinition } from './own-definitions.js';
+export {
+  AFTER_KERNEL,
+  type Engine,
+  type Program,
+  type PureFunction,
+  type PureStep,
+  type StepProgram,
+} from './engine.js';

@@ -7,8 +7,8 @@ import {
   type HostTree,
 } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
+import type { Sequence } from '@drf/layers';
 import type { Memory } from '@drf/model';
-import type { Sequence } from '../tokens.js';
 
 /** Posts whose numbers are drawn at once; larger batches use them again. */
 const ROWS = 64;

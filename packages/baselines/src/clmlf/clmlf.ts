@@ -1,13 +1,25 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
-import { classify, crossEntropy } from '@drf/fusion';
+import { classify } from '@drf/fusion';
+import {
+  activate,
+  applyLinear,
+  attendWithContext,
+  crossEntropy,
+  initializeContextAttention,
+  initializeLinear,
+  joinSequences,
+  mapStates,
+  type ActivationName,
+  type ContextAttentionParameters,
+  type LinearParameters,
+  type Sequence,
+} from '@drf/layers';
 import { named, type Features, type HostTree, type PerPost, type Random, type TensorTree } from '@drf/tensor';
 import { postWeights } from '@drf/model';
 import type { BatchInputs, LossResult, Method, MethodShapes } from '@drf/model';
-import { attendWithContext, initializeContextAttention, type ContextAttentionParameters } from '../attention.js';
 import { toPrediction } from '../finish.js';
-import { COMPARED_NEEDS, initializeSequences, joinSequences, modalitySequence, projectTokens, tokenShape, type Sequence } from '../tokens.js'; // prettier-ignore
-import { applyTransformer, gelu, initializeTransformer } from '../transformer.js';
+import { COMPARED_NEEDS, initializeSequences, modalitySequence, projectTokens, tokenShape } from '../tokens.js';
+import { initializeTransformer, transformSequence, type CompactTransformer } from '../transformer.js';
 import { AugmentationMemory, HIDDEN_SHARE, hideTokens } from './augmentation.js';
 import { authorsLabelLoss, dataContrastiveLoss, labelContrastiveLoss } from './contrastive-losses.js';
 
@@ -35,8 +47,8 @@ export interface ClmlfConfig {
 }
 
 type ClmlfParameters = {
-  readonly imageTransformer?: TensorTree;
-  readonly fusionTransformer: TensorTree;
+  readonly imageTransformer?: CompactTransformer;
+  readonly fusionTransformer: CompactTransformer;
   readonly pooling: ContextAttentionParameters;
   readonly hidden: LinearParameters;
   readonly classifier: LinearParameters;
@@ -77,9 +89,9 @@ function isAuthors({ form }: ClmlfConfig): boolean {
 }
 
 /** Between layers: after input maps, and in hidden layers. */
-function activationsOf(config: ClmlfConfig): Readonly<Record<'input' | 'hidden', (x: tf.Tensor) => tf.Tensor>> {
-  if (isAuthors(config)) return { input: gelu, hidden: gelu };
-  return { input: (x) => tf.tanh(x), hidden: (x) => tf.relu(x) };
+function activationsOf(config: ClmlfConfig): Readonly<Record<'input' | 'hidden', ActivationName>> {
+  if (isAuthors(config)) return { input: 'gelu', hidden: 'gelu' };
+  return { input: 'tanh', hidden: 'relu' };
 }
 
 function initialParameters(config: ClmlfConfig, shapes: MethodShapes, random: Random): HostTree {
@@ -108,10 +120,7 @@ function initialParameters(config: ClmlfConfig, shapes: MethodShapes, random: Ra
 
 function sequencesOf(config: ClmlfConfig, tree: TensorTree, batch: BatchInputs): Sequences {
   const { input } = activationsOf(config);
-  const activated = ({ states, mask }: Sequence): Sequence => ({
-    states: named(input(states), ['batch', 'token', 'dim']),
-    mask,
-  });
+  const activated = (sequence: Sequence): Sequence => mapStates(sequence, (states) => activate(input, states));
   const text = isAuthors(config) ? projectTokens(tree, 'text', batch) : modalitySequence(tree, 'text', batch);
   return { text: activated(text), image: activated(modalitySequence(tree, 'image', batch)) };
 }
@@ -119,14 +128,17 @@ function sequencesOf(config: ClmlfConfig, tree: TensorTree, batch: BatchInputs):
 /** Multi-layer fusion: [batch, text + image tokens, dim] → [batch, dim] and the weights of the pooling. */
 function fuse(config: ClmlfConfig, tree: TensorTree, { text, image }: Sequences) {
   const { imageTransformer, fusionTransformer, pooling } = tree as ClmlfParameters;
-  const apply = (layers: TensorTree, sequence: Sequence): Sequence =>
-    applyTransformer(layers, sequence, config.heads, activationsOf(config).hidden);
+  const apply = (layers: CompactTransformer, sequence: Sequence): Sequence =>
+    transformSequence(layers, sequence, config.heads, activationsOf(config).hidden);
   const aligned = imageTransformer === undefined ? image : apply(imageTransformer, image);
   return attendWithContext(pooling, apply(fusionTransformer, joinSequences([text, aligned])));
 }
 
 function logitsOf(config: ClmlfConfig, { hidden, classifier }: ClmlfParameters, post: tf.Tensor) {
-  return classify(classifier, named(activationsOf(config).hidden(applyLinear(hidden, post)), ['batch', 'dim']));
+  return classify(
+    classifier,
+    named(activate(activationsOf(config).hidden, applyLinear(hidden, post)), ['batch', 'dim']),
+  );
 }
 
 function clmlfLoss(
@@ -163,8 +175,8 @@ function clmlfLoss(
   };
 }
 
-function project({ hidden, output }: Projector, post: tf.Tensor, activation: (x: tf.Tensor) => tf.Tensor): tf.Tensor {
-  return applyLinear(output, activation(applyLinear(hidden, post)));
+function project({ hidden, output }: Projector, post: tf.Tensor, activation: ActivationName): tf.Tensor {
+  return applyLinear(output, activate(activation, applyLinear(hidden, post)));
 }
 
 /** The augmented view: some word pieces and some places are hidden. */
@@ -175,9 +187,6 @@ function augment({ text, image }: Sequences, chances: tf.Tensor): Sequences {
 
 /** Both views as one batch, so that they share every matrix product. [2·batch, token, dim] */
 function doubled(original: Sequences, augmented: Sequences): Sequences {
-  const join = (name: 'text' | 'image'): Sequence => ({
-    states: named(tf.concat([original[name].states, augmented[name].states], 0), ['batch', 'token', 'dim']),
-    mask: named(tf.concat([original[name].mask, augmented[name].mask], 0), ['batch', 'token']),
-  });
+  const join = (name: 'text' | 'image'): Sequence => joinSequences([original[name], augmented[name]], 0);
   return { text: join('text'), image: join('image') };
 }

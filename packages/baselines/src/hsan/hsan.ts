@@ -1,11 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
-import { initializeLinear, type LinearParameters } from '@drf/converters';
 import { classify } from '@drf/fusion';
+import {
+  attendWithContext,
+  initializeContextAttention,
+  initializeLinear,
+  mapStates,
+  type ContextAttentionParameters,
+  type LinearParameters,
+  type Sequence,
+} from '@drf/layers';
 import { named, type TensorTree } from '@drf/tensor';
 import type { BatchInputs, Method, MethodShapes, Prediction } from '@drf/model';
-import { attendWithContext, initializeContextAttention, type ContextAttentionParameters } from '../attention.js';
 import { classifyingMethod, toPrediction } from '../finish.js';
-import { initializeSequences, modalitySequence, type Sequence } from '../tokens.js';
+import { initializeSequences, modalitySequence } from '../tokens.js';
 
 type HsanParameters = {
   readonly captionAttention: ContextAttentionParameters;
@@ -39,8 +46,9 @@ export function createHsan(config: { readonly dim: number }, shapes: MethodShape
 
 function predict(tree: TensorTree, batch: BatchInputs): Prediction {
   const { captionAttention, wordAttention, sentenceAttention, classifier } = tree as HsanParameters;
-  const caption = attendWithContext(captionAttention, tanhOf(modalitySequence(tree, 'image', batch)));
-  const words = tanhOf(modalitySequence(tree, 'text', batch));
+  // between −1 and 1, as a recurrent network gives them
+  const caption = attendWithContext(captionAttention, mapStates(modalitySequence(tree, 'image', batch), tf.tanh));
+  const words = mapStates(modalitySequence(tree, 'text', batch), tf.tanh);
   const text = attendWithContext(wordAttention, words, caption.pooled);
   const sentences: Sequence = {
     states: named(tf.stack([text.pooled, caption.pooled], 1), ['batch', 'token', 'dim']), // [batch, 2, dim]
@@ -51,9 +59,4 @@ function predict(tree: TensorTree, batch: BatchInputs): Prediction {
   return toPrediction(logits, {
     attention: { caption: caption.weights, words: text.weights, sentences: post.weights },
   });
-}
-
-/** States as a recurrent network gives them, between −1 and 1. */
-function tanhOf({ states, mask }: Sequence): Sequence {
-  return { states: named(tf.tanh(states), ['batch', 'token', 'dim']), mask };
 }

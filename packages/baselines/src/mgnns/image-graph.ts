@@ -1,15 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
+import {
+  applyAttention,
+  applyLinear,
+  initializeAttention,
+  initializeLinear,
+  type AttentionParameters,
+  type LinearParameters,
+  type Sequence,
+} from '@drf/layers';
 import { hostTensor, named, type Features, type HostTree, type Random } from '@drf/tensor';
-import { attendMultiHead, initializeMultiHead, type MultiHeadParameters } from '../attention.js';
-import type { Sequence } from '../tokens.js';
 
 export type ImageGraphParameters = {
   readonly layer1: LinearParameters;
   readonly layer2: LinearParameters;
   /** One query a class, [classes, dim]. */
   readonly sentiments: tf.Tensor;
-  readonly attention: MultiHeadParameters;
+  readonly attention: AttentionParameters;
   readonly output: LinearParameters;
 };
 
@@ -20,7 +26,7 @@ export function initializeImageGraph(random: Random, width: number, dim: number,
     layer1: initializeLinear(random.fork('layer1'), width, dim),
     layer2: initializeLinear(random.fork('layer2'), dim, dim),
     sentiments: hostTensor(draws, [classes, dim]),
-    attention: initializeMultiHead(random.fork('attention'), dim),
+    attention: initializeAttention(random.fork('attention'), dim),
     output: initializeLinear(random.fork('output'), classes * dim, dim),
   };
 }
@@ -55,10 +61,6 @@ export function imageGraphFeatures(
   const presence = tf.max(tf.mul(tf.sigmoid(fits), tf.expandDims(mask, 2)), 1); // [batch, nodes], 0 … 1
   const present = tf.mul(tf.expandDims(presence, 2), tf.expandDims(nodes, 0)); // [batch, nodes, dim]
   const questions = tf.tile(tf.expandDims(parameters.sentiments, 0), [batch, 1, 1]); // [batch, classes, dim]
-  const all: Sequence = {
-    states: named(present, ['batch', 'token', 'dim']),
-    mask: named(tf.ones([batch, count]), ['batch', 'token']),
-  };
-  const answers = attendMultiHead(parameters.attention, questions, all, heads); // [batch, classes, dim]
+  const answers = applyAttention(parameters.attention, questions, present, { heads, recompute: false }); // [batch, classes, dim]
   return named(tf.relu(applyLinear(parameters.output, tf.reshape(answers, [batch, -1]))), ['batch', 'dim']);
 }

@@ -1,20 +1,26 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
 import { classify } from '@drf/fusion';
+import {
+  applyAttention,
+  applyLinear,
+  applyNorm,
+  initializeAttention,
+  initializeLinear,
+  initializeNorm,
+  mapStates,
+  paddingScores,
+  type AttentionParameters,
+  type LinearParameters,
+  type NormParameters,
+  type Sequence,
+} from '@drf/layers';
 import { ConfigurationError, hostTensor, named, type Features, type HostTree, type Random, type TensorTree } from '@drf/tensor'; // prettier-ignore
 import type { BatchInputs, Method, MethodShapes, Prediction, TokenInputs } from '@drf/model';
 import type { ScalingParameters } from '@drf/model';
-import {
-  applyNorm,
-  attendMultiHead,
-  initializeMultiHead,
-  initializeNorm,
-  type MultiHeadParameters,
-  type NormParameters,
-} from '../attention.js';
 import { classifyingMethod, toPrediction } from '../finish.js';
 import { poolPlaces } from '../place-bins.js';
-import { applyTokenLinear, initializeSequences, modalitySequence, scaledTokens, tokenShape, type Sequence } from '../tokens.js'; // prettier-ignore
+import { initializeSequences, modalitySequence, scaledTokens, tokenShape } from '../tokens.js';
+import { COMPARED_NORM } from '../transformer.js';
 import { emptyGraphs, type GraphSizes, type MeasuredGraphs } from './graphs.js';
 import { convolveGraph, imageGraphFeatures, initializeImageGraph, type ImageGraphParameters } from './image-graph.js';
 import { SCENE_SIDE } from './image-parts.js';
@@ -39,7 +45,7 @@ export interface MgnnsConfig {
 }
 
 type Reading = {
-  readonly attention: MultiHeadParameters;
+  readonly attention: AttentionParameters;
   readonly norm: NormParameters;
   /** In the authors' form: what follows the attention, and one more such layer. */
   readonly hidden1?: LinearParameters;
@@ -87,7 +93,7 @@ function initialParameters(
   const [image, text] = [tokenShape(shapes, 'image'), tokenShape(shapes, 'text')];
   const isAuthors = form === 'authors';
   const reading = (name: string): HostTree => ({
-    attention: initializeMultiHead(random.fork(name), dim),
+    attention: initializeAttention(random.fork(name), dim),
     norm: initializeNorm(dim),
   });
   const layered = (name: string): HostTree => {
@@ -130,11 +136,12 @@ function predict({ heads }: MgnnsConfig, tree: TensorTree, batch: BatchInputs): 
   const places = modalitySequence(tree, 'image', batch);
   const readBy = (reading: Reading, query: tf.Tensor, sequence: Sequence): tf.Tensor => {
     const { attention, norm, hidden1, hidden2, hiddenNorm, next } = reading;
-    const answer = attendMultiHead(attention, tf.expandDims(query, 1), sequence, heads); // [batch, 1, dim]
-    const attended = applyNorm(norm, tf.add(query, tf.squeeze(answer, [1])));
+    const options = { heads, padding: paddingScores(sequence.mask), recompute: false };
+    const answer = applyAttention(attention, tf.expandDims(query, 1), sequence.states, options); // [batch, 1, dim]
+    const attended = applyNorm(norm, tf.add(query, tf.squeeze(answer, [1])), COMPARED_NORM);
     if (hidden1 === undefined || hidden2 === undefined || hiddenNorm === undefined) return attended;
     const hidden = applyLinear(hidden2, tf.relu(applyLinear(hidden1, attended)));
-    const read = applyNorm(hiddenNorm, tf.add(attended, hidden));
+    const read = applyNorm(hiddenNorm, tf.add(attended, hidden), COMPARED_NORM);
     return next === undefined ? read : readBy(next, read, sequence);
   };
   const read = (name: (typeof READINGS)[number], query: Features, sequence: Sequence): tf.Tensor =>
@@ -161,11 +168,9 @@ function graphChannels(parameters: MgnnsParameters, tree: TensorTree, batch: Bat
     scaling === undefined ? states : tf.mul(tf.sub(states, scaling.mean), scaling.scale);
   const places = scaledTokens(tree, 'image', batch);
   const parts = poolPlaces(places, SCENE_SIDE);
-  const projectedParts = { states: applyTokenLinear(sceneProjection, parts.states), mask: parts.mask };
-  const projectedPlaces = {
-    states: applyTokenLinear(tree.imageTokenProjection as LinearParameters, places.states),
-    mask: places.mask,
-  };
+  const projectedParts = mapStates(parts, (states) => applyLinear(sceneProjection, states));
+  const placeProjection = tree.imageTokenProjection as LinearParameters;
+  const projectedPlaces = mapStates(places, (states) => applyLinear(placeProjection, states));
   const objects = convolveGraph(objectGraph, scale(measured.objectStates), measured.objectEdges);
   const scenes = convolveGraph(sceneGraph, scale(measured.sceneStates), measured.sceneEdges);
   const { mask } = scaledTokens(tree, 'text', batch);

@@ -1,8 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyLinear, type LinearParameters } from '@drf/converters';
-import { named, type Features } from '@drf/tensor';
+import { applyLinear, meanState, type LinearParameters } from '@drf/layers';
+import { named, type Features, type Named } from '@drf/tensor';
 import type { TokenInputs } from '@drf/model';
-import { meanState, type Sequence } from '../tokens.js';
 
 /** Neighbors of a word: so many before and after it; in the authors' form more. */
 export const NEIGHBORS = 3;
@@ -85,7 +84,7 @@ export function textGraphFeatures(
   { projection, offsets, keep, edges, otherEdge }: TextGraphParameters,
   { wordPieces, wordStates, wordEdges }: WordGraph,
   pieces: NonNullable<TokenInputs['pieces']>,
-  mask: Sequence['mask'],
+  mask: Named<['batch', 'token']>,
 ): Features {
   const { nodes, known, oneHot } = findNodes(pieces, mask, wordPieces);
   const table = tf.add(applyLinear(projection, wordStates), offsets); // [words, dim]
@@ -111,11 +110,7 @@ export function textGraphFeatures(
   });
   const share = tf.sigmoid(keep as tf.Tensor);
   const updated = tf.add(tf.mul(states, share), tf.mul(largest, tf.sub(1, share)));
-  const sequence: Sequence = {
-    states: named(updated, ['batch', 'token', 'dim']),
-    mask: named(known, ['batch', 'token']),
-  };
-  return named(tf.relu(meanState(sequence)), ['batch', 'dim']);
+  return named(tf.relu(meanState(updated, known)), ['batch', 'dim']);
 }
 
 /** Value by value the largest of a node's own message and of its neighbors', so many on either side. [batch, token, dim] */

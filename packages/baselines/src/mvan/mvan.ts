@@ -1,20 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
 import { classify } from '@drf/fusion';
+import {
+  applyLinear,
+  attendWithContext,
+  initializeContextAttention,
+  initializeLinear,
+  mapStates,
+  meanState,
+  type ContextAttentionParameters,
+  type LinearParameters,
+  type Sequence,
+} from '@drf/layers';
 import { named, type Features, type TensorTree } from '@drf/tensor';
 import type { BatchInputs, Method, MethodShapes, Prediction } from '@drf/model';
-import { attendWithContext, initializeContextAttention, type ContextAttentionParameters } from '../attention.js';
 import { classifyingMethod, toPrediction } from '../finish.js';
 import { poolPlaces } from '../place-bins.js';
-import {
-  applyTokenLinear,
-  initializeSequences,
-  meanState,
-  modalitySequence,
-  scaledTokens,
-  tokenShape,
-  type Sequence,
-} from '../tokens.js';
+import { initializeSequences, modalitySequence, scaledTokens, tokenShape } from '../tokens.js';
 
 /** Sizes of MVAN. */
 export interface MvanConfig {
@@ -73,7 +74,7 @@ function predict({ hops }: MvanConfig, tree: TensorTree, batch: BatchInputs): Pr
     object: modalitySequence(tree, 'image', batch),
     scene: sceneView(tree, parameters.sceneProjection, batch),
   };
-  let states: ByView<Features> = byView((view) => meanState(memories[view]));
+  let states: ByView<Features> = byView((view) => meanState(memories[view].states, memories[view].mask));
   const weights: ByView<tf.Tensor>[] = [];
   for (let hop = 0; hop < hops; hop++) {
     const read = readMemories(parameters, memories, states);
@@ -81,7 +82,7 @@ function predict({ hops }: MvanConfig, tree: TensorTree, batch: BatchInputs): Pr
     weights.push(read.weights);
   }
   const stacked = tf.stack([states.text, states.object, states.scene], 1); // [batch, view, dim]
-  const fused = tf.relu(applyTokenLinear(parameters.fusion, stacked));
+  const fused = tf.relu(applyLinear(parameters.fusion, stacked));
   const pooled = tf.concat([tf.max(fused, 1), tf.mean(fused, 1)], -1); // [batch, 2·dim]
   const logits = classify(parameters.classifier, named(pooled, ['batch', 'dim']));
   const attention = byView((view) =>
@@ -115,6 +116,6 @@ function readMemories(
 
 /** The map's places averaged into 3 × 3 overlapping parts, with a projection of their own. [batch, 9, dim] */
 function sceneView(tree: TensorTree, projection: LinearParameters, batch: BatchInputs): Sequence {
-  const { states, mask } = poolPlaces(scaledTokens(tree, 'image', batch), SCENE_SIDE);
-  return { states: applyTokenLinear(projection, states), mask };
+  const parts = poolPlaces(scaledTokens(tree, 'image', batch), SCENE_SIDE);
+  return mapStates(parts, (states) => applyLinear(projection, states));
 }

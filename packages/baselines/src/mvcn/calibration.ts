@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { oneHot, stopGradient } from '@drf/layers';
 import { named, type ClassScores, type PerPost, type Scalar } from '@drf/tensor';
 import { normalizeRows } from '../clmlf/contrastive-losses.js';
 import type { CentroidInputs } from './centroid-memory.js';
@@ -9,15 +10,6 @@ const SMALLEST = 1e-12;
 /** Σ p·(log p − log q) of each row. [batch, classes] → [batch] */
 function divergence(p: tf.Tensor, q: tf.Tensor): tf.Tensor {
   return tf.sum(tf.mul(p, tf.sub(tf.log(tf.maximum(p, SMALLEST)), tf.log(tf.maximum(q, SMALLEST)))), -1);
-}
-
-/** A value that sends no gradient back. */
-export function detached(value: tf.Tensor): tf.Tensor {
-  const run = tf.customGrad((input) => ({
-    value: (input as tf.Tensor).clone(),
-    gradFunc: (dy: tf.Tensor) => tf.zerosLike(dy),
-  }));
-  return run(value);
 }
 
 /**
@@ -41,21 +33,11 @@ export function calibratedTargets(
   text: ClassScores,
   strength: number,
 ): ClassScores {
-  const [ofImage, ofText] = [detached(image), detached(text)] as [ClassScores, ClassScores];
-  const classes = image.shape[1] as number;
-  const annotated = tf.cast(tf.oneHot(tf.cast(labels, 'int32') as tf.Tensor1D, classes), 'float32');
+  const [ofImage, ofText] = [stopGradient(image), stopGradient(text)];
+  const annotated = oneHot(labels, image.shape[1] as number);
   const share = tf.expandDims(tf.mul(labelUncertainty(ofImage, ofText), strength), 1); // [batch, 1]
   const said = tf.div(tf.add(ofImage, ofText), 2);
   return named(tf.add(tf.mul(annotated, tf.sub(1, share)), tf.mul(said, share)), ['batch', 'classes']);
-}
-
-/**
- * Cross-entropy with targets that are distributions, mean over the batch.
- * @param weights how much each post counts, [batch]: see `crossEntropy`
- */
-export function softCrossEntropy(logits: ClassScores, targets: ClassScores, weights?: PerPost): Scalar {
-  const logLikelihoods = tf.sum(tf.mul(targets, tf.logSoftmax(logits, -1)), -1); // [batch]
-  return named(tf.neg(tf.mean(weights === undefined ? logLikelihoods : tf.mul(logLikelihoods, weights))), []);
 }
 
 /**

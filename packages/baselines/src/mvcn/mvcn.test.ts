@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { CheckpointError, createRandom, hostTensor, named, type ClassScores, type PerPost } from '@drf/tensor';
-import { calibratedTargets, centroidRestraint, labelUncertainty, softCrossEntropy } from './calibration.js';
+import { softCrossEntropy } from '@drf/layers';
+import { calibratedTargets, centroidRestraint, labelUncertainty } from './calibration.js';
 import { CentroidMemory } from './centroid-memory.js';
 import { maskedSparsemax, sparsemax } from './sparsemax.js';
 

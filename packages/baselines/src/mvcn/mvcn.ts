@@ -1,20 +1,26 @@
 import * as tf from '@tensorflow/tfjs';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
-import { classify, crossEntropy } from '@drf/fusion';
+import { classify } from '@drf/fusion';
+import {
+  applyLinear,
+  applyNorm,
+  attendWithContext,
+  crossEntropy,
+  initializeContextAttention,
+  initializeLinear,
+  initializeNorm,
+  softCrossEntropy,
+  type ContextAttentionParameters,
+  type LinearParameters,
+  type NormParameters,
+  type Sequence,
+} from '@drf/layers';
 import { named, type Features, type HostTree, type PerPost, type Random, type TensorTree } from '@drf/tensor';
 import { postWeights } from '@drf/model';
 import type { BatchInputs, LossResult, Method, MethodShapes, Prediction } from '@drf/model';
-import {
-  attendWithContext,
-  initializeContextAttention,
-  initializeNorm,
-  applyNorm,
-  type ContextAttentionParameters,
-  type NormParameters,
-} from '../attention.js';
 import { toPrediction } from '../finish.js';
-import { applyTokenLinear, COMPARED_NEEDS, initializeSequences, modalitySequence, type Sequence } from '../tokens.js';
-import { calibratedTargets, centroidRestraint, softCrossEntropy } from './calibration.js';
+import { COMPARED_NEEDS, initializeSequences, modalitySequence } from '../tokens.js';
+import { COMPARED_NORM } from '../transformer.js';
+import { calibratedTargets, centroidRestraint } from './calibration.js';
 import { CentroidMemory, type CentroidInputs } from './centroid-memory.js';
 import { maskedSparsemax } from './sparsemax.js';
 
@@ -95,11 +101,11 @@ function guidedFusion(
   image: Sequence,
 ): { readonly fused: Sequence; readonly weights: tf.Tensor } {
   const dim = text.states.shape[2] as number;
-  const queries = tf.mul(applyTokenLinear(query, text.states), dim ** -0.5);
-  const scores = tf.matMul(queries, applyTokenLinear(key, image.states), false, true); // [b, word, place]
+  const queries = tf.mul(applyLinear(query, text.states), dim ** -0.5);
+  const scores = tf.matMul(queries, applyLinear(key, image.states), false, true); // [b, word, place]
   const weights = maskedSparsemax(scores, tf.expandDims(image.mask, 1));
-  const read = tf.matMul(weights, applyTokenLinear(value, image.states)); // [b, word, dim]
-  const states = named(applyNorm(norm, tf.add(text.states, read)), ['batch', 'token', 'dim']);
+  const read = tf.matMul(weights, applyLinear(value, image.states)); // [b, word, dim]
+  const states = named(applyNorm(norm, tf.add(text.states, read), COMPARED_NORM), ['batch', 'token', 'dim']);
   return { fused: { states, mask: text.mask }, weights };
 }
 

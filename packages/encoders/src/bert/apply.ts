@@ -1,17 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { assertShape, ShapeMismatchError, type TensorTree } from '@drf/tensor';
-import { applyAttention, paddingScores } from '@drf/layers';
-import { lookUp } from '@drf/layers';
-import { applyNorm } from '@drf/layers';
 import {
-  applyLayers,
-  applyMlp,
-  attentionDropout,
+  applyNorm,
+  applyTransformer,
   dropEmbeddings,
-  dropHidden,
+  lookUp,
   transformerOutputs,
-  type Layer,
-  type LayerContext,
+  type LinearMap,
+  type NormParameters,
+  type TransformerLayers,
   type TransformerOptions,
   type TransformerOutputs,
 } from '@drf/layers';
@@ -44,35 +41,24 @@ function embedTypes(table: tf.Tensor, types: tf.Tensor | undefined): tf.Tensor {
   return types === undefined ? tf.slice(table, [0, 0], [1, -1]) : lookUp(table, types);
 }
 
-function embed(config: BertConfig, parameters: TensorTree, { ids, tokenTypes }: BertInputs): tf.Tensor {
-  const { word, position, tokenType } = parameters as Record<string, tf.Tensor>;
-  let sum = lookUp(word as tf.Tensor, ids, config.paddingId); // → [batch, length, dim]
-  if (tokenType !== undefined) sum = tf.add(sum, embedTypes(tokenType, tokenTypes));
-  sum = tf.add(sum, embedPositions(config, position as tf.Tensor, ids));
-  return applyNorm(parameters['norm'] as TensorTree, sum, config.normEpsilon);
-}
-
-/** norm(x + attention(x)), then norm(x + mlp(x)) */
-function applyLayer(
-  config: BertConfig,
-  parameters: TensorTree,
-  x: tf.Tensor,
-  context: LayerContext,
-  { lora }: TransformerOptions,
-): tf.Tensor {
-  const { attention, attentionNorm, mlp, mlpNorm } = parameters as Record<string, TensorTree>;
-  const { heads, normEpsilon, activation, family } = config;
-  const options = {
-    heads,
-    padding: paddingScores(context.mask as tf.Tensor),
-    lora,
-    dropout: attentionDropout(context),
+type BertParameters = {
+  readonly embeddings: {
+    readonly word: tf.Tensor;
+    readonly position: tf.Tensor;
+    readonly tokenType?: tf.Tensor;
+    readonly norm: NormParameters;
   };
-  const added = applyAttention(attention as TensorTree, x, options);
-  const attended = tf.add(family === 'distilbert' ? added : dropHidden(added, context, 'attention'), x);
-  const normed = applyNorm(attentionNorm as TensorTree, attended, normEpsilon);
-  const mapped = tf.add(dropHidden(applyMlp(mlp as TensorTree, normed, activation, lora), context, 'mlp'), normed);
-  return applyNorm(mlpNorm as TensorTree, mapped, normEpsilon);
+  readonly layers: TransformerLayers;
+  readonly pooler?: LinearMap;
+};
+
+function embed(config: BertConfig, parameters: BertParameters['embeddings'], inputs: BertInputs): tf.Tensor {
+  const { word, position, tokenType, norm } = parameters;
+  const { ids, tokenTypes } = inputs;
+  let sum = lookUp(word, ids, config.paddingId); // → [batch, length, dim]
+  if (tokenType !== undefined) sum = tf.add(sum, embedTypes(tokenType, tokenTypes));
+  sum = tf.add(sum, embedPositions(config, position, ids));
+  return applyNorm(norm, sum, { epsilon: config.normEpsilon });
 }
 
 function assertInputs(config: BertConfig, { ids, mask, tokenTypes }: BertInputs): void {
@@ -103,9 +89,16 @@ export function applyBert(
   options: TransformerOptions = {},
 ): TransformerOutputs {
   assertInputs(config, inputs);
-  const embedded = dropEmbeddings(embed(config, parameters['embeddings'] as TensorTree, inputs), options.dropout);
-  const layer: Layer = (each, input, context) => applyLayer(config, each, input, context, options);
-  const mask = tf.cast(inputs.mask, 'int32'); // whole numbers get no gradient
-  const x = applyLayers(parameters['layers'] as TensorTree, config.layers, layer, embedded, mask, options);
-  return transformerOutputs(x, parameters['pooler'] as TensorTree | undefined, 'tanh');
+  const { embeddings, layers, pooler } = parameters as BertParameters;
+  const { heads, activation, normEpsilon: epsilon, family } = config;
+  const design = {
+    heads,
+    activation,
+    norm: { epsilon },
+    normalize: 'after',
+    dropsAttended: family !== 'distilbert',
+  } as const;
+  const embedded = dropEmbeddings(embed(config, embeddings, inputs), options.dropout);
+  const states = applyTransformer(design, layers, embedded, inputs.mask, options);
+  return transformerOutputs(states, pooler, 'tanh');
 }

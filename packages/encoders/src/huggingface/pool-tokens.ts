@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, named, type Features, type TensorTree } from '@drf/tensor';
-import type { TransformerOutputs } from '@drf/layers';
+import { meanState, type TransformerOutputs } from '@drf/layers';
 import type { Pooling } from '../transformers/options.js';
 
 /** A number below all states, for places of padding. */
@@ -35,7 +35,7 @@ type PoolingOfTokens = Exclude<Pooling, 'pooler'>;
 /** [batch, token, dim] and a mask [batch, token] → [batch, dim] */
 const POOLINGS: Readonly<Record<PoolingOfTokens, (tokens: tf.Tensor, mask: tf.Tensor) => tf.Tensor>> = {
   cls: firstOf,
-  mean: (tokens, mask) => tf.div(weightedSum(tokens, mask), total(mask)),
+  mean: meanState,
   max: (tokens, mask) => tf.max(tf.add(tokens, tf.mul(tf.expandDims(tf.sub(1, mask), -1), PADDING_STATE)), 1),
   mean_sqrt_len: (tokens, mask) => tf.div(weightedSum(tokens, mask), tf.sqrt(total(mask))),
   weightedmean: (tokens, mask) => {

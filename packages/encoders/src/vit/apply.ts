@@ -1,17 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { assertShape, type TensorTree } from '@drf/tensor';
-import { applyAttention } from '@drf/layers';
-import { applyLinear } from '@drf/layers';
-import { applyNorm } from '@drf/layers';
 import {
-  applyLayers,
-  applyMlp,
-  attentionDropout,
+  applyLinear,
+  applyNorm,
+  applyTransformer,
   dropEmbeddings,
-  dropHidden,
   transformerOutputs,
-  type Layer,
-  type LayerContext,
+  type LinearMap,
+  type NormParameters,
+  type TransformerLayers,
   type TransformerOptions,
   type TransformerOutputs,
 } from '@drf/layers';
@@ -30,32 +27,27 @@ function cutPatches(config: VitConfig, pixels: tf.Tensor): tf.Tensor {
   return tf.reshape(patches, [batch, rows * columns, patchHeight * patchWidth * channels]);
 }
 
+type VitParameters = {
+  readonly embeddings: {
+    readonly patch: LinearMap;
+    readonly class: tf.Tensor;
+    readonly distillation?: tf.Tensor;
+    readonly position: tf.Tensor;
+  };
+  readonly layers: TransformerLayers;
+  readonly norm: NormParameters;
+  readonly pooler?: LinearMap;
+};
+
 /** Class token, distillation token where there is one, and mapped patches, each with its position: [batch, token, dim] */
-function embed(config: VitConfig, parameters: TensorTree, pixels: tf.Tensor): tf.Tensor {
+function embed(config: VitConfig, parameters: VitParameters['embeddings'], pixels: tf.Tensor): tf.Tensor {
   const { hiddenSize, family } = config;
-  const patches = applyLinear(parameters['patch'] as TensorTree, cutPatches(config, pixels)); // → [batch, patch, dim]
+  const patches = applyLinear(parameters.patch, cutPatches(config, pixels)); // → [batch, patch, dim]
   const batch = pixels.shape[0];
-  const special = (family === 'deit' ? ['class', 'distillation'] : ['class']).map((name) =>
+  const special = (family === 'deit' ? (['class', 'distillation'] as const) : (['class'] as const)).map((name) =>
     tf.tile(tf.reshape(parameters[name] as tf.Tensor, [1, 1, hiddenSize]), [batch, 1, 1]),
   );
-  return tf.add(tf.concat([...special, patches], 1), parameters['position'] as tf.Tensor);
-}
-
-/** x + attention(norm(x)), then x + mlp(norm(x)) */
-function applyLayer(
-  config: VitConfig,
-  parameters: TensorTree,
-  x: tf.Tensor,
-  context: LayerContext,
-  { lora }: TransformerOptions,
-): tf.Tensor {
-  const { attention, attentionNorm, mlp, mlpNorm } = parameters as Record<string, TensorTree>;
-  const { heads, normEpsilon, activation } = config;
-  const normed = applyNorm(attentionNorm as TensorTree, x, normEpsilon);
-  const added = applyAttention(attention as TensorTree, normed, { heads, lora, dropout: attentionDropout(context) });
-  const attended = tf.add(dropHidden(added, context, 'attention'), x);
-  const normedAgain = applyNorm(mlpNorm as TensorTree, attended, normEpsilon);
-  return tf.add(dropHidden(applyMlp(mlp as TensorTree, normedAgain, activation, lora), context, 'mlp'), attended);
+  return tf.add(tf.concat([...special, patches], 1), parameters.position);
 }
 
 /**
@@ -75,9 +67,10 @@ export function applyVit(
 ): TransformerOutputs {
   const { imageHeight, imageWidth, channels } = config;
   assertShape('applyVit, pixels,', pixels, ['*', imageHeight, imageWidth, channels], 'scale the images to the model');
-  const embedded = dropEmbeddings(embed(config, parameters['embeddings'] as TensorTree, pixels), options.dropout);
-  const layer: Layer = (each, input, context) => applyLayer(config, each, input, context, options);
-  const x = applyLayers(parameters['layers'] as TensorTree, config.layers, layer, embedded, undefined, options);
-  const states = applyNorm(parameters['norm'] as TensorTree, x, config.normEpsilon);
-  return transformerOutputs(states, parameters['pooler'] as TensorTree | undefined, config.poolerActivation);
+  const { embeddings, layers, norm, pooler } = parameters as VitParameters;
+  const { heads, activation, normEpsilon: epsilon } = config;
+  const design = { heads, activation, norm: { epsilon }, normalize: 'before' } as const;
+  const embedded = dropEmbeddings(embed(config, embeddings, pixels), options.dropout);
+  const states = applyTransformer(design, layers, embedded, undefined, options);
+  return transformerOutputs(applyNorm(norm, states, { epsilon }), pooler, config.poolerActivation);
 }

@@ -1,4 +1,4 @@
-import { afterKernel } from '../recompute/after-kernel.js';
+import { afterKernel } from './after.js';
 import { BINARY_KERNELS } from './binary.js';
 import { CONVOLUTION_KERNELS } from './convolution.js';
 import { CONVOLUTION_GRADIENT_KERNELS } from './convolution-gradients.js';

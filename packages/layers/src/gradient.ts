@@ -1,14 +1,28 @@
 import * as tf from '@tensorflow/tfjs';
-import { TRACING } from '../trace/backend.js';
-import { AFTER } from './after-kernel.js';
+import { AFTER_KERNEL } from '@drf/tensor';
+
+/** The same value, through which no gradient flows. */
+export function stopGradient<T extends tf.Tensor>(tensor: T): T {
+  const stopped = tf.customGrad((input) => ({
+    value: tf.clone(input as tf.Tensor),
+    gradFunc: () => tf.zerosLike(input as tf.Tensor),
+  }));
+  return stopped(tensor) as T;
+}
+
+/** Whether operations are recorded for a compiled program, not computed: only such a backend has the kernel. */
+function isTracing(): boolean {
+  return tf.getKernel(AFTER_KERNEL, tf.getBackend()) !== undefined;
+}
 
 /**
  * While tracing: the tensors again, such that nothing computed from them is merged with what was computed from the
  * originals, and nothing is computed from them before `event` is known. Eagerly, they are what they are.
  */
 function after(tensors: readonly tf.Tensor[], event: tf.Tensor): readonly tf.Tensor[] {
-  if (tf.getBackend() !== TRACING) return tensors;
-  return tf.engine().runKernel<tf.Tensor[]>(AFTER, { ...tensors, event } as never);
+  if (!isTracing()) return tensors;
+  const inputs = Object.fromEntries([...tensors.entries(), ['event', event] as const]);
+  return tf.engine().runKernel<tf.Tensor[]>(AFTER_KERNEL, inputs);
 }
 
 /** Where {@link recompute} computes anew. */
@@ -48,7 +62,7 @@ export function recompute(
   inputs: readonly tf.Tensor[],
   options: RecomputeOptions = {},
 ): tf.Tensor {
-  if (options.onlyCompiled === true && tf.getBackend() !== TRACING) return compute(inputs);
+  if (options.onlyCompiled === true && !isTracing()) return compute(inputs);
   const isFloat = inputs.map(({ dtype }) => dtype === 'float32');
   const floats = inputs.filter((_, i) => isFloat[i]);
   const others = inputs.filter((_, i) => !isFloat[i]);
@@ -58,7 +72,7 @@ export function recompute(
     return isFloat.map((float) => tensors[float ? nextFloat++ : nextOther++] as tf.Tensor);
   };
   const run = tf.customGrad((...given) => {
-    const save = given.pop() as unknown as (tensors: tf.Tensor[]) => void;
+    const save = given.pop() as tf.GradSaveFunc;
     const all = [...(given as tf.Tensor[]), ...others];
     save(all);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor[] => {

@@ -4,14 +4,21 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { createRandom, hostTensor, type Host, type HostTensor } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compile } from '../compiled/compile.js';
-import { createCompiledEngine } from '../compiled/compiled-engine.js';
-import { createEagerEngine } from '../eager/eager-engine.js';
-import { ModelProto } from '../onnx/schema.js';
-import { recompute } from './recompute.js';
+import { compile, createCompiledEngine, createEagerEngine } from '@drf/engine';
+import protobuf from 'protobufjs';
+import { recompute, stopGradient } from './index.js';
 
 type Inputs = { readonly x: tf.Tensor; readonly w: tf.Tensor; readonly rows: tf.Tensor; readonly unused: tf.Tensor };
 type Wrap = typeof recompute;
+
+/** The part of onnx.proto that says which operators a model has. */
+const OnnxModel = protobuf
+  .parse(
+    `syntax = "proto3"; message Node { string op_type = 4; } message Graph { repeated Node node = 1; }
+    message Model { Graph graph = 7; }`,
+    { keepCase: true },
+  )
+  .root.lookupType('Model');
 
 const LAYERS = 3;
 const DIM = 4;
@@ -27,11 +34,9 @@ function network(wrap: Wrap) {
       for (let i = 0; i < LAYERS; i++) hidden = wrap(block, [hidden, weights, rows, other]);
       return tf.sum(tf.mul(hidden, tf.add(tf.square(hidden), start))).asScalar();
     };
-    const { value, grads } = tf.valueAndGrads(forward)([x, w, unused]) as never as {
-      value: tf.Tensor;
-      grads: [tf.Tensor, tf.Tensor, tf.Tensor];
-    };
-    return { value, dx: grads[0], dw: grads[1], dUnused: grads[2] };
+    const { value, grads } = tf.valueAndGrads(forward)([x, w, unused]);
+    const [dx, dw, dUnused] = grads as [tf.Tensor, tf.Tensor, tf.Tensor];
+    return { value, dx, dw, dUnused };
   };
 }
 
@@ -50,6 +55,20 @@ const inputs: Host<Inputs> = {
   rows: hostTensor(Int32Array.of(2, 0, 0), [3]),
   unused: numbers('unused', [2]),
 };
+
+describe('stopGradient', () => {
+  it('keeps the value, stops the gradient', async () => {
+    await tf.setBackend('cpu');
+    const value = tf.tidy(() => [...stopGradient(tf.tensor1d([1, 2])).dataSync()]);
+    expect(value).toEqual([1, 2]);
+    const gradient = tf.tidy(() =>
+      tf
+        .grad((x) => tf.sum(tf.mul(x, stopGradient(x))))(tf.tensor1d([3]))
+        .dataSync(),
+    );
+    expect([...gradient]).toEqual([3]); // d(x·c)/dx = c, not 2x
+  });
+});
 
 describe('recompute', () => {
   const engines = Promise.all([createEagerEngine('cpu'), createCompiledEngine({ threads: 1 })]);
@@ -92,8 +111,8 @@ describe('recompute', () => {
       });
       await session.release();
       await compiled.dispose();
-      const model = ModelProto.decode(await readFile(path)) as never as { graph: { node: { opType: string }[] } };
-      return model.graph.node.map(({ opType }) => opType);
+      const model = OnnxModel.toObject(OnnxModel.decode(await readFile(path)));
+      return model.graph.node.map((node: { op_type: string }) => node.op_type);
     };
     try {
       const [plain, twice] = [await count(used), await count(recompute)];

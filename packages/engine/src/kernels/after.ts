@@ -1,11 +1,8 @@
-import { sizeOf } from '@drf/tensor';
+import { AFTER_KERNEL, sizeOf } from '@drf/tensor';
 import type { Graph } from '../graph/graph.js';
 import { baseOf, type Value } from '../graph/value.js';
-import { choose, test } from '../kernels/build.js';
-import { defineKernel, input } from '../kernels/kernel.js';
-
-/** A kernel of the tracing backend alone. */
-export const AFTER = 'DrfAfter';
+import { choose, test } from './build.js';
+import { defineKernel, input } from './kernel.js';
 
 function isComputed(value: Value): boolean {
   return baseOf(value).source.kind === 'operation';
@@ -26,7 +23,7 @@ function condition(graph: Graph, event: Value): Value {
  * copy, unless nothing is computed.
  */
 export const afterKernel = defineKernel(
-  AFTER,
+  AFTER_KERNEL,
   (graph, inputs) => {
     const event = input(inputs, 'event');
     const values = Object.keys(inputs).flatMap((name) => (name === 'event' ? [] : [input(inputs, name)]));

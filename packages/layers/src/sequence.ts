@@ -1,0 +1,33 @@
+import * as tf from '@tensorflow/tfjs';
+import { named, type Features, type Named } from '@drf/tensor';
+
+/** A sequence of vectors, and which of them count. */
+export type Sequence = {
+  readonly states: Named<['batch', 'token', 'dim']>;
+  /** float32, 1 for a token and 0 for padding or what is missing */
+  readonly mask: Named<['batch', 'token']>;
+};
+
+/** A sequence with other states for the same tokens. */
+export function mapStates({ states, mask }: Sequence, map: (states: tf.Tensor) => tf.Tensor): Sequence {
+  return { states: named(map(states), ['batch', 'token', 'dim']), mask };
+}
+
+/** Sequences one after the other, or with axis 0 posts after posts. */
+export function joinSequences(sequences: readonly Sequence[], axis: 0 | 1 = 1): Sequence {
+  const [states, masks] = [sequences.map((each) => each.states), sequences.map((each) => each.mask)];
+  return {
+    states: named(tf.concat<tf.Tensor>(states, axis), ['batch', 'token', 'dim']),
+    mask: named(tf.concat<tf.Tensor>(masks, axis), ['batch', 'token']),
+  };
+}
+
+/**
+ * Mean of the vectors that count; zeros where none does.
+ * @param states [batch, token, dim]
+ * @param mask float32 [batch, token]
+ */
+export function meanState(states: tf.Tensor, mask: tf.Tensor): Features {
+  const sum = tf.sum(tf.mul(states, tf.expandDims(mask, 2)), 1); // [batch, dim]
+  return named(tf.div(sum, tf.maximum(tf.sum(mask, 1, true), 1)), ['batch', 'dim']);
+}
