@@ -1,18 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Rooms whose test files each get a process of their own: what they start (servers, child processes, native libraries,
- * caches that count what was loaded) would meet the next file's. The files of all others share one process per worker,
- * which loads every module once.
+ * Tests whose files each get a process of their own: they start servers, children or browsers, fill disks, take over the
+ * process's output, or count what a backend holds, which would meet the next file's. All other files share a process for
+ * each worker, which loads every module once.
  */
 const ISOLATED = [
-  'packages/{encoders,engine,evaluation,export,files,predict,service,training}',
-  'apps/*',
-  'lab/*',
+  'packages/{export,service}',
+  'packages/files/src/atomic',
+  'packages/terminal',
+  'packages/experiment/src/trained-methods',
+  'packages/evaluation/src/grid',
+  'apps',
+  'lab',
   'scripts',
 ];
 
-const tests = (folders: readonly string[]): string[] => folders.map((folder) => `${folder}/**/*.test.ts`);
+const tests = (places: readonly string[]): string[] =>
+  places.flatMap((place) => [`${place}/**/*.test.ts`, `${place}.test.ts`]);
 const ALL = ['packages/*/src', 'apps/*/src', 'lab/*/src', 'scripts'];
 
 // Workspace packages resolve to their TypeScript source, so tests never see a stale build.
