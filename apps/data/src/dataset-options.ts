@@ -36,7 +36,7 @@ export interface DatasetFlags {
   readonly quiet?: boolean;
 }
 
-export function commaSeparated(value: string): readonly string[] {
+function commaSeparated(value: string): readonly string[] {
   return value.split(',').map((name) => name.trim());
 }
 

@@ -1,12 +1,10 @@
 import { ConfigurationError, isOwnId } from '@drf/tensor';
 import type { Dataset } from './dataset.js';
 import { openEmbedded } from './embedded/open-embedded.js';
-import { embeddedOptions } from './embedded/options.js';
 import { openLabelledFolder } from './folders/labelled-folder.js';
-import { mvsaLayout } from './folders/mvsa.js';
-import { tumEmoLayout } from './folders/tumemo.js';
+import { mvsaLayout, tumEmoLayout } from './folders/layouts.js';
 import { UnusableDataError } from './main-reason.js';
-import { contentOptions, DATASET_NAMES, type OpenOptions } from './options.js';
+import { contentOptions, DATASET_NAMES, embeddedOptions, type OpenOptions } from './options.js';
 import { openOwnDataset } from './own-dataset.js';
 import { openPosts } from './posts/open-posts.js';
 import { relabel } from './relabel.js';

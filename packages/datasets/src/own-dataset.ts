@@ -4,11 +4,9 @@ import type { z } from 'zod';
 import { contentHash, type Definition } from '@drf/files';
 import { DataError, ownDefinition, refuser, type RgbImage } from '@drf/tensor';
 import { ContentDataset } from './content-dataset.js';
-import type { ContentSource, Dataset, PostRecord } from './dataset.js';
-import { Ledger } from './ledger.js';
+import { FileSource, InlineText, type ContentSource, type Dataset, type PostRecord } from './dataset.js';
+import { Ledger, RowError } from './ledger.js';
 import type { ContentOptions } from './options.js';
-import { RowError } from './row-error.js';
-import { FileSource, InlineText } from './source.js';
 
 /** A post as a data set of the user's own gives it. */
 export interface OwnPost {

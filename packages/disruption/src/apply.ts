@@ -69,7 +69,7 @@ export interface KeyOptions {
 }
 
 /** The key of content that no disruption touched. */
-export const INTACT_KEY = 'intact';
+const INTACT_KEY = 'intact';
 
 /**
  * A short text that changes whenever the disrupted content does, given the clean content: for feature caches, beside

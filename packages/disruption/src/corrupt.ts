@@ -9,7 +9,7 @@ export function drawFraction(random: Random): number {
 }
 
 /** @throws ConfigurationError unless the fraction lies in 0 … 1. */
-export function assertFraction(subject: string, fraction: number): void {
+function assertFraction(subject: string, fraction: number): void {
   if (!(fraction >= 0 && fraction <= 1)) {
     throw new ConfigurationError({ subject, expected: 'a fraction from 0 to 1', received: String(fraction) });
   }

@@ -90,8 +90,8 @@ export function parseManifest(name: string, text: string): Manifest {
   return { header, entries: [...byId.values()], byId };
 }
 
-export const MANIFEST_FORMAT = 'drf-disruption-manifest';
-export const MANIFEST_VERSION = 1;
+const MANIFEST_FORMAT = 'drf-disruption-manifest';
+const MANIFEST_VERSION = 1;
 
 /** What a manifest says before its rows. */
 export interface ManifestHeader {
@@ -106,7 +106,7 @@ export interface ManifestHeader {
 }
 
 /** The header line's content; rules in words, for whoever repeats the disruptions elsewhere. */
-export function headerRow(header: ManifestHeader, strategy: string, entries: number): Record<string, unknown> {
+function headerRow(header: ManifestHeader, strategy: string, entries: number): Record<string, unknown> {
   return {
     format: MANIFEST_FORMAT,
     version: MANIFEST_VERSION,
@@ -132,7 +132,7 @@ function isSize(value: unknown): value is ImageSize {
  * Reads the header line's content.
  * @throws CheckpointError when it is no manifest of ours, of another version, or damaged
  */
-export function parseHeader(name: string, row: unknown): { header: ManifestHeader; entries: number } {
+function parseHeader(name: string, row: unknown): { header: ManifestHeader; entries: number } {
   const fail = (expected: string, received: unknown): CheckpointError =>
     new CheckpointError({
       subject: `Manifest ${name}, line 1`,
@@ -173,7 +173,7 @@ function fitsStrategy(entry: DisruptionEntry, strategy: Strategy): boolean {
  * @param subject file and line, for the message
  * @throws DataError naming the line and the field
  */
-export function parseEntry(subject: string, row: unknown, strategy: Strategy): DisruptionEntry {
+function parseEntry(subject: string, row: unknown, strategy: Strategy): DisruptionEntry {
   const fail = (expected: string, received: unknown): DataError =>
     new DataError({
       subject,
