@@ -1,8 +1,7 @@
 import { sizeOf } from '@drf/tensor';
 import type { Graph } from '../graph/graph.js';
 import { baseOf, type Value } from '../graph/value.js';
-import { choose, test } from '../kernels/build.js';
-import { defineKernel, input } from '../kernels/kernel.js';
+import { choose, defineKernel, input, test } from '../kernels/kernel.js';
 
 /** A kernel of the tracing backend alone. */
 export const AFTER = 'DrfAfter';
