@@ -1,4 +1,4 @@
-import { CompiledStepProgram, createEngine } from '@drf/engine';
+import { createEngine } from '@drf/engine';
 import { matrixProductPeak, median, timeCalls } from './measure.js';
 import { createWorkload, stepFlops, type WorkloadSizes } from './workload.js';
 
@@ -11,9 +11,8 @@ export interface StepReport {
   readonly gflops: number;
   /** Only when asked for. */
   readonly peakGflops?: number;
-  /** What the first step costs once: tracing, and the runtime's preparation. */
-  readonly traceMs?: number;
-  readonly sessionMs?: number;
+  /** Of the first step, which a compiled engine traces and prepares. */
+  readonly firstMs: number;
   readonly residentMegabytes: number;
 }
 
@@ -26,9 +25,9 @@ export async function measureStep(
   const engine = await createEngine(engineName);
   try {
     const workload = await createWorkload(engine, sizes);
-    const times = await timeCalls((number) => workload.step(number), options.steps, options.warmUp);
-    const { program } = workload;
-    const compiled = program instanceof CompiledStepProgram ? await program.compile(workload.inputs(0)) : undefined;
+    const step = (number: number): Promise<number> => workload.step(number);
+    const [firstMs = 0] = await timeCalls(step, 1, 0);
+    const times = await timeCalls(step, options.steps, options.warmUp);
     const msPerStep = median(times);
     return {
       engine: engine.name,
@@ -37,7 +36,7 @@ export async function measureStep(
       steps: options.steps,
       gflops: stepFlops(sizes) / msPerStep / 1e6,
       ...(options.peak ? { peakGflops: await matrixProductPeak() } : {}),
-      ...(compiled ? { traceMs: compiled.traceMilliseconds, sessionMs: (await compiled.session).milliseconds } : {}),
+      firstMs,
       residentMegabytes: process.memoryUsage().rss / 2 ** 20,
     };
   } finally {

@@ -75,7 +75,7 @@ measured('step', 'one head step, queues updated, median after warm-up', 100)
     const report = await measureStep(options.engine, options, { ...options, peak: true });
     print(report, options.json, () =>
       formatTable(
-        ['engine', 'ms/step', 'fastest', 'GFLOP/s', 'peak GFLOP/s', 'trace ms', 'session ms', 'resident MiB'],
+        ['engine', 'ms/step', 'fastest', 'GFLOP/s', 'peak GFLOP/s', 'first ms', 'resident MiB'],
         [
           [
             report.engine,
@@ -83,8 +83,7 @@ measured('step', 'one head step, queues updated, median after warm-up', 100)
             round(report.fastest),
             round(report.gflops),
             round(report.peakGflops),
-            round(report.traceMs),
-            round(report.sessionMs),
+            round(report.firstMs),
             round(report.residentMegabytes, 0),
           ],
         ],

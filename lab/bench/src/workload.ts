@@ -37,8 +37,6 @@ export interface Workload {
   /** Runs the step of this number (from 0) with the queues' update. Returns the loss. */
   step(number: number): Promise<number>;
   readonly program: StepProgram<TrainingState, TrainingInputs, TrainingOutputs>;
-  /** What the step of this number gets. */
-  inputs(number: number): Host<TrainingInputs>;
   dispose(): Promise<void>;
 }
 
@@ -107,7 +105,6 @@ export async function createWorkload(engine: Engine, sizes: WorkloadSizes): Prom
   };
   return {
     program,
-    inputs,
     async step(number) {
       const outputs = await program.step(inputs(number));
       memory.update(outputs.observations);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { hostTensor, type Engine } from '@drf/tensor';
+import * as tf from '@tensorflow/tfjs';
+import { mapTree, type Engine } from '@drf/tensor';
 import { createEngine, productRate } from './index.js';
 
 describe('productRate', () => {
@@ -14,10 +15,20 @@ describe('productRate', () => {
   });
 
   it('refuses one that does not', async () => {
-    const program = { run: async () => ({ corner: hostTensor([NaN], [1, 1]) }), dispose: async () => undefined };
-    const engine = { name: 'abacus', prepare: async () => program } as unknown as Engine;
+    const right = await createEngine('eager:cpu');
+    const engine: Engine = {
+      name: 'abacus',
+      prepare: (run, constants) => {
+        const broken: typeof run = (...given) =>
+          mapTree(run(...given), (each) => tf.mul(each, NaN)) as ReturnType<typeof run>;
+        return right.prepare(broken, constants);
+      },
+      prepareStep: (step, state) => right.prepareStep(step, state),
+      dispose: () => right.dispose(),
+    };
     await expect(productRate(engine)).rejects.toThrow(
       /Engine abacus, a product of matrices, expected 0.005\d+, received NaN; choose another engine/,
     );
+    await engine.dispose();
   });
 });

@@ -11,7 +11,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { startBackend } from '../eager/backend.js';
-import { ProgramList } from '../program-list.js';
+import { ProgramList } from '../programs.js';
 import type { CompileOptions } from '../worker/options.js';
 import { CompiledProgram } from './compiled-program.js';
 import { CompiledStepProgram, SharedConstantsProgram } from './compiled-step-program.js';

@@ -9,19 +9,12 @@ import {
 } from '@drf/tensor';
 import type { TracedFunction } from '../graph/graph.js';
 import { trace } from '../trace/trace.js';
-import { Turns } from '../turns.js';
+import { Turns } from '../programs.js';
 import type { StepPlan } from '../worker/protocol.js';
 import type { Session, SessionHost } from './session-host.js';
 
-/** A function traced for inputs of certain shapes, with its session once that exists. */
-export interface Compiled {
-  readonly traced: TracedFunction;
-  readonly traceMilliseconds: number;
-  readonly session: Promise<Session>;
-}
-
 /** A traced function, and how it moves a state on if it is a step. */
-interface Recorded {
+export interface Recorded {
   readonly traced: TracedFunction;
   readonly plan?: StepPlan;
 }
@@ -37,43 +30,41 @@ function structureOf(inputs: HostTree): string {
 
 /** One trace and one session for each structure of inputs. */
 export class TraceCache {
-  private readonly compiled = new Map<string, Compiled>();
+  private readonly sessions = new Map<string, Promise<Session>>();
 
   constructor(private readonly host: SessionHost) {}
 
-  /** The compiled function for inputs like these; `record` runs when their structure is met for the first time. */
-  async get(inputs: HostTree, record: () => Recorded): Promise<Compiled> {
+  /** The session for inputs like these; `record` runs when their structure is met for the first time. */
+  async get(inputs: HostTree, record: () => Recorded): Promise<Session> {
     const structure = structureOf(inputs);
-    const known = this.compiled.get(structure) ?? this.make(structure, record);
-    this.compiled.delete(structure);
-    this.compiled.set(structure, known); // the last one used comes last
+    const session = this.sessions.get(structure) ?? this.make(structure, record);
+    this.sessions.delete(structure);
+    this.sessions.set(structure, session); // the last one used comes last
     await this.releaseOldest();
-    return known;
+    return session;
   }
 
   async dispose(): Promise<void> {
-    const all = [...this.compiled.values()];
-    this.compiled.clear();
+    const all = [...this.sessions.values()];
+    this.sessions.clear();
     await Promise.all(all.map((each) => this.release(each)));
   }
 
-  private make(structure: string, record: () => Recorded): Compiled {
-    const started = performance.now();
+  private make(structure: string, record: () => Recorded): Promise<Session> {
     const { traced, plan } = record();
-    const traceMilliseconds = performance.now() - started;
     const session = this.host.create(traced, plan);
-    session.catch(() => this.compiled.delete(structure)); // tried again next time; the caller sees this error
-    return { traced, traceMilliseconds, session };
+    session.catch(() => this.sessions.delete(structure)); // tried again next time; the caller sees this error
+    return session;
   }
 
   private async releaseOldest(): Promise<void> {
-    const [oldest] = this.compiled;
-    if (this.compiled.size <= MOST_SESSIONS || oldest === undefined) return;
-    this.compiled.delete(oldest[0]);
+    const [oldest] = this.sessions;
+    if (this.sessions.size <= MOST_SESSIONS || oldest === undefined) return;
+    this.sessions.delete(oldest[0]);
     await this.release(oldest[1]);
   }
 
-  private async release({ session }: Compiled): Promise<void> {
+  private async release(session: Promise<Session>): Promise<void> {
     const created = await session.catch(() => undefined);
     if (created !== undefined) await this.host.release(created);
   }
@@ -98,8 +89,8 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
 
   async run(inputs: Host<I>): Promise<Host<O>> {
     this.turns.assertUsable();
-    const { session } = await this.cache.get(inputs, () => ({ traced: this.trace(inputs) }));
-    return (await this.host.run(await session, inputs)) as Host<O>;
+    const session = await this.cache.get(inputs, () => ({ traced: this.trace(inputs) }));
+    return (await this.host.run(session, inputs)) as Host<O>;
   }
 
   /** Records the function for inputs of these shapes; the first record is kept for the run that needs it. */

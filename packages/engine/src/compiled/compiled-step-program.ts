@@ -1,11 +1,19 @@
-import type { Host, HostTensor, Program, PureStep, PureFunction, StepProgram, TensorTree } from '@drf/tensor';
-import { mapTree, unflattenTree } from '@drf/tensor';
+import {
+  mapTree,
+  unflattenTree,
+  type Host,
+  type HostTensor,
+  type Program,
+  type PureFunction,
+  type PureStep,
+  type StepProgram,
+  type TensorTree,
+} from '@drf/tensor';
 import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
-import { assertSameLeaves, noLeaf } from '../state-shapes.js';
+import { assertSameLeaves, noLeaf, Turns } from '../programs.js';
 import { trace } from '../trace/trace.js';
-import { Turns } from '../turns.js';
 import type { StateLeaf } from '../worker/protocol.js';
-import { TraceCache, type Compiled } from './compiled-program.js';
+import { TraceCache, type Recorded } from './compiled-program.js';
 import { namedLeaves, type SessionHost } from './session-host.js';
 
 /** A step whose state stays in the worker thread. */
@@ -38,14 +46,12 @@ export class CompiledStepProgram<
     this.ready.catch(() => undefined);
   }
 
-  /**
-   * As {@link @drf/tensor!StepProgram.step}; the first call with inputs of new shapes traces and compiles.
-   */
+  /** The first call with inputs of new shapes traces and compiles. */
   step(inputs: Host<I>): Promise<Host<O>> {
     return this.turns.take(async () => {
-      const { session } = await this.compile(inputs);
       await this.ready;
-      return (await this.host.run(await session, inputs, this.state)) as Host<O>;
+      const session = await this.cache.get(inputs, () => this.record(inputs));
+      return (await this.host.run(session, inputs, this.state)) as Host<O>;
     });
   }
 
@@ -79,26 +85,23 @@ export class CompiledStepProgram<
     });
   }
 
-  /** Traces, and starts a session, unless inputs of these shapes were met before. */
-  compile(inputs: Host<I>): Promise<Compiled> {
-    return this.cache.get(inputs, () => {
-      const given = { constants: {}, state: this.example, inputs };
-      const traced = trace(given, (_, state, own) => {
-        const result = this.compute(state, own);
-        assertSameLeaves('StepProgram.step', this.example, result.state);
-        return result;
-      });
-      const parts = partition(traced);
-      return { traced: parts.traced, plan: planOf(parts) };
-    });
-  }
-
   /** Ends the session and frees the state; the program cannot be used afterwards. */
   async dispose(): Promise<void> {
     if (!this.turns.dispose()) return;
     await this.cache.dispose();
     await this.ready;
     await this.host.dropState(this.state);
+  }
+
+  private record(inputs: Host<I>): Recorded {
+    const given = { constants: {}, state: this.example, inputs };
+    const traced = trace(given, (_, state, own) => {
+      const result = this.compute(state, own);
+      assertSameLeaves('StepProgram.step', this.example, result.state);
+      return result;
+    });
+    const parts = partition(traced);
+    return { traced: parts.traced, plan: planOf(parts) };
   }
 }
 

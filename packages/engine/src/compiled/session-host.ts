@@ -29,7 +29,6 @@ function isZero(data: HostTensor['data']): boolean {
 export interface Session {
   readonly number: number;
   readonly outputs: readonly string[];
-  readonly milliseconds: number;
 }
 
 /** Leaves of a host tree, with nothing about them but what the worker takes. */
@@ -54,11 +53,10 @@ export class SessionHost {
   async create(traced: TracedFunction, plan?: StepPlan): Promise<Session> {
     const session = this.nextNumber++;
     const model = writeModel(traced);
-    const started = performance.now();
     const options = sessionOptions(this.options, bytesOfValues(traced) <= LARGEST_KEPT);
     await this.worker().ask({ kind: 'create', session, model, options, plan }, [model.buffer as ArrayBuffer]);
     const outputs = traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : []));
-    return { number: session, outputs, milliseconds: performance.now() - started };
+    return { number: session, outputs };
   }
 
   /** Runs a session; with a state, it is a step of it. */

@@ -1,10 +1,9 @@
+import { ConfigurationError, sizeOf, UnavailableError } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { ConfigurationError, UnavailableError } from '@drf/tensor';
 import { loadNativeTensorFlow } from '../native/load.js';
-import { registerWasmKernels } from './wasm-kernels.js';
 
 /** Backends that this package knows how to load; others must have been registered with tfjs by the caller. */
-export const EAGER_BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
+const EAGER_BACKENDS = ['tensorflow', 'wasm', 'cpu'] as const;
 
 /** tfjs greets Node users with advice to install tfjs-node, once, on the first write; that is no warning of ours. */
 function silenceBanner(): void {
@@ -71,4 +70,40 @@ export function withBackend<T>(name: string, run: () => T): T {
   } finally {
     if (before) useBackend(before);
   }
+}
+
+/** What of tfjs's WebAssembly backend a kernel needs; it exports no types of its own. */
+interface WasmBackend {
+  makeOutput(shape: readonly number[], dtype: string): tf.TensorInfo;
+  typedArrayFromHeap(tensor: tf.TensorInfo): Float32Array | Int32Array;
+}
+
+/** Rows of `x` added up by the number of their segment: [..segments, ..rest] → [segment, ..rest]. */
+function unsortedSegmentSum(args: {
+  inputs: tf.NamedTensorInfoMap;
+  backend: unknown;
+  attrs?: tf.NamedAttrMap;
+}): tf.TensorInfo {
+  const backend = args.backend as WasmBackend;
+  const { x, segmentIds } = args.inputs as Record<'x' | 'segmentIds', tf.TensorInfo>;
+  const rest = x.shape.slice(segmentIds.shape.length);
+  const width = sizeOf(rest);
+  const count = args.attrs?.['numSegments'] as number;
+  const output = backend.makeOutput([count, ...rest], x.dtype);
+  const sums = backend.typedArrayFromHeap(output); // first: making an output may move the heap
+  const [rows, ids] = [backend.typedArrayFromHeap(x), backend.typedArrayFromHeap(segmentIds)];
+  sums.fill(0);
+  ids.forEach((id: number, row: number) => {
+    if (id < 0 || id >= count) return; // dropped, as tfjs's cpu backend does
+    for (let i = 0; i < width; i++) {
+      sums[id * width + i] = (sums[id * width + i] as number) + (rows[row * width + i] as number);
+    }
+  });
+  return output;
+}
+
+/** Adds kernels that tfjs's WebAssembly backend lacks: the sum of segments, which is the gradient of gathering. */
+function registerWasmKernels(): void {
+  if (tf.getKernel('UnsortedSegmentSum', 'wasm') !== undefined) return;
+  tf.registerKernel({ kernelName: 'UnsortedSegmentSum', backendName: 'wasm', kernelFunc: unsortedSegmentSum });
 }

@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { createRandom, flattenTree, hostTensor, type Host, type HostTensor, type PureStep } from '@drf/tensor';
+import {
+  createRandom,
+  flattenTree,
+  hostTensor,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type PureStep,
+} from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCompiledEngine } from '../compiled/compiled-engine.js';
 import { createEagerEngine } from '../eager/eager-engine.js';
@@ -89,14 +97,14 @@ describe('steps with loops', () => {
       const [expected, ...all] = await Promise.all(
         (await engines).map(async (engine) => {
           const program = await engine.prepareStep(step, initial);
-          const outputs: unknown[] = [];
+          const outputs: HostTree[] = [];
           for (let i = 0; i < 2; i++) outputs.push(await program.step(inputs));
           const middle = await program.readState();
           await program.step(inputs);
           await program.writeState(middle);
           outputs.push(await program.step(inputs), await program.readState());
           await program.dispose();
-          return outputs.flatMap((tree) => [...flattenTree<HostTensor>(tree as never)]);
+          return outputs.flatMap((tree) => [...flattenTree<HostTensor>(tree)]);
         }),
       );
       for (const received of all) expectSame(received, expected as [string, HostTensor][]);

@@ -3,7 +3,7 @@ import { padRank, permute, rowMajorStrides, type Shape } from './shapes.js';
 import type { ElementData, ElementType } from './value.js';
 
 /** An array for so many elements of a type, filled with zeros. */
-export function makeData(type: ElementType, size: number): ElementData {
+function makeData(type: ElementType, size: number): ElementData {
   if (type === 'float32') return new Float32Array(size);
   if (type === 'int32') return new Int32Array(size);
   return type === 'bool' ? new Uint8Array(size) : new BigInt64Array(size);
@@ -14,11 +14,11 @@ export function makeData(type: ElementType, size: number): ElementData {
  * numbers as float32 tensors after a cast.
  */
 export function asType(type: ElementType, numbers: ElementData): ElementData {
-  const fits = makeData(type, 0).constructor === numbers.constructor;
-  if (fits) return numbers.slice();
-  const data = makeData(type, numbers.length);
-  numbers.forEach((number: number | bigint, i: number) => (data[i] = number as never));
-  return data;
+  if (makeData(type, 0).constructor === numbers.constructor) return numbers.slice();
+  const given: ArrayLike<number | bigint> = numbers;
+  if (type === 'float32') return Float32Array.from(given, Number);
+  if (type === 'int32') return Int32Array.from(given, Number);
+  return type === 'bool' ? Uint8Array.from(given, Number) : BigInt64Array.from(given, BigInt);
 }
 
 /** Whether every element is the first one, bit for bit as far as arithmetic sees it. */
@@ -31,12 +31,11 @@ export function isUniform(data: ElementData): boolean {
 }
 
 /** Walks the source through strides, one output element after the other. */
-function copyStrided(source: ElementData, type: ElementType, shape: Shape, strides: Shape): ElementData {
-  const target = makeData(type, sizeOf(shape));
+function copyStrided<Data extends ElementData>(source: Data, target: Data, shape: Shape, strides: Shape): Data {
   const index = Array<number>(shape.length).fill(0);
   let from = 0;
   for (let to = 0; to < target.length; to++) {
-    target[to] = source[from] as never;
+    target[to] = source[from] as Data[number];
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       from += strides[axis] as number;
       index[axis] = (index[axis] as number) + 1;
@@ -50,12 +49,13 @@ function copyStrided(source: ElementData, type: ElementType, shape: Shape, strid
 
 /** Constant data with its axes permuted. */
 export function transposeData(data: ElementData, type: ElementType, shape: Shape, permutation: Shape): ElementData {
-  return copyStrided(data, type, permute(shape, permutation), permute(rowMajorStrides(shape), permutation));
+  const target = makeData(type, data.length);
+  return copyStrided(data, target, permute(shape, permutation), permute(rowMajorStrides(shape), permutation));
 }
 
 /** Constant data repeated to a larger shape. */
 export function expandData(data: ElementData, type: ElementType, from: Shape, to: Shape): ElementData {
   const padded = padRank(from, to.length);
   const strides = rowMajorStrides(padded).map((stride, axis) => (padded[axis] === 1 ? 0 : stride));
-  return copyStrided(data, type, to, strides);
+  return copyStrided(data, makeData(type, sizeOf(to)), to, strides);
 }

@@ -14,7 +14,7 @@ import type {
   Value,
 } from './value.js';
 
-export interface OutputType {
+interface OutputType {
   readonly shape: Shape;
   readonly type: ElementType;
 }
@@ -87,7 +87,7 @@ export class Graph {
     const full = inputs.map((input) => input && this.materialize(input));
     const key = `${operator} ${full.map((input) => input?.id ?? '').join()} ${JSON.stringify(attributes)} ${outputs.map((output) => output.type + output.shape.join()).join('|')}`;
     return this.once(key, () => {
-      const operation: Operation = { operator, inputs: full, attributes, outputCount: outputs.length };
+      const operation: Operation = { operator, inputs: full, attributes };
       const values = outputs.map(({ shape, type }, index) =>
         this.value(shape, type, { kind: 'operation', operation, index }),
       );

@@ -14,7 +14,6 @@ export interface Operation {
   /** `null` stands for an optional input that is absent. */
   readonly inputs: readonly (Value | null)[];
   readonly attributes: Attributes;
-  readonly outputCount: number;
 }
 
 /** Where a value comes from. */
@@ -68,3 +67,6 @@ export function madeBy(value: Value, operator: string): Operation | undefined {
   const { source } = value;
   return source.kind === 'operation' && source.operation.operator === operator ? source.operation : undefined;
 }
+
+/** ONNX's numbers of the element types (TensorProto.DataType). */
+export const ELEMENT_TYPE_CODES: Readonly<Record<ElementType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };

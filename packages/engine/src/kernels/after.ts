@@ -1,8 +1,7 @@
 import { AFTER_KERNEL, sizeOf } from '@drf/tensor';
 import type { Graph } from '../graph/graph.js';
 import { baseOf, type Value } from '../graph/value.js';
-import { choose, test } from './build.js';
-import { defineKernel, input } from './kernel.js';
+import { choose, defineKernel, input, test } from './kernel.js';
 
 function isComputed(value: Value): boolean {
   return baseOf(value).source.kind === 'operation';

@@ -1,7 +1,6 @@
 import type { Graph } from '../graph/graph.js';
 import type { Value } from '../graph/value.js';
-import { apply, cast, choose, test } from './build.js';
-import { defineKernel, input, type Kernel } from './kernel.js';
+import { apply, cast, choose, defineKernel, input, type Kernel, test } from './kernel.js';
 
 /** tfjs kernels that are one ONNX operator of the same meaning, with a result of the operands' type. */
 const ARITHMETIC: Readonly<Record<string, string>> = {

@@ -3,8 +3,7 @@ import type { Graph } from '../graph/graph.js';
 import { reduce } from '../graph/reduce.js';
 import { normalizeAxes } from '../graph/shapes.js';
 import type { Value } from '../graph/value.js';
-import { apply, cast } from './build.js';
-import { defineKernel, input, type Kernel } from './kernel.js';
+import { apply, cast, defineKernel, input, type Kernel } from './kernel.js';
 
 interface GatherAttributes {
   readonly axis: number;

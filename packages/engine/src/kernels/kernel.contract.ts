@@ -20,7 +20,8 @@ export type InputSpec =
 export interface KernelCase {
   readonly name: string;
   readonly inputs: readonly InputSpec[];
-  readonly run: (...tensors: never[]) => tf.Tensor | readonly tf.Tensor[];
+  /** A method, so that tensors of a certain rank may be asked for. */
+  run(...tensors: tf.Tensor[]): tf.Tensor | readonly tf.Tensor[];
   /** Default: compared too, for every float input. A string says why there is none. */
   readonly gradient?: string;
   /** Allowed difference, absolute and relative; default 1e-5. */
@@ -53,7 +54,7 @@ function inputsOf(each: KernelCase): Record<string, HostTensor> {
 }
 
 function outputsOf(each: KernelCase, tensors: Leaves): readonly tf.Tensor[] {
-  const result = each.run(...(Object.values(tensors) as never[]));
+  const result = each.run(...Object.values(tensors));
   return Array.isArray(result) ? (result as tf.Tensor[]) : [result as tf.Tensor];
 }
 

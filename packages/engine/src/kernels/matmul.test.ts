@@ -54,20 +54,20 @@ const cases: KernelCase[] = [
   { name: 'outerProduct', run: tf.outerProduct as Product, inputs: [[4], [3]] },
   {
     name: 'linear layer',
-    run: ((x: tf.Tensor, w: tf.Tensor, b: tf.Tensor) => tf.relu(tf.add(tf.matMul(x, w), b))) as never,
+    run: (x: tf.Tensor, w: tf.Tensor, b: tf.Tensor) => tf.relu(tf.add(tf.matMul(x, w), b)),
     inputs: [[3, 4], [4, 2], [2]],
   },
   ...activations.map((activation) => ({
     name: `fused matMul with ${activation}`,
-    run: ((a: tf.Tensor2D, b: tf.Tensor2D, bias: tf.Tensor) =>
-      tf.fused.matMul({ a, b, bias, activation, transposeB: true })) as never,
+    run: (a: tf.Tensor2D, b: tf.Tensor2D, bias: tf.Tensor) =>
+      tf.fused.matMul({ a, b, bias, activation, transposeB: true }),
     inputs: [[3, 4], [5, 4], [5]],
     ...(activation === 'elu' || activation === 'sigmoid' ? { gradient: 'tfjs has none for this activation' } : {}),
   })),
   {
     name: 'fused matMul with a batch and leakyrelu',
-    run: ((a: tf.Tensor3D, b: tf.Tensor3D, bias: tf.Tensor) =>
-      tf.fused.matMul({ a, b, bias, activation: 'leakyrelu', leakyreluAlpha: 0.1 })) as never,
+    run: (a: tf.Tensor3D, b: tf.Tensor3D, bias: tf.Tensor) =>
+      tf.fused.matMul({ a, b, bias, activation: 'leakyrelu', leakyreluAlpha: 0.1 }),
     inputs: [[2, 3, 4], [2, 4, 5], [5]],
     gradient: 'tfjs has none for this activation',
   },
@@ -91,11 +91,11 @@ const cases: KernelCase[] = [
   },
   {
     name: 'attention',
-    run: ((q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => {
+    run: (q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => {
       const split = (x: tf.Tensor): tf.Tensor => tf.transpose(tf.reshape(x, [2, 3, 2, 4]), [0, 2, 1, 3]);
       const weights = tf.softmax(tf.mul(tf.matMul(split(q), split(k), false, true), 0.5));
       return tf.reshape(tf.transpose(tf.matMul(weights, split(v)), [0, 2, 1, 3]), [2, 3, 8]);
-    }) as never,
+    },
     inputs: [
       [2, 3, 8],
       [2, 3, 8],

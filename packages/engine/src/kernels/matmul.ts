@@ -2,9 +2,8 @@ import type { Graph } from '../graph/graph.js';
 import { broadcastShapes, range } from '../graph/shapes.js';
 import { sizeOf } from '@drf/tensor';
 import type { Value } from '../graph/value.js';
-import { activate, type ActivationAttributes } from './activation.js';
-import { apply, cast } from './build.js';
-import { defineKernel, input, type Kernel, type KernelInputs } from './kernel.js';
+import { activate, type ActivationAttributes } from './unary.js';
+import { apply, cast, defineKernel, input, type Kernel, type KernelInputs } from './kernel.js';
 
 interface Transposes {
   readonly transposeA?: boolean;

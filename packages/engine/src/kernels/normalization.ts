@@ -1,8 +1,7 @@
 import type { Graph } from '../graph/graph.js';
 import type { Value } from '../graph/value.js';
-import { apply } from './build.js';
-import { channelsBack, channelsFirst } from './channels.js';
-import { defineKernel, input, type Kernel, type KernelInputs } from './kernel.js';
+import { apply, defineKernel, input, type Kernel, type KernelInputs } from './kernel.js';
+import { channelsBack, channelsFirst } from './convolution.js';
 
 function perChannel(graph: Graph, value: Value | undefined, channels: number, otherwise: number): Value {
   return graph.materialize(graph.broadcast(value ?? graph.scalar(otherwise), [channels]));

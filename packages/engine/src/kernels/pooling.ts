@@ -1,9 +1,7 @@
 import { backend_util } from '@tensorflow/tfjs';
 import { sizeOf } from '@drf/tensor';
 import type { Value } from '../graph/value.js';
-import { channelsBack, channelsFirst } from './channels.js';
-import { outputShapeFirst, windowAttributes } from './convolution.js';
-import { backToInput } from './convolution-gradients.js';
+import { backToInput, channelsBack, channelsFirst, outputShapeFirst, windowAttributes } from './convolution.js';
 import { defineKernel, input, type Kernel } from './kernel.js';
 
 interface PoolAttributes {

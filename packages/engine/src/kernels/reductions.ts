@@ -3,8 +3,7 @@ import type { Graph } from '../graph/graph.js';
 import { reduce, type Reduction } from '../graph/reduce.js';
 import { normalizeAxes } from '../graph/shapes.js';
 import type { Value } from '../graph/value.js';
-import { cast, choose } from './build.js';
-import { defineKernel, input, type Kernel } from './kernel.js';
+import { cast, choose, defineKernel, input, type Kernel } from './kernel.js';
 
 interface ReductionAttributes {
   /** How tfjs names the axes of Max alone. */
@@ -86,6 +85,15 @@ const topK = defineKernel<{ readonly k: number; readonly sorted: boolean }>('Top
   return [values, cast(graph, places, 'int32')];
 });
 
+/** @param attribute what tfjs calls the axis */
+function softmax(name: string, attribute: string): Kernel {
+  return defineKernel<Readonly<Record<string, number>>>(name, (graph, inputs, attributes) => {
+    const logits = input(inputs, 'logits');
+    const [axis] = normalizeAxes([attributes[attribute] ?? -1], logits.shape.length) as [number];
+    return graph.operation(name, [logits], logits.shape, logits.type, { axis });
+  });
+}
+
 export const REDUCTION_KERNELS: readonly Kernel[] = [
   direct('Sum', 'ReduceSum'),
   direct('Max', 'ReduceMax'),
@@ -99,4 +107,6 @@ export const REDUCTION_KERNELS: readonly Kernel[] = [
   cumsum,
   cumprod,
   topK,
+  softmax('Softmax', 'dim'),
+  softmax('LogSoftmax', 'axis'),
 ];

@@ -2,8 +2,7 @@ import type { DataType } from '@tensorflow/tfjs';
 import { sizeOf } from '@drf/tensor';
 import type { Graph } from '../graph/graph.js';
 import type { ElementType, Value } from '../graph/value.js';
-import { cast, choose, test } from './build.js';
-import { defineKernel, input, type Kernel, type KernelInputs } from './kernel.js';
+import { cast, choose, defineKernel, input, type Kernel, type KernelInputs, test } from './kernel.js';
 import { range } from '../graph/shapes.js';
 
 /** A condition of rank 1 chooses whole rows. */

@@ -4,6 +4,11 @@ import { invertPermutation, normalizeAxes, permute, range, sameShape } from '../
 import type { Value } from '../graph/value.js';
 import { defineKernel, input, type Kernel } from './kernel.js';
 
+/** What tfjs's own helpers take a value for; they look at its shape alone. */
+function infoOf({ shape }: Value): TensorInfo {
+  return { dataId: {}, shape: [...shape], dtype: 'float32' };
+}
+
 /** Beyond the first element, for a walk towards it: -1 would count from the end. */
 const BEFORE_FIRST = -(2 ** 31);
 
@@ -100,8 +105,7 @@ const splitV = defineKernel<{ readonly numOrSizeSplits: number | number[]; reado
   (graph, inputs, { numOrSizeSplits, axis }) => {
     const x = input(inputs, 'x');
     const at = along(x, axis);
-    const info = { shape: [...x.shape] } as unknown as Parameters<typeof backend_util.prepareSplitSize>[0] & TensorInfo;
-    return split(graph, x, at, backend_util.prepareSplitSize(info, numOrSizeSplits, at));
+    return split(graph, x, at, backend_util.prepareSplitSize(infoOf(x), numOrSizeSplits, at));
   },
 );
 
@@ -116,7 +120,7 @@ const reverse = defineKernel<{ readonly dims: number | number[] }>('Reverse', (g
 export const SLICING_KERNELS: readonly Kernel[] = [
   defineKernel<{ readonly begin: number[]; readonly size: number[] }>('Slice', (graph, inputs, { begin, size }) => {
     const x = input(inputs, 'x');
-    const [starts, sizes] = slice_util.parseSliceParams(x as never, begin, size) as [number[], number[]];
+    const [starts, sizes] = slice_util.parseSliceParams(infoOf(x), begin, size) as [number[], number[]];
     return slice(graph, x, starts, sizes);
   }),
   defineKernel<StridedSliceAttributes>('StridedSlice', (graph, inputs, attributes) =>

@@ -1,39 +1,10 @@
 import type { Graph } from '../graph/graph.js';
 import type { Value } from '../graph/value.js';
-import { apply, choose, test } from './build.js';
-import { defineKernel, input, type Kernel } from './kernel.js';
+import { apply, choose, defineKernel, input, type Kernel, test } from './kernel.js';
 
-/** tfjs kernels that are one ONNX operator of the same meaning. */
-const DIRECT: Readonly<Record<string, string>> = {
-  Abs: 'Abs',
-  Acos: 'Acos',
-  Acosh: 'Acosh',
-  Asin: 'Asin',
-  Asinh: 'Asinh',
-  Atan: 'Atan',
-  Atanh: 'Atanh',
-  Ceil: 'Ceil',
-  Cos: 'Cos',
-  Cosh: 'Cosh',
-  Elu: 'Elu',
-  Erf: 'Erf',
-  Exp: 'Exp',
-  Floor: 'Floor',
-  Log: 'Log',
-  Neg: 'Neg',
-  Reciprocal: 'Reciprocal',
-  Relu: 'Relu',
-  Round: 'Round',
-  Selu: 'Selu',
-  Sigmoid: 'Sigmoid',
-  Sign: 'Sign',
-  Sin: 'Sin',
-  Sinh: 'Sinh',
-  Softplus: 'Softplus',
-  Sqrt: 'Sqrt',
-  Tan: 'Tan',
-  Tanh: 'Tanh',
-};
+/** tfjs kernels that are the ONNX operator of the same name. */
+const DIRECT =
+  'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Elu Erf Exp Floor Log Neg Reciprocal Relu Round Selu Sigmoid Sign Sin Sinh Softplus Sqrt Tan Tanh';
 
 function unary<Attributes extends object = object>(
   name: string,
@@ -72,8 +43,39 @@ function eluGradient(graph: Graph, dy: Value, y: Value): Value {
   return choose(graph, test(graph, 'GreaterOrEqual', [y, 0]), dy, below);
 }
 
+/** The activation inside tfjs's fused kernels. */
+export interface ActivationAttributes {
+  readonly activation?: 'linear' | 'relu' | 'relu6' | 'elu' | 'prelu' | 'leakyrelu' | 'sigmoid';
+  readonly leakyreluAlpha?: number;
+}
+
+/** @param alpha the weights of `prelu` */
+export function activate(
+  graph: Graph,
+  x: Value,
+  { activation, leakyreluAlpha }: ActivationAttributes,
+  alpha: Value | undefined,
+): Value {
+  switch (activation) {
+    case 'relu':
+      return apply(graph, 'Relu', [x]);
+    case 'relu6':
+      return apply(graph, 'Clip', [x, 0, 6]);
+    case 'elu':
+      return apply(graph, 'Elu', [x]);
+    case 'sigmoid':
+      return apply(graph, 'Sigmoid', [x]);
+    case 'leakyrelu':
+      return apply(graph, 'LeakyRelu', [x], { alpha: { float: leakyreluAlpha ?? 0.2 } });
+    case 'prelu':
+      return apply(graph, 'PRelu', [x, alpha as Value]);
+    default:
+      return x;
+  }
+}
+
 export const UNARY_KERNELS: readonly Kernel[] = [
-  ...Object.entries(DIRECT).map(([name, operator]) => unary(name, (graph, x) => apply(graph, operator, [x]))),
+  ...DIRECT.split(' ').map((name) => unary(name, (graph, x) => apply(graph, name, [x]))),
   unary('Expm1', expm1),
   unary('Log1p', log1p),
   unary('Step', step),

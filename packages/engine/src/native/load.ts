@@ -1,13 +1,57 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs';
+import { dirname, join } from 'node:path';
 import { UnavailableError } from '@drf/tensor';
-import { bindingPackage, findBindingPackage, hasNativeLibrary, NATIVE_PACKAGES } from './binding-package.js';
-import { nativeFolder } from './build-folder.js';
-import { assertBuildIntact, readInstalledBuild, type InstalledBuild } from './build-record.js';
-import { restoreRemovedUtilities } from './removed-utilities.js';
+import * as tf from '@tensorflow/tfjs';
+import { assertBuildIntact, type InstalledBuild, nativeFolder, readInstalledBuild } from './build.js';
 
 const BACKEND = 'tensorflow';
+
+/**
+ * The npm packages that hold the binding's sources and its kernels in JavaScript, in the order of preference. Both hold
+ * the same code and are optional: their own native library comes from outside the npm registry.
+ */
+export const NATIVE_PACKAGES = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
+
+/** An installed package that holds the binding. */
+export interface BindingPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly folder: string;
+}
+
+/** The first of the packages that is installed, whether or not its native library is. */
+export function findBindingPackage(packages: readonly string[] = NATIVE_PACKAGES): BindingPackage | undefined {
+  for (const name of packages) {
+    const found = bindingPackage(name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A package, if it is installed. */
+export function bindingPackage(name: string): BindingPackage | undefined {
+  const require = createRequire(import.meta.url);
+  try {
+    const path = require.resolve(`${name}/package.json`);
+    const { version } = require(path) as { readonly version: string };
+    return { name, version, folder: dirname(path) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Whether a package has the native library that it fetches from outside the npm registry after it is installed. To
+ * import one without it fails too, but not before it has registered all its kernels, with a warning for each of them
+ * that another one had registered.
+ */
+export function hasNativeLibrary({ folder }: BindingPackage): boolean {
+  const library = join(folder, 'lib');
+  const versions = existsSync(library) ? readdirSync(library) : [];
+  return versions.some((version) => existsSync(join(library, version, 'tfjs_binding.node')));
+}
 
 /** tfjs-node's backend over an addon. */
 interface BackendModule {
@@ -34,6 +78,20 @@ function firstLine(error: unknown): string {
 /** TensorFlow greets on standard error with what it was compiled for; warnings and errors still come through. */
 function silenceGreeting(): void {
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '1';
+}
+
+/** The module object that CommonJS code gets from `require('util')`: unlike an ESM namespace, it can be added to. */
+function utilModule(): Record<string, unknown> {
+  return createRequire(import.meta.url)('node:util') as Record<string, unknown>;
+}
+
+/**
+ * tfjs-node 4.22 calls functions of `util` that Node 22 warns about and Node 23 removed (tensorflow/tfjs#8609). It gets
+ * its own, which do the same in silence.
+ */
+export function restoreRemovedUtilities(util: Record<string, unknown> = utilModule()): void {
+  util['isArray'] = Array.isArray;
+  util['isNullOrUndefined'] = (value: unknown) => value === null || value === undefined;
 }
 
 /** Registers the backend over an addon of ours: tfjs-node's kernels, without its search for an addon of its own. */

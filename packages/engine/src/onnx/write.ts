@@ -1,10 +1,18 @@
-import { ELEMENT_TYPE_CODES } from '../graph/element-types.js';
+import {
+  type Attributes,
+  type AttributeValue,
+  ELEMENT_TYPE_CODES,
+  type InputRole,
+  type Operation,
+  type OutputRole,
+  type Port,
+  type Value,
+} from '../graph/value.js';
 import { reachable, type TracedFunction } from '../graph/graph.js';
-import type { Attributes, AttributeValue, InputRole, Operation, OutputRole, Port, Value } from '../graph/value.js';
 import { ModelProto } from './schema.js';
 
 /** The newest opset that ONNX 1.12's checker knows; every operator used here exists in it. */
-export const OPSET = 17;
+const OPSET = 17;
 const IR_VERSION = 8;
 const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, ints: 7 } as const;
 

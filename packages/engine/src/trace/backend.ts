@@ -1,9 +1,9 @@
-import * as tf from '@tensorflow/tfjs';
+import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '@drf/tensor';
+import * as tf from '@tensorflow/tfjs';
+import { asType, expandData } from '../graph/data.js';
 import type { Graph } from '../graph/graph.js';
 import { baseOf, constantData, type ElementData, type ElementType, type Value } from '../graph/value.js';
-import { asType, expandData } from '../graph/data.js';
-import { placeInUserCode } from './place.js';
 
 /** The tfjs backend whose tensors are values of a graph. */
 export const TRACING = 'drf-tracing';
@@ -137,4 +137,31 @@ export class TracingBackend extends tf.KernelBackend {
   }
 
   override dispose(): void {}
+}
+
+/** This package's own folder of code, `src` or `dist`. */
+const OWN = fileURLToPath(new URL('..', import.meta.url));
+
+/** Operations lie deep below the user's function: tfjs wraps each several times. */
+const DEEPEST = 200;
+
+function isForeign(frame: string): boolean {
+  if (frame.includes('node:internal') || /@tensorflow[/+]|tfjs-core\/src/.test(frame)) return true;
+  return frame.includes(OWN) && !/\.(test|contract)\.[jt]s/.test(frame);
+}
+
+function deepStack(): string {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = DEEPEST;
+  try {
+    return new Error().stack ?? '';
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
+/** The innermost line of the caller's own code: `at step (model.ts:12:3)`. */
+export function placeInUserCode(stack: string = deepStack()): string {
+  const frame = stack.split('\n').find((line) => /^\s+at /.test(line) && !isForeign(line));
+  return frame === undefined ? 'at an unknown place' : frame.trim();
 }

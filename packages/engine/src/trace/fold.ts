@@ -4,11 +4,8 @@ import type { Graph } from '../graph/graph.js';
 import { asType } from '../graph/data.js';
 import { broadcastShapes } from '../graph/shapes.js';
 import { baseOf, constantData, type ElementData, type ElementType, type Value } from '../graph/value.js';
-import type { Kernel } from '../kernels/kernel.js';
+import type { Kernel, KernelInputs } from '../kernels/kernel.js';
 import { knownData } from './backend.js';
-
-/** What kernels get from tfjs: tensors by name, or a list of them. */
-export type TensorInputs = Readonly<Record<string, Value>>;
 
 /** Numbers that go into a kernel of more than linear work which is still computed while tracing. */
 const LARGEST_SMALL_FOLD = 4096;
@@ -56,7 +53,7 @@ function compute(
 function foldElementwise(
   graph: Graph,
   kernel: Kernel,
-  inputs: TensorInputs,
+  inputs: KernelInputs,
   attributes: object,
   asList: boolean,
 ): Value | undefined {
@@ -79,7 +76,7 @@ export function fold(
   graph: Graph,
   name: string,
   kernel: Kernel | undefined,
-  inputs: TensorInputs,
+  inputs: KernelInputs,
   attributes: object,
   asList: boolean,
 ): Value | readonly Value[] | undefined {

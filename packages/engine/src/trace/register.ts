@@ -1,11 +1,41 @@
-import * as tf from '@tensorflow/tfjs';
 import { UnavailableError } from '@drf/tensor';
+import * as tf from '@tensorflow/tfjs';
 import type { Value } from '../graph/value.js';
-import { KERNELS } from '../kernels/index.js';
+import { BINARY_KERNELS } from '../kernels/binary.js';
+import { CONVOLUTION_KERNELS } from '../kernels/convolution.js';
+import { GATHERING_KERNELS } from '../kernels/gathering.js';
 import type { Kernel } from '../kernels/kernel.js';
-import { TRACING, TracingBackend } from './backend.js';
+import { LAYOUT_KERNELS } from '../kernels/layout.js';
+import { MATMUL_KERNELS } from '../kernels/matmul.js';
+import { NORMALIZATION_KERNELS } from '../kernels/normalization.js';
+import { PADDING_KERNELS } from '../kernels/padding.js';
+import { POOLING_KERNELS } from '../kernels/pooling.js';
+import { REDUCTION_KERNELS } from '../kernels/reductions.js';
+import { RESIZING_KERNELS } from '../kernels/resizing.js';
+import { SELECT_KERNELS } from '../kernels/select.js';
+import { SLICING_KERNELS } from '../kernels/slicing.js';
+import { UNARY_KERNELS } from '../kernels/unary.js';
+import { afterKernel } from '../kernels/after.js';
+import { placeInUserCode, TRACING, TracingBackend } from './backend.js';
 import { fold } from './fold.js';
-import { placeInUserCode } from './place.js';
+
+/** Every tfjs kernel that a traced function may use. */
+const KERNELS: readonly Kernel[] = [
+  ...UNARY_KERNELS,
+  ...BINARY_KERNELS,
+  ...SELECT_KERNELS,
+  ...REDUCTION_KERNELS,
+  ...MATMUL_KERNELS,
+  ...LAYOUT_KERNELS,
+  ...SLICING_KERNELS,
+  ...PADDING_KERNELS,
+  ...GATHERING_KERNELS,
+  ...CONVOLUTION_KERNELS,
+  ...POOLING_KERNELS,
+  ...NORMALIZATION_KERNELS,
+  ...RESIZING_KERNELS,
+  afterKernel,
+];
 
 function unsupported(name: string): UnavailableError {
   return new UnavailableError({

@@ -3,7 +3,7 @@ import { ConfigurationError, flattenTree, mapTree, type Host, type HostTensor, t
 import { withBackend } from '../eager/backend.js';
 import { Graph, type TracedFunction } from '../graph/graph.js';
 import type { InputRole, OutputRole, Port, Value } from '../graph/value.js';
-import { cast } from '../kernels/build.js';
+import { cast } from '../kernels/kernel.js';
 import { TRACING, type TracingBackend } from './backend.js';
 import { tracingBackend } from './register.js';
 

@@ -2,12 +2,21 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DataError, UnavailableError } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DataError, UnavailableError } from '@drf/tensor';
-import { bindingPackage, hasNativeLibrary, NATIVE_PACKAGES } from './binding-package.js';
-import { assertBuildIntact, readInstalledBuild, type InstalledBuild, type NativeBuild } from './build-record.js';
-import { loadNativeTensorFlow, nativeMayUseGpu } from './load.js';
+import { assertBuildIntact, type InstalledBuild, type NativeBuild, nativeFolder, readInstalledBuild } from './build.js';
+import { bindingPackage, hasNativeLibrary, loadNativeTensorFlow, NATIVE_PACKAGES, nativeMayUseGpu } from './load.js';
+
+it('is what the variable names, else lies in the user’s cache folder', () => {
+  expect(nativeFolder({ DRF_TENSORFLOW_FOLDER: '/somewhere', XDG_CACHE_HOME: '/cache' }, '/home/me')).toBe(
+    '/somewhere',
+  );
+  expect(nativeFolder({ DRF_TENSORFLOW_FOLDER: '', XDG_CACHE_HOME: '/cache' }, '/home/me')).toBe(
+    '/cache/drf/tensorflow',
+  );
+  expect(nativeFolder({}, '/home/me')).toBe('/home/me/.cache/drf/tensorflow');
+});
 
 let root: string;
 beforeEach(async () => void (root = await mkdtemp(join(tmpdir(), 'drf-native-'))));

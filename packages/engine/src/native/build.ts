@@ -1,7 +1,22 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
 import { DataError } from '@drf/tensor';
+
+/** Names another folder for builds of the native library than the user's cache folder. */
+export const NATIVE_FOLDER_VARIABLE = 'DRF_TENSORFLOW_FOLDER';
+
+/**
+ * Where builds of native TensorFlow live: the folder that `DRF_TENSORFLOW_FOLDER` names, else `drf/tensorflow` in the
+ * user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`). Never inside `node_modules`, whose files may be shared.
+ */
+export function nativeFolder(environment: NodeJS.ProcessEnv = process.env, home: string = homedir()): string {
+  const named = environment[NATIVE_FOLDER_VARIABLE];
+  if (named !== undefined && named !== '') return resolve(named);
+  const cache = environment['XDG_CACHE_HOME'];
+  return join(cache === undefined || cache === '' ? join(home, '.cache') : cache, 'drf', 'tensorflow');
+}
 
 /** A file of a build, as it was when the build was made. */
 export interface NativeFile {
@@ -69,7 +84,11 @@ function isFile(value: unknown): value is NativeFile {
   );
 }
 
-function assertRecord(path: string, folder: string, record: Record<string, unknown>): void {
+function assertRecord(
+  path: string,
+  folder: string,
+  record: Record<string, unknown>,
+): asserts record is Record<string, unknown> & NativeBuild {
   if (record['format'] !== 1) throw damaged(path, 'format 1', `format ${JSON.stringify(record['format'])}`);
   const texts = ['source', 'device', 'tensorflow', 'binding', 'platform', 'addon'].filter(
     (key) => typeof record[key] !== 'string',
@@ -99,7 +118,7 @@ export function readInstalledBuild(root: string): InstalledBuild | undefined {
   const path = join(folder, BUILD_FILE);
   const record = readSmallJson(path);
   assertRecord(path, folder, record);
-  return { ...(record as unknown as NativeBuild), folder };
+  return { ...record, folder };
 }
 
 function sha256(path: string): string {

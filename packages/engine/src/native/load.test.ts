@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs';
 import { withBackend } from '../eager/backend.js';
 import { whyUnavailable } from '../create-engine.js';
-import { restoreRemovedUtilities } from './removed-utilities.js';
+import { restoreRemovedUtilities } from './load.js';
 
 describe('restoreRemovedUtilities', () => {
   it('adds what Node 23 removed', () => {
