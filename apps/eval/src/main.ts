@@ -10,19 +10,19 @@ import { commandOptions, createEvalProgram, type MainOptions } from './options.j
 import { shownPath } from '@drf/evaluation';
 import { summaryText } from '@drf/evaluation';
 import { textReport } from '@drf/evaluation';
-import { Workbench } from '@drf/evaluation';
+import { Workspace } from '@drf/evaluation';
 
 const program = createEvalProgram().action(async (runs: string[], options: MainOptions) => {
   const evaluationOptions = commandOptions(options);
   const isQuiet = options.quiet === true || options.json === true;
-  const workbench = new Workbench(createDisplay(isQuiet));
+  const workspace = new Workspace({ display: createDisplay(isQuiet) });
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping after the work at hand (Ctrl-C again ends at once) …\n');
   });
   try {
     const outcome = await evaluateRuns(runs, {
       ...evaluationOptions,
-      workbench,
+      workspace,
       signal: interrupt.signal,
       onResult: (result) => {
         const full = runs.length === 1 || options.details === true;
@@ -34,7 +34,7 @@ const program = createEvalProgram().action(async (runs: string[], options: MainO
     if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
   } finally {
     interrupt.release();
-    await workbench.dispose();
+    await workspace.dispose();
   }
 });
 

@@ -8,7 +8,7 @@ import type { CellProgress } from './display.js';
 import { paperFigures } from './paper.js';
 import { corruptionAuroc, countDisruptions, type QualityCell } from './quality.js';
 import type { CellResult } from './result.js';
-import type { Workbench } from './workbench.js';
+import type { Workspace } from './workspace.js';
 
 export interface CellsRequest {
   readonly run: OpenedRun;
@@ -21,7 +21,7 @@ export interface CellsRequest {
   readonly session: Session;
   readonly seed: number;
   readonly cache: string;
-  readonly workbench: Workbench;
+  readonly workspace: Workspace;
   readonly signal?: AbortSignal;
   /** Keep what the method says of each post beside its probabilities. */
   readonly details?: boolean;
@@ -59,10 +59,10 @@ type JudgedCell = EvaluatedCell & { readonly qualities: QualityCell; readonly re
  * An interruption after it leaves the rest out.
  */
 export async function evaluateCells(request: CellsRequest): Promise<EvaluatedCells> {
-  const { run, cells, session, workbench, signal } = request;
+  const { run, cells, session, workspace, signal } = request;
   const unreadable = new Map<string, string>();
   const judge = await Judge.create(session.engine, run, request.details);
-  const progress = workbench.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
+  const progress = workspace.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
   const done: JudgedCell[] = [];
   try {
     for (const [index, cell] of cells.entries()) {
@@ -91,9 +91,9 @@ async function evaluateCell(
   progress: CellProgress,
   unreadable: Map<string, string>,
 ): Promise<JudgedCell> {
-  const { dataset, seed, session, cache, workbench, signal, run, manifest } = request;
+  const { dataset, seed, session, cache, workspace, signal, run, manifest } = request;
   const isPlanned = manifest === undefined || testedOn.kind === 'none';
-  const encoded = await workbench.encode({
+  const encoded = await workspace.encode({
     dataset,
     records: clean?.records ?? request.records,
     strategy: isPlanned ? testedOn : { kind: 'manifest', byId: manifest },
@@ -104,7 +104,7 @@ async function evaluateCell(
     batchSize: run.description.config.encoders.batchSize,
     job: (label) => progress.job(label),
     onRowError: (message, id) => {
-      if (!unreadable.has(id)) workbench.display.warn(message);
+      if (!unreadable.has(id)) workspace.display.warn(message);
       unreadable.set(id, message);
     },
     signal,

@@ -20,10 +20,10 @@ import { postsHash } from './posts-hash.js';
 import { selectPosts, type SplitChoice } from './posts.js';
 import { robustnessCurves } from './curves.js';
 import { RESULT_FORMAT, type EvaluationResult } from './result.js';
-import type { Workbench } from './workbench.js';
+import type { Workspace } from './workspace.js';
 
 export interface EvaluationOptions {
-  readonly workbench: Workbench;
+  readonly workspace: Workspace;
   /** Folder of the feature cache. */
   readonly cache: string;
   /** Disruptions of the posts, a cell each. Default: the paper's. The clean cell is always among them. */
@@ -63,10 +63,10 @@ export interface Evaluation {
  *   when it aborts before the clean cell is done
  */
 export async function evaluateRun(path: string, options: EvaluationOptions): Promise<Evaluation> {
-  const { workbench, signal, cache } = options;
+  const { workspace, signal, cache } = options;
   const { allowDownload = false } = options;
   const open = ({ engine, encoders, seed }: ExperimentConfig, ids: RunDescription['encoders']): Promise<Session> =>
-    workbench.session({ engine: options.engine ?? engine, encoders, seed }, { ids, allowDownload });
+    workspace.session({ engine: options.engine ?? engine, encoders, seed }, { ids, allowDownload });
   // a run that trained its encoders cannot be opened without them
   const run = await openRun(path, options.checkpoint, async (config, ids) =>
     trainsEncoders(config) ? trainedEncoders(await open(config, ids)) : {},
@@ -76,7 +76,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
   if (manifest !== undefined) assertManifestFits(options.manifest as string, manifest, config.dataset.imageSize);
 
   const { isOwn, dataset: datasetConfig } = evaluatedDataset(run.description.config.dataset, options.dataset);
-  const dataset = await workbench.dataset(datasetConfig);
+  const dataset = await workspace.dataset(datasetConfig);
   const { split, splitFile } = options;
   const posts = await selectPosts({ dataset, run: run.folder, classes, isOwn, split, splitFile });
   const session = await open(config, encoders);
@@ -94,7 +94,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
     session,
     seed,
     cache,
-    workbench,
+    workspace,
     signal,
     details: options.details,
   });
