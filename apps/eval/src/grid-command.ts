@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
-import { SETTINGS, type Setting } from '@drf/disruption';
+import { PAPER_RATIOS, SETTINGS, type Setting } from '@drf/disruption';
 import {
   addConfigFlags,
   mergeConfig,
@@ -32,7 +32,7 @@ import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/trai
 import { parseRatios } from '@drf/evaluation';
 import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '@drf/evaluation';
 import { createGridDisplay } from '@drf/evaluation';
-import { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from '@drf/evaluation';
+import { GRID_NAMES, SMOKE, type GridAxes, type GridName } from '@drf/evaluation';
 import { SIMULATED, type GridExperiment } from '@drf/evaluation';
 import { runGrid, type GridOutcome } from '@drf/evaluation';
 import { readSchedules, type Schedules } from '@drf/evaluation';
@@ -93,7 +93,7 @@ export function createGridCommand(): Command {
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
     .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
-    .option('--dr <ratios>', `ratios of modality-random cells (default: ${FULL_RATIOS.join(',')})`)
+    .option('--dr <ratios>', `ratios of modality-random cells (default: ${PAPER_RATIOS.join(',')})`)
     .option('--ablations <parts>', 'parts that Table 4 switches off (default: all five)')
     .option(
       '--ablated <method>',
@@ -240,7 +240,7 @@ function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridEx
         : ABLATION_SWITCHES.filter((part) => ablations.includes(variantName(part))),
     settings: chosen<Setting>('--settings', flags.settings, SETTINGS),
     modalities: chosen<Modality>('--modalities', flags.modalities, MODALITIES),
-    ratios: flags.dr === undefined ? (isSmoke ? SMOKE.ratios : FULL_RATIOS) : parseRatios(flags.dr),
+    ratios: flags.dr === undefined ? (isSmoke ? SMOKE.ratios : PAPER_RATIOS) : parseRatios(flags.dr),
   };
 }
 

@@ -1,4 +1,4 @@
-import { createDisplay, shownPath, startStages, summaryText, textReport, Workbench } from '@drf/evaluation';
+import { createDisplay, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
 import { createGridCommand } from './grid-command.js';
@@ -9,7 +9,7 @@ import { createMergeCommand, createReportCommand, createResultsCommand } from '.
 const program = createEvalProgram().action(async (runs: string[], options: MainOptions) => {
   const evaluationOptions = commandOptions(options);
   const isQuiet = options.quiet === true || options.json === true;
-  const workbench = new Workbench(createDisplay(isQuiet));
+  const workspace = new Workspace({ display: createDisplay(isQuiet) });
   const stages = startStages('comparisons', isQuiet);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping after the work at hand (Ctrl-C again ends at once) …\n');
@@ -17,7 +17,7 @@ const program = createEvalProgram().action(async (runs: string[], options: MainO
   try {
     const outcome = await evaluateRuns(runs, {
       ...evaluationOptions,
-      workbench,
+      workspace,
       signal: interrupt.signal,
       onProgress: stages.onProgress,
       onResult: (result) => {
@@ -32,7 +32,7 @@ const program = createEvalProgram().action(async (runs: string[], options: MainO
   } finally {
     stages.stop();
     interrupt.release();
-    await workbench.dispose();
+    await workspace.dispose();
   }
 });
 

@@ -1,11 +1,11 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { parseStrategy } from '@drf/disruption';
 import { fullEncoderName } from '@drf/encoders';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError, MODALITIES } from '@drf/tensor';
 import type { ExperimentFile } from './by-method.js';
 import { recordedOptions } from './compared-options.js';
-import { experimentSchema, type ExperimentConfig } from './schema.js';
+import { experimentSchema, shapeOf, valueAt, type ExperimentConfig } from './schema.js';
 
 /** Marks a file's default export as an experiment, so that the compiler checks it. */
 export function defineExperiment(experiment: ExperimentFile): ExperimentFile {
@@ -73,29 +73,10 @@ function expectation(issue: z.core.$ZodIssue): string {
   }
 }
 
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], value);
-}
-
 /** Names of the options in a group of the schema. */
 function keysAt(path: readonly PropertyKey[]): string[] {
-  let schema: unknown = experimentSchema;
-  for (const key of path) schema = (shapeOf(schema) as Record<PropertyKey, unknown>)[key];
-  return Object.keys(shapeOf(schema));
-}
-
-/** The fields of an object schema, through defaults. */
-export function shapeOf(schema: unknown): Record<string, z.ZodType> {
-  return (unwrap(schema as z.ZodType) as z.ZodObject).shape;
-}
-
-/** A schema without its `optional`, `default` and `prefault` wrappers. */
-export function unwrap(schema: z.ZodType): z.ZodType {
-  let inner = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
-    inner = inner.unwrap() as z.ZodType;
-  }
-  return inner;
+  const group = path.reduce<z.ZodType>((schema, key) => shapeOf(schema)[String(key)] ?? schema, experimentSchema);
+  return Object.keys(shapeOf(group));
 }
 
 /** Rules that span several options. */
