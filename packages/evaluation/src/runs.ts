@@ -21,7 +21,7 @@ export interface RunMember {
 }
 
 /** Runs that differ in nothing but their seed (and in where things lie), or in their fold where all are there. */
-export interface RunGroup {
+interface RunGroup {
   /** Method, what is switched off, training disruption; and further options where two groups would be called alike. */
   readonly label: string;
   /** As tables call it, with the same further options. */

@@ -27,12 +27,12 @@ export interface Series {
 }
 
 /** A value for each category of a bar chart, null where there is none. */
-export interface CategoryValues {
+interface CategoryValues {
   readonly name: string;
   readonly values: readonly (number | null)[];
 }
 
-export interface Axes {
+interface Axes {
   readonly xName: string;
   readonly yName: string;
   /** Whether x counts something (epochs): only whole numbers are marked. */
