@@ -2,6 +2,23 @@ import { join } from 'node:path';
 import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
 import { PAPER_RATIOS, SETTINGS, type Setting } from '@drf/disruption';
 import {
+  ABLATION_SWITCHES,
+  createGridDisplay,
+  GRID_NAMES,
+  parseRatios,
+  readSchedules,
+  runGrid,
+  SIMULATED,
+  SMOKE,
+  variantName,
+  type AblationSwitch,
+  type GridAxes,
+  type GridExperiment,
+  type GridName,
+  type GridOutcome,
+  type Schedules,
+} from '@drf/evaluation';
+import {
   addConfigFlags,
   mergeConfig,
   METHOD_NAMES,
@@ -13,7 +30,7 @@ import {
   type MethodName,
   type SplitName,
 } from '@drf/experiment';
-import { ConfigurationError, MODALITIES, type Modality } from '@drf/tensor';
+import { MODALITIES, type Modality } from '@drf/tensor';
 import {
   collect,
   Command,
@@ -29,13 +46,7 @@ import {
   withExamples,
 } from '@drf/terminal';
 import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
-import { parseRatios } from '@drf/evaluation';
-import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '@drf/evaluation';
-import { createGridDisplay } from '@drf/evaluation';
-import { GRID_NAMES, SMOKE, type GridAxes, type GridName } from '@drf/evaluation';
-import { SIMULATED, type GridExperiment } from '@drf/evaluation';
-import { runGrid, type GridOutcome } from '@drf/evaluation';
-import { readSchedules, type Schedules } from '@drf/evaluation';
+import { refuse } from './evaluate-command.js';
 
 export interface GridFlags extends Record<string, unknown> {
   readonly experiments?: string;
@@ -281,10 +292,6 @@ export function parseSeeds(text: string): number[] {
     return Array.from({ length: to - from + 1 }, (_, i) => from + i);
   });
   return [...new Set(seeds)].sort((first, second) => first - second);
-}
-
-export function refuse(subject: string, expected: string, received: string, remedy: string): ConfigurationError {
-  return new ConfigurationError({ subject, expected, received, remedy });
 }
 
 export function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {
