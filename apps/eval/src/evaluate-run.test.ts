@@ -41,8 +41,8 @@ const jsonOf = (path: string): Promise<EvaluationResult> => readJson(path) as Pr
 
 describe('evaluateRun', () => {
   it('judges every post of every cell and writes it down', async () => {
-    const { workbench } = tinyWorld();
-    const evaluation = await evaluateRun(drf, { workbench, cache, cells });
+    const { workspace } = tinyWorld();
+    const evaluation = await evaluateRun(drf, { workspace, cache, cells });
     const { result } = evaluation;
     expect(result.evaluation).toMatchObject({ dataset: 'embedded', split: 'test', posts: 18, seed: 0 });
     expect(result.cells.map(({ cell }) => cell)).toEqual(cells.map((testedOn) => formatCell({ testedOn })));
@@ -69,7 +69,7 @@ describe('evaluateRun', () => {
     const manifest = await readManifest(join(out, 'manifests', 'random-1-C+D.jsonl'));
     expect(manifest.entries).toHaveLength(18);
     expect(manifest.header.imageSize).toEqual({ width: 16, height: 16 });
-    await workbench.dispose();
+    await workspace.dispose();
   });
 
   it('gives the same results.json twice, from the cache the second time', async () => {
@@ -81,24 +81,24 @@ describe('evaluateRun', () => {
   });
 
   it('repeats a cell from its manifest', async () => {
-    const { workbench } = tinyWorld();
-    const planned = await evaluateRun(drf, { workbench, cache, cells: parseStrategies('random:0.5:C+D'), seed: 3 });
+    const { workspace } = tinyWorld();
+    const planned = await evaluateRun(drf, { workspace, cache, cells: parseStrategies('random:0.5:C+D'), seed: 3 });
     const out = join(folder, 'planned');
     await writeEvaluation(planned, out);
     const manifest = join(out, 'manifests', 'random-0.5-C+D.jsonl');
-    const repeated = await evaluateRun(drf, { workbench, cache, manifest });
+    const repeated = await evaluateRun(drf, { workspace, cache, manifest });
     expect(repeated.result.cells).toEqual(planned.result.cells);
     expect(repeated.result.evaluation).toMatchObject({ seed: 3, manifest });
     expect(evaluationFolder(repeated.result)).toBe(join('eval', 'test-manifest'));
-    const elsewhere = await evaluateRun(drf, { workbench, cache, manifest, split: 'val' });
+    const elsewhere = await evaluateRun(drf, { workspace, cache, manifest, split: 'val' });
     expect(elsewhere.result.notes[0]).toMatch(/^\d+ posts of the manifest are not among the evaluated ones$/);
     await writeFile(manifest, (await readFile(manifest, 'utf8')).replace('"mask":"[MASK]"', '"mask":"<mask>"'));
-    const masked = await evaluateRun(drf, { workbench, cache, manifest });
+    const masked = await evaluateRun(drf, { workspace, cache, manifest });
     expect(masked.result.cells).toEqual(planned.result.cells);
     expect(masked.result.notes).toEqual([
       "The words that the manifest masks became [MASK], the text encoder's own mask, not <mask>",
     ]);
-    await workbench.dispose();
+    await workspace.dispose();
   });
 
   it('has no quality for concatenation, and other figures than DRF', async () => {
@@ -109,11 +109,11 @@ describe('evaluateRun', () => {
   });
 
   it('leaves posts out that cannot be read, in every cell, and goes on', async () => {
-    const { workbench } = tinyWorld({ openDataset: () => Promise.resolve(datasetWithMissingFile(folder)) });
-    const { result } = await evaluateRun(drf, { workbench, cache, cells, split: 'all' });
+    const { workspace } = tinyWorld({ openDataset: () => Promise.resolve(datasetWithMissingFile(folder)) });
+    const { result } = await evaluateRun(drf, { workspace, cache, cells, split: 'all' });
     expect(result.unreadable).toEqual([{ id: 'gone', message: expect.stringContaining('gone.png') as string }]);
     expect(result.cells.map(({ report }) => report.count)).toEqual([1, 1, 1, 1, 1]);
-    await workbench.dispose();
+    await workspace.dispose();
   });
 });
 
@@ -121,14 +121,14 @@ describe('an interruption', () => {
   it('keeps the cells so far in a folder of their own', async () => {
     const controller = new AbortController();
     let encodings = 0;
-    const { workbench } = tinyWorld({
+    const { workspace } = tinyWorld({
       encode: (options) => {
         if (++encodings === 3) controller.abort();
         return encodeRecords(options);
       },
     });
     const outcome = await evaluateRuns([drf], {
-      workbench,
+      workspace,
       cache: join(folder, 'fresh'),
       cells,
       signal: controller.signal,
@@ -138,28 +138,28 @@ describe('an interruption', () => {
     expect(result?.cells.map(({ cell }) => cell)).toEqual(['clean', 'fixed:image:C']);
     expect(result?.missingCells).toEqual(['fixed:text:D', 'random:0.5:C+D', 'random:1:C+D']);
     expect(await readdir(join(drf, 'eval'))).toEqual(['test.partial']);
-    await workbench.dispose();
+    await workspace.dispose();
   });
 
   it('before the clean cell is done leaves nothing', async () => {
-    const { workbench } = tinyWorld();
+    const { workspace } = tinyWorld();
     const outcome = await evaluateRuns([drf], {
-      workbench,
+      workspace,
       cache: join(folder, 'fresher'),
       cells,
       signal: AbortSignal.abort(),
     });
     expect(outcome).toEqual({ results: [], summary: null, written: [], interrupted: true });
-    await workbench.dispose();
+    await workspace.dispose();
   });
 });
 
 describe('several runs', () => {
   it('share data and encoders and end in a summary', async () => {
-    const { workbench, opened } = tinyWorld();
+    const { workspace, opened } = tinyWorld();
     const out = join(folder, 'several');
     const outcome = await evaluateRuns([drf, concatenation], {
-      workbench,
+      workspace,
       cache,
       cells,
       out,
@@ -178,11 +178,11 @@ describe('several runs', () => {
     ]);
     const rows = (await readFile(join(folder, 'all.csv'), 'utf8')).trimEnd().split('\r\n');
     expect(rows).toHaveLength(1 + 2 * 5);
-    await workbench.dispose();
+    await workspace.dispose();
   });
 
   it('are told apart as the report of a store that holds the same runs does, in every form', async () => {
-    const { workbench } = tinyWorld();
+    const { workspace } = tinyWorld();
     const paths: string[] = [];
     for (const method of ['drf', 'concatenation'] as const) {
       for (const seed of [0, 1, 2]) {
@@ -192,11 +192,11 @@ describe('several runs', () => {
       }
     }
     const out = join(folder, 'told-apart');
-    const { summary } = await evaluateRuns(paths, { workbench, cache, cells, out });
+    const { summary } = await evaluateRuns(paths, { workspace, cache, cells, out });
     if (summary === null) throw new Error('no summary');
     const store = new ResultStore(join(folder, 'store.sqlite'), 'write');
     for (const path of paths) {
-      store.add(await trainingRecord(await evaluateRun(path, { workbench, cache, cells, details: true })));
+      store.add(await trainingRecord(await evaluateRun(path, { workspace, cache, cells, details: true })));
     }
     const report = await buildReport(store, { posts: 0, onNote: () => undefined });
     store.close();
@@ -213,7 +213,7 @@ describe('several runs', () => {
     const row = rows.find((own) => own.startsWith('concatenation,0 1 2,fixed:image:C,'))?.split(',') ?? [];
     expect(row[head.split(',').indexOf('firstLessThis')]).toBe(String(comparison?.difference));
     expect(row[head.split(',').indexOf('pCorrected')]).toBe(String(comparison?.adjusted));
-    await workbench.dispose();
+    await workspace.dispose();
   });
 
   it('refuses a run twice, and one checkpoint for several', async () => {
@@ -262,11 +262,11 @@ describe('bad input', () => {
   });
 
   it('other encoders than those of training', async () => {
-    const { workbench } = tinyWorld({ imageEncoderId: 'newer-image' });
-    await expect(evaluate(drf, { workbench })).rejects.toThrow(
+    const { workspace } = tinyWorld({ imageEncoderId: 'newer-image' });
+    await expect(evaluate(drf, { workspace })).rejects.toThrow(
       /image encoder expected "tiny-image", with which it was trained, received "newer-image"; install the version/,
     );
-    await workbench.dispose();
+    await workspace.dispose();
   });
 
   it('a data set without its place', async () => {
@@ -276,24 +276,24 @@ describe('bad input', () => {
   });
 
   it('a manifest made at another image size', async () => {
-    const { workbench } = tinyWorld();
-    const planned = await evaluateRun(drf, { workbench, cache, cells: parseStrategies('fixed:image:C') });
+    const { workspace } = tinyWorld();
+    const planned = await evaluateRun(drf, { workspace, cache, cells: parseStrategies('fixed:image:C') });
     await writeEvaluation(planned, join(folder, 'sized'));
     const manifest = join(folder, 'sized', 'manifests', 'fixed-image-C.jsonl');
     await writeFile(manifest, (await readFile(manifest, 'utf8')).replaceAll('"width":16', '"width":32'));
     await expect(evaluate(drf, { manifest })).rejects.toThrow(
       /expected pixels chosen at 16 × 16, the size at which the run reads images, received 32 × 16/,
     );
-    await workbench.dispose();
+    await workspace.dispose();
   });
 
   it('no post that can be read', async () => {
     const broken = datasetWithMissingFile(folder);
     const onlyBad = Object.assign(broken, { records: broken.records.slice(1) });
-    const { workbench } = tinyWorld({ openDataset: () => Promise.resolve(onlyBad) });
-    await expect(evaluate(drf, { workbench, split: 'all' })).rejects.toThrow(
+    const { workspace } = tinyWorld({ openDataset: () => Promise.resolve(onlyBad) });
+    await expect(evaluate(drf, { workspace, split: 'all' })).rejects.toThrow(
       /The posts of data set made expected at least one that can be read, received none of 1, the first: .*gone\.png/,
     );
-    await workbench.dispose();
+    await workspace.dispose();
   });
 });

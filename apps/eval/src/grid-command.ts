@@ -1,6 +1,23 @@
 import { join } from 'node:path';
 import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
-import { SETTINGS, type Setting } from '@drf/disruption';
+import { PAPER_RATIOS, SETTINGS, type Setting } from '@drf/disruption';
+import {
+  ABLATION_SWITCHES,
+  createGridDisplay,
+  GRID_NAMES,
+  parseRatios,
+  readSchedules,
+  runGrid,
+  SIMULATED,
+  SMOKE,
+  variantName,
+  type AblationSwitch,
+  type GridAxes,
+  type GridExperiment,
+  type GridName,
+  type GridOutcome,
+  type Schedules,
+} from '@drf/evaluation';
 import {
   addConfigFlags,
   mergeConfig,
@@ -14,7 +31,7 @@ import {
   type MethodName,
   type SplitName,
 } from '@drf/experiment';
-import { ConfigurationError, MODALITIES, type Modality } from '@drf/tensor';
+import { MODALITIES, type Modality } from '@drf/tensor';
 import {
   collect,
   Command,
@@ -30,13 +47,7 @@ import {
   withExamples,
 } from '@drf/terminal';
 import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
-import { parseRatios } from '@drf/evaluation';
-import { ABLATION_SWITCHES, variantName, type AblationSwitch } from '@drf/evaluation';
-import { createGridDisplay } from '@drf/evaluation';
-import { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from '@drf/evaluation';
-import { SIMULATED, type GridExperiment } from '@drf/evaluation';
-import { runGrid, type GridOutcome } from '@drf/evaluation';
-import { readSchedules, type Schedules } from '@drf/evaluation';
+import { refuse } from './evaluate-command.js';
 
 export interface GridFlags extends Record<string, unknown> {
   readonly experiments?: string;
@@ -94,7 +105,7 @@ export function createGridCommand(): Command {
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
     .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
-    .option('--dr <ratios>', `ratios of modality-random cells (default: ${FULL_RATIOS.join(',')})`)
+    .option('--dr <ratios>', `ratios of modality-random cells (default: ${PAPER_RATIOS.join(',')})`)
     .option('--ablations <parts>', 'parts that Table 4 switches off (default: all five)')
     .option(
       '--ablated <method>',
@@ -241,7 +252,7 @@ function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridEx
         : ABLATION_SWITCHES.filter((part) => ablations.includes(variantName(part))),
     settings: chosen<Setting>('--settings', flags.settings, SETTINGS),
     modalities: chosen<Modality>('--modalities', flags.modalities, MODALITIES),
-    ratios: flags.dr === undefined ? (isSmoke ? SMOKE.ratios : FULL_RATIOS) : parseRatios(flags.dr),
+    ratios: flags.dr === undefined ? (isSmoke ? SMOKE.ratios : PAPER_RATIOS) : parseRatios(flags.dr),
   };
 }
 
@@ -282,10 +293,6 @@ export function parseSeeds(text: string): number[] {
     return Array.from({ length: to - from + 1 }, (_, i) => from + i);
   });
   return [...new Set(seeds)].sort((first, second) => first - second);
-}
-
-export function refuse(subject: string, expected: string, received: string, remedy: string): ConfigurationError {
-  return new ConfigurationError({ subject, expected, received, remedy });
 }
 
 export function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {

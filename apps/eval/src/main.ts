@@ -1,4 +1,4 @@
-import { createDisplay, shownPath, startStages, summaryText, textReport, Workbench } from '@drf/evaluation';
+import { createDisplay, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
@@ -10,7 +10,7 @@ import { createMergeCommand, createReportCommand, createResultsCommand } from '.
 const program = takeOwnModules(createEvalProgram()).action(async (runs: string[], options: MainOptions) => {
   const evaluationOptions = commandOptions(options);
   const isQuiet = options.quiet === true || options.json === true;
-  const workbench = new Workbench(createDisplay(isQuiet));
+  const workspace = new Workspace({ display: createDisplay(isQuiet) });
   const stages = startStages('comparisons', isQuiet);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping after the work at hand (Ctrl-C again ends at once) …\n');
@@ -18,7 +18,7 @@ const program = takeOwnModules(createEvalProgram()).action(async (runs: string[]
   try {
     const outcome = await evaluateRuns(runs, {
       ...evaluationOptions,
-      workbench,
+      workspace,
       signal: interrupt.signal,
       onProgress: stages.onProgress,
       onResult: (result) => {
@@ -33,7 +33,7 @@ const program = takeOwnModules(createEvalProgram()).action(async (runs: string[]
   } finally {
     stages.stop();
     interrupt.release();
-    await workbench.dispose();
+    await workspace.dispose();
   }
 });
 

@@ -111,7 +111,7 @@ export function createEvalProgram(): Command {
  * Turns parsed options into those of an evaluation.
  * @throws ConfigurationError for options that exclude each other, an unknown cell or a bad ratio
  */
-export function commandOptions(options: MainOptions): Omit<CommandOptions, 'workbench' | 'signal' | 'onResult'> {
+export function commandOptions(options: MainOptions): Omit<CommandOptions, 'workspace' | 'signal' | 'onResult'> {
   exclude(options, 'manifest', ['cells', 'ratios', 'seed']);
   exclude(options, 'splitFile', ['split']);
   exclude(options, 'data', ['dataset', 'datasetFile']);

@@ -1,4 +1,14 @@
 import { join } from 'node:path';
+import {
+  chooseSchedules,
+  createGridDisplay,
+  ResultStore,
+  runGrid,
+  schedulesOf,
+  shownPath,
+  under,
+  type Schedules,
+} from '@drf/evaluation';
 import { addConfigFlags, METHOD_NAMES } from '@drf/experiment';
 import { writeJsonAtomic } from '@drf/files';
 import {
@@ -11,8 +21,7 @@ import {
   wholeNumber,
   withExamples,
 } from '@drf/terminal';
-import { shownPath } from '@drf/evaluation';
-import { ResultStore } from '@drf/evaluation';
+import { refuse } from './evaluate-command.js';
 import {
   chosen,
   experimentsOf,
@@ -20,13 +29,9 @@ import {
   outcomeText,
   parseSeeds,
   plain,
-  refuse,
   refuseOverruled,
+  type GridFlags,
 } from './grid-command.js';
-import type { GridFlags } from './grid-command.js';
-import { createGridDisplay } from '@drf/evaluation';
-import { runGrid } from '@drf/evaluation';
-import { chooseSchedules, schedulesOf, under, type Schedules } from '@drf/evaluation';
 
 interface ScheduleFlags extends GridFlags {
   readonly rates: string;

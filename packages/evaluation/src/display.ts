@@ -74,7 +74,7 @@ export const SILENT: Display = createDisplay(true);
 export type OnProgress = (what: string, done: number, total: number) => void;
 
 /** Works that follow each other, each with its own progress display. */
-export interface Stages {
+interface Stages {
   readonly onProgress: OnProgress;
   /** Ends the display. */
   stop(): void;

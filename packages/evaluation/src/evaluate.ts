@@ -36,7 +36,7 @@ import {
   type CellResult,
   type EvaluationResult,
 } from './result.js';
-import type { Workbench } from './workbench.js';
+import type { Workspace } from './workspace.js';
 
 /** A cell's figures with the answers behind them. */
 export interface EvaluatedCell {
@@ -56,7 +56,7 @@ export interface EvaluatedCell {
 }
 
 export interface EvaluationOptions {
-  readonly workbench: Workbench;
+  readonly workspace: Workspace;
   /** Folder of the feature cache. */
   readonly cache: string;
   /** Disruptions of the posts, a cell each. Default: the paper's. The clean cell is always among them. */
@@ -96,10 +96,10 @@ export interface Evaluation {
  *   when it aborts before the clean cell is done
  */
 export async function evaluateRun(path: string, options: EvaluationOptions): Promise<Evaluation> {
-  const { workbench, signal, cache } = options;
+  const { workspace, signal, cache } = options;
   const { allowDownload = false } = options;
   const open = ({ engine, encoders, seed }: ExperimentConfig, ids: RunDescription['encoders']): Promise<Session> =>
-    workbench.session({ engine: options.engine ?? engine, encoders, seed }, { ids, allowDownload });
+    workspace.session({ engine: options.engine ?? engine, encoders, seed }, { ids, allowDownload });
   // a run that trained its encoders cannot be opened without them
   const run = await openRun(path, options.checkpoint, async (config, ids) =>
     trainsEncoders(config) ? trainedEncoders(await open(config, ids)) : {},
@@ -109,7 +109,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
   if (manifest !== undefined) assertManifestFits(options.manifest as string, manifest, config.dataset.imageSize);
 
   const { isOwn, dataset: datasetConfig } = evaluatedDataset(run.description.config.dataset, options.dataset);
-  const dataset = await workbench.dataset(datasetConfig);
+  const dataset = await workspace.dataset(datasetConfig);
   const { split, splitFile } = options;
   const posts = await selectPosts({ dataset, run: run.folder, classes, isOwn, split, splitFile });
   const session = await open(config, encoders);
@@ -126,7 +126,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
     seed,
     manifest: manifest?.byId,
     cache,
-    workbench,
+    workspace,
     signal,
     details: options.details,
   });
@@ -213,7 +213,7 @@ interface CellsRequest {
   readonly session: Session;
   readonly seed: number;
   readonly cache: string;
-  readonly workbench: Workbench;
+  readonly workspace: Workspace;
   readonly signal?: AbortSignal;
   /** Keep what the method says of each post beside its probabilities. */
   readonly details?: boolean;
@@ -234,10 +234,10 @@ type JudgedCell = EvaluatedCell & { readonly qualities: QualityCell; readonly re
  * An interruption after it leaves the rest out.
  */
 async function evaluateCells(request: CellsRequest): Promise<EvaluatedCells> {
-  const { run, cells, session, workbench, signal } = request;
+  const { run, cells, session, workspace, signal } = request;
   const unreadable = new Map<string, string>();
   const judge = await Judge.create(session.engine, run, request.details);
-  const progress = workbench.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
+  const progress = workspace.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
   const done: JudgedCell[] = [];
   try {
     for (const [index, cell] of cells.entries()) {
@@ -266,9 +266,9 @@ async function evaluateCell(
   progress: CellProgress,
   unreadable: Map<string, string>,
 ): Promise<JudgedCell> {
-  const { dataset, seed, session, cache, workbench, signal, run, manifest } = request;
+  const { dataset, seed, session, cache, workspace, signal, run, manifest } = request;
   const isPlanned = manifest === undefined || testedOn.kind === 'none';
-  const encoded = await workbench.encode({
+  const encoded = await workspace.encode({
     dataset,
     records: clean?.records ?? request.records,
     strategy: isPlanned ? testedOn : { kind: 'manifest', byId: manifest },
@@ -279,7 +279,7 @@ async function evaluateCell(
     batchSize: run.description.config.encoders.batchSize,
     job: (label) => progress.job(label),
     onRowError: (message, id) => {
-      if (!unreadable.has(id)) workbench.display.warn(message);
+      if (!unreadable.has(id)) workspace.display.warn(message);
       unreadable.set(id, message);
     },
     signal,

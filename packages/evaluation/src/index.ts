@@ -18,10 +18,8 @@ export {
   type OnProgress,
 } from './display.js';
 export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
-export { createGridDisplay } from './grid/grid-display.js';
-export { FULL_RATIOS, GRID_NAMES, SMOKE, type GridAxes, type GridName } from './grid/named-grids.js';
-export { SIMULATED, type GridExperiment } from './grid/plan.js';
-export { lockGrid, runGrid, type GridOutcome } from './grid/run-grid.js';
+export { GRID_NAMES, SIMULATED, SMOKE, type GridAxes, type GridExperiment, type GridName } from './grid/plan.js';
+export { createGridDisplay, lockGrid, runGrid, type GridOutcome } from './grid/run-grid.js';
 export { chooseSchedules, readSchedules, schedulesOf, under, type Schedules } from './grid/schedule.js';
 export { PAPER_RESULTS, type PaperResults } from './paper-results.js';
 export {
@@ -56,4 +54,4 @@ export { mergeStores, type MergeOutcome, type RepeatedCell } from './store/merge
 export type { CellRecord, StoredCell, StoredPosts, StoredPrediction, TrainingRecord } from './store/records.js';
 export { ResultStore, STORE_NAME } from './store/result-store.js';
 export { trainingRecord } from './store/training-record.js';
-export { Workbench, type Services } from './workbench.js';
+export { Workspace, type Services } from './workspace.js';

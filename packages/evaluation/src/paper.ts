@@ -53,7 +53,7 @@ export function ablationsOf(config: Pick<ExperimentConfig, 'method' | 'model'>):
 }
 
 /** What a run is, as far as the paper's tables go. */
-export interface PaperSubject {
+interface PaperSubject {
   readonly config: Pick<ExperimentConfig, 'method' | 'model' | 'training' | 'dataset'>;
   /** The data set that is evaluated. */
   readonly dataset: string;

@@ -94,7 +94,7 @@ export const SPLIT_CHOICES = [...SPLIT_NAMES, 'all'] as const;
 export type SplitChoice = (typeof SPLIT_CHOICES)[number];
 
 /** Where the posts come from. */
-export interface PostsRequest {
+interface PostsRequest {
   readonly dataset: Dataset;
   readonly run: RunFolder;
   /** The run's classes: labels become indices into these. */
@@ -107,7 +107,7 @@ export interface PostsRequest {
 }
 
 /** Posts to evaluate on. */
-export interface SelectedPosts {
+interface SelectedPosts {
   readonly split: string;
   readonly records: readonly PostRecord[];
   /** What a person should know: ids that the data set lacks, labels that differ. */

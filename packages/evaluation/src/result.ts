@@ -8,7 +8,7 @@ import { ablationsOf, dropOf, paperDrop, trainedModalities, type PaperDrop, type
 export const RESULT_FORMAT = 'drf-evaluation/1';
 
 /** How many posts had a modality corrupted or discarded. */
-export type DisruptionCounts = Readonly<Record<Modality, { readonly corrupted: number; readonly discarded: number }>>;
+type DisruptionCounts = Readonly<Record<Modality, { readonly corrupted: number; readonly discarded: number }>>;
 
 /** AUROC of each modality's quality at finding the corrupted modality; null where there is nothing to find. */
 export type QualityAuroc = Readonly<Record<Modality, number | null>>;

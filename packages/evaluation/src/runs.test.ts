@@ -189,7 +189,7 @@ describe('reports of a summary', async () => {
     expect(text).toContain('drf: seeds 0, 1\n');
     expect(text).toMatch(/drf +│ +2 │ 75\.0 ± 7\.1 \(76\.5\) │/);
     expect(text).toContain('drf against the others, 1 comparison: better in 0, worse in 0, undecided in 1.');
-    expect(text).toMatch(/drf +│ concatenation │ clean │ +2 │ +\+5\.0 │ 0\.0 to \+20\.0 │/);
+    expect(text).toMatch(/drf +│ concatenation │ clean │ +2 │ +\+5\.0 │ 0\.0 to \+20\.0 +│/);
     expect(text).toMatch(
       /drf +│ 75\.0 ± 7\.1 │ 75\.0 ± 7\.1 │ .* │ 66\.0 ± 7\.1 │ 20\.0 ± 0\.0 │ +4\.48 │ 6\.72–9\.53/,
     );

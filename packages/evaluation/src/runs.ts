@@ -1,5 +1,5 @@
 import { formatStrategy, SETTINGS, type Setting } from '@drf/disruption';
-import { drfForm, type ExperimentConfig } from '@drf/experiment';
+import { drfForm, optionsOfEffect, type ExperimentConfig } from '@drf/experiment';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { ConfigurationError, type Modality } from '@drf/tensor';
 import { formatCsv, type CsvOptions } from '@drf/terminal';
@@ -21,7 +21,7 @@ export interface RunMember {
 }
 
 /** Runs that differ in nothing but their seed (and in where things lie), or in their fold where all are there. */
-export interface RunGroup {
+interface RunGroup {
   /** Method, what is switched off, training disruption; and further options where two groups would be called alike. */
   readonly label: string;
   /** As tables call it, with the same further options. */
@@ -32,22 +32,10 @@ export interface RunGroup {
   readonly members: readonly RunMember[];
 }
 
-/** Options that change neither the model nor what it learns, or that change from seed to seed by design. */
-const IGNORED = new Set([
-  'name',
-  'seed',
-  'dataset.root',
-  'dataset.file',
-  'dataset.splits',
-  'dataset.trainSplit',
-  'dataset.valSplit',
-  'dataset.testSplit',
-  'dataset.splitSizes',
-  'dataset.splitSeed',
-  'encoders.batchSize',
-  'training.checkpointEvery',
-  'training.keepCheckpoints',
-]);
+/** Options of the data that change from seed to seed by design, or with the place where things lie. */
+const PLACES = ['root', 'file', 'splits', 'trainSplit', 'valSplit', 'testSplit', 'splitSizes', 'splitSeed'].map(
+  (name) => `dataset.${name}`,
+);
 
 /**
  * Groups runs by method and everything else of their configuration but the seed, in the order given.
@@ -116,16 +104,11 @@ function assertSeedsOnce(members: Members): void {
 
 /** The options that tell groups apart, by dotted name; those that an experiment leaves to its method as they turn out. */
 function optionsOf({ config, encoders }: RunMember): Map<string, string> {
-  const options = new Map<string, string>();
-  const walk = (node: object, prefix: string): void => {
-    for (const [key, value] of Object.entries(node)) {
-      const name = prefix + key;
-      if (typeof value === 'object' && value !== null) walk(value, `${name}.`);
-      else if (!IGNORED.has(name) && value !== undefined) options.set(name, String(value));
-    }
-  };
-  walk({ ...config, model: { ...config.model, ...drfForm(config) }, encoders }, '');
-  return options;
+  const whole = { ...config, model: { ...config.model, ...drfForm(config) } };
+  const options = [...optionsOfEffect(whole, 'result'), ...optionsOfEffect(whole, 'data')];
+  const own = options.filter(([name]) => name !== 'seed' && !PLACES.includes(name));
+  const ids = Object.entries(encoders).map(([modality, id]) => [`encoders.${modality}`, id] as const);
+  return new Map([...own, ['engine', config.engine], ...ids].map(([name, value]) => [name, String(value)]));
 }
 
 /** The options in which a group differs from others that would be called like it. */

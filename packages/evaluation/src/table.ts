@@ -17,7 +17,7 @@ export const points = (value: Share): string =>
 /** A difference of shares in points, with its sign: 0.031 → "+3.1". */
 export function signed(value: number): string {
   const text = (100 * value).toFixed(1);
-  return value > 0 && text !== '0.0' ? `+${text}` : text;
+  return Number(text) === 0 ? '0.0' : value > 0 ? `+${text}` : text;
 }
 
 /** An interval of differences: "+1.0 to +5.5". */

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openExperimentData, parseExperiment, type DatasetConfig, type ExperimentData } from './index.js';
+import { openExperimentData, parseExperiment, splitNameOf, type DatasetConfig, type ExperimentData } from './index.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -52,5 +52,19 @@ describe('split files', () => {
     expect(sizesOf(data)).toEqual([30, 3, 0]);
     expect(data.notes).toEqual(['split val: 1 posts are not in the data set (99)']);
     expect(data.warnings).toEqual([`split test: ${join(folder, 'empty.txt')} lists no posts`]);
+  });
+});
+
+describe('splitNameOf', () => {
+  it.each([
+    [
+      'train',
+      ['train', 'Training', 'TRAIN', 'tweets_train', 'my-train', 'train-00000-of-00001', 'train_1', 'train set'],
+    ],
+    ['val', ['val', 'valid', 'Validation', 'dev', 'dev_few1', 'development']],
+    ['test', ['test', 'testing', 'Test ', 'holdout', 'hold-out', 'held out', 'posts.test']],
+    [undefined, ['', 'A', 'trainee', 'contest', 'unlabeled', 'train+val', '1', 'latest']],
+  ])('%s', (split, names) => {
+    expect(names.map(splitNameOf)).toEqual(names.map(() => split));
   });
 });

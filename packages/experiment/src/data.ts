@@ -12,10 +12,33 @@ import {
   type SplitFile,
   type Splits,
 } from '@drf/datasets';
-import { createRandom, DataError } from '@drf/tensor';
-import { withFold } from './folds.js';
-import { splitNameOf, type SplitName } from './split-names.js';
+import { ConfigurationError, createRandom, DataError } from '@drf/tensor';
 import type { DatasetConfig } from './schema.js';
+
+/** Training, validation and test posts. */
+export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
+/** One of {@link SPLIT_NAMES}. */
+export type SplitName = (typeof SPLIT_NAMES)[number];
+
+const SPELLINGS: Readonly<Record<SplitName, readonly string[]>> = {
+  train: ['train', 'training', 'trn'],
+  val: ['val', 'valid', 'validation', 'validate', 'dev', 'devel', 'development'],
+  test: ['test', 'testing', 'tst', 'holdout', 'heldout'],
+};
+
+/**
+ * A split by its common spellings, in any case, also as a part of a longer name ("tweets_train", "Hold-out",
+ * "test-00000-of-00001").
+ * @returns nothing for a name that is of no split, or of two ("train+val")
+ */
+export function splitNameOf(name: string): SplitName | undefined {
+  const words = name
+    .toLowerCase()
+    .replace(/h[eo]ld[-_. ]?out/g, 'holdout')
+    .split(/[^a-z]+/);
+  const named = SPLIT_NAMES.filter((split) => words.some((word) => SPELLINGS[split].includes(word)));
+  return named.length === 1 ? named[0] : undefined;
+}
 
 /** A data set with its posts assigned to splits. */
 export interface ExperimentData {
@@ -46,7 +69,11 @@ export async function openExperimentData(
   config: DatasetConfig,
   onProgress?: (done: number, total: number) => void,
 ): Promise<ExperimentData> {
-  const dataset = await openExperimentDataset(config, onProgress);
+  return splitExperimentData(await openExperimentDataset(config, onProgress), config);
+}
+
+/** Assigns the posts of a data set that is open already. @throws as {@link openExperimentData} */
+export async function splitExperimentData(dataset: Dataset, config: DatasetConfig): Promise<ExperimentData> {
   try {
     return withFold(await splitData(dataset, config), config);
   } catch (error) {
@@ -244,4 +271,41 @@ function limited(
     return records.filter((record) => chosen.has(record));
   };
   return { train: draw('train'), val: draw('val'), test: draw('test') };
+}
+
+/**
+ * Cross-validation: training and test posts together are dealt out into `folds` parts that hold every class in the same
+ * share; part `fold` becomes the test split, the others the training split. The validation split stays, so that what
+ * chooses the epoch is never what is judged. Over all folds each post is judged once, by a model that did not see it,
+ * but for the only post of a class, which is trained on. The same `splitSeed` deals the same folds.
+ * @throws ConfigurationError when there are fewer posts than folds
+ */
+export function withFold(
+  data: ExperimentData,
+  { folds, fold = 1, splitSeed }: Pick<DatasetConfig, 'folds' | 'fold' | 'splitSeed'>,
+): ExperimentData {
+  if (folds === undefined) return data;
+  const { dataset, splits } = data;
+  const records = [...splits.train, ...splits.test];
+  if (folds > records.length) throw tooMany(folds, records.length);
+  const names = Array.from({ length: folds }, (_, i) => `fold ${i + 1} of ${folds}`);
+  const dealt = makeSplits(
+    { records, classes: dataset.classes },
+    { fractions: Object.fromEntries(names.map((name) => [name, 1])), seed: splitSeed },
+  );
+  const dealtOut = new Set(dealt[names[fold - 1] as string]);
+  const isTested = ({ id, label }: PostRecord): boolean =>
+    dealtOut.has(id) && records.some((other) => other.label === label && other.id !== id);
+  const test = records.filter(isTested);
+  const tested = new Set(test);
+  return { ...data, splits: { train: records.filter((record) => !tested.has(record)), val: splits.val, test } };
+}
+
+function tooMany(folds: number, posts: number): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'dataset.folds',
+    expected: `at most ${posts}, the number of training and test posts`,
+    received: String(folds),
+    remedy: 'ask for fewer folds, or bring more posts',
+  });
 }

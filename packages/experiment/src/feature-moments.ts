@@ -1,7 +1,7 @@
 import type { FeatureMoments } from '@drf/model';
 import { floatData } from '@drf/tensor';
 import type { FeatureRows, FeatureSet, PostSet } from './feature-set.js';
-import type { TokenRows } from './token-rows.js';
+import type { TokenRows } from './feature-set.js';
 
 const ROWS_AT_ONCE = 256;
 /** Fewer, since a ViT has 196 places of an image. */

@@ -1,14 +1,21 @@
 import { hostTensor, type Host, type HostTensor, type HostTree, type Modality, type TensorTree } from '@drf/tensor';
-import type { BatchInputs, EncodedBatchInputs } from '@drf/model';
+import type { TokenLayout } from '@drf/encoders';
+import type { BatchInputs, EncodedBatchInputs, TokenInputs } from '@drf/model';
 import type { ContentBatch, ContentRows } from './content-rows.js';
 import type { DrawnDisruption } from './planned-record.js';
-import type { TokenRows } from './token-rows.js';
 
 /** Rows of features that may live in memory or in a file. */
 export interface FeatureRows {
   readonly dim: number;
   /** Copies rows, in the order asked for: [indices.length, dim]. */
   gather(indices: readonly number[]): Promise<HostTensor> | HostTensor;
+}
+
+/** Tokens of posts, one modality; in memory or in a file. */
+export interface TokenRows {
+  readonly layout: TokenLayout;
+  /** Of the posts asked for, in their order. */
+  gather(indices: readonly number[]): Promise<Host<TokenInputs>>;
 }
 
 /**

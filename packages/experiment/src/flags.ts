@@ -1,19 +1,8 @@
 import { z } from 'zod';
 import { moduleOf } from '@drf/disruption';
-import { loadDefinition, optionFromText, optionsOf, unwrapSchema } from '@drf/files';
+import { loadDefinition, optionFromText, unwrapSchema } from '@drf/files';
 import { collect, Option, type Command } from '@drf/terminal';
-import { experimentSchema } from './schema.js';
-
-interface Leaf {
-  /** Keys from the root of the configuration ("training", "batchSize"). */
-  readonly path: readonly string[];
-  readonly schema: z.ZodType;
-}
-
-function leaves(schema: z.ZodType, path: readonly string[] = []): Leaf[] {
-  if (!(unwrapSchema(schema) instanceof z.ZodObject)) return [{ path, schema }];
-  return Object.entries(optionsOf(schema)).flatMap(([key, child]) => leaves(child, [...path, key]));
-}
+import { leavesOf, type Leaf } from './schema.js';
 
 const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
@@ -69,7 +58,7 @@ const DEFAULTS =
 
 /** Adds a flag for every option of an experiment: `--training.batch-size <number>`. */
 export function addConfigFlags(command: Command): Command {
-  for (const leaf of leaves(experimentSchema)) {
+  for (const leaf of leavesOf()) {
     const option = new Option(`${flagOf(leaf)} <${placeholder(leaf.schema)}>`, describe(leaf.schema));
     command.addOption(option.helpGroup(HEADINGS[leaf.path[0] as string] ?? 'Experiment:'));
   }
@@ -102,7 +91,7 @@ export function takeOwnModules(command: Command): Command {
  */
 export function overridesFrom(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const overrides: Record<string, unknown> = {};
-  for (const leaf of leaves(experimentSchema)) {
+  for (const leaf of leavesOf()) {
     const text = options[new Option(`${flagOf(leaf)} <value>`).attributeName()];
     if (typeof text !== 'string') continue;
     let node = overrides;

@@ -1,7 +1,7 @@
 import { ConfigurationError } from '@drf/tensor';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openExperimentData, parseExperiment, type ExperimentData } from './index.js';
-import { withFold } from './folds.js';
+import { withFold } from './data.js';
 
 const config = parseExperiment({ name: 'folds', dataset: { name: 'embedded', imageSize: 16 } }, 'test');
 let whole: ExperimentData;

@@ -1,11 +1,35 @@
-export { experimentSchema, type DatasetConfig, type ExperimentConfig, type ExperimentInput } from './schema.js';
-export { comparedOptions } from './compared-options.js';
-export { defineExperiment, parseExperiment } from './parse.js';
-export { METHOD_NAMES, parseForMethod, type ExperimentFile, type MethodName, type MethodOptions } from './by-method.js';
-export { addConfigFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
-export { openExperimentData, openExperimentDataset, reopenSplits, splitShares, type ExperimentData } from './data.js';
-export { splitNameOf, SPLIT_NAMES, type SplitName } from './split-names.js';
 export {
+  experimentSchema,
+  optionsOfEffect,
+  type DatasetConfig,
+  type Effect,
+  type ExperimentConfig,
+  type ExperimentInput,
+} from './schema.js';
+export { comparedOptions } from './compared-options.js';
+export {
+  defineExperiment,
+  METHOD_NAMES,
+  parseExperiment,
+  parseForMethod,
+  type ExperimentFile,
+  type MethodName,
+  type MethodOptions,
+} from './parse.js';
+export { addConfigFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
+export {
+  openExperimentData,
+  openExperimentDataset,
+  reopenSplits,
+  SPLIT_NAMES,
+  splitExperimentData,
+  splitNameOf,
+  splitShares,
+  type ExperimentData,
+  type SplitName,
+} from './data.js';
+export {
+  assertEncoders,
   openTrainedEncoders,
   startSession,
   type FrozenSession,
@@ -25,9 +49,10 @@ export {
   type FeatureSet,
   type GatheredBatch,
   type PostSet,
+  type TokenRows,
 } from './feature-set.js';
 export { withDropoutSeeds } from './dropout-seeds.js';
-export type { ContentBatch, ContentRows } from './content-rows.js';
+export { type ContentBatch, type ContentRows } from './content-rows.js';
 export { standIn, type Content, type DrawnDisruption } from './planned-record.js';
 export { withInitialFeatures } from './initial-features.js';
 export {
@@ -38,20 +63,20 @@ export {
   type SimulatedRows,
   type SimulationOptions,
 } from './simulation.js';
-export { tokenInputs, tokenRows, type TokenRows } from './token-rows.js';
+export { tokenInputs, tokenRows } from './token-rows.js';
 export { measureFeatures, measureTokens, type MeasurableSet } from './feature-moments.js';
 export {
   createEncodedMethod,
   createMethod,
   departuresFromLetter,
   drfForm,
+  measureClassWeights,
   methodNeeds,
   methodShapes,
   trainedEncoders,
   trainsEncoders,
   type DrfForm,
 } from './method.js';
-export { measureClassWeights } from './class-weights.js';
 export { measureExperimentGraphs } from './measure-graphs.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions, type TrainingProgram } from './predictor.js';
 export {
@@ -65,15 +90,11 @@ export {
   type QualityDistributions,
 } from './calibration/calibration.js';
 export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
-export { accuracyText } from './report/accuracy-text.js';
+export { accuracyText, trainingReport, writeTrainingReport } from './report/training-report.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { Judge, type Judged } from './judge/judge.js';
 export { qualityOf, type Quality } from './judge/quality.js';
-export { assertEncoders } from './assert-encoders.js';
 export { headOf, openRun, type OpenedRun } from './open-run.js';
-export { readVersions, type Versions } from './versions.js';
-export { RunFolder, type BestCheckpoint, type MetricRow, type RunDescription } from './run-folder.js';
-export { trainingReport, writeTrainingReport } from './report/training-report.js';
 export {
   barChart,
   figure,
@@ -85,3 +106,11 @@ export {
   type Series,
 } from './report/chart.js';
 export { escapeHtml, htmlPage, htmlTable, type TableData } from './report/html.js';
+export {
+  readVersions,
+  RunFolder,
+  type BestCheckpoint,
+  type MetricRow,
+  type RunDescription,
+  type Versions,
+} from './run-folder.js';

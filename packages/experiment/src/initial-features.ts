@@ -14,7 +14,7 @@ import type { ContentRows } from './content-rows.js';
 import type { MeasurableSet } from './feature-moments.js';
 import { areFeatures, type FeatureRows, type PostSet } from './feature-set.js';
 import type { Session } from './session.js';
-import type { TokenRows } from './token-rows.js';
+import type { TokenRows } from './feature-set.js';
 
 const POSTS_AT_ONCE = 16;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '@drf/terminal';
-import { addConfigFlags, mergeConfig, overridesFrom, parseExperiment } from './index.js';
+import { addConfigFlags, mergeConfig, optionsOfEffect, overridesFrom, parseExperiment, type Effect } from './index.js';
+import { leavesOf } from './schema.js';
 
 const minimal = { name: 'mine', dataset: { name: 'embedded' } };
 
@@ -138,5 +139,41 @@ describe('flags', () => {
 
   it('lie over an experiment group by group', () => {
     expect(mergeConfig({ a: 1, b: { c: 2, d: 3 } }, { b: { d: 4 } })).toEqual({ a: 1, b: { c: 2, d: 4 } });
+  });
+});
+
+describe('effects of options', () => {
+  const config = parseExperiment({ name: 'x', dataset: { name: 'posts', file: 'a.csv', limit: 3 }, seed: 4 }, 'x');
+  const names = (effect: Effect): string[] => optionsOfEffect(config, effect).map(([name]) => name);
+
+  it('are said by every option', () => {
+    const silent = leavesOf().filter(
+      ({ schema }) => !['none', 'data', 'result'].includes(String(schema.meta()?.effect)),
+    );
+    expect(silent.map(({ path }) => path.join('.'))).toEqual([]);
+  });
+
+  it('tell what decides results from what decides the posts and from what decides nothing', () => {
+    expect(names('none')).toEqual(['engine', 'name', 'training.checkpointFrozen', 'training.keepCheckpoints']);
+    expect(names('data')).toEqual([
+      'dataset.file',
+      'dataset.limit',
+      'dataset.splitSeed',
+      'dataset.trainFraction',
+      'dataset.valFraction',
+    ]);
+    expect(optionsOfEffect(config, 'result')).toEqual(
+      expect.arrayContaining([
+        ['dataset.imageSize', 224],
+        ['method', 'drf'],
+        ['model.ablations.pairExpansion', true],
+        ['seed', 4],
+      ]),
+    );
+  });
+
+  it('take records apart', () => {
+    const weighed = { ...config, training: { ...config.training, classWeights: { rare: 3 } } };
+    expect(optionsOfEffect(weighed, 'result')).toContainEqual(['training.classWeights.rare', 3]);
   });
 });

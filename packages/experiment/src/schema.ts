@@ -2,9 +2,20 @@ import { z } from 'zod';
 import { DATASET_NAMES, TEXT_ENCODINGS, type OwnDatasetName } from '@drf/datasets';
 import { POOLINGS } from '@drf/encoders';
 import { WEIGHTING_MODES } from '@drf/fusion';
-import { isModulePath } from '@drf/files';
+import { isModulePath, optionsOf, unwrapSchema } from '@drf/files';
 import { FEATURE_NORMS } from '@drf/model';
 import { isOwnId, ownDefinition } from '@drf/tensor';
+
+/**
+ * What an option decides: nothing that is judged (names, memory, how often something is written); which posts there are
+ * and in which split, which results know by the hash of the posts; or results. Whatever asks which options count (the
+ * identity of a result, the grouping of runs) asks for this.
+ */
+export type Effect = 'none' | 'data' | 'result';
+
+const none = (description: string) => ({ description, effect: 'none' });
+const data = (description: string) => ({ description, effect: 'data' });
+const result = (description: string) => ({ description, effect: 'result' });
 
 const whole = (minimum: number) => z.int().min(minimum);
 /** Of a layer; more than any model has would only take the memory of the machine. */
@@ -24,11 +35,11 @@ const columns = z.strictObject({
   id: z
     .string()
     .optional()
-    .describe('column of ids (default: id, tweet_id, …; without one, or with "", rows are numbered)'),
-  text: z.string().optional().describe('column of texts (default: text, tweet, caption, …)'),
-  image: z.string().optional().describe('column of image paths (default: image, image_path, file, …)'),
-  label: z.string().optional().describe('column of labels (default: label, sentiment, class, …)'),
-  split: z.string().optional().describe('column that says train, val or test (default: split, set, …)'),
+    .meta(data('column of ids (default: id, tweet_id, …; without one, or with "", rows are numbered)')),
+  text: z.string().optional().meta(data('column of texts (default: text, tweet, caption, …)')),
+  image: z.string().optional().meta(data('column of image paths (default: image, image_path, file, …)')),
+  label: z.string().optional().meta(data('column of labels (default: label, sentiment, class, …)')),
+  split: z.string().optional().meta(data('column that says train, val or test (default: split, set, …)')),
 });
 
 /** What becomes of labels before anything else sees them. */
@@ -36,174 +47,185 @@ const labels = z.strictObject({
   ignoreCase: z
     .boolean()
     .optional()
-    .describe('labels that differ in nothing but case or spaces are one class (default: false)'),
+    .meta(result('labels that differ in nothing but case or spaces are one class (default: false)')),
   rename: z
     .record(z.string(), z.string().trim().min(1))
     .optional()
-    .describe('new names of labels, as JSON {"Positive":"positive"} or Positive=positive,…; equal ones are joined'),
-  drop: z.array(z.string()).min(1).optional().describe('labels whose posts are left out, separated by commas'),
+    .meta(result('new names of labels, as JSON {"Positive":"positive"} or Positive=positive,…; equal ones are joined')),
+  drop: z.array(z.string()).min(1).optional().meta(result('labels whose posts are left out, separated by commas')),
 });
 
 /** Posts and how they are split. */
 const dataset = z.strictObject({
   name: z
     .union([z.enum(DATASET_NAMES), ownName('data set').transform((id) => id as OwnDatasetName)])
-    .describe('data set, or a module of your own, ./my-dataset.ts (docs/extend.md)'),
+    .meta(result('data set, or a module of your own, ./my-dataset.ts (docs/extend.md)')),
   options: z
     .record(z.string(), z.unknown())
     .optional()
-    .describe('options of a data set of your own, as a=1,b=2 or JSON'),
-  root: z.string().optional().describe('folder of the data set'),
+    .meta(result('options of a data set of your own, as a=1,b=2 or JSON')),
+  root: z.string().optional().meta(data('folder of the data set')),
   file: z
     .union([z.string(), z.array(z.string()).min(1)])
     .optional()
-    .describe(
-      'file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts; several in experiment files',
+    .meta(
+      data('file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts; several in experiment files'),
     ),
   columns: columns.optional(),
   labels: labels.optional(),
   encoding: z
     .enum(['auto', ...TEXT_ENCODINGS])
     .optional()
-    .describe(
-      `encoding of texts and tables (default: auto, found out from the bytes and said): ${TEXT_ENCODINGS.join(', ')}`,
+    .meta(
+      result(
+        `encoding of texts and tables (default: auto, found out from the bytes and said): ${TEXT_ENCODINGS.join(', ')}`,
+      ),
     ),
-  splits: z.string().optional().describe('folder of split files train.json, val.json, test.json'),
+  splits: z.string().optional().meta(data('folder of split files train.json, val.json, test.json')),
   trainSplit: z
     .string()
     .optional()
-    .describe('split file of the training posts: ids (.txt, .json) or published posts (.json, .jsonl, .tsv, .csv)'),
-  valSplit: z.string().optional().describe('split file of the validation posts'),
-  testSplit: z.string().optional().describe('split file of the test posts'),
-  trainFraction: share().default(0.8).describe('share of the training split when splits are made here'),
-  valFraction: share().default(0.1).describe('share of the validation split; the rest is the test split'),
+    .meta(data('split file of the training posts: ids (.txt, .json) or published posts (.json, .jsonl, .tsv, .csv)')),
+  valSplit: z.string().optional().meta(data('split file of the validation posts')),
+  testSplit: z.string().optional().meta(data('split file of the test posts')),
+  trainFraction: share().default(0.8).meta(data('share of the training split when splits are made here')),
+  valFraction: share().default(0.1).meta(data('share of the validation split; the rest is the test split')),
   splitSizes: z
     .array(whole(1))
     .length(3)
     .optional()
-    .describe('exact sizes of train, val and test, such as 3608,451,452; other numbers of posts are split by shares'),
-  splitSeed: whole(0).default(0).describe('seed of the splits and folds that are made here'),
+    .meta(data('exact sizes of train, val and test, such as 3608,451,452; other numbers of posts are split by shares')),
+  splitSeed: whole(0).default(0).meta(data('seed of the splits and folds that are made here')),
   folds: whole(2)
     .max(100)
     .optional()
-    .describe('deal training and test posts out into so many folds, one of them to test on'),
-  fold: whole(1).optional().describe('which of the folds is the test split, from 1 (default: 1)'),
-  limit: whole(1).optional().describe('use only so many posts of each split (for trying things out)'),
-  imageSize: whole(16).max(1024).default(224).describe('side in pixels at which images are decoded and disrupted'),
+    .meta(data('deal training and test posts out into so many folds, one of them to test on')),
+  fold: whole(1).optional().meta(data('which of the folds is the test split, from 1 (default: 1)')),
+  limit: whole(1).optional().meta(data('use only so many posts of each split (for trying things out)')),
+  imageSize: whole(16).max(1024).default(224).meta(result('side in pixels at which images are decoded and disrupted')),
 });
 
 const ENCODER = 'embedded, a hub id or folder (can be trained), or transformers:<hub id or folder>';
 
 /** The same option for either encoder. */
 const byModality = <Option extends z.ZodType>(make: (modality: 'image' | 'text') => Option) =>
-  z.strictObject({ image: make('image'), text: make('text') }).prefault({} as never);
+  z.strictObject({ image: make('image'), text: make('text') });
 
 /** Low-rank updates that train in place of an encoder's own weights. */
 const lora = z.strictObject({
-  rank: whole(0).default(0).describe('rank of low-rank updates that train in place of the weights (LoRA); 0: none'),
-  alpha: positive().default(16).describe('low-rank updates count alpha/rank times'),
+  rank: whole(0).default(0).meta(result('rank of low-rank updates that train in place of the weights (LoRA); 0: none')),
+  alpha: positive().default(16).meta(result('low-rank updates count alpha/rank times')),
   targets: z
     .array(z.enum(['query', 'key', 'value', 'output', 'up', 'down']))
     .min(1)
     .default(['query', 'value'])
-    .describe('linear maps that get low-rank updates, separated by commas: query, key, value, output, up, down'),
+    .meta(result('linear maps that get low-rank updates, separated by commas: query, key, value, output, up, down')),
 });
 
 const encoders = z.strictObject({
-  image: z.string().default('embedded').describe(ENCODER),
-  text: z.string().default('embedded').describe(ENCODER),
-  batchSize: whole(1).optional().describe('posts encoded at once (default: as the encoder likes it)'),
+  image: z.string().default('embedded').meta(result(ENCODER)),
+  text: z.string().default('embedded').meta(result(ENCODER)),
+  batchSize: whole(1).optional().meta(none('posts encoded at once (default: as the encoder likes it)')),
   trainable: byModality((modality) =>
     z
       .boolean()
       .default(false)
-      .describe(`fine-tune the ${modality} encoder under the head (a hub id or folder of its weights)`),
-  ),
+      .meta(result(`fine-tune the ${modality} encoder under the head (a hub id or folder of its weights)`)),
+  ).prefault({}),
   trainableLayers: byModality((modality) =>
     z
       .union([z.literal('all'), whole(0)])
       .default('all')
-      .describe(`how many of the ${modality} encoder's last layers are trained; below them all is frozen`),
-  ),
+      .meta(result(`how many of the ${modality} encoder's last layers are trained; below them all is frozen`)),
+  ).prefault({}),
   lora: lora.prefault({}),
   dropout: byModality((modality) =>
     share()
       .lt(1)
       .optional()
-      .describe(
-        `share of values that a trained ${modality} encoder drops in training (default: as its configuration says)`,
+      .meta(
+        result(
+          `share of values that a trained ${modality} encoder drops in training (default: as its configuration says)`,
+        ),
       ),
-  ),
+  ).prefault({}),
   recompute: z
     .boolean()
     .default(false)
-    .describe('compute layers anew in the gradient instead of holding their values: less memory, more time'),
+    .meta(result('compute layers anew in the gradient instead of holding their values: less memory, more time')),
   revision: byModality((modality) =>
-    z.string().optional().describe(`branch, tag or commit of the ${modality} encoder on the hub (default: main)`),
-  ),
+    z
+      .string()
+      .optional()
+      .meta(result(`branch, tag or commit of the ${modality} encoder on the hub (default: main)`)),
+  ).prefault({}),
   pooling: byModality((modality) =>
     z
       .enum(POOLINGS)
       .optional()
-      .describe(
-        modality === 'image'
-          ? "how the image encoder's tokens become a feature (default: the class token, cls)"
-          : "how the text encoder's tokens become a feature (default: as its sentence-transformers files say, else mean)",
+      .meta(
+        result(
+          modality === 'image'
+            ? "how the image encoder's tokens become a feature (default: the class token, cls)"
+            : "how the text encoder's tokens become a feature (default: as its sentence-transformers files say, else mean)",
+        ),
       ),
-  ),
+  ).prefault({}),
   textLengths: z
     .array(whole(2))
     .min(1)
     .optional()
-    .describe('lengths in tokens, separated by commas: a batch of texts is padded to the smallest that holds it'),
+    .meta(result('lengths in tokens, separated by commas: a batch of texts is padded to the smallest that holds it')),
 });
 
 /** Switches of the paper's Table 4. */
 const ablations = z.strictObject({
-  sampleRecovery: z.boolean().default(true).describe('sample-based recovery losses (Eq. 4, 5)'),
-  distributionRecovery: z.boolean().default(true).describe('distribution-based recovery losses (Eq. 6, 7)'),
-  gaussianProbability: z.boolean().default(true).describe('weights from Gaussian densities; off: equal weights'),
-  pairExpansion: z.boolean().default(true).describe('three pairs a post; off: the original pair only'),
-  distributionConstraint: z.boolean().default(true).describe('distribution constraint (Eq. 3)'),
+  sampleRecovery: z.boolean().default(true).meta(result('sample-based recovery losses (Eq. 4, 5)')),
+  distributionRecovery: z.boolean().default(true).meta(result('distribution-based recovery losses (Eq. 6, 7)')),
+  gaussianProbability: z.boolean().default(true).meta(result('weights from Gaussian densities; off: equal weights')),
+  pairExpansion: z.boolean().default(true).meta(result('three pairs a post; off: the original pair only')),
+  distributionConstraint: z.boolean().default(true).meta(result('distribution constraint (Eq. 3)')),
 });
 
 const lossScales = z.strictObject({
-  distribution: z.number().min(0).default(1).describe('factor of the distribution constraint in Eq. 16'),
-  recovery: z.number().min(0).default(1).describe('factor of the recovery losses in Eq. 16'),
-  classification: z.number().min(0).default(1).describe('factor of the classification loss in Eq. 16'),
-  pairs: z.number().min(0).default(1).describe('drf: factor of the losses of the pairs’ own predictions'),
+  distribution: z.number().min(0).default(1).meta(result('factor of the distribution constraint in Eq. 16')),
+  recovery: z.number().min(0).default(1).meta(result('factor of the recovery losses in Eq. 16')),
+  classification: z.number().min(0).default(1).meta(result('factor of the classification loss in Eq. 16')),
+  pairs: z.number().min(0).default(1).meta(result('drf: factor of the losses of the pairs’ own predictions')),
 });
 
 const model = z.strictObject({
-  dim: width().default(768).describe('width of the shared feature space'),
+  dim: width().default(768).meta(result('width of the shared feature space')),
   standardize: z
     .boolean()
     .default(false)
-    .describe('scale encoder outputs to mean 0, deviation 1 over the training posts'),
-  converterHidden: width().optional().describe("width of the converters' hidden layer (default: dim)"),
-  fusionHidden: width().optional().describe("width of the fusion network's hidden layers (default: dim)"),
+    .meta(result('scale encoder outputs to mean 0, deviation 1 over the training posts')),
+  converterHidden: width().optional().meta(result("width of the converters' hidden layer (default: dim)")),
+  fusionHidden: width().optional().meta(result("width of the fusion network's hidden layers (default: dim)")),
   fusionLayers: z
     .union([z.literal(2), z.literal(3)])
     .optional()
-    .describe('layers of the fusion network, 2 or 3 (default: 2 for drf, 3 for drf-paper and drf-adapted)'),
-  queueCapacity: whole(2).max(100_000).default(512).describe('rows of each feature queue (the paper’s L)'),
+    .meta(result('layers of the fusion network, 2 or 3 (default: 2 for drf, 3 for drf-paper and drf-adapted)')),
+  queueCapacity: whole(2).max(100_000).default(512).meta(result('rows of each feature queue (the paper’s L)')),
   weighting: z
     .enum(WEIGHTING_MODES)
     .optional()
-    .describe(
-      'how densities become pair weights (default: density for drf-paper, Eq. 9 to the letter; else normalized)',
+    .meta(
+      result(
+        'how densities become pair weights (default: density for drf-paper, Eq. 9 to the letter; else normalized)',
+      ),
     ),
   recoveryTargetGradient: z
     .boolean()
     .optional()
-    .describe('gradient to the target of Eq. 4, too, as printed (default: true for drf-paper, else false)'),
+    .meta(result('gradient to the target of Eq. 4, too, as printed (default: true for drf-paper, else false)')),
   featureNorm: z
     .enum(FEATURE_NORMS)
     .default('none')
-    .describe('unit: scale features in the shared space to norm 1 (forms of drf, concatenation)'),
-  exponentLimit: positive().max(80).default(20).describe('exponent above which Eq. 3 goes on linearly'),
-  gaussianRank: width().default(128).describe('drf: directions of the low-rank Gaussian of encoder outputs'),
-  gateHidden: width().default(16).describe('drf: width of the hidden layer of the gate that weighs pairs'),
+    .meta(result('unit: scale features in the shared space to norm 1 (forms of drf, concatenation)')),
+  exponentLimit: positive().max(80).default(20).meta(result('exponent above which Eq. 3 goes on linearly')),
+  gaussianRank: width().default(128).meta(result('drf: directions of the low-rank Gaussian of encoder outputs')),
+  gateHidden: width().default(16).meta(result('drf: width of the hidden layer of the gate that weighs pairs')),
   lossScales: lossScales.prefault({}),
   ablations: ablations.prefault({}),
 });
@@ -213,70 +235,78 @@ const compared = z.strictObject({
   preset: z
     .enum(['compact', 'authors'])
     .default('compact')
-    .describe('compact, or for clmlf and mgnns the constants of their authors’ public code: authors'),
-  width: width().optional().describe('all of them: width of their layers, in place of model.dim (compact: 128)'),
-  hops: whole(1).max(8).optional().describe('mvan: how often text and image views ask each other (3)'),
-  heads: width().optional().describe('clmlf, mgnns: attention heads; must divide the width (4)'),
-  words: whole(2).max(65_536).optional().describe('mgnns: word pieces of the graph, the most frequent ones (1024)'),
-  objects: width(2).optional().describe('mgnns: clusters of places of images (64)'),
-  scenes: width(2).optional().describe('mgnns: clusters of parts of images (32)'),
-  imageLayers: whole(0).max(64).optional().describe('clmlf: transformer layers over the image alone (1)'),
-  fusionLayers: whole(1).max(64).optional().describe('clmlf: transformer layers over text and image (2)'),
-  contrastiveScale: z.number().min(0).optional().describe('clmlf: factor of both contrastive losses (0.1)'),
-  contrastiveTemperature: positive().optional().describe('clmlf: temperature of both contrastive losses (0.07)'),
-  restraintScale: z.number().min(0).optional().describe('mvcn: factor of the restraint to class centroids (0.1)'),
-  calibration: share().optional().describe('mvcn: how far an uncertain label moves to what the modalities say (0.5)'),
+    .meta(result('compact, or for clmlf and mgnns the constants of their authors’ public code: authors')),
+  width: width().optional().meta(result('all of them: width of their layers, in place of model.dim (compact: 128)')),
+  hops: whole(1).max(8).optional().meta(result('mvan: how often text and image views ask each other (3)')),
+  heads: width().optional().meta(result('clmlf, mgnns: attention heads; must divide the width (4)')),
+  words: whole(2).max(65_536).optional().meta(result('mgnns: word pieces of the graph, the most frequent ones (1024)')),
+  objects: width(2).optional().meta(result('mgnns: clusters of places of images (64)')),
+  scenes: width(2).optional().meta(result('mgnns: clusters of parts of images (32)')),
+  imageLayers: whole(0).max(64).optional().meta(result('clmlf: transformer layers over the image alone (1)')),
+  fusionLayers: whole(1).max(64).optional().meta(result('clmlf: transformer layers over text and image (2)')),
+  contrastiveScale: z.number().min(0).optional().meta(result('clmlf: factor of both contrastive losses (0.1)')),
+  contrastiveTemperature: positive().optional().meta(result('clmlf: temperature of both contrastive losses (0.07)')),
+  restraintScale: z.number().min(0).optional().meta(result('mvcn: factor of the restraint to class centroids (0.1)')),
+  calibration: share()
+    .optional()
+    .meta(result('mvcn: how far an uncertain label moves to what the modalities say (0.5)')),
 });
 
 /** Disruptions of training posts beyond those of `disruption`, anew each time a post is seen. */
 const simulation = z.strictObject({
-  share: share().optional().describe('share of the intact posts (default: 0.5 for drf on intact posts, else 0)'),
-  discard: share().default(0.5).describe('of those, the share that lose a modality; the others have it corrupted'),
+  share: share().optional().meta(result('share of the intact posts (default: 0.5 for drf on intact posts, else 0)')),
+  discard: share().default(0.5).meta(result('of those, the share that lose a modality; the others have it corrupted')),
   draws: whole(1)
     .default(2)
-    .describe('corrupted versions of each image and text to choose from; a trained encoder gets a new one each time'),
+    .meta(
+      result('corrupted versions of each image and text to choose from; a trained encoder gets a new one each time'),
+    ),
 });
 
 const training = z.strictObject({
-  epochs: whole(1).default(30).describe('passes over the training posts'),
-  batchSize: whole(1).default(16).describe('posts a step'),
+  epochs: whole(1).default(30).meta(result('passes over the training posts')),
+  batchSize: whole(1).default(16).meta(result('posts a step')),
   accumulate: whole(1)
     .default(1)
-    .describe('parts in which a step computes its batch, one after the other: less memory, the same step'),
-  clipNorm: positive().optional().describe('largest global norm of the gradients (default: no limit)'),
+    .meta(result('parts in which a step computes its batch, one after the other: less memory, the same step')),
+  clipNorm: positive().optional().meta(result('largest global norm of the gradients (default: no limit)')),
   groupByLength: whole(1)
     .default(1)
-    .describe('steps whose posts are sorted by text length among themselves, to pad less; 1: none'),
-  learningRate: positive().default(2e-4).describe('peak learning rate of everything but encoders'),
-  encoderLearningRate: positive().default(2e-5).describe('peak learning rate of trainable encoders'),
-  learningRateFloor: z.number().min(0).default(1e-6).describe('learning rate at the last step (cosine decay)'),
-  weightDecay: z.number().min(0).default(0.01).describe('decoupled weight decay of matrices'),
+    .meta(result('steps whose posts are sorted by text length among themselves, to pad less; 1: none')),
+  learningRate: positive().default(2e-4).meta(result('peak learning rate of everything but encoders')),
+  encoderLearningRate: positive().default(2e-5).meta(result('peak learning rate of trainable encoders')),
+  learningRateFloor: z.number().min(0).default(1e-6).meta(result('learning rate at the last step (cosine decay)')),
+  weightDecay: z.number().min(0).default(0.01).meta(result('decoupled weight decay of matrices')),
   disruption: z
     .string()
     .default('none')
-    .describe(
-      'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average, ' +
-        'or one of your own, ./blur.ts:RATIO:OPTION=VALUE; also on val',
+    .meta(
+      result(
+        'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average, ' +
+          'or one of your own, ./blur.ts:RATIO:OPTION=VALUE; also on val',
+      ),
     ),
   simulation: simulation.prefault({}),
   classWeights: z
     .union([z.enum(['none', 'balanced']), z.record(z.string(), positive())])
     .optional()
-    .describe(
-      'weights of classes in the classification losses: none (default), balanced, or numbers by class ' +
-        'such as {"rare": 3}; the others count 1',
+    .meta(
+      result(
+        'weights of classes in the classification losses: none (default), balanced, or numbers by class ' +
+          'such as {"rare": 3}; the others count 1',
+      ),
     ),
   selection: z
     .enum(['best-accuracy', 'best-weighted-f1', 'best-macro-f1', 'best-loss', 'last'])
     .default('best-accuracy')
-    .describe('which epoch is kept as the result, judged on the validation split; ties go by validation loss'),
-  patience: whole(1).optional().describe('stop after so many epochs without a better one (default: never)'),
-  checkpointEvery: whole(1).optional().describe('also save a checkpoint every so many steps (default: every epoch)'),
-  keepCheckpoints: whole(1).default(2).describe('how many of the last checkpoints are kept, besides the best'),
+    .meta(result('which epoch is kept as the result, judged on the validation split; ties go by validation loss')),
+  patience: whole(1).optional().meta(result('stop after so many epochs without a better one (default: never)')),
+  checkpointEvery: whole(1).optional().meta(none('also save a checkpoint every so many steps (default: every epoch)')),
+  keepCheckpoints: whole(1).default(2).meta(none('how many of the last checkpoints are kept, besides the best')),
   checkpointFrozen: z
     .boolean()
     .default(false)
-    .describe("also write encoders' frozen parameters to checkpoints; off: they are taken from the encoder's files"),
+    .meta(none("also write encoders' frozen parameters to checkpoints; off: they are taken from the encoder's files")),
 });
 
 /** Everything that decides a run. Unknown keys are refused. */
@@ -284,13 +314,13 @@ export const experimentSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[\w.+-]{1,100}$/, 'use letters, digits, "-", "_", "." and "+"')
-    .describe('name of the experiment'),
+    .meta(none('name of the experiment')),
   method: z
     .enum(['drf', 'drf-paper', 'drf-adapted', 'concatenation', 'hsan', 'mvan', 'mgnns', 'clmlf', 'mvcn'])
     .default('drf')
-    .describe('how posts are judged; drf-paper is the paper to the letter, drf-adapted departs from it'),
-  seed: whole(0).default(0).describe('decides everything random'),
-  engine: z.string().default('auto').describe('auto, compiled, eager:wasm, eager:cpu or eager:tensorflow'),
+    .meta(result('how posts are judged; drf-paper is the paper to the letter, drf-adapted departs from it')),
+  seed: whole(0).default(0).meta(result('decides everything random')),
+  engine: z.string().default('auto').meta(none('auto, compiled, eager:wasm, eager:cpu or eager:tensorflow')),
   dataset,
   encoders: encoders.prefault({}),
   model: model.prefault({}),
@@ -304,3 +334,41 @@ export type ExperimentConfig = z.output<typeof experimentSchema>;
 export type ExperimentInput = z.input<typeof experimentSchema>;
 /** The part of an experiment that says what data it is about. */
 export type DatasetConfig = ExperimentConfig['dataset'];
+
+/** An option of the schema. */
+export interface Leaf {
+  /** Keys from the root of the configuration ("training", "batchSize"). */
+  readonly path: readonly string[];
+  readonly schema: z.ZodType;
+}
+
+/** Every option of the schema, groups resolved. */
+export function leavesOf(schema: z.ZodType = experimentSchema, path: readonly string[] = []): Leaf[] {
+  if (!(unwrapSchema(schema) instanceof z.ZodObject)) return [{ path, schema }];
+  return Object.entries(optionsOf(schema)).flatMap(([key, child]) => leavesOf(child, [...path, key]));
+}
+
+/**
+ * Options of an experiment by dotted name, in alphabetical order; those that are not set are left out.
+ * @param effect of the options wanted
+ */
+export function optionsOfEffect(config: ExperimentConfig, effect: Effect): [name: string, value: unknown][] {
+  const flat = (name: string, value: unknown): [string, unknown][] =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).flatMap(([key, own]) => flat(`${name}.${key}`, own))
+      : [[name, value]];
+  return leavesOf()
+    .filter(({ schema }) => schema.meta()?.effect === effect)
+    .flatMap(({ path }) => flat(path.join('.'), valueAt(config, path)))
+    .filter(([, value]) => value !== undefined)
+    .sort(([first], [second]) => (first < second ? -1 : 1));
+}
+
+/** What stands at a path of nested objects. */
+export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (node, key) =>
+      typeof node === 'object' && node !== null && key in node ? node[key as keyof typeof node] : undefined,
+    value,
+  );
+}

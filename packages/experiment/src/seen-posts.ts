@@ -3,7 +3,7 @@ import { mapAhead, recordHash } from '@drf/datasets';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import type { ExperimentData } from './data.js';
-import { SPLIT_NAMES, type SplitName } from './split-names.js';
+import { SPLIT_NAMES, type SplitName } from './data.js';
 import type { RunFolder } from './run-folder.js';
 
 const FORMAT = 'drf-posts-1';

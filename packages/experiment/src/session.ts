@@ -7,7 +7,7 @@ import {
   type TrainableImageEncoder,
   type TrainableTextEncoder,
 } from '@drf/encoders';
-import { createRandom, type Engine, type Modality } from '@drf/tensor';
+import { ConfigurationError, createRandom, MODALITIES, type Engine, type Modality } from '@drf/tensor';
 import type { ExperimentConfig } from './schema.js';
 
 /** What an experiment runs on: an engine and the two encoders. Trained ones run in the step, frozen ones before it. */
@@ -121,4 +121,27 @@ export async function openTrainedEncoders(
     ...(trainable.image ? { image: (await openTrained(config, 'image', recorded)) as TrainableImageEncoder } : {}),
     ...(trainable.text ? { text: (await openTrained(config, 'text', recorded)) as TrainableTextEncoder } : {}),
   };
+}
+
+/**
+ * Features of other encoders mean nothing to a model, even where their widths fit.
+ * @param run its path, for the message
+ * @param expected ids of the encoders that it was trained with
+ * @throws ConfigurationError naming the modality and both ids
+ */
+export function assertEncoders(
+  run: string,
+  expected: RecordedEncoders['ids'],
+  session: Pick<Session, 'image' | 'text'>,
+): void {
+  for (const modality of MODALITIES) {
+    const received = session[modality].id;
+    if (expected[modality] === received) continue;
+    throw new ConfigurationError({
+      subject: `Run ${run}, ${modality} encoder`,
+      expected: `"${expected[modality]}", with which it was trained`,
+      received: `"${received}"`,
+      remedy: 'install the version that it was trained with, or train again',
+    });
+  }
 }

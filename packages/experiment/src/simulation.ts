@@ -13,7 +13,7 @@ import { areFeatures, gatherBatch, type FeatureRows, type GatheredBatch, type Po
 import type { DrawnDisruption } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
 import type { Session } from './session.js';
-import type { TokenRows } from './token-rows.js';
+import type { TokenRows } from './feature-set.js';
 
 /** How training posts are disrupted on the way, so that a method learns quality from cases that it knows. */
 export interface SimulationOptions {

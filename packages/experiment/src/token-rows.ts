@@ -1,14 +1,7 @@
 import { decodeFloat16, encodeFloat16, pieceOfRow, tokensOfRow, type TokenLayout } from '@drf/encoders';
 import type { TokenInputs } from '@drf/model';
 import { hostTensor, type Host, type HostTensor } from '@drf/tensor';
-import type { FeatureRows } from './feature-set.js';
-
-/** Tokens of posts, one modality; in memory or in a file. */
-export interface TokenRows {
-  readonly layout: TokenLayout;
-  /** Of the posts asked for, in their order. */
-  gather(indices: readonly number[]): Promise<Host<TokenInputs>>;
-}
+import type { FeatureRows, TokenRows } from './feature-set.js';
 
 /** Token rows (see `tokenRowEncoder` of `@drf/encoders`) as a step reads them; a row of zeros holds no token. */
 export function tokenRows(rows: FeatureRows, layout: TokenLayout): TokenRows {

@@ -1,27 +1,22 @@
 import { rm } from 'node:fs/promises';
-import { parseStrategy } from '@drf/disruption';
-import { methodNeeds, RunFolder, type ExperimentData, type SplitName } from '@drf/experiment';
+import { join } from 'node:path';
+import type { Dataset, PostRecord } from '@drf/datasets';
+import { formatStrategy } from '@drf/disruption';
+import { methodNeeds, RunFolder, type ExperimentConfig, type ExperimentData, type SplitName } from '@drf/experiment';
 import { contentHash } from '@drf/files';
-import { train, type Display, type TrainServices } from '@drf/training';
-import { formatCell, parseCell } from '../cells.js';
-import { SILENT } from '../display.js';
-import { evaluateRun, type Evaluation } from '../evaluate.js';
+import type { Modality } from '@drf/tensor';
+import { train, type Display } from '@drf/training';
+import { formatCell } from '../cells.js';
+import { evaluateRun } from '../evaluate.js';
 import type { TrainingRecord } from '../store/records.js';
 import { trainingRecord } from '../store/training-record.js';
-import { Workbench } from '../workbench.js';
-import type {
-  ExperimentFacts,
-  FeatureTask,
-  TrainingTask,
-  WorkerAnswers,
-  WorkerProgress,
-  WorkerSetting,
-} from './messages.js';
-import { contentOf, type SharedWork } from './shared-work.js';
+import type { Workspace } from '../workspace.js';
+import type { ExperimentFacts, FeatureTask, TrainingTask } from './tasks.js';
+import type { WorkerAnswers, WorkerProgress, WorkerSetting } from './workers.js';
 
 /** What a task needs of its worker. */
 export interface Surroundings {
-  readonly work: SharedWork;
+  readonly workspace: Workspace;
   readonly setting: WorkerSetting;
   readonly report: (progress: WorkerProgress) => void;
   readonly signal?: AbortSignal;
@@ -29,12 +24,12 @@ export interface Surroundings {
 
 /** Opens an experiment's data and encoders, to know what decides its results. */
 export async function describeExperiment(
-  config: TrainingTask['config'],
-  { work, setting, report }: Surroundings,
+  config: ExperimentConfig,
+  { workspace, setting, report }: Surroundings,
 ): Promise<ExperimentFacts> {
   report({ what: `opening ${config.name}`, done: 0, total: 1 });
-  const data = await work.openData(config.dataset);
-  const session = await work.session(config);
+  const data = await workspace.data(config.dataset);
+  const session = await workspace.session(config);
   const split = evaluatedSplit(data, setting);
   const { dataset, splits } = data;
   return {
@@ -53,28 +48,41 @@ function evaluatedSplit({ splits }: ExperimentData, { split }: WorkerSetting): S
   return split ?? (splits.test.length > 0 ? 'test' : 'val');
 }
 
+/** Hash of posts with their contents as decoded; a post that cannot be read counts by its message. */
+async function contentOf(dataset: Dataset, records: readonly PostRecord[]): Promise<string> {
+  const parts: string[] = [];
+  for (const record of records) {
+    const hash = async (modality: Modality): Promise<string> =>
+      record[modality] === null
+        ? ''
+        : dataset.contentHash(record, modality).catch((error: unknown) => `unreadable: ${String(error)}`);
+    parts.push(record.id, String(record.label), await hash('image'), await hash('text'));
+  }
+  return contentHash(...parts);
+}
+
 /** Encodes posts under a disruption, so that the cache has them. */
 export async function encodeFeatures(
   { config, strategy, posts }: FeatureTask,
-  { work, setting, report, signal }: Surroundings,
+  { workspace, setting, report, signal }: Surroundings,
 ): Promise<WorkerAnswers['encode']> {
-  const data = await work.openData(config.dataset);
-  const session = await work.session(config);
+  const data = await workspace.data(config.dataset);
+  const session = await workspace.session(config);
   const splits: SplitName[] = posts === 'training' ? ['train', 'val'] : [evaluatedSplit(data, setting)];
   const unreadable = new Map<string, string>();
   for (const split of splits) {
-    await work.encode({
+    const where = `of ${split}, ${formatStrategy(strategy)}, seed ${config.seed}`;
+    await workspace.encode({
       dataset: data.dataset,
       records: data.splits[split],
-      strategy: parseStrategy(strategy),
+      strategy,
       seed: config.seed,
       session,
       cache: setting.cache,
       needs: methodNeeds(config),
       batchSize: config.encoders.batchSize,
       job: (label) => ({
-        update: (done, total) =>
-          report({ what: `${label.toLowerCase()} of ${split}, ${strategy}, seed ${config.seed}`, done, total }),
+        update: (done, total) => report({ what: `${label.toLowerCase()} ${where}`, done, total }),
         stop: () => undefined,
       }),
       onRowError: (message, id) => void unreadable.set(id, message),
@@ -86,27 +94,28 @@ export async function encodeFeatures(
 
 /** Trains, unless the run is there already, and evaluates. */
 export async function performTraining(task: TrainingTask, surroundings: Surroundings): Promise<TrainingRecord> {
+  const { workspace, setting, signal } = surroundings;
   const startedAt = performance.now();
-  const run = (await finishedRun(task.folder)) ?? (await trainRun(task, surroundings));
+  const folder = join(setting.folder, task.folder);
+  const run = (await finishedRun(folder)) ?? (await trainRun(task.config, folder, surroundings));
   const seconds = (performance.now() - startedAt) / 1000;
   surroundings.report({ what: 'evaluating', done: 0, total: task.cells.length });
-  const { work, setting, signal } = surroundings;
-  const workbench = new Workbench(SILENT, {
-    openDataset: (config) => work.openDataset(config),
-    startSession: (config) => work.session(config),
-    encode: work.encode,
-  });
-  const cells = task.cells.map(({ name }) => parseCell(name).testedOn);
   const evaluation = await evaluateRun(run.path, {
-    workbench,
+    workspace,
     cache: setting.cache,
-    cells,
+    cells: task.cells.map(({ testedOn }) => testedOn),
     split: setting.split ?? undefined,
     signal,
     details: true,
   });
   signal?.throwIfAborted();
-  return recordOf(task, evaluation, seconds);
+  const record = await trainingRecord(evaluation, task.keepFeatures);
+  const identities = new Map(task.cells.map((cell) => [formatCell(cell), cell.identity]));
+  const cells = record.cells.flatMap((cell) => {
+    const identity = identities.get(formatCell(cell));
+    return identity === undefined ? [] : [{ ...cell, identity }]; // the clean cell is evaluated in any case
+  });
+  return { ...record, ...task, seconds, cells };
 }
 
 /** A run that has its result; what an interrupted training left is removed. */
@@ -117,18 +126,27 @@ async function finishedRun(folder: string): Promise<RunFolder | undefined> {
   return undefined;
 }
 
-async function trainRun(task: TrainingTask, { work, setting, report, signal }: Surroundings): Promise<RunFolder> {
-  const run = await RunFolder.create(task.folder, { overwrite: true });
-  const services: TrainServices = {
-    openData: (config) => work.openData(config),
-    startSession: (config) => work.session(config),
-    encode: work.encode,
-    readVersions: () => Promise.resolve(setting.versions),
-  };
-  const display = displayOf(report);
-  const { config } = task;
-  const { cache } = setting;
-  const { outcome } = await train({ config, run, resume: false, cache, display, signal, resultOnly: true, services });
+async function trainRun(
+  config: ExperimentConfig,
+  folder: string,
+  { workspace, setting, report, signal }: Surroundings,
+): Promise<RunFolder> {
+  const run = await RunFolder.create(folder, { overwrite: true });
+  const { outcome } = await train({
+    config,
+    run,
+    resume: false,
+    cache: setting.cache,
+    display: displayOf(report),
+    signal,
+    resultOnly: true,
+    services: {
+      openData: (dataset) => workspace.data(dataset),
+      startSession: (own) => workspace.session(own),
+      encode: workspace.encode,
+      readVersions: () => Promise.resolve(setting.versions),
+    },
+  });
   if (outcome === 'interrupted') throw signal?.reason ?? new Error('interrupted');
   return run;
 }
@@ -147,15 +165,4 @@ function displayOf(report: (progress: WorkerProgress) => void): Display {
     onEpoch: nothing,
     onStep: ({ step }, total) => report({ what: 'training', done: step, total }),
   };
-}
-
-async function recordOf(task: TrainingTask, evaluation: Evaluation, seconds: number): Promise<TrainingRecord> {
-  const { identity, resultVersion, experiment, fold, method, without, config, storedFolder: folder } = task;
-  const record = await trainingRecord(evaluation, task.keepFeatures);
-  const identities = new Map(task.cells.map((cell) => [cell.name, cell.identity]));
-  const cells = record.cells.flatMap((cell) => {
-    const own = identities.get(formatCell(cell));
-    return own === undefined ? [] : [{ ...cell, identity: own }]; // the clean cell is evaluated in any case
-  });
-  return { ...record, identity, resultVersion, experiment, fold, method, without, config, seconds, folder, cells };
 }

@@ -1,11 +1,11 @@
+import { PAPER_RATIOS, parseStrategy } from '@drf/disruption';
 import { defineExperiment, parseForMethod } from '@drf/experiment';
 import { describe, expect, it } from 'vitest';
 import { ABLATION_SWITCHES } from '../paper.js';
-import { formatCell } from '../cells.js';
-import { cellIdentity, trainingIdentity } from './identity.js';
+import { CLEAN, formatCell } from '../cells.js';
 import { parseSeeds } from '../../../../apps/eval/src/grid-command.js';
-import { FULL_RATIOS, type GridName } from './named-grids.js';
-import { planGrid, type GridExperiment } from './plan.js';
+import { planGrid, type GridExperiment, type GridName } from './plan.js';
+import { cellIdentity, trainingIdentity } from './tasks.js';
 
 const file = defineExperiment({
   name: 'tiny',
@@ -19,7 +19,7 @@ const axes = {
   ablations: ABLATION_SWITCHES,
   settings: ['C', 'D', 'C+D'],
   modalities: ['image', 'text'],
-  ratios: FULL_RATIOS,
+  ratios: PAPER_RATIOS,
 } as const;
 const laidOver =
   (own: typeof file): GridExperiment =>
@@ -27,7 +27,8 @@ const laidOver =
     parseForMethod(own, [overrides], 'test');
 const plan = (grids: readonly GridName[], seeds = [0]) =>
   planGrid({ grids, axes, seeds, experiments: [laidOver(file)] });
-const cellsOf = (planned: ReturnType<typeof plan>): number => planned.reduce((sum, { cells }) => sum + cells.length, 0);
+const cellsOf = (planned: ReturnType<typeof plan>): number =>
+  planned.reduce((sum, { testedOn }) => sum + testedOn.length, 0);
 
 describe('planGrid', () => {
   it('has the sizes of the paper’s tables', () => {
@@ -42,7 +43,7 @@ describe('planGrid', () => {
     const all = plan(['all'], [0, 1]);
     expect(all).toHaveLength(2 * (2 + 5 + 30));
     const clean = all.filter(({ config }) => config.training.disruption === 'none' && config.seed === 1);
-    expect(clean.map(({ method, without, cells }) => [method, without, cells.length])).toEqual([
+    expect(clean.map(({ method, without, testedOn }) => [method, without, testedOn.length])).toEqual([
       ['drf', null, 7],
       ['concatenation', null, 7],
       ...[
@@ -73,9 +74,11 @@ describe('planGrid', () => {
     const all = plan(['all']);
     const ablated = all.find(({ without }) => without === 'no-pair-expansion');
     expect(ablated?.config.model.ablations.pairExpansion).toBe(false);
-    const random = all.find(({ cells }) => cells.some((testedOn) => formatCell({ testedOn }) === 'random:0.6:C+D'));
+    const random = all.find((planned) =>
+      planned.testedOn.some((testedOn) => formatCell({ testedOn }) === 'random:0.6:C+D'),
+    );
     expect(random?.config.training.disruption).toBe('random:0.6:C+D');
-    expect(random?.cells.map((testedOn) => formatCell({ testedOn }))).toEqual(['clean', 'random:0.6:C+D']);
+    expect(random?.testedOn.map((testedOn) => formatCell({ testedOn }))).toEqual(['clean', 'random:0.6:C+D']);
   });
 
   it('lays the experiment’s options for a method over the others', () => {
@@ -92,7 +95,7 @@ describe('planGrid', () => {
 describe('identities', () => {
   const encoders = { image: 'i', text: 't' };
   const identity = (config = experiment, data = 'data', engine = 'compiled'): string =>
-    trainingIdentity({ config, data, encoders, engine });
+    trainingIdentity(config, { trainingData: data, encoders, engine });
 
   it('change with what decides the result', () => {
     const others = [
@@ -107,9 +110,9 @@ describe('identities', () => {
     ).toBe(7);
     expect(
       new Set([
-        cellIdentity('t', 'p', 'clean'),
-        cellIdentity('t', 'q', 'clean'),
-        cellIdentity('t', 'p', 'fixed:image:C'),
+        cellIdentity('t', 'p', CLEAN),
+        cellIdentity('t', 'q', CLEAN),
+        cellIdentity('t', 'p', parseStrategy('fixed:image:C')),
       ]).size,
     ).toBe(3);
   });

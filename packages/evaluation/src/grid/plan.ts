@@ -1,24 +1,55 @@
+import { fixedStrategies, formatStrategy, randomStrategies, type Setting, type Strategy } from '@drf/disruption';
 import { SIMULATED_SHARE, type ExperimentConfig } from '@drf/experiment';
-import { formatStrategy, type Strategy } from '@drf/disruption';
-import type { Fold } from '../cells.js';
-import { variantName } from '../paper.js';
-import { gridEntries, type GridAxes, type GridEntry, type GridName } from './named-grids.js';
+import type { Modality } from '@drf/tensor';
+import { CLEAN, type Cell, type Fold } from '../cells.js';
+import { variantName, type AblationSwitch } from '../paper.js';
+
+/** The paper's evaluation by its tables, all of it, and all of it at a size that shows that everything works. */
+export const GRID_NAMES = ['table-1', 'table-3', 'table-4', 'figure-5', 'all', 'smoke'] as const;
+export type GridName = (typeof GRID_NAMES)[number];
+
+/** What a grid is made of, after narrowing. */
+export interface GridAxes {
+  readonly methods: readonly string[];
+  /** The method whose parts Table 4 switches off. */
+  readonly ablated: string;
+  readonly ablations: readonly AblationSwitch[];
+  readonly settings: readonly Setting[];
+  readonly modalities: readonly Modality[];
+  /** dr of modality-random cells. */
+  readonly ratios: readonly number[];
+}
+
+/** A method, less a part or whole, trained under one disruption and tested in some cells. */
+interface GridEntry {
+  readonly method: string;
+  readonly without: AblationSwitch | null;
+  readonly trainedOn: Strategy;
+  readonly testedOn: readonly Strategy[];
+}
+
+/** What `smoke` is narrowed to, so that it takes minutes and yet fills every part of a report. */
+export const SMOKE = {
+  settings: ['C', 'D', 'C+D'],
+  ratios: [0.4, 1],
+  ablations: ['pairExpansion', 'gaussianProbability'],
+  seeds: 2,
+} as const satisfies { readonly [axis: string]: unknown };
 
 /** Behind a method's name: trained with simulated disruptions, as `drf` is by default. */
 export const SIMULATED = '+simulation';
 
 /** One model to train, and the cells that it is to be tested in. */
-export interface PlannedTraining {
+export interface PlannedTraining extends Omit<Cell, 'testedOn'> {
   /** Name of the experiment, such as mvsa-s. */
   readonly experiment: string;
-  readonly fold: Fold | null;
   /** Such as `clmlf`, or `clmlf+simulation`. */
   readonly method: string;
   /** The part that is switched off, in the paper's name. */
   readonly without: string | null;
   readonly config: ExperimentConfig;
-  /** Disruptions of the cells; the clean one first. */
-  readonly cells: readonly Strategy[];
+  /** Disruptions of its cells; the clean one first. */
+  readonly testedOn: readonly Strategy[];
   /** Whether recovered and true features are kept for the report. */
   readonly keepFeatures: boolean;
 }
@@ -55,12 +86,12 @@ export function planGrid({ grids, axes, seeds, experiments, folds }: PlanOptions
         merged.map((entry): PlannedTraining => {
           const config = configOf(experiment, entry, seed);
           return {
+            ...entry,
             experiment: config.name,
             fold,
-            method: entry.method,
+            seed,
             without: entry.without === null ? null : variantName(entry.without),
             config: fold === null ? config : { ...config, dataset: { ...config.dataset, ...fold } },
-            cells: entry.testedOn,
             keepFeatures: index === 0 && entry.without === null,
           };
         }),
@@ -92,4 +123,52 @@ function configOf(experiment: GridExperiment, entry: GridEntry, seed: number): E
   if (!isSimulated) return config;
   const { share = SIMULATED_SHARE } = config.training.simulation;
   return experiment({ method, seed, training: { ...training, simulation: { share } }, model: { ablations } });
+}
+
+/** Entries of a grid; several may ask for the same training. */
+function gridEntries(name: GridName, axes: GridAxes): GridEntry[] {
+  switch (name) {
+    case 'table-1':
+      return tableOne(axes);
+    case 'table-3':
+      return axes.methods.map((method) => clean(method, []));
+    case 'table-4':
+      return tableFour(axes);
+    case 'figure-5':
+      return figureFive(axes);
+    case 'all':
+    case 'smoke':
+      return [...tableOne(axes), ...tableFour(axes), ...figureFive(axes)];
+  }
+}
+
+/** Modality-fixed: trained on intact posts, one modality of every test post disrupted; the clean cell is Table 3. */
+function tableOne(axes: GridAxes): GridEntry[] {
+  const cells = fixedCells(axes);
+  return axes.methods.map((method) => clean(method, cells));
+}
+
+/** The same cells for DRF and for DRF without one of its parts. */
+function tableFour(axes: GridAxes): GridEntry[] {
+  const cells = fixedCells(axes);
+  return [null, ...axes.ablations].map((without) => ({ ...clean(axes.ablated, cells), without }));
+}
+
+/** Modality-random: trained and tested at the same dr; dr = 0 is training and testing on intact posts. */
+function figureFive({ methods, settings, ratios }: GridAxes): GridEntry[] {
+  const strategies = randomStrategies(ratios).filter(({ setting }) => settings.includes(setting));
+  return methods.flatMap((method) => [
+    clean(method, []),
+    ...strategies.map((own) => ({ method, without: null, trainedOn: own, testedOn: [CLEAN, own] })),
+  ]);
+}
+
+function clean(method: string, strategies: readonly Strategy[]): GridEntry {
+  return { method, without: null, trainedOn: CLEAN, testedOn: [CLEAN, ...strategies] };
+}
+
+function fixedCells({ settings, modalities }: GridAxes): Strategy[] {
+  return fixedStrategies().filter(
+    ({ setting, modality }) => settings.includes(setting) && modalities.includes(modality),
+  );
 }

@@ -1,19 +1,35 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatStrategy } from '@drf/disruption';
 import { readVersions } from '@drf/experiment';
 import { lockFile, type FileLock } from '@drf/files';
 import { DataError } from '@drf/tensor';
+import { formatDuration, startProgress, type Progress } from '@drf/terminal';
 import { ResultStore, STORE_NAME } from '../store/result-store.js';
-import { workOff, type Failure } from './crew.js';
-import { EncodedSets } from './encoded-sets.js';
-import type { GridDisplay } from './grid-display.js';
-import type { ExperimentFacts, FeatureTask, TrainingTask, WorkerSetting } from './messages.js';
 import { planGrid, type PlannedTraining, type PlanOptions } from './plan.js';
-import { availableResources, BYTES_A_WORKER, workersThatFit } from './resources.js';
-import { RESULT_VERSION } from './identity.js';
-import { factsKey, featureTasks, remainingTasks, stepsOf } from './tasks.js';
-import { TaskFailure, WorkerProcess } from './worker-process.js';
+import {
+  EncodedSets,
+  experimentName,
+  featureTasks,
+  remainingTasks,
+  RESULT_VERSION,
+  stepsOf,
+  type ExperimentFacts,
+  type FactsByName,
+  type FeatureTask,
+  type TrainingTask,
+} from './tasks.js';
+import {
+  availableResources,
+  BYTES_A_WORKER,
+  TaskFailure,
+  WorkerProcess,
+  workersThatFit,
+  workOff,
+  type Failure,
+  type WorkerSetting,
+} from './workers.js';
 
 export interface GridOptions extends PlanOptions {
   /** Folder of the grid: the store, and a run for each training. */
@@ -31,23 +47,78 @@ export interface GridOptions extends PlanOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What was done, or is to be done. */
-export interface GridOutcome {
+interface Counts {
+  readonly trainings: number;
+  readonly cells: number;
+}
+
+/** What is to be done. */
+interface GridPlan {
   readonly store: string;
   /** Trainings and cells of the whole plan. */
-  readonly planned: { readonly trainings: number; readonly cells: number };
+  readonly planned: Counts;
   /** Of these, what the store lacked at the start. */
-  readonly due: { readonly trainings: number; readonly cells: number; readonly featureSets: number };
-  /** What was done now. */
-  readonly done: { readonly trainings: number; readonly cells: number };
+  readonly due: Counts & { readonly featureSets: number };
   readonly workers: number;
   /** Of what is due, from the mean time of like trainings in the store; null without any. */
   readonly estimatedSeconds: number | null;
+}
+
+/** What was done, or is to be done. */
+export interface GridOutcome extends GridPlan {
+  /** What was done now. */
+  readonly done: Counts;
   readonly seconds: number;
   /** Mean wall time of a training with its cells now; null without any. */
   readonly secondsATraining: number | null;
-  readonly failures: readonly { readonly what: string; readonly reason: string }[];
+  readonly failures: readonly NamedFailure[];
   readonly interrupted: boolean;
+}
+
+interface NamedFailure {
+  readonly what: string;
+  readonly reason: string;
+}
+
+/** What a person sees while a grid runs; it goes to standard error. */
+export interface GridDisplay {
+  say(message: string): void;
+  /** A post that is left out. */
+  warn(message: string): void;
+  facts(facts: ExperimentFacts): void;
+  plan(plan: GridPlan): void;
+  progress(label: string, total: number, unit: string): Progress;
+}
+
+const SHOWN_WARNINGS = 5;
+const SECONDS_BETWEEN_LINES = 30;
+
+/** Shows nothing at all when `silent`. */
+export function createGridDisplay(silent: boolean): GridDisplay {
+  const say = (text: string): void => void (silent || process.stderr.write(`${text}\n`));
+  const warned = new Set<string>();
+  return {
+    say,
+    warn: (message) => {
+      if (warned.has(message)) return;
+      warned.add(message);
+      if (warned.size <= SHOWN_WARNINGS) say(`left out: ${message}`);
+      if (warned.size === SHOWN_WARNINGS + 1) say('left out: further posts');
+    },
+    facts: ({ posts, split, encoders, engine, notes }) => {
+      say(`  ${posts.train} posts to train on, ${posts.val} to choose by, ${posts.evaluated} of ${split} to judge`);
+      say(`  encoders ${encoders.image}, ${encoders.text}; engine ${engine}`);
+      for (const note of notes) say(`  note: ${note}`);
+    },
+    plan: ({ planned, due, workers, estimatedSeconds }) => {
+      say(`Planned: ${planned.trainings} trainings, ${planned.cells} cells`);
+      say(`To do:   ${due.trainings} trainings, ${due.cells} cells, from ${due.featureSets} feature sets`);
+      const time = estimatedSeconds === null ? 'not known before' : `${formatDuration(estimatedSeconds)} for`;
+      say(`Time:    ${time} the trainings, ${workers} side by side`);
+    },
+    progress: (label, total, unit) =>
+      startProgress({ label, total, unit, silent, lineInterval: SECONDS_BETWEEN_LINES }),
+  };
 }
 
 /**
@@ -58,60 +129,51 @@ export interface GridOutcome {
  *   opened
  */
 export async function runGrid(options: GridOptions): Promise<GridOutcome> {
-  const startedAt = performance.now();
   const plan = planGrid(options);
-  const storePath = join(options.folder, STORE_NAME);
-  const lock = options.dryRun === true ? undefined : await lockGrid(options.folder);
-  const isOnlyPlanned = options.dryRun === true && !existsSync(storePath); // leaves no trace
-  try {
-    const store = new ResultStore(
-      isOnlyPlanned ? ':memory:' : storePath,
-      options.dryRun === true && !isOnlyPlanned ? 'read' : 'write',
-    );
+  if (options.dryRun !== true) {
+    const lock = await lockGrid(options.folder);
     try {
-      return await fill(options, plan, store, storePath, startedAt);
+      return await fill(options, plan, new ResultStore(storePath(options), 'write'));
     } finally {
-      store.close();
+      await lock.release();
     }
-  } finally {
-    await lock?.release();
   }
+  const isThere = existsSync(storePath(options)); // a plan leaves no trace
+  return fill(
+    options,
+    plan,
+    isThere ? new ResultStore(storePath(options), 'read') : new ResultStore(':memory:', 'write'),
+  );
 }
+
+const storePath = ({ folder }: Pick<GridOptions, 'folder'>): string => join(folder, STORE_NAME);
 
 /** One program at a time fills a grid's store. @throws DataError when another one does */
 export async function lockGrid(folder: string): Promise<FileLock> {
   await mkdir(folder, { recursive: true });
-  return lockFile(join(folder, 'grid.lock'), `Result store ${join(folder, STORE_NAME)}`);
+  return lockFile(join(folder, 'grid.lock'), `Result store ${storePath({ folder })}`);
 }
 
-async function fill(
-  options: GridOptions,
-  plan: readonly PlannedTraining[],
-  store: ResultStore,
-  storePath: string,
-  startedAt: number,
-): Promise<GridOutcome> {
-  const { display, signal, folder, anyCode = false } = options;
+/** Closes the store at the end. */
+async function fill(options: GridOptions, plan: readonly PlannedTraining[], store: ResultStore): Promise<GridOutcome> {
+  const startedAt = performance.now();
+  const { display, signal, folder, cache, split } = options;
   const resources = await availableResources();
   const versions = await readVersions();
-  const setting = (threads: number, workers: number): WorkerSetting => ({
-    threads,
-    cache: options.cache,
-    split: options.split,
-    memoryBytes: Math.min(BYTES_A_WORKER / 3, resources.memoryBytes / (4 * workers)),
-    versions,
-  });
-  const scout = new WorkerProcess(setting(resources.cores, 1));
+  const setting = (threads: number, workers: number): WorkerSetting => {
+    const memoryBytes = Math.min(BYTES_A_WORKER / 3, resources.memoryBytes / (4 * workers));
+    return { threads, folder, cache, split, memoryBytes, versions };
+  };
+  const first = new WorkerProcess(setting(resources.cores, 1));
   try {
-    const facts = await describe(scout, plan, display);
-    const tasks = remainingTasks(plan, { folder, facts, known: store.known(anyCode ? undefined : RESULT_VERSION) });
-    const encoded = await EncodedSets.open(options.cache);
-    const factsOf = (task: FeatureTask): ExperimentFacts => facts.get(factsKey(task)) as ExperimentFacts;
-    const features = featureTasks(tasks).filter((task) => !encoded.has(task, factsOf(task)));
+    const facts = await describe(first, plan, display);
+    const tasks = remainingTasks(plan, facts, store.known(options.anyCode === true ? undefined : RESULT_VERSION));
+    const encoded = await EncodedSets.open(cache, facts);
+    const features = featureTasks(tasks).filter((task) => !encoded.has(task));
     const workers = Math.min(options.jobs ?? workersThatFit(resources), Math.max(1, tasks.length));
-    const before = {
-      store: storePath,
-      planned: { trainings: plan.length, cells: plan.reduce((sum, { cells }) => sum + cells.length, 0) },
+    const before: GridPlan = {
+      store: storePath(options),
+      planned: { trainings: plan.length, cells: plan.reduce((sum, { testedOn }) => sum + testedOn.length, 0) },
       due: {
         trainings: tasks.length,
         cells: tasks.reduce((sum, { cells }) => sum + cells.length, 0),
@@ -121,37 +183,24 @@ async function fill(
       estimatedSeconds: estimate(tasks, store.secondsByMethod(), workers),
     };
     display.plan(before);
-    const nothing = { done: { trainings: 0, cells: 0 }, failures: [], secondsATraining: null };
-    const isAborted = (): boolean => signal?.aborted === true;
-    const elapsed = (): number => (performance.now() - startedAt) / 1000;
-    if (options.dryRun === true || tasks.length === 0) {
-      return { ...before, ...nothing, seconds: elapsed(), interrupted: false };
-    }
-    const keep = (task: FeatureTask): Promise<void> => encoded.add(task, factsOf(task));
-    const lost = await encodeAll(scout, setting(resources.cores, 1), features, keep, options);
-    await scout.stop();
-    if (isAborted()) {
-      return { ...before, ...nothing, failures: lost.map(nameFeatures), seconds: elapsed(), interrupted: true };
-    }
-    const threads = Math.max(1, Math.floor(resources.cores / workers));
-    const trained = await trainAll(
-      () => new WorkerProcess(setting(threads, workers)),
-      workers,
-      tasks,
-      facts,
-      store,
-      options,
-    );
-    return {
+    const outcome = (failures: readonly NamedFailure[], trained?: Trained): GridOutcome => ({
       ...before,
-      done: trained.done,
-      secondsATraining: trained.secondsATraining,
-      seconds: elapsed(),
-      failures: [...lost.map(nameFeatures), ...trained.failures.map(nameTraining)],
-      interrupted: isAborted(),
-    };
+      done: trained?.done ?? { trainings: 0, cells: 0 },
+      seconds: (performance.now() - startedAt) / 1000,
+      secondsATraining: trained?.secondsATraining ?? null,
+      failures: [...failures, ...(trained?.failures ?? [])],
+      interrupted: signal?.aborted === true && options.dryRun !== true && tasks.length > 0,
+    });
+    if (options.dryRun === true || tasks.length === 0) return outcome([]);
+    const lost = await encodeAll(first, setting(resources.cores, 1), features, encoded, options);
+    await first.stop();
+    if (signal?.aborted === true) return outcome(lost);
+    const threads = Math.max(1, Math.floor(resources.cores / workers));
+    const start = (): WorkerProcess => new WorkerProcess(setting(threads, workers));
+    return outcome(lost, await trainAll(start, workers, tasks, facts, store, options));
   } finally {
-    await scout.stop();
+    await first.stop();
+    store.close();
   }
 }
 
@@ -160,22 +209,21 @@ async function describe(
   worker: WorkerProcess,
   plan: readonly PlannedTraining[],
   display: GridDisplay,
-): Promise<Map<string, ExperimentFacts>> {
+): Promise<FactsByName> {
   const facts = new Map<string, ExperimentFacts>();
   for (const planned of plan) {
-    const { config } = planned;
-    const experiment = factsKey(planned);
-    if (facts.has(experiment)) continue;
-    display.say(`Reading ${experiment} …`);
+    const name = experimentName(planned);
+    if (facts.has(name)) continue;
+    display.say(`Reading ${name} …`);
     try {
-      const found = await worker.ask({ kind: 'describe', config });
-      facts.set(experiment, found);
-      display.facts(experiment, found);
+      const found = await worker.ask({ kind: 'describe', config: planned.config });
+      facts.set(name, found);
+      display.facts(found);
     } catch (error) {
       if (!(error instanceof TaskFailure)) throw error;
       throw new DataError(
         {
-          subject: `Experiment ${experiment}`,
+          subject: `Experiment ${name}`,
           expected: 'data and encoders that can be opened',
           received: error.message,
           remedy: 'try it alone: pnpm train',
@@ -192,9 +240,9 @@ async function encodeAll(
   first: WorkerProcess,
   setting: WorkerSetting,
   features: readonly FeatureTask[],
-  onEncoded: (task: FeatureTask) => Promise<void>,
+  encoded: EncodedSets,
   { display, signal }: GridOptions,
-): Promise<Failure<FeatureTask>[]> {
+): Promise<NamedFailure[]> {
   const progress = display.progress('Features', features.length, 'sets');
   let [done, isFirst] = [0, true];
   const start = (): WorkerProcess => {
@@ -203,7 +251,7 @@ async function encodeAll(
     return worker;
   };
   try {
-    return await workOff({
+    const failures = await workOff({
       workers: 1,
       start,
       tasks: features,
@@ -212,58 +260,60 @@ async function encodeAll(
           progress.update(done, `(${what} ${posts}/${total})`),
         );
         unreadable.forEach((message) => display.warn(message));
-        if (unreadable.length === 0) await onEncoded(task);
+        if (unreadable.length === 0) await encoded.add(task);
         progress.update(++done);
       },
       signal,
     });
+    return failures.map(({ task, reason }) => ({
+      what: `features of ${task.posts} posts, ${formatStrategy(task.strategy)}, seed ${task.config.seed}`,
+      reason,
+    }));
   } finally {
     progress.stop();
   }
 }
 
+type Trained = Pick<GridOutcome, 'done' | 'secondsATraining' | 'failures'>;
+
 async function trainAll(
   start: () => WorkerProcess,
   workers: number,
   tasks: readonly TrainingTask[],
-  facts: ReadonlyMap<string, ExperimentFacts>,
+  facts: FactsByName,
   store: ResultStore,
   { display, signal }: GridOptions,
-): Promise<{
-  readonly done: GridOutcome['done'];
-  readonly secondsATraining: number | null;
-  readonly failures: readonly Failure<TrainingTask>[];
-}> {
+): Promise<Trained> {
   const steps = new Map(tasks.map((task) => [task, stepsOf(task, facts)]));
   const total = [...steps.values()].reduce((sum, count) => sum + count, 0);
   const progress = display.progress('Trainings', total, 'steps');
-  const lanes = new Map<number, number>();
+  const running = new Map<number, number>();
   const done = { trainings: 0, cells: 0 };
   let [finished, failed, seconds] = [0, 0, 0];
   const show = (): void => {
-    const running = [...lanes.values()].reduce((sum, count) => sum + count, 0);
+    const now = [...running.values()].reduce((sum, count) => sum + count, 0);
     const failures = failed === 0 ? '' : `, ${failed} failed`;
-    progress.update(finished + running, `(${done.trainings}/${tasks.length} trainings${failures})`);
+    progress.update(finished + now, `(${done.trainings}/${tasks.length} trainings${failures})`);
   };
   try {
     const failures = await workOff({
       workers,
       start,
       tasks,
-      perform: async (worker, task, lane) => {
+      perform: async (worker, task, place) => {
         const startedAt = performance.now();
         try {
-          const unit = await worker.ask({ kind: 'train', task }, ({ what, done: step }) => {
-            if (what === 'training') lanes.set(lane, step);
+          const training = await worker.ask({ kind: 'train', task }, ({ what, done: step }) => {
+            if (what === 'training') running.set(place, step);
             show();
           });
-          store.add(unit);
+          store.add(training);
           done.trainings++;
-          done.cells += unit.cells.length;
+          done.cells += training.cells.length;
           finished += steps.get(task) as number;
           seconds += (performance.now() - startedAt) / 1000;
         } finally {
-          lanes.delete(lane);
+          running.delete(place);
           show();
         }
       },
@@ -275,7 +325,8 @@ async function trainAll(
       },
       signal,
     });
-    return { done, failures, secondsATraining: done.trainings === 0 ? null : seconds / done.trainings };
+    const secondsATraining = done.trainings === 0 ? null : seconds / done.trainings;
+    return { done, secondsATraining, failures: failures.map(nameTraining) };
   } finally {
     progress.stop();
   }
@@ -286,20 +337,13 @@ function estimate(tasks: readonly TrainingTask[], means: ReadonlyMap<string, num
   if (tasks.length === 0) return 0;
   if (means.size === 0) return null;
   const overall = [...means.values()].reduce((sum, value) => sum + value, 0) / means.size;
-  const total = tasks.reduce(
-    (sum, { experiment, method }) => sum + (means.get(`${experiment} ${method}`) ?? overall),
-    0,
-  );
-  return total / workers;
+  const secondsOf = ({ experiment, method }: TrainingTask): number => means.get(`${experiment} ${method}`) ?? overall;
+  return tasks.reduce((sum, task) => sum + secondsOf(task), 0) / workers;
 }
 
-function nameTraining({ task, reason }: Failure<TrainingTask>): { what: string; reason: string } {
-  const { method, without, config } = task;
+function nameTraining({ task, reason }: Failure<TrainingTask>): NamedFailure {
+  const { method, without, trainedOn, seed } = task;
   const part = without === null ? '' : ` ${without}`;
-  const disruption = config.training.disruption === 'none' ? '' : `, trained on ${config.training.disruption}`;
-  return { what: `${factsKey(task)} ${method}${part}${disruption}, seed ${config.seed}`, reason };
-}
-
-function nameFeatures({ task, reason }: Failure<FeatureTask>): { what: string; reason: string } {
-  return { what: `features of ${task.posts} posts, ${task.strategy}, seed ${task.config.seed}`, reason };
+  const disruption = trainedOn.kind === 'none' ? '' : `, trained on ${formatStrategy(trainedOn)}`;
+  return { what: `${experimentName(task)} ${method}${part}${disruption}, seed ${seed}`, reason };
 }

@@ -1,78 +1,160 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { methodNeeds } from '@drf/experiment';
-import { formatCell } from '../cells.js';
-import { cellIdentity, RESULT_VERSION, trainingIdentity } from './identity.js';
-import type { ExperimentFacts, FeatureTask, TrainingTask } from './messages.js';
+import { formatStrategy, type Strategy } from '@drf/disruption';
+import { methodNeeds, optionsOfEffect, type ExperimentConfig } from '@drf/experiment';
+import { contentHash, writeFileAtomic } from '@drf/files';
+import { CLEAN, formatCell } from '../cells.js';
 import type { PlannedTraining } from './plan.js';
+
+/**
+ * Version of the results that the code gives for a training and its cells. Raise it by one with every change after which
+ * the same experiment on the same data gives other probabilities: of the model, its losses, the trainer, the encoders,
+ * the engine, the disruptions or the reading of data. What stores hold of earlier versions is then computed again. A test
+ * guards it: it trains a tiny model and compares its probabilities bit by bit with those of this version.
+ */
+export const RESULT_VERSION = 1;
+
+/** Counted before options said what they decide: stays in identities, so that stores keep what they know. */
+const ONCE_COUNTED: [string, unknown] = ['training.checkpointFrozen', false];
+
+/**
+ * Equal for trainings that must give equal results under one {@link RESULT_VERSION}.
+ * @param data hash of the training and validation posts: ids, labels, contents, and how they are decoded
+ * @param engine the one that was chosen, not the word that chose it
+ */
+export function trainingIdentity(
+  config: ExperimentConfig,
+  { trainingData: data, encoders, engine }: Pick<ExperimentFacts, 'trainingData' | 'encoders' | 'engine'>,
+): string {
+  const options = [...optionsOfEffect(config, 'result'), ONCE_COUNTED].sort(([one], [other]) => (one < other ? -1 : 1));
+  return contentHash('drf-training/1', JSON.stringify(options), data, encoders.image, encoders.text, engine);
+}
+
+/** @param training its identity @param posts hash of the evaluated posts' ids, labels and contents */
+export function cellIdentity(training: string, posts: string, testedOn: Strategy): string {
+  return contentHash('drf-cell/1', training, posts, formatCell({ testedOn }));
+}
+
+/** What is known of an experiment before anything is trained. */
+export interface ExperimentFacts {
+  readonly encoders: { readonly image: string; readonly text: string };
+  readonly engine: string;
+  /** Hash of training and validation posts. */
+  readonly trainingData: string;
+  /** Hash of the evaluated posts. */
+  readonly evaluatedData: string;
+  readonly split: string;
+  readonly posts: { readonly train: number; readonly val: number; readonly evaluated: number };
+  readonly notes: readonly string[];
+}
+
+/** What shares data: an experiment, of a cross-validation one fold of it. */
+export function experimentName({ experiment, fold }: Pick<PlannedTraining, 'experiment' | 'fold'>): string {
+  return fold === null ? experiment : `${experiment}, fold ${fold.fold} of ${fold.folds}`;
+}
+
+/** Facts by {@link experimentName}. */
+export type FactsByName = ReadonlyMap<string, ExperimentFacts>;
+
+function factsOf(facts: FactsByName, planned: Pick<PlannedTraining, 'experiment' | 'fold'>): ExperimentFacts {
+  return facts.get(experimentName(planned)) as ExperimentFacts;
+}
+
+/** One training with the cells that are to be evaluated. */
+export interface TrainingTask extends Omit<PlannedTraining, 'testedOn'> {
+  readonly identity: string;
+  /** Of its run, relative to the grid's. */
+  readonly folder: string;
+  readonly cells: readonly { readonly testedOn: Strategy; readonly identity: string }[];
+}
+
+/** Posts that are to be encoded: splits `train` and `val` of a training, or the evaluated posts of a cell. */
+export interface FeatureTask extends Pick<PlannedTraining, 'experiment' | 'fold' | 'config'> {
+  readonly strategy: Strategy;
+  readonly posts: 'training' | 'evaluated';
+}
 
 /** Characters of an identity that name a run's folder. */
 const FOLDER_NAME = 20;
 
-/** Folder of the runs, beside the store. */
-export const RUNS = 'trainings';
-
-export interface TaskOptions {
-  /** Folder of the grid. */
-  readonly folder: string;
-  readonly facts: ReadonlyMap<string, ExperimentFacts>;
-  /** Identities of cells that need not be computed. */
-  readonly known: ReadonlySet<string>;
-}
-
-/** What is left to do of a plan: trainings with the cells that the store lacks. */
-export function remainingTasks(plan: readonly PlannedTraining[], options: TaskOptions): TrainingTask[] {
-  return plan.map((planned) => taskOf(planned, options)).filter(({ cells }) => cells.length > 0);
-}
-
-function taskOf(planned: PlannedTraining, { folder, facts, known }: TaskOptions): TrainingTask {
-  const { config, experiment, fold, method, without, keepFeatures } = planned;
-  const { trainingData: data, evaluatedData, encoders, engine } = facts.get(factsKey(planned)) as ExperimentFacts;
-  const identity = trainingIdentity({ config, data, encoders, engine });
-  const storedFolder = join(RUNS, `${identity.slice(0, FOLDER_NAME)}-${RESULT_VERSION}`);
-  const cells = planned.cells
-    .map((testedOn) => formatCell({ testedOn }))
-    .map((name) => ({ name, identity: cellIdentity(identity, evaluatedData, name) }))
-    .filter((cell) => !known.has(cell.identity));
-  return {
-    config,
-    experiment,
-    fold,
-    method,
-    without,
-    identity,
-    resultVersion: RESULT_VERSION,
-    folder: join(folder, storedFolder),
-    storedFolder,
-    cells,
-    keepFeatures,
-  };
+/**
+ * What is left to do of a plan: trainings with the cells that the store lacks.
+ * @param known identities of cells that need not be computed
+ */
+export function remainingTasks(
+  plan: readonly PlannedTraining[],
+  facts: FactsByName,
+  known: ReadonlySet<string>,
+): TrainingTask[] {
+  const tasks = plan.map(({ testedOn: all, ...planned }): TrainingTask => {
+    const own = factsOf(facts, planned);
+    const identity = trainingIdentity(planned.config, own);
+    const cells = all
+      .map((testedOn) => ({ testedOn, identity: cellIdentity(identity, own.evaluatedData, testedOn) }))
+      .filter((cell) => !known.has(cell.identity));
+    const folder = join('trainings', `${identity.slice(0, FOLDER_NAME)}-${RESULT_VERSION}`);
+    return { ...planned, identity, folder, cells };
+  });
+  return tasks.filter(({ cells }) => cells.length > 0);
 }
 
 /** Features that tasks need: each disruption of each seed once, for training posts and for evaluated ones, with
  * what methods ask for beyond them (tokens). */
 export function featureTasks(tasks: readonly TrainingTask[]): FeatureTask[] {
   const found = new Map<string, FeatureTask>();
-  const add = (task: TrainingTask, strategy: string, posts: FeatureTask['posts']): void => {
+  const add = (task: TrainingTask, strategy: Strategy, posts: FeatureTask['posts']): void => {
     const { config, experiment, fold } = task;
-    const key = JSON.stringify([experiment, fold, config.seed, strategy, posts, methodNeeds(config)]);
-    if (!found.has(key)) found.set(key, { experiment, fold, config, strategy, posts });
+    const key = [experiment, fold, config.seed, formatStrategy(strategy), posts, methodNeeds(config)];
+    if (!found.has(JSON.stringify(key))) found.set(JSON.stringify(key), { experiment, fold, config, strategy, posts });
   };
   for (const task of tasks) {
-    add(task, task.config.training.disruption, 'training');
-    add(task, 'none', 'evaluated');
-    for (const { name } of task.cells) if (name !== 'clean') add(task, name, 'evaluated');
+    add(task, task.trainedOn, 'training');
+    for (const testedOn of [CLEAN, ...task.cells.map((cell) => cell.testedOn)]) add(task, testedOn, 'evaluated');
   }
   return [...found.values()];
 }
 
 /** Steps of a training. */
-export function stepsOf(task: TrainingTask, facts: ReadonlyMap<string, ExperimentFacts>): number {
-  const { posts } = facts.get(factsKey(task)) as ExperimentFacts;
-  const { config } = task;
-  return Math.ceil(posts.train / config.training.batchSize) * config.training.epochs;
+export function stepsOf(task: TrainingTask, facts: FactsByName): number {
+  const { batchSize, epochs } = task.config.training;
+  return Math.ceil(factsOf(facts, task).posts.train / batchSize) * epochs;
 }
 
-/** What shares data: an experiment, of a cross-validation one fold of it. */
-export function factsKey({ experiment, fold }: Pick<PlannedTraining, 'experiment' | 'fold'>): string {
-  return fold === null ? experiment : `${experiment}, fold ${fold.fold} of ${fold.folds}`;
+/**
+ * Feature sets that a cache is known to hold, so that a grid that goes on need not read every post again to find that
+ * nothing is missing. A name that outlives its features does no harm: what a training misses it encodes itself.
+ */
+export class EncodedSets {
+  private constructor(
+    private readonly folder: string,
+    private readonly names: Set<string>,
+    private readonly facts: FactsByName,
+  ) {}
+
+  /** @param cache folder of the feature cache; it need not exist */
+  static async open(cache: string, facts: FactsByName): Promise<EncodedSets> {
+    const folder = join(cache, 'encoded-sets');
+    return new EncodedSets(folder, new Set(await readdir(folder).catch(() => [])), facts);
+  }
+
+  has(task: FeatureTask): boolean {
+    return this.names.has(this.nameOf(task));
+  }
+
+  /** Called once every post of a set could be encoded. */
+  async add(task: FeatureTask): Promise<void> {
+    const name = this.nameOf(task);
+    await writeFileAtomic(join(this.folder, name), '');
+    this.names.add(name);
+  }
+
+  /** Hash of everything that decides which rows a set has in the cache. */
+  private nameOf(task: FeatureTask): string {
+    const { encoders, trainingData, evaluatedData } = factsOf(this.facts, task);
+    const data = task.posts === 'training' ? trainingData : evaluatedData;
+    const needs = JSON.stringify(methodNeeds(task.config));
+    const { image, text } = encoders;
+    const strategy = formatStrategy(task.strategy);
+    return contentHash('drf-feature-set/1', data, task.posts, image, text, strategy, String(task.config.seed), needs);
+  }
 }

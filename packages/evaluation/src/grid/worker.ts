@@ -1,25 +1,23 @@
 // The child process of `pnpm eval grid`: answers requests of its parent until that goes away.
 import { loadDefinition } from '@drf/files';
 import { DrfError } from '@drf/tensor';
-import type { FromWorker, ToWorker, WorkerRequest, WorkerSetting } from './messages.js';
+import { Workspace } from '../workspace.js';
 import { describeExperiment, encodeFeatures, performTraining, type Surroundings } from './perform.js';
-import { SharedWork } from './shared-work.js';
+import type { FromWorker, ToWorker, WorkerRequest } from './workers.js';
 
 const MILLISECONDS_BETWEEN_REPORTS = 500;
 
-let setting: WorkerSetting | undefined;
-let work: SharedWork | undefined;
+let given: Pick<Surroundings, 'setting' | 'workspace'> | undefined;
 
 function send(message: FromWorker): void {
   process.send?.(message);
 }
 
 function surroundings(id: number): Surroundings {
-  if (setting === undefined || work === undefined) throw new Error('a request came before the setting');
+  if (given === undefined) throw new Error('a request came before the setting');
   let last = 0;
   return {
-    work,
-    setting,
+    ...given,
     report: (progress) => {
       const now = performance.now();
       if (now - last < MILLISECONDS_BETWEEN_REPORTS && progress.done < progress.total) return;
@@ -53,8 +51,9 @@ async function answer(id: number, request: WorkerRequest): Promise<void> {
 await Promise.all(process.argv.slice(2).map((module) => loadDefinition(module)));
 process.on('message', (message: ToWorker) => {
   if ('setting' in message) {
-    setting = message.setting;
-    work = new SharedWork(setting);
+    const { setting } = message;
+    const { threads, memoryBytes: featureBytes } = setting;
+    given = { setting, workspace: new Workspace({ threads, featureBytes }) };
   } else {
     void answer(message.id, message.request);
   }

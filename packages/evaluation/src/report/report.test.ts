@@ -176,7 +176,7 @@ describe('resultsPage', () => {
     const shown = [...part.matchAll(/^!\[[^\]]+\]\(charts\/([^)]+)\.svg\)\n\n(\S.*)$/gm)];
     expect(shown.map(([, name]) => name)).toEqual(['disruption', 'robustness-D', 'differences']);
     expect(shown[0]?.[2]).toMatch(/^Trained on intact posts, drf answers [\d.]+ % of intact posts rightly, with the/);
-    expect(shown[2]?.[2]).toBe('Over 6 cells together, drf is shown to be better than concatenation.');
+    expect(shown[2]?.[2]).toBe('Over 6 cells together, drf is better than concatenation.');
     expect(charts.map(({ name }) => name)).toEqual(expect.arrayContaining(shown.map(([, name]) => name)));
     const files = tables.map(({ file }) => file);
     expect(files).toEqual(['overall.md', 'table-1.md', 'table-3.md', 'table-4.md', 'figure-5.md', 'quality.md']);

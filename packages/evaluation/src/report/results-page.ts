@@ -68,9 +68,10 @@ export function resultsPage(store: ResultStore, options: ResultsPageOptions): Re
 
 /** From what the numbers come. */
 function originLine(store: ResultStore): string {
-  const { trainings, versions } = store.summary();
+  const { trainings, versions, resultVersions } = store.summary();
   const code = versions.map((version) => `\`${version}\``).join(', ');
-  return `Every number here and in the tables below is printed from one store: ${trainings} trainings, ${store.cells.length.toLocaleString('en')} cells, seeds ${seedsText(store.cells)}, code ${code}. Printed by:`;
+  const results = `results of version ${resultVersions.join(' and ')}`;
+  return `Every number here and in the tables below is printed from one store: ${trainings} trainings, ${store.cells.length.toLocaleString('en')} cells, seeds ${seedsText(store.cells)}, ${results}, code ${code}. Printed by:`;
 }
 
 function studyPage(
@@ -226,27 +227,32 @@ function disruptionLine(study: Study, reference: System): string {
 }
 
 function robustnessLine(study: Study, reference: System): string {
-  const dropOf = (system: System): number | null => curveOf(study, system, 'C+D').drop?.mean ?? null;
-  const [own, others] = [dropOf(reference), ranked(study, reference, dropOf)];
-  if (own === null) return 'Bands are 95 % intervals over seeds; each ratio has its own models.';
+  const curve = (system: System) => curveOf(study, system, 'C+D');
+  const [lost, others] = [
+    curve(reference).drop,
+    ranked(study, reference, (system) => curve(system).drop?.mean ?? null),
+  ];
+  if (lost === null) {
+    const [first, last] = [curve(reference).points[0], curve(reference).points.at(-1)];
+    const [from, to] = [first?.accuracy.mean ?? null, last?.accuracy.mean ?? null];
+    return `Each ratio has its own models: ${systemName(reference)} answers ${shareOf(from)} % of intact posts rightly, and ${shareOf(to)} % at dr = ${last?.ratio}.`;
+  }
   const [most, least] = [others[0], others.at(-1)];
   const points = (value: number): string => (100 * value).toFixed(1);
-  const beside = most === undefined || least === undefined ? '' : `, the others from ${points(least.value)} (${least.name}) to ${points(most.value)} (${most.name})`; // prettier-ignore
+  const beside = most === undefined || least === undefined ? '' : `, the others between ${points(least.value)} (${least.name}) and ${points(most.value)} (${most.name})`; // prettier-ignore
   const paper = paperDrop(study.dataset, 'C+D');
-  const there = paper === null ? '' : `; in the paper DRF loses ${points(paper.drf)}, the others ${paper.others.map(points).join(' to ')}`; // prettier-ignore
-  return `From dr = 0.2 to 1, each trained at the same dr, ${systemName(reference)} loses ${points(own)} points of accuracy${beside}${there}.`;
+  const there = paper === null ? '' : `; in the paper DRF loses ${points(paper.drf)}, the others between ${paper.others.map(points).join(' and ')}`; // prettier-ignore
+  return `From dr = 0.2 to 1, each trained at the same dr, ${systemName(reference)} loses ${points(lost.mean)} points of accuracy${beside}${there}.`;
 }
 
 function differenceLine(means: readonly Comparison[]): string {
-  const names = (verdict: Comparison['verdict']): string =>
-    means.filter((own) => own.verdict === verdict).map(({ second }) => systemName(second)).join(', '); // prettier-ignore
-  const said = [
-    ['better than', names('better')],
-    ['worse than', names('worse')],
-    ['neither against', names(null)],
-  ].flatMap(([what, list]) => (list === '' ? [] : [`${what} ${list}`]));
+  const said = (['better', 'worse', null] as const).flatMap((verdict) => {
+    const names = means.filter((own) => own.verdict === verdict).map(({ second }) => systemName(second));
+    if (names.length === 0) return [];
+    return [`${verdict === null ? 'not shown to differ from' : `${verdict} than`} ${names.join(', ')}`];
+  });
   const [one] = means;
-  return `Over ${one?.cells.length ?? 0} cells together, ${one === undefined ? '' : systemName(one.first)} is shown to be ${said.join('; ')}.`;
+  return `Over ${one?.cells.length ?? 0} cells together, ${one === undefined ? '' : systemName(one.first)} is ${said.join('; ')}.`;
 }
 
 /** A document with the part between the marks replaced; at the end where it has none. */

@@ -62,7 +62,7 @@ export interface Comparison {
 }
 
 /** Level at which a corrected p-value counts. */
-export const LEVEL = 0.05;
+const LEVEL = 0.05;
 
 /** Of every bootstrap. */
 const RESAMPLES = 10_000;

@@ -219,7 +219,7 @@ export function ratioOf(strategy: Strategy): number {
 }
 
 /** A robustness curve over the seeds that have every point of it. */
-export interface SeedCurve {
+interface SeedCurve {
   readonly points: readonly { readonly ratio: number; readonly accuracy: SeedSummary }[];
   /** Area under accuracy against dr: a mean accuracy. */
   readonly area: SeedSummary | null;

@@ -181,16 +181,22 @@ export class ResultStore {
     }));
   }
 
-  /** Trainings that count, their wall time, and the versions that made them (revisions of 12 digits). */
-  summary(): { readonly trainings: number; readonly hours: number; readonly versions: readonly string[] } {
+  /** Trainings that count, their wall time, and the versions of results and of the code (12 digits) that made them. */
+  summary(): {
+    readonly trainings: number;
+    readonly hours: number;
+    readonly resultVersions: readonly number[];
+    readonly versions: readonly string[];
+  } {
     const counted = new Set(this.cells.flatMap(({ rows }) => rows.map(({ trainingId }) => trainingId)));
     const rows = this.all(
-      "SELECT id, seconds, json_extract(versions, '$.git') AS git FROM training ORDER BY id",
+      "SELECT id, seconds, result_version, json_extract(versions, '$.git') AS git FROM training ORDER BY id",
     ).filter(({ id }) => counted.has(Number(id)));
     const versions = rows.map(({ git }) => textOrNull(git) ?? 'unknown');
     return {
       trainings: rows.length,
       hours: rows.reduce((sum, { seconds }) => sum + Number(seconds), 0) / 3600,
+      resultVersions: [...new Set(rows.map((row) => Number(row.result_version)))].sort((one, other) => one - other),
       versions: [...new Set(versions.map((git) => git.replace(/^([0-9a-f]{12})[0-9a-f]*/, '$1')))],
     };
   }
@@ -382,8 +388,10 @@ export class ResultStore {
 
   private readCells(): StoredCell[] {
     const rows = this.all(`
-      SELECT c.*, t.experiment, t.fold, t.folds, t.dataset, t.method, t.without, t.disruption, t.seed, l.split
+      SELECT c.*, t.experiment, t.fold, t.folds, t.method, t.without, t.disruption, t.seed, l.split, m.hash,
+        CASE WHEN l.dataset = t.dataset THEN t.dataset ELSE l.dataset || ', trained on ' || t.dataset END AS dataset
       FROM cell c JOIN training t ON t.id = c.training_id JOIN post_list l ON l.id = c.post_list_id
+      LEFT JOIN manifest m ON m.id = c.manifest_id
       ORDER BY t.finished_at, t.id, c.id`);
     const newest = new Map<string, StoredCell>();
     for (const cell of rows.map(cellOf)) {
@@ -478,7 +486,7 @@ function cellOf(row: Row): StoredCell {
     imageAuroc: numberOrNull(row.image_auroc),
     textAuroc: numberOrNull(row.text_auroc),
     postsKey: String(own.postListId),
-    disruptionKey: own.manifestId === null ? null : String(own.manifestId),
+    disruptionKey: textOrNull(row.hash),
     rows: [own],
   };
 }

@@ -2,7 +2,7 @@ import type { DisruptionEntry } from '@drf/disruption';
 import { MODALITIES, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
 import type { EvaluatedCell, Evaluation } from '../evaluate.js';
 import { ablationsOf } from '../paper.js';
-import { RESULT_VERSION } from '../grid/identity.js';
+import { RESULT_VERSION } from '../grid/tasks.js';
 import type { CellRecord, StoredFeatures, TrainingRecord } from './records.js';
 
 /**
@@ -47,7 +47,8 @@ export async function trainingRecord(
         manifest: testedOn.kind === 'none' ? null : { seed, mask, entries },
         probabilities,
         available,
-        ...postDetails(cell),
+        densities: densitiesOf(cell),
+        weights: weightsOf(cell),
         features: isKept ? recoveredFeatures(cell, clean) : [],
       };
     }),
@@ -78,8 +79,7 @@ function detailOf(batches: readonly HostTree[], ...path: readonly string[]): Det
   return { width, data };
 }
 
-/** Densities and pair weights of a cell's posts, as far as the method has them. */
-function postDetails({ details, hasQuality }: EvaluatedCell): Pick<CellRecord, 'densities' | 'weights'> {
+function densitiesOf({ details, hasQuality }: EvaluatedCell): CellRecord['densities'] {
   const density = (name: string): Float32Array | null => detailOf(details, 'logDensity', name)?.data ?? null;
   const densities = {
     image: density('image'),
@@ -87,20 +87,17 @@ function postDetails({ details, hasQuality }: EvaluatedCell): Pick<CellRecord, '
     recoveredText: density('recoveredText'),
     recoveredImage: density('recoveredImage'),
   };
-  const hasDensities = hasQuality && Object.values(densities).some((values) => values !== null);
-  const pairs = detailOf(details, 'weights');
-  return { densities: hasDensities ? densities : null, weights: pairs === null ? null : weightsOf(pairs) };
+  return hasQuality && Object.values(densities).some((values) => values !== null) ? densities : null;
 }
 
 /** Columns of [posts, pair]: all three pairs, or the original one alone where pairs are not expanded. */
-function weightsOf({ width, data }: Detail): CellRecord['weights'] {
-  const column = (pair: number): Float32Array | null =>
-    pair < width
-      ? Float32Array.from({ length: data.length / width }, (_, i) => data[i * width + pair] as number)
-      : null;
-  return width === 1 || width === 3
-    ? { both: column(0), image: width === 3 ? column(1) : null, text: width === 3 ? column(2) : null }
-    : null;
+function weightsOf({ details }: EvaluatedCell): CellRecord['weights'] {
+  const pairs = detailOf(details, 'weights');
+  if (pairs?.width !== 1 && pairs?.width !== 3) return null;
+  const { width, data } = pairs;
+  const column = (pair: number): Float32Array =>
+    Float32Array.from({ length: data.length / width }, (_, i) => data[i * width + pair] as number);
+  return { both: column(0), image: width === 3 ? column(1) : null, text: width === 3 ? column(2) : null };
 }
 
 /**

@@ -5,7 +5,7 @@ import { classificationReport } from '@drf/metrics';
 import { createRandom, hostTensor, type Random } from '@drf/tensor';
 import { parseCell, type Fold } from '../cells.js';
 import { postsHash } from '../posts.js';
-import { RESULT_VERSION } from '../grid/identity.js';
+import { RESULT_VERSION } from '../grid/tasks.js';
 import type { CellRecord, TrainingRecord } from '../store/records.js';
 import { ResultStore, STORE_NAME } from '../store/result-store.js';
 

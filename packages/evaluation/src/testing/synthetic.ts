@@ -2,7 +2,7 @@ import { parseStrategy } from '@drf/disruption';
 import { parseExperiment, type ExperimentConfig } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
 import { parseCell } from '../cells.js';
-import { RESULT_VERSION } from '../grid/identity.js';
+import { RESULT_VERSION } from '../grid/tasks.js';
 import { RESULT_FORMAT, robustnessCurves, type CellResult, type EvaluationResult } from '../result.js';
 import type { TrainingRecord } from '../store/records.js';
 

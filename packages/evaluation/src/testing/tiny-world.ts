@@ -20,8 +20,7 @@ import {
 } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, hostTensor, type HostTensor, type Host, type HostTree, type RgbImage } from '@drf/tensor';
-import { SILENT } from '../display.js';
-import { Workbench, type Services } from '../workbench.js';
+import { Workspace, type Services } from '../workspace.js';
 
 /** Mean color, share of black, and spread of an image: enough to see a corruption. */
 function imageFeature({ data }: RgbImage): number[] {
@@ -75,7 +74,7 @@ export interface WorldOptions {
 
 /** What a tiny evaluation counts of its surroundings. */
 export interface TinyWorld {
-  readonly workbench: Workbench;
+  readonly workspace: Workspace;
   readonly opened: { datasets: number; sessions: number };
 }
 
@@ -90,21 +89,23 @@ export function openTiny(): Promise<Dataset> {
   return openDataset({ name: 'embedded', imageSize: 16, embedded: { train: 24, val: 12, test: 18 } });
 }
 
-/** A workbench with tiny encoders and tiny data. */
+/** A workspace with tiny encoders and tiny data. */
 export function tinyWorld(options: WorldOptions = {}): TinyWorld {
   const opened = { datasets: 0, sessions: 0 };
-  const workbench = new Workbench(SILENT, {
-    openDataset: (config, onProgress) => {
-      opened.datasets++;
-      return (options.openDataset ?? openTiny)(config, onProgress);
+  const workspace = new Workspace({
+    services: {
+      openDataset: (config, onProgress) => {
+        opened.datasets++;
+        return (options.openDataset ?? openTiny)(config, onProgress);
+      },
+      startSession: () => {
+        opened.sessions++;
+        return tinySession(options.imageEncoderId);
+      },
+      encode: options.encode ?? encodeRecords,
     },
-    startSession: () => {
-      opened.sessions++;
-      return tinySession(options.imageEncoderId);
-    },
-    encode: options.encode ?? encodeRecords,
   });
-  return { workbench, opened };
+  return { workspace, opened };
 }
 
 export function tinyConfig(overrides: { method?: 'drf' | 'concatenation'; seed?: number } = {}): ExperimentConfig {

@@ -27,12 +27,12 @@ export interface Series {
 }
 
 /** A value for each category of a bar chart, null where there is none. */
-export interface CategoryValues {
+interface CategoryValues {
   readonly name: string;
   readonly values: readonly (number | null)[];
 }
 
-export interface Axes {
+interface Axes {
   readonly xName: string;
   readonly yName: string;
   /** Whether x counts something (epochs): only whole numbers are marked. */
@@ -43,7 +43,7 @@ const SIZE = { width: 640, height: 380 };
 /** Stands for the ink of text and axes while a chart is drawn; {@link inkOf} replaces it. */
 const INK = '#5b636c';
 /** Told apart on white and on near-black, and by most who see few colors. */
-const COLORS = ['#2f7fc1', '#d9772b', '#2e9a63', '#c2527a', '#8a6fc9', '#a3852c', '#3a9fa0', '#8b8f94'];
+const COLORS = ['#2f7fc1', '#d9772b', '#2e9a63', '#c2527a', '#8a6fc9', '#a3852c', '#3a9fa0', '#8b8f94', '#c0453a', '#6f8f2e']; // prettier-ignore
 const colorAt = (i: number): string => COLORS[i % COLORS.length] as string;
 
 const AXIS = {

@@ -59,7 +59,7 @@ details { margin: .6rem 0; } summary { cursor: pointer; padding: .3rem 0; color:
 `;
 
 /** What a page has beyond the usual. */
-export interface HtmlPageOptions {
+interface HtmlPageOptions {
   /** Further CSS; default: none. */
   readonly style?: string;
   /** JavaScript that runs when the page is there; default: none. */

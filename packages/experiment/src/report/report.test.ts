@@ -45,6 +45,24 @@ describe('reports', () => {
     expect(html).toMatch(/<svg[\s\S]*<path[\s\S]*<\/svg>/);
   });
 
+  it('make room for a legend of many names, and leave its ink to the page', () => {
+    const named = (count: number) => {
+      const lines = Array.from({ length: count }, (_, i) => ({
+        name: `a method with a name ${i}`,
+        points: [
+          { x: 0, y: i },
+          { x: 1, y: 1 },
+        ],
+      }));
+      return lineChart('many', 'Many', lines, { xName: 'dr', yName: 'percent' }).svg;
+    };
+    const height = (svg: string): number => Number(/<svg [^>]*height="(\d+)"/.exec(svg)?.[1]);
+    expect(height(named(12))).toBeGreaterThan(height(named(2)) + 100);
+    for (let i = 0; i < 12; i++) expect(named(12)).toContain(`a method with a name ${i}<`);
+    expect(named(2)).toContain('currentColor');
+    expect(named(2)).toContain('prefers-color-scheme:dark');
+  });
+
   it('tell result, epochs, data and configuration of a run, and need no network', () => {
     const config = parseExperiment({ name: 'mine', dataset: { name: 'embedded' } }, 'mine');
     const page = trainingReport(

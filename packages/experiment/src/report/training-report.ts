@@ -1,8 +1,8 @@
 import { writeFileAtomic } from '@drf/files';
 import type { LedgerReport } from '@drf/datasets';
+import { wilsonInterval } from '@drf/metrics';
 import { formatDuration, percent } from '@drf/terminal';
 import { describeCalibration, readCalibration, type Calibration } from '../calibration/calibration.js';
-import { accuracyText } from './accuracy-text.js';
 import type { BestCheckpoint, MetricRow, RunDescription, RunFolder } from '../run-folder.js';
 import { figure, lineChart, type Series } from './chart.js';
 import { escapeHtml, htmlPage, htmlTable } from './html.js';
@@ -104,4 +104,15 @@ function ledgerTable(ledger: LedgerReport): string {
     head: ['', 'posts'],
     rows: [['rows', String(ledger.rows)], ['kept', String(ledger.kept)], ...rows],
   });
+}
+
+/**
+ * An accuracy with what it rests on: "75.0 % of 12 posts (95 % interval: 46.8 to 91.1 %)", by Wilson.
+ * @param posts left out or 0 where it is not known
+ */
+export function accuracyText(accuracy: number, posts = 0): string {
+  if (posts === 0) return `${percent(accuracy)} %`;
+  const { low, high } = wilsonInterval(Math.round(accuracy * posts), posts);
+  const counted = `${posts} ${posts === 1 ? 'post' : 'posts'}`;
+  return `${percent(accuracy)} % of ${counted} (95 % interval: ${percent(low)} to ${percent(high)} %)`;
 }

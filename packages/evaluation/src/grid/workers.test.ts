@@ -1,14 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parseExperiment } from '@drf/experiment';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { workOff, type CrewOptions } from './crew.js';
-import type { FeatureTask, WorkerSetting } from './messages.js';
-import { WorkerProcess } from './worker-process.js';
+import { CLEAN } from '../cells.js';
+import type { FeatureTask } from './tasks.js';
+import { WorkerProcess, workOff, type WorkerSetting, type WorkOptions } from './workers.js';
 
-const setting = { threads: 1, cache: '', split: null, memoryBytes: 0, versions: {} } as unknown as WorkerSetting;
+const versions = { node: '', platform: '', packages: {}, git: null };
+const setting: WorkerSetting = { threads: 1, folder: '', cache: '', split: null, memoryBytes: 0, versions };
 const script = new URL('./testing/fake-worker.mjs', import.meta.url);
 const start = (): WorkerProcess => new WorkerProcess(setting, script);
+const config = parseExperiment({ name: 'tiny', dataset: { name: 'embedded' } }, 'tiny');
+const TASK: FeatureTask = { experiment: '', fold: null, config, strategy: CLEAN, posts: 'evaluated' };
 
 let folder: string;
 beforeAll(async () => {
@@ -16,17 +20,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** Works strategies off; what was answered, and by which process. */
-async function work(strategies: readonly string[], options: Partial<CrewOptions<string>> = {}) {
-  const done: { strategy: string; pid: string }[] = [];
+/** Works tasks off, whose names say what becomes of them; what was answered, and by which process. */
+async function work(names: readonly string[], options: Partial<WorkOptions<string>> = {}) {
+  const done: { name: string; pid: string }[] = [];
   const failures = await workOff<string>({
     workers: 2,
     start,
-    tasks: strategies,
-    perform: async (worker, strategy) => {
-      const task = { strategy } as FeatureTask;
+    tasks: names,
+    perform: async (worker, name) => {
+      const task: FeatureTask = { ...TASK, experiment: name };
       const { unreadable } = await worker.ask({ kind: 'encode', task });
-      done.push({ strategy, pid: unreadable[0] as string });
+      done.push({ name, pid: unreadable[0] as string });
     },
     ...options,
   });
@@ -55,7 +59,7 @@ describe('workOff', () => {
   it('a killed process costs its task one try, and no other task anything', async () => {
     const { done, failures } = await work(['ok', `crash-once|${join(folder, 'mark')}`, 'ok', 'ok'], { workers: 1 });
     expect(failures).toEqual([]);
-    expect(done.map(({ strategy }) => strategy.split('|')[0])).toEqual(['ok', 'crash-once', 'ok', 'ok']);
+    expect(done.map(({ name }) => name.split('|')[0])).toEqual(['ok', 'crash-once', 'ok', 'ok']);
     expect(new Set(done.map(({ pid }) => pid)).size).toBe(2);
   });
 

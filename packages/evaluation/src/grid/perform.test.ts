@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatStrategy, parseStrategy } from '@drf/disruption';
+import { parseExperiment } from '@drf/experiment';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CLEAN } from '../cells.js';
+import { ResultStore } from '../store/result-store.js';
+import { Workspace } from '../workspace.js';
+import { describeExperiment, performTraining, type Surroundings } from './perform.js';
+import { remainingTasks, RESULT_VERSION } from './tasks.js';
+
+/** Hash of the probabilities of each cell below, bit by bit, by version of results. */
+const PROBABILITIES: Readonly<Record<number, readonly string[]>> = {
+  1: ['35a8609e74b4d9ef', 'a8dd48fc0d0b504e', 'd6ec7c1ec164dc30', 'cf179aace2c91687'],
+};
+
+let folder: string;
+let surroundings: Surroundings;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'drf-perform-'));
+  surroundings = {
+    workspace: new Workspace({ threads: 1, featureBytes: 1e8 }),
+    setting: {
+      threads: 1,
+      folder,
+      cache: join(folder, 'cache'),
+      split: null,
+      memoryBytes: 1e8,
+      versions: { node: '', platform: '', packages: {}, git: null },
+    },
+    report: () => undefined,
+  };
+});
+afterAll(async () => {
+  await surroundings.workspace.dispose();
+  await rm(folder, { recursive: true, force: true });
+});
+
+it('gives the results of its version to the bit, and stores them', { timeout: 120_000 }, async () => {
+  const trainedOn = parseStrategy('random:0.6:C+D');
+  const config = parseExperiment(
+    {
+      name: 'golden',
+      seed: 3,
+      engine: 'compiled',
+      dataset: { name: 'embedded', imageSize: 64, limit: 12 },
+      model: { dim: 8, queueCapacity: 16, gaussianRank: 4, gateHidden: 4 },
+      training: { epochs: 2, batchSize: 4, learningRate: 1e-2, disruption: formatStrategy(trainedOn) },
+    },
+    'golden experiment',
+  );
+  const planned = { experiment: 'golden', fold: null, seed: 3, method: 'drf', without: null, config };
+  const testedOn = [CLEAN, parseStrategy('fixed:image:C'), parseStrategy('fixed:text:D'), trainedOn];
+  const facts = new Map([['golden', await describeExperiment(config, surroundings)]]);
+  const [task, ...others] = remainingTasks([{ ...planned, trainedOn, testedOn, keepFeatures: true }], facts, new Set());
+  if (task === undefined) throw new Error('no task');
+  expect(others).toEqual([]);
+  const training = await performTraining(task, surroundings);
+  const hashes = training.cells.map(({ probabilities: { buffer, byteOffset, byteLength } }) =>
+    createHash('sha256')
+      .update(new Uint8Array(buffer, byteOffset, byteLength))
+      .digest('hex')
+      .slice(0, 16),
+  );
+  expect(hashes, 'see RESULT_VERSION for when to raise it').toEqual(PROBABILITIES[RESULT_VERSION]);
+
+  const store = new ResultStore(':memory:', 'write');
+  store.add(training);
+  expect(store.cells).toMatchObject(
+    testedOn.map((own) => ({ trainedOn, testedOn: own, fold: null, seed: 3, experiment: 'golden', posts: 12 })),
+  );
+  expect(store.features(store.cells[3] as (typeof store.cells)[number]).length).toBeGreaterThan(0);
+  expect(remainingTasks([{ ...planned, trainedOn, testedOn, keepFeatures: true }], facts, store.known(RESULT_VERSION))).toEqual([]); // prettier-ignore
+  expect(await performTraining(task, surroundings)).toMatchObject({ cells: training.cells }); // the run is there
+  store.close();
+});
