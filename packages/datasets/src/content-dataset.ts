@@ -81,8 +81,7 @@ export class ContentDataset implements Dataset {
       return await source.bytes();
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      const tooLarge = error.report.expected.startsWith('at most');
-      const reason = tooLarge ? (`${modality} too large` as const) : 'unreadable file';
+      const reason = error.code === 'too-large' ? (`${modality} too large` as const) : 'unreadable file';
       throw new RowError(
         reason,
         { ...error.report, subject: this.subject(record, modality, source) },

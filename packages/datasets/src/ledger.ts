@@ -144,6 +144,8 @@ export type DropReason = (typeof DROP_REASONS)[number];
 
 /** A row that cannot be used, with the heading under which the ledger lists it. */
 export class RowError extends DataError {
+  static override readonly code = 'unusable-row';
+
   readonly reason: DropReason;
   /** 1-based line (text files) or row (Parquet) of the file that lists the posts. */
   readonly line: number | undefined;

@@ -92,6 +92,8 @@ export function lossWarning(ledger: LedgerReport): string | null {
 
 /** Thrown when too few rows can be used; brings the ledger, which names each of the others. */
 export class UnusableDataError extends DataError {
+  static override readonly code = 'unusable-data';
+
   readonly ledger: LedgerReport;
 
   constructor(report: ErrorReport, ledger: LedgerReport, options?: ErrorOptions) {
