@@ -7,7 +7,16 @@ import { CLEAN, isSameStrategy } from '../cells.js';
 import type { OnProgress } from '../display.js';
 import { paperFiguresOf, paperName } from '../paper.js';
 import { cellsOf, systemName, type Comparison, type Study, type System } from '../statistics/compare.js';
-import { ablatedSystems, curveOf, methodsOf, ratioOf, summaryOf } from '../statistics/tables.js';
+import {
+  ablatedSystems,
+  curveOf,
+  DISRUPTED,
+  meanAccuracy,
+  methodsOf,
+  paperMean,
+  ratioOf,
+  summaryOf,
+} from '../statistics/tables.js';
 import type { StoredCell } from '../store/records.js';
 import type { ResultStore } from '../store/result-store.js';
 
@@ -43,33 +52,17 @@ const MOST_BANDS = 3;
 
 /** Table 1 in short: each method's mean accuracy on intact posts and with either modality disrupted. */
 export function disruptionChart(study: Study, reference: string): Chart[] {
-  const categories = ['intact', ...MODALITIES.map((modality) => `${modality} disrupted`)];
-  const conditions = [
-    [INTACT],
-    ...MODALITIES.map((modality) =>
-      fixedStrategies()
-        .filter((own) => own.modality === modality)
-        .map((testedOn) => ({ trainedOn: CLEAN, testedOn })),
-    ),
-  ];
+  const percentOf = (value: number | null): number | null => (value === null ? null : 100 * value);
   const bars = methodsOf(study, reference).map((system) => ({
     name: systemName(system),
-    values: conditions.map((own) => {
-      const means = own.flatMap((one) => summaryOf(cellsOf(study, system, one), 'accuracy')?.mean ?? []);
-      return means.length === 0 ? null : (100 * means.reduce((sum, value) => sum + value, 0)) / means.length;
-    }),
+    values: DISRUPTED.map(({ strategies }) => percentOf(meanAccuracy(study, system, strategies))),
   }));
   if (bars.every(({ values }) => values.slice(1).every((value) => value === null))) return [];
-  return [
-    barChart(
-      'disruption',
-      'Mean accuracy by what is disrupted, trained on intact posts',
-      categories,
-      bars,
-      [],
-      'accuracy, %',
-    ),
-  ];
+  const paper = DISRUPTED.map(({ strategies }) => percentOf(paperMean(study, strategies)));
+  const marks = paper.some((value) => value !== null) ? [{ name: 'DRF in the paper', values: paper }] : [];
+  const title = 'Mean accuracy by what is disrupted, trained on intact posts';
+  const names = DISRUPTED.map(({ name }) => name);
+  return [barChart('disruption', title, names, bars, marks, 'accuracy, %')];
 }
 
 /** How far the reference lies from each other system on the mean over cells, with 95 % intervals. */

@@ -96,14 +96,16 @@ export function storedPaperLine(store: ResultStore, studies: readonly Study[]): 
   return note === null ? line : `${line} ${note}`;
 }
 
+/** Such as "seeds 0, 1, 2". */
 export function seedsText(cells: readonly StoredCell[]): string {
-  return [...new Set(cells.map(({ seed }) => seed))].sort((a, b) => a - b).join(', ');
+  const seeds = [...new Set(cells.map(({ seed }) => seed))].sort((a, b) => a - b);
+  return `${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}`;
 }
 
 function introduction(store: ResultStore, studies: readonly Study[]): string {
   const { trainings, hours, versions } = store.summary();
   const lines = studies.map(({ experiment, dataset, split, cells }) => {
-    return `${experiment} (${dataset}): ${cells.length} cells, judged on ${cells[0]?.posts ?? 0} posts of split ${split}, seeds ${seedsText(cells)}.`;
+    return `${experiment} (${dataset}): ${cells.length} cells, judged on ${cells[0]?.posts ?? 0} posts of split ${split}, ${seedsText(cells)}.`;
   });
   const time = formatDuration(hours * 3600);
   return [

@@ -1,16 +1,17 @@
-import { fixedStrategies } from '@drf/disruption';
 import type { Chart, TableData } from '@drf/experiment';
-import { MODALITIES, type Modality } from '@drf/tensor';
 import { percent } from '@drf/terminal';
 import { CLEAN } from '../cells.js';
-import { paperDrop, paperFiguresOf } from '../paper.js';
+import { paperDrop } from '../paper.js';
 import { studiesOf, systemName, type Comparison, type Study, type System } from '../statistics/compare.js';
 import {
   aurocTable,
   COMPARISON_LINE,
   curveOf,
+  DISRUPTED,
   isMatched,
+  meanAccuracy,
   methodsOf,
+  paperMean,
   referenceOf,
   resultTables,
   type ResultTable,
@@ -18,7 +19,7 @@ import {
 import type { OnProgress } from '../display.js';
 import { FOLDS_LINE, isPooled } from '../store/pool-folds.js';
 import type { ResultStore } from '../store/result-store.js';
-import { markdownTable, NOTHING, signed, span } from '../table.js';
+import { markdownTable, NOTHING, share, signed, span } from '../table.js';
 import { ablationCharts, differenceChart, disruptionChart, robustnessCharts } from './charts.js';
 import { chartFile, seedsText, storedPaperLine, waitingLine } from './report.js';
 
@@ -71,7 +72,7 @@ function originLine(store: ResultStore): string {
   const { trainings, versions, resultVersions } = store.summary();
   const code = versions.map((version) => `\`${version}\``).join(', ');
   const results = `results of version ${resultVersions.join(' and ')}`;
-  return `Every number here and in the tables below is printed from one store: ${trainings} trainings, ${store.cells.length.toLocaleString('en')} cells, seeds ${seedsText(store.cells)}, ${results}, code ${code}. Printed by:`;
+  return `Every number here and in the tables below is printed from one store: ${trainings} trainings, ${store.cells.length.toLocaleString('en')} cells, ${seedsText(store.cells)}, ${results}, code ${code}. Printed by:`;
 }
 
 function studyPage(
@@ -114,7 +115,7 @@ function studyPage(
       ? []
       : [{ heading: 'Quality as a detector of corruption', conclusion: null, file: `${chartFile(prefix)}quality.md`, lines: auroc.map(markdownTable) }]), // prettier-ignore
   ];
-  const posts = `Data set ${study.dataset}, ${study.cells[0]?.posts ?? 0} posts judged, seeds ${seedsText(study.cells)}. ${storedPaperLine(store, [study])}`;
+  const posts = `Data set ${study.dataset}, ${study.cells[0]?.posts ?? 0} posts judged, ${seedsText(study.cells)}. ${storedPaperLine(store, [study])}`;
   const parts = [
     `## ${study.experiment}, split ${study.split}`,
     posts,
@@ -156,51 +157,45 @@ function widest(means: readonly Comparison[]): Comparison[] {
   return [...most.values()];
 }
 
-/** Mean accuracy over seeds and cells; null where a system has none. */
-function meanOf(study: Study, system: System, is: (cell: Study['cells'][number]) => boolean): number | null {
-  const own = study.cells.filter(
-    (cell) => cell.method === system.method && cell.without === system.without && is(cell),
-  );
-  return own.length === 0 ? null : own.reduce((sum, { accuracy }) => sum + accuracy, 0) / own.length;
-}
-
-type CellTest = Parameters<typeof meanOf>[2];
-const isIntact: CellTest = ({ trainedOn, testedOn }) => trainedOn.kind === 'none' && testedOn.kind === 'none';
-const disrupts =
-  (modality: Modality): CellTest =>
-  ({ trainedOn, testedOn }) =>
-    trainedOn.kind === 'none' && testedOn.kind === 'modality-fixed' && testedOn.modality === modality;
-
-const shareOf = (value: number | null): string => (value === null ? NOTHING : percent(value));
-
 /** A row a method: how often it is right, and how far the reference is from it. */
 function headlineTable(study: Study, reference: System, means: readonly Comparison[]): TableData {
+  const columns = [
+    ...DISRUPTED,
+    { name: 'a share disrupted', strategies: [] }, // by models that were trained at the same share
+  ];
   const rows = methodsOf(study, reference.method).map((system) => {
     const own = means.find(({ second }) => systemName(second) === systemName(system));
     return [
       systemName(system),
-      ...[isIntact, ...MODALITIES.map(disrupts), isMatched].map((is) => shareOf(meanOf(study, system, is))),
+      ...DISRUPTED.map(({ strategies }) => share(meanAccuracy(study, system, strategies))),
+      share(matchedMean(study, system)),
       own === undefined ? NOTHING : signed(own.difference),
       span(own?.interval ?? null),
       own?.adjusted.toPrecision(2) ?? NOTHING,
       own?.verdict ?? NOTHING,
     ];
   });
-  const strategies = [[CLEAN], ...MODALITIES.map((modality) => fixedStrategies().filter((own) => own.modality === modality))]; // prettier-ignore
-  const paper = strategies.map((own) => {
-    const values = own.flatMap((strategy) => paperFiguresOf('DRF', [], study.dataset, strategy)?.accuracy ?? []);
-    return values.length === 0 ? NOTHING : percent(values.reduce((sum, value) => sum + value, 0) / values.length);
-  });
-  const paperRow = paper.every((value) => value === NOTHING) ? [] : [['DRF in the paper', ...paper, ...Array<string>(5).fill(NOTHING)]]; // prettier-ignore
+  const paper = columns.map(({ strategies }) => share(paperMean(study, strategies)));
+  const paperRow = ['DRF in the paper', ...paper, ...Array<string>(4).fill(NOTHING)];
   const name = systemName(reference);
   return {
     caption: `Mean accuracy, in percent, and ${name} less each other method on the mean over all cells with disruptions`,
     head: [
-      ...['method', 'intact', 'image disrupted', 'text disrupted', 'a share disrupted'],
-      ...[`${name} less it`, '95 % interval', 'p, corrected', `${name} is`],
+      'method',
+      ...columns.map((own) => own.name),
+      `${name} less it`,
+      '95 % interval',
+      'p, corrected',
+      `${name} is`,
     ],
-    rows: [...rows, ...paperRow],
+    rows: [...rows, ...(paper.every((text) => text === NOTHING) ? [] : [paperRow])],
   };
+}
+
+/** Mean accuracy over modality-random cells of models that were trained at the same ratio. */
+function matchedMean(study: Study, system: System): number | null {
+  const own = study.cells.filter((cell) => systemName(cell) === systemName(system) && isMatched(cell));
+  return own.length === 0 ? null : own.reduce((sum, { accuracy }) => sum + accuracy, 0) / own.length;
 }
 
 /** Systems other than the reference by a figure, the highest first. */
@@ -215,15 +210,15 @@ function ranked(study: Study, reference: System, figure: (system: System) => num
 }
 
 function disruptionLine(study: Study, reference: System): string {
-  const said = MODALITIES.flatMap((modality) => {
-    const is = disrupts(modality);
-    const [own, [best]] = [meanOf(study, reference, is), ranked(study, reference, (other) => meanOf(study, other, is))];
+  const said = DISRUPTED.slice(1).flatMap(({ name, strategies }) => {
+    const own = meanAccuracy(study, reference, strategies);
+    const [best] = ranked(study, reference, (other) => meanAccuracy(study, other, strategies));
     if (own === null) return [];
     const next = best === undefined ? '' : ` (best of the others: ${best.name} with ${percent(best.value)} %)`;
-    return [`with the ${modality} disrupted ${percent(own)} %${next}`];
+    return [`with the ${name} ${percent(own)} %${next}`];
   });
-  const intact = meanOf(study, reference, isIntact);
-  return `Trained on intact posts, ${systemName(reference)} answers ${shareOf(intact)} % of intact posts rightly, ${said.join(', ')}.`;
+  const intact = meanAccuracy(study, reference, [CLEAN]);
+  return `Trained on intact posts, ${systemName(reference)} answers ${share(intact)} % of intact posts rightly, ${said.join(', ')}.`;
 }
 
 function robustnessLine(study: Study, reference: System): string {
@@ -235,7 +230,7 @@ function robustnessLine(study: Study, reference: System): string {
   if (lost === null) {
     const [first, last] = [curve(reference).points[0], curve(reference).points.at(-1)];
     const [from, to] = [first?.accuracy.mean ?? null, last?.accuracy.mean ?? null];
-    return `Each ratio has its own models: ${systemName(reference)} answers ${shareOf(from)} % of intact posts rightly, and ${shareOf(to)} % at dr = ${last?.ratio}.`;
+    return `Each ratio has its own models: ${systemName(reference)} answers ${share(from)} % of intact posts rightly, and ${share(to)} % at dr = ${last?.ratio}.`;
   }
   const [most, least] = [others[0], others.at(-1)];
   const points = (value: number): string => (100 * value).toFixed(1);

@@ -259,6 +259,27 @@ export function curveOf(study: Study, system: System, setting: Setting, training
 const isIndependent = ({ trainedOn, testedOn }: Condition): boolean =>
   [trainedOn, testedOn].some((own) => own.kind === 'modality-random' && own.independent === true);
 
+/** The paper's cells of models trained on intact posts, by what is disrupted. */
+export const DISRUPTED: readonly { readonly name: string; readonly strategies: readonly Strategy[] }[] = [
+  { name: 'intact', strategies: [CLEAN] },
+  ...MODALITIES.map((modality) => ({
+    name: `${modality} disrupted`,
+    strategies: fixedStrategies().filter((own) => own.modality === modality),
+  })),
+];
+
+/** Mean accuracy of a system over cells of models trained on intact posts; null where it has none. */
+export function meanAccuracy(study: Study, system: System, strategies: readonly Strategy[]): number | null {
+  const cells = strategies.flatMap((testedOn) => cellsOf(study, system, { trainedOn: CLEAN, testedOn }));
+  return cells.length === 0 ? null : cells.reduce((sum, { accuracy }) => sum + accuracy, 0) / cells.length;
+}
+
+/** The paper's mean accuracy of DRF over cells; null where it has none. */
+export function paperMean({ dataset }: Study, strategies: readonly Strategy[]): number | null {
+  const values = strategies.flatMap((own) => paperFiguresOf('DRF', [], dataset, own)?.accuracy ?? []);
+  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 const withPaper = (ours: string, paper: number | undefined): string =>
   paper === undefined ? ours : `${ours} (${percent(paper)})`;
 
