@@ -26,18 +26,15 @@ function leaveOut(): Plugin {
       const files = new Set(Object.keys(output));
       for (const chunk of Object.values(output)) {
         const foreign = chunk.type === 'chunk' ? chunk.imports.filter((name) => !files.has(name)) : [];
-        if (foreign.length > 0) throw notForBrowsers(chunk.fileName, foreign);
+        if (foreign.length > 0)
+          throw refuser(DataError, `The page's ${chunk.fileName}`)(
+            'nothing but code of this workspace, onnxruntime-web and zod',
+            `imports of ${foreign.join(', ')}`,
+            'keep what needs them out of the modules that apps/page/src/site imports',
+          );
       }
     },
   };
-}
-
-function notForBrowsers(file: string, foreign: readonly string[]): DataError {
-  return refuser(DataError, `The page's ${file}`)(
-    'nothing but code of this workspace, onnxruntime-web and zod',
-    `imports of ${foreign.join(', ')}`,
-    'keep what needs them out of the modules that apps/page/src/site imports',
-  );
 }
 
 /** Notes which workspace files the page is made of. */
