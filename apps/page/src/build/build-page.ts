@@ -24,7 +24,14 @@ function leaveOut(): Plugin {
     resolveId: (id) => (/^[@a-z]/i.test(id) && !/^[a-z]:/i.test(id.replace(/^node:/, '')) && !BUNDLED.test(id) ? { id, external: true, moduleSideEffects: false } : null), // prettier-ignore
     generateBundle: (_: unknown, output: Rollup.OutputBundle) => {
       const files = new Set(Object.keys(output));
-      for (const chunk of Object.values(output)) {
+      for (const [name, chunk] of Object.entries(output)) {
+        // such as a worker of the engine, whose address stood in a module that nothing of the page calls
+        if (
+          chunk.type === 'asset' &&
+          chunk.originalFileNames.some((path) => /^(?!.*node_modules).*\/packages\//.test(path))
+        ) {
+          delete output[name];
+        }
         const foreign = chunk.type === 'chunk' ? chunk.imports.filter((name) => !files.has(name)) : [];
         if (foreign.length > 0)
           throw refuser(DataError, `The page's ${chunk.fileName}`)(
