@@ -3,7 +3,7 @@ import { open, rm, stat, truncate, type FileHandle } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import type { ColumnNames } from '@drf/datasets';
 import { readJson, writeJsonAtomic } from '@drf/files';
-import { ConfigurationError, DataError } from '@drf/tensor';
+import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 import type { PredictionRow, RejectedRow } from './prediction-row.js';
 
 /** What decides an output; a job is gone on with only where all of it is the same. */
@@ -112,14 +112,11 @@ async function append(out: string, file: FileHandle, text: string): Promise<void
   try {
     await file.appendFile(text);
   } catch (error) {
-    throw new DataError(
-      {
-        subject: `Writing beside ${out}`,
-        expected: 'a folder with room and permission',
-        received: (error as Error).message,
-        remedy: 'make room, then go on with --resume',
-      },
-      { cause: error },
+    throw refuser(DataError, `Writing beside ${out}`)(
+      'a folder with room and permission',
+      (error as Error).message,
+      'make room, then go on with --resume',
+      error,
     );
   }
 }
@@ -160,22 +157,20 @@ function parseRow(path: string, number: number, line: string): SpooledRow {
   } catch {
     // no JSON
   }
-  throw new DataError({
-    subject: `${path}, line ${number}`,
-    expected: 'a row of an unfinished job',
-    received: 'something else',
-    remedy: 'the file was changed; start anew with --overwrite',
-  });
+  throw refuser(DataError, `${path}, line ${number}`)(
+    'a row of an unfinished job',
+    'something else',
+    'the file was changed; start anew with --overwrite',
+  );
 }
 
 function assertSameJob(path: string, found: unknown, identity: JobIdentity): void {
   if (found === undefined) {
-    throw new ConfigurationError({
-      subject: '--resume',
-      expected: `an unfinished job at ${path}`,
-      received: 'none',
-      remedy: 'leave --resume out to start one',
-    });
+    throw refuser(ConfigurationError, '--resume')(
+      `an unfinished job at ${path}`,
+      'none',
+      'leave --resume out to start one',
+    );
   }
   const job = typeof found === 'object' && found !== null ? (found as Partial<JobIdentity>) : {};
   const other = (Object.keys(identity) as (keyof JobIdentity)[])
@@ -183,19 +178,17 @@ function assertSameJob(path: string, found: unknown, identity: JobIdentity): voi
     .find(([name, value]) => JSON.stringify(job[name] ?? null) !== JSON.stringify(value));
   if (other === undefined) return;
   const [name, value] = other;
-  throw new ConfigurationError({
-    subject: `--resume, ${name},`,
-    expected: `what the unfinished job has: ${JSON.stringify(job[name]) ?? 'nothing, as its file is damaged'}`,
-    received: JSON.stringify(value),
-    remedy: 'name the same run and an unchanged input, or start anew with --overwrite',
-  });
+  throw refuser(ConfigurationError, `--resume, ${name},`)(
+    `what the unfinished job has: ${JSON.stringify(job[name]) ?? 'nothing, as its file is damaged'}`,
+    JSON.stringify(value),
+    'name the same run and an unchanged input, or start anew with --overwrite',
+  );
 }
 
 function unfinished(out: string): ConfigurationError {
-  return new ConfigurationError({
-    subject: `--out ${out}`,
-    expected: 'no unfinished job',
-    received: `one at ${spoolPaths(out).job}`,
-    remedy: 'go on with it by --resume, or start anew with --overwrite',
-  });
+  return refuser(ConfigurationError, `--out ${out}`)(
+    'no unfinished job',
+    `one at ${spoolPaths(out).job}`,
+    'go on with it by --resume, or start anew with --overwrite',
+  );
 }

@@ -1,11 +1,11 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { pageFolder } from '@drf/page-app';
-import { DEFAULT_LIMITS } from '@drf/service';
+import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
 import { collect, createProgram, finiteNumber, interruptSignal, oneOf, runApp, wholeNumber } from '@drf/terminal';
 import { addressWarnings, readToken, TOKEN_VARIABLE } from './access.js';
 import { serve } from './serve.js';
 
-interface MainOptions {
+interface MainOptions extends Partial<ServiceLimits> {
   readonly with?: readonly string[];
   readonly host: string;
   readonly port: number;
@@ -14,18 +14,9 @@ interface MainOptions {
   readonly onnx?: string;
   readonly checkpoint?: string;
   readonly engine: string;
+  readonly allowDownload?: boolean;
   readonly decoders: number;
-  readonly bodyBytes: number;
-  readonly totalBodyBytes: number;
-  readonly pixels: number;
-  readonly textCharacters: number;
-  readonly batchPosts: number;
-  readonly waitingPosts: number;
-  readonly answerMilliseconds: number;
-  readonly requestMilliseconds: number;
   readonly judgeMilliseconds: number;
-  readonly clientShare: number;
-  readonly bodyBytesPerSecond: number;
   readonly hostName?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly trustProxy?: readonly string[];
@@ -60,45 +51,29 @@ const program = createProgram('serve', 'Serves a trained run over HTTP.', [
   .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
   .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
   .option('--decoders <count>', 'images that are decoded at once', wholeNumber(1, 64), 2)
-  .option('--body-bytes <count>', 'largest body', wholeNumber(1024), DEFAULT_LIMITS.bodyBytes)
-  .option('--total-body-bytes <count>', 'of all bodies at once', wholeNumber(1024), DEFAULT_LIMITS.totalBodyBytes)
-  .option('--pixels <count>', 'largest image', wholeNumber(1), DEFAULT_LIMITS.pixels)
-  .option('--text-characters <count>', 'longest text', wholeNumber(1), DEFAULT_LIMITS.textCharacters)
-  .option('--batch-posts <count>', 'largest batch', wholeNumber(1), DEFAULT_LIMITS.batchPosts)
-  .option('--waiting-posts <count>', 'longest line; further posts get 503', wholeNumber(1), DEFAULT_LIMITS.waitingPosts)
-  .option(
-    '--answer-milliseconds <time>',
-    'longest wait for an answer',
-    wholeNumber(1, 3_600_000),
-    DEFAULT_LIMITS.answerMilliseconds,
-  ) // prettier-ignore
-  .option(
-    '--request-milliseconds <time>',
-    'longest time that a client may send',
-    wholeNumber(1, 3_600_000),
-    DEFAULT_LIMITS.requestMilliseconds,
-  ) // prettier-ignore
-  .option(
-    '--judge-milliseconds <time>',
-    'longest judgment or decoding; then the judge’s process is replaced',
-    wholeNumber(1, 3_600_000),
-    10_000,
-  ) // prettier-ignore
-  .option(
-    '--client-share <part>',
-    'part of the line, of --total-body-bytes and of the connections that one client may hold',
-    finiteNumber(0.01, 1),
-    DEFAULT_LIMITS.clientShare,
-  ) // prettier-ignore
-  .option(
-    '--body-bytes-per-second <count>',
-    'slowest body, over five seconds',
-    wholeNumber(0),
-    DEFAULT_LIMITS.bodyBytesPerSecond,
-  ) // prettier-ignore
   .option('--grace <seconds>', 'how long it finishes what it accepted when told to end', wholeNumber(0, 3_600), 30)
   .option('--log-level <name>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info')
   .option('--quiet', 'nothing on standard error but errors');
+/** What of the service's limits can be set, with what it means and what it may be. */
+const LIMITS: readonly [keyof ServiceLimits, string, string, ReturnType<typeof wholeNumber>][] = [
+  ['bodyBytes', '--body-bytes <count>', 'largest body', wholeNumber(1024)],
+  ['totalBodyBytes', '--total-body-bytes <count>', 'of all bodies at once', wholeNumber(1024)],
+  ['pixels', '--pixels <count>', 'largest image', wholeNumber(1)],
+  ['textCharacters', '--text-characters <count>', 'longest text', wholeNumber(1)],
+  ['batchPosts', '--batch-posts <count>', 'largest batch', wholeNumber(1)],
+  ['waitingPosts', '--waiting-posts <count>', 'longest line; further posts get 503', wholeNumber(1)],
+  ['answerMilliseconds', '--answer-milliseconds <time>', 'longest wait for an answer', wholeNumber(1, 3_600_000)],
+  ['requestMilliseconds', '--request-milliseconds <time>', 'longest time that a client may send', wholeNumber(1, 3_600_000)],
+  ['clientShare', '--client-share <part>', 'part of the line, of --total-body-bytes and of the connections that one client may hold', finiteNumber(0.01, 1)],
+  ['bodyBytesPerSecond', '--body-bytes-per-second <count>', 'slowest body, over five seconds', wholeNumber(0)],
+]; // prettier-ignore
+for (const [name, flags, description, parse] of LIMITS) program.option(flags, description, parse, DEFAULT_LIMITS[name]);
+program.option(
+  '--judge-milliseconds <time>',
+  'longest judgment or decoding; then the judge’s process is replaced',
+  wholeNumber(1, 3_600_000),
+  10_000,
+);
 program.action(async (run: string | undefined, options: MainOptions) => {
   const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
   const token = await readToken(options.tokenFile);
@@ -113,7 +88,7 @@ program.action(async (run: string | undefined, options: MainOptions) => {
     page,
     hostNames,
     allowedOrigins,
-    limits: limitsOf(options),
+    limits: options,
     log,
   });
   say(`Listening on ${served.address}${page === undefined ? ' (no page)' : ''}. Ctrl-C ends it.`);
@@ -132,12 +107,6 @@ program.action(async (run: string | undefined, options: MainOptions) => {
 async function pageOf(option: MainOptions['page'], say: (message: string) => void): Promise<string | undefined> {
   if (typeof option === 'string') return option;
   return option === false ? undefined : pageFolder(() => say('Building the page …'));
-}
-
-function limitsOf(options: MainOptions) {
-  const { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts } = options;
-  const { answerMilliseconds, requestMilliseconds, clientShare, bodyBytesPerSecond } = options;
-  return { bodyBytes, totalBodyBytes, pixels, textCharacters, batchPosts, waitingPosts, answerMilliseconds, requestMilliseconds, clientShare, bodyBytesPerSecond }; // prettier-ignore
 }
 
 await runApp(program);

@@ -147,7 +147,8 @@ describe('RunJudge with methods that read tokens', () => {
   it('says which encoder has no tokens', async () => {
     const session = tokenSession(engine);
     const run = tinyRun('hsan', session);
-    const { encodeTokens: _, ...pooled } = session.text;
+    const pooled = { ...session.text };
+    Reflect.deleteProperty(pooled, 'encodeTokens');
     await expect(RunJudge.of(run, { ...session, text: pooled }, null)).rejects.toThrow(
       'Encoder "letters" expected token-level outputs, which the method reads, received pooled features only; choose another encoder, or the method drf or concatenation',
     );

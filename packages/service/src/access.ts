@@ -36,15 +36,13 @@ export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   'permissions-policy': 'camera=(), geolocation=(), microphone=()',
 };
 
-/** Checks the bearer token of a request (RFC 6750). */
-type Authenticate = (request: FastifyRequest) => void;
-
 /**
- * @param token null: everybody may ask
+ * Checks the bearer token of requests (RFC 6750).
+ * @param token left out: everybody may ask
  * @returns a check that throws RequestError (unauthorized); it takes as long for a wrong token as for the right one
  */
-export function bearerAuthentication(token: string | null): Authenticate {
-  if (token === null) return () => undefined;
+export function bearerAuthentication(token: string | undefined): (request: FastifyRequest) => void {
+  if (token === undefined) return () => undefined;
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   const expected = digest(token);
   return ({ headers }) => {
@@ -60,15 +58,14 @@ export function bearerAuthentication(token: string | null): Authenticate {
   };
 }
 
-interface KnownMethods {
-  /** Answers a request that no route takes: its `OPTIONS`. @throws RequestError (not-found, method-not-allowed) */
-  answer(request: FastifyRequest, reply: FastifyReply): void;
-}
-
 const ALL = ['GET', 'HEAD', 'POST', 'OPTIONS'];
 
-/** @param isFile whether a path is that of a static file */
-export function knownMethods(app: FastifyInstance, isFile: (path: string) => boolean): KnownMethods {
+/**
+ * Answers requests that no route takes: their `OPTIONS`.
+ * @param isFile whether a path is that of a static file
+ * @returns what throws RequestError (not-found, method-not-allowed) for others
+ */
+export function unroutedAnswer(app: FastifyInstance, isFile: (path: string) => boolean) {
   // a star is a pattern of routes, and no path
   const has = (method: 'GET' | 'POST', url: string): boolean => !url.includes('*') && app.hasRoute({ method, url });
   const methodsOf = (path: string): readonly string[] => {
@@ -77,20 +74,18 @@ export function knownMethods(app: FastifyInstance, isFile: (path: string) => boo
     const methods = [...(get ? ['GET', 'HEAD'] : []), ...(has('POST', path) ? ['POST'] : [])];
     return methods.length === 0 ? [] : [...methods, 'OPTIONS'];
   };
-  return {
-    answer: ({ method, url }, reply) => {
-      const methods = methodsOf(url.split('?')[0] as string);
-      if (methods.length === 0 || methods.includes(method) !== (method === 'OPTIONS')) throw notFound();
-      void reply.header('allow', methods.join(', '));
-      if (method === 'OPTIONS') return void reply.status(204).send();
-      throw refuse(
-        'method-not-allowed',
-        'The request',
-        methods.filter((each) => each !== 'HEAD' && each !== 'OPTIONS').join(' or '),
-        method,
-        'see /openapi.json',
-      );
-    },
+  return ({ method, url }: FastifyRequest, reply: FastifyReply): void => {
+    const methods = methodsOf(url.split('?')[0] as string);
+    if (methods.length === 0 || methods.includes(method) !== (method === 'OPTIONS')) throw notFound();
+    void reply.header('allow', methods.join(', '));
+    if (method === 'OPTIONS') return void reply.status(204).send();
+    throw refuse(
+      'method-not-allowed',
+      'The request',
+      methods.filter((each) => each !== 'HEAD' && each !== 'OPTIONS').join(' or '),
+      method,
+      'see /openapi.json',
+    );
   };
 }
 
@@ -101,15 +96,6 @@ export interface WebOriginOptions {
   readonly allowedOrigins?: readonly string[];
 }
 
-/** Refuses what a browser sends for another site, and answers the preflights of origins that may ask. */
-interface WebOrigin {
-  /**
-   * @returns whether it has answered
-   * @throws RequestError (bad-request, unknown-host, cross-site)
-   */
-  admit(request: FastifyRequest, reply: FastifyReply): boolean;
-}
-
 const PREFLIGHT = {
   'access-control-allow-methods': 'GET, HEAD, POST',
   'access-control-allow-headers': 'authorization, content-type',
@@ -117,13 +103,16 @@ const PREFLIGHT = {
 };
 
 /**
+ * Refuses what a browser sends for another site, and answers the preflights of origins that may ask.
+ *
  * Browsers act for whatever page is open in them. Against pages that reach this service by a name of their own which
  * they let point here (DNS rebinding), the header `Host` must be one of ours; against pages that send requests to our
  * name, `Sec-Fetch-Site` (Fetch Metadata, W3C) and `Origin` (RFC 6454) must say that no other site asks. Programs that
  * are no browsers send neither.
+ * @returns what says whether it has answered, and throws RequestError (bad-request, unknown-host, cross-site)
  * @throws ConfigurationError for what is no host name or no origin
  */
-export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOptions): WebOrigin {
+export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOptions) {
   const names = new Set(hostNames.map(checkedName));
   const origins = new Set(allowedOrigins.map(checkedOrigin));
 
@@ -172,18 +161,16 @@ export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOpti
     return url.host === own.host || (toldSame && url.hostname === own.hostname);
   }
 
-  return {
-    admit: (request, reply) => {
-      assertHost(request);
-      if (origins.size > 0) reply.header('vary', 'Origin');
-      assertOrigin(request);
-      const { origin } = request.headers;
-      if (origin === undefined || !origins.has(origin)) return false;
-      reply.header('access-control-allow-origin', origin).header('access-control-expose-headers', 'Retry-After');
-      const isPreflight = request.method === 'OPTIONS' && 'access-control-request-method' in request.headers;
-      if (isPreflight) void reply.status(204).headers(PREFLIGHT).send();
-      return isPreflight;
-    },
+  return (request: FastifyRequest, reply: FastifyReply): boolean => {
+    assertHost(request);
+    if (origins.size > 0) reply.header('vary', 'Origin');
+    assertOrigin(request);
+    const { origin } = request.headers;
+    if (origin === undefined || !origins.has(origin)) return false;
+    reply.header('access-control-allow-origin', origin).header('access-control-expose-headers', 'Retry-After');
+    const isPreflight = request.method === 'OPTIONS' && 'access-control-request-method' in request.headers;
+    if (isPreflight) void reply.status(204).headers(PREFLIGHT).send();
+    return isPreflight;
   };
 }
 

@@ -5,8 +5,8 @@ import type { JudgeInfo } from '@drf/predict';
 import {
   bearerAuthentication,
   clientErrorHandler,
-  knownMethods,
   SECURITY_HEADERS,
+  unroutedAnswer,
   webOrigin,
   type WebOriginOptions,
 } from './access.js';
@@ -67,23 +67,23 @@ export interface ServiceOptions extends WebOriginOptions {
  * @throws ConfigurationError for a folder that is none, and for what is no host name, origin or address of a proxy
  */
 export async function createService(options: ServiceOptions): Promise<FastifyInstance> {
+  const { judge } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const budget = new BodyBudget(limits);
-  const work = options.judge === null ? null : new Work({
-    judge: options.judge,
+  const work = judge === null ? null : new Work({
+    judge,
     limits,
     decoders: options.decoders ?? 2,
     onStage: (stage, seconds) => metrics.onStage(stage, seconds),
   }); // prettier-ignore
-  const judgeProcess = options.judge?.process === undefined ? undefined : options.judge;
   const isReady = (): boolean => !closing && work?.isReady !== false;
   const metrics = new Metrics({
     waitingPosts: () => work?.waiting ?? 0,
     bodyBytes: () => budget.used,
     judgeIsReady: () => work !== null && isReady(),
-    process: judgeProcess && (() => judgeProcess.process as JudgeProcessState),
+    process: judge?.process && (() => judge.process as JudgeProcessState),
   });
-  const origin = webOrigin(options);
+  const answersOrigin = webOrigin(options);
   const page = options.page === undefined ? null : await listFiles(options.page, 'The page’s folder');
   const modelFiles = options.browserModel === undefined ? null : await listFiles(options.browserModel, 'The exported folder'); // prettier-ignore
   let closing = false;
@@ -91,7 +91,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   const app: FastifyInstance = fastify({
     bodyLimit: limits.bodyBytes,
     requestTimeout: limits.requestMilliseconds,
-    trustProxy: proxies(options.trustProxy),
+    trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
     keepAliveTimeout: limits.idleMilliseconds,
     http: {
       headersTimeout: Math.min(limits.headerMilliseconds, limits.requestMilliseconds),
@@ -106,14 +106,14 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   });
   app.server.maxConnections = limits.connections;
   if (options.trustProxy === undefined) limitConnections(app, limits);
-  const methods = knownMethods(app, (path) => {
+  const answerUnrouted = unroutedAnswer(app, (path) => {
     const name = path.endsWith('/') ? `${path}index.html` : path;
     if (name.startsWith('/model/')) return modelFiles?.includes(name.slice('/model/'.length)) === true;
     return page?.includes(name.slice(1)) === true;
   });
   app.decorateRequest('bodyLease', null);
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler((request, reply) => methods.answer(request, reply));
+  app.setNotFoundHandler(answerUnrouted);
   app.addHook('preClose', async () => void (closing = true));
   app.addHook('onSend', async (_, reply) => {
     if (closing) reply.header('connection', 'close'); // else it would be kept, and waited for
@@ -122,9 +122,9 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     watch(request, reply);
     reply.headers(SECURITY_HEADERS);
     if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
-    if (origin.admit(request, reply)) return reply;
+    if (answersOrigin(request, reply)) return reply;
     if (!request.is404) return undefined;
-    methods.answer(request, reply); // here, since a body would be read otherwise
+    answerUnrouted(request, reply); // here, since a body would be read otherwise
     return reply;
   });
 
@@ -132,10 +132,10 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   addOperationRoutes(app, { isReady });
   if (page !== null) await app.register((scope) => serveFiles(scope, { folder: options.page as string, files: page, prefix: '/' })); // prettier-ignore
 
-  const authenticate = bearerAuthentication(options.token ?? null);
+  const authenticate = bearerAuthentication(options.token);
   await app.register(async (guarded) => {
     guarded.addHook('onRequest', async (request) => authenticate(request));
-    const info = options.info ?? options.judge?.info;
+    const info = options.info ?? judge?.info;
     if (info !== undefined) addModelRoute(guarded, { ...options, info, limits, files: modelFiles });
     if (modelFiles !== null) {
       await guarded.register((scope) => serveFiles(scope, { folder: options.browserModel as string, files: modelFiles, prefix: '/model/' })); // prettier-ignore
@@ -221,10 +221,6 @@ function limitConnections(app: FastifyInstance, { connections, clientShare }: Se
     clients.add(client, 1);
     socket.once('close', () => clients.add(client, -1));
   });
-}
-
-function proxies(trusted: readonly string[] | undefined): string[] | false {
-  return trusted === undefined ? false : [...trusted];
 }
 
 function assertPlain(encoding: string | undefined): void {

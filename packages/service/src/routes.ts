@@ -65,7 +65,14 @@ export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }
       },
     },
     async (request, reply): Promise<BatchAnswer> => {
-      if (request.isMultipart()) throw jsonOnly();
+      if (request.isMultipart())
+        throw refuse(
+          'unsupported-media-type',
+          'The request',
+          'a batch of type application/json',
+          'a form',
+          'send the posts as JSON, or one by one to /v1/predict',
+        );
       if (request.body === undefined) throw emptyBody();
       const read = reader.readBatch(request.body).map((value, i) => attempt(() => reader.read(value, `posts[${i}]`)));
       work.accept(clientOf(request.ip), read.filter((post) => !(post instanceof RequestError)).length);
@@ -124,16 +131,6 @@ function attempt<Value>(act: () => Value): Value | RequestError {
   }
 }
 
-function jsonOnly(): RequestError {
-  return refuse(
-    'unsupported-media-type',
-    'The request',
-    'a batch of type application/json',
-    'a form',
-    'send the posts as JSON, or one by one to /v1/predict',
-  );
-}
-
 interface ModelRoute {
   readonly judge: object | null;
   readonly info: JudgeInfo;
@@ -185,12 +182,8 @@ function describeModel({ name, sources, classes, method, encoders, imageSize, ma
   };
 }
 
-interface OperationRoutes {
-  readonly isReady: () => boolean;
-}
-
 /** `/healthz` (the process answers), `/readyz` (it judges, too), `/openapi.json`. All of them are open. */
-export function addOperationRoutes(app: FastifyInstance, { isReady }: OperationRoutes): void {
+export function addOperationRoutes(app: FastifyInstance, { isReady }: { readonly isReady: () => boolean }): void {
   const schema = (summary: string, more: object = {}) => ({
     summary,
     tags: ['operation'],

@@ -3,7 +3,7 @@ import { join, relative, resolve, sep } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import { resolveInside } from '@drf/files';
-import { ConfigurationError, DataError } from '@drf/tensor';
+import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** More files than any page or export has; a mistaken folder (`/`) is not walked to its end. */
 const MAXIMUM_FILES = 10_000;
@@ -77,5 +77,5 @@ function cachingOf(path: string): string {
 }
 
 function refused(subject: string, expected: string, received: string): ConfigurationError {
-  return new ConfigurationError({ subject, expected, received, remedy: 'name another folder' });
+  return refuser(ConfigurationError, subject)(expected, received, 'name another folder');
 }

@@ -24,20 +24,24 @@ function leaveOut(): Plugin {
     resolveId: (id) => (/^[@a-z]/i.test(id) && !/^[a-z]:/i.test(id.replace(/^node:/, '')) && !BUNDLED.test(id) ? { id, external: true, moduleSideEffects: false } : null), // prettier-ignore
     generateBundle: (_: unknown, output: Rollup.OutputBundle) => {
       const files = new Set(Object.keys(output));
-      for (const chunk of Object.values(output)) {
+      for (const [name, chunk] of Object.entries(output)) {
+        // such as a worker of the engine, whose address stood in a module that nothing of the page calls
+        if (
+          chunk.type === 'asset' &&
+          chunk.originalFileNames.some((path) => /^(?!.*node_modules).*\/packages\//.test(path))
+        ) {
+          delete output[name];
+        }
         const foreign = chunk.type === 'chunk' ? chunk.imports.filter((name) => !files.has(name)) : [];
-        if (foreign.length > 0) throw notForBrowsers(chunk.fileName, foreign);
+        if (foreign.length > 0)
+          throw refuser(DataError, `The page's ${chunk.fileName}`)(
+            'nothing but code of this workspace, onnxruntime-web and zod',
+            `imports of ${foreign.join(', ')}`,
+            'keep what needs them out of the modules that apps/page/src/site imports',
+          );
       }
     },
   };
-}
-
-function notForBrowsers(file: string, foreign: readonly string[]): DataError {
-  return refuser(DataError, `The page's ${file}`)(
-    'nothing but code of this workspace, onnxruntime-web and zod',
-    `imports of ${foreign.join(', ')}`,
-    'keep what needs them out of the modules that apps/page/src/site imports',
-  );
 }
 
 /** Notes which workspace files the page is made of. */

@@ -2,6 +2,7 @@
 /// <reference types="vite/client" />
 import type { Judgment, PostContent } from '@drf/predict';
 import * as ort from 'onnxruntime-web/wasm';
+import { createTokenizer, type Tokenize, type Vocabulary } from '@drf/encoders';
 import { judgingModel, MODEL_FILE, type Card, type JudgingModel } from '@drf/predict/card';
 import { describeVerdict, type RawVerdict } from '@drf/predict/judgment';
 import type { RgbImage } from '@drf/tensor';
@@ -50,7 +51,7 @@ class ExportedModel {
   private constructor(
     private readonly card: Card,
     private readonly session: ort.InferenceSession,
-    private readonly pieces: WordPieces,
+    private readonly tokenize: Tokenize,
     private readonly inputs: JudgingModel,
   ) {}
 
@@ -68,14 +69,14 @@ class ExportedModel {
       throw new PageError(`The exported model takes ${batch} posts at once. Export it with --batch dynamic.`);
     }
     const words = await download(`${folder}${vocabulary}`, headers);
-    const pieces = new WordPieces(JSON.parse(new TextDecoder().decode(words)) as WordPiece[], length);
-    assertSamePieces(pieces, card);
+    const tokenize = createTokenizer(JSON.parse(new TextDecoder().decode(words)) as Vocabulary);
+    assertSamePieces((text) => tokenize(text).slice(0, length), card);
     const model = await download(`${folder}${MODEL_FILE}`, headers, { bytes, sha256, onProgress });
     ort.env.logLevel = 'error';
     ort.env.wasm.wasmPaths = runtimeFiles;
     ort.env.wasm.numThreads = threads();
     const session = await ort.InferenceSession.create(model, { executionProviders: ['wasm'] });
-    return new ExportedModel(card, session, pieces, inputs);
+    return new ExportedModel(card, session, tokenize, inputs);
   }
 
   async judge(content: PostContent): Promise<Judgment> {
@@ -85,7 +86,7 @@ class ExportedModel {
 
   private async run({ image, text }: PostContent): Promise<RawVerdict> {
     const { side, length } = this.inputs;
-    const ids = text === null ? [] : this.pieces.cut(text);
+    const ids = text === null ? [] : this.tokenize(text).slice(0, length);
     const tokens = new Int32Array(length);
     tokens.set(ids);
     const available = (content: unknown): ort.Tensor => new ort.Tensor('float32', [content === null ? 0 : 1], [1]);
@@ -114,9 +115,9 @@ function pixelsOf(image: RgbImage | null, side: number): Float32Array {
 }
 
 /** The card brings texts with their pieces: a page that cuts them otherwise would judge other words. */
-function assertSamePieces(pieces: WordPieces, { preprocessing }: Card): void {
+function assertSamePieces(tokenize: Tokenize, { preprocessing }: Card): void {
   for (const { text, tokens } of preprocessing.text.examples ?? []) {
-    if (pieces.cut(text).join() === tokens.join()) continue;
+    if (tokenize(text).join() === tokens.join()) continue;
     throw new PageError('The exported vocabulary does not fit its card. Export the run again.');
   }
 }
@@ -128,74 +129,3 @@ function threads(): number {
 
 /** Addresses of ONNX Runtime's own files, which it loads by itself (its threads load the module again). */
 const runtimeFiles = { mjs: new URL(module, import.meta.url).href, wasm: new URL(binary, import.meta.url).href };
-
-/** A word piece with its log-likelihood; the place in the list is its id. */
-export type WordPiece = readonly [piece: string, score: number];
-
-const MAXIMUM_CHARACTERS = 4096;
-/** Control and reserved symbols in front of the vocabulary. */
-const RESERVED = 6;
-const UNKNOWN = 0;
-
-/** Cuts texts into the likeliest word pieces, by the recipe of the export's card (SentencePiece's unigram model). */
-class WordPieces {
-  private readonly ids = new Map<string, number>();
-  private readonly scores: readonly number[];
-  private readonly longest: number;
-
-  constructor(
-    vocabulary: readonly WordPiece[],
-    private readonly length: number,
-  ) {
-    this.scores = vocabulary.map(([, score]) => score);
-    vocabulary.forEach(([piece], id) => void (id >= RESERVED && this.ids.set(piece, id))); // of equal ones the last
-    this.longest = Math.max(0, ...Array.from(this.ids.keys(), (piece) => [...piece].length));
-  }
-
-  /** Ids of a text, at most the length. */
-  cut(text: string): number[] {
-    const characters = charactersOf(text);
-    const { size, id } = this.bestEnds(characters);
-    const ids: number[] = [];
-    for (let end = characters.length; end > 0; end -= size[end] as number) {
-      const piece = id[end] as number;
-      if (piece !== UNKNOWN || ids.at(-1) !== UNKNOWN) ids.push(piece); // a run of unknowns is one
-    }
-    return ids.reverse().slice(0, this.length);
-  }
-
-  /** For each end: size and id of the last piece of the likeliest cut. */
-  private bestEnds(characters: readonly string[]): { readonly size: Int32Array; readonly id: Int32Array } {
-    const best = new Float64Array(characters.length + 1);
-    const size = new Int32Array(characters.length + 1).fill(1);
-    const id = new Int32Array(characters.length + 1);
-    const offer = (start: number, end: number, piece: number, score: number): void => {
-      const total = score + (best[start] as number);
-      if (best[end] !== 0 && total < (best[end] as number)) return;
-      [best[end], size[end], id[end]] = [total, end - start, piece];
-    };
-    // every offer from a start is made once all to that start are: in rising start, rising end
-    for (let start = 0; start < characters.length; start++) {
-      let joined = '';
-      let begins = false;
-      for (let end = start + 1; end <= Math.min(characters.length, start + this.longest); end++) {
-        joined += characters[end - 1] as string;
-        const piece = this.ids.get(joined);
-        if (piece === undefined) continue;
-        begins = true;
-        offer(start, end, piece, this.scores[piece] as number);
-      }
-      if (!begins) offer(start, start + 1, UNKNOWN, 0);
-    }
-    return { size, id };
-  }
-}
-
-function charactersOf(text: string): string[] {
-  const collapsed = text
-    .slice(0, 4 * MAXIMUM_CHARACTERS)
-    .replace(/\s+/gu, ' ')
-    .trim();
-  const normal = [...collapsed].slice(0, MAXIMUM_CHARACTERS).join('').normalize('NFKC');
-  return normal === '' ? [] : [...`▁${normal.replaceAll(' ', '▁')}`];
-}
