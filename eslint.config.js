@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import { importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
@@ -23,9 +24,12 @@ const LAYERS = [
   ['evaluation', 'service'],
 ];
 
+/** Whatever folder eslint runs in. */
+const inRoot = (path) => join(import.meta.dirname, path);
+
 /** Parts of packages that have an entry of their own, such as @drf/model/checkpoint: what needs Node, beside what does not. */
-const ENTRIES = readdirSync('packages').flatMap((folder) => {
-  const { name, publishConfig } = JSON.parse(readFileSync(`packages/${folder}/package.json`, 'utf8'));
+const ENTRIES = readdirSync(inRoot('packages')).flatMap((folder) => {
+  const { name, publishConfig } = JSON.parse(readFileSync(inRoot(`packages/${folder}/package.json`), 'utf8'));
   return Object.keys(publishConfig?.exports ?? {})
     .filter((entry) => entry !== '.' && entry !== './package.json')
     .map((entry) => `!${name}${entry.slice(1)}`);
@@ -34,8 +38,8 @@ const ENTRIES = readdirSync('packages').flatMap((folder) => {
 const layerOf = (name) => LAYERS.findIndex((layer) => layer.includes(name));
 
 function inwardRules(kind) {
-  return readdirSync(kind).map((folder) => {
-    const manifest = JSON.parse(readFileSync(`${kind}/${folder}/package.json`, 'utf8'));
+  return readdirSync(inRoot(kind)).map((folder) => {
+    const manifest = JSON.parse(readFileSync(inRoot(`${kind}/${folder}/package.json`), 'utf8'));
     const declared = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
     const own = kind === 'packages' ? layerOf(folder) : LAYERS.length;
     const forbidden = LAYERS.flat().filter(
@@ -65,7 +69,7 @@ export default tseslint.config(
     plugins: { 'import-x': importX },
     settings: {
       ...importX.flatConfigs.typescript.settings,
-      'import-x/resolver-next': [createTypeScriptImportResolver({ project: 'tsconfig.check.json' })],
+      'import-x/resolver-next': [createTypeScriptImportResolver({ project: inRoot('tsconfig.check.json') })],
     },
     rules: {
       'import-x/no-cycle': 'error',

@@ -2,8 +2,7 @@ import { contentHash } from '@drf/files';
 import { DataError, type Modality, type Post, type RgbImage } from '@drf/tensor';
 import type { ContentSource, Dataset, PostRecord } from './dataset.js';
 import { decodeImage, IMAGE_DECODER_VERSION, type ImageDecoding } from './image-decoder.js';
-import type { Ledger } from './ledger.js';
-import { RowError } from './row-error.js';
+import { RowError, type Ledger } from './ledger.js';
 import { decodeText, TEXT_DECODER_VERSION, type TextEncoding } from './text-decoder.js';
 
 /** What a data set is made of, whatever its layout was. */

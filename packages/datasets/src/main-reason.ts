@@ -1,6 +1,5 @@
 import { ConfigurationError, DataError, type ErrorReport } from '@drf/tensor';
-import type { LedgerReport } from './ledger.js';
-import type { DropReason } from './row-error.js';
+import type { DropReason, LedgerReport } from './ledger.js';
 
 /** What is said of many rows that are dropped for one reason, and what to do about all of them at once. */
 interface Explanation {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { optionFromText, optionsOf, unwrapSchema } from '@drf/files';
-import { Option, type Command } from '@drf/terminal';
+import { moduleOf } from '@drf/disruption';
+import { loadDefinition, optionFromText, optionsOf, unwrapSchema } from '@drf/files';
+import { collect, Option, type Command } from '@drf/terminal';
 import { experimentSchema } from './schema.js';
 
 interface Leaf {
@@ -73,6 +74,25 @@ export function addConfigFlags(command: Command): Command {
     command.addOption(option.helpGroup(HEADINGS[leaf.path[0] as string] ?? 'Experiment:'));
   }
   return command.addHelpText('after', DEFAULTS);
+}
+
+/** Flags whose values may name modules of the user's own, besides `--own`. */
+const MODULE_FLAGS = ['dataset.name', 'dataset', 'training.disruption', 'cells', 'method', 'methods', 'encoders.image', 'encoders.text']; // prettier-ignore
+
+/**
+ * Lets a program take modules of the user's own: it loads those that its flags name before it acts, and `--own` names
+ * further ones, which a run, an experiment file or a grid asks for.
+ */
+export function takeOwnModules(command: Command): Command {
+  return command
+    .option('--own <module>', 'a module of your own that a run or experiment asks for; may be repeated', collect)
+    .hook('preAction', async (_, action) => {
+      const options: Readonly<Record<string, unknown>> = action.optsWithGlobals();
+      const named = MODULE_FLAGS.flatMap((flag) => [options[new Option(`--${flag} <value>`).attributeName()]].flat());
+      const modules = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : [])).map(moduleOf);
+      const own = (options['own'] ?? []) as readonly string[];
+      for (const module of new Set([...own, ...modules])) if (module !== undefined) await loadDefinition(module);
+    });
 }
 
 /**

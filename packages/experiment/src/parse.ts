@@ -1,7 +1,8 @@
-import { parseStrategy } from '@drf/disruption';
+import { DATASET_NAMES } from '@drf/datasets';
+import { formatStrategy, parseStrategy } from '@drf/disruption';
 import { fullEncoderName } from '@drf/encoders';
 import { parseOptions } from '@drf/files';
-import { ConfigurationError, MODALITIES } from '@drf/tensor';
+import { ConfigurationError, isOwnId, MODALITIES } from '@drf/tensor';
 import type { ExperimentFile } from './by-method.js';
 import { recordedOptions } from './compared-options.js';
 import { experimentSchema, type ExperimentConfig } from './schema.js';
@@ -27,6 +28,7 @@ const UNIONS: Readonly<Record<string, string>> = {
   classWeights: 'none, balanced, or positive numbers by class, such as {"rare": 3}',
   fusionLayers: '2 or 3',
   file: 'a file, or a list of files',
+  name: `one of ${DATASET_NAMES.join(', ')}, or a module of your own, ./my-dataset.ts`,
   image: 'a whole number from 0, or "all"',
   text: 'a whole number from 0, or "all"',
 };
@@ -40,11 +42,10 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
   if (name === 'posts' && file === undefined) {
     refuse('dataset.file with data set "posts"', 'none', 'name your file: --dataset.file posts.csv');
   }
-  if (!['embedded', 'posts'].includes(name) && root === undefined) {
+  if (!['embedded', 'posts'].includes(name) && !isOwnId(name) && root === undefined) {
     refuse(`dataset.root with data set "${name}"`, 'none', 'name its folder: --dataset.root DIR');
   }
   checkEncoders(config, refuse);
-  parseStrategy(config.training.disruption); // throws naming what is wrong with it
   if (trainFraction + valFraction > 1) {
     refuse('trainFraction + valFraction of at most 1', String(trainFraction + valFraction), 'lower one of them');
   }
@@ -52,7 +53,10 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
     const expected = folds === undefined ? 'dataset.folds with dataset.fold' : `dataset.fold of at most ${folds}`;
     refuse(expected, String(fold), 'say how many folds there are: --dataset.folds 5 --dataset.fold 1');
   }
-  return config;
+  // throws naming what is wrong with it; a module of the user's own goes by its id
+  const strategy = parseStrategy(config.training.disruption);
+  if (strategy.kind !== 'own') return config;
+  return { ...config, training: { ...config.training, disruption: formatStrategy(strategy) } };
 }
 
 /** Options of trainable encoders mean nothing without one. */

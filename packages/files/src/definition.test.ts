@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { isModulePath, loadDefinition, parseDefinitionOptions, parseOptions, reloadDefinition } from './index.js';
+import { ownDefinition } from '@drf/tensor';
+import { isModulePath, loadDefinition, parseDefinitionOptions, parseOptions, type Definition } from './index.js';
 
 let folder = '';
 
@@ -44,19 +45,24 @@ describe('isModulePath', () => {
 });
 
 describe('loadDefinition', () => {
-  interface Blur {
-    readonly name: string;
-    readonly options: z.ZodObject;
-    create(options: unknown, size: number): unknown;
-  }
+  type Blur = Definition<z.ZodObject, unknown, [size: number], unknown>;
 
   it('loads a file and a package, which the hash of their content identifies', async () => {
-    const { definition, identity } = await loadDefinition<Blur>('./blur.mjs', 'disruption', folder);
-    expect(identity).toMatchObject({ kind: 'disruption', name: 'blur', spec: './blur.mjs' });
-    const options = parseDefinitionOptions(definition, { radius: '3' });
-    expect(definition.create(options, 8)).toEqual({ radius: 3, kernel: 'box', size: 8 });
-    const packaged = await loadDefinition<Blur>('package:drf-blur', 'disruption', folder);
-    expect(packaged.identity).toEqual({ ...identity, spec: 'package:drf-blur' });
+    const { definition, id, parseOptions: parse } = await loadDefinition<Blur>('./blur.mjs', 'disruption', folder);
+    expect(id).toMatch(/^blur@[0-9a-f]{12}$/);
+    expect(definition.create(parse({ radius: '3' }), 8)).toEqual({ radius: 3, kernel: 'box', size: 8 });
+    expect((await loadDefinition<Blur>('package:drf-blur', 'disruption', folder)).id).toBe(id);
+  });
+
+  it('makes it known to the process, which runs nothing but what the user named', async () => {
+    const { id, definition } = await loadDefinition('./blur.mjs', 'disruption', folder);
+    expect(ownDefinition(id, 'disruption').definition).toBe(definition);
+    expect(ownDefinition('./blur.mjs', 'disruption').definition).toBe(definition);
+    expect(() => ownDefinition('blur@000000000000', 'disruption')).toThrow(
+      `Own disruption blur@000000000000 expected its module to be named, received ${id}, of another content; name it`,
+    );
+    const refused = await Promise.resolve().then(() => ownDefinition('x@000000000000', 'method')).catch((error: unknown) => error); // prettier-ignore
+    expect(refused).toMatchObject({ code: 'own-definition-needed' });
   });
 
   it.each([
@@ -78,21 +84,6 @@ describe('loadDefinition', () => {
   it('refuses what is not there', async () => {
     await expect(loadDefinition('./absent.mjs', 'method', folder)).rejects.toThrow('a readable file, received ENOENT');
     await expect(loadDefinition('package:absent', 'encoder', folder)).rejects.toThrow('npm install absent');
-  });
-});
-
-describe('reloadDefinition', () => {
-  it('runs only what the user names, and says what is needed', async () => {
-    const { identity } = await loadDefinition('./blur.mjs', 'disruption', folder);
-    await expect(reloadDefinition(identity, [], 'Run runs/x')).rejects.toThrow(
-      'Run runs/x expected the module of its own disruption "blur", blur.mjs, received none; name it, if you trust its code',
-    );
-    const other = join(folder, 'other.mjs');
-    await writeFile(other, 'export default { name: "other", create() {} };');
-    const error = await reloadDefinition(identity, [other], 'Run runs/x').catch((refused: unknown) => refused);
-    expect(error).toMatchObject({ code: 'own-definition-needed' });
-    const named = [other, join(folder, 'blur.mjs')];
-    expect((await reloadDefinition(identity, named, 'Run runs/x')).identity).toMatchObject({ hash: identity.hash });
   });
 });
 

@@ -1,14 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolve as resolveModule } from 'import-meta-resolve';
 import { z } from 'zod';
-import { ConfigurationError, refuser } from '@drf/tensor';
+import { addOwnDefinition, ConfigurationError, refuser, type OwnDefinition } from '@drf/tensor';
 import { optionFromText, optionsOf, parseOptions } from './options.js';
 import { contentHash } from './read.js';
-
-/** What a module of one's own can bring. */
-export type DefinitionKind = 'method' | 'data set' | 'encoder' | 'disruption';
 
 /**
  * A method, data set, encoder or disruption: the default export of a module of one's own, and what this repository's own
@@ -38,22 +35,6 @@ export interface Definition<
   create(options: z.output<Schema>, ...context: Context): Product;
 }
 
-/** Where a definition came from, as runs and grids store it. */
-export interface DefinitionIdentity {
-  readonly kind: DefinitionKind;
-  readonly name: string;
-  /** The module, as the user named it. */
-  readonly spec: string;
-  /** SHA-256 of the module's file, of which imports are no part. */
-  readonly hash: string;
-}
-
-/** A definition that was loaded. */
-export interface LoadedDefinition<Loaded = Definition> {
-  readonly definition: Loaded;
-  readonly identity: DefinitionIdentity;
-}
-
 const PACKAGE = 'package:';
 
 /** Whether a text names a module of one's own: a file ("./my-method.ts") or a package ("package:my-method"). */
@@ -63,26 +44,28 @@ export function isModulePath(text: string): boolean {
 
 /**
  * Loads a definition from a user's own file or package, which **runs the module's code**: pass only what the user named
- * on the command line or in code, never what a run, an export or another file names ({@link reloadDefinition}).
+ * on the command line or in code, never what a run, an export or another file names. From then on the process knows it
+ * by its id and by `spec` (`ownDefinition` of @drf/tensor).
  *
  * A file is `.js` or `.mjs`, or `.ts` where Node is given a loader for it, as all commands of this repository are. A
- * package is found from `folder` as Node finds it.
+ * package is found from `folder` as Node finds it. The id holds the file's content, of which imports are no part.
  *
  * ```ts
- * const { definition, identity } = await loadDefinition<MethodDefinition>('./my-method.mjs', 'method');
- * const method = definition.create(parseDefinitionOptions(definition, { width: 64 }), shapes);
+ * const { id, definition, parseOptions } = await loadDefinition<MethodDefinition>('./my-method.mjs', 'method');
+ * const method = definition.create(parseOptions({ width: 64 }), shapes);
  * ```
  * @param spec "./my-method.ts" or "package:my-method" ({@link isModulePath})
+ * @param kind for messages: "method", "data set", "encoder", "disruption"
  * @param folder that paths are relative to, by default the working folder
  * @throws ConfigurationError when the module is missing, does not load, or its default export is no definition
  */
-export async function loadDefinition<Loaded = Definition>(
+export async function loadDefinition<Loaded extends Definition = Definition>(
   spec: string,
-  kind: DefinitionKind,
+  kind = 'definition',
   folder: string = process.cwd(),
-): Promise<LoadedDefinition<Loaded>> {
-  const path = locate(spec, kind, folder);
+): Promise<OwnDefinition<Loaded>> {
   const refuse = refuser(ConfigurationError, `Own ${kind} ${spec}`);
+  const path = locate(spec, folder, refuse);
   const content = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw refuse('a readable file', error.code ?? error.message, 'check the path', error);
   });
@@ -94,34 +77,14 @@ export async function loadDefinition<Loaded = Definition>(
   const definition = defaultOf(module);
   const problem = problemOf(definition);
   if (problem !== undefined) throw refuse(...problem);
-  const { name } = definition as Definition;
-  return { definition: definition as Loaded, identity: { kind, name, spec, hash: contentHash(content) } };
-}
-
-/**
- * Loads a definition again that a stored run or grid was made with, from among the modules that the user names now: what
- * is stored never decides what code runs.
- * @param named modules as the user gives them; one of them must bring the recorded kind and name
- * @param subject what was stored, for messages
- * @returns the definition; its identity's hash differs from the recorded one where the module changed since
- * @throws ConfigurationError when none of the modules brings it
- */
-export async function reloadDefinition<Loaded = Definition>(
-  recorded: DefinitionIdentity,
-  named: readonly string[],
-  subject: string,
-): Promise<LoadedDefinition<Loaded>> {
-  const loaded = await Promise.all(named.map((spec) => loadDefinition<Loaded>(spec, recorded.kind)));
-  const fitting = loaded.filter(({ identity }) => identity.name === recorded.name);
-  const found = fitting.find(({ identity }) => identity.hash === recorded.hash) ?? fitting[0];
-  if (found !== undefined) return found;
-  throw new ConfigurationError({
-    subject,
-    expected: `the module of its own ${recorded.kind} "${recorded.name}", ${basename(recorded.spec)}`,
-    received: named.length === 0 ? 'none' : named.join(', '),
-    remedy: 'name it, if you trust its code: what a file names is never run by itself',
-    code: 'own-definition-needed',
-  });
+  const checked = definition as Loaded;
+  const own: OwnDefinition<Loaded> = {
+    id: `${checked.name}@${contentHash(content).slice(0, 12)}`,
+    definition: checked,
+    parseOptions: (given) => parseDefinitionOptions(checked, given),
+  };
+  addOwnDefinition(spec, own);
+  return own;
 }
 
 /**
@@ -145,13 +108,12 @@ export function parseDefinitionOptions<Schema extends z.ZodObject>(
   return parseOptions(schema, Object.fromEntries(typed), source) as z.output<Schema>;
 }
 
-function locate(spec: string, kind: DefinitionKind, folder: string): string {
+function locate(spec: string, folder: string, refuse: ReturnType<typeof refuser>): string {
   if (!spec.startsWith(PACKAGE)) return resolve(folder, spec);
   const name = spec.slice(PACKAGE.length);
   try {
     return fileURLToPath(resolveModule(name, pathToFileURL(join(folder, 'package.json')).href));
   } catch (error) {
-    const refuse = refuser(ConfigurationError, `Own ${kind} ${spec}`);
     throw refuse('an installed package', (error as Error).message, `install it: npm install ${name}`, error);
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   CheckpointError,
   ConfigurationError,
@@ -49,8 +49,7 @@ describe('errors', () => {
   });
 
   it('are recognized when another copy of the package threw them', async () => {
-    vi.resetModules();
-    const copy = await import('./errors.js');
+    const copy: typeof import('./errors.js') = await import(`./errors.js?${'copy'}`);
     const foreign = new copy.DataError({ subject: 'A', expected: 'b', received: 'c' });
     expect(copy.DataError).not.toBe(DataError);
     expect(foreign instanceof DataError).toBe(true);

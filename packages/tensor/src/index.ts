@@ -43,3 +43,4 @@ export {
   type PureStep,
   type StepProgram,
 } from './engine.js';
+export { addOwnDefinition, isOwnId, ownDefinition, ownModules, type OwnDefinition } from './own-definitions.js';
