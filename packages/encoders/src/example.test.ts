@@ -3,7 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { expect, it } from 'vitest';
 import * as engine from '@drf/engine';
-import { runReadmeExample } from '../../scripts/run-readme-example.js';
+import { runReadmeExample } from '../../../scripts/run-readme-example.js';
 import * as own from './index.js';
 
 it('the README’s example prints what the README shows', async () => {

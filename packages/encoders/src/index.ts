@@ -91,3 +91,4 @@ export {
 export { loadBert, type LoadedEncoder, loadVit } from './huggingface/load-encoder.js';
 export { POOLINGS } from './contract.js';
 export type { Pooling } from './contract.js';
+export { type EncoderContext, type EncoderDefinition, type EncoderNeeds, isOwnName } from './own-encoder.js';

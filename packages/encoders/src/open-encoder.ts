@@ -17,6 +17,7 @@ import {
   openTextModel,
   type TrainableOptions,
 } from './huggingface/open-model.js';
+import { isOwnName, openOwnEncoder, type OwnEncoder } from './own-encoder.js';
 import { createTransformersImageEncoder } from './transformers-js/image-encoder.js';
 import {
   assertTransformersOptions,
@@ -25,7 +26,8 @@ import {
 } from './transformers-js/load-model.js';
 import { createTransformersTextEncoder } from './transformers-js/text-encoder.js';
 
-const PREFIXES = ['huggingface:', 'transformers:'] as const;
+const HUGGINGFACE = 'huggingface:';
+const TRANSFORMERS = 'transformers:';
 const WEIGHTS = ['model.safetensors', 'model.safetensors.index.json'];
 
 /**
@@ -34,7 +36,7 @@ const WEIGHTS = ['model.safetensors', 'model.safetensors.index.json'];
  * and no weights means `transformers:`. Other names stay as they are.
  */
 export function fullEncoderName(name: string): string {
-  if (PREFIXES.some((prefix) => name.startsWith(prefix)) || !/[/\\]/.test(name)) return name;
+  if ([HUGGINGFACE, TRANSFORMERS].some((prefix) => name.startsWith(prefix)) || !/[/\\]/.test(name)) return name;
   const isOnnxOnly = existsSync(join(name, 'onnx')) && !WEIGHTS.some((file) => existsSync(join(name, file)));
   return `${isOnnxOnly ? 'transformers' : 'huggingface'}:${name}`;
 }
@@ -62,24 +64,8 @@ export async function createTransformersEncoder<const Options extends Transforme
   return (await create(library, options)) as OfModality<Options>;
 }
 
-const PREFIX = 'huggingface:';
-
-/** Whether a name is one that these encoders have. */
-export function isHuggingFaceName(name: string): boolean {
-  return name.startsWith(PREFIX);
-}
-
-function assertTrainableName(name: string): void {
-  if (isHuggingFaceName(name)) return;
-  throw new ConfigurationError({
-    subject: 'openTrainableEncoder',
-    expected: '"huggingface:<hub id or folder>"',
-    received: JSON.stringify(name),
-    remedy: 'the other encoders are frozen: open them by openEncoder',
-  });
-}
-
-export interface HuggingFaceEncoders {
+/** The frozen encoder of each modality. */
+export interface EncoderOf {
   readonly image: ImageEncoder;
   readonly text: TextEncoder;
 }
@@ -90,73 +76,22 @@ export interface TrainableEncoders {
   readonly text: TrainableTextEncoder;
 }
 
-/**
- * A frozen encoder of the Hugging Face hub, or of a folder in that layout, computed by this package's own functions on
- * an engine.
- * @param name `huggingface:` and a hub id or a folder
- * @throws ConfigurationError for an option or a model that cannot be meant; CheckpointError for weights that do not fit
- * their configuration; UnavailableError naming a file that could not be had; DataError for a damaged file
- */
-export async function openHuggingFaceEncoder<M extends Modality>(
-  name: string,
-  modality: M,
-  engine: Engine,
-  options: HuggingFaceOptions = {},
-): Promise<HuggingFaceEncoders[M]> {
-  assertHuggingFaceOptions(modality, options);
-  const model = name.slice(PREFIX.length);
-  const open = async (): Promise<ImageEncoder | TextEncoder> => {
-    if (modality === 'image') {
-      const opened = await openImageModel(model, options);
-      return frozenImageEncoder(opened.model, opened.parameters, engine);
-    }
-    const opened = await openTextModel(model, options);
-    return frozenTextEncoder(opened.model, opened.parameters, engine);
-  };
-  return (await open()) as HuggingFaceEncoders[M];
-}
-
-/**
- * An encoder of the Hugging Face hub, or of a folder in that layout, that trains under the head.
- * @param plainOrFullName a hub id or a folder, with or without `huggingface:` before it
- * @throws as {@link openHuggingFaceEncoder}
- */
-export async function openTrainableEncoder<M extends Modality>(
-  plainOrFullName: string,
-  modality: M,
-  options: TrainableOptions = {},
-): Promise<TrainableEncoders[M]> {
-  const name = fullEncoderName(plainOrFullName);
-  assertHuggingFaceOptions(modality, options);
-  assertTrainableName(name);
-  const model = name.slice(PREFIX.length);
-  const open = async (): Promise<TrainableImageEncoder | TrainableTextEncoder> => {
-    if (modality === 'image') {
-      const opened = await openImageModel(model, options);
-      return trainableImageEncoder(opened.model, opened.parameters, options);
-    }
-    const opened = await openTextModel(model, options);
-    return trainableTextEncoder(opened.model, opened.parameters, options);
-  };
-  return (await open()) as TrainableEncoders[M];
-}
-
-/** Encoder of each modality. */
-export interface EncoderOf {
-  readonly image: ImageEncoder;
-  readonly text: TextEncoder;
+/** Options of an encoder of the user's own, as its module names them. */
+interface OwnOptions {
+  readonly own?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** Options of all kinds of encoders; each takes those that it knows. */
-export type OpenEncoderOptions = Omit<TransformersEncoderOptions, 'modality' | 'model'> & HuggingFaceOptions;
-
-const TRANSFORMERS = 'transformers:';
+export type OpenEncoderOptions = Omit<TransformersEncoderOptions, 'modality' | 'model'> &
+  HuggingFaceOptions &
+  OwnOptions;
 
 /**
- * Opens an encoder by name: `embedded`, or `huggingface:` or `transformers:` followed by a hub id or a folder. A plain
- * hub id or path means the former ({@link fullEncoderName}). The options are for these two.
- * @throws ConfigurationError for another name; what {@link openHuggingFaceEncoder}, {@link createTransformersEncoder}
- * and the embedded ones throw
+ * Opens a frozen encoder by name: `embedded`; `huggingface:` or `transformers:` followed by a hub id or a folder, where a
+ * plain hub id or path means the former ({@link fullEncoderName}); or one of the user's own, whose module was loaded
+ * ({@link EncoderDefinition}), by its id or module. The options are for all but `embedded`.
+ * @throws ConfigurationError for another name, or an option or model that cannot be meant; CheckpointError for weights
+ *   that do not fit their configuration; UnavailableError naming a file that could not be had; DataError for a damaged one
  */
 export async function openEncoder<M extends Modality>(
   plainOrFullName: string,
@@ -164,16 +99,62 @@ export async function openEncoder<M extends Modality>(
   engine: Engine,
   options: OpenEncoderOptions = {},
 ): Promise<EncoderOf[M]> {
-  const name = fullEncoderName(plainOrFullName);
-  const open = async (): Promise<ImageEncoder | TextEncoder> => {
+  const name = isOwnName(plainOrFullName) ? plainOrFullName : fullEncoderName(plainOrFullName);
+  const open = async (): Promise<OwnEncoder> => {
+    if (isOwnName(name)) return openOwnEncoder(name, modality, options.own, engine);
+    if (name === 'embedded') {
+      return modality === 'image' ? createEmbeddedImageEncoder(engine) : createEmbeddedTextEncoder(engine);
+    }
     if (name.startsWith(TRANSFORMERS)) {
       return createTransformersEncoder({ ...options, modality, model: name.slice(TRANSFORMERS.length) });
     }
-    if (isHuggingFaceName(name)) return openHuggingFaceEncoder(name, modality, engine, options);
-    if (name !== 'embedded') throw unknownName(name);
-    return modality === 'image' ? createEmbeddedImageEncoder(engine) : createEmbeddedTextEncoder(engine);
+    if (!name.startsWith(HUGGINGFACE)) throw unknownName(name);
+    assertHuggingFaceOptions(modality, options);
+    const source = name.slice(HUGGINGFACE.length);
+    if (modality === 'image') {
+      const { model, parameters } = await openImageModel(source, options);
+      return frozenImageEncoder(model, parameters, engine);
+    }
+    const { model, parameters } = await openTextModel(source, options);
+    return frozenTextEncoder(model, parameters, engine);
   };
   return (await open()) as EncoderOf[M];
+}
+
+/**
+ * Opens an encoder that trains under the head: one of the Hugging Face hub, or of a folder in that layout, or one of the
+ * user's own that says so.
+ * @param plainOrFullName a hub id or a folder, with or without `huggingface:` before it, or as in {@link openEncoder}
+ * @throws as {@link openEncoder}
+ */
+export async function openTrainableEncoder<M extends Modality>(
+  plainOrFullName: string,
+  modality: M,
+  options: TrainableOptions & OwnOptions = {},
+): Promise<TrainableEncoders[M]> {
+  const open = async (): Promise<OwnEncoder> => {
+    if (isOwnName(plainOrFullName)) return openOwnEncoder(plainOrFullName, modality, options.own);
+    assertHuggingFaceOptions(modality, options);
+    const name = fullEncoderName(plainOrFullName);
+    if (!name.startsWith(HUGGINGFACE)) throw frozenName(name);
+    const source = name.slice(HUGGINGFACE.length);
+    if (modality === 'image') {
+      const { model, parameters } = await openImageModel(source, options);
+      return trainableImageEncoder(model, parameters, options);
+    }
+    const { model, parameters } = await openTextModel(source, options);
+    return trainableTextEncoder(model, parameters, options);
+  };
+  return (await open()) as TrainableEncoders[M];
+}
+
+function frozenName(name: string): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'openTrainableEncoder',
+    expected: '"huggingface:<hub id or folder>"',
+    received: JSON.stringify(name),
+    remedy: 'the other encoders are frozen: open them by openEncoder',
+  });
 }
 
 function unknownName(name: string): ConfigurationError {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DATASET_NAMES, TEXT_ENCODINGS, type OwnDatasetName } from '@drf/datasets';
-import { POOLINGS } from '@drf/encoders';
+import { isOwnName, POOLINGS } from '@drf/encoders';
 import { WEIGHTING_MODES } from '@drf/fusion';
 import { isModulePath } from '@drf/files';
 import { FEATURE_NORMS } from '@drf/model';
@@ -92,7 +92,11 @@ const dataset = z.strictObject({
   imageSize: whole(16).max(1024).default(224).describe('side in pixels at which images are decoded and disrupted'),
 });
 
-const ENCODER = 'embedded, a hub id or folder (can be trained), or transformers:<hub id or folder>';
+const ENCODER =
+  'embedded, a hub id or folder (can be trained), transformers:<hub id or folder>, or a module of your own, ./my-encoder.ts';
+
+/** An encoder's name; one of the user's own by the id of its module, which was loaded. */
+const encoderName = () => z.string().transform((name) => (isOwnName(name) ? ownDefinition(name, 'encoder').id : name));
 
 /** The same option for either encoder. */
 const byModality = <Option extends z.ZodType>(make: (modality: 'image' | 'text') => Option) =>
@@ -110,8 +114,14 @@ const lora = z.strictObject({
 });
 
 const encoders = z.strictObject({
-  image: z.string().default('embedded').describe(ENCODER),
-  text: z.string().default('embedded').describe(ENCODER),
+  image: encoderName().default('embedded').describe(ENCODER),
+  text: encoderName().default('embedded').describe(ENCODER),
+  options: byModality((modality) =>
+    z
+      .record(z.string(), z.unknown())
+      .optional()
+      .describe(`options of ${modality === 'image' ? 'an image' : 'a text'} encoder of your own, as a=1,b=2 or JSON`),
+  ),
   batchSize: whole(1).optional().describe('posts encoded at once (default: as the encoder likes it)'),
   trainable: byModality((modality) =>
     z
