@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import { parseImageProcessor } from '../src/huggingface/image-processor-config.js';
+import { parseImageProcessor } from '../src/huggingface/image-processor.js';
 import { createImageProcessor } from '../src/huggingface/image-processor.js';
 import { createTextTokenizer } from '../src/huggingface/text-tokenizer.js';
 

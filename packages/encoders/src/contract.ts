@@ -1,4 +1,13 @@
-import type { Features, HostTensor, HostTree, Modality, Named, RgbImage, TensorTree } from '@drf/tensor';
+import {
+  ConfigurationError,
+  type Features,
+  type HostTensor,
+  type HostTree,
+  type Modality,
+  type Named,
+  type RgbImage,
+  type TensorTree,
+} from '@drf/tensor';
 
 /** What frozen and trainable encoders have in common. */
 export interface EncoderDescription {
@@ -62,7 +71,6 @@ export interface FrozenEncoder<Content> extends EncoderDescription {
   /** Token-level outputs, where the encoder has them. */
   encodeTokens?(contents: readonly Content[]): Promise<TokenFeatures>;
   /** Frees what the encoder holds; may be repeated. The engine that it was made with stays. */
-  /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
@@ -115,3 +123,38 @@ export type TrainableTextEncoder = TrainableEncoder<string> & TextReader;
 
 /** The mask of encoders whose tokenizer has no token for it. */
 export const DEFAULT_MASK_TOKEN = '[MASK]';
+
+/** How a model's outputs become one feature. */
+export const POOLINGS = ['mean', 'cls', 'pooler', 'max', 'mean_sqrt_len', 'weightedmean', 'lasttoken'] as const;
+/**
+ * Out of the last hidden states (without padding): their `mean`, the first (`cls`), the greatest value of each place
+ * (`max`), their sum over the root of their number (`mean_sqrt_len`), their mean weighted by 1, 2, 3 … (`weightedmean`),
+ * the last (`lasttoken`); or the model's own pooled output (`pooler`). Default: what the files of sentence-transformers
+ * say, else a projected embedding where the model gives one (CLIP, SigLIP), else `cls` for images and `mean` for texts.
+ */
+export type Pooling = (typeof POOLINGS)[number];
+
+/** Refuses work after disposal, and lets disposal be repeated. */
+export class UseGuard {
+  private disposed = false;
+
+  constructor(private readonly subject: string) {}
+
+  /** @throws ConfigurationError after {@link UseGuard.dispose}. */
+  assertUsable(): void {
+    if (!this.disposed) return;
+    throw new ConfigurationError({
+      subject: this.subject,
+      expected: 'to be used before it is disposed',
+      received: 'a call after dispose()',
+      remedy: 'open the encoder again',
+    });
+  }
+
+  /** Returns true the first time. */
+  dispose(): boolean {
+    const first = !this.disposed;
+    this.disposed = true;
+    return first;
+  }
+}

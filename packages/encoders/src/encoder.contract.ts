@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
-import { DataError, flattenTree, type HostTensor } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DataError, flattenTree, type HostTensor } from '@drf/tensor';
 import type { FrozenEncoder } from './contract.js';
 import { maximumDifference } from './testing/graph-model.js';
 

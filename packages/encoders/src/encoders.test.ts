@@ -1,17 +1,16 @@
-import { createEagerEngine } from '@drf/engine';
-import type { Engine } from '@drf/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describeEncoderContract } from './encoder.contract.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createEagerEngine } from '@drf/engine';
+import type { Engine } from '@drf/tensor';
 import { createEmbeddedImageEncoder } from './embedded/image-encoder.js';
 import { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
-import { openEncoder } from './open-encoder.js';
-import { gradientImage, UNUSABLE_IMAGES, UNUSABLE_TEXTS } from './testing/images.js';
+import { describeEncoderContract } from './encoder.contract.js';
+import { createTransformersEncoder, openEncoder } from './open-encoder.js';
 import { countingEncoder } from './testing/fake-encoder.js';
+import { gradientImage, UNUSABLE_IMAGES, UNUSABLE_TEXTS } from './testing/images.js';
 import { writeImageModel, writeTextModel } from './testing/tiny-models.js';
-import { createTransformersEncoder } from './transformers/create.js';
 
 let engine: Engine;
 let folder: string;

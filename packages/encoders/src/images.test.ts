@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { resizeImage, unitPixels } from './images.js';
 import type { RgbImage } from '@drf/tensor';
+import { resizeImage, unitPixels } from './images.js';
 
 function checkerboard(side: number): RgbImage {
   const data = Uint8Array.from({ length: side * side * 3 }, (_, i) => {

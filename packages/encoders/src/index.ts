@@ -1,64 +1,94 @@
-export type {
-  Encoder,
-  EncoderDescription,
-  FrozenEncoder,
-  ImageEncoder,
-  TextEncoder,
-  TextReader,
-  TokenFeatures,
-  TokenTensors,
-  TrainableEncoder,
-  TrainableImageEncoder,
-  TrainableTextEncoder,
-} from './contract.js';
-export { DEFAULT_MASK_TOKEN } from './contract.js';
-export { createEmbeddedImageEncoder, EMBEDDED_IMAGE_SIZE } from './embedded/image-encoder.js';
-export { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
-export { padTokens } from './embedded/sentence-batch.js';
-export type { Vocabulary } from './embedded/sentence-files.js';
-export { createTokenizer, type Tokenize } from './embedded/sentence-tokenizer.js';
-export { resizeImage, unitPixels, type ResizeKernel } from './images.js';
-export { featureKey, hashContent } from './cache/keys.js';
 export {
-  openFeatureCache,
+  DEFAULT_MASK_TOKEN,
+  type Encoder,
+  type EncoderDescription,
+  type FrozenEncoder,
+  type ImageEncoder,
+  type TextEncoder,
+  type TextReader,
+  type TokenFeatures,
+  type TokenTensors,
+  type TrainableEncoder,
+  type TrainableImageEncoder,
+  type TrainableTextEncoder,
+} from './contract.js';
+export { createEmbeddedImageEncoder, EMBEDDED_IMAGE_SIZE } from './embedded/image-encoder.js';
+export { createEmbeddedTextEncoder, createTokenizer, padTokens, type Tokenize } from './embedded/text-encoder.js';
+export type { Vocabulary } from './embedded/sentence.js';
+export { resizeImage, type ResizeKernel, unitPixels } from './images.js';
+export {
   type CachedEncoder,
   type FeatureCache,
   type FeatureCacheStats,
+  featureKey,
+  type FeatureStore,
+  hashContent,
+  openFeatureCache,
+  type RowStore,
 } from './cache/feature-cache.js';
-export { encodeWithCache, type EncodeOptions, type EncodeProgress } from './cache/encode-with-cache.js';
-export type { EncodeItem } from './cache/encode-batch.js';
-export type { FeatureStore } from './cache/feature-store.js';
-export type { RowStore } from './cache/row-store.js';
-export { fullEncoderName } from './encoder-name.js';
-export { openEncoder, type EncoderOf, type OpenEncoderOptions } from './open-encoder.js';
-export { TOKEN_LAYOUTS, type TokenLayout } from './tokens/layout.js';
-export { pieceOfRow, tokensOfRow } from './tokens/token-row.js';
-export { tokenLayoutOf, tokenRowEncoder } from './tokens/token-encoder.js';
-export { decodeFloat16, encodeFloat16 } from './cache/float16.js';
-export { createTransformersEncoder } from './transformers/create.js';
 export {
-  POOLINGS,
-  type Pooling,
-  type TransformersDtype,
-  type TransformersEncoderOptions,
-} from './transformers/options.js';
-export { openTrainableEncoder, type TrainableEncoders } from './huggingface/open.js';
-export type { HuggingFaceOptions, TrainableOptions } from './huggingface/options.js';
+  type EncodeItem,
+  type EncodeOptions,
+  type EncodeProgress,
+  encodeWithCache,
+} from './cache/encode-with-cache.js';
+export {
+  createTransformersEncoder,
+  type EncoderOf,
+  fullEncoderName,
+  openEncoder,
+  type OpenEncoderOptions,
+  openTrainableEncoder,
+  type TrainableEncoders,
+} from './open-encoder.js';
+export { pieceOfRow, TOKEN_LAYOUTS, type TokenLayout, tokenLayoutOf, tokenRowEncoder, tokensOfRow } from './tokens.js';
+export { decodeFloat16, encodeFloat16 } from './cache/float16.js';
+export { type TransformersDtype, type TransformersEncoderOptions } from './transformers-js/load-model.js';
+export type { HuggingFaceOptions, TrainableOptions } from './huggingface/open-model.js';
 export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';
-export { parseVitConfig, vitTokens, type VitConfig } from './vit/config.js';
-export { initializeVit } from './vit/initialize.js';
-export { vitParameters, vitTensors } from './vit/parameters.js';
-export { applyVit } from './vit/apply.js';
-export type { VitParts } from './vit/weights.js';
-export { longestText, parseBertConfig, type BertConfig } from './bert/config.js';
-export { initializeBert } from './bert/initialize.js';
-export { bertParameters, bertTensors } from './bert/parameters.js';
-export { applyBert, type BertInputs } from './bert/apply.js';
-export type { BertParts } from './bert/weights.js';
-export { ACTIVATION_NAMES, type ActivationName } from '@drf/layers';
-export { dropoutSeeds, type Dropout, type DropoutRates } from '@drf/layers';
-export { addLora, LORA_TARGETS, mergeLora, type LoraOptions, type LoraTarget } from '@drf/layers';
-export type { TransformerOptions, TransformerOutputs } from '@drf/layers';
-export { fetchModel, type FetchModelOptions, type FetchProgress, type ModelFiles } from './huggingface/fetch-model.js';
-export { PREPROCESSING_FILES } from './huggingface/preprocessing-files.js';
-export { loadBert, loadVit, type LoadedEncoder } from './huggingface/load-encoder.js';
+export {
+  applyVit,
+  initializeVit,
+  parseVitConfig,
+  type VitConfig,
+  vitParameters,
+  type VitParts,
+  vitTensors,
+  vitTokens,
+} from './models/vit.js';
+export {
+  applyBert,
+  type BertConfig,
+  type BertInputs,
+  bertParameters,
+  type BertParts,
+  bertTensors,
+  initializeBert,
+  longestText,
+  parseBertConfig,
+} from './models/bert.js';
+export {
+  ACTIVATION_NAMES,
+  type ActivationName,
+  addLora,
+  type Dropout,
+  type DropoutRates,
+  dropoutSeeds,
+  LORA_TARGETS,
+  type LoraOptions,
+  type LoraTarget,
+  mergeLora,
+  type TransformerOptions,
+  type TransformerOutputs,
+} from '@drf/layers';
+export {
+  fetchModel,
+  type FetchModelOptions,
+  type FetchProgress,
+  type ModelFiles,
+  PREPROCESSING_FILES,
+} from './huggingface/fetch-model.js';
+export { loadBert, type LoadedEncoder, loadVit } from './huggingface/load-encoder.js';
+export { POOLINGS } from './contract.js';
+export type { Pooling } from './contract.js';
+export { type EncoderContext, type EncoderDefinition, type EncoderNeeds, isOwnName } from './own-encoder.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DATASET_NAMES, TEXT_ENCODINGS, type OwnDatasetName } from '@drf/datasets';
-import { POOLINGS } from '@drf/encoders';
+import { isOwnName, POOLINGS } from '@drf/encoders';
 import { WEIGHTING_MODES } from '@drf/fusion';
 import { isModulePath, optionsOf, unwrapSchema } from '@drf/files';
 import { FEATURE_NORMS } from '@drf/model';
@@ -105,7 +105,11 @@ const dataset = z.strictObject({
   imageSize: whole(16).max(1024).default(224).meta(result('side in pixels at which images are decoded and disrupted')),
 });
 
-const ENCODER = 'embedded, a hub id or folder (can be trained), or transformers:<hub id or folder>';
+const ENCODER =
+  'embedded, a hub id or folder (can be trained), transformers:<hub id or folder>, or a module of your own, ./my-encoder.ts';
+
+/** An encoder's name; one of the user's own by the id of its module, which was loaded. */
+const encoderName = () => z.string().transform((name) => (isOwnName(name) ? ownDefinition(name, 'encoder').id : name));
 
 /** The same option for either encoder. */
 const byModality = <Option extends z.ZodType>(make: (modality: 'image' | 'text') => Option) =>
@@ -123,8 +127,16 @@ const lora = z.strictObject({
 });
 
 const encoders = z.strictObject({
-  image: z.string().default('embedded').meta(result(ENCODER)),
-  text: z.string().default('embedded').meta(result(ENCODER)),
+  image: encoderName().default('embedded').meta(result(ENCODER)),
+  text: encoderName().default('embedded').meta(result(ENCODER)),
+  options: byModality((modality) =>
+    z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta(
+        result(`options of ${modality === 'image' ? 'an image' : 'a text'} encoder of your own, as a=1,b=2 or JSON`),
+      ),
+  ).prefault({}),
   batchSize: whole(1).optional().meta(none('posts encoded at once (default: as the encoder likes it)')),
   trainable: byModality((modality) =>
     z

@@ -1,5 +1,6 @@
 import { createEngine } from '@drf/engine';
 import {
+  isOwnName,
   openEncoder,
   openTrainableEncoder,
   type ImageEncoder,
@@ -83,6 +84,8 @@ async function openAs<M extends Modality>(
   const { encoders, seed = 0 } = config;
   if (encoders.trainable[modality]) return (await openTrained({ encoders, seed }, modality, recorded)) as Session[M];
   const { [modality]: name, pooling, revision, textLengths } = encoders;
+  if (isOwnName(name))
+    return (await openEncoder(name, modality, engine, { own: encoders.options[modality] })) as Session[M];
   const isHub = !name.startsWith('embedded');
   const options = { pooling: pooling[modality], revision: revision[modality] };
   return (await openEncoder(name, modality, engine, {
@@ -107,6 +110,7 @@ function openTrained(
     recompute,
     dropout: dropout[modality],
     textLengths,
+    own: encoders.options[modality],
     random: createRandom(seed).fork('encoders').fork(modality),
   });
 }

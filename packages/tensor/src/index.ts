@@ -35,7 +35,6 @@ export {
   type Post,
   type RgbImage,
 } from './post.js';
-export { addOwnDefinition, isOwnId, ownDefinition, ownModules, type OwnDefinition } from './own-definitions.js';
 export {
   AFTER_KERNEL,
   type Engine,
@@ -44,3 +43,4 @@ export {
   type PureStep,
   type StepProgram,
 } from './engine.js';
+export { addOwnDefinition, isOwnId, ownDefinition, ownModules, type OwnDefinition } from './own-definitions.js';

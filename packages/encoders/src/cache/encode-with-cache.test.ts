@@ -1,11 +1,9 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ConfigurationError, DataError, NonFiniteError } from '@drf/tensor';
+import { type EncodeItem, type EncodeProgress, encodeWithCache } from './encode-with-cache.js';
+import { featureKey, hashContent, openFeatureCache } from './feature-cache.js';
 import { countingEncoder, featureOf } from '../testing/fake-encoder.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
-import type { EncodeItem } from './encode-batch.js';
-import { encodeWithCache, type EncodeProgress } from './encode-with-cache.js';
-import { openFeatureCache } from './feature-cache.js';
-import { featureKey, hashContent } from './keys.js';
 
 /** Items of texts that note what was loaded. */
 function itemsOf(texts: readonly string[], loads: string[] = []): EncodeItem<string>[] {

@@ -2,10 +2,9 @@ import { appendFile, readdir, readFile, rename, truncate, writeFile } from 'node
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CheckpointError, DataError, NonFiniteError, ShapeMismatchError } from '@drf/tensor';
+import { type FeatureCache, featureKey, hashContent, openFeatureCache } from './feature-cache.js';
+import { type CacheFiles, diskFiles } from './segment.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
-import { diskFiles, type CacheFiles } from './files.js';
-import { openFeatureCache, type FeatureCache } from './feature-cache.js';
-import { featureKey, hashContent } from './keys.js';
 
 const ENCODER = { id: 'model: a/b@1 😀', outputDim: 3 };
 

@@ -1,12 +1,286 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { contentHash } from '@drf/files';
-import { DataError, DrfError } from '@drf/tensor';
+import {
+  CheckpointError,
+  ConfigurationError,
+  DataError,
+  DrfError,
+  hostTensor,
+  type HostTensor,
+  NonFiniteError,
+  type RgbImage,
+  ShapeMismatchError,
+} from '@drf/tensor';
+import {
+  type CacheFiles,
+  diskFiles,
+  keyDigest,
+  rowLength,
+  rowOf,
+  rowsName,
+  Segment,
+  type SegmentDescription,
+  segmentNames,
+  SegmentWriter,
+} from './segment.js';
 import type { EncoderDescription } from '../contract.js';
-import type { RowPlace } from './coalesce.js';
-import { diskFiles, type CacheFiles } from './files.js';
-import { assertRow, type RowStore } from './row-store.js';
-import { SegmentFolder } from './segment-folder.js';
-import { keyDigest } from './segment-format.js';
+
+/** SHA-256 of an image's size and pixels, or of a text. Hashes of the stored file do as well and need no decoding. */
+export function hashContent(content: RgbImage | string): string {
+  if (typeof content === 'string') return contentHash('text', content);
+  return contentHash('image', `${content.width}x${content.height}`, content.data);
+}
+
+/**
+ * The key of a feature within one encoder's cache.
+ * @param content hash of the undisrupted content and of how it is decoded
+ * @param disruption what was done to it; the empty string when it is intact
+ * @throws ConfigurationError for an empty content hash
+ */
+export function featureKey(content: string, disruption = ''): string {
+  if (content === '') {
+    throw new ConfigurationError({ subject: 'featureKey', expected: 'a content hash', received: 'an empty string' });
+  }
+  return JSON.stringify([content, disruption]);
+}
+
+/** Features by key, wherever they are kept. */
+export interface RowStore {
+  /** Whether there is a row for the key. */
+  has(key: string): boolean;
+  /** A copy of each key's row, or `undefined` where there is none. */
+  get(keys: readonly string[]): Promise<(Float32Array | undefined)[]>;
+  /**
+   * Keeps a row; what holds it on disk does so at the next {@link RowStore.flush}.
+   * @throws ShapeMismatchError or NonFiniteError naming `subject`
+   */
+  put(key: string, row: Float32Array, subject?: string): void;
+  /** Puts on disk what waits for it, where rows are kept there. */
+  flush(): Promise<void>;
+}
+
+/** @throws ShapeMismatchError for another length, NonFiniteError for NaN or infinity, both naming the subject. */
+export function assertRow(subject: string, row: Float32Array, outputDim: number): void {
+  if (row.length !== outputDim) {
+    throw new ShapeMismatchError({ subject, expected: `[${outputDim}]`, received: `[${row.length}]` });
+  }
+  const place = row.findIndex((value) => !Number.isFinite(value));
+  if (place === -1) return;
+  throw new NonFiniteError({
+    subject,
+    expected: 'finite numbers',
+    received: `${row[place]} at index ${place}`,
+    remedy: 'look at that item and at the encoder; it was not stored',
+  });
+}
+
+/** Rows in memory, for runs without a cache on disk. */
+export class MemoryRows implements RowStore {
+  private readonly rows = new Map<string, Float32Array>();
+
+  constructor(private readonly outputDim: number) {}
+
+  has(key: string): boolean {
+    return this.rows.has(key);
+  }
+
+  async get(keys: readonly string[]): Promise<(Float32Array | undefined)[]> {
+    return keys.map((key) => this.rows.get(key)?.slice());
+  }
+
+  put(key: string, row: Float32Array, subject = `feature "${key}"`): void {
+    assertRow(subject, row, this.outputDim);
+    this.rows.set(key, row.slice());
+  }
+
+  async flush(): Promise<void> {}
+}
+
+/** The features of a list of items, read by row; they need not fit into memory. */
+export interface FeatureStore {
+  /** Items, in the order in which they came. */
+  readonly count: number;
+  readonly outputDim: number;
+  /** 1 for an item that has a feature, 0 for one that failed. */
+  readonly available: Uint8Array;
+  /**
+   * Rows by item, float32 [indices, outputDim]; zeros where an item has no feature.
+   * @throws ConfigurationError for an index out of range; CheckpointError when a stored row was damaged since
+   */
+  rows(indices: readonly number[]): Promise<HostTensor>;
+  /** All rows, float32 [count, outputDim]. */
+  all(): Promise<HostTensor>;
+}
+
+/** A view of a row store by item. */
+export class StoredFeatures implements FeatureStore {
+  readonly available: Uint8Array;
+
+  constructor(
+    private readonly store: RowStore,
+    private readonly keys: readonly string[],
+    readonly outputDim: number,
+  ) {
+    this.available = Uint8Array.from(keys, (key) => Number(store.has(key)));
+  }
+
+  get count(): number {
+    return this.keys.length;
+  }
+
+  async rows(indices: readonly number[]): Promise<HostTensor> {
+    indices.forEach((index) => this.assertIndex(index));
+    const present = indices.flatMap((index, i) => (this.available[index] === 1 ? [{ index, i }] : []));
+    const rows = await this.store.get(present.map(({ index }) => this.keys[index] as string));
+    const data = new Float32Array(indices.length * this.outputDim);
+    present.forEach(({ index, i }, k) => data.set(rows[k] ?? this.lost(index), i * this.outputDim));
+    return hostTensor(data, [indices.length, this.outputDim]);
+  }
+
+  all(): Promise<HostTensor> {
+    return this.rows([...this.keys.keys()]);
+  }
+
+  private assertIndex(index: number): void {
+    if (Number.isInteger(index) && index >= 0 && index < this.count) return;
+    throw new ConfigurationError({
+      subject: 'FeatureStore.rows',
+      expected: `whole indices from 0 to ${this.count - 1}`,
+      received: String(index),
+    });
+  }
+
+  private lost(index: number): never {
+    throw new CheckpointError({
+      subject: `Feature of item ${index}`,
+      expected: 'the row that was stored',
+      received: 'a damaged one',
+      remedy: 'run again; it will be computed anew',
+    });
+  }
+}
+
+/** Where a row is. */
+export interface RowPlace {
+  readonly segment: Segment;
+  readonly row: number;
+}
+
+/** A row that someone asked for, as the i-th of a list. */
+export interface WantedRow {
+  readonly place: RowPlace;
+  readonly i: number;
+}
+
+/** Neighboring rows of one segment that are read in one go. */
+export interface RowRun {
+  readonly segment: Segment;
+  readonly firstRow: number;
+  readonly count: number;
+  readonly wanted: readonly WantedRow[];
+}
+
+const LARGEST_READ = 8 * 1024 * 1024;
+
+/** Groups rows into runs of neighbors, each read at most 8 MiB. */
+export function coalesce(wanted: readonly WantedRow[], rowLength: number): RowRun[] {
+  const bySegment = new Map<Segment, WantedRow[]>();
+  for (const item of wanted) {
+    const list = bySegment.get(item.place.segment);
+    if (list === undefined) bySegment.set(item.place.segment, [item]);
+    else list.push(item);
+  }
+  const longest = Math.max(1, Math.floor(LARGEST_READ / rowLength));
+  return [...bySegment].flatMap(([segment, list]) => runsOf(segment, list, longest));
+}
+
+function runsOf(segment: Segment, list: WantedRow[], longest: number): RowRun[] {
+  const runs: { segment: Segment; firstRow: number; count: number; wanted: WantedRow[] }[] = [];
+  for (const item of list.sort((a, b) => a.place.row - b.place.row)) {
+    const last = runs.at(-1);
+    const offset = last === undefined ? 0 : item.place.row - last.firstRow;
+    if (last !== undefined && offset <= last.count && offset < longest) {
+      last.count = offset + 1;
+      last.wanted.push(item);
+    } else {
+      runs.push({ segment, firstRow: item.place.row, count: 1, wanted: [item] });
+    }
+  }
+  return runs;
+}
+
+/** The segments of one encoder's folder: everyone's for reading, one of this process's own for writing. */
+export class SegmentFolder {
+  private readonly segments = new Map<string, Segment>();
+  private writer: SegmentWriter | undefined;
+  /** What was dropped as damaged, by file. */
+  readonly problems: string[] = [];
+
+  constructor(
+    readonly path: string,
+    private readonly description: SegmentDescription,
+    private readonly files: CacheFiles,
+  ) {}
+
+  get count(): number {
+    return this.segments.size;
+  }
+
+  /** Rows that were added since the last call, oldest first, so that a later row of a key overrules an earlier one. */
+  async loadNew(): Promise<{ readonly digest: string; readonly place: RowPlace }[]> {
+    const found: { readonly digest: string; readonly place: RowPlace }[] = [];
+    for (const name of segmentNames(await this.files.list(this.path))) {
+      const segment = this.segments.get(name) ?? this.add(name);
+      const rows = await segment.loadNew((problem) => this.problems.push(problem));
+      for (const { digest, row } of rows) found.push({ digest, place: { segment, row } });
+    }
+    return found;
+  }
+
+  /** Reads rows; `undefined` for those that are damaged, which are listed in {@link SegmentFolder.problems}. */
+  async read(places: readonly RowPlace[]): Promise<(Float32Array | undefined)[]> {
+    const result = new Array<Float32Array | undefined>(places.length).fill(undefined);
+    const wanted = places.map((place, i) => ({ place, i }));
+    for (const { segment, firstRow, count, wanted: rows } of coalesce(wanted, rowLength(this.description))) {
+      const bytes = await segment.read(firstRow, count).catch(() => Buffer.alloc(0));
+      for (const { place, i } of rows) result[i] = this.checkedRow(place, bytes, place.row - firstRow);
+    }
+    return result;
+  }
+
+  /** Appends rows to this process's segment, which is started at the first call. */
+  async append(rows: readonly { readonly digest: string; readonly row: Float32Array }[]): Promise<RowPlace[]> {
+    if (this.writer === undefined) {
+      this.writer = await SegmentWriter.create(this.path, this.description, this.files);
+      this.segments.set(basename(this.writer.segment.indexPath), this.writer.segment);
+    }
+    const { writer } = this;
+    const first = await writer.append(rows);
+    return rows.map((_, i) => ({ segment: writer.segment, row: first + i }));
+  }
+
+  async close(): Promise<void> {
+    const { writer } = this;
+    this.writer = undefined;
+    await Promise.all([...this.segments.values()].map((segment) => segment.close()));
+    await writer?.close();
+  }
+
+  private add(name: string): Segment {
+    const paths = [join(this.path, name), join(this.path, rowsName(name))] as const;
+    const segment = new Segment(...paths, this.description, this.files);
+    this.segments.set(name, segment);
+    return segment;
+  }
+
+  private checkedRow({ segment, row }: RowPlace, bytes: Buffer, offset: number): Float32Array | undefined {
+    const start = offset * segment.rowLength;
+    const slice = bytes.subarray(start, start + segment.rowLength);
+    if (segment.checksOut(row, slice)) return rowOf(slice, this.description);
+    this.problems.push(`${basename(segment.rowsPath)}: row ${row} is damaged; dropped`);
+    return undefined;
+  }
+}
 
 /** What a cache holds and how it was used. */
 export interface FeatureCacheStats {

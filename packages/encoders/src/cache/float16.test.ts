@@ -1,5 +1,5 @@
-import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
+import { createRandom } from '@drf/tensor';
 import { decodeFloat16, encodeFloat16, float16Table, toFloat16Bits } from './float16.js';
 
 describe('half precision', () => {

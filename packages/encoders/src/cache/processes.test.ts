@@ -1,14 +1,14 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { childItems, childText, CHILD_DIM } from '../testing/cache-child-items.js';
-import { countingEncoder, featureOf } from '../testing/fake-encoder.js';
-import { temporaryFolder } from '../testing/temporary-folder.js';
 import { encodeWithCache } from './encode-with-cache.js';
 import { openFeatureCache } from './feature-cache.js';
+import { CHILD_DIM, childItems, childText } from '../testing/cache-child-items.js';
+import { countingEncoder, featureOf } from '../testing/fake-encoder.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
 
 const CHILD = fileURLToPath(new URL('../testing/cache-child.ts', import.meta.url));
-const FROM_SOURCE = new URL('../../../../scripts/from-source.mjs', import.meta.url).href;
+const FROM_SOURCE = new URL('../../../scripts/from-source.mjs', import.meta.url).href;
 
 interface Child {
   readonly process: ChildProcess;

@@ -1,17 +1,159 @@
-import { basename } from 'node:path';
+import { createHash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { CheckpointError } from '@drf/tensor';
-import type { FileHandle } from 'node:fs/promises';
-import { readAt, type CacheFiles } from './files.js';
-import {
-  checksum,
-  decodeEntry,
-  decodeHeader,
-  ENTRY_BYTES,
-  MAXIMUM_HEADER_BYTES,
-  rowLength,
-  type SegmentDescription,
-  type SegmentEntry,
-} from './segment-format.js';
+import { decodeFloat16, encodeFloat16 } from './float16.js';
+
+/** The file system as the cache uses it; tests put a full disk in its place. */
+export interface CacheFiles {
+  open(path: string, flags: string): Promise<FileHandle>;
+  makeFolder(path: string): Promise<void>;
+  /** Names in a folder, sorted; none when the folder is not there. */
+  list(path: string): Promise<string[]>;
+  /** Bytes of a file; 0 when it is not there. */
+  size(path: string): Promise<number>;
+  remove(path: string): Promise<void>;
+}
+
+function zeroWhenAbsent<Value>(otherwise: Value): (error: NodeJS.ErrnoException) => Value {
+  return (error) => {
+    if (error.code === 'ENOENT') return otherwise;
+    throw error;
+  };
+}
+
+export const diskFiles: CacheFiles = {
+  open: (path, flags) => open(path, flags),
+  makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
+  list: (path) => readdir(path).then((names) => names.sort(), zeroWhenAbsent<string[]>([])),
+  size: (path) => stat(path).then((stats) => stats.size, zeroWhenAbsent(0)),
+  remove: (path) => rm(path, { force: true }),
+};
+
+/** Reads up to `length` bytes from a place; fewer when the file ends before. */
+export async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return buffer.subarray(0, filled);
+}
+
+/** Writes all of the bytes at a place, in as many calls as it takes. */
+export async function writeAt(handle: FileHandle, position: number, bytes: Uint8Array): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
+    written += bytesWritten;
+  }
+}
+
+/**
+ * A segment is two files that one process appends to and everyone reads:
+ *
+ * - `segment-000001.index`: the header, then an entry a row: key digest (32 bytes), row checksum (8), and the checksum
+ *   of those 40 bytes (8);
+ * - `segment-000001.rows`: the rows, little-endian, `outputDim` numbers each, float32 unless the header says
+ *   float16; row n belongs to entry n.
+ *
+ * Rows are written before their entries, and both carry checksums: whatever a crash leaves behind, an entry that does
+ * not check out is not there, and a row that does not check out is found when it is read.
+ */
+export const SEGMENT_MAGIC = 'DRFFEAT1';
+export const ENTRY_BYTES = 48;
+const DIGEST_BYTES = 32;
+const CHECKSUM_BYTES = 8;
+/** Magic, length of the description, description, checksum. */
+const PREFIX_BYTES = SEGMENT_MAGIC.length + 4;
+export const MAXIMUM_HEADER_BYTES = 64 * 1024;
+
+/** What decides whether a segment's rows may be used. */
+export interface SegmentDescription {
+  readonly encoder: string;
+  readonly outputDim: number;
+  /** How numbers are stored; float32 when left out. Float16 keeps 11 significant bits. */
+  readonly storage?: Storage;
+}
+
+export type Storage = 'float32' | 'float16';
+
+export interface SegmentEntry {
+  /** {@link keyDigest} of the row's key. */
+  readonly digest: string;
+  readonly rowChecksum: Buffer;
+}
+
+/** First 8 bytes of SHA-256. */
+export function checksum(...parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest().subarray(0, CHECKSUM_BYTES);
+}
+
+/** A key's place in the index: SHA-256 of the key, as 32 one-byte characters (the shortest form for a Map). */
+export function keyDigest(key: string): string {
+  return createHash('sha256').update(key).digest().toString('latin1');
+}
+
+export function encodeHeader(description: SegmentDescription): Buffer {
+  const { encoder, outputDim, storage } = description;
+  const text = Buffer.from(JSON.stringify({ encoder, outputDim, ...(storage === 'float16' ? { storage } : {}) }));
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.write(SEGMENT_MAGIC, 'latin1');
+  prefix.writeUInt32LE(text.length, SEGMENT_MAGIC.length);
+  return Buffer.concat([prefix, text, checksum(prefix, text)]);
+}
+
+/** Why a header cannot be used: it ends early (which a crash can cause), or it is not one of ours. */
+export type HeaderFault = 'incomplete' | 'foreign';
+
+/** Reads a header off the start of a file. */
+export function decodeHeader(
+  bytes: Buffer,
+): { readonly description: SegmentDescription; readonly length: number } | HeaderFault {
+  const magic = bytes.toString('latin1', 0, SEGMENT_MAGIC.length);
+  if (!SEGMENT_MAGIC.startsWith(magic)) return 'foreign';
+  if (bytes.length < PREFIX_BYTES) return 'incomplete';
+  const textEnd = PREFIX_BYTES + bytes.readUInt32LE(SEGMENT_MAGIC.length);
+  const length = textEnd + CHECKSUM_BYTES;
+  if (length > MAXIMUM_HEADER_BYTES) return 'foreign';
+  if (bytes.length < length) return 'incomplete';
+  if (!checksum(bytes.subarray(0, textEnd)).equals(bytes.subarray(textEnd, length))) return 'foreign';
+  const description = JSON.parse(bytes.toString('utf8', PREFIX_BYTES, textEnd)) as SegmentDescription;
+  return { description, length };
+}
+
+export function encodeEntry(entry: SegmentEntry): Buffer {
+  const body = Buffer.concat([Buffer.from(entry.digest, 'latin1'), entry.rowChecksum]);
+  return Buffer.concat([body, checksum(body)]);
+}
+
+/** `undefined` when the entry's own checksum does not fit. */
+export function decodeEntry(bytes: Buffer, offset: number): SegmentEntry | undefined {
+  const body = bytes.subarray(offset, offset + DIGEST_BYTES + CHECKSUM_BYTES);
+  if (!checksum(body).equals(bytes.subarray(offset + body.length, offset + ENTRY_BYTES))) return undefined;
+  return { digest: body.toString('latin1', 0, DIGEST_BYTES), rowChecksum: Buffer.from(body.subarray(DIGEST_BYTES)) };
+}
+
+/** How many bytes a row takes. */
+export function rowLength({ outputDim, storage }: SegmentDescription): number {
+  return outputDim * (storage === 'float16' ? 2 : 4);
+}
+
+/** A row's bytes, little-endian as on every machine that Node runs on. */
+export function rowBytes(row: Float32Array, storage: Storage = 'float32'): Buffer {
+  const stored = storage === 'float16' ? encodeFloat16(row) : row;
+  return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
+}
+
+/** The row that {@link rowBytes} was given, rounded to what was stored. */
+export function rowOf(bytes: Buffer, { storage }: SegmentDescription): Float32Array {
+  const copy = new Uint8Array(bytes).buffer; // aligned, and not a view of what was read around it
+  return storage === 'float16' ? decodeFloat16(new Uint16Array(copy)) : new Float32Array(copy);
+}
 
 /** Entries read at a time: 3 MB of index. */
 const ENTRIES_PER_READ = 65_536;
@@ -135,5 +277,98 @@ export class Segment {
     const lost = found.length - present.length;
     if (lost > 0) onProblem(`${basename(this.rowsPath)}: ends early, ${lost} rows are gone; dropped`);
     return present;
+  }
+}
+
+const INDEX_NAME = /^segment-(\d{6,})\.index$/;
+
+/** Index files of a folder's segments in the order of their numbers: later ones overrule earlier ones. */
+export function segmentNames(names: readonly string[]): string[] {
+  const numbered = names.flatMap((name) => {
+    const digits = INDEX_NAME.exec(name)?.[1];
+    return digits === undefined ? [] : [{ name, number: Number(digits) }];
+  });
+  return numbered.sort((a, b) => a.number - b.number).map(({ name }) => name);
+}
+
+export function rowsName(indexName: string): string {
+  return indexName.replace(/\.index$/, '.rows');
+}
+
+/** Appends rows to a segment that belongs to this process alone. */
+export class SegmentWriter {
+  private constructor(
+    readonly segment: Segment,
+    private readonly index: FileHandle,
+    private readonly rows: FileHandle,
+    private readonly headerLength: number,
+    private readonly storage: Storage | undefined,
+  ) {}
+
+  /** Starts the next free number; opening with `x` settles which of two processes gets it. */
+  static async create(folder: string, description: SegmentDescription, files: CacheFiles): Promise<SegmentWriter> {
+    await files.makeFolder(folder);
+    const last = segmentNames(await files.list(folder)).at(-1) ?? '';
+    for (let number = Number(INDEX_NAME.exec(last)?.[1] ?? 0) + 1; ; number++) {
+      const indexPath = join(folder, `segment-${String(number).padStart(6, '0')}.index`);
+      const index = await files.open(indexPath, 'wx').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'EEXIST') return undefined;
+        throw error;
+      });
+      if (index !== undefined) return SegmentWriter.start(index, indexPath, description, files);
+    }
+  }
+
+  private static async start(
+    index: FileHandle,
+    indexPath: string,
+    description: SegmentDescription,
+    files: CacheFiles,
+  ): Promise<SegmentWriter> {
+    const header = encodeHeader(description);
+    try {
+      await writeAt(index, 0, header);
+      const rowsPath = rowsName(indexPath);
+      const rows = await files.open(rowsPath, 'w');
+      const segment = new Segment(indexPath, rowsPath, description, files);
+      segment.adopt([], header.length);
+      return new SegmentWriter(segment, index, rows, header.length, description.storage);
+    } catch (error) {
+      await index.close();
+      await files.remove(indexPath);
+      throw error;
+    }
+  }
+
+  /**
+   * Writes rows, then their entries. When that fails (a full disk), the files end where they ended before.
+   * @returns the number of the first row
+   */
+  async append(rows: readonly { readonly digest: string; readonly row: Float32Array }[]): Promise<number> {
+    const first = this.segment.rows;
+    const stored = rows.map(({ row }) => rowBytes(row, this.storage));
+    const bytes = Buffer.concat(stored);
+    const entries = rows.map(({ digest }, i): SegmentEntry => ({ digest, rowChecksum: checksum(stored[i] as Buffer) }));
+    const rowsEnd = first * this.segment.rowLength;
+    const indexEnd = this.headerLength + first * ENTRY_BYTES;
+    try {
+      await writeAt(this.rows, rowsEnd, bytes);
+      await writeAt(this.index, indexEnd, Buffer.concat(entries.map(encodeEntry)));
+    } catch (error) {
+      await Promise.allSettled([this.index.truncate(indexEnd), this.rows.truncate(rowsEnd)]);
+      throw error;
+    }
+    this.segment.adopt(entries, this.headerLength);
+    return first;
+  }
+
+  /** Brings everything to the disk itself and closes the files. */
+  async close(): Promise<void> {
+    try {
+      await this.rows.datasync();
+      await this.index.datasync();
+    } finally {
+      await Promise.all([this.rows.close(), this.index.close()]);
+    }
   }
 }

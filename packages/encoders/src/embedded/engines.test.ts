@@ -1,10 +1,10 @@
+import { describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import type { HostTensor } from '@drf/tensor';
-import { describe, expect, it } from 'vitest';
-import { maximumDifference } from '../testing/graph-model.js';
-import { gradientImage } from '../testing/images.js';
 import { createEmbeddedImageEncoder } from './image-encoder.js';
 import { createEmbeddedTextEncoder } from './text-encoder.js';
+import { maximumDifference } from '../testing/graph-model.js';
+import { gradientImage } from '../testing/images.js';
 
 const IMAGES = [gradientImage('a', 224, 224), gradientImage('b', 90, 50)];
 const TEXTS = ['What a day!', '', 'so it goes '.repeat(20)];

@@ -1,19 +1,16 @@
 import {
-  hostTensor,
   type Engine,
   type Host,
+  hostTensor,
   type HostTensor,
   type HostTree,
   type Program,
   type RgbImage,
 } from '@drf/tensor';
-import type { ImageEncoder, TokenFeatures } from '../contract.js';
+import { copyRows, emptyRows, splitBatch } from '../batches.js';
+import { type ImageEncoder, type TokenFeatures, UseGuard } from '../contract.js';
+import { loadMobileNet, MOBILE_NET_DIM, mobileNetFeatures, mobileNetTokens, type PixelInputs } from './mobile-net.js';
 import { assertImage, unitPixels } from '../images.js';
-import { copyRows, emptyRows, splitBatch } from '../rows.js';
-import { UseGuard } from '../use-guard.js';
-import { loadMobileNet } from './mobile-net-files.js';
-import { MOBILE_NET_DIM } from './mobile-net-parameters.js';
-import { mobileNetFeatures, mobileNetTokens, type PixelInputs } from './mobile-net.js';
 
 /** Width and height that the network reads. */
 export const EMBEDDED_IMAGE_SIZE = 224;

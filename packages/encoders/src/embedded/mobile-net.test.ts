@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { createEagerEngine } from '@drf/engine';
-import { createRandom, hostTensor, type Engine, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadGraphModel, maximumDifference } from '../testing/graph-model.js';
-import { createEmbeddedImageEncoder } from './image-encoder.js';
+import { createEagerEngine } from '@drf/engine';
+import { createRandom, type Engine, hostTensor, type RgbImage } from '@drf/tensor';
 import { decodeGraphWeights } from './graph-weights.js';
-import { readMobileNetFiles } from './mobile-net-files.js';
+import { createEmbeddedImageEncoder } from './image-encoder.js';
+import { readMobileNetFiles } from './mobile-net.js';
+import { loadGraphModel, maximumDifference } from '../testing/graph-model.js';
 
 const POOLED =
   'StatefulPartitionedCall/sequential/keras_layer/StatefulPartitionedCall/StatefulPartitionedCall/' +

@@ -1,6 +1,112 @@
 import * as tf from '@tensorflow/tfjs';
-import { named, type Features, type Named, type TensorTree } from '@drf/tensor';
-import { BLOCK_CHANNELS, MOBILE_NET_DIM, STRIDED_BLOCKS } from './mobile-net-parameters.js';
+import { contentHash } from '@drf/files';
+import { type Features, type HostTensor, type HostTree, named, type Named, type TensorTree } from '@drf/tensor';
+import {
+  decodeGraphWeights,
+  type GraphModelFile,
+  type GraphWeights,
+  packageEntryFolder,
+  requireOnce,
+  type WeightSpec,
+} from './graph-weights.js';
+
+/** A tfjs graph model as files hold it: topology, manifest and joined bytes. */
+export interface GraphModelData {
+  readonly modelTopology: unknown;
+  readonly specs: readonly WeightSpec[];
+  readonly bytes: Uint8Array;
+}
+
+/** Beside the entry file, which is the CommonJS or the ES module one as the process's conditions have it. */
+const FOLDER = '../cjs/models/mobilenet_v2_mid';
+
+/**
+ * The MobileNetV2 that the npm package `nsfwjs` ships as base64 modules. Only those modules are loaded, not the
+ * library, whose `exports` hide them.
+ * @throws UnavailableError when the package is not installed
+ */
+export function readMobileNetFiles(): GraphModelData {
+  const folder = packageEntryFolder('nsfwjs');
+  const model = requireOnce(folder, `${FOLDER}/model.min.js`) as GraphModelFile;
+  const shards = model.weightsManifest.flatMap((group) => group.paths);
+  const bytes = shards.map((shard) =>
+    Buffer.from(requireOnce(folder, `${FOLDER}/${shard}.min.js`) as string, 'base64'),
+  );
+  return {
+    modelTopology: model.modelTopology,
+    specs: model.weightsManifest.flatMap((group) => group.weights),
+    bytes: Buffer.concat(bytes),
+  };
+}
+
+/** Parameters for {@link mobileNetFeatures} and a short hash of the weights' bytes. */
+export function loadMobileNet(): { readonly parameters: HostTree; readonly revision: string } {
+  const { specs, bytes } = readMobileNetFiles();
+  const parameters = mobileNetParameters(decodeGraphWeights('nsfwjs mobilenet_v2_mid', specs, bytes));
+  return { parameters, revision: contentHash(bytes).slice(0, 12) };
+}
+
+/** The part of every weight's name that says nothing. */
+const PREFIX =
+  'StatefulPartitionedCall/sequential/keras_layer/StatefulPartitionedCall/StatefulPartitionedCall/' +
+  'StatefulPartitionedCall/predict/MobilenetV2/';
+
+/** Output channels of the 17 blocks: MobileNetV2 of Sandler et al. (CVPR 2018), Table 2, with width multiplier 1.4. */
+export const BLOCK_CHANNELS = [24, 32, 32, 48, 48, 48, 88, 88, 88, 88, 136, 136, 136, 224, 224, 224, 448] as const;
+/** The blocks that halve the resolution, by index. */
+export const STRIDED_BLOCKS: readonly number[] = [1, 3, 6, 13];
+/** Channels of the first convolution and of the last one, which is what gets pooled. */
+export const STEM_CHANNELS = 48;
+export const MOBILE_NET_DIM = 1792;
+/** Every block but the first widens its input by this before the depthwise convolution. */
+const EXPANSION = 6;
+
+/** A convolution with its batch normalization folded in. */
+interface ConvolutionWeights extends HostTree {
+  readonly kernel: HostTensor;
+  readonly bias: HostTensor;
+}
+
+function convolution(
+  weights: GraphWeights,
+  name: string,
+  shape: readonly number[],
+  channels: number,
+): ConvolutionWeights {
+  return {
+    kernel: weights.take(`${PREFIX}${name}_weights`, shape),
+    bias: weights.take(`${PREFIX}${name}_bn_offset`, [channels]),
+  };
+}
+
+function block(weights: GraphWeights, index: number, input: number, output: number): HostTree {
+  const name = index === 0 ? 'expanded_conv' : `expanded_conv_${index}`;
+  const wide = index === 0 ? input : input * EXPANSION;
+  const pointwise = (part: string, from: number, to: number): ConvolutionWeights =>
+    convolution(weights, `${name}/${part}/Conv2D`, [1, 1, from, to], to);
+  return {
+    ...(index === 0 ? {} : { expand: pointwise('expand', input, wide) }),
+    depthwise: convolution(weights, `${name}/depthwise/depthwise`, [3, 3, wide, 1], wide),
+    project: pointwise('project', wide, output),
+  };
+}
+
+/**
+ * The parameter tree that {@link mobileNetFeatures} reads.
+ * @throws CheckpointError naming a weight that is missing or of another shape
+ */
+export function mobileNetParameters(weights: GraphWeights): HostTree {
+  const tree: Record<string, HostTree> = {
+    stem: convolution(weights, 'Conv/Conv2D', [3, 3, 3, STEM_CHANNELS], STEM_CHANNELS),
+  };
+  let channels: number = STEM_CHANNELS;
+  BLOCK_CHANNELS.forEach((output, index) => {
+    tree[`block${index}`] = block(weights, index, channels, output);
+    channels = output;
+  });
+  tree['head'] = convolution(weights, 'Conv_1/Conv2D', [1, 1, channels, MOBILE_NET_DIM], MOBILE_NET_DIM);
+  return tree;
+}
 
 type Convolution = { readonly kernel: tf.Tensor; readonly bias: tf.Tensor };
 type Activation = 'relu6' | 'linear';

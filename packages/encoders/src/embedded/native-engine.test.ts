@@ -1,10 +1,10 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine, whyUnavailable } from '@drf/engine';
 import type { Engine } from '@drf/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { describeEncoderContract } from '../encoder.contract.js';
-import { gradientImage, UNUSABLE_IMAGES, UNUSABLE_TEXTS } from '../testing/images.js';
 import { createEmbeddedImageEncoder } from './image-encoder.js';
 import { createEmbeddedTextEncoder } from './text-encoder.js';
+import { describeEncoderContract } from '../encoder.contract.js';
+import { gradientImage, UNUSABLE_IMAGES, UNUSABLE_TEXTS } from '../testing/images.js';
 
 const missing = await whyUnavailable('eager:tensorflow');
 const IMAGES = [gradientImage('a', 224, 224), gradientImage('b', 300, 120), gradientImage('c', 10, 10)];

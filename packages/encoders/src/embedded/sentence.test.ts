@@ -1,13 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEagerEngine } from '@drf/engine';
 import { createRandom, type Engine } from '@drf/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TextEncoder } from '../contract.js';
+import { readSentenceFiles } from './sentence.js';
+import {
+  bucketOf,
+  createEmbeddedTextEncoder,
+  createTokenizer,
+  groupByBucket,
+  MAXIMUM_CHARACTERS,
+  padTokens,
+  type Tokenize,
+} from './text-encoder.js';
 import { loadGraphModel, maximumDifference } from '../testing/graph-model.js';
-import { bucketOf, groupByBucket, padTokens } from './sentence-batch.js';
-import { readSentenceFiles } from './sentence-files.js';
-import { createTokenizer, MAXIMUM_CHARACTERS, type Tokenize } from './sentence-tokenizer.js';
-import { createEmbeddedTextEncoder } from './text-encoder.js';
 
 const LONG = Array.from({ length: 300 }, (_, i) => `word${i % 7} and then`).join(' ');
 const TEXTS = [

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
 import { createEngine } from '@drf/engine';
 import type { Engine } from '@drf/tensor';
-import { afterAll, beforeAll } from 'vitest';
 import { describeEncoderContract } from '../encoder.contract.js';
 import { openEncoder } from '../open-encoder.js';
 import { gradientImage, UNUSABLE_IMAGES, UNUSABLE_TEXTS } from '../testing/images.js';

@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigurationError, DataError, UnavailableError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { startHubServer, type HubModel, type HubServer } from '../testing/hub-server.js';
-import { fixturePath } from '../testing/reference.js';
-import { temporaryFolder } from '../testing/temporary-folder.js';
+import { ConfigurationError, DataError, UnavailableError } from '@drf/tensor';
 import { fetchModel, type FetchModelOptions, type FetchProgress } from './fetch-model.js';
 import { loadBert } from './load-encoder.js';
+import { type HubModel, type HubServer, startHubServer } from '../testing/hub-server.js';
+import { fixturePath } from '../testing/reference.js';
+import { temporaryFolder } from '../testing/temporary-folder.js';
 
 const COMMIT = 'a'.repeat(40);
 const TAGGED = 'b'.repeat(40);

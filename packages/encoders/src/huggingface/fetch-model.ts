@@ -1,14 +1,24 @@
 import { contentHash } from '@drf/files';
 import { ConfigurationError, UnavailableError } from '@drf/tensor';
-import { COMMIT, ModelCache, type FetchedFile } from './hub-cache.js';
-import { HubClient, type RemoteFile, type RemoteModel } from './hub-client.js';
-import { downloadTo } from './hub-download.js';
-import { hubSettings, type HubSettings } from './hub-settings.js';
+import { HubClient, hubSettings, type HubSettings, type RemoteFile, type RemoteModel } from './hub-client.js';
+import { COMMIT, downloadTo, type FetchedFile, ModelCache } from './hub-download.js';
 import { CONVERT, OTHER_WEIGHTS, WEIGHTS_FILE, WEIGHTS_INDEX } from './load-encoder.js';
-import { parseModelName } from './model-name.js';
-import { PREPROCESSING_FILES } from './preprocessing-files.js';
-import { SENTENCE_FILES } from './sentence-modules.js';
-import { assertNoPointers } from '../weights/pointers.js';
+import { SENTENCE_FILES } from './pooling.js';
+import { ALLOW_DOWNLOAD, assertNoPointers, parseModelName } from '../model-source.js';
+
+/** Files of a model's folder that say how contents become its inputs; a model has some of them. */
+export const PREPROCESSING_FILES = {
+  image: ['preprocessor_config.json'],
+  text: [
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'special_tokens_map.json',
+    'added_tokens.json',
+    'vocab.txt',
+    'vocab.json',
+    'merges.txt',
+  ],
+} as const;
 
 /** Bytes of all files together, fetched and in all. */
 export interface FetchProgress {
@@ -121,9 +131,6 @@ function assertRevision(revision: string): void {
     received: JSON.stringify(revision),
   });
 }
-
-/** What to do where the hub is not asked, since nobody wanted it to be. */
-export const ALLOW_DOWNLOAD = 'allow the hub to be asked once by --allow-download, with a network';
 
 function notCached(id: string, revision: string, { cacheDir, offline }: HubSettings): UnavailableError {
   return new UnavailableError({

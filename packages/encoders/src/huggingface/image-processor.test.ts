@@ -1,8 +1,7 @@
-import { ConfigurationError, type RgbImage } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { parseImageProcessor } from './image-processor-config.js';
-import { createImageProcessor, fitImage } from './image-processor.js';
-import { resizeAsPillow } from './pillow-resize.js';
+import { ConfigurationError, type RgbImage } from '@drf/tensor';
+import { createImageProcessor, fitImage, parseImageProcessor } from './image-processor.js';
+import { resizeAsPillow } from './pillow.js';
 
 /** A pattern with hard edges: byte (7·x² + 13·y + 101·channel·x·y) mod 256. */
 function pattern(width: number, height: number): RgbImage {

@@ -1,12 +1,12 @@
 import { cp, mkdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { readSafetensors, writeSafetensors } from '@drf/files';
 import { CheckpointError, ConfigurationError, hostTensor, UnavailableError } from '@drf/tensor';
-import { describe, expect, it } from 'vitest';
+import { loadBert, loadVit } from './load-encoder.js';
 import { computeReference, differences, fixturePath, loadReference } from '../testing/reference.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
-import { loadBert, loadVit } from './load-encoder.js';
 
 /** A copy of a fixture that a test may spoil. */
 async function copyOf(name: string): Promise<string> {

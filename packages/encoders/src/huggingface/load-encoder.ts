@@ -1,17 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSafetensors, openSafetensorsIndex, readJson, type TensorSource } from '@drf/files';
-import { UnavailableError, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
-import { parseBertConfig, type BertConfig } from '../bert/config.js';
-import { bertFileNames } from '../bert/parameters.js';
-import { bertWeights, type BertParts } from '../bert/weights.js';
-import { parseVitConfig, type VitConfig } from '../vit/config.js';
-import { vitFileNames } from '../vit/parameters.js';
-import { vitWeights, type VitParts } from '../vit/weights.js';
-import { floatFromFile } from '../weights/parameters.js';
-import { assertNoPointers } from '../weights/pointers.js';
-import { hasPooler, resolveWeights, type FileNames } from '../weights/resolve.js';
-import type { Weight } from '../weights/weight.js';
+import { type HostTensor, type HostTree, UnavailableError, unflattenTree } from '@drf/tensor';
+import { assertNoPointers } from '../model-source.js';
+import { type BertConfig, bertFileNames, type BertParts, bertWeights, parseBertConfig } from '../models/bert.js';
+import { parseVitConfig, type VitConfig, vitFileNames, type VitParts, vitWeights } from '../models/vit.js';
+import { type FileNames, floatFromFile, hasPooler, resolveWeights, type Weight } from '../models/weights.js';
 
 export const WEIGHTS_FILE = 'model.safetensors';
 export const WEIGHTS_INDEX = 'model.safetensors.index.json';

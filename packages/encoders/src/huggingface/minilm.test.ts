@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { createEngine } from '@drf/engine';
-import { floatData, hostTensor, type Engine, type HostTensor } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { applyBert, type BertInputs } from '../bert/apply.js';
+import { createEngine } from '@drf/engine';
+import { type Engine, floatData, hostTensor, type HostTensor } from '@drf/tensor';
+import { loadBert } from './load-encoder.js';
+import { applyBert, type BertInputs } from '../models/bert.js';
 import { openEncoder } from '../open-encoder.js';
 import { maximumDifference } from '../testing/graph-model.js';
 import { readFixture } from '../testing/reference.js';
-import { loadBert } from './load-encoder.js';
 
 /** A checkpoint with real weights: all-MiniLM-L6-v2, which `scripts/fetch-minilm.mjs` fetches. */
 const FOLDER = resolve(process.env.DRF_MINILM ?? 'cache/minilm');

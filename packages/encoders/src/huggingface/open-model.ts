@@ -2,20 +2,75 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson } from '@drf/files';
-import { ConfigurationError, UnavailableError, type HostTree, type Modality } from '@drf/tensor';
-import { longestText, type BertConfig } from '../bert/config.js';
-import { fingerprint, type ModelSource } from '../transformers/source.js';
-import { assertExpectedFiles } from '../weights/expected-files.js';
-import { fetchModel, type ModelFiles } from './fetch-model.js';
-import { parseImageProcessor } from './image-processor-config.js';
-import { ImageModel } from './image-model.js';
+import { assertLoraOptions, type LoraOptions } from '@drf/layers';
+import { ConfigurationError, type HostTree, type Modality, type Random, UnavailableError } from '@drf/tensor';
+import { type Pooling, POOLINGS } from '../contract.js';
+import { fetchModel, type FetchModelOptions, type ModelFiles } from './fetch-model.js';
+import { parseImageProcessor } from './image-processor.js';
 import { loadBert, loadVit } from './load-encoder.js';
-import type { HuggingFaceOptions } from './options.js';
-import { assertPooling } from './pool-tokens.js';
-import { readSentenceModules } from './sentence-modules.js';
-import { textLengths } from './text-lengths.js';
-import { TextModel } from './text-model.js';
-import { createTextTokenizer } from './text-tokenizer.js';
+import { ImageModel, TextModel } from './models.js';
+import { assertPooling, readSentenceModules } from './pooling.js';
+import { createTextTokenizer, textLengths } from './text-tokenizer.js';
+import { assertExpectedFiles, fingerprint, type ModelSource } from '../model-source.js';
+import { type BertConfig, longestText } from '../models/bert.js';
+
+/** How a model is fetched, and how its outputs become one feature. */
+export interface HuggingFaceOptions extends FetchModelOptions {
+  /** `mean` of the tokens (without padding), the first token (`cls`), or the model's own `pooler`. Default: `cls` for images, `mean` for texts. */
+  readonly pooling?: Pooling;
+  /**
+   * Lengths that batches of texts are padded to; the last one is where texts are cut. A step is traced once a length.
+   * Default: 16, 32, 48, 64, 96, 128 and the model's limit.
+   */
+  readonly textLengths?: readonly number[];
+  /**
+   * Id that the encoder must have. A folder whose files are not those that it says is refused before anything but their
+   * hash is looked at: for names that come from others.
+   */
+  readonly expectedId?: string;
+}
+
+/** What of a model is trained. */
+export interface TrainableOptions extends HuggingFaceOptions {
+  /** So many of the last layers, with the last normalization and the pooler; `all` (the default): embeddings, too. */
+  readonly trainableLayers?: number | 'all';
+  /** Train low-rank updates of these linear maps instead, and nothing else. */
+  readonly lora?: LoraOptions;
+  /** Compute each layer anew for its gradient instead of keeping what it computed. */
+  readonly recompute?: boolean;
+  /** Share of values, and of attention weights, that are dropped in training; default: what the configuration says. */
+  readonly dropout?: number;
+  /** Of the first values of low-rank updates. */
+  readonly random?: Random;
+}
+
+function refuse(option: string, expected: string, received: unknown, remedy?: string): never {
+  throw new ConfigurationError({
+    subject: `Hugging Face encoder, ${option},`,
+    expected,
+    received: JSON.stringify(received) ?? 'undefined',
+    remedy,
+  });
+}
+
+/** @throws ConfigurationError naming the option that cannot be meant */
+export function assertHuggingFaceOptions(modality: Modality, options: TrainableOptions): void {
+  const { pooling, trainableLayers, lora, dropout } = options;
+  if (modality !== 'image' && modality !== 'text') refuse('modality', '"image" or "text"', modality);
+  if (pooling !== undefined && !POOLINGS.includes(pooling)) {
+    refuse('pooling', POOLINGS.map((name) => `"${name}"`).join(', '), pooling);
+  }
+  if (lora !== undefined) assertLoraOptions(lora);
+  if (lora !== undefined && trainableLayers !== undefined && trainableLayers !== 0) {
+    const remedy = 'leave one of the two out';
+    refuse('trainableLayers', 'nothing beside lora, which trains its updates alone', trainableLayers, remedy);
+  }
+  if (dropout !== undefined && !(dropout >= 0 && dropout < 1)) refuse('dropout', 'a number from 0, below 1', dropout);
+  const isCount = Number.isInteger(trainableLayers) && (trainableLayers as number) >= 0;
+  if (trainableLayers !== undefined && trainableLayers !== 'all' && !isCount) {
+    refuse('trainableLayers', 'a whole number from 0, or "all"', trainableLayers);
+  }
+}
 
 /** Part of the id: changes when the preprocessing or the function does. */
 const VERSION = 'v1';

@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createEngine } from '@drf/engine';
-import { ConfigurationError, UnavailableError, type Modality } from '@drf/tensor';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createEngine } from '@drf/engine';
+import { ConfigurationError, type Modality, UnavailableError } from '@drf/tensor';
+import { loadBert } from './load-encoder.js';
 import { openEncoder } from '../open-encoder.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
-import { wordPieceTokenizer } from '../testing/tiny-tokenizer.js';
 import { writeImageModel, writeTextModel } from '../testing/tiny-models.js';
+import { wordPieceTokenizer } from '../testing/tiny-tokenizer.js';
 import { TINY_WORDS, writeTinyBert, writeTinyVit } from '../testing/tiny-transformers.js';
-import { loadBert } from './load-encoder.js';
 
 const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 90871\n';
 

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { writeJsonAtomic } from '@drf/files';
-import { createEngine } from '@drf/engine';
-import { ConfigurationError, type HostTensor } from '@drf/tensor';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createEngine } from '@drf/engine';
+import { writeJsonAtomic } from '@drf/files';
+import { ConfigurationError, type HostTensor } from '@drf/tensor';
 import type { TextEncoder } from '../contract.js';
 import { openEncoder, type OpenEncoderOptions } from '../open-encoder.js';
 import { maximumDifference } from '../testing/graph-model.js';

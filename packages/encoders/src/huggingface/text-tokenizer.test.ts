@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
-import { DataError } from '@drf/tensor';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { DataError } from '@drf/tensor';
 import { createTextTokenizer, type TextTokenizer } from './text-tokenizer.js';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/tokenizers', import.meta.url));

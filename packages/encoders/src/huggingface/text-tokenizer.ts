@@ -1,15 +1,143 @@
 import { Tokenizer } from '@huggingface/tokenizers';
-import { DataError } from '@drf/tensor';
+import { ConfigurationError, DataError } from '@drf/tensor';
 import { DEFAULT_MASK_TOKEN } from '../contract.js';
-import { headOf, lowerCase } from '../tokenizers/bounded-text.js';
 import {
+  boundMarks,
+  headOf,
   isUnigramOfWords,
-  makeLinear,
   type LinearizableTokenizer,
+  lowerCase,
+  makeLinear,
   type WorkBudget,
 } from '../tokenizers/linear-tokenizer.js';
-import { withConfiguration } from './tokenizer-configuration.js';
-import { referenceNormalization } from './tokenizer-normalization.js';
+
+type Keys = Readonly<Record<string, unknown>>;
+
+/** Tokenizers whose class in transformers sets BERT's normalizer up anew: `BertTokenizer`, `BertTokenizerFast` and so on. */
+const BERT_CLASS =
+  /^(?:Bert|DistilBert|Electra|MobileBert|SqueezeBert|ConvBert|LayoutLM|Lxmert|Funnel|MPNet)Tokenizer(?:Fast)?$/;
+/** What they are called where only the model's configuration says so. */
+const BERT_MODELS = ['bert', 'distilbert', 'electra', 'mobilebert', 'squeezebert', 'convbert', 'mpnet'];
+
+function asKeys(value: unknown): Keys {
+  return typeof value === 'object' && value !== null ? (value as Keys) : {};
+}
+
+/** A part of `tokenizer.json` with other values, and a list of what changed; keys that it lacks are left out. */
+function changed(part: Keys, values: Keys): { readonly part: Keys; readonly changes: string[] } {
+  const keys = Object.keys(values).filter((key) => Object.hasOwn(part, key) && part[key] !== values[key]);
+  if (keys.length === 0) return { part, changes: [] };
+  return { part: { ...part, ...values }, changes: keys.map((key) => `${key}=${String(values[key])}`) };
+}
+
+/**
+ * What `tokenizer_config.json` says wins over `tokenizer.json`, as in Python: BERT's tokenizers normalize as their
+ * `do_lower_case` (default true), `strip_accents` (default: when they lower-case) and `tokenize_chinese_chars` (default
+ * true) say, and a byte-level tokenizer puts a space in front where `add_prefix_space` (default false) says so.
+ * Source: `BertTokenizerFast.__init__` and `PreTrainedTokenizerFast.__init__` of transformers 4.57.
+ * @returns the parsed `tokenizer.json` to be used, and what in it is changed
+ */
+export function withConfiguration(files: TokenizerFiles): {
+  readonly tokenizer: unknown;
+  readonly changes: readonly string[];
+} {
+  const [file, config] = [asKeys(files.tokenizer), asKeys(files.config)];
+  const [normalizer, preTokenizer] = [asKeys(file['normalizer']), asKeys(file['pre_tokenizer'])];
+  const named = config['tokenizer_class'];
+  const isBert =
+    typeof named === 'string' ? BERT_CLASS.test(named) : BERT_MODELS.includes(files.modelType ?? 'unknown');
+  const { do_lower_case = true, strip_accents = null, tokenize_chinese_chars = true } = config;
+  const isMpNet = typeof named === 'string' ? named.startsWith('MPNet') : files.modelType === 'mpnet';
+  const bertValues = {
+    lowercase: do_lower_case,
+    strip_accents,
+    ...(isMpNet ? {} : { handle_chinese_chars: tokenize_chinese_chars }),
+  };
+  const normalized = isBert ? changed(normalizer, bertValues) : { part: normalizer, changes: [] };
+  const isByteLevel = preTokenizer['type'] === 'ByteLevel';
+  const spaced = isByteLevel
+    ? changed(preTokenizer, { add_prefix_space: config['add_prefix_space'] ?? false })
+    : { part: preTokenizer, changes: [] };
+  const changes = [...normalized.changes, ...spaced.changes];
+  if (changes.length === 0) return { tokenizer: files.tokenizer, changes };
+  return {
+    tokenizer: {
+      ...file,
+      ...(normalized.changes.length > 0 ? { normalizer: normalized.part } : {}),
+      ...(spaced.changes.length > 0 ? { pre_tokenizer: spaced.part } : {}),
+    },
+    changes,
+  };
+}
+
+/** The normalizer of a `tokenizer.json`, as far as it is looked at here. */
+interface NormalizerFile {
+  readonly type?: unknown;
+  readonly lowercase?: unknown;
+  readonly handle_chinese_chars?: unknown;
+  readonly normalizers?: unknown;
+}
+
+/** Ideographs beyond 16 bits, which BERT's normalizer parts from what stands beside them. */
+const WIDE_IDEOGRAPHS =
+  /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
+
+/** Halves of a character that lack the other half. */
+const LONE_SURROGATES = /\p{Surrogate}/gu;
+
+function normalizers(file: unknown): NormalizerFile[] {
+  if (typeof file !== 'object' || file === null) return [];
+  const { normalizers: parts } = file as NormalizerFile;
+  return Array.isArray(parts) ? parts.flatMap(normalizers) : [file];
+}
+
+/**
+ * What has to be done to a text so that `@huggingface/tokenizers` (0.2) gives the ids of the reference implementation
+ * (the `tokenizers` library in Rust):
+ * - a lone half of a character becomes U+FFFD; the reference takes whole characters only
+ * - Σ is lower-cased as σ everywhere, character by character, where JavaScript writes ς at the end of a word
+ * - ideographs beyond 16 bits are set apart like all others
+ *
+ * Of a run of combining marks the first 128 are left, so that normalization takes linear time.
+ * @param tokenizer a parsed `tokenizer.json`
+ */
+export function referenceNormalization(tokenizer: unknown): (text: string) => string {
+  const steps = normalizers((tokenizer as { readonly normalizer?: unknown }).normalizer);
+  const lowercases = steps.some(({ type, lowercase }) => type === 'Lowercase' || lowercase === true);
+  const partsIdeographs = steps.some((step) => step.type === 'BertNormalizer' && step.handle_chinese_chars === true);
+  return (text) => {
+    let result = boundMarks(text.replace(LONE_SURROGATES, '\ufffd'));
+    if (lowercases) result = result.replaceAll('Σ', 'σ');
+    return partsIdeographs ? result.replace(WIDE_IDEOGRAPHS, ' $& ') : result;
+  };
+}
+
+/** Lengths that texts are padded to unless told otherwise, before the model's own limit. */
+const DEFAULT_LENGTHS = [16, 32, 48, 64, 96, 128];
+
+/**
+ * The lengths that batches of texts are padded to, ascending; the last one is where texts are cut. Default: 16, 32, 48,
+ * 64, 96, 128 and the model's limit.
+ * @param limit tokens after which texts are cut by default
+ * @param longest most tokens that the model reads
+ * @throws ConfigurationError for lengths that are not whole numbers from 2 to the longest
+ */
+export function textLengths(limit: number, longest: number, given?: readonly number[]): readonly number[] {
+  if (given === undefined) return [...DEFAULT_LENGTHS.filter((length) => length < limit), limit];
+  const fits = given.length > 0 && given.every((each) => Number.isInteger(each) && each >= 2 && each <= longest);
+  if (fits) return [...new Set(given)].sort((a, b) => a - b);
+  throw new ConfigurationError({
+    subject: 'openEncoder, textLengths,',
+    expected: `whole numbers from 2 to ${longest}, the tokens that the model reads`,
+    received: JSON.stringify(given),
+    remedy: 'leave them out for lengths that suit posts',
+  });
+}
+
+/** The smallest of the lengths that holds so many tokens. */
+export function lengthFor(tokens: number, lengths: readonly number[]): number {
+  return lengths.find((length) => length >= tokens) ?? (lengths.at(-1) as number);
+}
 
 /** The part of the library's class that is used here; its own declarations do not resolve under Node's rules. */
 interface LibraryTokenizer extends LinearizableTokenizer {

@@ -1,24 +1,23 @@
 import * as tf from '@tensorflow/tfjs';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createEngine } from '@drf/engine';
 import {
   ConfigurationError,
   createRandom,
   flattenTree,
-  unflattenTree,
   type HostTensor,
   type HostTree,
   type Modality,
   type TensorTree,
+  unflattenTree,
 } from '@drf/tensor';
-import { describe, expect, it, onTestFinished } from 'vitest';
 import type { TrainableEncoder } from '../contract.js';
-import { openEncoder } from '../open-encoder.js';
+import type { TrainableOptions } from './open-model.js';
+import { openEncoder, openTrainableEncoder } from '../open-encoder.js';
 import { maximumDifference } from '../testing/graph-model.js';
 import { gradientImage } from '../testing/images.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { writeTinyBert, writeTinyVit } from '../testing/tiny-transformers.js';
-import { openTrainableEncoder } from './open.js';
-import type { TrainableOptions } from './options.js';
 
 const LORA = { rank: 2, alpha: 4, targets: ['query', 'value'] } as const;
 

@@ -1,5 +1,5 @@
-import type { EncodeItem } from '../cache/encode-batch.js';
-import { featureKey } from '../cache/keys.js';
+import type { EncodeItem } from '../cache/encode-with-cache.js';
+import { featureKey } from '../cache/feature-cache.js';
 
 /** Wide enough that a row's write can be cut in two. */
 export const CHILD_DIM = 1792;

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { GraphModelData } from '../embedded/mobile-net-files.js';
+import type { GraphModelData } from '../embedded/mobile-net.js';
 
 /** The reference: tfjs' own graph executor on the same files, on the current backend. */
 export function loadGraphModel({ modelTopology, specs, bytes }: GraphModelData): Promise<tf.GraphModel> {

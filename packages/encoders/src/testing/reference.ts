@@ -3,25 +3,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs';
 import { readSafetensors } from '@drf/files';
+import type { TransformerOptions, TransformerOutputs } from '@drf/layers';
 import {
+  type Engine,
   flattenTree,
   hostTensor,
-  unflattenTree,
-  type Engine,
   type HostTensor,
   type HostTree,
   type TensorTree,
+  unflattenTree,
 } from '@drf/tensor';
-import { applyBert, type BertInputs } from '../bert/apply.js';
-import { parseBertConfig } from '../bert/config.js';
-import { bertParameters } from '../bert/parameters.js';
 import { loadBert, loadVit } from '../huggingface/load-encoder.js';
-import type { TransformerOptions, TransformerOutputs } from '@drf/layers';
-import { applyVit } from '../vit/apply.js';
-import { parseVitConfig } from '../vit/config.js';
-import { vitParameters } from '../vit/parameters.js';
+import { applyBert, type BertInputs, bertParameters, parseBertConfig } from '../models/bert.js';
+import { applyVit, parseVitConfig, vitParameters } from '../models/vit.js';
+import { swapAxes } from '../models/weights.js';
 import { maximumDifference } from './graph-model.js';
-import { swapAxes } from '../weights/swap-axes.js';
 
 export type Tensors = ReadonlyMap<string, HostTensor>;
 

@@ -1,12 +1,8 @@
 import { join } from 'node:path';
 import { writeJsonAtomic, writeSafetensors } from '@drf/files';
 import { createRandom } from '@drf/tensor';
-import { parseBertConfig } from '../bert/config.js';
-import { initializeBert } from '../bert/initialize.js';
-import { bertTensors } from '../bert/parameters.js';
-import { parseVitConfig } from '../vit/config.js';
-import { initializeVit } from '../vit/initialize.js';
-import { vitTensors } from '../vit/parameters.js';
+import { bertTensors, initializeBert, parseBertConfig } from '../models/bert.js';
+import { initializeVit, parseVitConfig, vitTensors } from '../models/vit.js';
 import { wordPieceTokenizer } from './tiny-tokenizer.js';
 
 export const TINY_WORDS = [

@@ -1,14 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createRandom } from '@drf/tensor';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createTokenizer } from '../embedded/sentence-tokenizer.js';
-import { readSentenceFiles, type Vocabulary } from '../embedded/sentence-files.js';
+import { createRandom } from '@drf/tensor';
+import { readSentenceFiles, type Vocabulary } from '../embedded/sentence.js';
+import { createTokenizer } from '../embedded/text-encoder.js';
 import { createTextTokenizer } from '../huggingface/text-tokenizer.js';
-import { boundMarks, headOf, MAXIMUM_MARKS } from './bounded-text.js';
-import { PieceTrie } from './piece-trie.js';
+import { boundMarks, headOf, MAXIMUM_MARKS, PieceTrie } from './linear-tokenizer.js';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/tokenizers', import.meta.url));
 

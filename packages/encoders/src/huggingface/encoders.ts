@@ -1,0 +1,264 @@
+import type * as tf from '@tensorflow/tfjs';
+import { addLora, type DropoutRates, type TransformerOptions } from '@drf/layers';
+import {
+  ConfigurationError,
+  createRandom,
+  type Engine,
+  type Features,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type RgbImage,
+  type StepProgram,
+  type TensorTree,
+} from '@drf/tensor';
+import { copyRows, emptyRows } from '../batches.js';
+import {
+  type FrozenEncoder,
+  type ImageEncoder,
+  type Pooling,
+  type TextEncoder,
+  type TokenFeatures,
+  type TokenTensors,
+  type TrainableEncoder,
+  type TrainableImageEncoder,
+  type TrainableTextEncoder,
+  UseGuard,
+} from '../contract.js';
+import { type EncoderModel, type ImageModel, LARGEST_BATCH, type ModelOutputs, type TextModel } from './models.js';
+import type { TrainableOptions } from './open-model.js';
+
+type Runner = StepProgram<TensorTree, TensorTree, ModelOutputs>;
+
+/** How many batches of texts are looked at together, so that those of one length find each other. */
+const BATCHES_OF_TEXTS = 4;
+
+class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements FrozenEncoder<Content> {
+  readonly trainable = false;
+  readonly id: string;
+  readonly modality;
+  readonly outputDim: number;
+  readonly tokenDim: number;
+  readonly preferredBatch: number;
+  private readonly guard: UseGuard;
+  private queue: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    protected readonly model: Model,
+    private readonly runner: Runner,
+  ) {
+    this.id = model.id;
+    this.modality = model.modality;
+    this.outputDim = model.outputDim;
+    this.tokenDim = model.tokenDim;
+    this.preferredBatch = model.modality === 'text' ? BATCHES_OF_TEXTS * LARGEST_BATCH : LARGEST_BATCH;
+    this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
+  }
+
+  async preprocess(contents: readonly Content[]): Promise<HostTree> {
+    this.check(contents);
+    return this.model.preprocess(contents);
+  }
+
+  async encode(contents: readonly Content[]): Promise<HostTensor> {
+    this.check(contents);
+    const rows = emptyRows(contents.length, this.outputDim);
+    for (const { places, inputs } of this.model.pieces(contents)) {
+      const { features } = await this.run(await inputs());
+      copyRows(rows, firstRows(features, places.length), places);
+    }
+    return rows;
+  }
+
+  async encodeTokens(contents: readonly Content[]): Promise<TokenFeatures> {
+    this.check(contents);
+    const parts: { readonly places: readonly number[]; readonly outputs: Host<ModelOutputs> }[] = [];
+    for (const { places, inputs } of this.model.pieces(contents)) {
+      parts.push({ places, outputs: await this.run(await inputs()) });
+    }
+    const length = Math.max(0, ...parts.map(({ outputs }) => outputs.mask.shape[1] as number));
+    const tokens = emptyRows(contents.length, length, this.tokenDim);
+    const mask = emptyRows(contents.length, length);
+    const pieces = new Int32Array(contents.length * length);
+    for (const { places, outputs } of parts) {
+      copyRows(tokens, firstRows(outputs.tokens, places.length), places);
+      copyRows(mask, firstRows(outputs.mask, places.length), places);
+      const ids = outputs.pieces;
+      const width = ids?.shape[1] ?? 0;
+      places.forEach((place, row) =>
+        pieces.set(ids?.data.subarray(row * width, (row + 1) * width) ?? [], place * length),
+      );
+    }
+    return this.modality === 'text'
+      ? { tokens, mask, pieces: { dtype: 'int32', shape: mask.shape, data: pieces } }
+      : { tokens, mask };
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.guard.dispose()) return;
+    await this.queue;
+    await this.runner.dispose();
+  }
+
+  private check(contents: readonly Content[]): void {
+    this.guard.assertUsable();
+    this.model.assertContents(contents);
+  }
+
+  /** One call at a time, as a step's calls must not overlap; callers may. */
+  private run(inputs: HostTree): Promise<Host<ModelOutputs>> {
+    const result = this.queue.then(() => this.runner.step(inputs));
+    this.queue = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** The first rows of a tensor; the others are padding. */
+function firstRows({ data, dtype, shape }: HostTensor, rows: number): HostTensor {
+  const size = data.length / (shape[0] as number);
+  return { dtype, shape: [rows, ...shape.slice(1)], data: data.subarray(0, rows * size) };
+}
+
+class FrozenText extends FrozenTransformer<string, TextModel> implements TextEncoder {
+  readonly maskToken = this.model.maskToken;
+}
+
+/**
+ * Lets an engine run a model. Its parameters are the state of a step that never changes: they lie with the engine once,
+ * however many shapes of inputs there are.
+ */
+async function prepare<Content>(model: EncoderModel<Content>, parameters: HostTree, engine: Engine): Promise<Runner> {
+  const step = (state: TensorTree, inputs: TensorTree) => ({ state, outputs: model.apply(state, inputs) });
+  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters);
+}
+
+/** An image encoder that an engine runs. */
+export async function frozenImageEncoder(
+  model: ImageModel,
+  parameters: HostTree,
+  engine: Engine,
+): Promise<ImageEncoder> {
+  return new FrozenTransformer<RgbImage, ImageModel>(model, await prepare(model, parameters, engine));
+}
+
+/** A text encoder that an engine runs. */
+export async function frozenTextEncoder(model: TextModel, parameters: HostTree, engine: Engine): Promise<TextEncoder> {
+  return new FrozenText(model, await prepare(model, parameters, engine));
+}
+
+const LAYER = /^layers\.(\d+)\./;
+const LORA_LEAF = /\.lora(?:Down|Up)$/;
+/** What comes after the last layer. */
+const AFTER_LAYERS = /^(?:norm|pooler)\./;
+
+/**
+ * Which parameters of a transformer get gradients. A pooler that the features are not taken from never does.
+ * @param layers how many the model has
+ * @throws ConfigurationError when more layers are to be trained than there are
+ */
+export function trainedParameters(
+  layers: number,
+  pooling: Pooling,
+  { trainableLayers = 'all', lora }: Pick<TrainableOptions, 'trainableLayers' | 'lora'>,
+): (flatName: string) => boolean {
+  if (lora !== undefined) return (name) => LORA_LEAF.test(name);
+  const isUsed = (name: string): boolean => pooling === 'pooler' || !name.startsWith('pooler.');
+  if (trainableLayers === 'all') return isUsed;
+  if (trainableLayers > layers) {
+    throw new ConfigurationError({
+      subject: 'Hugging Face encoder, trainableLayers,',
+      expected: `at most ${layers}, the layers of the model`,
+      received: String(trainableLayers),
+      remedy: 'use "all" to train the embeddings, too',
+    });
+  }
+  const first = layers - trainableLayers;
+  return (name) => {
+    const layer = LAYER.exec(name)?.[1];
+    if (layer !== undefined) return Number(layer) >= first;
+    return trainableLayers > 0 && AFTER_LAYERS.test(name) && isUsed(name);
+  };
+}
+
+/** How many contents a step of a large model handles best, where memory allows. */
+const PREFERRED_BATCH = 16;
+
+class TransformerEncoder<Content, Model extends EncoderModel<Content>> implements TrainableEncoder<Content> {
+  readonly trainable = true;
+  readonly preferredBatch = PREFERRED_BATCH;
+  readonly id: string;
+  readonly modality;
+  readonly outputDim: number;
+  readonly tokenDim: number;
+  readonly tokenCount: number;
+  readonly initialParameters: HostTree;
+  readonly isTrained: (flatName: string) => boolean;
+  private readonly options: TransformerOptions;
+  private readonly rates: DropoutRates;
+  private readonly guard: UseGuard;
+
+  constructor(
+    protected readonly model: Model,
+    parameters: HostTree,
+    { lora, recompute, trainableLayers, dropout, random = createRandom(0) }: TrainableOptions,
+  ) {
+    const { rank, alpha, targets } = lora ?? {};
+    this.id =
+      lora === undefined ? model.id : `${model.id}:lora-${rank}-${alpha}-${[...(targets ?? [])].sort().join('+')}`;
+    this.modality = model.modality;
+    this.outputDim = model.outputDim;
+    this.tokenDim = model.tokenDim;
+    this.tokenCount = model.tokenCount;
+    this.isTrained = trainedParameters(model.layers, model.pooling, { trainableLayers, lora });
+    this.initialParameters = lora === undefined ? parameters : addLora(parameters, lora, random);
+    this.options = { ...(lora === undefined ? {} : { lora }), ...(recompute === undefined ? {} : { recompute }) };
+    this.rates = dropout === undefined ? model.dropout : { hidden: dropout, attention: dropout };
+    this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
+  }
+
+  async preprocess(contents: readonly Content[]): Promise<HostTree> {
+    this.guard.assertUsable();
+    return this.model.preprocess(contents);
+  }
+
+  apply(parameters: TensorTree, inputs: TensorTree): Features {
+    return this.model.apply(parameters, inputs, this.optionsFor(inputs)).features;
+  }
+
+  applyTokens(parameters: TensorTree, inputs: TensorTree): TokenTensors {
+    return this.model.apply(parameters, inputs, this.optionsFor(inputs));
+  }
+
+  /** Values are dropped where a step's inputs have seeds for it. */
+  private optionsFor({ dropout: seeds }: TensorTree): TransformerOptions {
+    return seeds === undefined
+      ? this.options
+      : { ...this.options, dropout: { ...this.rates, seeds: seeds as tf.Tensor } };
+  }
+
+  async dispose(): Promise<void> {
+    this.guard.dispose();
+  }
+}
+
+class TransformerTextEncoder extends TransformerEncoder<string, TextModel> implements TrainableTextEncoder {
+  readonly maskToken = this.model.maskToken;
+}
+
+/** An image encoder that trains in a step. */
+export function trainableImageEncoder(
+  model: ImageModel,
+  parameters: HostTree,
+  options: TrainableOptions,
+): TrainableImageEncoder {
+  return new TransformerEncoder<RgbImage, ImageModel>(model, parameters, options);
+}
+
+/** A text encoder that trains in a step. */
+export function trainableTextEncoder(
+  model: TextModel,
+  parameters: HostTree,
+  options: TrainableOptions,
+): TrainableTextEncoder {
+  return new TransformerTextEncoder(model, parameters, options);
+}

@@ -1,0 +1,282 @@
+import * as tf from '@tensorflow/tfjs';
+import type { DropoutRates, TransformerOptions } from '@drf/layers';
+import {
+  ConfigurationError,
+  type Features,
+  type HostTensor,
+  hostTensor,
+  type HostTree,
+  type Modality,
+  type Named,
+  named,
+  type RgbImage,
+  type TensorTree,
+} from '@drf/tensor';
+import type { Pooling } from '../contract.js';
+import { assertTexts } from '../embedded/text-encoder.js';
+import {
+  createImageProcessor,
+  fittedSize,
+  type ImageProcessor,
+  type ImageProcessorConfig,
+  stackPixels,
+} from './image-processor.js';
+import { poolTokens, toUnitLength } from './pooling.js';
+import { lengthFor, type TextTokenizer } from './text-tokenizer.js';
+import { assertImage } from '../images.js';
+import { applyBert, type BertConfig, type BertInputs } from '../models/bert.js';
+import { applyVit, specialTokens, type VitConfig, vitTokens } from '../models/vit.js';
+
+/** Batch sizes that a frozen encoder runs at. A compiled engine makes a session for each, so they are few. */
+export const BATCH_SIZES = [1, 4, 16] as const;
+export const LARGEST_BATCH = 16;
+
+/** Places of contents that go into one batch, and how many rows the batch has: the rest of them is padding. */
+export interface PaddedPiece {
+  readonly places: readonly number[];
+  readonly rows: number;
+}
+
+/** Batches of 16; the last one is padded to 1, 4 or 16 rows. */
+export function paddedPieces(places: readonly number[]): PaddedPiece[] {
+  const pieces: PaddedPiece[] = [];
+  for (let start = 0; start < places.length; start += LARGEST_BATCH) {
+    const piece = places.slice(start, start + LARGEST_BATCH);
+    pieces.push({ places: piece, rows: BATCH_SIZES.find((size) => size >= piece.length) ?? LARGEST_BATCH });
+  }
+  return pieces;
+}
+
+/** What a model says of a batch; a type alias, so that it is a tree of tensors. */
+export type ModelOutputs = {
+  readonly features: Features;
+  /** Word pieces, or places of an image row by row, without the class token. */
+  readonly tokens: Named<['batch', 'token', 'dim']>;
+  /** 1 where a token stands. */
+  readonly mask: Named<['batch', 'token']>;
+  /** Of texts: int32, the number of each word piece. */
+  readonly pieces?: Named<['batch', 'token']>;
+};
+
+/**
+ * A transformer with its preprocessing, before it is decided how it runs. Its parameters, which may be large, lie
+ * elsewhere.
+ */
+export interface EncoderModel<Content> {
+  readonly modality: Modality;
+  /** Follows weights, configuration, preprocessing and pooling. */
+  readonly id: string;
+  readonly outputDim: number;
+  readonly tokenDim: number;
+  /** The most tokens of a content. */
+  readonly tokenCount: number;
+  readonly layers: number;
+  readonly pooling: Pooling;
+  /** In training, as the model's configuration says. */
+  readonly dropout: DropoutRates;
+  /** @throws DataError naming the place of a content that cannot be used */
+  assertContents(contents: readonly Content[]): void;
+  /** Contents that go into one batch of one shape. */
+  preprocess(contents: readonly Content[]): Promise<HostTree>;
+  /** Cuts contents into pieces of few shapes, for a frozen encoder. */
+  pieces(contents: readonly Content[]): Iterable<Piece>;
+  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs;
+}
+
+/** Some of the contents, as inputs of one shape whose last rows may be padding. */
+export interface Piece {
+  /** Which contents. */
+  readonly places: readonly number[];
+  inputs(): Promise<HostTree>;
+}
+
+/** @throws ConfigurationError when the preprocessing does not make images of the size that the model reads */
+function assertSize(processor: ImageProcessorConfig, { imageHeight, imageWidth }: VitConfig, subject: string): void {
+  const size = fittedSize(processor);
+  if (size?.height === imageHeight && size.width === imageWidth) return;
+  throw new ConfigurationError({
+    subject: `preprocessor_config.json of ${subject}`,
+    expected: `images of ${imageHeight} × ${imageWidth} after preprocessing, which the model reads`,
+    received: size === undefined ? 'images of any size' : `${size.height} × ${size.width}`,
+    remedy: 'use the file that came with the model',
+  });
+}
+
+/** @throws ConfigurationError for a model of gray images or of more than three channels; images are red, green and blue */
+function assertColor({ channels }: VitConfig, subject: string): void {
+  if (channels === 3) return;
+  throw new ConfigurationError({
+    subject: `config.json of ${subject}`,
+    expected: '"num_channels" to be 3: images are given as red, green and blue',
+    received: String(channels),
+    remedy: 'choose a model of color images',
+  });
+}
+
+/** A vision transformer with the image processor that came with it. */
+export class ImageModel implements EncoderModel<RgbImage> {
+  readonly modality = 'image';
+  readonly outputDim: number;
+  readonly tokenDim: number;
+  readonly tokenCount: number;
+  readonly layers: number;
+  readonly dropout: DropoutRates;
+  private readonly process: ImageProcessor;
+
+  constructor(
+    readonly id: string,
+    readonly pooling: Pooling,
+    private readonly config: VitConfig,
+    processor: ImageProcessorConfig,
+    subject: string,
+  ) {
+    assertColor(config, subject);
+    assertSize(processor, config, subject);
+    this.process = createImageProcessor(processor);
+    this.tokenDim = config.hiddenSize;
+    this.tokenCount = vitTokens(config) - specialTokens(config);
+    this.outputDim = pooling === 'pooler' ? config.poolerSize : config.hiddenSize;
+    this.layers = config.layers;
+    this.dropout = config.dropout;
+  }
+
+  assertContents(images: readonly RgbImage[]): void {
+    images.forEach((image, i) => assertImage(image, `images[${i}]`));
+  }
+
+  async preprocess(images: readonly RgbImage[]): Promise<HostTree> {
+    this.assertContents(images);
+    return { pixels: this.pixels(images, images.length) };
+  }
+
+  *pieces(images: readonly RgbImage[]): Generator<Piece> {
+    for (const { places, rows } of paddedPieces([...images.keys()])) {
+      const inputs = async (): Promise<HostTree> => ({
+        pixels: this.pixels(
+          places.map((place) => images[place] as RgbImage),
+          rows,
+        ),
+      });
+      yield { places, inputs };
+    }
+  }
+
+  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs {
+    const outputs = applyVit(this.config, parameters, inputs['pixels'] as tf.Tensor, options);
+    const [batch, count] = outputs.tokens.shape as [number, number, number];
+    const places = tf.slice(outputs.tokens, [0, specialTokens(this.config), 0], [-1, this.tokenCount, -1]);
+    return {
+      features: poolTokens(this.pooling, outputs, tf.ones([batch, count])), // special tokens included
+      tokens: named(places, ['batch', 'token', 'dim']),
+      mask: named(tf.ones([batch, this.tokenCount]), ['batch', 'token']),
+    };
+  }
+
+  /** Images as rows of one tensor; further rows stay zero. */
+  private pixels(images: readonly RgbImage[], rows: number): HostTensor {
+    const { imageWidth, imageHeight } = this.config;
+    return stackPixels(
+      images.map((image) => this.process(image).pixels),
+      rows,
+      imageWidth,
+      imageHeight,
+    );
+  }
+}
+
+/** Token ids as a model reads them. */
+export type TextInputs = {
+  /** int32 [texts, length] */
+  readonly ids: HostTensor;
+  /** float32 [texts, length]: 1 token, 0 padding */
+  readonly mask: HostTensor;
+};
+
+/** Lists of ids as rows of one length; what is left over, and further rows, is padding. */
+export function padTexts(
+  lists: readonly (readonly number[])[],
+  rows: number,
+  length: number,
+  paddingId: number,
+): TextInputs {
+  const ids = new Int32Array(rows * length).fill(paddingId);
+  const mask = new Float32Array(ids.length);
+  lists.forEach((list, row) => {
+    ids.set(list, row * length);
+    mask.fill(1, row * length, row * length + list.length);
+  });
+  return { ids: hostTensor(ids, [rows, length]), mask: hostTensor(mask, [rows, length]) };
+}
+
+/** A text encoder with the tokenizer that came with it. */
+export class TextModel implements EncoderModel<string> {
+  readonly modality = 'text';
+  readonly outputDim: number;
+  readonly tokenDim: number;
+  readonly tokenCount: number;
+  readonly layers: number;
+  readonly dropout: DropoutRates;
+  readonly maskToken: string;
+
+  constructor(
+    readonly id: string,
+    readonly pooling: Pooling,
+    private readonly config: BertConfig,
+    private readonly tokenizer: TextTokenizer,
+    private readonly lengths: readonly number[],
+    /** Features at length 1. */
+    private readonly normalizes: boolean,
+  ) {
+    this.tokenDim = config.hiddenSize;
+    this.tokenCount = lengths.at(-1) as number;
+    this.outputDim = config.hiddenSize;
+    this.layers = config.layers;
+    this.dropout = config.dropout;
+    this.maskToken = tokenizer.maskToken;
+  }
+
+  assertContents(texts: readonly string[]): void {
+    assertTexts(texts);
+  }
+
+  async preprocess(texts: readonly string[]): Promise<HostTree> {
+    const lists = this.tokenize(texts);
+    const longest = Math.max(0, ...lists.map((list) => list.length));
+    return padTexts(lists, lists.length, lengthFor(longest, this.lengths), this.config.paddingId);
+  }
+
+  *pieces(texts: readonly string[]): Generator<Piece> {
+    const lists = this.tokenize(texts);
+    for (const length of this.lengths) {
+      const own = [...lists.keys()].filter((i) => lengthFor((lists[i] as number[]).length, this.lengths) === length);
+      for (const { places, rows } of paddedPieces(own)) {
+        const inputs = async (): Promise<HostTree> =>
+          padTexts(
+            places.map((place) => lists[place] as number[]),
+            rows,
+            length,
+            this.config.paddingId,
+          );
+        yield { places, inputs };
+      }
+    }
+  }
+
+  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs {
+    const outputs = applyBert(this.config, parameters, inputs as BertInputs, options);
+    const mask = inputs['mask'] as tf.Tensor;
+    const features = poolTokens(this.pooling, outputs, mask);
+    return {
+      features: this.normalizes ? toUnitLength(features) : features,
+      tokens: outputs.tokens,
+      mask: named(mask, ['batch', 'token']),
+      pieces: named(inputs['ids'] as tf.Tensor, ['batch', 'token']),
+    };
+  }
+
+  private tokenize(texts: readonly string[]): number[][] {
+    this.assertContents(texts);
+    const most = this.lengths.at(-1) as number;
+    return texts.map((text) => this.tokenizer.encode(text, most));
+  }
+}

@@ -1,0 +1,110 @@
+import { ACTIVATION_NAMES, type ActivationName } from '@drf/layers';
+import { ConfigurationError } from '@drf/tensor';
+
+/** Larger sizes are no encoder's; they keep products of sizes whole numbers. */
+const LARGEST_SIZE = 2 ** 24;
+
+/**
+ * Reads a Hugging Face `config.json` key by key. A key that is absent or null has the reference implementation's
+ * default; one that cannot be meant is a ConfigurationError that names file and key.
+ */
+export class ConfigReader {
+  private readonly values: Readonly<Record<string, unknown>>;
+
+  /** @param subject the file, as errors name it */
+  constructor(
+    json: unknown,
+    readonly subject: string,
+  ) {
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+      throw this.error('an object with the keys of a Hugging Face config.json', JSON.stringify(json)?.slice(0, 100));
+    }
+    this.values = json as Readonly<Record<string, unknown>>;
+  }
+
+  /** The model's family. @throws ConfigurationError when it is none of `families`, saying what those are for */
+  family<Family extends string>(families: readonly Family[], purpose: string, remedy: string): Family {
+    const given = this.values['model_type'];
+    if (families.includes(given as Family)) return given as Family;
+    const expected = `a "model_type" of ${purpose}: ${families.join(', ')}`;
+    throw this.error(expected, JSON.stringify(given) ?? 'none', remedy);
+  }
+
+  /** A whole number from `smallest`. */
+  size(key: string, fallback: number, smallest = 1): number {
+    const value = this.value(key) ?? fallback;
+    if (isSize(value, smallest)) return value;
+    throw this.wrong(key, `a whole number from ${smallest} to ${LARGEST_SIZE}`);
+  }
+
+  /** Height and width: one whole number for both, or two. */
+  sizePair(key: string, fallback: number): readonly [number, number] {
+    const value = this.value(key) ?? fallback;
+    if (isSize(value, 1)) return [value, value];
+    if (Array.isArray(value) && value.length === 2 && value.every((size) => isSize(size, 1))) {
+      return [value[0] as number, value[1] as number];
+    }
+    throw this.wrong(key, `a whole number from 1 to ${LARGEST_SIZE}, or two`);
+  }
+
+  /** A finite number from 0, or above 0. */
+  number(key: string, fallback: number, above: 'from 0' | 'above 0'): number {
+    const value = this.value(key) ?? fallback;
+    const fits = typeof value === 'number' && Number.isFinite(value) && (above === 'from 0' ? value >= 0 : value > 0);
+    if (fits) return value;
+    throw this.wrong(key, `a finite number ${above}`);
+  }
+
+  /** A number from 0, below 1. */
+  share(key: string, fallback: number): number {
+    const value = this.value(key) ?? fallback;
+    if (typeof value === 'number' && value >= 0 && value < 1) return value;
+    throw this.wrong(key, 'a number from 0, below 1');
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    const value = this.value(key) ?? fallback;
+    if (typeof value === 'boolean') return value;
+    throw this.wrong(key, 'true or false');
+  }
+
+  activation(key: string, fallback: ActivationName): ActivationName {
+    const value = this.value(key) ?? fallback;
+    if (ACTIVATION_NAMES.includes(value as ActivationName)) return value as ActivationName;
+    throw this.wrong(key, `an activation: ${ACTIVATION_NAMES.join(', ')}`);
+  }
+
+  /** @throws ConfigurationError unless the key is absent or has one of the values; others change what is computed */
+  only(key: string, ...supported: readonly unknown[]): void {
+    const value = this.value(key);
+    if (value === undefined || supported.includes(value)) return;
+    const expected = supported.map((each) => JSON.stringify(each)).join(' or ');
+    throw this.error(
+      `"${key}" to be ${expected}`,
+      JSON.stringify(value),
+      'choose another model; this is not supported',
+    );
+  }
+
+  /** @throws ConfigurationError unless the heads divide the width */
+  assertHeads(headsKey: string, heads: number, widthKey: string, width: number): void {
+    if (width % heads === 0) return;
+    throw this.error(`"${headsKey}" that divides "${widthKey}" ${width}`, String(heads));
+  }
+
+  private value(key: string): unknown {
+    return (Object.hasOwn(this.values, key) ? this.values[key] : undefined) ?? undefined;
+  }
+
+  private wrong(key: string, expected: string): ConfigurationError {
+    return this.error(`"${key}" to be ${expected}`, JSON.stringify(this.values[key]) ?? 'nothing');
+  }
+
+  private error(expected: string, received: string | undefined, remedy?: string): ConfigurationError {
+    return new ConfigurationError({ subject: this.subject, expected, received: received ?? 'nothing', remedy });
+  }
+}
+
+function isSize(value: unknown, smallest: number): value is number {
+  return Number.isInteger(value) && (value as number) >= smallest && (value as number) <= LARGEST_SIZE;
+}

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { flattenTree, hostTensor, type HostTensor, sizeOf } from '@drf/tensor';
+import { bertFileNames, bertTensors, parseBertConfig } from './bert.js';
+import { parseVitConfig, vitFileNames, vitTensors } from './vit.js';
+import { modelOf, readFixture, type Tensors } from '../testing/reference.js';
+
+type Listed = { readonly config: { readonly model_type: string }; readonly tensors: Record<string, number[]> };
+
+const MODELS = (await readFixture('names.json')) as Readonly<Record<string, Listed>>;
+const isImageModel = ({ config }: Listed): boolean => ['vit', 'deit'].includes(config.model_type);
+
+/** Tensors with numbers that differ from each other. */
+function tensorsOf({ tensors }: Listed): Map<string, HostTensor> {
+  let next = 0;
+  return new Map(
+    Object.entries(tensors).map(([name, shape]) => [
+      name,
+      hostTensor(
+        Array.from({ length: sizeOf(shape) }, () => next++),
+        shape,
+      ),
+    ]),
+  );
+}
+
+function parametersOf(model: Listed, tensors: Tensors) {
+  return modelOf(model.config, 'a model').parameters(tensors);
+}
+
+/** Names that every such model has, or that stand for parts that the encoder has not. */
+function prefixOf(model: Listed): string {
+  const names = isImageModel(model)
+    ? vitFileNames(parseVitConfig(model.config, ''))
+    : bertFileNames(parseBertConfig(model.config, ''));
+  return names.prefix;
+}
+
+function exported(model: Listed, tensors: Tensors): Tensors {
+  const parameters = parametersOf(model, tensors);
+  return isImageModel(model)
+    ? vitTensors(parameters, parseVitConfig(model.config, ''))
+    : bertTensors(parameters, parseBertConfig(model.config, ''));
+}
+
+describe('names of tensors', () => {
+  it.each(Object.keys(MODELS))('%s: every tensor is a parameter or a known head', (name) => {
+    const model = MODELS[name] as Listed;
+    const tensors = tensorsOf(model);
+    const again = exported(model, tensors);
+    const prefix = prefixOf(model);
+    for (const [fileName, tensor] of again) {
+      expect(tensors.get(fileName) ?? tensors.get(prefix + fileName), fileName).toEqual(tensor);
+    }
+    const left = [...tensors.keys()].filter((each) => !again.has(each) && !again.has(each.replace(prefix, '')));
+    expect(left).toEqual(name.endsWith('Model') ? [] : left.filter((each) => !each.includes('.layer.')));
+    const parameters = flattenTree<HostTensor>(parametersOf(model, tensors));
+    expect(parameters.size).toBe(again.size);
+  });
+
+  const BERT = MODELS['BertModel'] as Listed;
+
+  function failure(change: (tensors: Map<string, HostTensor>) => void): string {
+    const tensors = tensorsOf(BERT);
+    change(tensors);
+    try {
+      parametersOf(BERT, tensors);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return expect.fail('it was accepted');
+  }
+
+  it('may be those of old files, and buffers beside them', () => {
+    const tensors = tensorsOf(BERT);
+    const old = new Map(
+      [...tensors].map(([name, tensor]) => [
+        `bert.${name.replace('LayerNorm.weight', 'LayerNorm.gamma').replace('LayerNorm.bias', 'LayerNorm.beta')}`,
+        tensor,
+      ]),
+    );
+    old.set('bert.embeddings.position_ids', hostTensor(Int32Array.of(0), [1, 1]));
+    expect(parametersOf(BERT, old)).toEqual(parametersOf(BERT, tensors));
+  });
+
+  it('that are missing are named', () => {
+    expect(failure((tensors) => tensors.delete('encoder.layer.0.attention.self.key.bias'))).toBe(
+      'a model expected the tensors encoder.layer.0.attention.self.key.bias, received no such tensors; check that ' +
+        'config.json and the weights belong together and are in the layout of transformers',
+    );
+    expect(
+      failure((tensors) => {
+        [...tensors.keys()].forEach((name) => {
+          tensors.set(`model.${name}`, tensors.get(name) as HostTensor);
+          tensors.delete(name);
+        });
+      }),
+    ).toMatch(
+      /and 16 more, received no such tensors, but model\.embeddings\.\S+, .* and 18 more, which the model has not/,
+    );
+  });
+
+  it('that nothing is known of are named', () => {
+    const tensor = hostTensor([0], [1]);
+    expect(failure((tensors) => tensors.set('encoder.layer.1.output.dense.bias', tensor))).toBe(
+      "a model expected only the encoder's tensors and known heads, received also encoder.layer.1.output.dense.bias; " +
+        'check that config.json and the weights belong together; another number of layers is a common cause',
+    );
+    expect(failure((tensors) => tensors.set('adapter.weight', tensor))).toContain('received also adapter.weight');
+  });
+
+  it('of tensors that have another shape are given with both shapes', () => {
+    expect(failure((tensors) => tensors.set('pooler.dense.bias', hostTensor([0], [1])))).toBe(
+      'a model expected "pooler.dense.bias" with shape [16], received [1]; check that config.json and the weights belong ' +
+        'together',
+    );
+  });
+
+  it('that mean the same are refused', () => {
+    expect(failure((tensors) => tensors.set('bert.pooler.dense.bias', hostTensor([0], [1])))).toContain(
+      'expected one tensor for pooler.dense.bias, received "pooler.dense.bias" and "bert.pooler.dense.bias"',
+    );
+  });
+
+  it('of low-rank updates are no names of files', () => {
+    const config = parseBertConfig(BERT.config, '');
+    const parameters = { ...parametersOf(BERT, tensorsOf(BERT)), loraDown: hostTensor([0], [1]) };
+    expect(() => bertTensors(parameters, config)).toThrow('bertTensors expected only');
+  });
+});
