@@ -5,13 +5,11 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { runApp } from '@drf/terminal';
 import { examine } from './examine.js';
-import { makeReport, type Finding, type Report } from './finding.js';
+import { type Finding, formatBytes, makeReport, render, type Report } from './report.js';
 import { thisMachine, type Machine } from './machine.js';
 import { createDoctorProgram } from './program.js';
-import { render } from './render.js';
-import { formatBytes } from './sizes.js';
 import { fakeMachine } from './testing/fake-machine.js';
-import { readWanted } from './wanted.js';
+import { readWanted } from './probes/platform.js';
 
 async function command(argv: string[], machine: Machine): Promise<{ code: number; output: string }> {
   let output = '';

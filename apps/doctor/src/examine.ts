@@ -1,15 +1,12 @@
 import type { EngineName } from '@drf/engine';
-import { makeReport, type Finding, type Report } from './finding.js';
+import { makeReport, type Finding, type Report } from './report.js';
 import type { Machine } from './machine.js';
 import { probeEngines } from './probes/engines.js';
-import { probeGpu } from './probes/gpu.js';
+import { probeGpu, probeNativeFiles } from './probes/native.js';
 import { probeHubAndCaches } from './probes/hub.js';
-import { probeLibraries } from './probes/libraries.js';
-import { probeNativeFiles } from './probes/native-files.js';
-import { probeOptional } from './probes/optional.js';
-import { probePlatform } from './probes/platform.js';
+import { probeLibraries, probeOptional } from './probes/software.js';
+import { probePlatform, type Wanted } from './probes/platform.js';
 import { probeRoom } from './probes/room.js';
-import type { Wanted } from './wanted.js';
 
 export interface ExamineOptions {
   /** Hashes every file of the native build. */

@@ -3,9 +3,18 @@ import { createReadStream } from 'node:fs';
 import { access, constants, lstat, open, readdir, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem, homedir, totalmem } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
-import { runCommand, type RunCommand } from '@drf/terminal';
-import { measureEngine, type MeasureEngine } from './measure-engine.js';
+import { delimiter, dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createEngine, type EngineName, productRate } from '@drf/engine';
+import { UnavailableError } from '@drf/tensor';
+import { lastLines, runCommand, type RunCommand } from '@drf/terminal';
+
+export interface MeasuredEngine {
+  readonly gflops: number;
+  /** Of the library below it, where it says. */
+  readonly version?: string;
+  readonly gpu?: boolean;
+}
 
 /** Everything through which the probes look at the machine; tests put in their own. */
 export interface Machine {
@@ -35,7 +44,8 @@ export interface Machine {
   readonly hubEndpoint: () => Promise<string | undefined>;
   /** Loads a package and gives its version. @throws what loading throws */
   readonly loadPackage: (name: string) => Promise<string>;
-  readonly measureEngine: MeasureEngine;
+  /** @throws UnavailableError when the engine does not work here; NonFiniteError when it computes wrongly */
+  readonly measureEngine: (name: EngineName) => Promise<MeasuredEngine>;
   readonly sha256: (path: string) => Promise<string>;
 }
 
@@ -131,6 +141,32 @@ async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   return hash.digest('hex');
+}
+
+/** Runs from source or built, as this program does. */
+const PROGRAM = fileURLToPath(new URL(`./measure-main${extname(import.meta.url)}`, import.meta.url));
+
+/** A native library that does not fit the machine may end its process, so it is measured in another one. */
+async function measureElsewhere(name: EngineName): Promise<MeasuredEngine> {
+  const args = [...process.execArgv, PROGRAM, name];
+  const result = await runCommand(process.execPath, args, { timeoutMilliseconds: 60_000 });
+  const line = /^\{"gflops".*\}$/m.exec(result.stdout)?.[0];
+  if (result.code === 0 && line !== undefined) return JSON.parse(line) as MeasuredEngine;
+  throw new UnavailableError({
+    subject: `Engine ${name}`,
+    expected: 'to load and to compute',
+    received: lastLines(result.stderr || `the process ended with ${result.code ?? 'a signal'}`, 1),
+  });
+}
+
+async function measureEngine(name: EngineName): Promise<MeasuredEngine> {
+  if (name === 'eager:tensorflow') return measureElsewhere(name);
+  const engine = await createEngine(name);
+  try {
+    return { gflops: await productRate(engine) };
+  } finally {
+    await engine.dispose();
+  }
 }
 
 /** The real machine. */

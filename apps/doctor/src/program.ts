@@ -1,8 +1,8 @@
 import { createProgram, cursorStream, EXIT, ExitRequest, type Command } from '@drf/terminal';
 import { examine } from './examine.js';
 import { thisMachine, type Machine } from './machine.js';
-import { render } from './render.js';
-import { readWanted } from './wanted.js';
+import { render } from './report.js';
+import { readWanted } from './probes/platform.js';
 
 interface Options {
   readonly json?: boolean;

@@ -7,7 +7,9 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { DataError, ShapeMismatchError, type Engine } from '@drf/tensor';
-import { compareAll, computeQuantities, readGoldenFile, relativeError, type GoldenFile } from './index.js';
+import { compareAll, relativeError } from './compare.js';
+import { computeQuantities } from './compute.js';
+import { readGoldenFile, type GoldenFile } from './golden-file.js';
 import { makeGolden, type GoldenContent } from './make-golden.contract.js';
 
 let folder: string;

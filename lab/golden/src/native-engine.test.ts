@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createEngine, whyUnavailable } from '@drf/engine';
-import { compareAll, computeQuantities, readGoldenFile } from './index.js';
+import { compareAll } from './compare.js';
+import { computeQuantities } from './compute.js';
+import { readGoldenFile } from './golden-file.js';
 import { makeGolden } from './make-golden.contract.js';
 
 const missing = await whyUnavailable('eager:tensorflow');

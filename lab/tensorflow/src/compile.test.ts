@@ -4,8 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { DataError, UnavailableError } from '@drf/tensor';
 import { compileBinding, findCompiler } from './compile.js';
 import { wheelPlatform } from './platform.js';
-import { COMPILER, failed, fakeRun } from './testing/fake-tools.js';
-import { useFolder } from './testing/folder.js';
+import { COMPILER, failed, fakeRun, useFolder } from './testing/fake-tools.js';
 
 const folder = useFolder();
 

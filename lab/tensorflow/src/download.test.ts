@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DataError, UnavailableError } from '@drf/tensor';
 import { download } from './download.js';
-import { useFolder } from './testing/folder.js';
+import { useFolder } from './testing/fake-tools.js';
 
 const folder = useFolder();
 const CONTENT = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));

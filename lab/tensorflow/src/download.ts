@@ -5,7 +5,7 @@ import { basename, dirname } from 'node:path';
 import { retryRequest, withAnswer } from '@drf/files';
 import { DataError, UnavailableError } from '@drf/tensor';
 import { startProgress, type Progress } from '@drf/terminal';
-import { diskError } from './disk.js';
+import { diskError } from './tools.js';
 import { describeNetworkError } from './simple-index.js';
 
 export interface DownloadOptions {

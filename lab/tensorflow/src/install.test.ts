@@ -7,9 +7,8 @@ import { UnavailableError } from '@drf/tensor';
 import { checkBuild } from './check.js';
 import { install, type InstallRequest, type Source } from './install.js';
 import { runCommand } from '@drf/terminal';
-import { COMPILER, failed, fakeRun, fakeTools, MISSING, PYTHON, succeeded } from './testing/fake-tools.js';
+import { COMPILER, failed, fakeRun, fakeTools, MISSING, PYTHON, succeeded, useFolder } from './testing/fake-tools.js';
 import { writeFakeWheel } from './testing/fake-wheel.js';
-import { useFolder } from './testing/folder.js';
 import type { Tools } from './tools.js';
 
 const folder = useFolder();

@@ -1,18 +1,16 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { BUILD_FILE, CURRENT_FILE, type NativeBuild } from '@drf/engine';
+import { type BindingPackage, BUILD_FILE, CURRENT_FILE, type NativeBuild, type NativeFile } from '@drf/engine';
 import { writeJsonAtomic } from '@drf/files';
 import { DrfError, UnavailableError } from '@drf/tensor';
-import type { BindingPackage } from '@drf/engine';
-import { ADDON, compileBinding, findCompiler, type Compiler } from './compile.js';
-import { installCudaLibraries } from './cuda.js';
-import { assertRoom, diskError } from './disk.js';
-import { isKnownWheel, RECOMMENDED_VERSION } from './known-wheels.js';
-import { wheelPlatform, type Device, type Platform } from './platform.js';
+import { ADDON, compileBinding, type Compiler, findCompiler } from './compile.js';
+import { installCudaLibraries } from './python.js';
+import { fileSha256 } from './download.js';
+import { type Device, isKnownWheel, type Platform, RECOMMENDED_VERSION, wheelPlatform } from './platform.js';
 import { installPrebuilt } from './prebuilt.js';
-import { recordFiles } from './record.js';
-import type { Checked, Tools } from './tools.js';
-import { wheelFromFile, wheelFromIndex, type WheelFile } from './wheel-source.js';
+import { assertRoom, type Checked, diskError, type Tools } from './tools.js';
+import { type WheelFile, wheelFromFile, wheelFromIndex } from './wheel-source.js';
 import { assertLibrary, neededFiles, openWheel, unpack, unpackedBytes } from './wheel.js';
 
 /** Where the library is to come from; `automatic` tries the recommended wheel, then the binding's own download. */
@@ -211,4 +209,37 @@ async function finish(root: string, staging: string, name: string, draft: Draft,
   }
   await writeJsonAtomic(join(root, CURRENT_FILE), { build: place });
   return { ...checked, build, folder: join(root, place) };
+}
+
+/** What a build loads: the addon and every shared library beside it. */
+export async function recordFiles(folder: string): Promise<NativeFile[]> {
+  const names = (await readdir(folder, { recursive: true })).filter((name) =>
+    /\.(node|dll|dylib|so(\.\d+)*)$/.test(name),
+  );
+  const files: NativeFile[] = [];
+  for (const name of names.sort()) {
+    const path = join(folder, name);
+    const stats = await lstat(path);
+    if (!stats.isFile()) continue; // links lead to other files of the build
+    files.push({ path: name.replaceAll('\\', '/'), bytes: stats.size, sha256: await fileSha256(path) });
+  }
+  return files;
+}
+
+/** Wheels that this program fetches. */
+const DOWNLOAD = /^tensorflow(_cpu)?-.*\.whl(\.part)?$/;
+
+/**
+ * Deletes the builds and downloads in a folder, and nothing that this program did not make.
+ * @returns what was deleted
+ */
+export async function removeBuilds(root: string): Promise<string[]> {
+  const names = await readdir(root).catch(() => []);
+  const builds = names.map((name) => join(root, name)).filter((path) => existsSync(join(path, BUILD_FILE)));
+  const downloads = join(root, 'downloads');
+  const wheels = (await readdir(downloads).catch(() => [])).filter((name) => DOWNLOAD.test(name));
+  const own = [join(root, CURRENT_FILE), ...builds, ...wheels.map((name) => join(downloads, name))].filter(existsSync);
+  for (const path of own) await rm(path, { recursive: true, force: true });
+  if (own.length > 0) await rmdir(downloads).catch(() => undefined); // kept when it holds something else
+  return own;
 }

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { runApp } from '@drf/terminal';
 import { createInstallProgram, realTools } from './program.js';
-import { COMPILER, fakeRun, fakeTools, succeeded } from './testing/fake-tools.js';
+import { COMPILER, fakeRun, fakeTools, succeeded, useFolder } from './testing/fake-tools.js';
 import { writeFakeWheel } from './testing/fake-wheel.js';
-import { useFolder } from './testing/folder.js';
 import type { Tools } from './tools.js';
 
 const folder = useFolder();

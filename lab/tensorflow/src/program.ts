@@ -6,17 +6,14 @@ import {
   InvalidArgumentError,
   interruptSignal,
   Option,
+  runCommand,
   type Command,
+  type RunCommand,
 } from '@drf/terminal';
 import { checkBuild } from './check.js';
-import { hasGpu } from './cuda.js';
-import { freeBytes } from './disk.js';
-import { install, type Installed, type Source } from './install.js';
-import { RECOMMENDED_VERSION } from './known-wheels.js';
-import type { Device } from './platform.js';
-import { removeBuilds } from './remove.js';
-import { runCommand } from '@drf/terminal';
-import type { Tools } from './tools.js';
+import { install, removeBuilds, type Installed, type Source } from './install.js';
+import { RECOMMENDED_VERSION, type Device } from './platform.js';
+import { freeBytes, type Tools } from './tools.js';
 
 export interface Options {
   readonly cpu?: boolean;
@@ -37,6 +34,12 @@ function versionNumber(text: string): string {
 }
 
 const SOURCES = ['fromWheel', 'fromPypi', 'prebuilt'] as const;
+
+/** Whether the driver sees a GPU. */
+async function hasGpu(run: RunCommand): Promise<boolean> {
+  const { code, stdout } = await run('nvidia-smi', ['--list-gpus'], { timeoutMilliseconds: 20_000 });
+  return code === 0 && /^GPU \d+:/m.test(stdout);
+}
 
 /** @param makeTools tests put in their own */
 export function createInstallProgram(makeTools: typeof realTools = realTools): Command {

@@ -1,5 +1,6 @@
 import { UnavailableError } from '@drf/tensor';
 import { lastLines, type RunCommand } from '@drf/terminal';
+import type { Tools } from './tools.js';
 
 /** A Python whose pip works: it knows the user's package index, mirrors and certificates. */
 export interface Python {
@@ -36,4 +37,29 @@ export async function packageIndex(run: RunCommand, python: Python): Promise<str
   const { stdout } = await run(python.command, ['-m', 'pip', 'download', '--help'], { environment });
   const url = /--index-url.*\(default (https?:\/\/[^\s)]+)\)/.exec(stdout)?.[1];
   return url === undefined || url.includes('****') ? undefined : url.replace(/\/+$/, '');
+}
+
+/**
+ * Puts the CUDA libraries that a wheel asks for (its extra `and-cuda`) beside it, where its library looks for them:
+ * `nvidia/…/lib`. pip chooses the versions and fetches them.
+ * @throws UnavailableError when pip cannot
+ */
+export async function installCudaLibraries(
+  requirements: readonly string[],
+  folder: string,
+  tools: Tools,
+): Promise<void> {
+  if (requirements.length === 0) return;
+  const python = await findPython(tools.run);
+  tools.say(`Fetching ${requirements.length} CUDA packages by pip …`);
+  const args = ['-m', 'pip', 'install', '--no-deps', '--only-binary=:all:', '--target', folder, ...requirements];
+  const result = await tools.run(python.command, args, { signal: tools.signal, onOutput: tools.relay });
+  tools.signal?.throwIfAborted();
+  if (result.code === 0) return;
+  throw new UnavailableError({
+    subject: 'Fetching the CUDA libraries',
+    expected: `pip to install ${requirements.join(' ')}`,
+    received: lastLines(result.stderr, 2),
+    remedy: 'check the network and the free disk space (about 5 GB), or build for the CPU by --cpu',
+  });
 }

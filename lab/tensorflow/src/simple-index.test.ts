@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { DataError, UnavailableError } from '@drf/tensor';
-import { KNOWN_WHEELS } from './known-wheels.js';
-import { wheelPlatform, wheelProject } from './platform.js';
+import { KNOWN_WHEELS, wheelPlatform, wheelProject } from './platform.js';
 import { chooseWheel, listFiles, type IndexFile } from './simple-index.js';
 import { NO_NETWORK } from './testing/fake-tools.js';
 

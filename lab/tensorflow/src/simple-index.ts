@@ -1,7 +1,6 @@
 import { readText, retryRequest, withAnswer } from '@drf/files';
 import { DataError, UnavailableError } from '@drf/tensor';
-import { isKnownWheel } from './known-wheels.js';
-import type { Platform } from './platform.js';
+import { isKnownWheel, type Platform } from './platform.js';
 
 /** A file that a package index offers. */
 export interface IndexFile {

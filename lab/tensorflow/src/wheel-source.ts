@@ -1,13 +1,12 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DataError, UnavailableError } from '@drf/tensor';
-import { assertRoom, diskError, gigabytes } from './disk.js';
+import { assertRoom, diskError, gigabytes, type Tools } from './tools.js';
 import { download, fileSha256 } from './download.js';
 import { wheelProject, type Device, type Platform } from './platform.js';
 import { findPython, packageIndex, type Python } from './python.js';
 import { lastLines } from '@drf/terminal';
 import { chooseWheel, listFiles } from './simple-index.js';
-import type { Tools } from './tools.js';
 
 /** A wheel on this machine. */
 export interface WheelFile {

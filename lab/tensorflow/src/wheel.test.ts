@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DataError } from '@drf/tensor';
 import { wheelPlatform } from './platform.js';
-import { useFolder } from './testing/folder.js';
+import { useFolder } from './testing/fake-tools.js';
 import { writeFakeWheel, type FakeWheel } from './testing/fake-wheel.js';
 import { assertLibrary, neededFiles, openWheel, unpack } from './wheel.js';
 

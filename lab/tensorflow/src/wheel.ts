@@ -7,9 +7,8 @@ import { pipeline } from 'node:stream/promises';
 import { DataError } from '@drf/tensor';
 import { startProgress } from '@drf/terminal';
 import yauzl from 'yauzl';
-import { diskError } from './disk.js';
-import { OLDEST_VERSION } from './known-wheels.js';
-import type { Platform } from './platform.js';
+import { diskError } from './tools.js';
+import { OLDEST_VERSION, type Platform } from './platform.js';
 
 /** An opened wheel: a zip with a list of its files and their hashes. */
 export interface Wheel {

@@ -1,8 +1,7 @@
 import { nativeFolder, readInstalledBuild, type EngineName, type InstalledBuild } from '@drf/engine';
 import { DrfError } from '@drf/tensor';
-import type { Finding } from '../finding.js';
-import type { Machine } from '../machine.js';
-import type { MeasuredEngine } from '../measure-engine.js';
+import type { Finding } from '../report.js';
+import type { Machine, MeasuredEngine } from '../machine.js';
 
 const TOPIC = 'Engines';
 

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { nativeFolder } from '@drf/engine';
-import type { Finding } from '../finding.js';
+import { type Finding, formatBytes } from '../report.js';
 import type { Machine } from '../machine.js';
-import { formatBytes } from '../sizes.js';
 
 const HUB = 'Model hub';
 const CACHES = 'Caches';

@@ -1,8 +1,23 @@
-import type { Finding } from '../finding.js';
+import { readFileSync } from 'node:fs';
 import type { Machine } from '../machine.js';
-import type { Wanted } from '../wanted.js';
+import type { Finding } from '../report.js';
 
 const TOPIC = 'Machine';
+
+/** What the project's own `package.json` asks of the machine. */
+export interface Wanted {
+  readonly nodeMajor: number;
+  readonly pnpm: string;
+}
+
+/** Reads the workspace's `package.json`, four folders up from here both in source and built. */
+export function readWanted(path: URL = new URL('../../../../package.json', import.meta.url)): Wanted {
+  const { engines, packageManager } = JSON.parse(readFileSync(path, 'utf8')) as {
+    readonly engines: { readonly node: string };
+    readonly packageManager: string;
+  };
+  return { nodeMajor: Number(/\d+/.exec(engines.node)?.[0]), pnpm: packageManager.replace(/^pnpm@|\+.*$/g, '') };
+}
 
 /** What the pnpm that started this says of itself ("pnpm/10.34.8 npm/? node/v20…"). */
 function runningPnpm(environment: NodeJS.ProcessEnv): string | undefined {

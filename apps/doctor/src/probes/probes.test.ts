@@ -4,15 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UnavailableError } from '@drf/tensor';
-import type { Finding } from '../finding.js';
+import type { Finding } from '../report.js';
 import type { Machine } from '../machine.js';
 import { fakeMachine, files, MISSING, output, programs } from '../testing/fake-machine.js';
 import { probeEngines } from './engines.js';
-import { probeGpu } from './gpu.js';
+import { probeGpu, probeNativeFiles } from './native.js';
 import { probeHubAndCaches } from './hub.js';
-import { probeLibraries } from './libraries.js';
-import { probeNativeFiles } from './native-files.js';
-import { probeOptional } from './optional.js';
+import { probeLibraries, probeOptional } from './software.js';
 import { probePlatform } from './platform.js';
 import { probeRoom } from './room.js';
 

@@ -1,9 +1,8 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeFolder } from '@drf/engine';
-import type { Finding } from '../finding.js';
+import { type Finding, formatBytes } from '../report.js';
 import type { Machine } from '../machine.js';
-import { formatBytes } from '../sizes.js';
 
 const MEMORY = 'Memory';
 const DISK = 'Disk';

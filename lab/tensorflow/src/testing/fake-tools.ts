@@ -1,6 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { UnavailableError } from '@drf/tensor';
 import type { CommandResult, RunCommand } from '@drf/terminal';
+import { afterEach, beforeEach } from 'vitest';
 import type { Tools } from '../tools.js';
 
 export const succeeded = (stdout = ''): CommandResult => ({ code: 0, stdout, stderr: '', missing: false });
@@ -56,4 +59,12 @@ export function fakeTools(changes: Partial<Tools> = {}): Tools & { readonly said
     said,
     ...changes,
   };
+}
+
+/** A fresh folder for each test. */
+export function useFolder(): () => string {
+  let folder = '';
+  beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'drf-tensorflow-'))));
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+  return () => folder;
 }

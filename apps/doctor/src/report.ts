@@ -1,6 +1,36 @@
 import { styleText } from 'node:util';
 import { printable } from '@drf/terminal';
-import type { Finding, Mark, Report } from './finding.js';
+
+/** How a finding is to be taken: fine; works, but look at it; stops the default use; optional and not there. */
+export type Mark = 'good' | 'warning' | 'problem' | 'absent';
+
+interface Observation {
+  /** The group of lines that it belongs to. */
+  readonly topic: string;
+  /** What was looked at. */
+  readonly subject: string;
+  /** What was found, in a few words. */
+  readonly found: string;
+}
+
+/** One line of the report. What is not fine says what to do about it. */
+export type Finding = Observation &
+  (
+    | { readonly mark: 'good'; readonly advice?: undefined }
+    | { readonly mark: Exclude<Mark, 'good'>; readonly advice: string }
+  );
+
+export interface Report {
+  readonly format: 1;
+  /** Whether nothing stops the default use. */
+  readonly ok: boolean;
+  readonly seconds: number;
+  readonly findings: readonly Finding[];
+}
+
+export function makeReport(findings: readonly Finding[], seconds: number): Report {
+  return { format: 1, ok: findings.every(({ mark }) => mark !== 'problem'), seconds, findings };
+}
 
 /** A sign, a word and a color for each mark: no color is needed to tell them apart. */
 const MARKS: {
@@ -39,4 +69,17 @@ export function render(report: Report, color: boolean): string {
     return [topic, ...own.map((finding) => line(finding, width, color))].join('\n');
   });
   return `${blocks.join('\n\n')}\n\n${summary(report)} (${report.seconds.toFixed(1)} s)\n`;
+}
+
+const UNITS = ['bytes', 'KB', 'MB', 'GB', 'TB'] as const;
+
+/** Bytes for people: "512 bytes", "3.2 GB". */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
 }

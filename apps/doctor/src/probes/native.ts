@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { nativeFolder, readInstalledBuild, type InstalledBuild } from '@drf/engine';
-import type { Finding } from '../finding.js';
+import { assertBuildIntact, type InstalledBuild, nativeFolder, readInstalledBuild } from '@drf/engine';
 import type { Machine } from '../machine.js';
+import type { Finding } from '../report.js';
 
-const TOPIC = 'GPU';
+const GPU = 'GPU';
 
 /** Libraries of CUDA 12 that a native TensorFlow for a GPU opens, by the start of their file names. */
 const CUDA_LIBRARIES = [
@@ -54,12 +54,12 @@ function gpuFinding(gpus: readonly string[], installed: InstalledBuild | undefin
     const advice = wanted
       ? 'the installed TensorFlow is for a GPU: check the driver, or run "pnpm tensorflow:install --cpu"'
       : 'none is needed: the engine "compiled" computes on the CPU';
-    return { topic: TOPIC, subject, mark: wanted ? 'warning' : 'absent', found, advice };
+    return { topic: GPU, subject, mark: wanted ? 'warning' : 'absent', found, advice };
   }
   const found = gpus.join('; ');
-  if (installed?.device === 'gpu') return { topic: TOPIC, subject, mark: 'good', found };
+  if (installed?.device === 'gpu') return { topic: GPU, subject, mark: 'good', found };
   return {
-    topic: TOPIC,
+    topic: GPU,
     subject,
     mark: 'warning',
     found: `${found}, not used`,
@@ -77,7 +77,35 @@ export async function probeGpu(machine: Machine): Promise<Finding[]> {
   const lacking = CUDA_LIBRARIES.filter((name) => !libraries.has(name));
   const subject = 'CUDA and cuDNN';
   const found = [...libraries.values()].map((path) => path.slice(path.lastIndexOf('/') + 1)).join(', ') || 'none';
-  if (lacking.length === 0) return [gpu, { topic: TOPIC, subject, mark: 'good', found }];
+  if (lacking.length === 0) return [gpu, { topic: GPU, subject, mark: 'good', found }];
   const advice = `without ${lacking.join(', ')} TensorFlow uses no GPU; "pnpm tensorflow:install --gpu" puts them beside it`;
-  return [gpu, { topic: TOPIC, subject, mark: installed?.device === 'gpu' ? 'warning' : 'absent', found, advice }];
+  return [gpu, { topic: GPU, subject, mark: installed?.device === 'gpu' ? 'warning' : 'absent', found, advice }];
+}
+
+const ENGINES = 'Engines';
+const SUBJECT = 'Files of native TensorFlow';
+
+/**
+ * Checks the installed build against its record: sizes and the addon's hash always, every hash when asked (some
+ * seconds for each gigabyte).
+ */
+export async function probeNativeFiles(machine: Machine, everyHash: boolean): Promise<Finding[]> {
+  const advice = 'run "pnpm tensorflow:install" again';
+  try {
+    const build = readInstalledBuild(nativeFolder(machine.environment, machine.home));
+    if (build === undefined) return [];
+    assertBuildIntact(build, machine.platform);
+    for (const file of everyHash ? build.files : []) {
+      const received = await machine.sha256(join(build.folder, file.path));
+      if (received === file.sha256) continue;
+      const found = `${file.path} has SHA-256 ${received} instead of ${file.sha256}`;
+      return [{ topic: ENGINES, subject: SUBJECT, mark: 'warning', found, advice }];
+    }
+    const origin =
+      build.wheel === null ? build.binding : `${build.wheel.name}${build.wheel.known ? '' : ', an untried wheel'}`;
+    const checked = everyHash ? 'every hash as recorded' : 'as recorded';
+    return [{ topic: ENGINES, subject: SUBJECT, mark: 'good', found: `${checked} (${origin})` }];
+  } catch (error) {
+    return [{ topic: ENGINES, subject: SUBJECT, mark: 'warning', found: (error as Error).message, advice }];
+  }
 }
