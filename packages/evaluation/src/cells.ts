@@ -48,22 +48,15 @@ export function formatCell({ testedOn, trainedOn = CLEAN, fold = null, seed = 0 
 
 type PartOfCell = Pick<Cell, 'testedOn'> & Partial<Cell>;
 
+const CELL = /^(\S+)(?: trained:(\S+))?(?: fold:(\d+)\/(\d+))?(?: seed:(\d+))?$/;
+
 /** The reverse of {@link formatCell}. @throws ConfigurationError for anything else */
 export function parseCell(text: string): Cell {
-  const [tested, ...others] = text.trim().split(/\s+/) as [string, ...string[]];
-  const given = new Map(others.map((part) => part.split(/:(.*)/s, 2) as [string, string]));
-  const [trained, fold, seed] = ['trained', 'fold', 'seed'].map((name) => given.get(name));
-  const [, place, folds] = /^(\d+)\/(\d+)$/.exec(fold ?? '') ?? [];
-  const isKnown = given.size === [trained, fold, seed].filter((part) => part !== undefined).length;
-  if (
-    !isKnown ||
-    given.size < others.length ||
-    (fold !== undefined && folds === undefined) ||
-    !/^\d*$/.test(seed ?? '')
-  ) {
+  const [, tested, trained, fold, folds, seed = 0] = CELL.exec(text) ?? [];
+  if (tested === undefined) {
     throw new ConfigurationError({
       subject: 'Cell',
-      expected: 'a disruption, and where they matter trained:, fold: and seed:',
+      expected: 'a disruption, and where they matter trained:, fold: and seed:, in this order',
       received: JSON.stringify(text),
       remedy: 'write it like random:0.6:D trained:random:0.6:D fold:2/5 seed:3',
     });
@@ -71,8 +64,8 @@ export function parseCell(text: string): Cell {
   return {
     testedOn: tested === CLEAN_NAME ? CLEAN : parseStrategy(tested),
     trainedOn: trained === undefined ? CLEAN : parseStrategy(trained),
-    fold: folds === undefined ? null : { fold: Number(place), folds: Number(folds) },
-    seed: Number(seed ?? 0),
+    fold: fold === undefined ? null : { fold: Number(fold), folds: Number(folds) },
+    seed: Number(seed),
   };
 }
 

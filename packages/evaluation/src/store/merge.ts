@@ -30,15 +30,17 @@ export interface RepeatedCell extends Cell {
  * @throws DataError when a source is no store; ConfigurationError when one is of a later version
  */
 export function mergeStores(path: string, sources: readonly string[]): MergeOutcome {
-  const files = sources.map(storeFile);
   const opened: Connection[] = [];
+  const open = (file: string, mode: 'read' | 'write'): Connection => {
+    const connection = openStore(file, mode);
+    opened.push(connection);
+    return connection;
+  };
   try {
-    for (const file of files) opened.push(openStore(file, 'read'));
-    const target = openStore(path, 'write');
-    opened.push(target);
+    const files = sources.map(storeFile).map((file) => ({ file, source: open(file, 'read') }));
+    const target = open(path, 'write');
     const count = { trainings: 0, cells: 0, known: 0 };
-    for (const [i, file] of files.entries()) {
-      const source = opened[i] as Connection;
+    for (const { file, source } of files) {
       const copy = new Copy(source, target, relative(dirname(path), dirname(file)));
       for (const row of source.prepare('SELECT * FROM training ORDER BY id').all()) {
         const taken = inTransaction(target, () => copy.training(row));
@@ -63,7 +65,7 @@ class Copy {
   ) {}
 
   training(row: Row): { readonly cells: number; readonly known: number } {
-    const cells = this.source.prepare('SELECT * FROM cell WHERE training_id = ? ORDER BY id').all(row.id as number);
+    const cells = this.source.prepare('SELECT * FROM cell WHERE training_id = ? ORDER BY id').all(valueOf(row.id));
     const missing = cells.filter(({ address }) => this.find('cell', { address }) === undefined);
     if (missing.length > 0) {
       const known = this.find('training', { address: row.address });
@@ -89,7 +91,7 @@ class Copy {
 
   /** The new id of what a cell refers to, copied with its rows where it is not there yet. */
   private parent(table: string, id: Row[string], keys: readonly string[], moved: Row, rows: string): number {
-    const [own] = this.source.prepare(`SELECT * FROM ${table} WHERE id = ?`).all(id as number);
+    const [own] = this.source.prepare(`SELECT * FROM ${table} WHERE id = ?`).all(valueOf(id));
     const row = { ...own, ...moved };
     const known = this.find(table, Object.fromEntries(keys.map((key) => [key, row[key]])));
     if (known !== undefined) return known;
@@ -120,7 +122,7 @@ class Copy {
 
   /** Rows that belong to one of another table. */
   private children(table: string, column: string, from: Row[string], to: number): void {
-    const rows = this.source.prepare(`SELECT * FROM ${table} WHERE ${column} = ?`).all(from as number);
+    const rows = this.source.prepare(`SELECT * FROM ${table} WHERE ${column} = ?`).all(valueOf(from));
     const [first] = rows;
     if (first === undefined) return;
     const statement = this.insertion(table, Object.keys(first));

@@ -10,6 +10,12 @@ export function isPooled({ rows }: StoredCell): boolean {
   return rows.length > 1;
 }
 
+/** What a store has of one cell of a cross-validation. */
+interface Gathered {
+  readonly folds: number;
+  readonly members: { readonly place: number; readonly cell: StoredCell }[];
+}
+
 /**
  * Puts the folds of cross-validations together: cells that differ in nothing but their fold become one, of split
  * `test, 5 folds`, which every table takes as any other. Cells of which a fold is not there yet are left out.
@@ -21,34 +27,36 @@ export function poolFolds(
   scores: (cell: StoredCell) => Pick<StoredCell, 'accuracy' | 'weightedF1'>,
 ): { readonly cells: readonly StoredCell[]; readonly waiting: number } {
   const whole: StoredCell[] = [];
-  const gathered = new Map<string, StoredCell[]>();
+  const gathered = new Map<string, Gathered>();
   for (const cell of cells) {
     if (cell.fold === null) {
       whole.push(cell);
       continue;
     }
     const { experiment, split, method, without, fold } = cell;
-    const key = JSON.stringify([experiment, fold.folds, split, method, without, formatCell({ ...cell, fold: null })]);
-    gathered.set(key, [...(gathered.get(key) ?? []), cell]);
+    const { folds } = fold;
+    const key = JSON.stringify([experiment, folds, split, method, without, formatCell({ ...cell, fold: null })]);
+    const members = gathered.get(key)?.members ?? [];
+    gathered.set(key, { folds, members: [...members, { place: fold.fold, cell }] });
   }
   let waiting = 0;
-  for (const folds of gathered.values()) {
-    if (folds.length < (folds[0]?.fold?.folds as number)) waiting += folds.length;
-    else whole.push(pooled(folds, scores));
+  for (const { folds, members } of gathered.values()) {
+    const [first, ...others] = members.sort((one, other) => one.place - other.place).map(({ cell }) => cell);
+    if (first === undefined || members.length < folds) waiting += members.length;
+    else whole.push(pooled([first, ...others], scores));
   }
   return { cells: whole, waiting };
 }
 
 function pooled(
-  folds: readonly StoredCell[],
+  members: readonly [StoredCell, ...StoredCell[]],
   scores: (cell: StoredCell) => Pick<StoredCell, 'accuracy' | 'weightedF1'>,
 ): StoredCell {
-  const members = [...folds].sort((one, other) => (one.fold?.fold as number) - (other.fold?.fold as number));
-  const first = members[0] as StoredCell;
+  const [first, ...others] = members;
   const auroc = (figure: 'imageAuroc' | 'textAuroc'): number | null => {
-    const known = members.filter((cell) => cell[figure] !== null);
-    const total = known.reduce((sum, cell) => sum + cell.posts, 0);
-    return total === 0 ? null : known.reduce((sum, cell) => sum + ((cell[figure] as number) * cell.posts) / total, 0);
+    const known = members.flatMap(({ [figure]: area, posts }) => (area === null ? [] : [{ area, posts }]));
+    const total = known.reduce((sum, { posts }) => sum + posts, 0);
+    return total === 0 ? null : known.reduce((sum, { area, posts }) => sum + (area * posts) / total, 0);
   };
   const isClean = members.every(({ disruptionKey }) => disruptionKey === null);
   const cell: StoredCell = {
@@ -60,7 +68,7 @@ function pooled(
     textAuroc: auroc('textAuroc'),
     postsKey: members.map(({ postsKey }) => postsKey).join('+'),
     disruptionKey: isClean ? null : members.map(({ disruptionKey }) => disruptionKey).join('+'),
-    rows: members.flatMap(({ rows }) => rows),
+    rows: [...first.rows, ...others.flatMap(({ rows }) => rows)],
   };
   return { ...cell, ...scores(cell) };
 }

@@ -83,7 +83,7 @@ export interface StoredCell extends Cell {
   /** Equal for cells whose posts were disrupted equally; null for intact ones. */
   readonly disruptionKey: string | null;
   /** Its row in the store; of a cross-validation one a fold, in their order. */
-  readonly rows: readonly CellRow[];
+  readonly rows: readonly [CellRow, ...CellRow[]];
 }
 
 /** Where a store keeps a cell. */

@@ -4,7 +4,7 @@ import { parseStrategy, type DisruptionEntry } from '@drf/disruption';
 import type { ExperimentConfig } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { argMax, classificationReport, type ClassificationReport } from '@drf/metrics';
-import { hostTensor, MODALITIES, type Modality } from '@drf/tensor';
+import { hostTensor, type Modality } from '@drf/tensor';
 import { formatCell, parseCell } from '../cells.js';
 import { inTransaction, openStore, type Connection, type Row, type Statement, type Value } from './connection.js';
 import { isPooled, poolFolds } from './pool-folds.js';
@@ -122,13 +122,13 @@ export class ResultStore {
       const probabilities = hostTensor(Float32Array.from(rows), [labels.length, classes.length]);
       return classificationReport(labels, probabilities, classes);
     }
-    const [row] = this.all('SELECT report FROM cell WHERE id = ?', firstOf(cell).id);
+    const [row] = this.all('SELECT report FROM cell WHERE id = ?', cell.rows[0].id);
     return JSON.parse(text(row?.report)) as ClassificationReport;
   }
 
   /** Of a cross-validation that of the first fold. */
   config(cell: StoredCell): ExperimentConfig {
-    const [row] = this.all('SELECT config FROM training WHERE id = ?', firstOf(cell).trainingId);
+    const [row] = this.all('SELECT config FROM training WHERE id = ?', cell.rows[0].trainingId);
     return JSON.parse(text(row?.config)) as ExperimentConfig;
   }
 
@@ -138,27 +138,29 @@ export class ResultStore {
     const found = this.placed(cell, ({ manifestId }) =>
       manifestId === null
         ? []
-        : this.all('SELECT * FROM disruption WHERE manifest_id = ? ORDER BY position', manifestId).map((row) => ({
-            position: Number(row.position),
-            modality: text(row.modality) as Modality,
-            operation: text(row.operation) as DisruptionEntry['operation'],
-            fraction: numberOrNull(row.fraction),
-            seed: JSON.parse(textOrNull(row.random_seed) ?? 'null') as DisruptionEntry['seed'],
-          })),
+        : this.all('SELECT * FROM disruption WHERE manifest_id = ? ORDER BY position', manifestId).map(
+            (row): Omit<StoredDisruption, 'id'> => ({
+              position: Number(row.position),
+              modality: modalityOf(row.modality),
+              operation: row.operation === 'corrupt' ? 'corrupt' : 'discard',
+              fraction: numberOrNull(row.fraction),
+              seed: JSON.parse(textOrNull(row.random_seed) ?? 'null') as DisruptionEntry['seed'],
+            }),
+          ),
     );
-    return found.map((entry) => ({ ...entry, id: ids[entry.position] as string }));
+    return found.map((entry) => ({ ...entry, id: ids[entry.position] ?? '' }));
   }
 
   /** What stood for masked words in a cell. */
-  mask(cell: StoredCell): string {
-    const { manifestId } = firstOf(cell);
+  mask({ rows }: StoredCell): string {
+    const [{ manifestId }] = rows;
     const [row] = manifestId === null ? [] : this.all('SELECT mask FROM manifest WHERE id = ?', manifestId);
     return row === undefined ? '' : text(row.mask);
   }
 
   /** Of a cross-validation those of the first fold. */
-  epochs(cell: StoredCell): StoredEpoch[] {
-    const { trainingId } = firstOf(cell);
+  epochs({ rows }: StoredCell): StoredEpoch[] {
+    const [{ trainingId }] = rows;
     return this.all('SELECT * FROM epoch WHERE training_id = ? ORDER BY epoch', trainingId).map((row) => ({
       epoch: Number(row.epoch),
       step: Number(row.step),
@@ -172,12 +174,12 @@ export class ResultStore {
 
   /** Of a cross-validation those of the first fold: each fold has features of its own model. */
   features(cell: StoredCell): StoredFeatures[] {
-    return this.all('SELECT * FROM feature WHERE cell_id = ?', firstOf(cell).id).map((row) => ({
-      modality: text(row.modality) as Modality,
-      positions: new Int32Array(row.positions as ArrayBuffer),
+    return this.all('SELECT * FROM feature WHERE cell_id = ?', cell.rows[0].id).map((row) => ({
+      modality: modalityOf(row.modality),
+      positions: new Int32Array(bufferOf(row.positions)),
       width: Number(row.width),
-      recovered: new Float32Array(row.recovered as ArrayBuffer),
-      original: new Float32Array(row.original as ArrayBuffer),
+      recovered: new Float32Array(bufferOf(row.recovered)),
+      original: new Float32Array(bufferOf(row.original)),
     }));
   }
 
@@ -356,7 +358,7 @@ export class ResultStore {
     };
     for (let position = 0; position * classes < probabilities.length; position++) {
       const row = probabilities.subarray(position * classes, (position + 1) * classes);
-      const [image, text] = MODALITIES.map((modality) => available[modality][position] as number) as [number, number];
+      const [image, text] = [available.image[position], available.text[position]];
       this.insert('prediction', {
         cell_id: cell,
         position,
@@ -441,12 +443,8 @@ function addressOf(identity: string, { resultVersion }: Pick<TrainingRecord, 're
   return `${identity} ${resultVersion}`;
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
-  return Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength);
-}
-
-function firstOf({ rows }: StoredCell): CellRow {
-  return rows[0] as CellRow;
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array | Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
@@ -455,6 +453,9 @@ function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
   return found;
 }
 
+/** libsql gives blobs as buffers of their own. */
+const bufferOf = (value: Row[string]): ArrayBuffer => (value instanceof ArrayBuffer ? value : new ArrayBuffer(0));
+const modalityOf = (value: Row[string]): Modality => (value === 'image' ? 'image' : 'text');
 const text = (value: Row[string]): string => String(value);
 const textOrNull = (value: Row[string]): string | null =>
   value === null || value === undefined ? null : String(value);
