@@ -92,9 +92,9 @@ export function textReport(result: EvaluationResult, details = false): string {
 /** A result as a page in one file: tables, robustness curves, confusion matrices of every cell. */
 export function htmlReport(result: EvaluationResult): string {
   const { run, evaluation } = result;
-  const sections = resultSections(result, true).flatMap(({ heading, lines = [], tables }) => [
+  const sections = resultSections(result, true).flatMap(({ heading, lines = [], tables, charts = [] }) => [
     `<h2>${escapeHtml(heading)}</h2>`,
-    ...(heading === ROBUSTNESS ? [figure(curveChart(result))] : []),
+    ...charts.map(figure),
     ...tables.map((table) => htmlTable(table)),
     ...lines.map((line) => `<p>${escapeHtml(line)}</p>`),
   ]);
@@ -114,13 +114,13 @@ function curveChart({ curves }: EvaluationResult): Chart {
   );
 }
 
-const ROBUSTNESS = 'Robustness';
-
 /** Lines of text and tables under a heading, for terminal and page alike. */
 interface Section {
   readonly heading: string;
   readonly lines?: readonly string[];
   readonly tables: readonly TableData[];
+  /** For the page alone. */
+  readonly charts?: readonly Chart[];
 }
 
 const DROP_LINE =
@@ -205,9 +205,10 @@ function emptyClasses(clean: CellResult | undefined): string[] {
 function randomSection(result: EvaluationResult): Section {
   const hasPaper = result.curves.some(({ paperDrop }) => paperDrop !== null);
   return {
-    heading: ROBUSTNESS,
+    heading: 'Robustness',
     lines: hasPaper ? [DROP_LINE] : [],
     tables: [randomTable(result), robustnessTable(result)],
+    charts: [curveChart(result)],
   };
 }
 

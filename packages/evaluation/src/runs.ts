@@ -1,4 +1,4 @@
-import { formatStrategy, SETTINGS, type Setting } from '@drf/disruption';
+import { formatStrategy, parseStrategy, SETTINGS, type Setting } from '@drf/disruption';
 import { drfForm, optionsOfEffect, type ExperimentConfig } from '@drf/experiment';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { ConfigurationError, type Modality } from '@drf/tensor';
@@ -50,7 +50,7 @@ export function groupRuns(members: readonly RunMember[]): RunGroup[] {
     const { config } = own[0];
     const extras = extrasOf(own, groups);
     const ablations = ablationsOf(config);
-    const trainedOn = config.training.disruption;
+    const trainedOn = formatStrategy(parseStrategy(config.training.disruption));
     return {
       label: baseLabel(own) + extras,
       system: { method: config.method + extras, without: ablations.length === 0 ? null : ablations.join(', ') },
@@ -187,15 +187,14 @@ export class EvaluatedRuns {
     if (group === undefined) return;
     const { fold, folds } = record.config.dataset;
     const isPart = fold !== undefined && folds !== undefined && group.isFolded;
-    this.store.add({ ...record, ...group.system, experiment: this.experiment, fold: isPart ? { fold, folds } : null });
+    const experiment = this.experimentOf(record.config);
+    this.store.add({ ...record, ...group.system, experiment, fold: isPart ? { fold, folds } : null });
     this.results.set(path, result);
   }
 
-  /** What the runs have in common: their experiment, else their data set. */
-  private get experiment(): string {
-    const names = new Set(this.members.map(({ config }) => config.name));
-    const [first] = this.members;
-    return (names.size === 1 ? first?.config.name : first?.config.dataset.name) ?? '';
+  /** What runs have in common that are told apart: their experiment; of several experiments the data set. */
+  private experimentOf({ name, dataset }: ExperimentConfig): string {
+    return this.members.every(({ config }) => config.name === name) ? name : dataset.name;
   }
 
   /**

@@ -367,9 +367,29 @@ function randomTable(study: Study, systems: readonly System[], setting: Setting,
 const spreadOf = (summary: SeedSummary | null | undefined): string =>
   summary === null || summary === undefined ? NOTHING : spread(summary);
 
+type Column = readonly [head: string, text: (own: Comparison) => string];
+
+const SYSTEMS: readonly Column[] = [
+  ['first', ({ first }) => systemName(first)],
+  ['second', ({ second }) => systemName(second)],
+];
+const SEEDS: Column = ['seeds', ({ seeds }) => String(seeds)];
+const DIFFERENCE: readonly Column[] = [
+  ['difference', ({ difference }) => signed(difference)],
+  ['95 % interval', ({ interval }) => span(interval)],
+  ['over seeds alone', ({ seedInterval }) => span(seedInterval)],
+];
+const CORRECTED: Column = ['p, corrected', ({ adjusted }) => adjusted.toPrecision(2)];
+const VERDICT: Column = ['verdict', ({ verdict }) => verdict ?? NOTHING];
+
+function tableOf(caption: string, comparisons: readonly Comparison[], columns: readonly Column[]): TableData {
+  const rows = comparisons.map((own) => columns.map(([, text]) => text(own)));
+  return { caption, head: columns.map(([head]) => head), rows };
+}
+
 /** The means over groups of cells, and on which side the single cells lie. */
 function meanTable(means: readonly Comparison[], single: readonly Comparison[]): TableData {
-  const rows = means.map((own) => {
+  const sides = (own: Comparison): string => {
     const cells = single.filter(
       ({ first, second, cells: [name = ''] }) =>
         systemName(first) === systemName(own.first) &&
@@ -378,69 +398,34 @@ function meanTable(means: readonly Comparison[], single: readonly Comparison[]):
     );
     const above = cells.filter(({ interval, seedInterval }) => interval.low > 0 && (seedInterval?.low ?? 0) > 0);
     const below = cells.filter(({ interval, seedInterval }) => interval.high < 0 && (seedInterval?.high ?? 0) < 0);
-    return [
-      systemName(own.first),
-      systemName(own.second),
-      own.cell,
-      String(own.cells.length),
-      String(own.seeds),
-      share(own.firstMean),
-      share(own.secondMean),
-      signed(own.difference),
-      span(own.interval),
-      span(own.seedInterval),
-      own.adjusted.toPrecision(2),
-      `${above.length}, ${below.length}`,
-      own.verdict ?? NOTHING,
-    ];
-  });
-  const head = [
-    'first',
-    'second',
-    'cells of',
-    'cells',
-    'seeds',
-    'accuracy of the first',
-    'of the second',
-    'difference',
-    '95 % interval',
-    'over seeds alone',
-    'p, corrected',
-    'cells above, below',
-    'verdict',
-  ];
-  return { caption: 'Means over cells', head, rows };
+    return `${above.length}, ${below.length}`;
+  };
+  return tableOf('Means over cells', means, [
+    ...SYSTEMS,
+    ['cells of', ({ cell }) => cell],
+    ['cells', ({ cells }) => String(cells.length)],
+    SEEDS,
+    ['accuracy of the first', ({ firstMean }) => share(firstMean)],
+    ['of the second', ({ secondMean }) => share(secondMean)],
+    ...DIFFERENCE,
+    CORRECTED,
+    ['cells above, below', sides],
+    VERDICT,
+  ]);
 }
 
 /** The comparisons of a table one by one. */
 function comparisonTable(comparisons: readonly Comparison[]): TableData {
-  const rows = comparisons.map((own) => [
-    systemName(own.first),
-    systemName(own.second),
-    own.cell,
-    String(own.seeds),
-    signed(own.difference),
-    span(own.interval),
-    span(own.seedInterval),
-    own.pValue.toPrecision(2),
-    own.adjusted.toPrecision(2),
-    `${own.mcnemar ?? 0} of ${own.seeds}`,
-    own.verdict ?? NOTHING,
+  return tableOf('Paired comparisons', comparisons, [
+    ...SYSTEMS,
+    ['cell', ({ cell }) => cell],
+    SEEDS,
+    ...DIFFERENCE,
+    ['p', ({ pValue }) => pValue.toPrecision(2)],
+    CORRECTED,
+    ['McNemar', ({ mcnemar, seeds }) => `${mcnemar ?? 0} of ${seeds}`],
+    VERDICT,
   ]);
-  const head = [
-    'first',
-    'second',
-    'cell',
-    'seeds',
-    'difference',
-    '95 % interval',
-    'over seeds alone',
-    'p',
-    'p, corrected',
-    'McNemar',
-    'verdict',
-  ];
-  return { caption: 'Paired comparisons', head, rows };
 }
 
 function conclusionOf(comparisons: readonly Comparison[]): string | null {
