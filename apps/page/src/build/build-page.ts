@@ -25,13 +25,9 @@ function leaveOut(): Plugin {
     generateBundle: (_: unknown, output: Rollup.OutputBundle) => {
       const files = new Set(Object.keys(output));
       for (const [name, chunk] of Object.entries(output)) {
-        // such as a worker of the engine, whose address stood in a module that nothing of the page calls
-        if (
-          chunk.type === 'asset' &&
-          chunk.originalFileNames.some((path) => /^(?!.*node_modules).*\/packages\//.test(path))
-        ) {
-          delete output[name];
-        }
+        // such as a worker of the engine, whose address stands in a module that nothing of the page calls
+        const isOutside = (path: string): boolean => path.startsWith('..') && !path.includes('node_modules');
+        if (chunk.type === 'asset' && chunk.originalFileNames.some(isOutside)) delete output[name];
         const foreign = chunk.type === 'chunk' ? chunk.imports.filter((name) => !files.has(name)) : [];
         if (foreign.length > 0)
           throw refuser(DataError, `The page's ${chunk.fileName}`)(
