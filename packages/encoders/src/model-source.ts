@@ -7,10 +7,10 @@ import { ConfigurationError, UnavailableError } from '@drf/tensor';
 const HUB_ID = /^[\w][\w.-]*(\/[\w][\w.-]*)?$/;
 
 /** A model in a folder, or on the hub. */
-export type ModelName = { readonly folder: string } | { readonly id: string };
+type ModelName = { readonly folder: string } | { readonly id: string };
 
 /** Words for errors: who was asked, what a folder should hold, what an id looks like. */
-export interface ModelNameWords {
+interface ModelNameWords {
   readonly subject: string;
   readonly folderHolds: string;
   readonly exampleId: string;

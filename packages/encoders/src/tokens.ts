@@ -28,7 +28,7 @@ export const TOKEN_LAYOUTS: Readonly<Record<Modality, TokenLayout>> = {
 };
 
 /** A square map's places, without a class token before them: it is no place. Other counts stay as they are. */
-export function withoutClassToken<Token>(tokens: readonly Token[]): readonly Token[] {
+function withoutClassToken<Token>(tokens: readonly Token[]): readonly Token[] {
   return Number.isInteger(Math.sqrt(tokens.length - 1)) && tokens.length > 2 ? tokens.slice(1) : tokens;
 }
 
@@ -107,9 +107,6 @@ export function tokenRowWidth({ count, dim }: TokenLayout): number {
 }
 
 const BASE = 1024;
-/** Numbers of word pieces that a row can hold; half precision counts to 2,048 without a gap. */
-export const MAXIMUM_PIECES = BASE * BASE;
-
 /** @param tokens at most `count` rows [dim]; @param pieces as many numbers, or none */
 export function packTokens(
   layout: TokenLayout,

@@ -10,7 +10,7 @@ import {
 import type { FrozenEncoder } from '../contract.js';
 
 /** Runs a generator one item ahead of its consumer, so that reading the next item overlaps work on this one. */
-export async function* lookAhead<Item>(source: AsyncGenerator<Item, void>): AsyncGenerator<Item, void> {
+async function* lookAhead<Item>(source: AsyncGenerator<Item, void>): AsyncGenerator<Item, void> {
   const advance = (): Promise<IteratorResult<Item, void>> => {
     const next = source.next();
     next.catch(() => undefined); // reported when it is its turn
@@ -30,7 +30,7 @@ export async function* lookAhead<Item>(source: AsyncGenerator<Item, void>): Asyn
 }
 
 /** Groups items into lists of a size; the last may be shorter. */
-export async function* inGroups<Item>(
+async function* inGroups<Item>(
   items: Iterable<Item> | AsyncIterable<Item>,
   size: number,
 ): AsyncGenerator<Item[], void> {
@@ -55,16 +55,16 @@ export interface EncodeItem<Content> {
 }
 
 /** An item with its content, or with why there is none. */
-export type LoadedItem<Content> = { readonly item: EncodeItem<Content> } & (
+type LoadedItem<Content> = { readonly item: EncodeItem<Content> } & (
   { readonly content: Content; readonly error?: undefined } | { readonly error: unknown }
 );
 
 /** An item with its feature, or with why there is none. */
-export type EncodedItem<Content> = { readonly item: EncodeItem<Content> } & (
+type EncodedItem<Content> = { readonly item: EncodeItem<Content> } & (
   { readonly row: Float32Array; readonly error?: undefined } | { readonly error: unknown }
 );
 
-export async function loadItem<Content>(item: EncodeItem<Content>): Promise<LoadedItem<Content>> {
+async function loadItem<Content>(item: EncodeItem<Content>): Promise<LoadedItem<Content>> {
   try {
     return { item, content: await item.load() };
   } catch (error) {
@@ -73,7 +73,7 @@ export async function loadItem<Content>(item: EncodeItem<Content>): Promise<Load
 }
 
 /** Errors that one item causes, and not the encoder's state or the machine. */
-export function isItemError(error: unknown): error is DrfError {
+function isItemError(error: unknown): error is DrfError {
   return error instanceof DataError || error instanceof NonFiniteError;
 }
 
@@ -105,7 +105,7 @@ function checked<Content>(encoder: FrozenEncoder<Content>, item: EncodeItem<Cont
  * Encodes loaded items at once. When an item makes the encoder fail, each is encoded alone, so that only that one is
  * lost. Errors that no item causes are thrown.
  */
-export async function encodeLoaded<Content>(
+async function encodeLoaded<Content>(
   encoder: FrozenEncoder<Content>,
   batch: readonly LoadedItem<Content>[],
 ): Promise<EncodedItem<Content>[]> {

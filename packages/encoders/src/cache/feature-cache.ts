@@ -161,19 +161,19 @@ export class StoredFeatures implements FeatureStore {
 }
 
 /** Where a row is. */
-export interface RowPlace {
+interface RowPlace {
   readonly segment: Segment;
   readonly row: number;
 }
 
 /** A row that someone asked for, as the i-th of a list. */
-export interface WantedRow {
+interface WantedRow {
   readonly place: RowPlace;
   readonly i: number;
 }
 
 /** Neighboring rows of one segment that are read in one go. */
-export interface RowRun {
+interface RowRun {
   readonly segment: Segment;
   readonly firstRow: number;
   readonly count: number;
@@ -183,7 +183,7 @@ export interface RowRun {
 const LARGEST_READ = 8 * 1024 * 1024;
 
 /** Groups rows into runs of neighbors, each read at most 8 MiB. */
-export function coalesce(wanted: readonly WantedRow[], rowLength: number): RowRun[] {
+function coalesce(wanted: readonly WantedRow[], rowLength: number): RowRun[] {
   const bySegment = new Map<Segment, WantedRow[]>();
   for (const item of wanted) {
     const list = bySegment.get(item.place.segment);
@@ -210,7 +210,7 @@ function runsOf(segment: Segment, list: WantedRow[], longest: number): RowRun[] 
 }
 
 /** The segments of one encoder's folder: everyone's for reading, one of this process's own for writing. */
-export class SegmentFolder {
+class SegmentFolder {
   private readonly segments = new Map<string, Segment>();
   private writer: SegmentWriter | undefined;
   /** What was dropped as damaged, by file. */

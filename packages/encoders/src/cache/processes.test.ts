@@ -8,7 +8,7 @@ import { countingEncoder, featureOf } from '../testing/fake-encoder.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 
 const CHILD = fileURLToPath(new URL('../testing/cache-child.ts', import.meta.url));
-const FROM_SOURCE = new URL('../../../scripts/from-source.mjs', import.meta.url).href;
+const FROM_SOURCE = new URL('../../../../scripts/from-source.mjs', import.meta.url).href;
 
 interface Child {
   readonly process: ChildProcess;

@@ -31,7 +31,7 @@ export const diskFiles: CacheFiles = {
 };
 
 /** Reads up to `length` bytes from a place; fewer when the file ends before. */
-export async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length);
   let filled = 0;
   while (filled < length) {
@@ -43,7 +43,7 @@ export async function readAt(handle: FileHandle, position: number, length: numbe
 }
 
 /** Writes all of the bytes at a place, in as many calls as it takes. */
-export async function writeAt(handle: FileHandle, position: number, bytes: Uint8Array): Promise<void> {
+async function writeAt(handle: FileHandle, position: number, bytes: Uint8Array): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
     const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
@@ -62,13 +62,13 @@ export async function writeAt(handle: FileHandle, position: number, bytes: Uint8
  * Rows are written before their entries, and both carry checksums: whatever a crash leaves behind, an entry that does
  * not check out is not there, and a row that does not check out is found when it is read.
  */
-export const SEGMENT_MAGIC = 'DRFFEAT1';
-export const ENTRY_BYTES = 48;
+const SEGMENT_MAGIC = 'DRFFEAT1';
+const ENTRY_BYTES = 48;
 const DIGEST_BYTES = 32;
 const CHECKSUM_BYTES = 8;
 /** Magic, length of the description, description, checksum. */
 const PREFIX_BYTES = SEGMENT_MAGIC.length + 4;
-export const MAXIMUM_HEADER_BYTES = 64 * 1024;
+const MAXIMUM_HEADER_BYTES = 64 * 1024;
 
 /** What decides whether a segment's rows may be used. */
 export interface SegmentDescription {
@@ -78,9 +78,9 @@ export interface SegmentDescription {
   readonly storage?: Storage;
 }
 
-export type Storage = 'float32' | 'float16';
+type Storage = 'float32' | 'float16';
 
-export interface SegmentEntry {
+interface SegmentEntry {
   /** {@link keyDigest} of the row's key. */
   readonly digest: string;
   readonly rowChecksum: Buffer;
@@ -98,7 +98,7 @@ export function keyDigest(key: string): string {
   return createHash('sha256').update(key).digest().toString('latin1');
 }
 
-export function encodeHeader(description: SegmentDescription): Buffer {
+function encodeHeader(description: SegmentDescription): Buffer {
   const { encoder, outputDim, storage } = description;
   const text = Buffer.from(JSON.stringify({ encoder, outputDim, ...(storage === 'float16' ? { storage } : {}) }));
   const prefix = Buffer.alloc(PREFIX_BYTES);
@@ -108,10 +108,10 @@ export function encodeHeader(description: SegmentDescription): Buffer {
 }
 
 /** Why a header cannot be used: it ends early (which a crash can cause), or it is not one of ours. */
-export type HeaderFault = 'incomplete' | 'foreign';
+type HeaderFault = 'incomplete' | 'foreign';
 
 /** Reads a header off the start of a file. */
-export function decodeHeader(
+function decodeHeader(
   bytes: Buffer,
 ): { readonly description: SegmentDescription; readonly length: number } | HeaderFault {
   const magic = bytes.toString('latin1', 0, SEGMENT_MAGIC.length);
@@ -126,13 +126,13 @@ export function decodeHeader(
   return { description, length };
 }
 
-export function encodeEntry(entry: SegmentEntry): Buffer {
+function encodeEntry(entry: SegmentEntry): Buffer {
   const body = Buffer.concat([Buffer.from(entry.digest, 'latin1'), entry.rowChecksum]);
   return Buffer.concat([body, checksum(body)]);
 }
 
 /** `undefined` when the entry's own checksum does not fit. */
-export function decodeEntry(bytes: Buffer, offset: number): SegmentEntry | undefined {
+function decodeEntry(bytes: Buffer, offset: number): SegmentEntry | undefined {
   const body = bytes.subarray(offset, offset + DIGEST_BYTES + CHECKSUM_BYTES);
   if (!checksum(body).equals(bytes.subarray(offset + body.length, offset + ENTRY_BYTES))) return undefined;
   return { digest: body.toString('latin1', 0, DIGEST_BYTES), rowChecksum: Buffer.from(body.subarray(DIGEST_BYTES)) };
@@ -144,7 +144,7 @@ export function rowLength({ outputDim, storage }: SegmentDescription): number {
 }
 
 /** A row's bytes, little-endian as on every machine that Node runs on. */
-export function rowBytes(row: Float32Array, storage: Storage = 'float32'): Buffer {
+function rowBytes(row: Float32Array, storage: Storage = 'float32'): Buffer {
   const stored = storage === 'float16' ? encodeFloat16(row) : row;
   return Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
 }
@@ -159,7 +159,7 @@ export function rowOf(bytes: Buffer, { storage }: SegmentDescription): Float32Ar
 const ENTRIES_PER_READ = 65_536;
 
 /** A row that an index names: which row of the segment, and of which key. */
-export interface FoundRow {
+interface FoundRow {
   readonly digest: string;
   readonly row: number;
 }

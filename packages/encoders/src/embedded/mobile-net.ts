@@ -52,11 +52,11 @@ const PREFIX =
   'StatefulPartitionedCall/predict/MobilenetV2/';
 
 /** Output channels of the 17 blocks: MobileNetV2 of Sandler et al. (CVPR 2018), Table 2, with width multiplier 1.4. */
-export const BLOCK_CHANNELS = [24, 32, 32, 48, 48, 48, 88, 88, 88, 88, 136, 136, 136, 224, 224, 224, 448] as const;
+const BLOCK_CHANNELS = [24, 32, 32, 48, 48, 48, 88, 88, 88, 88, 136, 136, 136, 224, 224, 224, 448] as const;
 /** The blocks that halve the resolution, by index. */
-export const STRIDED_BLOCKS: readonly number[] = [1, 3, 6, 13];
+const STRIDED_BLOCKS: readonly number[] = [1, 3, 6, 13];
 /** Channels of the first convolution and of the last one, which is what gets pooled. */
-export const STEM_CHANNELS = 48;
+const STEM_CHANNELS = 48;
 export const MOBILE_NET_DIM = 1792;
 /** Every block but the first widens its input by this before the depthwise convolution. */
 const EXPANSION = 6;
@@ -95,7 +95,7 @@ function block(weights: GraphWeights, index: number, input: number, output: numb
  * The parameter tree that {@link mobileNetFeatures} reads.
  * @throws CheckpointError naming a weight that is missing or of another shape
  */
-export function mobileNetParameters(weights: GraphWeights): HostTree {
+function mobileNetParameters(weights: GraphWeights): HostTree {
   const tree: Record<string, HostTree> = {
     stem: convolution(weights, 'Conv/Conv2D', [3, 3, 3, STEM_CHANNELS], STEM_CHANNELS),
   };

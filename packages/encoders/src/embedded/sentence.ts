@@ -139,7 +139,7 @@ function positionSignal(inverseTimescales: HostTensor): HostTensor {
  * The parameter tree that {@link sentenceFeatures} reads.
  * @throws CheckpointError naming a weight that is missing or of another shape
  */
-export function sentenceParameters(weights: GraphWeights): HostTree {
+function sentenceParameters(weights: GraphWeights): HostTree {
   const timescales = `${ENCODE}/TransformerStack/Layer_0/AddTimingSignal/TimingSignal/ExpandDims_1`;
   const widen = `${ENCODE}/Layer_0/TransformerLayer/dense`;
   const top = 'module/Encoder_en/hidden_layers/tanh_layer_0';

@@ -100,7 +100,7 @@ export function assertTexts(texts: readonly string[]): void {
 }
 
 /** Lengths that texts are padded to: few, as a compiled engine makes a program for each. */
-export const BUCKETS = [16, 32, 64, MAXIMUM_TOKENS] as const;
+const BUCKETS = [16, 32, 64, MAXIMUM_TOKENS] as const;
 
 /** The shortest bucket that holds so many tokens. */
 export function bucketOf(tokens: number): number {

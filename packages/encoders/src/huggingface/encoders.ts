@@ -156,7 +156,7 @@ const AFTER_LAYERS = /^(?:norm|pooler)\./;
  * @param layers how many the model has
  * @throws ConfigurationError when more layers are to be trained than there are
  */
-export function trainedParameters(
+function trainedParameters(
   layers: number,
   pooling: Pooling,
   { trainableLayers = 'all', lora }: Pick<TrainableOptions, 'trainableLayers' | 'lora'>,

@@ -82,7 +82,7 @@ export class ModelCache {
 /** Encoders are smaller; a longer file is not what it says. */
 const MAXIMUM_BYTES = 16 * 1024 ** 3;
 
-export interface Download extends RemoteFile {
+interface Download extends RemoteFile {
   readonly name: string;
   /** Called with the bytes that arrived, and once with those that were there before. */
   readonly onBytes: (bytes: number) => void;

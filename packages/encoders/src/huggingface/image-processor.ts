@@ -2,7 +2,7 @@ import { ConfigurationError, hostTensor, type HostTensor, type RgbImage } from '
 import { NEAREST, PILLOW_FILTERS, resizeAsPillow } from './pillow.js';
 
 /** Both sides, or the shorter one alone (the other follows the image's aspect). */
-export type ResizeTarget = { readonly height: number; readonly width: number } | { readonly shortestEdge: number };
+type ResizeTarget = { readonly height: number; readonly width: number } | { readonly shortestEdge: number };
 
 /** What a `preprocessor_config.json` says to do with an image, in this order. */
 export interface ImageProcessorConfig {

@@ -28,17 +28,17 @@ import { applyBert, type BertConfig, type BertInputs } from '../models/bert.js';
 import { applyVit, specialTokens, type VitConfig, vitTokens } from '../models/vit.js';
 
 /** Batch sizes that a frozen encoder runs at. A compiled engine makes a session for each, so they are few. */
-export const BATCH_SIZES = [1, 4, 16] as const;
+const BATCH_SIZES = [1, 4, 16] as const;
 export const LARGEST_BATCH = 16;
 
 /** Places of contents that go into one batch, and how many rows the batch has: the rest of them is padding. */
-export interface PaddedPiece {
+interface PaddedPiece {
   readonly places: readonly number[];
   readonly rows: number;
 }
 
 /** Batches of 16; the last one is padded to 1, 4 or 16 rows. */
-export function paddedPieces(places: readonly number[]): PaddedPiece[] {
+function paddedPieces(places: readonly number[]): PaddedPiece[] {
   const pieces: PaddedPiece[] = [];
   for (let start = 0; start < places.length; start += LARGEST_BATCH) {
     const piece = places.slice(start, start + LARGEST_BATCH);
@@ -185,7 +185,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
 }
 
 /** Token ids as a model reads them. */
-export type TextInputs = {
+type TextInputs = {
   /** int32 [texts, length] */
   readonly ids: HostTensor;
   /** float32 [texts, length]: 1 token, 0 padding */
@@ -193,12 +193,7 @@ export type TextInputs = {
 };
 
 /** Lists of ids as rows of one length; what is left over, and further rows, is padding. */
-export function padTexts(
-  lists: readonly (readonly number[])[],
-  rows: number,
-  length: number,
-  paddingId: number,
-): TextInputs {
+function padTexts(lists: readonly (readonly number[])[], rows: number, length: number, paddingId: number): TextInputs {
   const ids = new Int32Array(rows * length).fill(paddingId);
   const mask = new Float32Array(ids.length);
   lists.forEach((list, row) => {

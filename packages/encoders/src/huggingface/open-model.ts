@@ -78,7 +78,7 @@ const VERSION = 'v1';
 const MAXIMUM_BYTES = 128 * 1024 * 1024;
 
 /** A model, and its parameters beside it, since they go elsewhere. */
-export interface OpenedModel<Model> {
+interface OpenedModel<Model> {
   readonly model: Model;
   readonly parameters: HostTree;
 }

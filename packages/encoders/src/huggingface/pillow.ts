@@ -1,7 +1,7 @@
 import type { RgbImage } from '@drf/tensor';
 
 /** A resampling filter: a weight by the distance from the center, 0 from `support` on. */
-export interface ResamplingFilter {
+interface ResamplingFilter {
   readonly support: number;
   weight(distance: number): number;
 }

@@ -101,7 +101,7 @@ function normalizers(file: unknown): NormalizerFile[] {
  * Of a run of combining marks the first 128 are left, so that normalization takes linear time.
  * @param tokenizer a parsed `tokenizer.json`
  */
-export function referenceNormalization(tokenizer: unknown): (text: string) => string {
+function referenceNormalization(tokenizer: unknown): (text: string) => string {
   const steps = normalizers((tokenizer as { readonly normalizer?: unknown }).normalizer);
   const lowercases = steps.some(({ type, lowercase }) => type === 'Lowercase' || lowercase === true);
   const partsIdeographs = steps.some((step) => step.type === 'BertNormalizer' && step.handle_chinese_chars === true);
@@ -165,7 +165,7 @@ export interface TextTokenizer {
 }
 
 /** The parsed files of a tokenizer. */
-export interface TokenizerFiles {
+interface TokenizerFiles {
   /** `tokenizer.json` */
   readonly tokenizer: unknown;
   /** `tokenizer_config.json` */
@@ -175,7 +175,7 @@ export interface TokenizerFiles {
 }
 
 /** How long texts may be, in tokens, and whether they are lower-cased first, as files beside the tokenizer's say. */
-export interface ReadingOptions {
+interface ReadingOptions {
   /** Most tokens that the model has positions for. */
   readonly positions: number;
   /** Where texts are cut instead of at the tokenizer's own `model_max_length`. */

@@ -39,7 +39,7 @@ import {
 
 /** XLM-RoBERTa and CamemBERT are RoBERTa with another vocabulary; MiniLM models call themselves `bert`. */
 const ROBERTA_FAMILIES = ['roberta', 'xlm-roberta', 'camembert'] as const;
-export const BERT_FAMILIES = ['bert', ...ROBERTA_FAMILIES, 'distilbert'] as const;
+const BERT_FAMILIES = ['bert', ...ROBERTA_FAMILIES, 'distilbert'] as const;
 
 /** What the `config.json` of a model of BERT's family says about its function. */
 export interface BertConfig {

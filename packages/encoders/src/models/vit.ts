@@ -35,7 +35,7 @@ import {
   type Weight,
 } from './weights.js';
 
-export const VIT_FAMILIES = ['vit', 'deit'] as const;
+const VIT_FAMILIES = ['vit', 'deit'] as const;
 
 /** What a vision transformer's `config.json` says about its function. Sizes in pixels, patches and values. */
 export interface VitConfig {
@@ -68,7 +68,7 @@ export function specialTokens({ family }: VitConfig): number {
 }
 
 /** Patches of an image, from top to bottom and from left to right. */
-export function patchGrid(config: VitConfig): { readonly rows: number; readonly columns: number } {
+function patchGrid(config: VitConfig): { readonly rows: number; readonly columns: number } {
   return {
     rows: Math.floor(config.imageHeight / config.patchHeight),
     columns: Math.floor(config.imageWidth / config.patchWidth),

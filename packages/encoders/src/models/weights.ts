@@ -39,7 +39,7 @@ export function swapAxes(
  * `transposed`: [out, in] for our [in, out]; `patches`: a convolution's [out, channel, height, width] for our
  * [height · width · channel, out].
  */
-export type FileLayout = 'same' | 'transposed' | 'patches';
+type FileLayout = 'same' | 'transposed' | 'patches';
 
 /** One parameter of an encoder: what it is called here and in a Hugging Face file, and what it is at first. */
 export interface Weight {
@@ -84,14 +84,14 @@ function vector(name: string, fileName: string, width: number, initial: Weight['
 }
 
 /** A tensor of a file as ours. */
-export function fromFile({ shape, fileShape, layout }: Weight, tensor: HostTensor): HostTensor {
+function fromFile({ shape, fileShape, layout }: Weight, tensor: HostTensor): HostTensor {
   if (layout === 'same') return hostTensor(tensor.data, shape);
   const order = layout === 'transposed' ? [1, 0] : [2, 3, 1, 0]; // [out, channel, y, x] → [y, x, channel, out]
   return hostTensor(swapAxes(tensor.data, fileShape, order), shape);
 }
 
 /** Ours as a tensor of a file; the inverse of {@link fromFile}. */
-export function toFile({ fileShape, layout }: Weight, tensor: HostTensor): HostTensor {
+function toFile({ fileShape, layout }: Weight, tensor: HostTensor): HostTensor {
   if (layout === 'same') return hostTensor(tensor.data, fileShape);
   if (layout === 'transposed') {
     return hostTensor(swapAxes(tensor.data, tensor.shape, [1, 0]), fileShape);
@@ -129,7 +129,7 @@ export interface FileNames {
 }
 
 /** Where each weight is in a file. */
-export interface ResolvedWeights {
+interface ResolvedWeights {
   /** Names in the file by names in the parameter tree. */
   readonly fileNames: ReadonlyMap<string, string>;
   /** Names in the file of what is known to be no part of the encoder. */

@@ -1,5 +1,5 @@
 /** A place in a {@link PieceTrie}: what can follow, and the piece that ends here. */
-export interface TrieNode {
+interface TrieNode {
   readonly next: Map<string, TrieNode>;
   /** Number of the piece that ends here. */
   id?: number;
@@ -30,7 +30,7 @@ export class PieceTrie {
 }
 
 /** The part of the library's model of word pieces that is looked at here; it is a function with these members. */
-export interface LibraryModel {
+interface LibraryModel {
   encode(words: readonly string[]): string[];
   _call(words: readonly string[]): string[];
   readonly tokens_to_ids: ReadonlyMap<string, number>;

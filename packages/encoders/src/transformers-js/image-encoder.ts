@@ -20,7 +20,7 @@ const KERNELS: Readonly<Record<string, ResizeKernel>> = {
  * An image for the library's preprocessing that scales itself as Pillow does, with a filter that widens when
  * shrinking. The library's own way aliases, and darkens the edges of images that it enlarges.
  */
-export function scalableImage(library: Library, image: RgbImage): RawImage {
+function scalableImage(library: Library, image: RgbImage): RawImage {
   const result = new library.RawImage(image.data, image.width, image.height, 3);
   result.resize = async (width, height, { resample = 2 } = {}) => {
     const kernel = KERNELS[String(resample)] ?? 'linear';

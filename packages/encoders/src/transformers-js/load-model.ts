@@ -40,7 +40,7 @@ export async function loadLibrary(): Promise<Library> {
 }
 
 /** File name endings of the number formats that models come in. */
-export const DTYPE_SUFFIXES = {
+const DTYPE_SUFFIXES = {
   fp32: '',
   fp16: '_fp16',
   q8: '_quantized',
@@ -97,7 +97,7 @@ export function assertTransformersOptions(options: TransformersEncoderOptions): 
  * Tells a folder from a hub id: what exists as a folder is one, and so is what looks like a path.
  * @throws UnavailableError for a path without a folder, ConfigurationError for what is neither
  */
-export function findSource(options: TransformersEncoderOptions, defaultCacheDir: string): ModelSource {
+function findSource(options: TransformersEncoderOptions, defaultCacheDir: string): ModelSource {
   const { model, revision = 'main', cacheDir = defaultCacheDir } = options;
   const parsed = parseModelName(model, {
     subject: 'createTransformersEncoder, model,',
@@ -110,12 +110,12 @@ export function findSource(options: TransformersEncoderOptions, defaultCacheDir:
 }
 
 /** The first of the files that is not there yet. */
-export function absentFile(source: ModelSource, files: readonly string[]): string | undefined {
+function absentFile(source: ModelSource, files: readonly string[]): string | undefined {
   return files.find((file) => !existsSync(join(source.folder, file)));
 }
 
 /** @throws UnavailableError naming the first of the files that are not there, for when the hub is not to be asked. */
-export function assertFiles(source: ModelSource, files: readonly string[]): void {
+function assertFiles(source: ModelSource, files: readonly string[]): void {
   const absent = absentFile(source, files);
   if (absent === undefined) return;
   throw new UnavailableError({
@@ -129,7 +129,7 @@ export function assertFiles(source: ModelSource, files: readonly string[]): void
 }
 
 /** Turns what the library throws while it loads a model into an error that says which file and what to do. */
-export function loadFailure(source: ModelSource, files: readonly string[], error: unknown): Error {
+function loadFailure(source: ModelSource, files: readonly string[], error: unknown): Error {
   if (error instanceof DrfError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const absent = absentFile(source, files);
@@ -159,7 +159,7 @@ function reason(message: string, error: unknown): string {
 const TWO_TOWERS = ['clip', 'siglip', 'jina_clip', 'chinese_clip'];
 
 /** What a loader of the library takes. */
-export interface LoadOptions {
+interface LoadOptions {
   readonly revision: string;
   readonly cache_dir: string;
   readonly local_files_only: boolean;

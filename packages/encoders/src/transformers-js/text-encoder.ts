@@ -23,7 +23,7 @@ const CHARACTERS_PER_TOKEN = 32;
 /** Normalization may make more of a character; so much is looked at. */
 const UNITS_PER_CHARACTER = 4;
 
-export type TokenInputs = Record<string, LibraryTensor>;
+type TokenInputs = Record<string, LibraryTensor>;
 /** Texts to the model's inputs, each [texts, tokens], padded to the longest. */
 export type Tokenize = (texts: readonly string[]) => TokenInputs;
 
@@ -37,7 +37,7 @@ interface Inside {
 }
 
 /** How texts are read, and the part of an encoder's id that says where this is not what the library does by itself. */
-export interface TextReading {
+interface TextReading {
   readonly tokenize: Tokenize;
   readonly changes: readonly string[];
 }
@@ -83,13 +83,13 @@ function assertVocabulary({ model }: LinearizableTokenizer, config: Keys, name: 
  * @param name of the model, for errors
  * @throws ConfigurationError when the tokenizer is larger than the model
  */
-export function createTokenize(
+function createTokenize(
   tokenizer: PreTrainedTokenizer,
   config: Keys,
   modules: Pick<SentenceModules, 'maximumTokens' | 'lowercases'>,
   name: string,
 ): TextReading {
-  const inside = tokenizer as unknown as Inside;
+  const inside = tokenizer as unknown as Inside; // the parts that the library has, but does not declare
   const modelType = String(config['model_type']);
   const files = { tokenizer: inside._tokenizerJSON, config: inside._tokenizerConfig, modelType };
   const { tokenizer: file, changes } = withConfiguration(files);
@@ -211,7 +211,7 @@ export async function createTransformersTextEncoder(
   const { folder, isFolder, name } = loaded.source;
   const modules = await readSentenceModules(folder, options.pooling);
   const { pooling, normalizes } = modules;
-  const config = loaded.model.config as unknown as Record<string, unknown>;
+  const config = { ...loaded.model.config };
   const { tokenize, changes } = createTokenize(loaded.preprocessor, config, modules, name);
   const { outputs, mask } = await run(loaded, tokenize(['a']));
   const widths = outputWidths(poolOutputs('text', pooling, outputs, mask), tokenStates(outputs));
