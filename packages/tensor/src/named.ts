@@ -59,11 +59,6 @@ export function assertShape(
   const { shape } = value;
   const fits = shape.length === expected.length && expected.every((size, i) => size === '*' || size === shape[i]);
   if (!fits) {
-    throw new ShapeMismatchError({
-      subject,
-      expected: `[${expected.join(', ')}]`,
-      received: `[${shape.join(', ')}]`,
-      remedy,
-    });
+    throw refuser(ShapeMismatchError, subject)(`[${expected.join(', ')}]`, `[${shape.join(', ')}]`, remedy);
   }
 }

@@ -75,11 +75,7 @@ function clash(flatName: string): ConfigurationError {
 }
 
 function unsafe(flatName: string): ConfigurationError {
-  return new ConfigurationError({
-    subject: 'unflattenTree',
-    expected: 'names other than __proto__',
-    received: `"${flatName}"`,
-  });
+  return refuser(ConfigurationError, 'unflattenTree')('names other than __proto__', `"${flatName}"`);
 }
 
 /** Applies a function to every leaf; the shape of the tree stays. */
