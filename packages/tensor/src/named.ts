@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { ShapeMismatchError } from './errors.js';
+import { ShapeMismatchError, refuser } from './errors.js';
 
 declare const axesOf: unique symbol;
 

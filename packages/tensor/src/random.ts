@@ -1,4 +1,4 @@
-import { ConfigurationError } from './errors.js';
+import { ConfigurationError, refuser } from './errors.js';
 
 /** Enough to go on with a stream where it stood. */
 export interface RandomState {

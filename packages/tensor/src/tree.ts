@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { ConfigurationError } from './errors.js';
+import { ConfigurationError, refuser } from './errors.js';
 import type { HostTensor } from './host.js';
 
 /** A nested record of leaves, such as a model's parameters: `{ fusion: { layer1: { kernel, bias } } }`. */
