@@ -133,9 +133,11 @@ describe('pairedSeedBootstrap', () => {
       DataError,
     );
     expect(() => pairedSeedBootstrap(ones, [[1]], [[1]], { random: freshRandom() })).toThrow(
-      /as many predictions of the first method as ones \(200\), received 1/,
+      /as many predictions of the first method as labels \(200\), received 1/,
     );
-    expect(() => pairedSeedBootstrap(ones, [], [], { random: freshRandom() })).toThrow(/at least one of the first method/);
+    expect(() => pairedSeedBootstrap(ones, [], [], { random: freshRandom() })).toThrow(
+      /at least one of the first method/,
+    );
     const own = answers(1, 1, 'a');
     expect(() => pairedSeedBootstrap(ones, own, own, { random: freshRandom(), resamples: 9 })).toThrow(
       'pairedSeedBootstrap expected at least 100 resamples, received 9',
