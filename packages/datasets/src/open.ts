@@ -1,4 +1,4 @@
-import { ConfigurationError, isOwnId } from '@drf/tensor';
+import { ConfigurationError, isOwnId, refuser } from '@drf/tensor';
 import type { Dataset } from './dataset.js';
 import { openEmbedded } from './embedded/open-embedded.js';
 import { openLabelledFolder } from './folders/labelled-folder.js';
@@ -52,12 +52,7 @@ async function openByName(options: OpenOptions): Promise<Dataset> {
 
 function rootOf({ name, root }: OpenOptions): string {
   if (root !== undefined && root !== '') return root;
-  throw new ConfigurationError({
-    subject: `Data set ${name}`,
-    expected: 'its root folder',
-    received: 'none',
-    remedy: 'pass root (--root DIR)',
-  });
+  throw refuser(ConfigurationError, `Data set ${name}`)('its root folder', 'none', 'pass root (--root DIR)');
 }
 
 function filesOf({ file }: OpenOptions): readonly string[] {

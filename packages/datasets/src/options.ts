@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from './image-decoder.js';
 import type { ColumnNames } from './posts/columns.js';
 import type { LabelOptions } from './relabel.js';
@@ -66,11 +66,7 @@ export interface ContentOptions {
 
 function wholeAtLeastOne(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 1) return value;
-  throw new ConfigurationError({
-    subject: `openDataset option ${name}`,
-    expected: 'a whole number from 1',
-    received: String(value),
-  });
+  throw refuser(ConfigurationError, `openDataset option ${name}`)('a whole number from 1', String(value));
 }
 
 /** @throws ConfigurationError naming the option that is out of range */

@@ -1,4 +1,4 @@
-import { ConfigurationError, type Post, type RgbImage } from '@drf/tensor';
+import { ConfigurationError, refuser, type Post, type RgbImage } from '@drf/tensor';
 import { DEFAULT_MASK } from './corrupt.js';
 
 /** In pixels. */
@@ -10,11 +10,7 @@ export interface ImageSize {
 /** A black image. @throws ConfigurationError unless both sides are whole and positive. */
 export function blankImage(width: number, height: number): RgbImage {
   if (![width, height].every((side) => Number.isSafeInteger(side) && side > 0)) {
-    throw new ConfigurationError({
-      subject: 'blankImage',
-      expected: 'a whole, positive width and height',
-      received: `${width} × ${height}`,
-    });
+    throw refuser(ConfigurationError, 'blankImage')('a whole, positive width and height', `${width} × ${height}`);
   }
   return { width, height, data: new Uint8Array(width * height * 3) };
 }

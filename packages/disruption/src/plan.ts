@@ -1,4 +1,4 @@
-import { ConfigurationError, createRandom, type Modality, type Post, type Random } from '@drf/tensor';
+import { ConfigurationError, createRandom, refuser, type Modality, type Post, type Random } from '@drf/tensor';
 import { countWords, drawFraction } from './corrupt.js';
 import { drawSplitMixSeed, type SplitMixSeed } from './split-mix.js';
 import { modalitiesOf } from './own-disruption.js';
@@ -106,11 +106,7 @@ function planTogether(posts: readonly PostPresence[], strategy: Disrupting, root
 
 function rootOf(seed: Seed): Random {
   if (typeof seed === 'number' && !Number.isFinite(seed)) {
-    throw new ConfigurationError({
-      subject: 'The disruption seed',
-      expected: 'a finite number or a text',
-      received: String(seed),
-    });
+    throw refuser(ConfigurationError, 'The disruption seed')('a finite number or a text', String(seed));
   }
   return createRandom(seed).fork('disruption');
 }

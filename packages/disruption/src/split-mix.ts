@@ -1,4 +1,4 @@
-import { ConfigurationError, type Random } from '@drf/tensor';
+import { ConfigurationError, refuser, type Random } from '@drf/tensor';
 
 /** 64 bits as 16 hexadecimal digits, the most significant first. */
 export type SplitMixSeed = string;
@@ -40,11 +40,7 @@ function multiplyHigh(a: number, b: number): number {
  */
 export function fillUint32(seed: SplitMixSeed, target: Uint32Array): Uint32Array {
   if (!isSplitMixSeed(seed)) {
-    throw new ConfigurationError({
-      subject: 'A corruption seed',
-      expected: '16 lower-case hexadecimal digits',
-      received: JSON.stringify(seed),
-    });
+    throw refuser(ConfigurationError, 'A corruption seed')('16 lower-case hexadecimal digits', JSON.stringify(seed));
   }
   let stateHigh = Number.parseInt(seed.slice(0, 8), 16) | 0;
   let stateLow = Number.parseInt(seed.slice(8), 16) | 0;

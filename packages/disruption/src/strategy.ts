@@ -1,4 +1,4 @@
-import { ConfigurationError, isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';
+import { ConfigurationError, isOwnId, MODALITIES, ownDefinition, refuser, type Modality } from '@drf/tensor';
 
 /** What a disruption does to a modality: destroys part of it, or takes it away (λ = 0). */
 export type Operation = 'corrupt' | 'discard';
@@ -44,12 +44,7 @@ const INDEPENDENT = 'independent';
 const EXAMPLE = 'write it like fixed:image:C+D or random:0.6:D';
 
 function refuse(text: string, expected: string, received: string): ConfigurationError {
-  return new ConfigurationError({
-    subject: `Disruption strategy ${JSON.stringify(text)}`,
-    expected,
-    received,
-    remedy: EXAMPLE,
-  });
+  return refuser(ConfigurationError, `Disruption strategy ${JSON.stringify(text)}`)(expected, received, EXAMPLE);
 }
 
 function parseSetting(text: string, setting: string): Setting {

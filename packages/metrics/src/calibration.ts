@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import {
   argMax,
   assertClassIndices,
@@ -38,11 +38,7 @@ export function reliabilityBins(
   binCount = 15,
 ): ReliabilityBin[] {
   if (!Number.isSafeInteger(binCount) || binCount < 1) {
-    throw new ConfigurationError({
-      subject: 'reliabilityBins',
-      expected: 'a whole, positive number of bins',
-      received: String(binCount),
-    });
+    throw refuser(ConfigurationError, 'reliabilityBins')('a whole, positive number of bins', String(binCount));
   }
   const sums = Array.from({ length: binCount }, () => ({ count: 0, confidence: 0, hits: 0 }));
   checkedRows('reliabilityBins', labels, probabilities, classCount).forEach((row, post) => {

@@ -1,4 +1,4 @@
-import { assertFinite, DataError, type HostTensor } from '@drf/tensor';
+import { assertFinite, DataError, refuser, type HostTensor } from '@drf/tensor';
 
 /** One class index a post. */
 export type ClassIndices = ArrayLike<number>;
@@ -11,12 +11,7 @@ const SUM_TOLERANCE = 1e-4; // a float32 softmax over a few classes stays within
 /** @throws DataError when there is nothing to measure */
 export function assertNotEmpty(subject: string, what: string, count: number): void {
   if (count === 0) {
-    throw new DataError({
-      subject,
-      expected: `at least one of ${what}`,
-      received: 'none',
-      remedy: 'check the split and its filters',
-    });
+    throw refuser(DataError, subject)(`at least one of ${what}`, 'none', 'check the split and its filters');
   }
 }
 

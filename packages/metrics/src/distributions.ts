@@ -1,4 +1,4 @@
-import { ConfigurationError, UnavailableError } from '@drf/tensor';
+import { ConfigurationError, refuser, UnavailableError } from '@drf/tensor';
 
 function assertDegrees(subject: string, degrees: number): void {
   if (!(degrees >= 1 && Number.isFinite(degrees))) {
@@ -26,11 +26,7 @@ export function studentTwoSided(t: number, degrees: number): number {
 export function studentCritical(confidence: number, degrees: number): number {
   assertDegrees('studentCritical', degrees);
   if (!(confidence >= 0 && confidence < 1)) {
-    throw new ConfigurationError({
-      subject: 'studentCritical',
-      expected: 'a confidence from 0 to below 1',
-      received: String(confidence),
-    });
+    throw refuser(ConfigurationError, 'studentCritical')('a confidence from 0 to below 1', String(confidence));
   }
   const tail = 1 - confidence;
   let low = 0;

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import { assertClassIndices, assertNotEmpty, assertSameLength, probabilityRows } from './checks.js';
 import type { ClassIndices, Probabilities } from './checks.js';
 
@@ -40,11 +40,7 @@ const SMALLEST = 1e-30;
  */
 export function applyTemperature(row: ArrayLike<number>, temperature: number): Float64Array {
   if (!(temperature > 0) || !Number.isFinite(temperature)) {
-    throw new ConfigurationError({
-      subject: 'applyTemperature',
-      expected: 'a positive temperature',
-      received: String(temperature),
-    });
+    throw refuser(ConfigurationError, 'applyTemperature')('a positive temperature', String(temperature));
   }
   const scaled = Float64Array.from(row, (probability) => Math.log(Math.max(probability, SMALLEST)) / temperature);
   const largest = scaled.reduce((a, b) => Math.max(a, b), -Infinity);

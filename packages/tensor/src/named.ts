@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { ShapeMismatchError } from './errors.js';
+import { ShapeMismatchError, refuser } from './errors.js';
 
 declare const axesOf: unique symbol;
 
@@ -59,11 +59,6 @@ export function assertShape(
   const { shape } = value;
   const fits = shape.length === expected.length && expected.every((size, i) => size === '*' || size === shape[i]);
   if (!fits) {
-    throw new ShapeMismatchError({
-      subject,
-      expected: `[${expected.join(', ')}]`,
-      received: `[${shape.join(', ')}]`,
-      remedy,
-    });
+    throw refuser(ShapeMismatchError, subject)(`[${expected.join(', ')}]`, `[${shape.join(', ')}]`, remedy);
   }
 }

@@ -1,4 +1,4 @@
-import { ConfigurationError } from './errors.js';
+import { ConfigurationError, refuser } from './errors.js';
 
 /** Enough to go on with a stream where it stood. */
 export interface RandomState {
@@ -114,11 +114,7 @@ class PhiloxRandom implements Random {
 
   integer(bound: number): number {
     if (!Number.isInteger(bound) || bound < 1 || bound > 0x100000000) {
-      throw new ConfigurationError({
-        subject: 'Random.integer',
-        expected: 'a whole bound from 1 to 2^32',
-        received: String(bound),
-      });
+      throw refuser(ConfigurationError, 'Random.integer')('a whole bound from 1 to 2^32', String(bound));
     }
     const limit = 0x100000000 - (0x100000000 % bound); // reject the uneven rest
     let value = this.uint32();

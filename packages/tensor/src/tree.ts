@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs';
-import { ConfigurationError } from './errors.js';
+import { ConfigurationError, refuser } from './errors.js';
 import type { HostTensor } from './host.js';
 
 /** A nested record of leaves, such as a model's parameters: `{ fusion: { layer1: { kernel, bias } } }`. */
@@ -75,11 +75,7 @@ function clash(flatName: string): ConfigurationError {
 }
 
 function unsafe(flatName: string): ConfigurationError {
-  return new ConfigurationError({
-    subject: 'unflattenTree',
-    expected: 'names other than __proto__',
-    received: `"${flatName}"`,
-  });
+  return refuser(ConfigurationError, 'unflattenTree')('names other than __proto__', `"${flatName}"`);
 }
 
 /** Applies a function to every leaf; the shape of the tree stays. */

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { readBounded } from '@drf/files';
-import { DataError } from '@drf/tensor';
+import { DataError, refuser } from '@drf/tensor';
 import { messageOf, RowError } from '../ledger.js';
 import { cellsByRole, findColumns, type ColumnNames, type FoundColumns, type PostKind } from './columns.js';
 import { PLAIN_TEXT, readLines, type Line, type TextForm } from './lines.js';
@@ -70,10 +70,7 @@ export async function readExactJson(path: string, { encoding }: TextForm = PLAIN
     return parseJson(text);
   } catch (cause) {
     const received = messageOf(cause);
-    throw new DataError(
-      { subject: `Reading ${path}`, expected: 'valid JSON', received, remedy: 'repair or remake the file' },
-      { cause },
-    );
+    throw refuser(DataError, `Reading ${path}`)('valid JSON', received, 'repair or remake the file', cause);
   }
 }
 

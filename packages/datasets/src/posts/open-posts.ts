@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { resolveInside } from '@drf/files';
-import { DataError } from '@drf/tensor';
+import { DataError, refuser } from '@drf/tensor';
 import { ContentDataset } from '../content-dataset.js';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { SENTIMENTS } from '../label-rule.js';
@@ -185,12 +185,7 @@ async function checksFor(file: string, options: PostsOptions, spool: ImageSpool)
   const stats = await stat(file).catch(() => undefined);
   if (stats?.isFile() !== true) {
     const received = stats === undefined ? 'nothing there' : 'a folder or device';
-    throw new DataError({
-      subject: `Opening ${file}`,
-      expected: 'a file of posts',
-      received,
-      remedy: 'check the path',
-    });
+    throw refuser(DataError, `Opening ${file}`)('a file of posts', received, 'check the path');
   }
   const root = options.root ?? dirname(file);
   if ((await stat(root).catch(() => undefined))?.isDirectory() !== true) {
