@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
-import { hostTensor, named, type Features, type HostTensor, type Named, type Random } from '@drf/tensor';
+import { hostTensor, named, type Features, type Host, type Named, type Random } from '@drf/tensor';
 import { applyTokenLinear, type Sequence } from './tokens.js';
 
 /** Added to the scores of what does not stand, so that its weight is 0 after softmax. */
@@ -28,7 +28,7 @@ export function initializeContextAttention(
   random: Random,
   dim: number,
   hasQuery: boolean,
-): { [name: string]: HostTensor | { kernel: HostTensor; bias: HostTensor } } {
+): Host<ContextAttentionParameters> {
   const { kernel } = initializeLinear(random.fork('context'), dim, 1);
   return {
     token: initializeLinear(random.fork('token'), dim, dim),
@@ -69,7 +69,7 @@ export type MultiHeadParameters = {
   readonly output: LinearParameters;
 };
 
-export function initializeMultiHead(random: Random, dim: number) {
+export function initializeMultiHead(random: Random, dim: number): Host<MultiHeadParameters> {
   const layer = (name: string) => initializeLinear(random.fork(name), dim, dim);
   return { query: layer('query'), key: layer('key'), value: layer('value'), output: layer('output') };
 }
@@ -101,7 +101,7 @@ export function attendMultiHead(
 
 export type NormParameters = { readonly scale: tf.Tensor; readonly bias: tf.Tensor };
 
-export function initializeNorm(dim: number): { scale: HostTensor; bias: HostTensor } {
+export function initializeNorm(dim: number): Host<NormParameters> {
   return { scale: hostTensor(new Float32Array(dim).fill(1), [dim]), bias: hostTensor(new Float32Array(dim), [dim]) };
 }
 

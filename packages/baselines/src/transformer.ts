@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { initializeLinear, type LinearParameters } from '@drf/converters';
-import { named, type HostTree, type Random, type TensorTree } from '@drf/tensor';
+import { named, type Host, type Random } from '@drf/tensor';
 import {
   applyNorm,
   attendMultiHead,
@@ -16,6 +16,9 @@ export function gelu(x: tf.Tensor): tf.Tensor {
   return tf.mul(tf.mul(x, tf.add(tf.erf(tf.div(x, Math.SQRT2)), 1)), 0.5);
 }
 
+/** Layers by name: `layer0`, `layer1` and so on. */
+export type TransformerParameters = { readonly [layer: string]: LayerParameters };
+
 type LayerParameters = {
   readonly attention: MultiHeadParameters;
   readonly attentionNorm: NormParameters;
@@ -24,8 +27,13 @@ type LayerParameters = {
   readonly hiddenNorm: NormParameters;
 };
 
-/** Parameters of transformer layers, `layer0`, `layer1` and so on; the hidden layer is `hiddenFactor` times as wide as `dim`. */
-export function initializeTransformer(random: Random, dim: number, layers: number, hiddenFactor = 2): HostTree {
+/** Parameters of transformer layers; the hidden layer is `hiddenFactor` times as wide as `dim`. */
+export function initializeTransformer(
+  random: Random,
+  dim: number,
+  layers: number,
+  hiddenFactor = 2,
+): Host<TransformerParameters> {
   return Object.fromEntries(
     Array.from({ length: layers }, (_, i) => {
       const own = random.fork(i);
@@ -46,14 +54,15 @@ export function initializeTransformer(random: Random, dim: number, layers: numbe
  * Source: Vaswani et al., "Attention is all you need" (2017).
  */
 export function applyTransformer(
-  parameters: TensorTree,
+  parameters: TransformerParameters,
   sequence: Sequence,
   heads: number,
   activation: (x: tf.Tensor) => tf.Tensor = (x) => tf.relu(x),
 ): Sequence {
   let states: tf.Tensor = sequence.states;
-  for (let i = 0; `layer${i}` in parameters; i++) {
-    const layer = parameters[`layer${i}`] as LayerParameters;
+  for (let i = 0; ; i++) {
+    const layer = parameters[`layer${i}`];
+    if (layer === undefined) break;
     const attended = attendMultiHead(layer.attention, states, { ...sequence, states: named(states, ['batch', 'token', 'dim']) }, heads); // prettier-ignore
     const middle = applyNorm(layer.attentionNorm, tf.add(states, attended));
     const hidden = applyTokenLinear(layer.hidden2, activation(applyTokenLinear(layer.hidden1, middle)));

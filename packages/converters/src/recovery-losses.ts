@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { named, type PerPost, type QueueRows, type Scalar } from '@drf/tensor';
+import { named, type Named, type PerPost, type QueueRows, type Scalar } from '@drf/tensor';
 import { distributionStatistics, safeNorm, stopGradient, type DistributionStatistics } from '@drf/distribution';
 
 /**
@@ -30,7 +30,7 @@ export function sampleRecoveryLoss(
  */
 export function distributionRecoveryLoss(
   convertedQueue: QueueRows,
-  rowWeights: tf.Tensor,
+  rowWeights: Named<['capacity']>,
   target: DistributionStatistics,
 ): Scalar {
   const converted = distributionStatistics(convertedQueue, rowWeights);

@@ -18,12 +18,14 @@ export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode
 export {
   areFeatures,
   gatherBatch,
+  isFeatureSet,
   memoryRows,
   selectPosts,
   type ContentDisruptions,
   type FeatureRows,
   type FeatureSet,
   type GatheredBatch,
+  type ModalityRows,
   type PostSet,
 } from './feature-set.js';
 export { withDropoutSeeds } from './dropout-seeds.js';
@@ -53,7 +55,7 @@ export {
 } from './method.js';
 export { measureClassWeights } from './class-weights.js';
 export { measureExperimentGraphs } from './measure-graphs.js';
-export { Predictor, predictWith, type Predictions, type PredictOptions, type TrainingProgram } from './predictor.js';
+export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
 export {
   assertCalibration,
   CALIBRATION_FORMAT,

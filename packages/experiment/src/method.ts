@@ -5,7 +5,7 @@ import {
   drfConfig,
   withClassWeights,
   withEncoders,
-  type EncodedBatchInputs,
+  type EncodedMethod,
   type FeatureMoments,
   type Method,
   type MethodNeeds,
@@ -182,7 +182,7 @@ export function createEncodedMethod(
   shapes: MethodShapes,
   encoders: StepEncoders,
   graphs?: MeasuredGraphs,
-): Method<EncodedBatchInputs> {
+): EncodedMethod {
   const method = createMethod(config, shapes, graphs);
   return Object.keys(encoders).length === 0 ? method : withEncoders(method, encoders);
 }

@@ -1,7 +1,7 @@
-export { PAIRS, type PairName } from './pair-names.js';
-export { existingPairs, expandPairs, filledOriginalPair, select, type PostFeatures } from './pairs.js';
+export { existingPairs, expandPairs, filledOriginalPair, PAIRS, select, type PairName, type PostFeatures } from './pairs.js';
 export {
   equalWeights,
+  logFilledWeight,
   logPairWeights,
   pairWeights,
   WEIGHTING_MODES,
@@ -9,6 +9,5 @@ export {
   type WeightingMode,
 } from './weights.js';
 export { applyFusion, classify, initializeFusion, weightedSum, type FusionParameters } from './network.js';
-export { crossEntropy } from './cross-entropy.js';
+export { crossEntropy, pairCrossEntropy } from './cross-entropy.js';
 export { applyGate, initializeGate, type GateParameters } from './gate.js';
-export { pairCrossEntropy } from './pair-loss.js';

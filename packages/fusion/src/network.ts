@@ -4,7 +4,7 @@ import {
   named,
   type ClassScores,
   type Features,
-  type HostTree,
+  type Host,
   type Named,
   type PerPair,
   type Random,
@@ -22,7 +22,12 @@ export type FusionParameters = {
  * F: one shared network over a concatenated (image, text) pair.
  * @param layers 3 as in the paper; 2 leaves out `layer2`
  */
-export function initializeFusion(random: Random, dim: number, hidden: number = dim, layers: 2 | 3 = 3): HostTree {
+export function initializeFusion(
+  random: Random,
+  dim: number,
+  hidden: number = dim,
+  layers: 2 | 3 = 3,
+): Host<FusionParameters> {
   return {
     layer1: initializeLinear(random.fork('layer1'), 2 * dim, hidden),
     ...(layers === 3 ? { layer2: initializeLinear(random.fork('layer2'), hidden, hidden) } : {}),

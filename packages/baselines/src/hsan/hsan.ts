@@ -1,18 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
 import { initializeLinear, type LinearParameters } from '@drf/converters';
 import { classify } from '@drf/fusion';
-import { named, type TensorTree } from '@drf/tensor';
-import type { BatchInputs, Method, MethodShapes, Prediction } from '@drf/model';
+import { named } from '@drf/tensor';
+import { predictionOf, type BatchInputs, type ClassWeighted, type Method, type MethodShapes, type Prediction } from '@drf/model'; // prettier-ignore
 import { attendWithContext, initializeContextAttention, type ContextAttentionParameters } from '../attention.js';
-import { classifyingMethod, toPrediction } from '../finish.js';
-import { initializeSequences, modalitySequence, type Sequence } from '../tokens.js';
+import { classifyingMethod } from '../finish.js';
+import { initializeSequences, modalitySequence, type Sequence, type SequenceParameters } from '../tokens.js';
 
-type HsanParameters = {
-  readonly captionAttention: ContextAttentionParameters;
-  readonly wordAttention: ContextAttentionParameters;
-  readonly sentenceAttention: ContextAttentionParameters;
-  readonly classifier: LinearParameters;
-};
+type HsanParameters = SequenceParameters &
+  ClassWeighted & {
+    readonly trained: {
+      readonly captionAttention: ContextAttentionParameters;
+      readonly wordAttention: ContextAttentionParameters;
+      readonly sentenceAttention: ContextAttentionParameters;
+      readonly classifier: LinearParameters;
+    };
+  };
 
 /**
  * HSAN: a hierarchical semantic attentional network. Words make sentences, sentences make the post, each by attention
@@ -22,33 +25,41 @@ type HsanParameters = {
  * Deviations: the image's places and its pooled feature stand for the words of a generated caption; contextual states
  * of the text encoder for those of a recurrent network over word vectors.
  */
-export function createHsan(config: { readonly dim: number }, shapes: MethodShapes): Method {
+export function createHsan(config: { readonly dim: number }, shapes: MethodShapes): Method<HsanParameters> {
   const { dim } = config;
   return classifyingMethod(
     'hsan',
-    (random) => ({
-      ...initializeSequences(random, shapes, dim),
-      captionAttention: initializeContextAttention(random.fork('captionAttention'), dim, false),
-      wordAttention: initializeContextAttention(random.fork('wordAttention'), dim, true),
-      sentenceAttention: initializeContextAttention(random.fork('sentenceAttention'), dim, false),
-      classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
-    }),
+    (random) => {
+      const { trained, ...scalings } = initializeSequences(random, shapes, dim);
+      const attention = (name: string, hasQuery = false) =>
+        initializeContextAttention(random.fork(name), dim, hasQuery);
+      return {
+        trained: {
+          ...trained,
+          captionAttention: attention('captionAttention'),
+          wordAttention: attention('wordAttention', true),
+          sentenceAttention: attention('sentenceAttention'),
+          classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
+        },
+        ...scalings,
+      };
+    },
     predict,
   );
 }
 
-function predict(tree: TensorTree, batch: BatchInputs): Prediction {
-  const { captionAttention, wordAttention, sentenceAttention, classifier } = tree as HsanParameters;
-  const caption = attendWithContext(captionAttention, tanhOf(modalitySequence(tree, 'image', batch)));
-  const words = tanhOf(modalitySequence(tree, 'text', batch));
+function predict(parameters: HsanParameters, batch: BatchInputs): Prediction {
+  const { captionAttention, wordAttention, sentenceAttention, classifier } = parameters.trained;
+  const caption = attendWithContext(captionAttention, tanhOf(modalitySequence(parameters, 'image', batch.image)));
+  const words = tanhOf(modalitySequence(parameters, 'text', batch.text));
   const text = attendWithContext(wordAttention, words, caption.pooled);
   const sentences: Sequence = {
     states: named(tf.stack([text.pooled, caption.pooled], 1), ['batch', 'token', 'dim']), // [batch, 2, dim]
-    mask: named(tf.stack([batch.textAvailable, batch.imageAvailable], 1), ['batch', 'token']),
+    mask: named(tf.stack([batch.text.available, batch.image.available], 1), ['batch', 'token']),
   };
   const post = attendWithContext(sentenceAttention, sentences);
   const logits = classify(classifier, post.pooled);
-  return toPrediction(logits, {
+  return predictionOf(logits, {
     attention: { caption: caption.weights, words: text.weights, sentences: post.weights },
   });
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
-import { hostTensor, named, type Features, type HostTree, type Random } from '@drf/tensor';
+import { hostTensor, named, type Features, type Host, type Random } from '@drf/tensor';
 import { attendMultiHead, initializeMultiHead, type MultiHeadParameters } from '../attention.js';
 import type { Sequence } from '../tokens.js';
 
@@ -13,7 +13,7 @@ export type ImageGraphParameters = {
   readonly output: LinearParameters;
 };
 
-export function initializeImageGraph(random: Random, width: number, dim: number, classes: number): HostTree {
+export function initializeImageGraph(random: Random, width: number, dim: number, classes: number): Host<ImageGraphParameters> {
   const queries = random.fork('sentiments');
   const draws = Float32Array.from({ length: classes * dim }, () => queries.normal() / Math.sqrt(dim));
   return {
