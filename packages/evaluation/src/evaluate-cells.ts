@@ -2,7 +2,7 @@ import type { Dataset, PostRecord } from '@drf/datasets';
 import { strategyFileName, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import { Judge, type EncodedRecords, type Judged, type OpenedRun, type Session } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
-import { DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { byModality, DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
 import type { Cell } from './cells.js';
 import type { CellProgress } from './display.js';
 import { paperFigures } from './paper.js';
@@ -59,7 +59,7 @@ type JudgedCell = EvaluatedCell & { readonly qualities: QualityCell; readonly re
 export async function evaluateCells(request: CellsRequest): Promise<EvaluatedCells> {
   const { run, cells, session, workbench, signal } = request;
   const unreadable = new Map<string, string>();
-  const judge = await Judge.create(session.engine, run, request.details);
+  const judge = Judge.create(session.engine, run, request.details);
   const progress = workbench.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
   const done: JudgedCell[] = [];
   try {
@@ -122,7 +122,7 @@ function describeCell(
 ): JudgedCell {
   const { config, classes } = run.description;
   const { strategy } = cell;
-  const available = { image: set.imageAvailable, text: set.textAvailable };
+  const available = byModality((modality) => set[modality].available);
   const qualities: QualityCell = { ids: set.ids, available, entries, quality };
   const kind = strategy.kind === 'modality-fixed' ? 'fixed' : 'random';
   const result: CellResult = {

@@ -119,7 +119,7 @@ export function selectPosts(set: PostSet, indices: readonly number[]): PostSet;
 export function selectPosts(set: PostSet, indices: readonly number[]): PostSet {
   const inner = (places: readonly number[]): number[] => places.map((place) => indices[place] as number);
   const rowsOf = (own: FeatureRows | ContentRows): FeatureRows | ContentRows => {
-    if (areFeatures(own)) return { dim: own.dim, gather: (places) => own.gather(inner(places)) };
+    if (areFeatures(own)) return { dim: own.dim, gather: (places: readonly number[]) => own.gather(inner(places)) };
     const lengths = Int32Array.from(indices, (index) => own.lengths[index] as number);
     return { lengths, gather: (places, disruptions) => own.gather(inner(places), disruptions) };
   };

@@ -102,15 +102,15 @@ describe('encodeRecords for methods that ask for more', () => {
     const { batch } = await gatherBatch(set, [0, 3]);
     const text = await dataset.readText(dataset.records[3] as never);
     const words = (text as string).split(/\s+/);
-    const { tokens, mask, pieces } = batch.textTokens ?? expect.fail('no text tokens');
+    const { tokens, mask, pieces } = batch.text.tokens ?? expect.fail('no text tokens');
     expect([tokens.shape, mask.shape, pieces?.shape]).toEqual([[2, PIECES, 2], [2, PIECES], [2, PIECES]]); // prettier-ignore
     expect([...mask.data].slice(PIECES).filter((stands) => stands === 1)).toHaveLength(words.length);
     words.forEach((word, i) => {
       expect([...tokens.data.subarray((PIECES + i) * 2, (PIECES + i + 1) * 2)]).toEqual([word.length, 1]);
       expect(pieces?.data[PIECES + i]).toBe(4000 + word.length);
     });
-    expect([...batch.imageAvailable.data]).toEqual([0, 0]);
-    expect(batch.imageTokens?.mask.data.every((value) => value === 0)).toBe(true);
+    expect([...batch.image.available.data]).toEqual([0, 0]);
+    expect(batch.image.tokens?.mask.data.every((value) => value === 0)).toBe(true);
     expect(session.counts.tokens).toBe(0);
     const moments = (await measureTokens(set)) ?? expect.fail('no moments');
     expect(moments.text.mean[1]).toBe(1);
@@ -122,16 +122,16 @@ describe('encodeRecords for methods that ask for more', () => {
     const session = wordSession();
     const withoutImages = await encode(session, 'image', { tokens: true, bothModalities: true });
     const images = await gatherBatch(withoutImages.set, [0, 5]);
-    expect([...images.batch.image.data]).toEqual([0, 0]);
-    expect([...images.batch.imageAvailable.data]).toEqual([1, 1]);
-    expect([...(images.batch.imageTokens?.tokens.data.subarray(0, 4) ?? [])]).toEqual([0, 1, 2, 3]);
+    expect([...images.batch.image.features.data]).toEqual([0, 0]);
+    expect([...images.batch.image.available.data]).toEqual([1, 1]);
+    expect([...(images.batch.image.tokens?.tokens.data.subarray(0, 4) ?? [])]).toEqual([0, 1, 2, 3]);
     expect(session.counts.tokens).toBe(1); // one black image for all
     const withoutTexts = await encode(session, 'text', { bothModalities: true });
     const texts = await gatherBatch(withoutTexts.set, [1]);
     const words = ((await dataset.readText(dataset.records[1] as never)) as string).split(/\s+/);
-    expect([...texts.batch.text.data]).toEqual([words.length * '[MASK] '.length - 1]);
-    expect([...texts.batch.textAvailable.data]).toEqual([1]);
-    expect(texts.batch.textTokens).toBeUndefined();
+    expect([...texts.batch.text.features.data]).toEqual([words.length * '[MASK] '.length - 1]);
+    expect([...texts.batch.text.available.data]).toEqual([1]);
+    expect(texts.batch.text.tokens).toBeUndefined();
     expect(withoutTexts.entries).toHaveLength(6);
   });
 

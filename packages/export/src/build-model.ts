@@ -1,11 +1,10 @@
 import { compile, type ModelNotes } from '@drf/engine';
 import type { Host } from '@drf/tensor';
-import type { HeadOutputs } from './head.js';
+import type { HeadOutputs, ModelInputs } from './head.js';
 import { exampleInputs, type InputSpecification } from './inputs.js';
 import { foldConstants } from './onnx/fold-constants.js';
 import { decodeModel, type OnnxModel } from './onnx/model.js';
 import { withSymbolicBatch } from './onnx/symbolic-batch.js';
-import type { ModelInputs } from './whole-model.js';
 
 /** A number of posts, or any number. */
 export type BatchSize = number | 'dynamic';

@@ -4,15 +4,14 @@ import { ConfigurationError, MODALITIES } from '@drf/tensor';
 import { buildModel, type BatchSize } from './build-model.js';
 import { createCard, type BuiltModel, type Card } from './card.js';
 import { readPackageLicense, readVocabulary, type PackageLicense } from './embedded-packages.js';
-import { assertPooled, headFunction } from './head.js';
+import { assertPooled, headFunction, type HeadOutputs, type ModelInputs } from './head.js';
 import { headInputs, modelInputs, type InputSpecification } from './inputs.js';
 import { encodeModel } from './onnx/model.js';
 import { headOf, openRun, openTrainedEncoders, type OpenedRun } from '@drf/experiment';
 import { CARD_FILE, prepareOutput, writeOutput } from './output-folder.js';
 import { VOCABULARY_FILE } from './preprocessing.js';
 import { recordEncoders, type RecordedEncoders } from './recorded-encoders.js';
-import { wholeModel, type ModelInputs } from './whole-model.js';
-import type { HeadOutputs } from './head.js';
+import { wholeModel } from './whole-model.js';
 
 export interface ExportOptions {
   /** Folder that is written. */
@@ -109,7 +108,7 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
   const embedded = MODALITIES.filter((modality) => encoders[modality] !== undefined);
   const head = headFunction(run);
   const models = [
-    await build('head.onnx', (inputs) => head(inputs as never), headInputs(run.description), run, options),
+    await build('head.onnx', head, headInputs(run.description), run, options),
   ];
   if (embedded.length > 0) {
     const inputs = await modelInputs(run.description, encoders, options.tokens);

@@ -37,21 +37,27 @@ export type TrainingState = {
 };
 
 /** Posts to judge by the state's parameters, which stay as they are. */
-export type JudgeInputs<Batch extends TensorTree = BatchInputs> = {
+export type JudgeInputs<Batch extends TensorTree = BatchInputs, M extends TensorTree = TensorTree> = {
   readonly batch: Batch;
   /** What the method's memory gives; left out where it gives nothing. */
-  readonly memory?: TensorTree;
+  readonly memory?: M;
 };
 
 /** A part of a step's batch, whose gradient is added to those of the parts before. */
-export type AccumulateInputs<Batch extends TensorTree = BatchInputs> = JudgeInputs<Batch> & {
+export type AccumulateInputs<
+  Batch extends TensorTree = BatchInputs,
+  M extends TensorTree = TensorTree,
+> = JudgeInputs<Batch, M> & {
   /** int32 [batch] */
   readonly labels: PerPost;
   readonly part: StepPart;
 };
 
 /** A batch to learn from, or the last part of one. */
-export type LearnInputs<Batch extends TensorTree = BatchInputs> = JudgeInputs<Batch> & {
+export type LearnInputs<
+  Batch extends TensorTree = BatchInputs,
+  M extends TensorTree = TensorTree,
+> = JudgeInputs<Batch, M> & {
   /** int32 [batch] */
   readonly labels: PerPost;
   /** Given when, and only when, the state holds gradients. */
@@ -77,15 +83,12 @@ export type StepSchedule = {
 /** [batch, classes], each row summing to 1. */
 export type JudgeOutputs = { readonly probabilities: ClassScores };
 
-/** The loss with its parts (each []), the probabilities, and what the memory is to learn; left out where nothing. */
-export type LossOutputs = JudgeOutputs & {
-  readonly total: Scalar;
-  readonly parts: LossResult['parts'];
-  readonly observations?: TensorTree;
-};
+/** The loss with its parts (each []), the probabilities, and what the memory is to learn. */
+export type LossOutputs<O extends TensorTree = TensorTree> = JudgeOutputs &
+  Pick<LossResult<O>, 'total' | 'parts' | 'observations'>;
 
 /** As {@link LossOutputs}, and the global norm of the gradients before clipping, [], where they are clipped. */
-export type LearnOutputs = LossOutputs & { readonly gradientNorm?: Scalar };
+export type LearnOutputs<O extends TensorTree = TensorTree> = LossOutputs<O> & { readonly gradientNorm?: Scalar };
 
 /** Two learning rates, each decayed to `floor` by a cosine over all steps. */
 export interface LearningRates {
@@ -112,14 +115,23 @@ export interface TrainingOptions extends AdamWOptions {
  *   whole batch up to rounding. A loss that compares the posts of a batch with each other sees only those of its part.
  * - `judge`: probabilities, and the state as it is.
  */
-export function trainingFunctions<Batch extends TensorTree = BatchInputs>(
-  method: Method<MethodParameters, TensorTree, TensorTree, Batch>,
+export function trainingFunctions<
+  Batch extends TensorTree = BatchInputs,
+  M extends TensorTree = TensorTree,
+  O extends TensorTree = TensorTree,
+>(
+  given: Method<MethodParameters, M, O, Batch>,
   options: TrainingOptions,
-) {
+): {
+  readonly learn: (state: TrainingState, inputs: LearnInputs<Batch, M>) => StepResult<LearnOutputs<O>>;
+  readonly accumulate: (state: TrainingState, inputs: AccumulateInputs<Batch, M>) => StepResult<LossOutputs<O>>;
+  readonly judge: (state: TrainingState, inputs: JudgeInputs<Batch, M>) => StepResult<JudgeOutputs>;
+} {
+  const method: Method<MethodParameters, TensorTree, O, Batch> = given; // an empty memory is none
   const differentiate = (
     { parameters: { trained, fixed }, gradients: sums }: TrainingState,
     { batch, labels, memory = {}, part }: AccumulateInputs<Batch> | LearnInputs<Batch>,
-  ): { readonly gradients: TensorTree; readonly outputs: LossOutputs } => {
+  ): { readonly gradients: TensorTree; readonly outputs: LossOutputs<O> } => {
     const { gradients, auxiliary: outputs } = valueAndGradients((own) => {
       const { total, parts, observations, prediction } = method.loss({ trained: own, fixed }, batch, labels, memory);
       const auxiliary = { total, parts, observations, probabilities: prediction.probabilities };
@@ -128,18 +140,18 @@ export function trainingFunctions<Batch extends TensorTree = BatchInputs>(
     return { gradients: part === undefined ? gradients : added(sums ?? {}, gradients, part.keep), outputs };
   };
   return {
-    learn: (state: TrainingState, inputs: LearnInputs<Batch>): StepResult<LearnOutputs> => {
+    learn: (state, inputs) => {
       const { gradients, outputs } = differentiate(state, inputs);
       if (options.clipNorm === undefined) return { state: moved(state, gradients, inputs.schedule, options), outputs };
       const { gradients: clipped, norm } = clipGlobalNorm(gradients, options.clipNorm);
       const next = moved(state, clipped, inputs.schedule, options);
       return { state: next, outputs: { ...outputs, gradientNorm: norm } };
     },
-    accumulate: (state: TrainingState, inputs: AccumulateInputs<Batch>): StepResult<LossOutputs> => {
+    accumulate: (state, inputs) => {
       const { gradients, outputs } = differentiate(state, inputs);
       return { state: { ...state, gradients }, outputs };
     },
-    judge: (state: TrainingState, { batch, memory = {} }: JudgeInputs<Batch>): StepResult<JudgeOutputs> => {
+    judge: (state, { batch, memory = {} }: JudgeInputs<Batch>) => {
       const { probabilities } = method.predict(state.parameters, batch, memory);
       return { state, outputs: { probabilities } };
     },
@@ -180,12 +192,16 @@ function moved(
 }
 
 /** A method's training made ready by an engine, which keeps the state between calls. Calls must not overlap. */
-export interface TrainingProgram<Batch extends TensorTree = BatchInputs> {
+export interface TrainingProgram<
+  Batch extends TensorTree = BatchInputs,
+  M extends TensorTree = TensorTree,
+  O extends TensorTree = TensorTree,
+> {
   /** Moves the parameters by a batch, or by the last part of one. */
-  learn(inputs: Host<LearnInputs<Batch>>): Promise<Host<LearnOutputs>>;
+  learn(inputs: Host<LearnInputs<Batch, M>>): Promise<Host<LearnOutputs<O>>>;
   /** Adds the gradient of a part of a batch; with `inParts` only. */
-  accumulate(inputs: Host<AccumulateInputs<Batch>>): Promise<Host<LossOutputs>>;
-  judge(inputs: Host<JudgeInputs<Batch>>): Promise<Host<JudgeOutputs>>;
+  accumulate(inputs: Host<AccumulateInputs<Batch, M>>): Promise<Host<LossOutputs<O>>>;
+  judge(inputs: Host<JudgeInputs<Batch, M>>): Promise<Host<JudgeOutputs>>;
   /** Parameters and moments as they stand. */
   readState(): Promise<Host<SavedState>>;
   /** Goes on from parameters and moments that were read. */
@@ -206,19 +222,23 @@ export type SavedState = Pick<TrainingState, 'parameters' | 'moments'>;
  * memory.update(outputs.observations);
  * ```
  */
-export async function prepareTraining<Batch extends TensorTree = BatchInputs>(
+export async function prepareTraining<
+  Batch extends TensorTree = BatchInputs,
+  M extends TensorTree = TensorTree,
+  O extends TensorTree = TensorTree,
+>(
   engine: Engine,
-  method: Method<MethodParameters, TensorTree, TensorTree, Batch>,
+  method: Method<MethodParameters, M, O, Batch>,
   parameters: Host<MethodParameters>,
   options: TrainingOptions,
-): Promise<TrainingProgram<Batch>> {
+): Promise<TrainingProgram<Batch, M, O>> {
   const functions = trainingFunctions(method, options);
   type Call = {
-    readonly learn?: LearnInputs<Batch>;
-    readonly accumulate?: AccumulateInputs<Batch>;
-    readonly judge?: JudgeInputs<Batch>;
+    readonly learn?: LearnInputs<Batch, M>;
+    readonly accumulate?: AccumulateInputs<Batch, M>;
+    readonly judge?: JudgeInputs<Batch, M>;
   };
-  type Answer = { readonly learned?: LearnOutputs; readonly added?: LossOutputs; readonly judged?: JudgeOutputs };
+  type Answer = { readonly learned?: LearnOutputs<O>; readonly added?: LossOutputs<O>; readonly judged?: JudgeOutputs };
   const room = options.inParts === true ? { gradients: zerosLike(parameters.trained) } : {};
   const program = await engine.prepareStep<TrainingState, Call, Answer>(
     (state, { learn, accumulate, judge }) => {
@@ -230,13 +250,16 @@ export async function prepareTraining<Batch extends TensorTree = BatchInputs>(
         const { state: next, outputs } = functions.accumulate(state, accumulate);
         return { state: next, outputs: { added: outputs } };
       }
-      return judge === undefined ? { state, outputs: {} } : { state, outputs: { judged: functions.judge(state, judge).outputs } };
+      return { state, outputs: judge === undefined ? {} : { judged: functions.judge(state, judge).outputs } };
     },
     { parameters, moments: initialMoments(parameters.trained), ...room },
   );
+  // an engine leaves empty trees out
+  const withObservations = <Outputs>(outputs: Outputs): Outputs => ({ observations: {}, ...outputs });
   return {
-    learn: async (inputs) => (await program.step({ learn: inputs })).learned as Host<LearnOutputs>,
-    accumulate: async (inputs) => (await program.step({ accumulate: inputs })).added as Host<LossOutputs>,
+    learn: async (inputs) => withObservations((await program.step({ learn: inputs })).learned as Host<LearnOutputs<O>>),
+    accumulate: async (inputs) =>
+      withObservations((await program.step({ accumulate: inputs })).added as Host<LossOutputs<O>>),
     judge: async (inputs) => (await program.step({ judge: inputs })).judged as Host<JudgeOutputs>,
     readState: async () => {
       const { parameters: own, moments } = await program.readState();

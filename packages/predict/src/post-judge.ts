@@ -13,7 +13,7 @@ import {
 } from '@drf/experiment';
 import { fileHash } from '@drf/files';
 import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
-import type { EncodedBatchInputs, Prediction } from '@drf/model';
+import type { EncodedBatchInputs, MethodParameters, Prediction, TokenInputs } from '@drf/model';
 import {
   CheckpointError,
   hostTensor,
@@ -30,7 +30,7 @@ import { assertNumbers, describeVerdict, type RawVerdict } from './describe.js';
 import type { JudgeOfPosts } from './judge-of-posts.js';
 import type { Judgment, PostContent } from './judgment.js';
 
-type HeadConstants = { readonly parameters: TensorTree; readonly memory: TensorTree };
+type HeadConstants = { readonly parameters: MethodParameters; readonly memory?: TensorTree };
 type HeadInputs = { readonly batch: EncodedBatchInputs };
 type HeadOutputs = { readonly probabilities: Prediction['probabilities']; readonly details: TensorTree };
 
@@ -89,7 +89,7 @@ export class PostJudge implements JudgeOfPosts {
     assertEncoders(run, session);
     if (run.method.needs?.tokens === true) assertTokens(session);
     const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
-      ({ parameters, memory }, { batch }) => {
+      ({ parameters, memory = {} }, { batch }) => {
         const { probabilities, details } = run.method.predict(parameters, batch, memory);
         return { probabilities, details: chosenDetails(details) };
       },
@@ -170,37 +170,23 @@ export class PostJudge implements JudgeOfPosts {
     const { session } = this;
     const { needs } = this.run.method;
     const { image, text } = needs?.bothModalities === true ? this.filled(post) : post;
-    const features = {
-      image: await this.inputs(session.image, image),
-      text: await this.inputs(session.text, text),
-      imageAvailable: hostTensor([image === null ? 0 : 1], [1]),
-      textAvailable: hostTensor([text === null ? 0 : 1], [1]),
-    };
-    const tokens = needs?.tokens === true ? await this.tokens({ image, text }) : {};
-    return { ...features, ...tokens };
+    return { image: await this.inputs(session.image, image), text: await this.inputs(session.text, text) };
   }
 
-  /** Tokens of frozen encoders; trained ones give theirs inside the head. */
-  private async tokens({ image, text }: PostContent): Promise<HostTree> {
-    const { session } = this;
-    return {
-      ...(session.image.trainable ? {} : { imageTokens: await tokensOf(session.image, image) }),
-      ...(session.text.trainable ? {} : { textTokens: await tokensOf(session.text, text) }),
-    };
-  }
-
-  /** A feature, or what an encoder that was trained with the head reads; a missing content has a stand-in there. */
+  /** Features and tokens, or what an encoder that was trained with the head reads; a missing content has a stand-in there. */
   private async inputs<Content extends RgbImage | string>(
     encoder: Encoder<Content>,
     content: Content | null,
-  ): Promise<HostTensor | HostTree> {
+  ): Promise<Host<EncodedBatchInputs[Modality]>> {
+    const available = hostTensor([content === null ? 0 : 1], [1]);
     if (encoder.trainable) {
-      return encoder.preprocess([content ?? (standIn(encoder.modality, this.session.text.maskToken) as Content)]);
+      const read = content ?? (standIn(encoder.modality, this.session.text.maskToken) as Content);
+      return { available, contents: await encoder.preprocess([read]) };
     }
-    if (content === null) return zeros(encoder.outputDim);
-    const feature = await encoder.encode([content]);
-    assertEncoded(encoder, feature);
-    return feature;
+    const features = content === null ? zeros(encoder.outputDim) : await encoder.encode([content]);
+    assertEncoded(encoder, features);
+    const readsTokens = this.run.method.needs?.tokens === true;
+    return { available, features, ...(readsTokens ? { tokens: await tokensOf(encoder, content) } : {}) };
   }
 
   /**
@@ -217,7 +203,7 @@ export class PostJudge implements JudgeOfPosts {
 }
 
 /** The tokens of one content, through the same rounding as those that a run was trained on. */
-async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Content | null): Promise<HostTree> {
+async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Content | null): Promise<Host<TokenInputs>> {
   const rows = tokenRowEncoder(encoder);
   const row = content === null ? zeros(rows.outputDim) : await rows.encode([content]);
   assertEncoded(encoder, row);

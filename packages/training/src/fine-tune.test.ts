@@ -157,7 +157,7 @@ describe('training with encoders under the head', () => {
     const session = await sessionOf()(config);
     const opened = await openRun(result.run, undefined, async () => trainedEncoders(session));
     const { set } = await encodeVal(config, session);
-    const judge = await Judge.create(session.engine, opened);
+    const judge = Judge.create(session.engine, opened);
     const judged = await judge.judge(set, () => undefined);
     await judge.dispose();
     const right = set.labels.reduce((sum, label, post) => {

@@ -76,10 +76,10 @@ export class SharedWork {
     this.features.set(key, entry);
     try {
       const { set } = await entry.encoded;
-      const width = (rows: typeof set.image): number => (areFeatures(rows) ? rows.dim : 0); // contents are not held
-      const tokens = (rows: typeof set.imageTokens): number => (rows === undefined ? 0 : rows.layout.count * rows.layout.dim); // prettier-ignore
-      const halves = tokens(set.imageTokens) + tokens(set.textTokens);
-      entry.bytes = set.ids.length * (4 * (width(set.image) + width(set.text)) + 2 * halves);
+      const bytesOf = ({ rows, tokens }: typeof set.image): number =>
+        (areFeatures(rows) ? 4 * rows.dim : 0) + // contents are not held
+        (tokens === undefined ? 0 : 2 * tokens.layout.count * tokens.layout.dim);
+      entry.bytes = set.ids.length * (bytesOf(set.image) + bytesOf(set.text));
       this.makeRoom();
       return await entry.encoded;
     } catch (error) {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fullEncoderName, mergeLora } from '@drf/encoders';
 import { openRun, openTrainedEncoders } from '@drf/experiment';
-import { ConfigurationError, type HostTree, type Modality } from '@drf/tensor';
+import { ConfigurationError, mergeTrees, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
 
 /** An encoder as a run trained it: the model that it came from, and its parameters now. */
 export interface TrainedEncoderOfRun {
@@ -39,10 +39,11 @@ export async function encoderOfRun(
       remedy: 'name the model itself',
     });
   }
-  const trained = (parameters['encoders'] as HostTree)[modality] as HostTree;
+  const partOf = (tree: HostTree = {}): HostTree => ((tree['encoders'] ?? {}) as HostTree)[modality] as HostTree;
+  const whole = mergeTrees<HostTensor>(partOf(parameters.trained) ?? {}, partOf(parameters.fixed) ?? {});
   return {
     model: fullEncoderName(encoders[modality]).replace(/^huggingface:/, ''),
     revision: encoders.revision[modality],
-    parameters: encoders.lora.rank > 0 ? mergeLora(trained, encoders.lora) : trained,
+    parameters: encoders.lora.rank > 0 ? mergeLora(whole, encoders.lora) : whole,
   };
 }

@@ -31,10 +31,11 @@ export function separablePosts(count: number, seed = 0): FeatureSet {
   return {
     ids: Array.from({ length: count }, (_, i) => `post-${i}`),
     labels,
-    image: rows(SHAPES.imageDim),
-    text: rows(SHAPES.textDim),
-    imageAvailable: available(5),
-    textAvailable: available(7).map((value, i) => (i % 5 === 4 ? 1 : value)),
+    image: { rows: rows(SHAPES.imageDim), available: available(5) },
+    text: {
+      rows: rows(SHAPES.textDim),
+      available: available(7).map((value, i) => (i % 5 === 4 ? 1 : value)),
+    },
   };
 }
 
