@@ -96,11 +96,7 @@ function randomPosts(posts: number): { batch: Host<BatchInputs>; labels: HostTen
     pieces: hostTensor(new Int32Array(posts * count), [posts, count]),
   });
   const batch = {
-    image: {
-      features: normals(posts, SHAPES.imageDim),
-      available: ones(posts),
-      tokens: tokens(TOKEN_LAYOUTS.image),
-    },
+    image: { features: normals(posts, SHAPES.imageDim), available: ones(posts), tokens: tokens(TOKEN_LAYOUTS.image) },
     text: { features: normals(posts, SHAPES.textDim), available: ones(posts), tokens: tokens(TOKEN_LAYOUTS.text) },
   };
   const labels = hostTensor(

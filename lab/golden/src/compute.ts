@@ -181,10 +181,6 @@ function quantitiesOfLoss(result: ReturnType<typeof drfLoss>, batch: BatchInputs
 }
 
 /** Mean density of a queue's rows by Eq. 9 to the letter. [capacity, dim] → [] */
-function meanDensity(
-  rows: tf.Tensor,
-  rowWeights: tf.Tensor,
-  statistics: DistributionStatistics,
-): Scalar {
+function meanDensity(rows: tf.Tensor, rowWeights: tf.Tensor, statistics: DistributionStatistics): Scalar {
   return named(tf.sum(tf.mul(gaussianDensity(rows, statistics), rowWeights)), []);
 }

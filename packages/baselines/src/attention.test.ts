@@ -1,6 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, flattenTree, mapTree, named, toTensor, type Host, type HostTensor, type HostTree } from '@drf/tensor';
+import {
+  createRandom,
+  flattenTree,
+  mapTree,
+  named,
+  toTensor,
+  type Host,
+  type HostTensor,
+  type HostTree,
+} from '@drf/tensor';
 import type { BatchInputs, Method, MethodParameters } from '@drf/model';
 import { upload } from '@drf/model/testing';
 import { createHsan, createMvan } from '@drf/baselines';

@@ -118,7 +118,10 @@ describe.each(['drf', 'concatenation'])('withEncoders around %s', (id) => {
       const batch = upload<EncodedBatchInputs>(batchOf(contents.image, contents.text));
       const loss = (tree: MethodParameters) => wrapped.loss(tree, batch, labelTensor(), memory()).total;
       const { trained, fixed } = upload<MethodParameters>(parameters);
-      const { gradients } = valueAndGradients((own) => ({ loss: loss({ trained: own, fixed }), auxiliary: {} }), trained);
+      const { gradients } = valueAndGradients(
+        (own) => ({ loss: loss({ trained: own, fixed }), auxiliary: {} }),
+        trained,
+      );
       const slopesOf = flattenTree<tf.Tensor>(gradients);
       expect(slopesOf.has('encoders.text.frozen')).toBe(false);
       for (const name of ['encoders.text.map.kernel', 'encoders.image.kernel']) {

@@ -21,7 +21,10 @@ const statisticsOf = (mean: number[], std: number): DistributionStatistics => ({
 
 function read(rows: number[][], weights?: number[]): { mean: number[]; std: number } {
   return tf.tidy(() => {
-    const { mean, std } = distributionStatistics(rowsOf(rows), weights ? named(tf.tensor1d(weights), ['capacity']) : uniform(rows.length));
+    const { mean, std } = distributionStatistics(
+      rowsOf(rows),
+      weights ? named(tf.tensor1d(weights), ['capacity']) : uniform(rows.length),
+    );
     return { mean: [...mean.dataSync()], std: std.dataSync()[0] as number };
   });
 }

@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { assertShape, named, type FeatureVector, type Named, type PerPost, type QueueRows, type Scalar } from '@drf/tensor';
+import {
+  assertShape,
+  named,
+  type FeatureVector,
+  type Named,
+  type PerPost,
+  type QueueRows,
+  type Scalar,
+} from '@drf/tensor';
 import { safeSqrt } from './norm.js';
 
 /** Where a modality's features lie: the paper's μ and σ (Eq. 1, 2). */

@@ -97,7 +97,9 @@ describe('encodeRecords for encoders that are trained', () => {
     expect([...labels.data]).toEqual([1, 1]);
     const longer = await gatherBatch(set, [1]);
     expect((contentsOf(longer.batch, 'text').ids as HostTensor).shape).toEqual([1, 32]);
-    expect([...(set.text.rows as ContentRows).lengths]).toEqual(TEXTS.filter((_, i) => i !== 2).map(({ length }) => length));
+    expect([...(set.text.rows as ContentRows).lengths]).toEqual(
+      TEXTS.filter((_, i) => i !== 2).map(({ length }) => length),
+    );
   });
 
   it('disrupts pixels and words before the encoder, with its own mask', async () => {

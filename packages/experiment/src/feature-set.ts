@@ -7,7 +7,7 @@ import {
   type HostTensor,
   type NamedHost,
 } from '@drf/tensor';
-import type { BatchInputs, EncodedBatchInputs} from '@drf/model';
+import type { BatchInputs, EncodedBatchInputs } from '@drf/model';
 import type { ContentRows } from './content-rows.js';
 import type { DrawnDisruption } from './planned-record.js';
 import type { TokenRows } from './token-rows.js';
@@ -133,7 +133,9 @@ export function selectPosts(set: PostSet, indices: readonly number[]): PostSet {
         rows: rowsOf(rows),
         available: flags(available),
         ...(intact === undefined ? {} : { intact: flags(intact) }),
-        ...(tokens === undefined ? {} : { tokens: { ...tokens, gather: (places: readonly number[]) => tokens.gather(inner(places)) } }),
+        ...(tokens === undefined
+          ? {}
+          : { tokens: { ...tokens, gather: (places: readonly number[]) => tokens.gather(inner(places)) } }),
       };
     }),
   };

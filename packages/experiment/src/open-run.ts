@@ -1,11 +1,4 @@
-import type {
-  EncodedMethod,
-  Memory,
-  Method,
-  MethodParameters,
-  StepEncoders,
-  TrainingPosition,
-} from '@drf/model';
+import type { EncodedMethod, Memory, Method, MethodParameters, StepEncoders, TrainingPosition } from '@drf/model';
 import { loadCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, type Host, type HostTree } from '@drf/tensor';
 import { createEncodedMethod, createMethod } from './method.js';

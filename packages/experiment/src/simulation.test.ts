@@ -48,8 +48,16 @@ describe('Simulation', () => {
   it('disrupts about the share of the posts, one modality each, half corrupted and half discarded', async () => {
     const { batch } = await makeSimulation(0.5).gather(makeSet(), ALL, 0);
     const states = ALL.map((i) => {
-      const image = [flags(batch, 'image', 'intact')[i], flags(batch, 'image', 'available')[i], first(batch, 'image', 3)[i]];
-      const text = [flags(batch, 'text', 'intact')[i], flags(batch, 'text', 'available')[i], first(batch, 'text', 2)[i]];
+      const image = [
+        flags(batch, 'image', 'intact')[i],
+        flags(batch, 'image', 'available')[i],
+        first(batch, 'image', 3)[i],
+      ];
+      const text = [
+        flags(batch, 'text', 'intact')[i],
+        flags(batch, 'text', 'available')[i],
+        first(batch, 'text', 2)[i],
+      ];
       return `${image.join()} ${text.join()}`;
     });
     const count = (test: RegExp): number => states.filter((state) => test.test(state)).length;

@@ -158,10 +158,7 @@ export class Simulation {
   }
 
   /** Flags of a disrupted post, and its rows where they are features. */
-  private async disrupt(
-    batch: Host<EncodedBatchInputs>,
-    { modality, draw, row, index }: DisruptedPost,
-  ): Promise<void> {
+  private async disrupt(batch: Host<EncodedBatchInputs>, { modality, draw, row, index }: DisruptedPost): Promise<void> {
     const inputs = batch[modality];
     if (inputs.intact !== undefined) write(inputs.intact, row, [0]);
     const isMissing = draw === undefined && this.needs.bothModalities !== true;

@@ -12,11 +12,7 @@ import {
   type FrozenEncoder,
 } from '@drf/encoders';
 import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
-import {
-  ADAMW_DEFAULTS,
-  prepareTraining,
-  stepSchedule,
-} from '@drf/model';
+import { ADAMW_DEFAULTS, prepareTraining, stepSchedule } from '@drf/model';
 import { createRandom, hostTensor, type Engine, type HostTensor, type Modality } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -250,8 +246,7 @@ describe('methods over trained encoders', () => {
       const set = await postsOf(session, 32);
       const moments = await withInitialFeatures(session, set, measureTokens, undefined, { tokens: true });
       const frozen = trained === 'image' ? 'text' : 'image';
-      const { data, shape } =
-        (await set[frozen].tokens?.gather([0, 1, 2, 3, 4]))?.tokens ?? hostTensor([], [0, 0, 0]);
+      const { data, shape } = (await set[frozen].tokens?.gather([0, 1, 2, 3, 4]))?.tokens ?? hostTensor([], [0, 0, 0]);
       const width = shape[2] as number;
       const rows = Array.from({ length: data.length / width }, (_, i) => [...data.slice(i * width, (i + 1) * width)]);
       const standing = rows.filter((row) => row.some((value) => value !== 0)); // padding is zeros

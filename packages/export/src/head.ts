@@ -2,7 +2,15 @@ import * as tf from '@tensorflow/tfjs';
 import { distributionStatistics, logPeakFactor } from '@drf/distribution';
 import type { PostFeatures } from '@drf/fusion';
 import type { BatchInputs, DrfMemoryInputs, Prediction } from '@drf/model';
-import { byModality, ConfigurationError, mapTree, named, toTensor, type ByModality, type TensorTree } from '@drf/tensor';
+import {
+  byModality,
+  ConfigurationError,
+  mapTree,
+  named,
+  toTensor,
+  type ByModality,
+  type TensorTree,
+} from '@drf/tensor';
 import type { OpenedRun } from '@drf/experiment';
 
 /** A head's outputs by the names that they have in the file: identifiers in every language. */

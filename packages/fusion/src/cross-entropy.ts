@@ -1,13 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import {
-  assertShape,
-  named,
-  type ClassScores,
-  type Named,
-  type PerPair,
-  type PerPost,
-  type Scalar,
-} from '@drf/tensor';
+import { assertShape, named, type ClassScores, type Named, type PerPair, type PerPost, type Scalar } from '@drf/tensor';
 
 /**
  * Cross-entropy (Eq. 15), mean over the batch, from logits (stable log-softmax).

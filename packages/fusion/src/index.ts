@@ -1,4 +1,12 @@
-export { existingPairs, expandPairs, filledOriginalPair, PAIRS, select, type PairName, type PostFeatures } from './pairs.js';
+export {
+  existingPairs,
+  expandPairs,
+  filledOriginalPair,
+  PAIRS,
+  select,
+  type PairName,
+  type PostFeatures,
+} from './pairs.js';
 export {
   equalWeights,
   logFilledWeight,

@@ -35,11 +35,7 @@ export function logPairWeights({ image, text, recovered, peak }: LogDensities, m
  * Log weight of the one filled pair of `filledOriginalPair`: of the densities that its two features have.
  * [batch] → [batch, 1]
  */
-export function logFilledWeight(
-  densities: LogDensities,
-  available: ByModality<PerPost>,
-  mode: WeightingMode,
-): PerPair {
+export function logFilledWeight(densities: LogDensities, available: ByModality<PerPost>, mode: WeightingMode): PerPair {
   const filled = byModality((modality) =>
     named(select(available[modality], densities[modality], densities.recovered[modality]), ['batch']),
   );

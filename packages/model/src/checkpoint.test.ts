@@ -33,10 +33,7 @@ const parameters = method.initialParameters(createRandom(1));
 
 function example(): Checkpoint {
   const memory = method.createMemory();
-  const observation = {
-    features: hostTensor([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]),
-    admitted: hostTensor([1, 1], [2]),
-  };
+  const observation = { features: hostTensor([1, 2, 3, 4, 5, 6, 7, 8], [2, 4]), admitted: hostTensor([1, 1], [2]) };
   memory.update({ image: observation, text: observation });
   return {
     method: 'drf',
@@ -86,7 +83,9 @@ describe('checkpoints', () => {
     const memory = method.createMemory();
     memory.restore((await loadCheckpoint(path, { method: 'drf', parameters })).memory);
     expect(memory.state()).toEqual(example().memory);
-    expect(() => memory.restore({ other: {} })).toThrow(/"image.queue" expected rows and enqueued, received names other/);
+    expect(() => memory.restore({ other: {} })).toThrow(
+      /"image.queue" expected rows and enqueued, received names other/,
+    );
   });
 
   it('leave encoders’ frozen parameters out when asked to, and take no others for them', async () => {
@@ -183,7 +182,7 @@ describe('checkpoints', () => {
     );
     const other = createDrf(drfConfig(8), shapes).initialParameters(createRandom(1));
     await expect(loadCheckpoint(path, { method: 'drf', parameters: other })).rejects.toThrow(
-      /parameter classifier.kernel expected shape \[8, 3\], received \[4, 3\]/,
+      /parameter trained\.classifier\.kernel expected shape \[8, 3\], received \[4, 3\]/,
     );
   });
 });

@@ -67,6 +67,8 @@ describe('createConcatenation', () => {
     );
     const { batch } = makeExample({ batch: 2, imageDim: 5 });
     const { available } = makeExample({ batch: 3 }).batch.text;
-    expect(() => predict({ ...batch, text: { ...batch.text, available } })).toThrow('text availability expected [2], received [3]');
+    expect(() => predict({ ...batch, text: { ...batch.text, available } })).toThrow(
+      'text availability expected [2], received [3]',
+    );
   });
 });

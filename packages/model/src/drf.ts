@@ -230,10 +230,7 @@ export type Pairs = { readonly pairs: Named<['batch', 'pair', 'both']>; readonly
 export function layOutPairs(features: PostFeatures, available: ByModality<PerPost>, pairExpansion: boolean): Pairs {
   if (pairExpansion) return { pairs: expandPairs(features), existing: existingPairs(available) };
   const some = tf.maximum(available.image, available.text);
-  return {
-    pairs: filledOriginalPair(features, available),
-    existing: named(tf.expandDims(some, 1), ['batch', 'pair']),
-  };
+  return { pairs: filledOriginalPair(features, available), existing: named(tf.expandDims(some, 1), ['batch', 'pair']) };
 }
 
 /** Pairs and their weights (Eq. 10, 11): products of two densities; equal ones while the queues are not ready. */

@@ -67,7 +67,8 @@ export function withEncoders(method: Method, encoders: StepEncoders): EncodedMet
     const encoder = encoders[modality];
     if (encoder === undefined) throw without(method.id, `an encoder of ${modality}s, whose contents are given`, 'none');
     if (!readsTokens) return { features: encoder.apply(parameters, contents) };
-    if (encoder.applyTokens === undefined) throw without(method.id, `token-level outputs of the ${modality} encoder`, 'an encoder without applyTokens');
+    if (encoder.applyTokens === undefined)
+      throw without(method.id, `token-level outputs of the ${modality} encoder`, 'an encoder without applyTokens');
     const { features, ...tokens } = encoder.applyTokens(parameters, contents);
     return { features, tokens };
   };

@@ -53,11 +53,10 @@ for (const { file, name: fileName, isPresent } of FILES) {
         Object.entries(params as Record).map(([name, value]) => [name, hostOf(value)] as const),
       );
       const { dim, queue: capacity, classes } = shapes as { dim: number; queue: number; classes: number };
-      const method: Method = createDrf(drfConfig(dim, { weighting, queueCapacity: capacity, recoveryTargetGradient: false }), {
-        imageDim: dim,
-        textDim: dim,
-        classes,
-      });
+      const method: Method = createDrf(
+        drfConfig(dim, { weighting, queueCapacity: capacity, recoveryTargetGradient: false }),
+        { imageDim: dim, textDim: dim, classes },
+      );
       const memory = new DrfMemory({ capacity, dim });
       memory.queue('image').enqueue(tensor('imageQueue'));
       memory.queue('text').enqueue(tensor('textQueue'));

@@ -44,20 +44,20 @@ export type JudgeInputs<Batch extends TensorTree = BatchInputs, M extends Tensor
 };
 
 /** A part of a step's batch, whose gradient is added to those of the parts before. */
-export type AccumulateInputs<
-  Batch extends TensorTree = BatchInputs,
-  M extends TensorTree = TensorTree,
-> = JudgeInputs<Batch, M> & {
+export type AccumulateInputs<Batch extends TensorTree = BatchInputs, M extends TensorTree = TensorTree> = JudgeInputs<
+  Batch,
+  M
+> & {
   /** int32 [batch] */
   readonly labels: PerPost;
   readonly part: StepPart;
 };
 
 /** A batch to learn from, or the last part of one. */
-export type LearnInputs<
-  Batch extends TensorTree = BatchInputs,
-  M extends TensorTree = TensorTree,
-> = JudgeInputs<Batch, M> & {
+export type LearnInputs<Batch extends TensorTree = BatchInputs, M extends TensorTree = TensorTree> = JudgeInputs<
+  Batch,
+  M
+> & {
   /** int32 [batch] */
   readonly labels: PerPost;
   /** Given when, and only when, the state holds gradients. */

@@ -27,13 +27,7 @@ import {
   type RunFolder,
   type Simulation,
 } from '@drf/experiment';
-import {
-  CheckpointError,
-  createRandom,
-  hostTensor,
-  type Engine,
-  type Host,
-} from '@drf/tensor';
+import { CheckpointError, createRandom, hostTensor, type Engine, type Host } from '@drf/tensor';
 import { epochBatches, partsOf } from './batches.js';
 import { LossMean, readLosses, type StepLosses } from './finite.js';
 import { describeEpoch, isBetter, isExhausted, type Selected } from './selection.js';

@@ -13,7 +13,12 @@ export type ImageGraphParameters = {
   readonly output: LinearParameters;
 };
 
-export function initializeImageGraph(random: Random, width: number, dim: number, classes: number): Host<ImageGraphParameters> {
+export function initializeImageGraph(
+  random: Random,
+  width: number,
+  dim: number,
+  classes: number,
+): Host<ImageGraphParameters> {
   const queries = random.fork('sentiments');
   const draws = Float32Array.from({ length: classes * dim }, () => queries.normal() / Math.sqrt(dim));
   return {

@@ -81,7 +81,11 @@ type MgnnsParameters = SequenceParameters &
  * a text is the mean of its nodes, not their sum.
  * @param graphs measured on the training posts; parameters from a checkpoint bring their own
  */
-export function createMgnns(config: MgnnsConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method<MgnnsParameters> {
+export function createMgnns(
+  config: MgnnsConfig,
+  shapes: MethodShapes,
+  graphs?: MeasuredGraphs,
+): Method<MgnnsParameters> {
   return classifyingMethod(
     'mgnns',
     (random) => initialParameters(config, shapes, random, graphs),
@@ -180,10 +184,7 @@ function graphChannels(parameters: MgnnsParameters, batch: BatchInputs, heads: n
   const places = scaledTokens(parameters, 'image', batch.image);
   const parts = poolPlaces(places, SCENE_SIDE);
   const projectedParts = { states: applyTokenLinear(sceneProjection, parts.states), mask: parts.mask };
-  const projectedPlaces = {
-    states: applyTokenLinear(trained.image.tokenProjection, places.states),
-    mask: places.mask,
-  };
+  const projectedPlaces = { states: applyTokenLinear(trained.image.tokenProjection, places.states), mask: places.mask };
   const objects = convolveGraph(objectGraph, scale(measured.objectStates), measured.objectEdges);
   const scenes = convolveGraph(sceneGraph, scale(measured.sceneStates), measured.sceneEdges);
   const { mask } = scaledTokens(parameters, 'text', batch.text);

@@ -1,15 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
 import { classify, crossEntropy } from '@drf/fusion';
-import {
-  byModality,
-  named,
-  type ByModality,
-  type Features,
-  type Host,
-  type PerPost,
-  type Random,
-} from '@drf/tensor';
+import { byModality, named, type ByModality, type Features, type Host, type PerPost, type Random } from '@drf/tensor';
 import {
   postWeights,
   predictionOf,
@@ -164,9 +156,7 @@ function mvcnLoss(
     classification: softCrossEntropy(prediction.logits, targets, weights),
     ...byModality((modality) => crossEntropy(logits[modality], labels, weights)),
   };
-  const drawn = byModality((modality) =>
-    centroidRestraint(own[modality], batch[modality].available, labels, memory),
-  );
+  const drawn = byModality((modality) => centroidRestraint(own[modality], batch[modality].available, labels, memory));
   const parts = { ...losses, restraint: named(tf.add(drawn.image, drawn.text), []) };
   const modalities = tf.mul(tf.add(parts.image, parts.text), MODALITY_SCALE);
   const restraint = tf.mul(parts.restraint, config.restraintScale);

@@ -11,11 +11,7 @@ import {
   type ExperimentConfig,
   type FrozenSession,
 } from '@drf/experiment';
-import {
-  ADAMW_DEFAULTS,
-  prepareTraining,
-  stepSchedule,
-} from '@drf/model';
+import { ADAMW_DEFAULTS, prepareTraining, stepSchedule } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
 import { SILENT } from '../display.js';

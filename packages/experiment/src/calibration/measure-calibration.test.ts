@@ -55,7 +55,10 @@ async function runOver(train: FeatureSet, epochs: number, method: 'drf' | 'drf-p
     const order = random.shuffle(Array.from(train.ids.keys()));
     const [image, text] = [await train.image.rows.gather(order), await train.text.rows.gather(order)];
     const features = hostTensor(new Float32Array(8 * order.length), [order.length, 8]);
-    const admitted = hostTensor(Float32Array.from(order, () => (random.uniform() < intact ? 1 : 0)), [order.length]);
+    const admitted = hostTensor(
+      Float32Array.from(order, () => (random.uniform() < intact ? 1 : 0)),
+      [order.length],
+    );
     memory.update({ image: { features, admitted, encoded: image }, text: { features, admitted, encoded: text } });
   }
   return {

@@ -28,7 +28,12 @@ async function makeRun(folder: string, model: string, lora = 0): Promise<string>
   const method = createEncodedMethod(config, shapes, trained);
   const parameters = method.initialParameters(createRandom(1));
   const move = (tree: HostTree): HostTree =>
-    mapTree(tree, ({ data, shape }: HostTensor) => hostTensor((data as Float32Array).map((value) => value + 1), shape));
+    mapTree(tree, ({ data, shape }: HostTensor) =>
+      hostTensor(
+        (data as Float32Array).map((value) => value + 1),
+        shape,
+      ),
+    );
   const moved = { trained: move(parameters.trained), fixed: move(parameters.fixed ?? {}) };
   const run = await RunFolder.create(join(folder, `run-${lora}`), { overwrite: true });
   await saveCheckpoint(run.checkpointPath(1), {

@@ -147,10 +147,7 @@ export async function evaluate(
     const { image, text } = given.batch;
     const { loss, gradients, auxiliary } = valueAndGradients(
       (leaves) => {
-        const moved = {
-          image: { ...image, features: leaves.image },
-          text: { ...text, features: leaves.text },
-        };
+        const moved = { image: { ...image, features: leaves.image }, text: { ...text, features: leaves.text } };
         const all = { trained: leaves.parameters, fixed };
         const result = method.loss(all, moved, given.labels, given.memory ?? {});
         const { parts, observations, prediction } = result;

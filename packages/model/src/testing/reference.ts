@@ -246,7 +246,8 @@ export function referenceGradients(
   };
   const gradients = new Map<string, Row>();
   const { image, text } = inputs;
-  for (const { name, index, row, at } of numbersOf({ ...parameters, image, text }).filter((n) => only(n.name))) {
+  const all = [...numbersOf(parameters), ...numbersOf({ image, text })];
+  for (const { name, index, row, at } of all.filter((n) => only(n.name))) {
     const value = row[at] as number;
     const step = 1e-5;
     row[at] = value + step;

@@ -32,10 +32,7 @@ export function separablePosts(count: number, seed = 0): FeatureSet {
     ids: Array.from({ length: count }, (_, i) => `post-${i}`),
     labels,
     image: { rows: rows(SHAPES.imageDim), available: available(5) },
-    text: {
-      rows: rows(SHAPES.textDim),
-      available: available(7).map((value, i) => (i % 5 === 4 ? 1 : value)),
-    },
+    text: { rows: rows(SHAPES.textDim), available: available(7).map((value, i) => (i % 5 === 4 ? 1 : value)) },
   };
 }
 
