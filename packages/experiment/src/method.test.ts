@@ -1,4 +1,4 @@
-import { ConfigurationError, createRandom } from '@drf/tensor';
+import { ConfigurationError, createRandom, flattenTree, type HostTensor } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import {
   comparedOptions,
@@ -26,9 +26,9 @@ describe('createMethod', () => {
     const method = createMethod(config, SHAPES);
     expect(method.id).toBe(name);
     expect(method.needs ?? {}).toEqual(methodNeeds(config));
-    const names = Object.keys(method.initialParameters(createRandom(1)));
-    expect(names).toContain('imageScaling');
-    expect(names.includes('imageTokenScaling')).toBe(methodNeeds(config).tokens === true);
+    const names = [...flattenTree<HostTensor>(method.initialParameters(createRandom(1)).fixed ?? {}).keys()];
+    expect(names).toContain('image.scaling.mean');
+    expect(names.includes('image.tokenScaling.mean')).toBe(methodNeeds(config).tokens === true);
   });
 
   it('refuses heads that do not divide the width, naming the option', () => {
@@ -54,14 +54,12 @@ describe('createMethod', () => {
     expect(authors('clmlf', { width: 24, contrastiveScale: 0.5 })).toMatchObject({ width: 24, contrastiveScale: 0.5 });
     expect(authors('mgnns')).toMatchObject({ width: 300, objects: 80, scenes: 365, thresholds: { objects: 0.6 } });
     expect(authors('mvan')).toEqual(comparedOptions(configOf('mvan', { compared: {} })));
-    const names = (preset: string) =>
-      Object.keys(
-        createMethod(configOf('clmlf', { compared: { preset, width: 12, heads: 2 } }), SHAPES).initialParameters(
-          createRandom(1),
-        ),
-      );
-    expect(names('compact')).toContain('textProjection');
-    expect(names('authors')).not.toContain('textProjection');
+    const names = (preset: string) => {
+      const method = createMethod(configOf('clmlf', { compared: { preset, width: 12, heads: 2 } }), SHAPES);
+      return [...flattenTree<HostTensor>(method.initialParameters(createRandom(1)).trained).keys()];
+    };
+    expect(names('compact')).toContain('text.projection.kernel');
+    expect(names('authors')).not.toContain('text.projection.kernel');
   });
 
   it('records every option of the compact preset, as runs always did', () => {

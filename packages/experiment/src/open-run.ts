@@ -1,4 +1,12 @@
-import type { EncodedMethod, Memory, Method, MethodParameters, StepEncoders, TrainingPosition } from '@drf/model';
+import {
+  withoutEncoders,
+  type EncodedMethod,
+  type Memory,
+  type Method,
+  type MethodParameters,
+  type StepEncoders,
+  type TrainingPosition,
+} from '@drf/model';
 import { loadCheckpoint } from '@drf/model/checkpoint';
 import { createRandom, type Host, type HostTree } from '@drf/tensor';
 import { createEncodedMethod, createMethod } from './method.js';
@@ -58,8 +66,8 @@ export async function openRun(
 
 /** A run with its head alone, which reads features: for programs that bring those of trained encoders themselves. */
 export function headOf(run: OpenedRun): OpenedRun & { readonly method: Method } {
-  const { encoders: _trained, ...trained } = run.parameters.trained;
-  const { encoders: _fixed, ...fixed } = run.parameters.fixed ?? {};
+  const { trained, fixed = {} } = run.parameters;
+  const parameters = { trained: withoutEncoders(trained), fixed: withoutEncoders(fixed) };
   const { config, shapes } = run.description;
-  return { ...run, method: createMethod(config, shapes), parameters: { trained, fixed } };
+  return { ...run, method: createMethod(config, shapes), parameters };
 }

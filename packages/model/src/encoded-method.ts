@@ -12,6 +12,7 @@ import {
   type HostTree,
   type Modality,
   type TensorTree,
+  type Tree,
 } from '@drf/tensor';
 import type { BatchInputs, Method, MethodParameters, ModalityInputs, TokenInputs } from './method.js';
 
@@ -110,6 +111,11 @@ export function withEncoders(method: Method, encoders: StepEncoders): EncodedMet
     loss: (parameters, batch, labels, memory) => method.loss(parameters, featuresOf(parameters, batch), labels, memory),
   };
   return over;
+}
+
+/** A tree of parameters but for those of the encoders under a method. */
+export function withoutEncoders<Leaf>(tree: Tree<Leaf>): Tree<Leaf> {
+  return Object.fromEntries(Object.entries(tree).filter(([branch]) => branch !== 'encoders'));
 }
 
 function without(method: string, expected: string, received: string): ConfigurationError {

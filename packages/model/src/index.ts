@@ -66,6 +66,7 @@ export {
 } from './adamw.js';
 export {
   withEncoders,
+  withoutEncoders,
   type ContentInputs,
   type EncodedBatchInputs,
   type EncodedMethod,

@@ -25,6 +25,7 @@ import {
   type AdamWMoments,
   type AdamWOptions,
 } from './adamw.js';
+import { withoutEncoders } from './encoded-method.js';
 import type { BatchInputs, LossResult, Method, MethodParameters } from './method.js';
 
 /** Parameters and AdamW moments; the step number stays with the caller, who turns it into {@link stepSchedule}. */
@@ -178,7 +179,7 @@ function moved(
     const moments = { first: pick(state.moments.first), second: pick(state.moments.second) };
     return adamW(pick(trained), pick(gradients), moments, { learningRate, ...corrections }, optimizer);
   };
-  const head = update(({ encoders: _, ...others }) => others, learningRates.head);
+  const head = update(withoutEncoders, learningRates.head);
   const encodersOf = ({ encoders: own }: TensorTree): TensorTree => (own === undefined ? {} : { encoders: own });
   const encoders = update(encodersOf, learningRates.encoder);
   return {
