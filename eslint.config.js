@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
-import { importX } from 'eslint-plugin-import-x';
+import { join } from 'node:path';
 import tseslint from 'typescript-eslint';
 
 /**
@@ -10,7 +9,8 @@ import tseslint from 'typescript-eslint';
  */
 const LAYERS = [
   ['tensor'],
-  ['files', 'terminal'],
+  ['terminal'],
+  ['files'],
   ['distribution', 'disruption', 'metrics', 'datasets', 'engine'],
   ['layers'],
   ['converters', 'encoders'],
@@ -22,9 +22,12 @@ const LAYERS = [
   ['evaluation', 'service'],
 ];
 
+/** Whatever folder eslint runs in. */
+const inRoot = (path) => join(import.meta.dirname, path);
+
 /** Parts of packages that have an entry of their own, such as @drf/model/checkpoint: what needs Node, beside what does not. */
-const ENTRIES = readdirSync('packages').flatMap((folder) => {
-  const { name, publishConfig } = JSON.parse(readFileSync(`packages/${folder}/package.json`, 'utf8'));
+const ENTRIES = readdirSync(inRoot('packages')).flatMap((folder) => {
+  const { name, publishConfig } = JSON.parse(readFileSync(inRoot(`packages/${folder}/package.json`), 'utf8'));
   return Object.keys(publishConfig?.exports ?? {})
     .filter((entry) => entry !== '.' && entry !== './package.json')
     .map((entry) => `!${name}${entry.slice(1)}`);
@@ -33,8 +36,8 @@ const ENTRIES = readdirSync('packages').flatMap((folder) => {
 const layerOf = (name) => LAYERS.findIndex((layer) => layer.includes(name));
 
 function inwardRules(kind) {
-  return readdirSync(kind).map((folder) => {
-    const manifest = JSON.parse(readFileSync(`${kind}/${folder}/package.json`, 'utf8'));
+  return readdirSync(inRoot(kind)).map((folder) => {
+    const manifest = JSON.parse(readFileSync(inRoot(`${kind}/${folder}/package.json`), 'utf8'));
     const declared = Object.keys({ ...manifest.dependencies, ...manifest.devDependencies });
     const own = kind === 'packages' ? layerOf(folder) : LAYERS.length;
     const forbidden = LAYERS.flat().filter(
@@ -61,14 +64,7 @@ export default tseslint.config(
   {
     files: ['{packages,apps,lab}/*/src/**/*.ts'],
     languageOptions: { parserOptions: { project: './tsconfig.check.json', tsconfigRootDir: import.meta.dirname } },
-    plugins: { 'import-x': importX },
-    settings: {
-      ...importX.flatConfigs.typescript.settings,
-      'import-x/resolver-next': [createTypeScriptImportResolver({ project: 'tsconfig.check.json' })],
-    },
     rules: {
-      'import-x/no-cycle': 'error',
-      'import-x/no-self-import': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',

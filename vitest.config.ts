@@ -1,20 +1,50 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Tests whose files each get a process of their own: they start servers, children or browsers, fill disks, take over the
+ * process's output, or count what a backend holds, which would meet the next file's. All other files share a process for
+ * each worker, which loads every module once.
+ */
+const ISOLATED = [
+  'packages/{export,service}',
+  'packages/files/src/atomic',
+  'packages/terminal',
+  'packages/experiment/src/trained-methods',
+  'packages/evaluation/src/grid',
+  'apps',
+  'lab',
+  'scripts',
+];
+
+const tests = (places: readonly string[]): string[] =>
+  places.flatMap((place) => [`${place}/**/*.test.ts`, `${place}.test.ts`]);
+const ALL = ['packages/*/src', 'apps/*/src', 'lab/*/src', 'scripts'];
+
+// Workspace packages resolve to their TypeScript source, so tests never see a stale build.
+const conditions = ['source', 'import', 'module', 'node', 'default'];
+const resolution = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
+const common = { setupFiles: ['./vitest.setup.ts'], pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 60_000 };
+
 export default defineConfig({
-  // Workspace packages resolve to their TypeScript source, so tests never see a stale build.
-  resolve: { conditions: ['source', 'import', 'module', 'node', 'default'] },
-  ssr: { resolve: { conditions: ['source', 'import', 'module', 'node', 'default'] } },
+  ...resolution,
   test: {
-    include: [
-      'packages/*/src/**/*.test.ts',
-      'apps/*/src/**/*.test.ts',
-      'lab/*/src/**/*.test.ts',
-      'scripts/**/*.test.ts',
+    projects: [
+      {
+        ...resolution,
+        test: {
+          ...common,
+          name: 'shared',
+          isolate: false,
+          include: tests(ALL),
+          exclude: ['**/node_modules/**', ...tests(ISOLATED)],
+        },
+      },
+      {
+        ...resolution,
+        test: { ...common, name: 'isolated', include: tests(ISOLATED), exclude: ['**/node_modules/**', '**/dist/**'] },
+      },
     ],
-    setupFiles: ['./vitest.setup.ts'],
-    pool: 'forks',
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
     // .ci/run reads the counts from a file
     reporters: process.env.VITEST_JSON ? ['default', ['json', { outputFile: process.env.VITEST_JSON }]] : ['default'],
   },

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadSplits, type Inspection } from '@drf/datasets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SplitCheck } from './inspect-command.js';
+import type { SplitCheck } from './inspection-tables.js';
 import { createDataProgram } from './program.js';
 import { parseFractions } from './split-command.js';
 import type { StreamMeasurement } from './stream-command.js';

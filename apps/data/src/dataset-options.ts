@@ -6,16 +6,26 @@ import {
   UnusableDataError,
   type ColumnNames,
   type Dataset,
-  type DatasetName,
   type EncodingChoice,
   type OpenOptions,
 } from '@drf/datasets';
-import { collect, oneOf, startProgress, valuesByName, wholeNumber, type Command, type Progress } from '@drf/terminal';
+import { isModulePath, loadDefinition } from '@drf/files';
+import {
+  collect,
+  namedValues,
+  oneOf,
+  startProgress,
+  valuesByName,
+  wholeNumber,
+  type Command,
+  type Progress,
+} from '@drf/terminal';
 import { ledgerTable } from './inspection-tables.js';
 
 /** Options that say which data set is meant; every command takes them. */
 export interface DatasetFlags {
-  readonly dataset: DatasetName;
+  readonly dataset: string;
+  readonly datasetOptions?: Readonly<Record<string, string>>;
   readonly root?: string;
   readonly file?: readonly string[];
   readonly columns?: ColumnNames;
@@ -26,13 +36,19 @@ export interface DatasetFlags {
   readonly quiet?: boolean;
 }
 
-export function commaSeparated(value: string): readonly string[] {
+function commaSeparated(value: string): readonly string[] {
   return value.split(',').map((name) => name.trim());
 }
 
 export function addDatasetFlags(command: Command): Command {
   return command
-    .option('--dataset <name>', DATASET_NAMES.join(', '), oneOf(DATASET_NAMES), 'embedded' as DatasetName)
+    .option(
+      '--dataset <name>',
+      `${DATASET_NAMES.join(', ')}, or a module of your own, ./my-dataset.ts`,
+      (text) => (isModulePath(text) ? text : oneOf(DATASET_NAMES)(text)),
+      'embedded',
+    )
+    .option('--dataset-options <options>', 'of a data set of your own, such as a=1,b=2', namedValues)
     .option('--root <folder>', 'folder of the data set (for posts: of the images)')
     .option('--file <file>', 'for posts: .jsonl, .csv, .tsv, .parquet or .json; may be repeated', collect)
     .option(
@@ -54,10 +70,22 @@ export function addDatasetFlags(command: Command): Command {
 
 /** Opens the data set that the flags name, showing progress when it takes long. */
 export async function openFromFlags(flags: DatasetFlags): Promise<Dataset> {
-  const { dataset: name, 'dataset.encoding': encoding, root, file, columns, classes, imageSize, embeddedSeed } = flags;
+  const {
+    dataset,
+    datasetOptions,
+    'dataset.encoding': encoding,
+    root,
+    file,
+    columns,
+    classes,
+    imageSize,
+    embeddedSeed,
+  } = flags;
   const progress = progressFor('Checking files', flags);
+  const name = isModulePath(dataset) ? (await loadDefinition(dataset, 'data set')).id : dataset;
   const options: OpenOptions = {
-    name,
+    name: name as OpenOptions['name'],
+    ...(datasetOptions === undefined ? {} : { options: datasetOptions }),
     ...(root === undefined ? {} : { root }),
     ...(file === undefined ? {} : { file }),
     ...(columns === undefined ? {} : { columns }),

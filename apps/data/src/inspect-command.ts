@@ -10,25 +10,13 @@ import {
 } from '@drf/datasets';
 import { collect, oneOf, withExamples, type Command } from '@drf/terminal';
 import { addDatasetFlags, openFromFlags, progressFor, type DatasetFlags } from './dataset-options.js';
-import { describeInspection } from './inspection-tables.js';
+import { describeInspection, type SplitCheck } from './inspection-tables.js';
 
 interface InspectFlags extends DatasetFlags {
   readonly split?: readonly string[];
   readonly check?: ImageCheck;
   readonly list?: boolean;
   readonly json?: boolean;
-}
-
-/** How a split file fits the data set. */
-export interface SplitCheck {
-  readonly path: string;
-  readonly form: SplitFile['form'];
-  readonly name: string;
-  readonly ids: number;
-  readonly found: number;
-  readonly absent: SelectedSplit['absent'];
-  readonly comparedLabels: number;
-  readonly disagreements: SelectedSplit['disagreements'];
 }
 
 export function addInspectCommand(program: Command, print: (text: string) => void): void {

@@ -4,9 +4,22 @@ import {
   type Inspection,
   type LedgerReport,
   type NumberSummary,
+  type SelectedSplit,
+  type SplitFile,
 } from '@drf/datasets';
 import { formatTable, percent } from '@drf/terminal';
-import type { SplitCheck } from './inspect-command.js';
+
+/** How a split file fits the data set. */
+export interface SplitCheck {
+  readonly path: string;
+  readonly form: SplitFile['form'];
+  readonly name: string;
+  readonly ids: number;
+  readonly found: number;
+  readonly absent: SelectedSplit['absent'];
+  readonly comparedLabels: number;
+  readonly disagreements: SelectedSplit['disagreements'];
+}
 
 /** An inspection for people: tables, with the numbers that decide first. */
 export function describeInspection(
@@ -34,7 +47,7 @@ export function describeInspection(
 }
 
 /** "3, 17, 20 and 355 more". */
-export function examples(ids: readonly string[], count = 5): string {
+function examples(ids: readonly string[], count = 5): string {
   const shown = ids.slice(0, count).join(', ');
   return ids.length > count ? `${shown} and ${ids.length - count} more` : shown;
 }

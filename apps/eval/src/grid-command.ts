@@ -8,6 +8,7 @@ import {
   overridesFrom,
   parseForMethod,
   SPLIT_NAMES,
+  takeOwnModules,
   trainsEncoders,
   type ExperimentConfig,
   type MethodName,
@@ -114,7 +115,7 @@ export function createGridCommand(): Command {
     .option('--dry-run', 'only say what would be done, and how long it would take')
     .option('--quiet', 'no progress')
     .option('--json', 'print the outcome as JSON; no progress');
-  addConfigFlags(command);
+  takeOwnModules(addConfigFlags(command));
   withExamples(command, EXAMPLES);
   return command.action((grids: string[], flags: GridFlags) => gridAction(grids, flags));
 }

@@ -1,4 +1,5 @@
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
+import { takeOwnModules } from '@drf/experiment';
 import { createDisplay } from '@drf/evaluation';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
 import { createReportCommand } from './report-command.js';
@@ -12,7 +13,7 @@ import { summaryText } from '@drf/evaluation';
 import { textReport } from '@drf/evaluation';
 import { Workbench } from '@drf/evaluation';
 
-const program = createEvalProgram().action(async (runs: string[], options: MainOptions) => {
+const program = takeOwnModules(createEvalProgram()).action(async (runs: string[], options: MainOptions) => {
   const evaluationOptions = commandOptions(options);
   const isQuiet = options.quiet === true || options.json === true;
   const workbench = new Workbench(createDisplay(isQuiet));

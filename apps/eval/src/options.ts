@@ -7,10 +7,12 @@ import {
   type ColumnNames,
   type DatasetName,
   type EncodingChoice,
+  type OwnDatasetName,
 } from '@drf/datasets';
 import { ENGINE_NAMES } from '@drf/engine';
-import { ConfigurationError } from '@drf/tensor';
-import { collect, createProgram, oneOf, valuesByName, wholeNumber, type Command } from '@drf/terminal';
+import { isModulePath } from '@drf/files';
+import { ConfigurationError, ownDefinition } from '@drf/tensor';
+import { collect, createProgram, namedValues, oneOf, valuesByName, wholeNumber, type Command } from '@drf/terminal';
 import { paperCells, parseCells, parseRatios } from '@drf/evaluation';
 import type { CommandOptions } from './evaluate-command.js';
 import { SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
@@ -21,7 +23,8 @@ export interface MainOptions {
   readonly splitFile?: string;
   readonly data?: readonly string[];
   readonly columns?: ColumnNames;
-  readonly dataset?: DatasetName;
+  readonly dataset?: string;
+  readonly datasetOptions?: Readonly<Record<string, string>>;
   readonly datasetRoot?: string;
   readonly datasetFile?: string;
   readonly 'dataset.encoding'?: EncodingChoice;
@@ -76,9 +79,10 @@ export function createEvalProgram(): Command {
     )
     .option(
       '--dataset <name>',
-      `another data set of the same classes: ${DATASET_NAMES.join(', ')}`,
-      oneOf(DATASET_NAMES),
+      `another data set of the same classes: ${DATASET_NAMES.join(', ')}, or a module of your own, ./my-dataset.ts`,
+      (text) => (isModulePath(text) ? text : oneOf(DATASET_NAMES)(text)),
     )
+    .option('--dataset-options <options>', 'of a data set of your own, such as a=1,b=2', namedValues)
     .option('--dataset-root <folder>', 'where the data set lies, if it moved')
     .option('--dataset-file <file>', 'where the posts that the run was trained on lie, if they moved')
     .option(
@@ -115,7 +119,8 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
   return {
     cells: options.cells === undefined ? paperCells(ratios) : parseCells(options.cells, ratios),
     dataset: {
-      name: options.data === undefined ? options.dataset : 'posts',
+      name: options.data === undefined ? datasetName(options.dataset) : 'posts',
+      options: options.datasetOptions,
       root: options.datasetRoot,
       file: options.data ?? options.datasetFile,
       columns: options.columns,
@@ -133,6 +138,12 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     csv,
     rawCsv: options.rawCsv === true,
   };
+}
+
+/** A data set of this repository, or the id of one of the user's own, whose module was loaded. */
+function datasetName(text: string | undefined): DatasetName | OwnDatasetName | undefined {
+  if (text === undefined || !isModulePath(text)) return text as DatasetName | undefined;
+  return ownDefinition(text, 'data set').id as OwnDatasetName;
 }
 
 function exclude(options: MainOptions, name: keyof MainOptions, others: readonly (keyof MainOptions)[]): void {

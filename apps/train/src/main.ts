@@ -7,6 +7,7 @@ import {
   mergeConfig,
   overridesFrom,
   RunFolder,
+  takeOwnModules,
   type ExperimentConfig,
 } from '@drf/experiment';
 import {
@@ -69,7 +70,7 @@ const program = createProgram('train', 'Trains a sentiment model on image-text p
   .option('--cache <folder>', 'feature cache', join('cache', 'features'))
   .option('--quiet', 'no progress')
   .option('--json', 'print the result as JSON; no progress');
-addConfigFlags(program);
+takeOwnModules(addConfigFlags(program));
 program.action(async (experiment: string | undefined, options: MainOptions) => {
   const display = createDisplay(options.quiet === true || options.json === true);
   const { config, run, services } = await prepare(experiment, options, display);

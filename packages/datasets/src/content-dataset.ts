@@ -2,8 +2,7 @@ import { contentHash } from '@drf/files';
 import { DataError, type Modality, type Post, type RgbImage } from '@drf/tensor';
 import type { ContentSource, Dataset, PostRecord } from './dataset.js';
 import { decodeImage, IMAGE_DECODER_VERSION, type ImageDecoding } from './image-decoder.js';
-import type { Ledger } from './ledger.js';
-import { RowError } from './row-error.js';
+import { RowError, type Ledger } from './ledger.js';
 import { decodeText, TEXT_DECODER_VERSION, type TextEncoding } from './text-decoder.js';
 
 /** What a data set is made of, whatever its layout was. */
@@ -82,8 +81,7 @@ export class ContentDataset implements Dataset {
       return await source.bytes();
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
-      const tooLarge = error.report.expected.startsWith('at most');
-      const reason = tooLarge ? (`${modality} too large` as const) : 'unreadable file';
+      const reason = error.code === 'too-large' ? (`${modality} too large` as const) : 'unreadable file';
       throw new RowError(
         reason,
         { ...error.report, subject: this.subject(record, modality, source) },

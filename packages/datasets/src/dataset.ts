@@ -1,4 +1,6 @@
-import type { Modality, Post } from '@drf/tensor';
+import { join } from 'node:path';
+import { DataError, type Modality, type Post } from '@drf/tensor';
+import { contentHash, readBounded } from '@drf/files';
 import type { Ledger } from './ledger.js';
 import type { TextEncoding } from './text-decoder.js';
 
@@ -53,4 +55,68 @@ export interface Dataset {
    * @throws RowError when the modality is missing or cannot be read
    */
   contentHash(record: PostRecord, modality: Modality): Promise<string>;
+}
+
+/** Content of a file below a folder. Thousands share the folder's name, so memory stays small. */
+export class FileSource implements ContentSource {
+  /**
+   * @param folder absolute path
+   * @param description the file's path inside the folder
+   * @param encoding of a text, where it is not the data set's
+   */
+  constructor(
+    private readonly folder: string,
+    readonly description: string,
+    private readonly maximumBytes: number,
+    readonly encoding?: TextEncoding,
+  ) {}
+
+  /** The same file as a text in another encoding than the data set's. */
+  readAs(encoding: TextEncoding): FileSource {
+    return new FileSource(this.folder, this.description, this.maximumBytes, encoding);
+  }
+
+  /** @throws DataError naming the file when it is missing, no file, or too large */
+  bytes(): Promise<Uint8Array> {
+    return readBounded(join(this.folder, this.description), this.maximumBytes);
+  }
+}
+
+/** Text that came inside the row itself. */
+export class InlineText implements ContentSource {
+  readonly description = 'inline text';
+  readonly encoding = 'utf-8';
+
+  constructor(private readonly text: string) {}
+
+  bytes(): Promise<Uint8Array> {
+    return Promise.resolve(new TextEncoder().encode(this.text));
+  }
+}
+
+/** Of SHA-256, the hexadecimal digits that are kept: enough to tell billions of posts apart. */
+const DIGITS = 32;
+
+/**
+ * What a post is recognized by wherever it stands, under whatever id: its text as decoded, without white space at its
+ * ends, and the bytes of its image.
+ */
+export function postHash(text: string | null, image: Uint8Array | null): string {
+  const parts = [text ?? '', image === null ? 'no image' : 'image'];
+  return contentHash('post-1', ...parts, image ?? '').slice(0, DIGITS);
+}
+
+/**
+ * {@link postHash} of a post of a data set.
+ * @returns null where its content cannot be read, or is made on demand and stands in no file
+ */
+export async function recordHash(dataset: Dataset, record: PostRecord): Promise<string | null> {
+  if (record.image?.fingerprint !== undefined) return null;
+  try {
+    const text = record.text === null ? null : await dataset.readText(record);
+    return postHash(text, record.image === null ? null : await record.image.bytes());
+  } catch (error) {
+    if (error instanceof DataError) return null;
+    throw error;
+  }
 }

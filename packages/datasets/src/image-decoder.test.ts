@@ -2,9 +2,14 @@ import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { decodeImage, DEFAULT_IMAGE_DECODING, readImageHeader, type ImageDecoding } from './image-decoder.js';
-import type { RowError } from './row-error.js';
-import { openDrawing } from './image-loaders.js';
+import {
+  decodeImage,
+  DEFAULT_IMAGE_DECODING,
+  openDrawing,
+  readImageHeader,
+  type ImageDecoding,
+} from './image-decoder.js';
+import type { RowError } from './ledger.js';
 import { chunk, noiseJpeg, pngBomb, solidImage, tiff } from './testing/images.js';
 
 const at = (width: number, height: number, fit: ImageDecoding['fit'] = 'stretch'): ImageDecoding => ({

@@ -1,9 +1,13 @@
 import type { Metadata } from 'sharp';
 import type { RgbImage } from '@drf/tensor';
-import { describeOtherKind, IMAGE_FORMATS, sniffImageFormat, type ImageFormat } from './image-format.js';
-import { openImage } from './image-loaders.js';
-import { withoutHarmlessFaults } from './jpeg-header.js';
-import { messageOf, RowError } from './row-error.js';
+import {
+  describeOtherKind,
+  IMAGE_FORMATS,
+  sniffImageFormat,
+  withoutHarmlessFaults,
+  type ImageFormat,
+} from './image-format.js';
+import { messageOf, RowError } from './ledger.js';
 
 /** How an image of other proportions becomes the wanted size: stretched whole, or its center cut out. */
 export type ImageFit = 'stretch' | 'crop';
@@ -47,7 +51,7 @@ const DECODER_NAMES: Readonly<Record<ImageFormat, string>> = {
 };
 
 /** An image with a side longer than this is refused: rows and columns cost time however few pixels they have. */
-export const MAXIMUM_IMAGE_SIDE = 32_768;
+const MAXIMUM_IMAGE_SIDE = 32_768;
 
 /** Memory that decoding one image may take. Images that decode row by row take next to none. */
 const MAXIMUM_DECODER_BYTES = 256 * 1024 * 1024;
@@ -169,4 +173,40 @@ function decodePixels(bytes: Uint8Array, { width, height, fit, maximumPixels }: 
 export async function readImageHeader(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<ImageHeader> {
   const { width, height, format } = await inspectHeader(subject, bytes, maximumPixels);
   return { width, height, format };
+}
+
+import sharp, { type Sharp, type SharpOptions } from 'sharp';
+
+/** Loaders of libvips for the formats that posts' images come in. */
+const LOADERS = ['Jpeg', 'Png', 'Nsgif', 'Webp', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
+
+let configured = false;
+let draws = false;
+
+/** Before anything is decoded: what is under way while loaders are blocked would fail. */
+function configure(): void {
+  if (configured) return;
+  sharp.concurrency(1);
+  sharp.cache(false);
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: LOADERS });
+  configured = true;
+}
+
+/**
+ * Opens an encoded image that came from elsewhere. All loaders but those of raster formats are blocked in the whole
+ * process, since vector and document formats can load other files. Many images decode side by side, so each takes one
+ * thread, and finished ones are not kept.
+ */
+function openImage(bytes: Uint8Array, options: SharpOptions): Sharp {
+  configure();
+  return sharp(bytes, options);
+}
+
+/** Opens a drawing of our own in SVG, never one that came from elsewhere. */
+export function openDrawing(svg: string, options: SharpOptions = {}): Sharp {
+  configure();
+  if (!draws) sharp.unblock({ operation: ['VipsForeignLoadSvg'] });
+  draws = true;
+  return sharp(Buffer.from(svg), options);
 }

@@ -1,8 +1,7 @@
 import { ConfigurationError, ShapeMismatchError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { Ledger } from './ledger.js';
+import { DROP_REASONS, Ledger } from './ledger.js';
 import { explainLoss, lossWarning, mainReason, UnusableDataError } from './main-reason.js';
-import { DROP_REASONS } from './row-error.js';
 
 function ledgerOf(kept: number, dropped: readonly (readonly [number, (typeof DROP_REASONS)[number]])[]): Ledger {
   const ledger = new Ledger('posts.csv');

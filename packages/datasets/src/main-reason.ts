@@ -1,6 +1,5 @@
 import { ConfigurationError, DataError, type ErrorReport } from '@drf/tensor';
-import type { LedgerReport } from './ledger.js';
-import type { DropReason } from './row-error.js';
+import type { DropReason, LedgerReport } from './ledger.js';
 
 /** What is said of many rows that are dropped for one reason, and what to do about all of them at once. */
 interface Explanation {
@@ -93,6 +92,8 @@ export function lossWarning(ledger: LedgerReport): string | null {
 
 /** Thrown when too few rows can be used; brings the ledger, which names each of the others. */
 export class UnusableDataError extends DataError {
+  static override readonly code = 'unusable-data';
+
   readonly ledger: LedgerReport;
 
   constructor(report: ErrorReport, ledger: LedgerReport, options?: ErrorOptions) {

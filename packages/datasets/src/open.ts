@@ -1,12 +1,11 @@
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, isOwnId } from '@drf/tensor';
 import type { Dataset } from './dataset.js';
 import { openEmbedded } from './embedded/open-embedded.js';
-import { embeddedOptions } from './embedded/options.js';
 import { openLabelledFolder } from './folders/labelled-folder.js';
-import { mvsaLayout } from './folders/mvsa.js';
-import { tumEmoLayout } from './folders/tumemo.js';
+import { mvsaLayout, tumEmoLayout } from './folders/layouts.js';
 import { UnusableDataError } from './main-reason.js';
-import { contentOptions, DATASET_NAMES, type DatasetName, type OpenOptions } from './options.js';
+import { contentOptions, DATASET_NAMES, embeddedOptions, type OpenOptions } from './options.js';
+import { openOwnDataset } from './own-dataset.js';
 import { openPosts } from './posts/open-posts.js';
 import { relabel } from './relabel.js';
 
@@ -41,13 +40,14 @@ async function openByName(options: OpenOptions): Promise<Dataset> {
         files: filesOf(options),
       });
     default:
-      throw unknownName(name);
+      if (isOwnId(name)) return openOwnDataset(name, options.options ?? {}, options.root, contentOptions(options));
+      throw new ConfigurationError({
+        subject: 'openDataset',
+        expected: `one of ${DATASET_NAMES.join(', ')}`,
+        received: JSON.stringify(name),
+        remedy: 'a module of your own is named by the id that loadDefinition gives it',
+      });
   }
-}
-
-function unknownName(name: never): ConfigurationError {
-  const received = JSON.stringify(name) as DatasetName;
-  return new ConfigurationError({ subject: 'openDataset', expected: `one of ${DATASET_NAMES.join(', ')}`, received });
 }
 
 function rootOf({ name, root }: OpenOptions): string {

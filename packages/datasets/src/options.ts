@@ -1,6 +1,5 @@
 import { ConfigurationError } from '@drf/tensor';
 import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from './image-decoder.js';
-import type { EmbeddedOptions } from './embedded/options.js';
 import type { ColumnNames } from './posts/columns.js';
 import type { LabelOptions } from './relabel.js';
 import type { EncodingChoice } from './text-decoder.js';
@@ -10,12 +9,17 @@ export const DATASET_NAMES = ['mvsa-single', 'mvsa-multiple', 'tumemo', 'embedde
 /** One of {@link DATASET_NAMES}. */
 export type DatasetName = (typeof DATASET_NAMES)[number];
 
+/** The id of a data set of the user's own, whose module was loaded: "my-dataset@1f0c8a93d2e4". */
+export type OwnDatasetName = `${string}@${string}`;
+
 /** What to open, from where, and how its images and texts are decoded. */
 export interface OpenOptions {
-  readonly name: DatasetName;
+  readonly name: DatasetName | OwnDatasetName;
+  /** For a data set of the user's own: its options. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
   /**
    * The data set's folder. For `posts`: the folder that image paths are relative to (default: that of the file). Nothing
-   * outside it is read.
+   * outside it is read. For a data set of the user's own: what its module makes of it.
    */
   readonly root?: string;
   /**
@@ -86,4 +90,37 @@ export function contentOptions(options: OpenOptions): ContentOptions {
     encoding: options.encoding ?? 'auto',
     onProgress: options.onProgress ?? (() => undefined),
   };
+}
+
+/** How many posts the embedded data set draws, and from what seed. */
+export interface EmbeddedOptions {
+  /** Decides every draw: vocabulary split, posts, rendering. */
+  readonly seed: number;
+  /** Posts that each split keeps. */
+  readonly train: number;
+  readonly val: number;
+  readonly test: number;
+  /** Share of posts whose image is drawn from another sentiment than their text, in [0, 1]. */
+  readonly mismatch: number;
+}
+
+/** 840 posts by seed 1, of which 30 % mismatch. */
+const DEFAULT_EMBEDDED_OPTIONS: EmbeddedOptions = { seed: 1, train: 480, val: 120, test: 240, mismatch: 0.3 };
+
+/** @throws ConfigurationError naming the option that is out of range */
+export function embeddedOptions(options: Partial<EmbeddedOptions> = {}): EmbeddedOptions {
+  const all = { ...DEFAULT_EMBEDDED_OPTIONS, ...options };
+  for (const name of ['train', 'val', 'test'] as const) check(name, all[name], 'a whole number from 0', isCount);
+  check('seed', all.seed, 'a whole number', Number.isSafeInteger);
+  check('mismatch', all.mismatch, 'a share from 0 to 1', (value) => value >= 0 && value <= 1);
+  return all;
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function check(name: string, value: number, expected: string, isRight: (value: number) => boolean): void {
+  if (isRight(value)) return;
+  throw new ConfigurationError({ subject: `Embedded data set option ${name}`, expected, received: String(value) });
 }

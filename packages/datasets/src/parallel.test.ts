@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { mapAhead } from './parallel.js';
+import { mapAhead } from './stream-posts.js';
 
 describe('mapAhead', () => {
   it('keeps the order, whatever finishes first', async () => {

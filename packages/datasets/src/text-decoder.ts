@@ -1,7 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { TextDecoder } from 'node:util';
 import { UnavailableError } from '@drf/tensor';
-import { RowError } from './row-error.js';
+import { RowError } from './ledger.js';
 
 /** Encodings that texts and tables are read in. */
 export const TEXT_ENCODINGS = [
@@ -24,7 +24,7 @@ export const TEXT_DECODER_VERSION = 'text-1';
 const WINDOWS_1252 = '€ ‚ƒ„…†‡ˆ‰Š‹Œ Ž  ‘’“”•–—˜™š›œ žŸ';
 
 /** How a person names an encoding; part of errors. */
-export const NAME_ENCODING = 'save it as UTF-8, or name its encoding (--dataset.encoding windows-1252, for example)';
+const NAME_ENCODING = 'save it as UTF-8, or name its encoding (--dataset.encoding windows-1252, for example)';
 
 function createDecoder(encoding: TextEncoding): TextDecoder {
   try {
@@ -67,7 +67,7 @@ export function decodeStrictly(subject: string, bytes: Uint8Array, encoding: Tex
 }
 
 /** The text, or `null` where the bytes are none in this encoding. */
-export function tryDecode(bytes: Uint8Array, encoding: TextEncoding): string | null {
+function tryDecode(bytes: Uint8Array, encoding: TextEncoding): string | null {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (encoding === 'utf-8') return isUtf8(buffer) ? withoutMark(buffer.toString('utf8')) : null;
   if (!encoding.startsWith('utf-16') && isAscii(buffer)) return buffer.toString('latin1');

@@ -1,6 +1,6 @@
-import { DataError, otherModality, type Post, type RgbImage } from '@drf/tensor';
-import { blackenPixels } from './corrupt-image.js';
-import { DEFAULT_MASK, maskWords } from './corrupt-text.js';
+import { DataError, type Modality, otherModality, type Post, type RgbImage } from '@drf/tensor';
+import { blackenPixels, DEFAULT_MASK, maskWords } from './corrupt.js';
+import { applyOwn } from './own-disruption.js';
 import type { ImageSize } from './fill.js';
 import type { DisruptionEntry } from './plan.js';
 
@@ -46,7 +46,11 @@ export function applyDisruption(
   if (entry === null || entry === undefined) return post;
   assertFits(post, entry);
   if (entry.operation === 'discard') return { ...post, [entry.modality]: null };
-  const { fraction, seed } = entry;
+  const { fraction, seed, own } = entry;
+  if (own !== undefined && seed !== null) {
+    if (entry.modality === 'image' && options.imageSize) assertSize(post.image as RgbImage, entry, options.imageSize);
+    return applyOwn(post, own, entry.modality, seed);
+  }
   if (fraction === null || seed === null) throw mismatch(entry, 'a fraction and a seed to corrupt by', 'none');
   if (entry.modality === 'text') {
     return { ...post, text: maskWords(post.text as string, fraction, seed, options.mask ?? DEFAULT_MASK) };
@@ -54,4 +58,29 @@ export function applyDisruption(
   const image = post.image as RgbImage;
   if (options.imageSize) assertSize(image, entry, options.imageSize);
   return { ...post, image: blackenPixels(image, fraction, seed) };
+}
+
+/** What a feature depends on beside its entry. */
+export interface KeyOptions {
+  /** Whose feature is cached. An entry of the other modality leaves it intact, and so does its key. */
+  readonly modality?: Modality;
+  /** As given to `applyDisruption`. */
+  readonly mask?: string;
+}
+
+/** The key of content that no disruption touched. */
+const INTACT_KEY = 'intact';
+
+/**
+ * A short text that changes whenever the disrupted content does, given the clean content: for feature caches, beside
+ * the encoder's id and the content's hash. It does not hold the post's id.
+ */
+export function disruptionKey(entry: DisruptionEntry | null | undefined, options: KeyOptions = {}): string {
+  if (entry === null || entry === undefined) return INTACT_KEY;
+  if (options.modality !== undefined && options.modality !== entry.modality) return INTACT_KEY;
+  if (entry.operation === 'discard') return `${entry.modality}:discard`;
+  if (entry.own !== undefined) return `${entry.modality}:own:${entry.own}:${entry.seed}`;
+  const mask = options.mask ?? DEFAULT_MASK;
+  const masked = entry.modality === 'text' && mask !== DEFAULT_MASK ? `:${JSON.stringify(mask)}` : '';
+  return `${entry.modality}:corrupt:v1:${entry.fraction}:${entry.seed}${masked}`; // v1: of the choosing rules
 }

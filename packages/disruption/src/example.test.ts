@@ -4,8 +4,7 @@ import * as tensor from '@drf/tensor';
 import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { runReadmeExample } from '../../../scripts/run-readme-example.js';
-import { blackenPixels } from './corrupt-image.js';
-import { maskWords } from './corrupt-text.js';
+import { blackenPixels, maskWords } from './corrupt.js';
 import * as own from './index.js';
 import { drawSplitMixSeed } from './split-mix.js';
 

@@ -1,5 +1,5 @@
 import { ConfigurationError, type Post, type RgbImage } from '@drf/tensor';
-import { DEFAULT_MASK } from './corrupt-text.js';
+import { DEFAULT_MASK } from './corrupt.js';
 
 /** In pixels. */
 export interface ImageSize {

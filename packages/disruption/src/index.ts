@@ -1,7 +1,11 @@
 export {
   assertStrategy,
+  fixedStrategies,
   formatStrategy,
+  moduleOf,
+  PAPER_RATIOS,
   parseStrategy,
+  randomStrategies,
   SETTINGS,
   strategyFileName,
   type Operation,
@@ -10,21 +14,10 @@ export {
   type Shares,
   type Strategy,
 } from './strategy.js';
-export { fixedStrategies, PAPER_RATIOS, randomStrategies } from './paper-strategies.js';
-export {
-  decidesAlone,
-  planDisruption,
-  planDisruptions,
-  presenceOf,
-  type DisruptionEntry,
-  type PostPresence,
-} from './plan.js';
-export { applyDisruption, type ApplyOptions } from './apply.js';
-export { blackenPixels, corruptImage } from './corrupt-image.js';
-export { corruptText, countWords, DEFAULT_MASK, maskedText, maskWords } from './corrupt-text.js';
+export type { Disruption, DisruptionDefinition } from './own-disruption.js';
+export { planDisruption, planDisruptions, presenceOf, type DisruptionEntry, type PostPresence } from './plan.js';
+export { applyDisruption, disruptionKey, type ApplyOptions, type KeyOptions } from './apply.js';
+export { blackenPixels, corruptImage, corruptText, countWords, maskedText, maskWords } from './corrupt.js';
 export { blankImage, blankText, fillMissing, type FillOptions, type ImageSize } from './fill.js';
-export { FRACTION_RANGE } from './fraction.js';
-export { disruptionKey, INTACT_KEY, type KeyOptions } from './key.js';
-export { formatManifest, parseManifest, type Manifest } from './manifest.js';
-export type { ManifestHeader } from './manifest-header.js';
+export { formatManifest, parseManifest, type Manifest, type ManifestHeader } from './manifest.js';
 export type { SplitMixSeed } from './split-mix.js';

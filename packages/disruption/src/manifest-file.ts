@@ -1,6 +1,5 @@
 import { readBounded, writeFileAtomic } from '@drf/files';
-import { formatManifest, parseManifest, type Manifest } from './manifest.js';
-import type { ManifestHeader } from './manifest-header.js';
+import { formatManifest, type Manifest, type ManifestHeader, parseManifest } from './manifest.js';
 import type { DisruptionEntry } from './plan.js';
 
 const MAXIMUM_BYTES = 256 * 1024 * 1024; // 195,265 posts need about 28 MB

@@ -5,9 +5,8 @@ import { CheckpointError, DataError, type Post } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyDisruption } from './apply.js';
 import { readManifest, writeManifest } from './manifest-file.js';
-import { fixedStrategies, randomStrategies } from './paper-strategies.js';
+import { fixedStrategies, parseStrategy, randomStrategies, strategyFileName } from './strategy.js';
 import { planDisruptions, presenceOf } from './plan.js';
-import { parseStrategy, strategyFileName } from './strategy.js';
 
 let folder: string;
 beforeAll(async () => {

@@ -1,8 +1,9 @@
-import { CheckpointError, DataError } from '@drf/tensor';
-import { headerRow, parseHeader, type ManifestHeader } from './manifest-header.js';
-import { parseEntry } from './manifest-row.js';
+import { CheckpointError, DataError, MODALITIES } from '@drf/tensor';
 import type { DisruptionEntry } from './plan.js';
-import { assertStrategy, formatStrategy } from './strategy.js';
+import { assertStrategy, formatStrategy, parseStrategy, type Seed, type Strategy } from './strategy.js';
+import { DEFAULT_MASK, FRACTION_RANGE, PIXEL_RULE, WORD_RULE } from './corrupt.js';
+import type { ImageSize } from './fill.js';
+import { isSplitMixSeed } from './split-mix.js';
 
 /** What was disrupted, so that anyone can repeat it. */
 export interface Manifest {
@@ -87,4 +88,119 @@ export function parseManifest(name: string, text: string): Manifest {
     });
   }
   return { header, entries: [...byId.values()], byId };
+}
+
+const MANIFEST_FORMAT = 'drf-disruption-manifest';
+const MANIFEST_VERSION = 1;
+
+/** What a manifest says before its rows. */
+export interface ManifestHeader {
+  readonly seed: Seed;
+  readonly strategy: Strategy;
+  /** The size at which pixels are chosen, after scaling and cropping; null: each image's own size. */
+  readonly imageSize: ImageSize | null;
+  /** What stands for a masked word; `[MASK]` unless told otherwise. */
+  readonly mask?: string;
+  /** Which posts: a data set and split, in words. */
+  readonly source?: string;
+}
+
+/** The header line's content; rules in words, for whoever repeats the disruptions elsewhere. */
+function headerRow(header: ManifestHeader, strategy: string, entries: number): Record<string, unknown> {
+  return {
+    format: MANIFEST_FORMAT,
+    version: MANIFEST_VERSION,
+    seed: header.seed,
+    strategy,
+    imageSize: header.imageSize,
+    mask: header.mask ?? DEFAULT_MASK,
+    ...(header.source === undefined ? {} : { source: header.source }),
+    entries,
+    fractions: `drawn uniformly from [${FRACTION_RANGE.low}, ${FRACTION_RANGE.high})`,
+    pixels: PIXEL_RULE,
+    words: WORD_RULE,
+  };
+}
+
+function isSize(value: unknown): value is ImageSize {
+  if (typeof value !== 'object' || value === null) return false;
+  const { width, height } = value as Record<string, unknown>;
+  return [width, height].every((side) => Number.isSafeInteger(side) && (side as number) > 0);
+}
+
+/**
+ * Reads the header line's content.
+ * @throws CheckpointError when it is no manifest of ours, of another version, or damaged
+ */
+function parseHeader(name: string, row: unknown): { header: ManifestHeader; entries: number } {
+  const fail = (expected: string, received: unknown): CheckpointError =>
+    new CheckpointError({
+      subject: `Manifest ${name}, line 1`,
+      expected,
+      received: JSON.stringify(received) ?? 'nothing',
+      remedy: 'make the manifest again',
+    });
+  const fields = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
+  const { format, version, seed, strategy, imageSize, mask, source, entries } = fields;
+  if (format !== MANIFEST_FORMAT) throw fail(`the format ${JSON.stringify(MANIFEST_FORMAT)}`, format);
+  if (version !== MANIFEST_VERSION) throw fail(`version ${MANIFEST_VERSION}`, version);
+  if (typeof seed !== 'string' && typeof seed !== 'number') throw fail('a seed', seed);
+  if (typeof strategy !== 'string') throw fail('a strategy', strategy);
+  if (imageSize !== null && !isSize(imageSize)) throw fail('imageSize null or { width, height }', imageSize);
+  if (typeof mask !== 'string') throw fail('a mask', mask);
+  if (source !== undefined && typeof source !== 'string') throw fail('a source in words', source);
+  if (!Number.isSafeInteger(entries)) throw fail('the number of entries', entries);
+  return {
+    header: { seed, strategy: parseStrategy(strategy), imageSize, mask, ...(source === undefined ? {} : { source }) },
+    entries: entries as number,
+  };
+}
+
+function isFraction(value: unknown): value is number {
+  return typeof value === 'number' && value >= FRACTION_RANGE.low && value <= FRACTION_RANGE.high;
+}
+
+function fitsStrategy(entry: DisruptionEntry, strategy: Strategy): boolean {
+  if (strategy.kind === 'none') return false;
+  if (strategy.kind === 'own') return entry.own === strategy.own;
+  if (strategy.kind === 'modality-fixed' && strategy.modality !== entry.modality) return false;
+  if (strategy.setting === 'C+D') return true;
+  return (strategy.setting === 'C') === (entry.operation === 'corrupt');
+}
+
+/**
+ * Checks one row of a manifest.
+ * @param subject file and line, for the message
+ * @throws DataError naming the line and the field
+ */
+function parseEntry(subject: string, row: unknown, strategy: Strategy): DisruptionEntry {
+  const fail = (expected: string, received: unknown): DataError =>
+    new DataError({
+      subject,
+      expected,
+      received: JSON.stringify(received) ?? 'nothing',
+      remedy: 'repair the row or make the manifest again',
+    });
+  const fields = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
+  const { id, operation, fraction, seed, own } = fields;
+  const modality = MODALITIES.find((candidate) => candidate === fields['modality']);
+  if (typeof id !== 'string') throw fail('a post id', id);
+  if (modality === undefined) throw fail(`a modality of ${MODALITIES.join(', ')}`, fields['modality']);
+  if (operation !== 'corrupt' && operation !== 'discard') throw fail('an operation of corrupt, discard', operation);
+  if (operation === 'corrupt' && own !== undefined) {
+    if (fraction !== null) throw fail('no fraction beside a disruption of its own', fraction);
+    if (!isSplitMixSeed(seed)) throw fail('a seed of 16 hexadecimal digits', seed);
+  } else if (operation === 'corrupt') {
+    const range = `${FRACTION_RANGE.low} to ${FRACTION_RANGE.high}`;
+    if (!isFraction(fraction)) throw fail(`a fraction from ${range}`, fraction);
+    if (!isSplitMixSeed(seed)) throw fail('a seed of 16 hexadecimal digits', seed);
+  } else if (fraction !== null || seed !== null) {
+    throw fail('fraction and seed null, as nothing is corrupted', { fraction, seed });
+  }
+  const kept = own === undefined ? {} : { own };
+  const entry = { id, modality, operation, fraction, seed, ...kept } as DisruptionEntry;
+  if (!fitsStrategy(entry, strategy)) {
+    throw fail(`a disruption of the strategy ${formatStrategy(strategy)}`, `${operation} ${modality}`);
+  }
+  return entry;
 }

@@ -1,8 +1,7 @@
 import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { fixedStrategies, PAPER_RATIOS, randomStrategies } from './paper-strategies.js';
+import { fixedStrategies, PAPER_RATIOS, randomStrategies, type Setting, SETTINGS, type Strategy } from './strategy.js';
 import { decidesAlone, planDisruption, planDisruptions, presenceOf, type DisruptionEntry } from './plan.js';
-import { SETTINGS, type Setting, type Strategy } from './strategy.js';
 
 const posts = Array.from({ length: 2000 }, (_, i) => ({ id: `post-${i}`, hasImage: true, hasText: true }));
 const random = (ratio: number, setting: Setting): Strategy => ({ kind: 'modality-random', ratio, setting });

@@ -1,7 +1,7 @@
 import { ConfigurationError, createRandom, type Modality, type Post, type Random } from '@drf/tensor';
-import { countWords } from './corrupt-text.js';
-import { drawFraction } from './fraction.js';
+import { countWords, drawFraction } from './corrupt.js';
 import { drawSplitMixSeed, type SplitMixSeed } from './split-mix.js';
+import { modalitiesOf } from './own-disruption.js';
 import { assertStrategy, formatStrategy, type Operation, type Seed, type Strategy } from './strategy.js';
 
 /** What the plan must know of a post. */
@@ -16,10 +16,12 @@ export interface DisruptionEntry {
   readonly id: string;
   readonly modality: Modality;
   readonly operation: Operation;
-  /** Of the pixels or words, in [0.4, 0.8); null when the modality is discarded. */
+  /** Of the pixels or words, in [0.4, 0.8); null when the modality is discarded, or disrupted by `own`. */
   readonly fraction: number | null;
-  /** Of the SplitMix64 that chooses pixels or words; null when the modality is discarded. */
+  /** Of the SplitMix64 that chooses pixels or words, or of what `own` draws; null when the modality is discarded. */
   readonly seed: SplitMixSeed | null;
+  /** Of a disruption of the user's own: its id and options, "blur@1f0c8a93d2e4:radius=3". */
+  readonly own?: string;
 }
 
 /** A text without a word has nothing to disrupt, nor would it be an intact modality: it counts as absent. */
@@ -51,6 +53,12 @@ function drawsOf(post: PostPresence, root: Random): Draws {
 
 /** The entry of a post that is disrupted. @param coin which of C+D's two operations */
 function entryOf(id: string, strategy: Disrupting, { random, modality: drawn }: Draws, coin: number): DisruptionEntry {
+  if (strategy.kind === 'own') {
+    const { own } = strategy;
+    const [first = drawn, second] = modalitiesOf(own);
+    const modality = second === undefined ? first : drawn;
+    return { id, modality, operation: 'corrupt', fraction: null, seed: drawSplitMixSeed(random.fork(modality)), own };
+  }
   const modality = strategy.kind === 'modality-fixed' ? strategy.modality : drawn;
   const { setting } = strategy;
   const operation: Operation = setting === 'C' || (setting === 'C+D' && coin === 0) ? 'corrupt' : 'discard';
@@ -70,7 +78,7 @@ function isWhole({ hasImage, hasText }: PostPresence): boolean {
 function planIndependently(post: PostPresence, strategy: Disrupting, root: Random): DisruptionEntry | null {
   if (!isWhole(post)) return null;
   const draws = drawsOf(post, root);
-  if (strategy.kind === 'modality-random' && !(draws.selection < strategy.ratio)) return null;
+  if (strategy.kind !== 'modality-fixed' && !(draws.selection < strategy.ratio)) return null;
   return entryOf(post.id, strategy, draws, draws.coin);
 }
 
@@ -85,7 +93,7 @@ function planTogether(posts: readonly PostPresence[], strategy: Disrupting, root
   );
   const byId = (first: string, second: string): number => (first < second ? -1 : first > second ? 1 : 0);
   drawn.sort((first, second) => first.draws.selection - second.draws.selection || byId(first.id, second.id));
-  const count = strategy.kind === 'modality-random' ? Math.round(strategy.ratio * drawn.length) : drawn.length;
+  const count = strategy.kind === 'modality-fixed' ? drawn.length : Math.round(strategy.ratio * drawn.length);
   return drawn
     .slice(0, count)
     .map(({ id, place, draws }, rank) => {

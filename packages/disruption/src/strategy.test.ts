@@ -1,7 +1,14 @@
 import { ConfigurationError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { fixedStrategies, randomStrategies } from './paper-strategies.js';
-import { assertStrategy, formatStrategy, parseStrategy, strategyFileName, type Strategy } from './strategy.js';
+import {
+  assertStrategy,
+  fixedStrategies,
+  formatStrategy,
+  parseStrategy,
+  randomStrategies,
+  type Strategy,
+  strategyFileName,
+} from './strategy.js';
 
 describe('strategies as text', () => {
   it('reads the three kinds', () => {
@@ -32,7 +39,10 @@ describe('strategies as text', () => {
     ['random::C', 'expected a ratio from 0 to 1, received ""'],
     ['shuffle:image:C', 'received the kind "shuffle"'],
     ['none:image', 'received another form'],
-    ['fixed:image', 'expected "none", "fixed:MODALITY:SETTING" or "random:RATIO:SETTING", received another form'],
+    [
+      'fixed:image',
+      'expected "none", "fixed:MODALITY:SETTING", "random:RATIO:SETTING" or "MODULE:RATIO:OPTION=VALUE", received another form',
+    ],
     ['fixed:image:C:D', 'expected nothing or "independent" after the setting, received "D"'],
     ['fixed:image:C:independent', 'received setting C, which has no shares'],
     ['random:0.6:C:independent:x', 'received another form'],

@@ -1,6 +1,7 @@
 import {
   fixedStrategies,
   formatStrategy,
+  moduleOf,
   PAPER_RATIOS,
   parseStrategy,
   randomStrategies,
@@ -49,7 +50,7 @@ function cellsOf(name: string, ratios: readonly number[]): Cell[] {
   try {
     return [cellOf(parseStrategy(name))];
   } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
+    if (!(error instanceof ConfigurationError) || moduleOf(name) !== undefined) throw error;
     throw unknownCell(name, ratios, error);
   }
 }

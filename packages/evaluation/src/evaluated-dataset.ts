@@ -1,10 +1,12 @@
 import { basename } from 'node:path';
 import type { DatasetConfig } from '@drf/experiment';
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, isOwnId } from '@drf/tensor';
 
 /** Where the data is now, or another data set of the run's classes. */
 export interface DatasetOverride {
   readonly name?: DatasetConfig['name'];
+  /** Of a data set of the user's own. */
+  readonly options?: DatasetConfig['options'];
   readonly root?: string;
   readonly file?: string | readonly string[];
   /** Which column of the file is which. Default for other posts: as in those that the run was trained on. */
@@ -20,7 +22,7 @@ export interface DatasetOverride {
  */
 export function evaluatedDataset(
   trained: DatasetConfig,
-  { name, root, file: given, columns, encoding }: DatasetOverride = {},
+  { name, options, root, file: given, columns, encoding }: DatasetOverride = {},
 ): { dataset: DatasetConfig; isOwn: boolean } {
   const isOwn = name === undefined || (name === trained.name && name !== 'posts');
   const { imageSize, trainFraction, valFraction, splitSeed, labels } = trained;
@@ -28,6 +30,7 @@ export function evaluatedDataset(
   const dataset: DatasetConfig = isOwn
     ? {
         ...trained,
+        options: options ?? trained.options,
         root: root ?? trained.root,
         file: file ?? trained.file,
         columns: columns ?? trained.columns,
@@ -35,6 +38,7 @@ export function evaluatedDataset(
       }
     : {
         name,
+        options,
         root,
         file,
         columns: { ...contentColumns(trained), ...columns },
@@ -45,7 +49,12 @@ export function evaluatedDataset(
         valFraction,
         splitSeed,
       };
-  if (dataset.name !== 'embedded' && dataset.root === undefined && dataset.file === undefined) {
+  if (
+    dataset.name !== 'embedded' &&
+    !isOwnId(dataset.name) &&
+    dataset.root === undefined &&
+    dataset.file === undefined
+  ) {
     const isPosts = dataset.name === 'posts';
     throw new ConfigurationError({
       subject: `--dataset ${dataset.name}`,

@@ -118,6 +118,7 @@ function cellOf(
       return rows?.[dataset]?.[setting];
     }
     case 'modality-random':
+    case 'own':
       return undefined;
   }
 }

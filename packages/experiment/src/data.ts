@@ -32,8 +32,8 @@ export async function openExperimentDataset(
   config: DatasetConfig,
   onProgress?: (done: number, total: number) => void,
 ): Promise<Dataset> {
-  const { name, root, file, columns, encoding, labels, imageSize } = config;
-  return openDataset({ name, root, file, columns, encoding, labels, imageSize, onProgress });
+  const { name, options, root, file, columns, encoding, labels, imageSize } = config;
+  return openDataset({ name, options, root, file, columns, encoding, labels, imageSize, onProgress });
 }
 
 /**

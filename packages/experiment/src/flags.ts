@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { namedValues, Option, type Command } from '@drf/terminal';
-import { ConfigurationError } from '@drf/tensor';
-import { shapeOf, unwrap } from './parse.js';
+import { moduleOf } from '@drf/disruption';
+import { loadDefinition, optionFromText, optionsOf, unwrapSchema } from '@drf/files';
+import { collect, Option, type Command } from '@drf/terminal';
 import { experimentSchema } from './schema.js';
 
 interface Leaf {
@@ -11,8 +11,8 @@ interface Leaf {
 }
 
 function leaves(schema: z.ZodType, path: readonly string[] = []): Leaf[] {
-  if (!(unwrap(schema) instanceof z.ZodObject)) return [{ path, schema }];
-  return Object.entries(shapeOf(schema)).flatMap(([key, child]) => leaves(child, [...path, key]));
+  if (!(unwrapSchema(schema) instanceof z.ZodObject)) return [{ path, schema }];
+  return Object.entries(optionsOf(schema)).flatMap(([key, child]) => leaves(child, [...path, key]));
 }
 
 const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -23,7 +23,7 @@ const LONGEST_PLACEHOLDER = 100;
 
 /** What a flag takes, for help: "<number>", "<drf|concatenation>", "<true|false>". */
 function placeholder(schema: z.ZodType): string {
-  const inner = unwrap(schema);
+  const inner = unwrapSchema(schema);
   if (inner instanceof z.ZodEnum) {
     const words = inner.options.join('|');
     return words.length > LONGEST_PLACEHOLDER ? 'name' : words;
@@ -76,6 +76,25 @@ export function addConfigFlags(command: Command): Command {
   return command.addHelpText('after', DEFAULTS);
 }
 
+/** Flags whose values may name modules of the user's own, besides `--own`. */
+const MODULE_FLAGS = ['dataset.name', 'dataset', 'training.disruption', 'cells', 'method', 'methods', 'encoders.image', 'encoders.text']; // prettier-ignore
+
+/**
+ * Lets a program take modules of the user's own: it loads those that its flags name before it acts, and `--own` names
+ * further ones, which a run, an experiment file or a grid asks for.
+ */
+export function takeOwnModules(command: Command): Command {
+  return command
+    .option('--own <module>', 'a module of your own that a run or experiment asks for; may be repeated', collect)
+    .hook('preAction', async (_, action) => {
+      const options: Readonly<Record<string, unknown>> = action.optsWithGlobals();
+      const named = MODULE_FLAGS.flatMap((flag) => [options[new Option(`--${flag} <value>`).attributeName()]].flat());
+      const modules = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : [])).map(moduleOf);
+      const own = (options['own'] ?? []) as readonly string[];
+      for (const module of new Set([...own, ...modules])) if (module !== undefined) await loadDefinition(module);
+    });
+}
+
 /**
  * The flags that were given, as a nested object to lay over an experiment.
  * @param options commander's parsed options
@@ -88,45 +107,9 @@ export function overridesFrom(options: Readonly<Record<string, unknown>>): Recor
     if (typeof text !== 'string') continue;
     let node = overrides;
     for (const key of leaf.path.slice(0, -1)) node = (node[key] ??= {}) as Record<string, unknown>;
-    node[leaf.path.at(-1) as string] = convert(leaf, text);
+    node[leaf.path.at(-1) as string] = optionFromText(leaf.schema, text, `Option ${flagOf(leaf)}`);
   }
   return overrides;
-}
-
-function convert(leaf: Leaf, text: string): unknown {
-  const inner = unwrap(leaf.schema);
-  const refuse = (expected: string): never => {
-    throw new ConfigurationError({
-      subject: `Option ${flagOf(leaf)}`,
-      expected,
-      received: JSON.stringify(text),
-      remedy: 'correct the value; --help lists what each option takes',
-    });
-  };
-  if (inner instanceof z.ZodBoolean) return text === 'true' || (text !== 'false' ? refuse('true or false') : false);
-  const number = (part: string): number | undefined =>
-    part.trim() === '' || Number.isNaN(Number(part)) ? undefined : Number(part);
-  if (inner instanceof z.ZodArray) {
-    const areTexts = inner.element instanceof z.ZodString;
-    return text.split(',').map((part) => (areTexts ? undefined : number(part)) ?? part.trim());
-  }
-  if (inner instanceof z.ZodRecord) {
-    return (text.trimStart().startsWith('{') ? parsedObject(text) : namedValues(text)) ?? refuse('JSON, such as {"a":"b"}, or pairs, such as a=b,c=d'); // prettier-ignore
-  }
-  if (inner instanceof z.ZodUnion && text.trimStart().startsWith('{')) {
-    return parsedObject(text) ?? refuse('a JSON object, such as {"rare": 3}');
-  }
-  if (inner instanceof z.ZodUnion) return number(text) ?? text; // the schema knows which texts it takes
-  if (!(inner instanceof z.ZodNumber)) return text;
-  return number(text) ?? refuse('a number');
-}
-
-function parsedObject(text: string): object | undefined {
-  try {
-    return JSON.parse(text) as object;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Lays overrides over an experiment, group by group. */

@@ -2,7 +2,7 @@ export { experimentSchema, type DatasetConfig, type ExperimentConfig, type Exper
 export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment } from './parse.js';
 export { METHOD_NAMES, parseForMethod, type ExperimentFile, type MethodName, type MethodOptions } from './by-method.js';
-export { addConfigFlags, mergeConfig, overridesFrom } from './flags.js';
+export { addConfigFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
 export { openExperimentData, openExperimentDataset, reopenSplits, splitShares, type ExperimentData } from './data.js';
 export { splitNameOf, SPLIT_NAMES, type SplitName } from './split-names.js';
 export {

@@ -1,8 +1,8 @@
-import { z } from 'zod';
-import { parseStrategy } from '@drf/disruption';
+import { DATASET_NAMES } from '@drf/datasets';
+import { formatStrategy, parseStrategy } from '@drf/disruption';
 import { fullEncoderName } from '@drf/encoders';
-import { suggestion } from '@drf/terminal';
-import { ConfigurationError, MODALITIES } from '@drf/tensor';
+import { parseOptions } from '@drf/files';
+import { ConfigurationError, isOwnId, MODALITIES } from '@drf/tensor';
 import type { ExperimentFile } from './by-method.js';
 import { recordedOptions } from './compared-options.js';
 import { experimentSchema, type ExperimentConfig } from './schema.js';
@@ -19,34 +19,8 @@ export function defineExperiment(experiment: ExperimentFile): ExperimentFile {
  *   range
  */
 export function parseExperiment(value: unknown, source: string): ExperimentConfig {
-  const result = experimentSchema.safeParse(value);
-  if (result.success) {
-    const { data } = result;
-    return checkTogether({ ...data, compared: recordedOptions(data.compared) }, source);
-  }
-  const issue = result.error.issues[0] as z.core.$ZodIssue;
-  throw describe(issue, value, source, result.error.issues.length - 1);
-}
-
-function describe(issue: z.core.$ZodIssue, value: unknown, source: string, more: number): ConfigurationError {
-  const path = issue.path.join('.');
-  const others = more > 0 ? ` (and ${more} more)` : '';
-  if (issue.code === 'unrecognized_keys') {
-    const key = issue.keys[0] as string;
-    const names = keysAt(issue.path);
-    return new ConfigurationError({
-      subject: source,
-      expected: `known options${path === '' ? '' : ` in "${path}"`}`,
-      received: `"${[path, key].filter(Boolean).join('.')}"${others}`,
-      remedy: suggestion(key, names),
-    });
-  }
-  return new ConfigurationError({
-    subject: `${source}, option "${path}"`,
-    expected: expectation(issue),
-    received: `${JSON.stringify(valueAt(value, issue.path)) ?? 'nothing'}${others}`,
-    remedy: 'correct the value; --help lists what each option takes',
-  });
+  const options = parseOptions(experimentSchema, value, source, UNIONS);
+  return checkTogether({ ...options, compared: recordedOptions(options.compared) }, source);
 }
 
 /** What options of several types take, by name. */
@@ -54,49 +28,10 @@ const UNIONS: Readonly<Record<string, string>> = {
   classWeights: 'none, balanced, or positive numbers by class, such as {"rare": 3}',
   fusionLayers: '2 or 3',
   file: 'a file, or a list of files',
+  name: `one of ${DATASET_NAMES.join(', ')}, or a module of your own, ./my-dataset.ts`,
+  image: 'a whole number from 0, or "all"',
+  text: 'a whole number from 0, or "all"',
 };
-
-function expectation(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_value':
-      return `one of ${issue.values.join(', ')}`;
-    case 'invalid_type':
-      return `a value of type ${issue.expected}`;
-    case 'too_small':
-      return `at least ${issue.minimum}${issue.inclusive === false ? ' (exclusive)' : ''}`;
-    case 'invalid_union':
-      return UNIONS[String(issue.path.at(-1))] ?? 'a whole number from 0, or "all"';
-    case 'too_big':
-      return `at most ${issue.maximum}`;
-    default:
-      return issue.message;
-  }
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], value);
-}
-
-/** Names of the options in a group of the schema. */
-function keysAt(path: readonly PropertyKey[]): string[] {
-  let schema: unknown = experimentSchema;
-  for (const key of path) schema = (shapeOf(schema) as Record<PropertyKey, unknown>)[key];
-  return Object.keys(shapeOf(schema));
-}
-
-/** The fields of an object schema, through defaults. */
-export function shapeOf(schema: unknown): Record<string, z.ZodType> {
-  return (unwrap(schema as z.ZodType) as z.ZodObject).shape;
-}
-
-/** A schema without its `optional`, `default` and `prefault` wrappers. */
-export function unwrap(schema: z.ZodType): z.ZodType {
-  let inner = schema;
-  while (inner instanceof z.ZodOptional || inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) {
-    inner = inner.unwrap() as z.ZodType;
-  }
-  return inner;
-}
 
 /** Rules that span several options. */
 function checkTogether(config: ExperimentConfig, source: string): ExperimentConfig {
@@ -107,11 +42,10 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
   if (name === 'posts' && file === undefined) {
     refuse('dataset.file with data set "posts"', 'none', 'name your file: --dataset.file posts.csv');
   }
-  if (!['embedded', 'posts'].includes(name) && root === undefined) {
+  if (!['embedded', 'posts'].includes(name) && !isOwnId(name) && root === undefined) {
     refuse(`dataset.root with data set "${name}"`, 'none', 'name its folder: --dataset.root DIR');
   }
   checkEncoders(config, refuse);
-  parseStrategy(config.training.disruption); // throws naming what is wrong with it
   if (trainFraction + valFraction > 1) {
     refuse('trainFraction + valFraction of at most 1', String(trainFraction + valFraction), 'lower one of them');
   }
@@ -119,7 +53,10 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
     const expected = folds === undefined ? 'dataset.folds with dataset.fold' : `dataset.fold of at most ${folds}`;
     refuse(expected, String(fold), 'say how many folds there are: --dataset.folds 5 --dataset.fold 1');
   }
-  return config;
+  // throws naming what is wrong with it; a module of the user's own goes by its id
+  const strategy = parseStrategy(config.training.disruption);
+  if (strategy.kind !== 'own') return config;
+  return { ...config, training: { ...config.training, disruption: formatStrategy(strategy) } };
 }
 
 /** Options of trainable encoders mean nothing without one. */

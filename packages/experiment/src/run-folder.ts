@@ -386,7 +386,8 @@ function withFormerDisruptions({ encoders, training }: ExperimentConfig): Experi
   const former = { ...training, ...(simulation === undefined ? {} : { simulation }) };
   if (typeof training?.disruption !== 'string') return former;
   const strategy = parseStrategy(training.disruption);
-  const hadCoins = strategy.kind === 'modality-random' || (strategy.kind !== 'none' && strategy.setting === 'C+D');
+  const hadCoins =
+    strategy.kind === 'modality-random' || (strategy.kind === 'modality-fixed' && strategy.setting === 'C+D');
   if (!hadCoins) return former;
   return { ...former, disruption: formatStrategy({ ...strategy, independent: true }) };
 }

@@ -1,14 +1,23 @@
 import { z } from 'zod';
-import { TEXT_ENCODINGS } from '@drf/datasets';
+import { DATASET_NAMES, TEXT_ENCODINGS, type OwnDatasetName } from '@drf/datasets';
 import { POOLINGS } from '@drf/encoders';
 import { WEIGHTING_MODES } from '@drf/fusion';
+import { isModulePath } from '@drf/files';
 import { FEATURE_NORMS } from '@drf/model';
+import { isOwnId, ownDefinition } from '@drf/tensor';
 
 const whole = (minimum: number) => z.int().min(minimum);
 /** Of a layer; more than any model has would only take the memory of the machine. */
 const width = (minimum = 1) => whole(minimum).max(16_384);
 const positive = () => z.number().positive();
 const share = () => z.number().min(0).max(1);
+
+/** A module of the user's own, which was loaded, by its id: "my-dataset@1f0c8a93d2e4". */
+const ownName = (kind: string) =>
+  z
+    .string()
+    .refine((text) => isModulePath(text) || isOwnId(text))
+    .transform((text) => (isOwnId(text) ? text : ownDefinition(text, kind).id));
 
 /** Which column of a file of one's own posts holds what, where its name does not tell. */
 const columns = z.strictObject({
@@ -37,7 +46,13 @@ const labels = z.strictObject({
 
 /** Posts and how they are split. */
 const dataset = z.strictObject({
-  name: z.enum(['embedded', 'mvsa-single', 'mvsa-multiple', 'tumemo', 'posts']).describe('data set'),
+  name: z
+    .union([z.enum(DATASET_NAMES), ownName('data set').transform((id) => id as OwnDatasetName)])
+    .describe('data set, or a module of your own, ./my-dataset.ts (docs/extend.md)'),
+  options: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('options of a data set of your own, as a=1,b=2 or JSON'),
   root: z.string().optional().describe('folder of the data set'),
   file: z
     .union([z.string(), z.array(z.string()).min(1)])
@@ -240,7 +255,8 @@ const training = z.strictObject({
     .string()
     .default('none')
     .describe(
-      'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average; also on val',
+      'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average, ' +
+        'or one of your own, ./blur.ts:RATIO:OPTION=VALUE; also on val',
     ),
   simulation: simulation.prefault({}),
   classWeights: z

@@ -1,8 +1,10 @@
 export { removeTemporaries, writeFileAtomic, writeJsonAtomic } from './atomic.js';
+export { isModulePath, loadDefinition, parseDefinitionOptions, type Definition } from './definition.js';
 export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js';
 export { assertUnlocked, lockFile, type FileLock } from './lock.js';
+export { optionFromText, optionsOf, parseOptions, unwrapSchema } from './options.js';
 export { contentHash, fileHash, readBounded, readJson } from './read.js';
-export { readText, RefusedError, retryAfter, retryRequest, withAnswer, type RetryOptions } from './retry.js';
+export { readText, RefusedError, retryRequest, withAnswer, type RetryOptions } from './retry.js';
 export {
   decodeSafetensors,
   encodeSafetensors,
@@ -10,5 +12,9 @@ export {
   writeSafetensors,
   type SafetensorsContent,
 } from './safetensors.js';
-export { openSafetensors, type TensorDescription, type TensorSource } from './safetensors-file.js';
-export { openSafetensorsIndex } from './safetensors-shards.js';
+export {
+  openSafetensors,
+  openSafetensorsIndex,
+  type TensorDescription,
+  type TensorSource,
+} from './safetensors-file.js';

@@ -11,7 +11,7 @@ const CHUNK_BYTES = 64 * 1024 * 1024;
 
 /**
  * Opens a file of bounded size for reading. The caller closes it.
- * @throws DataError naming the file when it is missing, not a file, or larger than `maximumBytes`.
+ * @throws DataError naming the file when it is missing, not a file, or larger than `maximumBytes` (code "too-large").
  */
 export async function openBounded(path: string, maximumBytes: number): Promise<{ handle: FileHandle; size: number }> {
   const handle = await open(path, OPEN_FLAGS).catch((error: NodeJS.ErrnoException) => {
@@ -36,6 +36,7 @@ export async function openBounded(path: string, maximumBytes: number): Promise<{
         expected: `at most ${maximumBytes} bytes`,
         received: `${stats.size} bytes`,
         remedy: 'shrink the file or raise the limit',
+        code: 'too-large',
       });
     }
     return { handle, size: stats.size };

@@ -1,8 +1,7 @@
 import type { HostTensor } from '@drf/tensor';
 import { writeFileAtomic } from './atomic.js';
-import { tensorOf } from './safetensors-dtypes.js';
+import { headerLength, LENGTH_BYTES, parseHeader, tensorOf } from './safetensors-format.js';
 import { openSafetensors } from './safetensors-file.js';
-import { headerLength, LENGTH_BYTES, parseHeader } from './safetensors-header.js';
 
 /** Tensors by flat name, and texts about them. */
 export interface SafetensorsContent {

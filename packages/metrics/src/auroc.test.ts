@@ -1,6 +1,6 @@
 import { createRandom, DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { auroc } from './auroc.js';
+import { auroc } from './curves.js';
 
 describe('auroc', () => {
   it('is 1, 0 and 0.5 for perfect, reversed and constant scores', () => {

@@ -1,6 +1,6 @@
 import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { robustnessArea } from './curve.js';
+import { robustnessArea } from './curves.js';
 
 const curve = (ratios: number[], values: number[]) => ratios.map((ratio, i) => ({ ratio, value: values[i]! }));
 

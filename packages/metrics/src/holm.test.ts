@@ -1,7 +1,7 @@
 import { DataError } from '@drf/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { holmAdjusted } from './holm.js';
+import { holmAdjusted } from './significance.js';
 
 describe('holmAdjusted', () => {
   it('by hand: the smallest counts for all, the next for all but one, and none falls below an earlier one', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mcnemarExact } from './mcnemar.js';
+import { mcnemarExact } from './significance.js';
 
 /** Posts of which `firstOnly` only the first method gets right, `secondOnly` only the second, and ten both or none. */
 function posts(firstOnly: number, secondOnly: number): [number[], number[], number[]] {

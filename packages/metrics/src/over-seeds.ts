@@ -1,7 +1,7 @@
 import { assertFinite } from '@drf/tensor';
 import { assertNotEmpty, assertSameLength } from './checks.js';
 import { around, assertConfidence, DEFAULT_CONFIDENCE, type Interval } from './interval.js';
-import { studentCritical, studentTwoSided } from './student.js';
+import { studentCritical, studentTwoSided } from './distributions.js';
 
 /** One figure over several seeds. */
 export interface SeedSummary {

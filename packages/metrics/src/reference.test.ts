@@ -22,7 +22,7 @@
 //   metrics.roc_auc_score(positive, scores)                                # 17 scores are ties
 import { hostTensor } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { auroc } from './auroc.js';
+import { auroc } from './curves.js';
 import { classificationReport } from './report.js';
 
 const CLASSES = ['angry', 'bored', 'calm', 'fear', 'happy'];

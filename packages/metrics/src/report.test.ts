@@ -1,7 +1,7 @@
 import { ConfigurationError, DataError, hostTensor, NonFiniteError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { classificationReport } from './report.js';
-import { wilsonInterval } from './wilson.js';
+import { wilsonInterval } from './interval.js';
 
 const CLASSES = ['positive', 'negative'];
 

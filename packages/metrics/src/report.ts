@@ -1,10 +1,16 @@
 import { ConfigurationError } from '@drf/tensor';
 import { calibrationError, negativeLogLikelihood, reliabilityBins, type ReliabilityBin } from './calibration.js';
 import { argMax, probabilityRows, type ClassIndices, type Probabilities } from './checks.js';
-import { confusionMatrix, type ConfusionMatrix } from './confusion.js';
-import type { Interval } from './interval.js';
-import { accuracyOf, classScores, macroF1Of, weightedF1Of, type PerClassScores } from './scores.js';
-import { wilsonInterval } from './wilson.js';
+import {
+  accuracyOf,
+  classScores,
+  confusionMatrix,
+  macroF1Of,
+  weightedF1Of,
+  type ConfusionMatrix,
+  type PerClassScores,
+} from './scores.js';
+import { wilsonInterval, type Interval } from './interval.js';
 
 /** How far probabilities are to be trusted. */
 export interface CalibrationReport {

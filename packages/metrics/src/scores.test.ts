@@ -1,7 +1,6 @@
 import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { confusionMatrix } from './confusion.js';
-import { accuracy, classScores, macroF1, weightedF1 } from './scores.js';
+import { accuracy, classScores, confusionMatrix, macroF1, weightedF1 } from './scores.js';
 
 const random = createRandom('scores');
 const draw = (count: number, classes: number): number[] => Array.from({ length: count }, () => random.integer(classes));

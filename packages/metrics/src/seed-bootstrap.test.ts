@@ -1,6 +1,6 @@
 import { createRandom, DataError, NonFiniteError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { pairedGainBootstrap, pairedSeedBootstrap } from './seed-bootstrap.js';
+import { pairedGainBootstrap, pairedSeedBootstrap } from './bootstrap.js';
 
 const random = () => createRandom(5);
 const labels = Array.from({ length: 200 }, () => 1);

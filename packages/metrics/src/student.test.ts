@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { incompleteBeta, logGamma } from './beta.js';
-import { normalCritical } from './normal.js';
-import { studentCritical, studentTwoSided } from './student.js';
+import { incompleteBeta, logGamma, normalCritical, studentCritical, studentTwoSided } from './distributions.js';
 
 const relative = (received: number, expected: number): number => Math.abs(received / expected - 1);
 

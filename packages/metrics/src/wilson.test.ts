@@ -1,6 +1,6 @@
 import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { wilsonInterval } from './wilson.js';
+import { wilsonInterval } from './interval.js';
 
 describe('wilsonInterval', () => {
   // scipy 1.17.1: stats.binomtest(successes, total).proportion_ci(confidence, 'wilson')

@@ -35,7 +35,7 @@ export type ErrorCode = keyof typeof STATUS_OF;
 
 /** A request that is not answered with a judgment, and why. */
 export class RequestError extends DrfError {
-  readonly code: ErrorCode;
+  override readonly code: ErrorCode;
 
   constructor(code: ErrorCode, report: ErrorReport, options?: ErrorOptions) {
     super(report, options);

@@ -48,3 +48,4 @@ export {
   type RgbImage,
 } from './post.js';
 export type { Engine, Program, PureFunction, PureStep, StepProgram } from './engine.js';
+export { addOwnDefinition, isOwnId, ownDefinition, ownModules, type OwnDefinition } from './own-definitions.js';

@@ -1,4 +1,4 @@
-export { createProgram, EXIT, ExitRequest, runApp, withExamples } from './run-app.js';
+export { createProgram, EXIT, ExitRequest, interruptSignal, runApp, withExamples } from './run-app.js';
 export {
   collect,
   finiteNumber,
@@ -12,6 +12,5 @@ export {
 export { formatDuration, startProgress, type Progress, type ProgressOptions } from './progress.js';
 export { formatCsv, formatTable, percent, type Cell, type CsvOptions } from './table.js';
 export { cursorStream, printable } from './printable.js';
-export { interruptSignal } from './interrupt.js';
 export { Command, Option, InvalidArgumentError } from 'commander';
 export { lastLines, runCommand, type CommandOptions, type CommandResult, type RunCommand } from './run-command.js';

@@ -100,3 +100,25 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   const { syscall, code } = (error ?? {}) as NodeJS.ErrnoException;
   return error instanceof Error && typeof syscall === 'string' && typeof code === 'string';
 }
+
+/**
+ * Turns the first Ctrl-C (SIGINT) or SIGTERM into an abort signal, so that a long job can save and say how to resume.
+ * A second Ctrl-C ends the process at once.
+ */
+export function interruptSignal(onFirst: () => void): { readonly signal: AbortSignal; release(): void } {
+  const controller = new AbortController();
+  const handler = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+    onFirst();
+  };
+  process.on('SIGINT', handler);
+  process.on('SIGTERM', handler);
+  return {
+    signal: controller.signal,
+    release: () => {
+      process.off('SIGINT', handler);
+      process.off('SIGTERM', handler);
+    },
+  };
+}

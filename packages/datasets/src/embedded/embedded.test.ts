@@ -7,9 +7,8 @@ import { combineLabels, type Sentiment } from '../label-rule.js';
 import { openDataset } from '../open.js';
 import type { EmojiImage } from './emoji-image.js';
 import { EMOJI_SETS, loadEmojiSet } from './emoji-sets.js';
-import { NEUTRAL_EMOJI, NEUTRAL_WORDS, TOPICS } from './neutral.js';
-import { PATTERNS } from './sentence.js';
-import { EMBEDDED_SPLITS, splitVocabulary } from './vocabulary.js';
+import { EMBEDDED_SPLITS, NEUTRAL_EMOJI, NEUTRAL_WORDS, splitVocabulary, TOPICS } from './vocabulary.js';
+import { PATTERNS } from './open-embedded.js';
 
 const small = { train: 40, val: 10, test: 20, seed: 3 };
 const open = (embedded = small) => openDataset({ name: 'embedded', embedded, imageSize: 32 });

@@ -1,6 +1,6 @@
 import type { Random } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
-import { openDrawing } from '../image-loaders.js';
+import { openDrawing } from '../image-decoder.js';
 import { EMOJI_SETS, emojiSetVersion, loadEmojiSet, type EmojiDrawing, type EmojiSetName } from './emoji-sets.js';
 
 /** Side of a rendered picture in pixels. */
@@ -39,7 +39,7 @@ export function drawScene(emoji: string, random: Random): EmojiScene {
 }
 
 /** The scene as SVG. */
-export function sceneSvg(scene: EmojiScene, drawing: EmojiDrawing): string {
+function sceneSvg(scene: EmojiScene, drawing: EmojiDrawing): string {
   const scale = scene.size / Math.max(drawing.width, drawing.height);
   const transform =
     `translate(${scene.x} ${scene.y}) rotate(${scene.rotation}) ` +

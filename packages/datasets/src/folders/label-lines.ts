@@ -1,8 +1,7 @@
 import { readBounded, resolveInside } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import type { Ledger } from '../ledger.js';
-import { RowError } from '../row-error.js';
-import type { FolderLayout } from './layout.js';
+import { RowError, type Ledger } from '../ledger.js';
+import type { FolderLayout } from './layouts.js';
 
 const MAXIMUM_LABEL_FILE_BYTES = 256 * 1024 * 1024;
 

@@ -1,15 +1,13 @@
 import { resolve } from 'node:path';
 import { ContentDataset } from '../content-dataset.js';
 import type { Dataset, PostRecord } from '../dataset.js';
-import { Ledger } from '../ledger.js';
+import { Ledger, RowError } from '../ledger.js';
 import type { ContentOptions } from '../options.js';
-import { mapAhead } from '../parallel.js';
-import { RowError } from '../row-error.js';
+import { mapAhead } from '../stream-posts.js';
 import type { TextEncoding } from '../text-decoder.js';
-import { ContentFolder } from './content-folder.js';
+import { ContentFolder, locatePost, type LocatedPost } from './content-folder.js';
 import { labelledLines, readLabelFile, type LabelledLine } from './label-lines.js';
-import type { FolderLayout } from './layout.js';
-import { locatePost, type LocatedPost } from './locate-post.js';
+import type { FolderLayout } from './layouts.js';
 import { findEncodings, noteEncodings } from './text-encodings.js';
 
 /** Opens a data set in its published layout; see {@link FolderLayout}. Nothing outside `root` is read. */

@@ -1,10 +1,11 @@
+import { contentHash } from '@drf/files';
+import { DataError } from '@drf/tensor';
 import type { Dataset, PostRecord } from '../dataset.js';
-import type { LedgerReport } from '../ledger.js';
-import { mapAhead } from '../parallel.js';
-import { RowError } from '../row-error.js';
+import { RowError, type LedgerReport } from '../ledger.js';
+import { mapAhead } from '../stream-posts.js';
 import { findDuplicates, type DuplicateReport, type HashedPost } from '../splits/duplicates.js';
-import { examine, type ExaminedPost, type ImageCheck } from './examine.js';
-import { countNames, summarize, type NumberSummary } from './summary.js';
+import { DEFAULT_IMAGE_DECODING, readImageHeader, type ImageHeader } from '../image-decoder.js';
+import { looksWhole } from '../image-format.js';
 
 /** A split to report on. */
 export interface NamedRecords {
@@ -157,4 +158,74 @@ function summarizeImages(posts: readonly ExaminedPost[]): ImageSummary {
     bytes: summarize(images.map((image) => image.bytes)),
     formats: countNames(images.map((image) => image.format)),
   };
+}
+
+/**
+ * How thoroughly images are checked: `pixels` decodes every image, as training does; `headers` reads every header and
+ * decodes only files that do not end as their format demands, which is faster and does not find data that are missing
+ * before the end mark.
+ */
+export type ImageCheck = 'headers' | 'pixels';
+
+/** What one post's content is like. */
+export interface ExaminedPost {
+  readonly record: PostRecord;
+  /** Decoded text; `null`: missing. */
+  readonly text: string | null;
+  readonly textHash: string | null;
+  readonly image: (ImageHeader & { readonly bytes: number }) | null;
+  readonly imageHash: string | null;
+}
+
+/** Reads a post's content once. An error of the row comes as a result. */
+async function examine(dataset: Dataset, record: PostRecord, check: ImageCheck): Promise<ExaminedPost | RowError> {
+  try {
+    const [text, bytes] = await Promise.all([dataset.readText(record), record.image?.bytes() ?? null]);
+    const subject = `${dataset.name} post ${record.id}, image ${record.image?.description ?? ''}`;
+    const { maximumPixels } = DEFAULT_IMAGE_DECODING;
+    const header = bytes === null ? null : await readImageHeader(subject, bytes, maximumPixels);
+    if (check === 'pixels' || (bytes !== null && !looksWhole(bytes))) await dataset.read(record);
+    return {
+      record,
+      text,
+      textHash: text === null ? null : contentHash(text),
+      image: header === null ? null : { ...header, bytes: bytes?.length ?? 0 },
+      imageHash: bytes === null ? null : contentHash(bytes),
+    };
+  } catch (error) {
+    if (error instanceof RowError) return error;
+    if (error instanceof DataError) return new RowError('unreadable file', error.report, { cause: error });
+    throw error;
+  }
+}
+
+/** Five numbers about many. */
+export interface NumberSummary {
+  readonly count: number;
+  readonly minimum: number;
+  readonly median: number;
+  readonly mean: number;
+  readonly maximum: number;
+}
+
+/** Summarizes numbers, or `null` when there are none. The median of an even count is the mean of the middle two. */
+export function summarize(values: readonly number[]): NumberSummary | null {
+  if (values.length === 0) return null;
+  const sorted = Float64Array.from(values).sort();
+  const at = (index: number): number => sorted[index] as number;
+  const middle = (sorted.length - 1) / 2;
+  return {
+    count: sorted.length,
+    minimum: at(0),
+    median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
+    mean: sorted.reduce((sum, value) => sum + value, 0) / sorted.length,
+    maximum: at(sorted.length - 1),
+  };
+}
+
+/** How often each name occurs, most frequent first. */
+export function countNames(names: readonly string[]): Readonly<Record<string, number>> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort((a, b) => b[1] - a[1]));
 }

@@ -3,8 +3,7 @@ import { openDataset } from '../open.js';
 import { folderWith, pairFiles, smallJpeg } from '../testing/folders.js';
 import { noiseJpeg, pngBomb, solidImage } from '../testing/images.js';
 import { looksWhole } from '../image-format.js';
-import { inspectDataset } from './inspect-dataset.js';
-import { countNames, summarize } from './summary.js';
+import { countNames, inspectDataset, summarize } from './inspect-dataset.js';
 
 async function folder(): Promise<string> {
   const labels = [1, 2, 3, 4, 5, 6].map((id) => `${id}\t${id % 2 === 0 ? 'neutral,neutral' : 'positive,neutral'}`);

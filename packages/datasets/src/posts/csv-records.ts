@@ -1,4 +1,4 @@
-import type { RowError } from '../row-error.js';
+import type { RowError } from '../ledger.js';
 import { ColumnShapes } from './column-shapes.js';
 import { behindQuote, closingQuote, splitCells, splitLeniently, unescapeQuotes, type LineCells } from './csv-line.js';
 import type { Line } from './lines.js';

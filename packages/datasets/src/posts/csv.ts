@@ -1,9 +1,8 @@
 import { basename } from 'node:path';
-import { RowError } from '../row-error.js';
-import { cellsByRole, type ColumnNames, type FoundColumns } from './columns.js';
+import { RowError } from '../ledger.js';
+import { cellsByRole, checkHeader, type ColumnNames, type FoundColumns, type PostKind } from './columns.js';
 import { CsvRecords, MAXIMUM_RECORD_BYTES, type CsvRecord } from './csv-records.js';
-import { namedSeparator, sniffDelimiter } from './delimiter.js';
-import { checkHeader, type PostKind } from './header.js';
+import { namedSeparator, sniffDelimiter } from './csv-line.js';
 import { PLAIN_TEXT, readLines, type Line, type TextForm } from './lines.js';
 import type { RawRow } from './row.js';
 

@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { TextDecoder } from 'node:util';
-import { RowError } from '../row-error.js';
+import { RowError } from '../ledger.js';
 import { decodeLoosely, decodeStrictly, type TextEncoding } from '../text-decoder.js';
 
 /** How a file of text is stored. */

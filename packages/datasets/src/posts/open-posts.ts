@@ -5,18 +5,15 @@ import { DataError } from '@drf/tensor';
 import { ContentDataset } from '../content-dataset.js';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { SENTIMENTS } from '../label-rule.js';
-import { Ledger, type DroppedRow } from '../ledger.js';
+import { Ledger, RowError, type DroppedRow } from '../ledger.js';
 import type { ContentOptions } from '../options.js';
-import { mapAhead } from '../parallel.js';
-import { RowError } from '../row-error.js';
-import { isAbsenceWord } from './absence-words.js';
-import { checkRow, plainNumber, type CheckedRow, type RowChecks } from './check-row.js';
-import { codedNames } from './coded-labels.js';
+import { mapAhead } from '../stream-posts.js';
+import { codedNames, isAbsenceWord, ownId, parsePostRow, type RawRow } from './row.js';
+import { checkRow, plainNumber, type CheckedRow, type RowChecks } from './row-content.js';
 import { describeColumns, type ColumnNames } from './columns.js';
-import { ImageSpool } from './image-spool.js';
+import { ImageSpool } from './image-cell.js';
 import { NameVariants } from './name-variants.js';
 import { openTable, type Table } from './reader.js';
-import { ownId, parsePostRow, type RawRow } from './row.js';
 
 export interface PostsOptions extends ContentOptions {
   readonly files: readonly string[];

@@ -9,10 +9,9 @@ import {
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { DataError } from '@drf/tensor';
-import { messageOf, RowError } from '../row-error.js';
+import { messageOf, RowError } from '../ledger.js';
 import { decodeText } from '../text-decoder.js';
-import { checkHeader, type PostKind } from './header.js';
-import { cellsByRole, type ColumnNames, type FoundColumns } from './columns.js';
+import { cellsByRole, checkHeader, type ColumnNames, type FoundColumns, type PostKind } from './columns.js';
 import type { RawRow } from './row.js';
 
 /**

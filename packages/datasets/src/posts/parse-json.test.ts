@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseJson } from './parse-json.js';
+import { parseJson } from './json.js';
 
 describe('parseJson', () => {
   it('keeps the digits of whole numbers that a double cannot hold', () => {

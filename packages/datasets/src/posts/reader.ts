@@ -3,16 +3,12 @@ import { basename, extname } from 'node:path';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { decodeLoosely, type EncodingChoice } from '../text-decoder.js';
 import { fileEvidence } from '../text-evidence.js';
-import { findColumns, type ColumnNames } from './columns.js';
+import { findColumns, type ColumnNames, type PostKind } from './columns.js';
 import { readCsv } from './csv.js';
-import { splitCells } from './csv-line.js';
-import { namedSeparator, sniffDelimiter } from './delimiter.js';
-import type { PostKind } from './header.js';
-import { readJsonArray } from './json-array.js';
-import { readJsonLines } from './json-lines.js';
+import { namedSeparator, sniffDelimiter, splitCells } from './csv-line.js';
+import { parseJson, readJsonArray, readJsonLines } from './json.js';
 import { PLAIN_TEXT, type TextForm } from './lines.js';
 import { readParquet } from './parquet.js';
-import { parseJson } from './parse-json.js';
 import type { RawRow, RowReader } from './row.js';
 
 /** Forms of a table of posts. */

@@ -1,10 +1,9 @@
-import { RowError } from '../row-error.js';
-import { isAbsenceWord } from './absence-words.js';
-import { HIGHEST_CODE } from './coded-labels.js';
-import type { ColumnNames, FoundColumns } from './columns.js';
-import { NAMING, type PostKind } from './header.js';
+import { RowError } from '../ledger.js';
+import { NAMING, type ColumnNames, type FoundColumns, type PostKind } from './columns.js';
 import { imageCell, type ImageCell } from './image-cell.js';
 import type { TextForm } from './lines.js';
+import { EMOTIONS } from '../folders/layouts.js';
+import { SENTIMENTS } from '../label-rule.js';
 
 /** A row of a file of posts as its reader gives it: cells by what they hold, or what was wrong with the row. */
 export type RawRow =
@@ -154,4 +153,29 @@ export type UnlabeledRow = Pick<PostRow, 'text' | 'image'> & {
 /** Checks the types of a row's cells, of a post whose label is not known. @throws RowError as {@link parsePostRow} */
 export function parseUnlabeledRow(subject: string, cells: Readonly<Record<string, unknown>>): UnlabeledRow {
   return { id: ownId(cells.id), text: textCell(subject, 'text', cells.text), image: imageCell(subject, cells.image) };
+}
+
+/** What programs write into a cell that holds nothing (data frames, databases, spreadsheets); in lower case. */
+const ABSENCE_WORDS = new Set([
+  'null', 'nan', '-nan', 'none', 'nil', 'na', 'n/a', 'n.a.', '<na>', '#n/a', '#na', 'nat', 'undefined', '(null)', '\\n', '-',
+]); // prettier-ignore
+
+/** Whether a cell's content is a word for nothing, such as `nan`, `None`, `NULL` or `N/A`. */
+export function isAbsenceWord(cell: string): boolean {
+  return ABSENCE_WORDS.has(cell.trim().toLowerCase());
+}
+
+/** Highest code that a label has. */
+const HIGHEST_CODE = EMOTIONS.length - 1;
+
+/**
+ * What the codes of CLMLF's `emotion_label` stand for: MVSA's sentiments (0 positive, 1 neutral, 2 negative), or in
+ * splits of TumEmo its emotions in alphabetical order (0 angry to 6 sad).
+ * @param codes all of a file
+ * @param classes of the data set that they are about, where it is known; they decide, else the highest code does
+ */
+export function codedNames(codes: Iterable<number>, classes: readonly string[] = []): readonly string[] {
+  for (const names of [SENTIMENTS, EMOTIONS]) if (names.some((name) => classes.includes(name))) return names;
+  for (const code of codes) if (code >= SENTIMENTS.length) return EMOTIONS;
+  return SENTIMENTS;
 }

@@ -9,8 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { openDataset, readUnlabeledPosts, type Dataset } from '../index.js';
 import { folderWith, smallJpeg } from '../testing/folders.js';
 import { noiseJpeg } from '../testing/images.js';
-import { imageCell } from './image-cell.js';
-import { ImageSpool } from './image-spool.js';
+import { imageCell, ImageSpool } from './image-cell.js';
 
 const decoding = { width: 2, height: 2, fit: 'stretch', maximumPixels: 10_000 } as const;
 const optional = { repetition_type: 'OPTIONAL' } as const;

@@ -3,8 +3,8 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { resolveInside } from '@drf/files';
 import { IMAGE_FORMATS, describeOtherKind, SNIFFED_BYTES, sniffImageFormat } from '../image-format.js';
-import { messageOf, RowError } from '../row-error.js';
-import { FileSource } from '../source.js';
+import { messageOf, RowError } from '../ledger.js';
+import { FileSource } from '../dataset.js';
 import { imageSource, type ContentChecks } from './row-content.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 

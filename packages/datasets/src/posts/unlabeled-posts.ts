@@ -4,9 +4,9 @@ import { resolveInside } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { decodeImage, type ImageDecoding } from '../image-decoder.js';
 import { findEncodings } from '../folders/text-encodings.js';
-import { mapAhead } from '../parallel.js';
-import { postHash } from '../post-hash.js';
-import { RowError } from '../row-error.js';
+import { mapAhead } from '../stream-posts.js';
+import { postHash } from '../dataset.js';
+import { RowError } from '../ledger.js';
 import { decodeText, type EncodingChoice } from '../text-decoder.js';
 import { encodingOf } from '../text-evidence.js';
 import { openTable, type Table } from './reader.js';
@@ -14,8 +14,7 @@ import type { ColumnNames } from './columns.js';
 import type { ContentChecks } from './row-content.js';
 import { NameVariants } from './name-variants.js';
 import { folderNames, folderRows, textFile } from './unlabeled-folder.js';
-import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
-import { tableRows } from './unlabeled-table.js';
+import { tableRows, type LocatedRow, type UnlabeledResult } from './unlabeled-row.js';
 
 /** How posts without labels are read. */
 export interface UnlabeledOptions {

@@ -3,11 +3,18 @@ import { parse } from 'csv-parse/sync';
 import { readBounded } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { findColumns, type PostColumn } from '../posts/columns.js';
-import { sniffDelimiter } from '../posts/delimiter.js';
-import { readExactJson } from '../posts/json-array.js';
-import { readJsonLines } from '../posts/json-lines.js';
+import { sniffDelimiter } from '../posts/csv-line.js';
+import { readExactJson, readJsonLines } from '../posts/json.js';
 import { parsePostRow } from '../posts/row.js';
-import type { PublishedPost } from './split-file.js';
+
+/** A post of a published split: what the publisher says about it. */
+export interface PublishedPost {
+  readonly id: string;
+  readonly label: string;
+  /** CLMLF's number of the label, where that is what the file holds. */
+  readonly code?: number;
+  readonly text: string | null;
+}
 
 const MAXIMUM_BYTES = 512 * 1024 * 1024;
 

@@ -1,7 +1,7 @@
 import { DataError } from '@drf/tensor';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { foldLabel } from '../relabel.js';
-import type { DropReason } from '../row-error.js';
+import type { DropReason } from '../ledger.js';
 import { withNames, type SplitFile } from './split-file.js';
 
 /** A post whose published label is not the data set's. */

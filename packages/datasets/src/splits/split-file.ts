@@ -2,21 +2,12 @@ import { readdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import { codedNames } from '../posts/coded-labels.js';
+import { codedNames } from '../posts/row.js';
 import type { Splits } from './make-splits.js';
-import { publishedPost, readPublishedSplit } from './published-split.js';
+import { publishedPost, readPublishedSplit, type PublishedPost } from './published-split.js';
 
 /** Marks our own split files, with the version of the form. */
 const FORMAT = 'drf-split/1';
-
-/** A post of a published split: what the publisher says about it. */
-export interface PublishedPost {
-  readonly id: string;
-  readonly label: string;
-  /** CLMLF's number of the label, where that is what the file holds. */
-  readonly code?: number;
-  readonly text: string | null;
-}
 
 /** One split as its file tells it. */
 export interface SplitFile {

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { ownModules } from '@drf/tensor';
 import type { FromWorker, WorkerAnswers, WorkerProgress, WorkerRequest, WorkerSetting } from './messages.js';
 
 /** Source runs from source, the built package from what was built. */
@@ -41,7 +42,7 @@ export class WorkerProcess {
   /** @param script for tests, another program that speaks the same */
   constructor(setting: WorkerSetting, script: URL = SCRIPT) {
     const threads = String(setting.threads);
-    this.child = fork(fileURLToPath(script), [], {
+    this.child = fork(fileURLToPath(script), ownModules(), {
       execArgv: [...process.execArgv, ...GARBAGE_COLLECTION],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

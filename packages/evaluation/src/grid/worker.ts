@@ -1,4 +1,5 @@
 // The child process of `pnpm eval grid`: answers requests of its parent until that goes away.
+import { loadDefinition } from '@drf/files';
 import { DrfError } from '@drf/tensor';
 import type { FromWorker, ToWorker, WorkerRequest, WorkerSetting } from './messages.js';
 import { describeExperiment, encodeFeatures, performTraining, type Surroundings } from './perform.js';
@@ -49,6 +50,7 @@ async function answer(id: number, request: WorkerRequest): Promise<void> {
   }
 }
 
+await Promise.all(process.argv.slice(2).map((module) => loadDefinition(module)));
 process.on('message', (message: ToWorker) => {
   if ('setting' in message) {
     setting = message.setting;

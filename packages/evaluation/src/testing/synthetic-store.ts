@@ -107,7 +107,7 @@ function cellRecord(
       cell: cell.name,
       kind: strategy.kind,
       modality: strategy.kind === 'modality-fixed' ? strategy.modality : null,
-      setting: strategy.kind === 'none' ? null : strategy.setting,
+      setting: 'setting' in strategy ? strategy.setting : null,
       ratio: strategy.kind === 'modality-random' ? strategy.ratio : null,
       disrupted: { image: { corrupted: 0, discarded: 0 }, text: { corrupted: 0, discarded: 0 } },
       report: classificationReport(posts.labels, hostTensor(probabilities, [posts.ids.length, 3]), CLASSES),

@@ -13,7 +13,7 @@ export function syntheticCell(cell: string, right: number, extra: Partial<CellRe
     cell,
     kind: strategy.kind,
     modality: strategy.kind === 'modality-fixed' ? strategy.modality : null,
-    setting: strategy.kind === 'none' ? null : strategy.setting,
+    setting: 'setting' in strategy ? strategy.setting : null,
     ratio: strategy.kind === 'modality-random' ? strategy.ratio : null,
     disrupted: { image: { corrupted: 0, discarded: 0 }, text: { corrupted: 0, discarded: 0 } },
     report: classificationReport(labels, predictions, ['bad', 'good']),
