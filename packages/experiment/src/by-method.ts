@@ -2,12 +2,7 @@ import { suggestion } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 import { mergeConfig } from './flags.js';
 import { parseExperiment } from './parse.js';
-import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
-
-/** Names of all methods, as experiments take them. */
-export const METHOD_NAMES = experimentSchema.shape.method.unwrap().options;
-/** One of {@link METHOD_NAMES}. */
-export type MethodName = (typeof METHOD_NAMES)[number];
+import { METHOD_NAMES, type ExperimentConfig, type ExperimentInput, type MethodName } from './schema.js';
 
 /** What an experiment says differently for some of the methods. */
 export type MethodOptions = {
