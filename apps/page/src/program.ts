@@ -53,7 +53,7 @@ async function assertEmpty(out: string): Promise<void> {
 }
 
 /** Files of a folder with their sizes, by path. */
-export async function measure(folder: string): Promise<readonly PageFile[]> {
+async function measure(folder: string): Promise<readonly PageFile[]> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });
   const paths = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
   return Promise.all(

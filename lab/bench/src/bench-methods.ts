@@ -1,10 +1,9 @@
 import { TOKEN_LAYOUTS, type TokenLayout } from '@drf/encoders';
 import { createEngine } from '@drf/engine';
-import { createMethod, experimentSchema, parseExperiment } from '@drf/experiment';
+import { createMethod, METHOD_NAMES, parseExperiment } from '@drf/experiment';
 import {
   ADAMW_DEFAULTS,
-  createTrainingStep,
-  initialTrainingState,
+  prepareTraining,
   stepSchedule,
   type BatchInputs,
   type Method,
@@ -26,7 +25,7 @@ export interface MethodTime {
 
 /** Every method that an experiment can name, at its default options. */
 function methods(dim: number): Method[] {
-  return experimentSchema.shape.method.unwrap().options.map((method) => {
+  return METHOD_NAMES.map((method) => {
     const experiment = { name: 'bench', dataset: { name: 'embedded' }, method, model: { dim } } as const;
     return createMethod(parseExperiment(experiment, 'The benchmark of methods'), SHAPES);
   });
@@ -58,15 +57,12 @@ async function measureMethod(
 ): Promise<MethodTime> {
   const parameters = method.initialParameters(createRandom(0));
   const memory = method.createMemory();
-  const program = await engine.prepareStep(
-    createTrainingStep(method, ADAMW_DEFAULTS),
-    initialTrainingState(parameters),
-  );
+  const program = await prepareTraining(engine, method, parameters, ADAMW_DEFAULTS);
   const inputs = randomPosts(batch);
   const step = async (number: number): Promise<void> => {
     const schedule = stepSchedule(number, warmUp + steps, { encoder: 0, head: 1e-4, floor: 0 }, ADAMW_DEFAULTS);
-    const outputs = await program.step({ ...inputs, memory: memory.inputs(), schedule });
-    memory.update(outputs.observations);
+    const { observations } = await program.learn({ ...inputs, memory: memory.inputs(), schedule });
+    memory.update(observations);
   };
   const times = await timeCalls(step, steps, warmUp);
   await program.dispose();
@@ -100,12 +96,8 @@ function randomPosts(posts: number): { batch: Host<BatchInputs>; labels: HostTen
     pieces: hostTensor(new Int32Array(posts * count), [posts, count]),
   });
   const batch = {
-    image: normals(posts, SHAPES.imageDim),
-    text: normals(posts, SHAPES.textDim),
-    imageAvailable: ones(posts),
-    textAvailable: ones(posts),
-    imageTokens: tokens(TOKEN_LAYOUTS.image),
-    textTokens: tokens(TOKEN_LAYOUTS.text),
+    image: { features: normals(posts, SHAPES.imageDim), available: ones(posts), tokens: tokens(TOKEN_LAYOUTS.image) },
+    text: { features: normals(posts, SHAPES.textDim), available: ones(posts), tokens: tokens(TOKEN_LAYOUTS.text) },
   };
   const labels = hostTensor(
     Int32Array.from({ length: posts }, (_, post) => post % SHAPES.classes),

@@ -1,24 +1,17 @@
 import {
   ADAMW_DEFAULTS,
   createDrf,
-  createTrainingStep,
   DrfMemory,
   drfConfig,
-  initialTrainingState,
+  prepareTraining,
   stepSchedule,
-  type TrainingInputs,
-  type TrainingOutputs,
-  type TrainingState,
+  type BatchInputs,
+  type DrfMemoryInputs,
+  type DrfObservations,
+  type LearnInputs,
+  type TrainingProgram,
 } from '@drf/model';
-import {
-  createRandom,
-  hostTensor,
-  type Engine,
-  type Host,
-  type HostTensor,
-  type Random,
-  type StepProgram,
-} from '@drf/tensor';
+import { createRandom, hostTensor, type Engine, type Host, type HostTensor, type Random } from '@drf/tensor';
 
 /** Sizes of one head step; the defaults are those of the peer script in PyTorch. */
 export interface WorkloadSizes {
@@ -36,7 +29,7 @@ const LEARNING_RATES = { encoder: 2e-5, head: 2e-4, floor: 1e-6 };
 export interface Workload {
   /** Runs the step of this number (from 0) with the queues' update. Returns the loss. */
   step(number: number): Promise<number>;
-  readonly program: StepProgram<TrainingState, TrainingInputs, TrainingOutputs>;
+  readonly program: TrainingProgram<BatchInputs, DrfMemoryInputs, DrfObservations>;
   dispose(): Promise<void>;
 }
 
@@ -80,9 +73,8 @@ export async function createWorkload(engine: Engine, sizes: WorkloadSizes): Prom
     drfConfig(dim, { queueCapacity: queue, weighting: 'normalized', recoveryTargetGradient: false }),
     { imageDim: dim, textDim: dim, classes: CLASSES },
   );
-  const initial = initialTrainingState(method.initialParameters(random.fork('parameters')));
-  const step = createTrainingStep(method, ADAMW_DEFAULTS);
-  const program = await engine.prepareStep(step, initial);
+  const parameters = method.initialParameters(random.fork('parameters'));
+  const program = await prepareTraining(engine, method, parameters, ADAMW_DEFAULTS);
   const memory = filledMemory(random, sizes);
   const batches = Array.from({ length: BATCHES }, (_, i) => ({
     image: normals(random.fork(`image ${i}`), batch, dim),
@@ -92,12 +84,13 @@ export async function createWorkload(engine: Engine, sizes: WorkloadSizes): Prom
       [batch],
     ),
   }));
-  const inputs = (number: number): Host<TrainingInputs> => {
+  const inputs = (number: number): Host<LearnInputs<BatchInputs, DrfMemoryInputs>> => {
     const { image, text, labels } = batches[number % BATCHES] as (typeof batches)[number];
-    const imageAvailable = availability(batch, number);
-    const textAvailable = availability(batch, number + 1);
     return {
-      batch: { image, text, imageAvailable, textAvailable },
+      batch: {
+        image: { features: image, available: availability(batch, number) },
+        text: { features: text, available: availability(batch, number + 1) },
+      },
       labels,
       memory: memory.inputs(),
       schedule: stepSchedule(number, 10_000, LEARNING_RATES, ADAMW_DEFAULTS),
@@ -106,9 +99,9 @@ export async function createWorkload(engine: Engine, sizes: WorkloadSizes): Prom
   return {
     program,
     async step(number) {
-      const outputs = await program.step(inputs(number));
-      memory.update(outputs.observations);
-      return outputs.total.data[0] as number;
+      const { observations, total } = await program.learn(inputs(number));
+      memory.update(observations);
+      return total.data[0] as number;
     },
     dispose: () => program.dispose(),
   };

@@ -2,7 +2,7 @@ import { floatData, type HostTensor } from '@drf/tensor';
 import type { GoldenFile } from './golden-file.js';
 
 /** Largest allowed relative error: of the forward pass, and of gradients and updates. */
-export const TOLERANCES = { forward: 1e-5, backward: 1e-4 } as const;
+const TOLERANCES = { forward: 1e-5, backward: 1e-4 } as const;
 
 export interface Comparison {
   readonly quantity: string;

@@ -1,5 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
-import { distributionStatistics, gaussianDensity, acceptedRows, FeatureQueue } from '@drf/distribution';
+import {
+  admittedRows,
+  distributionStatistics,
+  FeatureQueue,
+  gaussianDensity,
+  type DistributionStatistics,
+} from '@drf/distribution';
 import type { WeightingMode } from '@drf/fusion';
 import {
   adamW,
@@ -7,45 +13,46 @@ import {
   drfConfig,
   drfLoss,
   initialMoments,
-  learningRateGroup,
   valueAndGradients,
   type AdamWMoments,
   type BatchInputs,
   type DrfMemoryInputs,
+  type DrfParameters,
 } from '@drf/model';
 import {
+  byModality,
   flattenTree,
-  floatData,
   hostScalar,
   hostTensor,
-  unflattenTree,
+  MODALITIES,
+  named,
+  type ByModality,
   type Engine,
   type Host,
   type HostTensor,
-  type HostTree,
   type PerPost,
+  type Scalar,
   type TensorTree,
 } from '@drf/tensor';
-import type { AdamWSettings, GoldenFile } from './golden-file.js';
+import { nameInFile, type AdamWSettings, type GoldenFile } from './golden-file.js';
 
 type StepInputs = {
   readonly batch: BatchInputs;
   readonly labels: PerPost;
   readonly memory: DrfMemoryInputs;
-  readonly parameters: TensorTree;
+  readonly parameters: DrfParameters['trained'];
   readonly moments: AdamWMoments;
 };
 
 /** Every quantity of a golden file as this code computes it, by its path in the file. */
 export async function computeQuantities(golden: GoldenFile, engine: Engine): Promise<Map<string, number[]>> {
   const quantities = new Map<string, number[]>();
-  const queue = (name: 'imageQueue' | 'textQueue'): FeatureQueue => {
-    const rows = golden.inputs[name] as HostTensor;
+  const queues = byModality((modality) => {
+    const rows = golden.inputs[`${modality}Queue`] as HostTensor;
     const filled = new FeatureQueue({ capacity: rows.shape[0] as number, dim: rows.shape[1] as number });
     filled.enqueue(rows);
     return filled;
-  };
-  const queues = { image: queue('imageQueue'), text: queue('textQueue') };
+  });
   const inputs = stepInputs(golden, queues);
   const run = async (mode: WeightingMode): Promise<Map<string, HostTensor>> => {
     const program = await engine.prepare(
@@ -54,142 +61,126 @@ export async function computeQuantities(golden: GoldenFile, engine: Engine): Pro
     );
     const outputs = await program.run(inputs);
     await program.dispose();
-    return flattenTree(outputs as HostTree);
+    return flattenTree<HostTensor>(outputs);
   };
   for (const mode of golden.modes) {
     for (const [name, value] of await run(mode as WeightingMode)) {
       const path = name.startsWith('byMode.') ? `modes.${mode}.${name.slice('byMode.'.length)}` : name;
-      quantities.set(path, [...value.data]);
+      quantities.set(nameInFile(path), [...value.data]);
     }
   }
-  addEnqueue(quantities, golden, queues);
+  for (const modality of MODALITIES) {
+    const admitted = quantities.get(`enqueue.${modality}Accepted`) as number[];
+    queues[modality].enqueue(golden.inputs[modality] as HostTensor, hostTensor(admitted, [admitted.length]));
+    quantities.set(`enqueue.${modality}QueueAfter`, [...queues[modality].rows().data]);
+  }
   return quantities;
 }
 
-function stepInputs(golden: GoldenFile, queues: { image: FeatureQueue; text: FeatureQueue }): Host<StepInputs> {
-  const { image, text, imageAvailable, textAvailable, labels } = golden.inputs as Record<string, HostTensor>;
+function stepInputs({ inputs, parameters }: GoldenFile, queues: ByModality<FeatureQueue>): Host<StepInputs> {
+  const given = (name: string): HostTensor => inputs[name] as HostTensor;
   return {
-    batch: { image, text, imageAvailable, textAvailable },
-    labels,
+    batch: byModality((modality) => ({ features: given(modality), available: given(`${modality}Available`) })),
+    labels: given('labels'),
     memory: {
-      imageQueue: queues.image.rows(),
-      imageRowWeights: queues.image.rowWeights(),
-      textQueue: queues.text.rows(),
-      textRowWeights: queues.text.rowWeights(),
+      ...byModality((modality) => ({
+        rows: queues[modality].rows(),
+        rowWeights: queues[modality].rowWeights(),
+        filledOnce: hostScalar(1),
+      })),
       ready: hostScalar(1),
     },
-    parameters: golden.parameters,
-    moments: initialMoments(golden.parameters),
-  } as Host<StepInputs>;
+    parameters: parameters as Host<DrfParameters['trained']>,
+    moments: initialMoments(parameters),
+  };
 }
 
 /** One step in one weighting mode; what differs between modes stands under `byMode`. */
 function stepQuantities(mode: WeightingMode, settings: AdamWSettings, inputs: StepInputs): TensorTree {
   const { batch, labels, memory } = inputs;
-  const dim = batch.image.shape[1] as number;
+  const dim = memory.image.rows.shape[1] as number;
   // golden files hold Eq. 4's target constant
   const config = drfConfig(dim, { weighting: mode, recoveryTargetGradient: false });
   const { gradients, auxiliary } = valueAndGradients(
-    (leaves) => {
-      const { parameters, image, text } = leaves as { parameters: TensorTree; image: tf.Tensor; text: tf.Tensor };
-      const result = drfLoss(config, parameters, { ...batch, image, text } as BatchInputs, labels, memory);
-      return { loss: result.total, auxiliary: quantitiesOfLoss(result, memory) };
+    ({ parameters: trained, image, text }) => {
+      const moved = { image: { ...batch.image, features: image }, text: { ...batch.text, features: text } };
+      const result = drfLoss(config, { trained }, moved, labels, memory);
+      return { loss: result.total, auxiliary: quantitiesOfLoss(result, moved, memory) };
     },
-    { parameters: inputs.parameters, image: batch.image, text: batch.text },
-  );
-  const ofParameters = new Map(
-    [...gradients].filter(([name]) => name.startsWith('parameters.')).map(([name, g]) => [name.slice(11), g] as const),
+    { parameters: inputs.parameters, image: batch.image.features, text: batch.text.features },
   );
   const corrections = biasCorrections(settings.step, settings);
-  const rate = tf.scalar(settings.learningRate);
-  const updated = adamW(
-    inputs.parameters,
-    ofParameters,
-    inputs.moments,
-    {
-      learningRates: { encoder: rate, head: rate },
-      firstCorrection: tf.scalar(corrections.first),
-      secondCorrection: tf.scalar(corrections.second),
-    },
-    settings,
-    learningRateGroup,
-  );
+  const scalar = (value: number): Scalar => named(tf.scalar(value), []);
+  const schedule = {
+    learningRate: scalar(settings.learningRate),
+    firstCorrection: scalar(corrections.first),
+    secondCorrection: scalar(corrections.second),
+  };
+  const updated = adamW(inputs.parameters, gradients.parameters, inputs.moments, schedule, settings);
   const { byMode, ...shared } = auxiliary;
+  const { parameters: ofParameters, ...ofFeatures } = gradients;
+  const { image, text, ...others } = ofParameters;
   return {
     ...shared,
     byMode: {
-      ...(byMode as TensorTree),
+      ...byMode,
       gradients: {
-        ...unflattenTree(ofParameters),
-        image: gradients.get('image') as tf.Tensor,
-        text: gradients.get('text') as tf.Tensor,
+        ...others,
+        ...ofFeatures,
+        ...(image?.projection && { imageProjection: image.projection }),
+        ...(text?.projection && { textProjection: text.projection }),
       },
       adamw: { params: updated.parameters },
     },
   };
 }
 
-function quantitiesOfLoss(result: ReturnType<typeof drfLoss>, memory: DrfMemoryInputs): TensorTree {
+function quantitiesOfLoss(result: ReturnType<typeof drfLoss>, batch: BatchInputs, memory: DrfMemoryInputs) {
   const { forward, parts, prediction, total } = result;
   const { features, statistics } = forward;
-  const { classification, distribution, ...recoveryParts } = parts as { [name: string]: tf.Tensor };
+  const { classification, distribution, ...recoveryParts } = parts as Required<typeof parts>;
   const converted = forward.convertedQueues as NonNullable<typeof forward.convertedQueues>;
+  const densityOf = (rows: tf.Tensor, own: DistributionStatistics): PerPost => gaussianDensity(rows, own);
+  const density = byModality((modality) => densityOf(features[modality], statistics[modality]));
+  const enqueue = byModality((modality) => {
+    const { rows, rowWeights, filledOnce } = memory[modality];
+    const threshold = meanDensity(rows, rowWeights, statistics[modality]);
+    const { available } = batch[modality];
+    return { threshold, admitted: admittedRows({ available, density: density[modality], threshold, filledOnce }) };
+  });
   return {
-    imageStats: { ...statistics.image },
-    textStats: { ...statistics.text },
+    imageStats: statistics.image,
+    textStats: statistics.text,
     density: {
-      image: gaussianDensity(features.image, statistics.image),
-      text: gaussianDensity(features.text, statistics.text),
-      recoveredText: gaussianDensity(features.recoveredText, statistics.text),
-      recoveredImage: gaussianDensity(features.recoveredImage, statistics.image),
+      ...density,
+      recoveredText: densityOf(features.recovered.text, statistics.text),
+      recoveredImage: densityOf(features.recovered.image, statistics.image),
     },
-    recovered: { text: features.recoveredText, image: features.recoveredImage },
+    recovered: features.recovered,
     convertedStats: {
-      imageToText: { ...distributionStatistics(converted.imageToText, memory.imageRowWeights) },
-      textToImage: { ...distributionStatistics(converted.textToImage, memory.textRowWeights) },
+      imageToText: distributionStatistics(converted.imageToText, memory.image.rowWeights),
+      textToImage: distributionStatistics(converted.textToImage, memory.text.rowWeights),
     },
-    losses: { distribution, ...recoveryParts, recovery: tf.addN(Object.values(recoveryParts)) } as TensorTree,
+    losses: { distribution, ...recoveryParts, recovery: tf.addN<tf.Tensor>(Object.values(recoveryParts)) },
     fusedPairs: forward.fusedPairs,
     enqueue: {
-      imageThreshold: meanDensity(memory.imageQueue, memory.imageRowWeights, statistics.image),
-      textThreshold: meanDensity(memory.textQueue, memory.textRowWeights, statistics.text),
+      imageThreshold: enqueue.image.threshold,
+      textThreshold: enqueue.text.threshold,
+      imageAccepted: enqueue.image.admitted,
+      textAccepted: enqueue.text.admitted,
     },
     byMode: {
       weights: forward.weights,
       fused: forward.fused,
       logits: forward.logits,
       probabilities: prediction.probabilities,
-      classification: classification as tf.Tensor,
+      classification,
       total,
     },
   };
 }
 
-function meanDensity(
-  rows: tf.Tensor,
-  rowWeights: tf.Tensor,
-  statistics: Parameters<typeof gaussianDensity>[1],
-): tf.Tensor {
-  return tf.sum(tf.mul(gaussianDensity(rows, statistics), rowWeights)); // [capacity] → []
-}
-
-/** Who enters the queues, and the queues afterwards. */
-function addEnqueue(
-  quantities: Map<string, number[]>,
-  golden: GoldenFile,
-  queues: { image: FeatureQueue; text: FeatureQueue },
-): void {
-  for (const modality of ['image', 'text'] as const) {
-    const queue = queues[modality];
-    const accepted = acceptedRows({
-      available: floatData(golden.inputs[`${modality}Available`] as HostTensor),
-      density: quantities.get(`density.${modality}`) as number[],
-      threshold: (quantities.get(`enqueue.${modality}Threshold`) as number[])[0] as number,
-      filledOnce: queue.filledOnce,
-    });
-    const features = golden.inputs[modality] as HostTensor;
-    queue.enqueue(hostTensor(features.data, features.shape), accepted);
-    quantities.set(`enqueue.${modality}Accepted`, accepted.map(Number));
-    quantities.set(`enqueue.${modality}QueueAfter`, [...queue.rows().data]);
-  }
+/** Mean density of a queue's rows by Eq. 9 to the letter. [capacity, dim] → [] */
+function meanDensity(rows: tf.Tensor, rowWeights: tf.Tensor, statistics: DistributionStatistics): Scalar {
+  return named(tf.sum(tf.mul(gaussianDensity(rows, statistics), rowWeights)), []);
 }

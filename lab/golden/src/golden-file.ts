@@ -28,7 +28,7 @@ export interface GoldenFile {
   readonly path: string;
   /** image, text, imageAvailable, textAvailable, labels, imageQueue, textQueue */
   readonly inputs: { readonly [name: string]: HostTensor };
-  /** Kernels are [in, out]. */
+  /** By the names that this code has for them. Kernels are [in, out]. */
   readonly parameters: HostTree;
   /** Every other quantity by its path in the file ("modes.relative.weights"), in double precision. */
   readonly expected: ReadonlyMap<string, readonly number[]>;
@@ -51,6 +51,16 @@ const PARAMETERS = [
 
 const INPUTS = ['image', 'text', 'imageAvailable', 'textAvailable', 'labels', 'imageQueue', 'textQueue'] as const;
 
+/** Files say `imageProjection` for what is `image.projection` here. */
+function presentName(name: string): string {
+  return name.replace(/^(image|text)Projection(?=\.)/, '$1.projection');
+}
+
+/** The inverse of {@link presentName}, of a parameter anywhere in a path. */
+export function nameInFile(path: string): string {
+  return path.replace(/\b(image|text)\.projection(?=\.)/, '$1Projection');
+}
+
 /** @throws DataError naming the file and what it lacks; ShapeMismatchError where inputs do not fit together. */
 export async function readGoldenFile(path: string): Promise<GoldenFile> {
   const content = asRecord(await readJson(path), path);
@@ -69,7 +79,7 @@ export async function readGoldenFile(path: string): Promise<GoldenFile> {
     ),
     parameters: unflattenTree(
       [...new Set([...PARAMETERS, ...Object.keys(parameters)])].map(
-        (name) => [name, readTensor(parameters[name], `${path}: params.${name}`)] as const,
+        (name) => [presentName(name), readTensor(parameters[name], `${path}: params.${name}`)] as const,
       ),
     ),
     expected,
@@ -100,7 +110,7 @@ function checkShapes({ path, inputs, parameters }: GoldenFile): void {
     const due: ExpectedSize[] = name.endsWith('Queue')
       ? ['*', dim]
       : name === 'image' || name === 'text'
-        ? [batch, `${name}Projection` in parameters ? '*' : dim]
+        ? [batch, name in parameters ? '*' : dim]
         : [batch];
     assertShape(`${path}: inputs.${name}`, { shape: shapeOf(name) }, due, 'posts and widths must agree');
   }

@@ -45,7 +45,7 @@ const NAPI_VERSION = 8;
  * Compiles the binding's two C++ files. The compiler is called directly instead of through node-gyp, which would want
  * Python and fetch Node's headers from elsewhere: Node-API's headers come from npm (`node-api-headers`).
  */
-export function compilerArguments({ binding, platform, folder }: CompileTask, sources: readonly string[]): string[] {
+function compilerArguments({ binding, platform, folder }: CompileTask, sources: readonly string[]): string[] {
   const { include_dir: nodeHeaders } = createRequire(import.meta.url)('node-api-headers') as { include_dir: string };
   const library = join(folder, 'tensorflow');
   return [

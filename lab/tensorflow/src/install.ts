@@ -212,7 +212,7 @@ async function finish(root: string, staging: string, name: string, draft: Draft,
 }
 
 /** What a build loads: the addon and every shared library beside it. */
-export async function recordFiles(folder: string): Promise<NativeFile[]> {
+async function recordFiles(folder: string): Promise<NativeFile[]> {
   const names = (await readdir(folder, { recursive: true })).filter((name) =>
     /\.(node|dll|dylib|so(\.\d+)*)$/.test(name),
   );

@@ -87,7 +87,7 @@ function pythonTag(filename: string): number {
 }
 
 /** The platform tag of a wheel's name: its last part. */
-export function platformTags(filename: string): string[] {
+function platformTags(filename: string): string[] {
   return (
     filename
       .replace(/\.whl$/, '')

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, flattenTree, mapTree, toTensor, type HostTree } from '@drf/tensor';
-import { type BatchInputs, type Method } from '@drf/model';
+import { createRandom, flattenTree, type Host } from '@drf/tensor';
+import type { BatchInputs, Method, MethodParameters } from '@drf/model';
+import { upload } from '@drf/model/testing';
 import { createHsan, createMvan } from '@drf/baselines';
 import { placeBins } from './place-bins.js';
 import { EXAMPLE_SHAPES, tokenExample } from './testing/token-examples.js';
@@ -9,12 +10,11 @@ import { EXAMPLE_SHAPES, tokenExample } from './testing/token-examples.js';
 beforeAll(() => tf.setBackend('cpu'));
 
 /** What a method says of its attention, by flat name. */
-function detailsOf(method: Method, batch: unknown): Map<string, number[]> {
+function detailsOf(method: Method, batch: Host<BatchInputs>): Map<string, number[]> {
   const found = new Map<string, number[]>();
   tf.tidy(() => {
-    const host = { parameters: method.initialParameters(createRandom(3)), batch: batch as HostTree };
-    const tensors = mapTree(host, toTensor);
-    const { details } = method.predict(tensors.parameters as never, tensors.batch as unknown as BatchInputs, {});
+    const parameters = upload<MethodParameters>(method.initialParameters(createRandom(3)));
+    const { details } = method.predict(parameters, upload<BatchInputs>(batch), {});
     for (const [name, tensor] of flattenTree<tf.Tensor>(details)) found.set(name, [...tensor.dataSync()]);
   });
   return found;
@@ -22,7 +22,7 @@ function detailsOf(method: Method, batch: unknown): Map<string, number[]> {
 
 const example = tokenExample({ posts: 3, missing: false }).batch;
 const other = tokenExample({ posts: 3, missing: false, seed: 2 }).batch;
-const withOtherImage = { ...example, image: other.image, imageTokens: other.imageTokens };
+const withOtherImage = { ...example, image: other.image };
 
 describe('HSAN', () => {
   const method = createHsan({ dim: 8 }, EXAMPLE_SHAPES);
@@ -33,7 +33,7 @@ describe('HSAN', () => {
   });
 
   it('weighs what the image shows without the text', () => {
-    const otherText = { ...example, text: other.text, textTokens: other.textTokens };
+    const otherText = { ...example, text: other.text };
     const [before, after] = [detailsOf(method, example), detailsOf(method, otherText)];
     expect(after.get('attention.caption')).toEqual(before.get('attention.caption'));
   });
@@ -45,7 +45,7 @@ describe('HSAN', () => {
       const own = words.slice(post * 6, post * 6 + 6); // the pooled feature and five places for words
       expect(own.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
       own.slice(1).forEach((weight, i) => {
-        if (example.textTokens.mask.data[post * 5 + i] === 0) expect(weight).toBe(0);
+        if (example.text.tokens.mask.data[post * 5 + i] === 0) expect(weight).toBe(0);
       });
       const sentences = (details.get('attention.sentences') as number[]).slice(post * 2, post * 2 + 2);
       expect(sentences.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
@@ -54,7 +54,7 @@ describe('HSAN', () => {
 });
 
 describe('MVAN', () => {
-  const attentionAfter = (hops: number, batch: unknown = example): Map<string, number[]> =>
+  const attentionAfter = (hops: number, batch: Host<BatchInputs> = example): Map<string, number[]> =>
     detailsOf(createMvan({ dim: 8, hops }, EXAMPLE_SHAPES), batch);
 
   it('asks anew at every hop, and keeps what the hops before asked', () => {
@@ -76,7 +76,7 @@ describe('MVAN', () => {
   it('lets each modality guide what is read of the other', () => {
     const [before, after] = [attentionAfter(1), attentionAfter(1, withOtherImage)];
     expect(after.get('attention.text')).not.toEqual(before.get('attention.text'));
-    const otherText = { ...example, text: other.text, textTokens: other.textTokens };
+    const otherText = { ...example, text: other.text };
     const changed = attentionAfter(1, otherText);
     for (const view of ['object', 'scene']) {
       expect(changed.get(`attention.${view}`)).not.toEqual(before.get(`attention.${view}`));

@@ -5,7 +5,6 @@ import {
   createRandom,
   flattenTree,
   hostTensor,
-  unflattenTree,
   type Engine,
   type HostTensor,
   type PerPost,
@@ -19,11 +18,11 @@ import {
   createDrf,
   createGatedDrf,
   drfConfig,
-  trainedBy,
   valueAndGradients,
   withClassWeights,
   type BatchInputs,
   type Method,
+  type MethodParameters,
 } from '@drf/model';
 import { createClmlf, createHsan, createMgnns, createMvan, createMvcn } from './index.js';
 
@@ -52,17 +51,14 @@ describe('class weights', () => {
   /** Loss, its classification part, and the gradients of trained parameters. */
   async function outcome(method: Method, weights: readonly number[] | undefined, on = engine) {
     const weighted = weights === undefined ? method : withClassWeights(method, Float32Array.from(weights));
-    type Inputs = { batch: BatchInputs; labels: PerPost; memory: TensorTree; parameters: TensorTree };
-    const program = await on.prepare((_: TensorTree, { batch, labels, memory, parameters }: Inputs) => {
-      const { loss, gradients, auxiliary } = valueAndGradients(
-        (tree) => {
-          const { total, parts } = weighted.loss(tree, batch, labels, memory ?? {});
-          return { loss: total, auxiliary: { classification: parts.classification as tf.Tensor } };
-        },
-        parameters,
-        trainedBy(weighted),
-      );
-      return { total: loss, ...auxiliary, gradients: unflattenTree(gradients) };
+    type Inputs = { batch: BatchInputs; labels: PerPost; memory?: TensorTree; parameters: MethodParameters };
+    const program = await on.prepare((_: TensorTree, { batch, labels, memory = {}, parameters }: Inputs) => {
+      const { trained, fixed } = parameters;
+      const { loss, gradients, auxiliary } = valueAndGradients((own) => {
+        const { total, parts } = weighted.loss({ trained: own, fixed }, batch, labels, memory);
+        return { loss: total, auxiliary: { classification: parts.classification as tf.Tensor } };
+      }, trained);
+      return { total: loss, ...auxiliary, gradients };
     }, {});
     const parameters = weighted.initialParameters(createRandom(3));
     const memory = method.createMemory().inputs();
@@ -107,11 +103,9 @@ describe('class weights', () => {
   it('are in the parameters, so in checkpoints, and are not trained', () => {
     const method = withClassWeights(METHODS[0] as Method, Float32Array.of(1, 2, 3));
     const parameters = method.initialParameters(createRandom(1));
-    expect(parameters['classWeights']).toEqual(hostTensor([1, 2, 3], [3]));
-    const isTrained = trainedBy(method);
-    expect(isTrained('classWeights')).toBe(false);
-    expect([...flattenTree(parameters).keys()].filter((name) => !isTrained(name))).toEqual(['classWeights']);
-  }); // prettier-ignore
+    expect(parameters.fixed).toEqual({ classWeights: hostTensor([1, 2, 3], [3]) });
+    expect(Object.keys(parameters.trained)).not.toContain('classWeights');
+  });
 });
 
 describe('balancedClassWeights', () => {

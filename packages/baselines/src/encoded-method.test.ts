@@ -2,16 +2,20 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import {
+  byModality,
   createRandom,
   flattenTree,
   hostTensor,
+  mapTree,
+  mergeTrees,
   named,
   toTensor,
-  mapTree,
+  type ByModality,
   type Engine,
   type Host,
   type HostTensor,
   type HostTree,
+  type PerPost,
   type Random,
   type TensorTree,
 } from '@drf/tensor';
@@ -19,23 +23,22 @@ import {
   ADAMW_DEFAULTS,
   createConcatenation,
   createDrf,
-  createTrainingStep,
   drfConfig,
-  initialTrainingState,
+  prepareTraining,
   stepSchedule,
-  trainedBy,
   valueAndGradients,
   withEncoders,
   type BatchInputs,
   type EncodedBatchInputs,
   type EncodedTokens,
   type Method,
+  type MethodParameters,
+  type ModalityInputs,
   type StepEncoder,
   type TokenInputs,
-  type TrainingInputs,
 } from '@drf/model';
 import { createHsan } from './index.js';
-import { tinyContents, tinyImageEncoder, tinyTextEncoder } from '@drf/model/testing';
+import { tinyContents, tinyImageEncoder, tinyTextEncoder, upload } from '@drf/model/testing';
 
 const POSTS = 6;
 const SHAPES = { imageDim: 5, textDim: 4, classes: 3 };
@@ -45,7 +48,7 @@ const labels = hostTensor(
   Int32Array.from({ length: POSTS }, (_, i) => i % 3),
   [POSTS],
 );
-const available = { imageAvailable: ones([1, 1, 1, 0, 1, 1]), textAvailable: ones([1, 1, 1, 1, 0, 1]) };
+const available = { image: ones([1, 1, 1, 0, 1, 1]), text: ones([1, 1, 1, 1, 0, 1]) };
 
 function ones(values: number[]): HostTensor {
   return hostTensor(values, [values.length]);
@@ -58,21 +61,34 @@ function methods(): Record<string, Method> {
   };
 }
 
-const upload = (tree: HostTree): TensorTree => mapTree(tree, toTensor);
-
 /** Features by the encoder outside of any method. */
 function encode({ apply, initialParameters }: StepEncoder, inputs: HostTree): tf.Tensor {
-  return apply(upload(initialParameters), upload(inputs));
+  return apply(upload<TensorTree>(initialParameters), upload<TensorTree>(inputs));
 }
 
-function batchOf(image: HostTree | HostTensor, text: HostTree | HostTensor): HostTree {
-  return { image, text, ...available };
+/** A batch of contents. */
+function batchOf(image: HostTree, text: HostTree): Host<EncodedBatchInputs> {
+  return {
+    image: { contents: image, available: available.image },
+    text: { contents: text, available: available.text },
+  };
 }
+
+/** The same posts as features, by the encoders as they are. */
+function featuresOf(): ByModality<ModalityInputs> {
+  const features = { image: encode(imageEncoder, contents.image), text: encode(textEncoder, contents.text) };
+  return byModality((modality) => ({
+    features: named(features[modality], ['batch', 'width']),
+    available: named(toTensor(available[modality]), ['batch']),
+  }));
+}
+
+const labelTensor = (): PerPost => named(toTensor(labels), ['batch']);
 
 describe.each(['drf', 'concatenation'])('withEncoders around %s', (id) => {
   beforeAll(() => tf.setBackend('cpu'));
   const method = methods()[id] as Method;
-  const memory = (): TensorTree => upload(method.createMemory().inputs());
+  const memory = (): TensorTree => upload<TensorTree>(method.createMemory().inputs());
 
   it.each([
     ['both', { image: imageEncoder, text: textEncoder }],
@@ -80,19 +96,14 @@ describe.each(['drf', 'concatenation'])('withEncoders around %s', (id) => {
     ['the image', { image: imageEncoder }],
   ])('judges encoded contents as the method judges their features: %s', (_, encoders) => {
     tf.tidy(() => {
-      const image = encode(imageEncoder, contents.image);
-      const text = encode(textEncoder, contents.text);
-      const parameters = upload(method.initialParameters(createRandom(1)));
-      const features = { image, text, ...upload(available) } as unknown as BatchInputs;
-      const due = method.loss(parameters, features, toTensor(labels) as never, memory());
+      const parameters = upload<MethodParameters>(method.initialParameters(createRandom(1)));
+      const features = featuresOf();
+      const due = method.loss(parameters, features, labelTensor(), memory());
       const wrapped = withEncoders(method, encoders);
-      const batch = {
-        ...features,
-        ...('image' in encoders ? { image: upload(contents.image) } : {}),
-        ...('text' in encoders ? { text: upload(contents.text) } : {}),
-      } as unknown as EncodedBatchInputs;
-      const all = upload(wrapped.initialParameters(createRandom(1)));
-      const result = wrapped.loss(all, batch, toTensor(labels) as never, memory());
+      const read = upload<EncodedBatchInputs>(batchOf(contents.image, contents.text));
+      const batch = byModality((modality) => (modality in encoders ? read[modality] : features[modality]));
+      const all = upload<MethodParameters>(wrapped.initialParameters(createRandom(1)));
+      const result = wrapped.loss(all, batch, labelTensor(), memory());
       expect(result.total.arraySync()).toBeCloseTo(due.total.arraySync() as number, 5);
       const predicted = wrapped.predict(all, batch, memory()).probabilities.dataSync();
       due.prediction.probabilities.dataSync().forEach((value, i) => expect(predicted[i]).toBeCloseTo(value, 5));
@@ -104,26 +115,27 @@ describe.each(['drf', 'concatenation'])('withEncoders around %s', (id) => {
     tf.tidy(() => {
       const wrapped = withEncoders(method, { image: imageEncoder, text: textEncoder });
       const parameters = wrapped.initialParameters(createRandom(1));
-      const batch = upload(batchOf(contents.image, contents.text)) as unknown as EncodedBatchInputs;
-      const loss = (tree: TensorTree) => wrapped.loss(tree, batch, toTensor(labels) as never, memory()).total;
+      const batch = upload<EncodedBatchInputs>(batchOf(contents.image, contents.text));
+      const loss = (tree: MethodParameters) => wrapped.loss(tree, batch, labelTensor(), memory()).total;
+      const { trained, fixed } = upload<MethodParameters>(parameters);
       const { gradients } = valueAndGradients(
-        (tree) => ({ loss: loss(tree), auxiliary: {} }),
-        upload(parameters),
-        trainedBy(wrapped),
+        (own) => ({ loss: loss({ trained: own, fixed }), auxiliary: {} }),
+        trained,
       );
-      expect(gradients.has('encoders.text.frozen')).toBe(false);
+      const slopesOf = flattenTree<tf.Tensor>(gradients);
+      expect(slopesOf.has('encoders.text.frozen')).toBe(false);
       for (const name of ['encoders.text.map.kernel', 'encoders.image.kernel']) {
-        const slopes = (gradients.get(name) as tf.Tensor).dataSync();
+        const slopes = (slopesOf.get(name) as tf.Tensor).dataSync();
         expect(Math.max(...slopes.map(Math.abs)), name).toBeGreaterThan(1e-3);
         for (const at of [0, 5]) {
           const moved = (by: number): number => {
-            const shifted = mapTree(parameters, (leaf: HostTensor, flat) => {
+            const shifted = mapTree(parameters.trained, (leaf: HostTensor, flat) => {
               if (flat !== name) return leaf;
               const data = Float32Array.from(leaf.data);
               data[at] = (data[at] as number) + by;
               return hostTensor(data, leaf.shape);
             });
-            return loss(upload(shifted)).arraySync() as number;
+            return loss({ trained: upload<TensorTree>(shifted), fixed }).arraySync() as number;
           };
           expect((moved(1e-2) - moved(-1e-2)) / 2e-2, `${name}[${at}]`).toBeCloseTo(slopes[at] as number, 2);
         }
@@ -140,22 +152,19 @@ describe.each(['eager:cpu', 'compiled'])('a step with encoders (%s)', (name) => 
   const wrapped = withEncoders(methods().drf as Method, { image: imageEncoder, text: textEncoder });
 
   /** Two steps with what the batch says. */
-  async function train(batch: HostTree, rates = { encoder: 1e-3, head: 1e-2, floor: 0 }) {
+  async function train(batch: Host<EncodedBatchInputs>, rates = { encoder: 1e-3, head: 1e-2, floor: 0 }) {
     const initial = wrapped.initialParameters(createRandom(1));
-    const program = await engine.prepareStep(
-      createTrainingStep(wrapped, ADAMW_DEFAULTS),
-      initialTrainingState(initial, trainedBy(wrapped)),
-    );
+    const program = await prepareTraining(engine, wrapped, initial, ADAMW_DEFAULTS);
     const memory = wrapped.createMemory();
     const totals: number[] = [];
     for (let step = 0; step < 2; step++) {
       const schedule = stepSchedule(step, 4, rates, ADAMW_DEFAULTS);
       const inputs = { batch, labels, memory: memory.inputs(), schedule };
-      const outputs = await program.step(inputs as unknown as Host<TrainingInputs<EncodedBatchInputs>>);
+      const outputs = await program.learn(inputs);
       memory.update(outputs.observations);
       totals.push(outputs.total.data[0] as number);
     }
-    const judged = await program.step({ batch, memory: memory.inputs() } as never);
+    const judged = await program.judge({ batch, memory: memory.inputs() });
     const state = await program.readState();
     await program.dispose();
     return { initial, totals, state, judged, memory: memory.state() };
@@ -167,8 +176,9 @@ describe.each(['eager:cpu', 'compiled'])('a step with encoders (%s)', (name) => 
       head: 1e-2,
       floor: 0,
     });
-    const before = flattenTree<HostTensor>(initial);
-    const after = flattenTree<HostTensor>(state.parameters);
+    const leavesOf = ({ trained, fixed = {} }: Host<MethodParameters>) =>
+      flattenTree<HostTensor>(mergeTrees<HostTensor>(trained, fixed));
+    const [before, after] = [leavesOf(initial), leavesOf(state.parameters)];
     const change = (leaf: string): number =>
       Math.max(...[...(after.get(leaf) as HostTensor).data].map((v, i) => Math.abs(v - ((before.get(leaf) as HostTensor).data[i] as number)))); // prettier-ignore
     expect(change('encoders.text.frozen')).toBe(0);
@@ -189,7 +199,7 @@ describe.each(['eager:cpu', 'compiled'])('a step with encoders (%s)', (name) => 
         const width = data.length / POSTS;
         for (let i = 0; i < width; i++) data[post * width + i] = leafName === 'mask' ? 1 : random.integer(7);
         return hostTensor(data, leaf.shape);
-      }) as HostTree;
+      });
     const due = await train(batchOf(contents.image, contents.text));
     const random = createRandom(5);
     const other = await train(batchOf(garbage(contents.image, 3, random), garbage(contents.text, 4, random)));
@@ -200,7 +210,7 @@ describe.each(['eager:cpu', 'compiled'])('a step with encoders (%s)', (name) => 
 describe('withEncoders around a method that reads tokens', () => {
   beforeAll(() => tf.setBackend('cpu'));
   const shapes = { ...SHAPES, tokens: { image: { count: 4, dim: 3 }, text: { count: 4, dim: 3 } } };
-  const method = createHsan({ dim: 4 }, shapes);
+  const method: Method = createHsan({ dim: 4 }, shapes);
   let passes = 0;
   const ofPlaces = (_: TensorTree, { pixels }: TensorTree): TokenInputs => ({
     tokens: named(tf.reshape(pixels as tf.Tensor, [POSTS, 4, 3]), ['batch', 'token', 'dim']),
@@ -233,15 +243,14 @@ describe('withEncoders around a method that reads tokens', () => {
       const encoders = { image: withTokens(imageEncoder, ofPlaces), text: withTokens(textEncoder, ofWords) };
       const joined = withEncoders(method, encoders);
       expect(joined.needs).toEqual({ tokens: true, bothModalities: true });
-      const parameters = upload(joined.initialParameters(createRandom(1)));
-      const batch = upload(batchOf(contents.image, contents.text)) as unknown as EncodedBatchInputs;
-      const ready = {
-        ...batch,
-        image: encode(imageEncoder, contents.image),
-        text: encode(textEncoder, contents.text),
-        imageTokens: ofPlaces({}, batch.image as TensorTree),
-        textTokens: ofWords(upload(textEncoder.initialParameters), batch.text as TensorTree),
-      } as unknown as BatchInputs;
+      const parameters = upload<MethodParameters>(joined.initialParameters(createRandom(1)));
+      const batch = upload<EncodedBatchInputs>(batchOf(contents.image, contents.text));
+      const { image, text } = featuresOf();
+      const words = upload<TensorTree>(textEncoder.initialParameters);
+      const ready: BatchInputs = {
+        image: { ...image, tokens: ofPlaces({}, upload<TensorTree>(contents.image)) },
+        text: { ...text, tokens: ofWords(words, upload<TensorTree>(contents.text)) },
+      };
       const expected = [...method.predict(parameters, ready, {}).logits.dataSync()];
       passes = 0;
       expect([...joined.predict(parameters, batch, {}).logits.dataSync()]).toEqual(expected);
@@ -252,8 +261,8 @@ describe('withEncoders around a method that reads tokens', () => {
   it('refuses an encoder without tokens by the method’s name', () => {
     const joined = withEncoders(method, { image: imageEncoder, text: textEncoder });
     tf.tidy(() => {
-      const parameters = upload(joined.initialParameters(createRandom(1)));
-      const batch = upload(batchOf(contents.image, contents.text)) as unknown as EncodedBatchInputs;
+      const parameters = upload<MethodParameters>(joined.initialParameters(createRandom(1)));
+      const batch = upload<EncodedBatchInputs>(batchOf(contents.image, contents.text));
       expect(() => joined.predict(parameters, batch, {})).toThrow(
         'Method hsan expected token-level outputs of the image encoder, received an encoder without applyTokens',
       );

@@ -7,6 +7,7 @@ import { createEngine } from '@drf/engine';
 import {
   createRandom,
   flattenTree,
+  withLeaves,
   type Engine,
   type Host,
   type HostTensor,
@@ -18,14 +19,14 @@ import { loadCheckpoint, saveCheckpoint } from '@drf/model/checkpoint';
 import { relativeError } from '@drf/model/testing';
 import {
   ADAMW_DEFAULTS,
-  createTrainingStep,
-  initialTrainingState,
-  isTrainedByDefault,
+  prepareTraining,
   stepSchedule,
   valueAndGradients,
   type BatchInputs,
   type Method,
+  type MethodParameters,
   type MethodShapes,
+  type SavedState,
 } from '@drf/model';
 import { EXAMPLE_SHAPES, fillAbsent, tokenExample, type TokenExample } from './testing/token-examples.js';
 
@@ -83,8 +84,8 @@ export function describeMethodContract(name: string, test: MethodContractCase): 
       const base = await predict(eager, method, parameters, example.batch);
       const other = tokenExample({ missing: false, seed: 2 }).batch;
       for (const changed of [
-        { ...example.batch, image: other.image, imageTokens: other.imageTokens },
-        { ...example.batch, text: other.text, textTokens: other.textTokens },
+        { ...example.batch, image: other.image },
+        { ...example.batch, text: other.text },
       ]) {
         const moved = await predict(eager, method, parameters, changed);
         expect(relativeError([...moved.data], [...base.data])).toBeGreaterThan(1e-3);
@@ -94,7 +95,7 @@ export function describeMethodContract(name: string, test: MethodContractCase): 
     it('sends a gradient to every trained parameter', async () => {
       const memory = await seenMemory(eager, method, parameters);
       const outputs = await evaluate(eager, method, parameters, tokenExample({ posts: 16 }), memory);
-      const names = [...flattenTree<HostTensor>(parameters).keys()].filter(isTrainedByDefault);
+      const names = [...flattenTree<HostTensor>(parameters.trained).keys()];
       const without = names.filter((leaf) => !outputs.get(`gradients.${leaf}`)?.some((value) => value !== 0));
       expect(without).toEqual([]);
       expect([...outputs.values()].flat().every(Number.isFinite)).toBe(true);
@@ -146,7 +147,9 @@ export function describeMethodContract(name: string, test: MethodContractCase): 
         progress: null,
       });
       const saved = await loadCheckpoint(path, { method: method.id, parameters });
-      const rest = await train(eager, method, parameters, example, 4, 1e-2, saved, 4);
+      const { moments = half.state.moments, ...others } = saved.state;
+      const from = { state: { ...others, moments }, memory: saved.memory };
+      const rest = await train(eager, method, parameters, example, 4, 1e-2, from, 4);
       expect(rest.state).toEqual(straight.state);
       expect(rest.memoryState).toEqual(straight.memoryState);
     });
@@ -159,24 +162,21 @@ function firstPosts({ batch, labels }: TokenExample, count: number): TokenExampl
     const size = host.data.length / (host.shape[0] as number);
     return { ...host, data: host.data.slice(0, count * size), shape: [count, ...host.shape.slice(1)] };
   };
-  const walk = (tree: HostTree): HostTree =>
-    Object.fromEntries(
-      Object.entries(tree).map(([leaf, value]) => [leaf, 'dtype' in value ? cut(value as HostTensor) : walk(value)]),
-    );
-  return { batch: walk(batch) as unknown as TokenExample['batch'], labels: cut(labels) };
+  const leaves = new Map([...flattenTree<HostTensor>(batch)].map(([name, leaf]) => [name, cut(leaf)]));
+  return { batch: withLeaves(batch, leaves), labels: cut(labels) };
 }
 
 async function predict(
   engine: Engine,
   method: Method,
-  parameters: HostTree,
+  parameters: Host<MethodParameters>,
   batch: Host<BatchInputs>,
   memory: HostTree = method.createMemory().inputs(),
 ): Promise<HostTensor> {
-  type Inputs = { parameters: TensorTree; batch: BatchInputs; memory: TensorTree };
+  type Inputs = { parameters: MethodParameters; batch: BatchInputs; memory?: TensorTree };
   const program = await engine.prepare(
     (_: TensorTree, inputs: Inputs) => ({
-      probabilities: method.predict(inputs.parameters, inputs.batch, inputs.memory).probabilities,
+      probabilities: method.predict(inputs.parameters, inputs.batch, inputs.memory ?? {}).probabilities,
     }),
     {},
   );
@@ -189,34 +189,28 @@ async function predict(
 async function evaluate(
   engine: Engine,
   method: Method,
-  parameters: HostTree,
+  parameters: Host<MethodParameters>,
   { batch, labels }: TokenExample,
   memory: HostTree,
 ): Promise<Flat> {
-  type Inputs = { parameters: TensorTree; batch: BatchInputs; labels: PerPost; memory: TensorTree };
+  type Inputs = { parameters: MethodParameters; batch: BatchInputs; labels: PerPost; memory?: TensorTree };
   const program = await engine.prepare((_: TensorTree, inputs: Inputs) => {
-    const { loss, gradients, auxiliary } = valueAndGradients(
-      (tree) => {
-        const result = method.loss(tree, inputs.batch, inputs.labels, inputs.memory);
-        const { parts, observations, prediction } = result;
-        return { loss: result.total, auxiliary: { parts, observations, probabilities: prediction.probabilities } };
-      },
-      inputs.parameters,
-      isTrainedByDefault,
-    );
-    const flat = Object.fromEntries([...gradients].map(([leaf, value]) => [leaf.replaceAll('.', '/'), value]));
-    return { total: loss, gradients: flat, ...auxiliary };
+    const { trained, fixed } = inputs.parameters;
+    const { loss, gradients, auxiliary } = valueAndGradients((own) => {
+      const result = method.loss({ trained: own, fixed }, inputs.batch, inputs.labels, inputs.memory ?? {});
+      const { parts, observations, prediction } = result;
+      return { loss: result.total, auxiliary: { parts, observations, probabilities: prediction.probabilities } };
+    }, trained);
+    return { total: loss, gradients, ...auxiliary };
   }, {});
   const outputs = await program.run({ parameters, batch, labels, memory });
   await program.dispose();
-  return new Map(
-    [...flattenTree<HostTensor>(outputs as HostTree)].map(([leaf, { data }]) => [leaf.replaceAll('/', '.'), [...data]]),
-  );
+  return new Map([...flattenTree<HostTensor>(outputs)].map(([leaf, { data }]) => [leaf, [...data]]));
 }
 
 type Trained = {
-  readonly state: Awaited<ReturnType<typeof loadCheckpoint>>['state'];
-  readonly parameters: HostTree;
+  readonly state: Host<SavedState>;
+  readonly parameters: Host<MethodParameters>;
   readonly memory: HostTree;
   readonly memoryState: HostTree;
 };
@@ -224,7 +218,7 @@ type Trained = {
 async function train(
   engine: Engine,
   method: Method,
-  parameters: HostTree,
+  parameters: Host<MethodParameters>,
   { batch, labels }: TokenExample,
   steps: number,
   rate: number,
@@ -232,17 +226,14 @@ async function train(
   totalSteps = steps,
 ): Promise<Trained> {
   const memory = method.createMemory();
-  const program = await engine.prepareStep(
-    createTrainingStep(method, ADAMW_DEFAULTS),
-    initialTrainingState(parameters),
-  );
+  const program = await prepareTraining(engine, method, parameters, ADAMW_DEFAULTS);
   if (from !== undefined) {
     await program.writeState(from.state);
     memory.restore(from.memory);
   }
   for (let step = from === undefined ? 0 : 2; step < steps; step++) {
     const schedule = stepSchedule(step, totalSteps, { encoder: rate, head: rate, floor: 1e-6 }, ADAMW_DEFAULTS);
-    const result = await program.step({ batch, labels, memory: memory.inputs(), schedule }); // prettier-ignore
+    const result = await program.learn({ batch, labels, memory: memory.inputs(), schedule });
     memory.update(result.observations);
   }
   const state = structuredClone(await program.readState());
@@ -251,7 +242,7 @@ async function train(
 }
 
 /** A memory that has seen two batches. */
-async function seenMemory(engine: Engine, method: Method, parameters: HostTree): Promise<HostTree> {
+async function seenMemory(engine: Engine, method: Method, parameters: Host<MethodParameters>): Promise<HostTree> {
   const { memory } = await train(engine, method, parameters, tokenExample({ posts: 8, seed: 5 }), 2, 1e-3);
   return memory;
 }

@@ -9,7 +9,7 @@ const overfit = { steps: 70, rate: 2e-2 };
 
 const graphSizes = { words: 6, objects: 4, scenes: 3 };
 const { batch } = tokenExample({ posts: 16, missing: false });
-const source = { posts: 16, image: async () => batch.imageTokens, text: async () => batch.textTokens };
+const source = { posts: 16, image: async () => batch.image.tokens, text: async () => batch.text.tokens };
 const graphs = await measureGraphs(source, graphSizes, createRandom(1));
 
 const contrastive = { contrastiveScale: 0.1, contrastiveTemperature: 0.07 };

@@ -13,7 +13,7 @@ import {
   type Sequence,
   type TransformerLayers,
 } from '@drf/layers';
-import type { HostTree, Random } from '@drf/tensor';
+import type { Host, Random } from '@drf/tensor';
 
 /** How the compared methods normalize. */
 export const COMPARED_NORM: NormOptions = { epsilon: 1e-5, reciprocal: true };
@@ -30,7 +30,12 @@ export type CompactTransformer = {
 };
 
 /** Parameters of transformer layers; the hidden layer is `hiddenFactor` times as wide as `dim`. */
-export function initializeTransformer(random: Random, dim: number, layers: number, hiddenFactor = 2): HostTree {
+export function initializeTransformer(
+  random: Random,
+  dim: number,
+  layers: number,
+  hiddenFactor = 2,
+): Host<CompactTransformer> {
   return Object.fromEntries(
     Array.from({ length: layers }, (_, i) => {
       const own = random.fork(i);

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { assertShape, type HostTree, type Random } from '@drf/tensor';
+import { assertShape, type Host, type Random } from '@drf/tensor';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 
 /** Parameters of C: hidden [dim, hidden], output [hidden, dim]. */
@@ -10,7 +10,7 @@ export type ConverterParameters = { readonly hidden: LinearParameters; readonly 
  * modality's feature from this one's.
  * @param hidden width of the hidden layer; the paper's golden values use `dim`
  */
-export function initializeConverter(random: Random, dim: number, hidden: number = dim): HostTree {
+export function initializeConverter(random: Random, dim: number, hidden: number = dim): Host<ConverterParameters> {
   return {
     hidden: initializeLinear(random.fork('hidden'), dim, hidden),
     output: initializeLinear(random.fork('output'), hidden, dim),

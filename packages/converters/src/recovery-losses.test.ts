@@ -2,7 +2,16 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { distributionStatistics } from '@drf/distribution';
-import { createRandom, mapTree, named, toTensor, type PerPost, type QueueRows, type TensorTree } from '@drf/tensor';
+import {
+  createRandom,
+  mapTree,
+  named,
+  toTensor,
+  type Named,
+  type PerPost,
+  type QueueRows,
+  type TensorTree,
+} from '@drf/tensor';
 import {
   applyConverter,
   distributionRecoveryLoss,
@@ -16,7 +25,7 @@ beforeAll(async () => void (await tf.setBackend('cpu')));
 const perPost = (values: number[]): PerPost => named(tf.tensor1d(values), ['batch']);
 const queueOf = (rows: tf.TensorLike | tf.Tensor): QueueRows =>
   named(rows instanceof tf.Tensor ? rows : tf.tensor(rows), ['capacity', 'dim']);
-const uniform = (count: number): tf.Tensor => tf.fill([count], 1 / count);
+const uniform = (count: number): Named<['capacity']> => named(tf.fill([count], 1 / count), ['capacity']);
 const numbersOf = (tensor: tf.Tensor): number[] => [...tensor.dataSync()];
 
 const sample = (converted: number[][], target: number[][], both: number[]): number =>
@@ -133,7 +142,7 @@ describe('distributionRecoveryLoss', () => {
     tf.tidy(() => {
       const statistics = distributionStatistics(queueOf([[3, 0], [5, 0]]), uniform(2)); // prettier-ignore
       const padded = queueOf([[1, 0], [-1, 0], [50, -60]]); // prettier-ignore
-      const loss = distributionRecoveryLoss(padded, tf.tensor1d([0.5, 0.5, 0]), statistics);
+      const loss = distributionRecoveryLoss(padded, named(tf.tensor1d([0.5, 0.5, 0]), ['capacity']), statistics);
       expect(loss.dataSync()[0]).toBeCloseTo(4, 5);
     });
   });

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { named, type PerPost, type QueueRows, type Scalar } from '@drf/tensor';
+import { named, type Named, type PerPost, type QueueRows, type Scalar } from '@drf/tensor';
 import { distributionStatistics, safeNorm, type DistributionStatistics } from '@drf/distribution';
 import { stopGradient } from '@drf/layers';
 
@@ -31,7 +31,7 @@ export function sampleRecoveryLoss(
  */
 export function distributionRecoveryLoss(
   convertedQueue: QueueRows,
-  rowWeights: tf.Tensor,
+  rowWeights: Named<['capacity']>,
   target: DistributionStatistics,
 ): Scalar {
   const converted = distributionStatistics(convertedQueue, rowWeights);

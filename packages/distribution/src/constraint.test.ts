@@ -14,7 +14,8 @@ const vector = (values: number[]): FeatureVector => named(tf.tensor1d(values), [
 
 function lossOf(given: Case, image: Features, text: Features, limit?: number): tf.Tensor {
   const means = { image: vector(given.means[0]), text: vector(given.means[1]) };
-  return distributionConstraint(image, text, perPost(given.hasImage), perPost(given.hasText), means, limit);
+  const available = { image: perPost(given.hasImage), text: perPost(given.hasText) };
+  return distributionConstraint({ image, text }, available, means, limit);
 }
 
 function valueOf(given: Case, limit?: number): number {

@@ -9,6 +9,9 @@ const batchOf = (...rows: number[][]): HostTensor => hostTensor(rows.flat(), [ro
 const numbered = (first: number, count: number): HostTensor =>
   hostTensor(Array.from({ length: count }, (_, i) => [first + i, -(first + i)]).flat(), [count, 2]);
 
+/** A mask of rows. */
+const mask = (...rows: readonly boolean[]): HostTensor => hostTensor(rows.map(Number), [rows.length]);
+
 const heads = (queue: FeatureQueue): number[] => [...queue.rows().data].filter((_, i) => i % 2 === 0);
 
 describe('FeatureQueue', () => {
@@ -56,11 +59,11 @@ describe('FeatureQueue', () => {
     expect(heads(queue)).toEqual([15, 16, 17]);
   });
 
-  it('takes only accepted rows, in their order', () => {
+  it('takes only admitted rows, in their order', () => {
     const queue = new FeatureQueue({ capacity: 4, dim: 2 });
-    expect(queue.enqueue(numbered(1, 5), [false, true, true, false, true])).toBe(3);
+    expect(queue.enqueue(numbered(1, 5), mask(false, true, true, false, true))).toBe(3);
     expect(heads(queue)).toEqual([2, 3, 5, 0]);
-    expect(queue.enqueue(numbered(6, 2), [false, false])).toBe(0);
+    expect(queue.enqueue(numbered(6, 2), mask(false, false))).toBe(0);
     expect(queue.size).toBe(3);
   });
 
@@ -78,7 +81,7 @@ describe('FeatureQueue', () => {
         let next = 1;
         for (const accepted of decisions) {
           const numbers = accepted.map(() => next++);
-          queue.enqueue(numbered(numbers[0] ?? 0, accepted.length), accepted);
+          queue.enqueue(numbered(numbers[0] ?? 0, accepted.length), mask(...accepted));
           list = [...list, ...numbers.filter((_, i) => accepted[i])].slice(-capacity);
           const padding = new Array<number>(capacity - list.length).fill(0);
           expect(heads(queue)).toEqual([...list, ...padding]);
@@ -132,7 +135,7 @@ describe('FeatureQueue', () => {
     );
   });
 
-  it.each([NaN, Infinity, -Infinity])('refuses an accepted row with %d, and then nothing entered', (value) => {
+  it.each([NaN, Infinity, -Infinity])('refuses an admitted row with %d, and then nothing entered', (value) => {
     const queue = new FeatureQueue({ capacity: 4, dim: 2 });
     queue.enqueue(numbered(1, 3));
     const before = queue.state();
@@ -145,20 +148,20 @@ describe('FeatureQueue', () => {
     expect(queue.state()).toEqual(before);
   });
 
-  it('does not look at rows that are not accepted', () => {
+  it('does not look at rows that are not admitted', () => {
     const queue = new FeatureQueue({ capacity: 2, dim: 2 });
-    expect(queue.enqueue(batchOf([NaN, Infinity], [1, 1]), [false, true])).toBe(1);
+    expect(queue.enqueue(batchOf([NaN, Infinity], [1, 1]), mask(false, true))).toBe(1);
     expect(heads(queue)).toEqual([1, 0]);
   });
 
-  it('refuses features and decisions that do not fit', () => {
+  it('refuses features and masks that do not fit', () => {
     const queue = new FeatureQueue({ capacity: 2, dim: 2 });
     expect(() => queue.enqueue(hostTensor([1, 2, 3], [1, 3]))).toThrow(
       "FeatureQueue.enqueue expected [*, 2], received [1, 3]; check the encoder's outputDim",
     );
     expect(() => queue.enqueue(hostTensor([1, 2], [2]))).toThrow(ShapeMismatchError);
-    expect(() => queue.enqueue(numbered(1, 2), [true])).toThrow(
-      'FeatureQueue.enqueue decisions expected [2], received [1]',
+    expect(() => queue.enqueue(numbered(1, 2), mask(true))).toThrow(
+      'FeatureQueue.enqueue admitted expected [2], received [1]',
     );
     expect(() => queue.enqueue(hostTensor(Int32Array.of(1, 2), [1, 2]))).toThrow('expected float32, received int32');
     expect(queue.size).toBe(0);

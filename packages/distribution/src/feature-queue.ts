@@ -1,4 +1,12 @@
-import { assertFinite, assertShape, ConfigurationError, floatData, hostTensor, type HostTensor } from '@drf/tensor';
+import {
+  assertFinite,
+  assertShape,
+  ConfigurationError,
+  floatData,
+  hostTensor,
+  type HostTensor,
+  type NamedHost,
+} from '@drf/tensor';
 
 /** Everything that a queue needs to go on elsewhere; `rows` are oldest first and hold only what is filled. */
 export interface FeatureQueueState {
@@ -59,33 +67,34 @@ export class FeatureQueue {
    * A copy of the rows, oldest first, zeros after the filled ones. Shape [capacity, dim].
    * @param into where the copy goes instead of a new array, for callers that read the queue at every step
    */
-  rows(into: Float32Array = new Float32Array(this.capacity * this.dim)): HostTensor {
+  rows(into: Float32Array = new Float32Array(this.capacity * this.dim)): NamedHost<['capacity', 'dim']> {
     return hostTensor(this.ordered(into), [this.capacity, this.dim]);
   }
 
   /** 1 / size for each filled row, 0 for the others. Shape [capacity]. */
-  rowWeights(): HostTensor {
+  rowWeights(): NamedHost<['capacity']> {
     const weights = new Float32Array(this.capacity);
     if (this.size > 0) weights.fill(1 / this.size, 0, this.size);
     return hostTensor(weights, [this.capacity]);
   }
 
   /**
-   * Adds the accepted rows in order; the oldest leave when the queue is full.
+   * Adds the admitted rows in order; the oldest leave when the queue is full.
    * @param features [batch, dim]
-   * @param accepted one decision a row; all rows when left out
+   * @param admitted a mask of the rows, such as {@link admittedRows} gives it: 1 enters, 0 does not, [batch]; all rows
+   *   enter when it is left out
    * @returns how many rows entered
-   * @throws ShapeMismatchError when the features are not [batch, dim], or decisions and rows differ in number
-   * @throws NonFiniteError when an accepted row holds NaN or infinity; then nothing entered
+   * @throws ShapeMismatchError when the features are not [batch, dim], or mask and rows differ in number
+   * @throws NonFiniteError when an admitted row holds NaN or infinity; then nothing entered
    */
-  enqueue(features: HostTensor, accepted?: readonly boolean[]): number {
+  enqueue(features: HostTensor, admitted?: NamedHost<['batch']>): number {
     assertShape('FeatureQueue.enqueue', features, ['*', this.dim], "check the encoder's outputDim");
     const count = features.shape[0] as number;
-    if (accepted !== undefined) assertShape('FeatureQueue.enqueue decisions', { shape: [accepted.length] }, [count]);
+    if (admitted !== undefined) assertShape('FeatureQueue.enqueue admitted', admitted, [count]);
     const data = floatData(features);
     const chosen: Float32Array[] = [];
     for (let row = 0; row < count; row++) {
-      if (accepted !== undefined && accepted[row] !== true) continue;
+      if (admitted !== undefined && admitted.data[row] !== 1) continue;
       const values = data.subarray(row * this.dim, (row + 1) * this.dim);
       assertFinite(
         `FeatureQueue.enqueue row ${row}`,

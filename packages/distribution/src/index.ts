@@ -1,14 +1,16 @@
 export { FeatureQueue, type FeatureQueueState } from './feature-queue.js';
 export { safeNorm, safeSqrt } from './norm.js';
 export {
+  admittedRows,
   distributionStatistics,
+  enqueueThreshold,
   gaussianDensity,
   logPeakFactor,
   logRelativeDensity,
   type DistributionStatistics,
+  type EnqueueEvidence,
 } from './statistics.js';
-export { boundedExp, DEFAULT_EXPONENT_LIMIT, distributionConstraint, type ConstraintMeans } from './constraint.js';
-export { acceptedRows, type EnqueueEvidence } from './enqueue-rule.js';
+export { boundedExp, DEFAULT_EXPONENT_LIMIT, distributionConstraint } from './constraint.js';
 export { fitLowRankGaussian, type LowRankGaussian } from './low-rank-gaussian.js';
 export {
   gaussianDistances,

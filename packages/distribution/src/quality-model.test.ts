@@ -12,7 +12,7 @@ function rowsOf(count: number, seed: number): HostTensor {
   );
 }
 
-const all = (count: number): boolean[] => new Array<boolean>(count).fill(true);
+const all = (count: number): HostTensor => hostTensor(new Float32Array(count).fill(1), [count]);
 
 /** Feeds batches of four rows. */
 function feed(model: QualityModel, batches: number, firstSeed = 0): QualityModel {
@@ -48,8 +48,8 @@ describe('QualityModel', () => {
       const rows = rowsOf(4, i);
       const other = hostTensor(Float32Array.from(rows.data), [4, 6]);
       (other.data as Float32Array).fill(Number.NaN, 6, 12);
-      clean.enqueue(rows, [true, false, true, true]);
-      mixed.enqueue(other, [true, false, true, true]);
+      clean.enqueue(rows, hostTensor([1, 0, 1, 1], [4]));
+      mixed.enqueue(other, hostTensor([1, 0, 1, 1], [4]));
     }
     expect(mixed.state()).toEqual(clean.state());
     expect(mixed.ready).toBe(true);

@@ -6,6 +6,7 @@ import {
   hostTensor,
   type HostTensor,
   type HostTree,
+  type NamedHost,
   type Random,
 } from '@drf/tensor';
 import { distanceMoments } from './distance-moments.js';
@@ -73,10 +74,10 @@ export class QualityModel {
   /**
    * Takes in the rows known to be intact.
    * @param features [batch, width]
-   * @param intact one decision a row
+   * @param intact a mask of the rows, [batch], 1 or 0
    * @throws ShapeMismatchError and NonFiniteError as `FeatureQueue.enqueue`
    */
-  enqueue(features: HostTensor, intact: readonly boolean[]): void {
+  enqueue(features: HostTensor, intact: NamedHost<['batch']>): void {
     this.enqueued += this.queue.enqueue(features, intact);
     const { capacity } = this.options;
     const next = Math.max(FIRST_FIT, Math.min(2 * this.fittedAt, this.fittedAt + QUEUES_A_FIT * capacity));

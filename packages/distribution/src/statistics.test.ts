@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, named, type QueueRows } from '@drf/tensor';
+import { createRandom, named, type Named, type QueueRows } from '@drf/tensor';
 import {
   distributionStatistics,
   gaussianDensity,
@@ -13,7 +13,7 @@ import {
 beforeAll(async () => void (await tf.setBackend('cpu')));
 
 const rowsOf = (rows: number[][]): QueueRows => named(tf.tensor2d(rows), ['capacity', 'dim']);
-const uniform = (count: number): tf.Tensor => tf.fill([count], 1 / count);
+const uniform = (count: number): Named<['capacity']> => named(tf.fill([count], 1 / count), ['capacity']);
 const statisticsOf = (mean: number[], std: number): DistributionStatistics => ({
   mean: named(tf.tensor1d(mean), ['dim']),
   std: named(tf.scalar(std), []),
@@ -21,7 +21,10 @@ const statisticsOf = (mean: number[], std: number): DistributionStatistics => ({
 
 function read(rows: number[][], weights?: number[]): { mean: number[]; std: number } {
   return tf.tidy(() => {
-    const { mean, std } = distributionStatistics(rowsOf(rows), weights ? tf.tensor1d(weights) : uniform(rows.length));
+    const { mean, std } = distributionStatistics(
+      rowsOf(rows),
+      weights ? named(tf.tensor1d(weights), ['capacity']) : uniform(rows.length),
+    );
     return { mean: [...mean.dataSync()], std: std.dataSync()[0] as number };
   });
 }

@@ -1,5 +1,13 @@
 import * as tf from '@tensorflow/tfjs';
-import { assertShape, named, type FeatureVector, type PerPost, type QueueRows, type Scalar } from '@drf/tensor';
+import {
+  assertShape,
+  named,
+  type FeatureVector,
+  type Named,
+  type PerPost,
+  type QueueRows,
+  type Scalar,
+} from '@drf/tensor';
 import { safeSqrt } from './norm.js';
 
 /** Where a modality's features lie: the paper's μ and σ (Eq. 1, 2). */
@@ -15,7 +23,7 @@ export type DistributionStatistics = {
  * @param rows [capacity, dim]
  * @param rowWeights [capacity], non-negative, summing to 1 (see `FeatureQueue.rowWeights`); rows of weight 0 do not count
  */
-export function distributionStatistics(rows: QueueRows, rowWeights: tf.Tensor): DistributionStatistics {
+export function distributionStatistics(rows: QueueRows, rowWeights: Named<['capacity']>): DistributionStatistics {
   const [capacity, dim] = rows.shape as [number, number];
   assertShape('distributionStatistics rowWeights', rowWeights, [capacity]);
   const mean = tf.reshape(tf.matMul(tf.reshape(rowWeights, [1, capacity]), rows), [dim]); // [1, L] × [L, dim] → [dim]
@@ -52,4 +60,38 @@ export function logPeakFactor(statistics: DistributionStatistics): Scalar {
 export function gaussianDensity(features: tf.Tensor, statistics: DistributionStatistics): PerPost {
   const logDensity = tf.sub(logRelativeDensity(features, statistics), logPeakFactor(statistics));
   return named(tf.exp(logDensity), ['batch']);
+}
+
+/** What decides whether a batch's features enter a queue: Eq. 13. */
+export type EnqueueEvidence = {
+  /** λ of this modality: 1 present, 0 missing. [batch] */
+  readonly available: PerPost;
+  /** Density of each feature in this modality's distribution, read before the step changed anything. [batch] */
+  readonly density: PerPost;
+  /** Mean density of the rows in the queue, in the same unit as `density`. [] */
+  readonly threshold: Scalar;
+  /** 1 once the queue has been filled, else 0. [] */
+  readonly filledOnce: Scalar;
+};
+
+/**
+ * Eq. 13: an available feature enters if its density exceeds the mean density of the features in the queue; until the
+ * queue has been filled once, every available feature enters. Densities may be relative or literal (Eq. 9), since
+ * both sides carry the same factor.
+ * @returns what `FeatureQueue.enqueue` admits, 1 or 0, [batch]
+ * @throws ShapeMismatchError when availability and densities differ in number
+ */
+export function admittedRows({ available, density, threshold, filledOnce }: EnqueueEvidence): PerPost {
+  assertShape('admittedRows density', density, available.shape);
+  const isDenser = tf.cast(tf.greater(density, threshold), 'float32');
+  return named(tf.mul(available, tf.maximum(isDenser, tf.sub(1, filledOnce))), ['batch']);
+}
+
+/** Mean relative density of a queue's rows in their own distribution: the other side of Eq. 13. [capacity, dim] → [] */
+export function enqueueThreshold(
+  rows: QueueRows,
+  rowWeights: Named<['capacity']>,
+  statistics: DistributionStatistics,
+): Scalar {
+  return named(tf.sum(tf.mul(tf.exp(logRelativeDensity(rows, statistics)), rowWeights)), []);
 }

@@ -1,5 +1,4 @@
 export {
-  DEFAULT_MASK_TOKEN,
   type Encoder,
   type EncoderDescription,
   type FrozenEncoder,
@@ -12,10 +11,10 @@ export {
   type TrainableImageEncoder,
   type TrainableTextEncoder,
 } from './contract.js';
-export { createEmbeddedImageEncoder, EMBEDDED_IMAGE_SIZE } from './embedded/image-encoder.js';
+export { createEmbeddedImageEncoder } from './embedded/image-encoder.js';
 export { createEmbeddedTextEncoder, createTokenizer, padTokens, type Tokenize } from './embedded/text-encoder.js';
 export type { Vocabulary } from './embedded/sentence.js';
-export { resizeImage, type ResizeKernel, unitPixels } from './images.js';
+export { type ResizeKernel, unitPixels } from './images.js';
 export {
   type CachedEncoder,
   type FeatureCache,
@@ -68,15 +67,12 @@ export {
   parseBertConfig,
 } from './models/bert.js';
 export {
-  ACTIVATION_NAMES,
   type ActivationName,
   addLora,
   type Dropout,
   type DropoutRates,
   dropoutSeeds,
-  LORA_TARGETS,
   type LoraOptions,
-  type LoraTarget,
   mergeLora,
   type TransformerOptions,
   type TransformerOutputs,

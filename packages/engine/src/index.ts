@@ -2,7 +2,6 @@ export { createEagerEngine } from './eager/eager-engine.js';
 export { createEngine, ENGINE_NAMES, whyUnavailable, type EngineName } from './create-engine.js';
 export { createCompiledEngine } from './compiled/compiled-engine.js';
 export { compile, type CompiledFunction } from './compiled/compile.js';
-export { CompiledStepProgram } from './compiled/compiled-step-program.js';
 export type { ModelNotes } from './onnx/write.js';
 export { disableTelemetry, installedProviders, type CompileOptions, type ExecutionProvider } from './worker/options.js';
 export { openOnnxModel, type NamedHostTensors, type OnnxModel } from './onnx/open.js';

@@ -15,7 +15,7 @@ import {
   type Session,
 } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
-import { ConfigurationError, DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { byModality, ConfigurationError, DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
 import { CLEAN, formatCell, paperStrategies } from './cells.js';
 import type { CellProgress } from './display.js';
 import { paperFigures } from './paper.js';
@@ -236,7 +236,7 @@ type JudgedCell = EvaluatedCell & { readonly qualities: QualityCell; readonly re
 async function evaluateCells(request: CellsRequest): Promise<EvaluatedCells> {
   const { run, cells, session, workspace, signal } = request;
   const unreadable = new Map<string, string>();
-  const judge = await Judge.create(session.engine, run, request.details);
+  const judge = Judge.create(session.engine, run, request.details);
   const progress = workspace.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
   const done: JudgedCell[] = [];
   try {
@@ -298,7 +298,7 @@ function describeCell(
   clean: JudgedCell | undefined,
 ): JudgedCell {
   const { config, classes } = run.description;
-  const available = { image: set.imageAvailable, text: set.textAvailable };
+  const available = byModality((modality) => set[modality].available);
   const qualities: QualityCell = { ids: set.ids, available, entries, quality };
   const kind = testedOn.kind === 'modality-fixed' ? 'fixed' : 'random';
   const result: CellResult = {

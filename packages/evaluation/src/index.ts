@@ -8,15 +8,7 @@ export {
   type Cell,
   type Fold,
 } from './cells.js';
-export {
-  createDisplay,
-  SILENT,
-  startStages,
-  type CellProgress,
-  type Display,
-  type Job,
-  type OnProgress,
-} from './display.js';
+export { createDisplay, startStages, type CellProgress, type Display, type Job, type OnProgress } from './display.js';
 export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
 export { GRID_NAMES, SIMULATED, SMOKE, type GridAxes, type GridExperiment, type GridName } from './grid/plan.js';
 export { createGridDisplay, lockGrid, runGrid, type GridOutcome } from './grid/run-grid.js';
@@ -24,7 +16,6 @@ export { chooseSchedules, readSchedules, schedulesOf, under, type Schedules } fr
 export { PAPER_RESULTS, type PaperResults } from './paper-results.js';
 export {
   ABLATION_SWITCHES,
-  paperDrop,
   paperFigures,
   variantName,
   type AblationSwitch,
@@ -32,12 +23,11 @@ export {
   type PaperFigures,
 } from './paper.js';
 export { SPLIT_CHOICES, type DatasetOverride, type SplitChoice } from './posts.js';
-export { corruptionAuroc, type QualityCell } from './quality.js';
+export { type QualityCell } from './quality.js';
 export { PROJECTIONS, type Projection } from './report/charts.js';
 export { buildReport, tablesText, writeCharts, type Report, type ReportOptions } from './report/report.js';
 export { replacePart, resultsPage, type ResultsPage, type ResultsPageOptions } from './report/results-page.js';
 export {
-  robustnessCurves,
   shownPath,
   type CellResult,
   type EvaluationResult,

@@ -138,10 +138,10 @@ function hasEncoders({ image, text }: Session, { ids }: RecordedEncoders): boole
 }
 
 /** Memory of features and tokens; contents are not held. */
-function bytesOf({ ids, image, text, imageTokens, textTokens }: EncodedRecords['set']): number {
-  const width = (rows: typeof image): number => (areFeatures(rows) ? rows.dim : 0);
-  const tokens = (rows: typeof imageTokens): number => (rows === undefined ? 0 : rows.layout.count * rows.layout.dim);
-  return ids.length * (4 * (width(image) + width(text)) + 2 * (tokens(imageTokens) + tokens(textTokens)));
+function bytesOf({ ids, image, text }: EncodedRecords['set']): number {
+  const ofPost = ({ rows, tokens }: typeof image): number =>
+    (areFeatures(rows) ? 4 * rows.dim : 0) + (tokens === undefined ? 0 : 2 * tokens.layout.count * tokens.layout.dim);
+  return ids.length * (ofPost(image) + ofPost(text));
 }
 
 /** Everything of the options that decides the features. */

@@ -5,7 +5,8 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openDataset, type Dataset } from '@drf/datasets';
 import { createEngine } from '@drf/engine';
-import type { Engine, HostTensor, HostTree, RgbImage } from '@drf/tensor';
+import type { EncodedBatchInputs } from '@drf/model';
+import type { Engine, Host, HostTensor, HostTree, Modality, RgbImage } from '@drf/tensor';
 import {
   areFeatures,
   encodeRecords,
@@ -33,6 +34,12 @@ async function makePosts(folder: string): Promise<Dataset> {
   const file = join(folder, 'posts.jsonl');
   await writeFile(file, rows.join('\n'));
   return openDataset({ name: 'posts', file, imageSize: 8 });
+}
+
+/** What the encoder of a modality reads of a batch. */
+function contentsOf(batch: Host<EncodedBatchInputs>, modality: Modality): HostTree {
+  const inputs = batch[modality];
+  return 'contents' in inputs ? inputs.contents : expect.fail(`no contents of ${modality}`);
 }
 
 describe('encodeRecords for encoders that are trained', () => {
@@ -73,7 +80,7 @@ describe('encodeRecords for encoders that are trained', () => {
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain('2.tif');
     expect(dataset.ledger.toJSON().reasons.flatMap(({ ids }) => ids)).toContain('p2');
-    expect(areFeatures(set.image) || areFeatures(set.text)).toBe(false);
+    expect(areFeatures(set.image.rows) || areFeatures(set.text.rows)).toBe(false);
     expect(seen.texts).toEqual([]); // nothing is preprocessed until a batch asks for it
   });
 
@@ -81,16 +88,18 @@ describe('encodeRecords for encoders that are trained', () => {
     const { set } = await encode();
     const { batch, labels } = await gatherBatch(set, [4, 2]);
     expect(seen.texts).toEqual(['fine', '#']);
-    const text = batch.text as unknown as { ids: HostTensor; mask: HostTensor };
+    const text = contentsOf(batch, 'text') as { ids: HostTensor; mask: HostTensor };
     expect(text.ids.shape).toEqual([2, 8]);
     expect([...text.mask.data]).toEqual([1, 1, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
-    expect((batch.image as unknown as HostTree).pixels).toMatchObject({ shape: [2, 4] });
-    expect([...batch.textAvailable.data]).toEqual([1, 0]);
-    expect([...batch.imageAvailable.data]).toEqual([1, 1]);
+    expect(contentsOf(batch, 'image').pixels).toMatchObject({ shape: [2, 4] });
+    expect([...batch.text.available.data]).toEqual([1, 0]);
+    expect([...batch.image.available.data]).toEqual([1, 1]);
     expect([...labels.data]).toEqual([1, 1]);
     const longer = await gatherBatch(set, [1]);
-    expect((longer.batch.text as unknown as { ids: HostTensor }).ids.shape).toEqual([1, 32]);
-    expect([...(set.text as ContentRows).lengths]).toEqual(TEXTS.filter((_, i) => i !== 2).map(({ length }) => length));
+    expect((contentsOf(longer.batch, 'text').ids as HostTensor).shape).toEqual([1, 32]);
+    expect([...(set.text.rows as ContentRows).lengths]).toEqual(
+      TEXTS.filter((_, i) => i !== 2).map(({ length }) => length),
+    );
   });
 
   it('disrupts pixels and words before the encoder, with its own mask', async () => {
@@ -100,8 +109,8 @@ describe('encodeRecords for encoders that are trained', () => {
     expect(seen.texts[0]).toMatch(/#/);
     expect(seen.texts[0]?.split(' ')).toHaveLength(5);
     const image = await encode({ strategy: { kind: 'modality-fixed', modality: 'image', setting: 'C' } });
-    const dark = (await gatherBatch(image.set, [3])).batch.image as unknown as { pixels: HostTensor };
-    const bright = (await gatherBatch(clean.set, [3])).batch.image as unknown as { pixels: HostTensor };
+    const dark = contentsOf((await gatherBatch(image.set, [3])).batch, 'image') as { pixels: HostTensor };
+    const bright = contentsOf((await gatherBatch(clean.set, [3])).batch, 'image') as { pixels: HostTensor };
     expect(bright.pixels.data[3]).toBe(0);
     expect(dark.pixels.data[3]).toBeGreaterThan(0.3);
   });
@@ -113,12 +122,12 @@ describe('encodeRecords for encoders that are trained', () => {
       const simulation = new Simulation({ share: 1, discard, draws: 2 }, {}, seed, { bothModalities: fill });
       [seen.texts.length, seen.images.length] = [0, 0];
       const { batch } = await simulation.gather(set, [0, 1, 2, 3, 4], epoch);
-      const flags = (name: string): number[] => [...(batch as unknown as Record<string, HostTensor>)[name]!.data];
+      const flags = (modality: Modality, name: 'intact' | 'available'): number[] => [...(batch[modality][name]?.data ?? [])]; // prettier-ignore
       return { texts: [...seen.texts], images: seen.images.map(({ data }) => [...data]), flags };
     };
     const clean = await gatherBatch(set, [0, 1, 2, 3, 4]).then(() => [...seen.texts]);
     const first = await gatherWith();
-    const intact = { image: first.flags('imageIntact'), text: first.flags('textIntact') };
+    const intact = { image: first.flags('image', 'intact'), text: first.flags('text', 'intact') };
     const touched = [...intact.image.keys()].filter((i) => intact.text[i] === 0 && i !== 2);
     expect(touched.length).toBeGreaterThan(0);
     for (const i of [0, 1, 3, 4]) {
@@ -129,25 +138,25 @@ describe('encodeRecords for encoders that are trained', () => {
       words.forEach((word, at) => word === '#' || expect(word).toBe(clean[i]?.split(' ')[at]));
     }
     expect(intact.image[2], 'a post without text').toBe(1);
-    expect(first.flags('textAvailable')).toEqual([1, 1, 0, 1, 1]);
+    expect(first.flags('text', 'available')).toEqual([1, 1, 0, 1, 1]);
     expect(await gatherWith()).toMatchObject({ texts: first.texts, images: first.images });
     expect(await gatherWith({ epoch: 1 })).not.toMatchObject({ texts: first.texts, images: first.images });
     expect(await gatherWith({ seed: 2 })).not.toMatchObject({ texts: first.texts, images: first.images });
 
     const gone = await gatherWith({ discard: 1 });
-    const missing = [gone.flags('imageAvailable'), gone.flags('textAvailable')];
+    const missing = [gone.flags('image', 'available'), gone.flags('text', 'available')];
     for (const i of [0, 1, 3, 4]) expect((missing[0]?.[i] as number) + (missing[1]?.[i] as number)).toBe(1);
     const filled = await gatherWith({ discard: 1, fill: true });
-    expect(filled.flags('imageAvailable')).toEqual([1, 1, 1, 1, 1]);
+    expect(filled.flags('image', 'available')).toEqual([1, 1, 1, 1, 1]);
     expect(filled.texts).toEqual(gone.texts);
-    filled.texts.forEach((text, i) => i !== 2 && filled.flags('textIntact')[i] === 0 && expect(text).toMatch(/^#/));
+    filled.texts.forEach((text, i) => i !== 2 && filled.flags('text', 'intact')[i] === 0 && expect(text).toMatch(/^#/));
   });
 
   it('takes an image that cannot be read any more for missing, and says so', async () => {
     const { set } = await encode();
     await rm(join(folder, '4.tif'));
     const { batch } = await gatherBatch(set, [3, 4]);
-    expect([...batch.imageAvailable.data]).toEqual([0, 1]);
+    expect([...batch.image.available.data]).toEqual([0, 1]);
     expect(warnings.at(-1)).toContain('4.tif');
     await gatherBatch(set, [3]);
     expect(warnings).toHaveLength(2); // once a post
@@ -166,9 +175,7 @@ describe('encodeRecords for encoders that are trained', () => {
     const { batch } = await gatherBatch(set, [0, 1, 2, 3, 4]);
     const mean = tf.tidy(() => {
       const upload = (tree: HostTree) => Object.fromEntries(Object.entries(tree).map(([name, leaf]) => [name, tf.tensor((leaf as HostTensor).data, [...(leaf as HostTensor).shape])])); // prettier-ignore
-      return tf
-        .mean(image.apply(upload(image.initialParameters), upload(batch.image as unknown as HostTree)), 0)
-        .dataSync();
+      return tf.mean(image.apply(upload(image.initialParameters), upload(contentsOf(batch, 'image'))), 0).dataSync();
     });
     moments.image.mean.forEach((value, i) => expect(value).toBeCloseTo(mean[i] as number, 5));
     expect(moments.text.mean).toHaveLength(6);

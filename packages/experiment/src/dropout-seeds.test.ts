@@ -1,21 +1,20 @@
 import type { EncodedBatchInputs } from '@drf/model';
-import { createRandom, hostTensor, type Host, type HostTensor, type HostTree } from '@drf/tensor';
+import { createRandom, hostTensor, type Host, type HostTensor } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { withDropoutSeeds } from './dropout-seeds.js';
 
-const features = { dim: 2, gather: () => hostTensor([0, 0], [1, 2]) };
-const contents = { lengths: new Int32Array(9), gather: async () => ({ inputs: {}, unreadable: [] }) };
-
 function seedsOf(indices: readonly number[], epoch = 0): number[][] {
-  const batch = {
-    image: hostTensor(new Float32Array(2 * indices.length), [indices.length, 2]),
-    text: { ids: hostTensor(new Int32Array(indices.length), [indices.length, 1]) },
-  } as unknown as Host<EncodedBatchInputs>;
+  const available = hostTensor(new Float32Array(indices.length).fill(1), [indices.length]);
+  const contents = { ids: hostTensor(new Int32Array(indices.length), [indices.length, 1]) };
+  const batch: Host<EncodedBatchInputs> = {
+    image: { available, features: hostTensor(new Float32Array(2 * indices.length), [indices.length, 2]) },
+    text: { available, contents },
+  };
   const random = createRandom(7).fork('dropout').fork(epoch);
-  const given = withDropoutSeeds(batch, { image: features, text: contents }, indices, random);
-  expect(given.image).toBe(batch.image); // ready-made features have nothing to drop
-  const { dropout, ids } = given.text as unknown as Record<string, HostTensor>;
-  expect(ids).toBe((batch.text as unknown as HostTree)['ids']);
+  const { image, text } = withDropoutSeeds(batch, indices, random);
+  expect(image).toBe(batch.image); // ready-made features have nothing to drop
+  const { dropout, ids } = 'contents' in text ? text.contents : expect.fail('no contents');
+  expect(ids).toBe(contents.ids);
   expect(dropout).toMatchObject({ dtype: 'int32', shape: [indices.length, 4] });
   return indices.map((_, i) => [...(dropout as HostTensor).data.slice(4 * i, 4 * i + 4)]);
 }

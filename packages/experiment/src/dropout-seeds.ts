@@ -1,7 +1,6 @@
 import { dropoutSeeds } from '@drf/encoders';
-import { MODALITIES, type Host, type HostTree, type Random } from '@drf/tensor';
+import { byModality, type Host, type Random } from '@drf/tensor';
 import type { EncodedBatchInputs } from '@drf/model';
-import { areFeatures, type PostSet } from './feature-set.js';
 
 /**
  * A batch for training: what encoders in the step read gets the seeds by which they drop values. They depend on the
@@ -12,14 +11,13 @@ import { areFeatures, type PostSet } from './feature-set.js';
  */
 export function withDropoutSeeds(
   batch: Host<EncodedBatchInputs>,
-  set: Pick<PostSet, 'image' | 'text'>,
   indices: readonly number[],
   random: Random,
 ): Host<EncodedBatchInputs> {
-  const encoded = MODALITIES.filter((modality) => !areFeatures(set[modality]));
-  const inputs = encoded.map((modality) => {
+  return byModality((modality) => {
+    const inputs = batch[modality];
+    if (!('contents' in inputs)) return inputs;
     const dropout = dropoutSeeds(indices.map((index) => random.fork(modality).fork(index)));
-    return [modality, { ...(batch[modality] as HostTree), dropout }] as const;
+    return { ...inputs, contents: { ...inputs.contents, dropout } };
   });
-  return { ...batch, ...Object.fromEntries(inputs) };
 }

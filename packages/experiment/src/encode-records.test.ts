@@ -94,9 +94,9 @@ describe('encodeRecords', () => {
     expect(session.counts.image).toBe(0);
     expect(entries).toHaveLength(12);
     const all = set.ids.map((_, i) => i);
-    expect(floatData(await set.image.gather(all))).toEqual(floatData(await clean.set.image.gather(all)));
-    expect(floatData(await set.text.gather(all)).every((masks) => masks > 0)).toBe(true);
-    expect(floatData(await clean.set.text.gather(all)).every((masks) => masks === 0)).toBe(true);
+    expect(floatData(await set.image.rows.gather(all))).toEqual(floatData(await clean.set.image.rows.gather(all)));
+    expect(floatData(await set.text.rows.gather(all)).every((masks) => masks > 0)).toBe(true);
+    expect(floatData(await clean.set.text.rows.gather(all)).every((masks) => masks === 0)).toBe(true);
   });
 
   it("masks the same words by the text encoder's own token, and caches the two apart", async () => {
@@ -107,17 +107,17 @@ describe('encodeRecords', () => {
     expect(session.counts.text).toBe(12);
     expect(masked.entries).toEqual(plain.entries);
     const all = masked.set.ids.map((_, i) => i);
-    expect(await masked.set.text.gather(all)).toEqual(await plain.set.text.gather(all));
+    expect(await masked.set.text.rows.gather(all)).toEqual(await plain.set.text.rows.gather(all));
   });
 
   it('marks what is discarded as missing, with rows of zeros', async () => {
     const { set } = await encode(countingSession(), {
       strategy: { kind: 'modality-fixed', modality: 'image', setting: 'D' },
     });
-    expect([...set.imageAvailable]).toEqual(new Array(12).fill(0));
-    expect([...set.textAvailable]).toEqual(new Array(12).fill(1));
+    expect([...set.image.available]).toEqual(new Array(12).fill(0));
+    expect([...set.text.available]).toEqual(new Array(12).fill(1));
     const { batch, labels } = await gatherBatch(set, [3, 0]);
-    expect(batch.image).toEqual(hostTensor([0, 0, 0, 0], [2, 2]));
+    expect(batch.image.features).toEqual(hostTensor([0, 0, 0, 0], [2, 2]));
     expect([...labels.data]).toEqual([set.labels[3], set.labels[0]]);
   });
 

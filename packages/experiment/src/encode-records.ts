@@ -10,13 +10,12 @@ import {
   type FeatureCache,
   type FeatureStore,
   type FrozenEncoder,
-  type TokenLayout,
   type TrainableEncoder,
 } from '@drf/encoders';
 import type { MethodNeeds } from '@drf/model';
 import { DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
 import { checkReadable, contentRows, type ContentRows, type ContentSource } from './content-rows.js';
-import { memoryRows, type FeatureRows, type FeatureSet, type PostSet } from './feature-set.js';
+import { memoryRows, type FeatureRows, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
 import { isPresent, loadContent, presenceOf, wordsOf, type Content, type PlannedRecord } from './planned-record.js';
 import type { FrozenSession, Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
@@ -76,36 +75,41 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
     options.onRowError?.(error.message, record.id);
   };
   const planned = await planRecords(options, fail);
-  const encode = (modality: Modality, encoder: AnyEncoder, label: string): Promise<ModalityFeatures> =>
+  const encode = (modality: Modality, encoder: AnyEncoder, label: string): Promise<PlacedFeatures> =>
     encodeModality(options, { modality, encoder, label }, planned, fail);
-  const prepare = (modality: Modality, label: string): Promise<ModalityRows> => {
+  const prepare = (modality: Modality, label: string): Promise<PlacedRows> => {
     const encoder = session[modality];
     if (!encoder.trainable) return encode(modality, encoder, label);
     return prepareContents(options, modality, encoder, planned, fail);
   };
   const image = await prepare('image', 'Encoding images');
   const text = await prepare('text', 'Encoding texts');
-  const tokens = (modality: Modality, label: string): Promise<ModalityFeatures> | undefined =>
+  const tokens = (modality: Modality, label: string): Promise<PlacedFeatures> | undefined =>
     needs?.tokens === true && !session[modality].trainable
       ? encode(modality, tokenRowEncoder(session[modality] as AnyEncoder), label)
       : undefined;
   const imageTokens = await tokens('image', 'Encoding places of images');
   const textTokens = await tokens('text', 'Encoding word pieces');
-  const layoutOf = (modality: Modality): TokenLayout => tokenLayoutOf(session[modality]);
   const kept = planned.map((_, i) => i).filter((i) => !failed.has((planned[i] as PlannedRecord).record.id));
   const records = kept.map((i) => (planned[i] as PlannedRecord).record);
+  const modalityOf = async (
+    modality: Modality,
+    placed: PlacedRows,
+    tokenFeatures: PlacedFeatures | undefined,
+  ): Promise<ModalityRows> => ({
+    rows: await placed.rows(kept),
+    available: Float32Array.from(kept, (i) => (placed.has(i) ? 1 : 0)),
+    intact: Float32Array.from(kept, (i) => (placed.has(i) && isIntact(planned[i], modality) ? 1 : 0)),
+    ...(tokenFeatures === undefined
+      ? {}
+      : { tokens: tokenRows(await tokenFeatures.rows(kept), tokenLayoutOf(session[modality])) }),
+  });
   return {
     set: {
       ids: records.map(({ id }) => id),
       labels: Int32Array.from(records, ({ label }) => label),
-      image: await image.rows(kept),
-      text: await text.rows(kept),
-      imageAvailable: Float32Array.from(kept, (i) => (image.has(i) ? 1 : 0)),
-      textAvailable: Float32Array.from(kept, (i) => (text.has(i) ? 1 : 0)),
-      imageIntact: Float32Array.from(kept, (i) => (image.has(i) && isIntact(planned[i], 'image') ? 1 : 0)),
-      textIntact: Float32Array.from(kept, (i) => (text.has(i) && isIntact(planned[i], 'text') ? 1 : 0)),
-      ...(imageTokens === undefined ? {} : { imageTokens: tokenRows(await imageTokens.rows(kept), layoutOf('image')) }),
-      ...(textTokens === undefined ? {} : { textTokens: tokenRows(await textTokens.rows(kept), layoutOf('text')) }),
+      image: await modalityOf('image', image, imageTokens),
+      text: await modalityOf('text', text, textTokens),
     },
     entries: kept.flatMap((i) => (planned[i] as PlannedRecord).entry ?? []),
     records,
@@ -139,12 +143,12 @@ async function planRecords(
 }
 
 /** One modality, addressed by the posts' places in the plan. */
-interface ModalityRows {
+interface PlacedRows {
   has(place: number): boolean;
   rows(places: readonly number[]): Promise<FeatureRows | ContentRows>;
 }
 
-interface ModalityFeatures extends ModalityRows {
+interface PlacedFeatures extends PlacedRows {
   rows(places: readonly number[]): Promise<FeatureRows>;
 }
 
@@ -154,7 +158,7 @@ async function prepareContents(
   encoder: TrainableEncoder<Content>,
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
-): Promise<ModalityRows> {
+): Promise<PlacedRows> {
   const standsIn = needs?.bothModalities === true;
   const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, standsIn, fail };
   if (modality === 'image' && !isChecked) {
@@ -186,7 +190,7 @@ async function encodeModality(
   { modality, encoder, label }: EncodingPass,
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
-): Promise<ModalityFeatures> {
+): Promise<PlacedFeatures> {
   const { batchSize, signal, needs } = options;
   const cache = await openFeatureCache(options.cache, encoder);
   const present = [...planned.keys()].filter(

@@ -1,17 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
-import { createTrainingStep, initialTrainingState, stepSchedule, ADAMW_DEFAULTS } from '@drf/model';
-import { createRandom, floatData, hostTensor, type HostTree, type HostTensor } from '@drf/tensor';
-import { createMethod, measureFeatures, memoryRows, parseExperiment, type FeatureSet } from './index.js';
+import { ADAMW_DEFAULTS, prepareTraining, stepSchedule } from '@drf/model';
+import { createRandom, flattenTree, floatData, hostTensor, type HostTensor } from '@drf/tensor';
+import { createMethod, gatherBatch, measureFeatures, memoryRows, parseExperiment, type FeatureSet } from './index.js';
 
 const set: FeatureSet = {
   ids: ['a', 'b', 'c'],
   labels: Int32Array.of(0, 1, 0),
-  image: memoryRows(hostTensor([1, 10, 3, 10, 0, 0], [3, 2])), // the third image is missing
-  text: memoryRows(hostTensor([5, 7, 9], [3, 1])),
-  imageAvailable: Float32Array.of(1, 1, 0),
-  textAvailable: Float32Array.of(1, 1, 1),
+  image: {
+    rows: memoryRows(hostTensor([1, 10, 3, 10, 0, 0], [3, 2])), // the third image is missing
+    available: Float32Array.of(1, 1, 0),
+  },
+  text: { rows: memoryRows(hostTensor([5, 7, 9], [3, 1])), available: Float32Array.of(1, 1, 1) },
 };
 
 describe('measureFeatures', () => {
@@ -39,9 +40,9 @@ describe('standardized features', () => {
 
   it('are scaled by numbers that are part of the parameters, bounded where a feature hardly varies', async () => {
     const method = createMethod(config, { ...shapes, standardization: await measureFeatures(set) });
-    const { imageScaling } = method.initialParameters(createRandom(0)) as { imageScaling: Record<string, HostTensor> };
-    expect([...floatData(imageScaling.mean as HostTensor)]).toEqual([2, 10]);
-    const [varies, constant] = floatData(imageScaling.scale as HostTensor);
+    const fixed = flattenTree<HostTensor>(method.initialParameters(createRandom(0)).fixed ?? {});
+    expect([...floatData(fixed.get('image.scaling.mean') as HostTensor)]).toEqual([2, 10]);
+    const [varies, constant] = floatData(fixed.get('image.scaling.scale') as HostTensor);
     expect(varies).toBe(1);
     expect(constant).toBeCloseTo(20, 5); // a tenth of the mean deviation 0.5 stands for the deviation 0
   });
@@ -49,30 +50,23 @@ describe('standardized features', () => {
   it.each(['eager:cpu', 'compiled'])('leave the scaling as it is while everything else learns, on %s', async (name) => {
     const method = createMethod(config, { ...shapes, standardization: await measureFeatures(set) });
     const engine = await createEngine(name);
-    const initial = initialTrainingState(method.initialParameters(createRandom(0)));
-    const program = await engine.prepareStep(createTrainingStep(method, ADAMW_DEFAULTS), initial);
+    const initial = method.initialParameters(createRandom(0));
+    const program = await prepareTraining(engine, method, initial, ADAMW_DEFAULTS);
     const inputs = {
-      batch: {
-        image: await set.image.gather([0, 1]),
-        text: await set.text.gather([0, 1]),
-        imageAvailable: hostTensor([1, 1], [2]),
-        textAvailable: hostTensor([1, 1], [2]),
-      },
-      labels: hostTensor(Int32Array.of(0, 1), [2]),
+      ...(await gatherBatch(set, [0, 1])),
       memory: method.createMemory().inputs(),
       schedule: stepSchedule(0, 4, { encoder: 1e-3, head: 1e-2, floor: 0 }, ADAMW_DEFAULTS),
     };
-    await program.step(inputs);
-    const after = (await program.readState()).parameters as HostTree;
-    expect(after.imageScaling).toEqual((initial.parameters as HostTree).imageScaling);
-    expect(after.textScaling).toEqual((initial.parameters as HostTree).textScaling);
-    expect(after.classifier).not.toEqual((initial.parameters as HostTree).classifier);
+    await program.learn(inputs);
+    const after = (await program.readState()).parameters;
+    expect(after.fixed).toEqual(initial.fixed);
+    expect(after.trained.classifier).not.toEqual(initial.trained.classifier);
     await program.dispose();
     await engine.dispose();
   });
 
   it('need not be measured again where the parameters come from a checkpoint', () => {
-    const names = Object.keys(createMethod(config, shapes).initialParameters(createRandom(0)));
-    expect(names).toContain('imageScaling');
+    const { fixed } = createMethod(config, shapes).initialParameters(createRandom(0));
+    expect([...flattenTree<HostTensor>(fixed ?? {}).keys()]).toContain('image.scaling.mean');
   });
 });

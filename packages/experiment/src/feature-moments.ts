@@ -1,30 +1,30 @@
 import type { FeatureMoments } from '@drf/model';
-import { floatData } from '@drf/tensor';
-import type { FeatureRows, FeatureSet, PostSet } from './feature-set.js';
-import type { TokenRows } from './feature-set.js';
+import { floatData, type ByModality } from '@drf/tensor';
+import type { FeatureSet, TokenRows } from './feature-set.js';
 
 const ROWS_AT_ONCE = 256;
 /** Fewer, since a ViT has 196 places of an image. */
 const TOKEN_ROWS_AT_ONCE = 64;
 
 /** Both modalities as features: see `withInitialFeatures` for a set with contents. */
-export type MeasurableSet = Pick<FeatureSet, 'image' | 'text' | 'imageAvailable' | 'textAvailable'>;
+export type MeasurableSet = Pick<FeatureSet, 'ids' | 'image' | 'text'>;
 
 /** Mean and standard deviation of each encoder output over the posts that have the modality. */
-export async function measureFeatures(set: MeasurableSet): Promise<{ image: FeatureMoments; text: FeatureMoments }> {
-  return { image: await momentsOf(set.image, set.imageAvailable), text: await momentsOf(set.text, set.textAvailable) };
+export async function measureFeatures({ image, text }: MeasurableSet): Promise<ByModality<FeatureMoments>> {
+  return { image: await momentsOf(image), text: await momentsOf(text) };
 }
 
 /**
  * Mean and standard deviation of each value of a token over all tokens that stand; nothing where a set has none. See
  * `withInitialFeatures` for a modality whose encoder is trained.
  */
-export async function measureTokens(
-  set: Pick<PostSet, 'ids' | 'imageTokens' | 'textTokens'>,
-): Promise<{ image: FeatureMoments; text: FeatureMoments } | undefined> {
-  const { imageTokens, textTokens, ids } = set;
-  if (imageTokens === undefined || textTokens === undefined) return undefined;
-  return { image: await tokenMoments(imageTokens, ids.length), text: await tokenMoments(textTokens, ids.length) };
+export async function measureTokens({
+  ids,
+  image,
+  text,
+}: MeasurableSet): Promise<ByModality<FeatureMoments> | undefined> {
+  if (image.tokens === undefined || text.tokens === undefined) return undefined;
+  return { image: await tokenMoments(image.tokens, ids.length), text: await tokenMoments(text.tokens, ids.length) };
 }
 
 async function tokenMoments({ layout, gather }: TokenRows, posts: number): Promise<FeatureMoments> {
@@ -70,7 +70,7 @@ class MomentSums {
   }
 }
 
-async function momentsOf(rows: FeatureRows, available: Float32Array): Promise<FeatureMoments> {
+async function momentsOf({ rows, available }: FeatureSet['image']): Promise<FeatureMoments> {
   const present = [...available.keys()].filter((index) => available[index] === 1);
   const sums = new MomentSums(rows.dim);
   for (let start = 0; start < present.length; start += ROWS_AT_ONCE) {

@@ -1,14 +1,35 @@
-import { hostTensor, type Host, type HostTensor, type HostTree, type Modality, type TensorTree } from '@drf/tensor';
+import {
+  byModality,
+  hostTensor,
+  MODALITIES,
+  type ByModality,
+  type Host,
+  type HostTensor,
+  type NamedHost,
+} from '@drf/tensor';
 import type { TokenLayout } from '@drf/encoders';
 import type { BatchInputs, EncodedBatchInputs, TokenInputs } from '@drf/model';
-import type { ContentBatch, ContentRows } from './content-rows.js';
+import type { ContentRows } from './content-rows.js';
 import type { DrawnDisruption } from './planned-record.js';
 
 /** Rows of features that may live in memory or in a file. */
 export interface FeatureRows {
   readonly dim: number;
   /** Copies rows, in the order asked for: [indices.length, dim]. */
-  gather(indices: readonly number[]): Promise<HostTensor> | HostTensor;
+  gather(indices: readonly number[]): Promise<GatheredRows> | GatheredRows;
+}
+
+type GatheredRows = NamedHost<['batch', 'width']>;
+
+/** One modality of the posts of a set. */
+export interface ModalityRows<Rows extends FeatureRows | ContentRows = FeatureRows | ContentRows> {
+  readonly rows: Rows;
+  /** λ, [posts]; rows of missing posts are zeros. */
+  readonly available: Float32Array;
+  /** Where it is known: 1 for what no disruption touched, else 0. [posts] */
+  readonly intact?: Float32Array;
+  /** Token-level outputs, where the method asked for them. */
+  readonly tokens?: TokenRows;
 }
 
 /** Tokens of posts, one modality; in memory or in a file. */
@@ -22,27 +43,16 @@ export interface TokenRows {
  * Posts of one split under one disruption: what methods train on and are judged by. A modality comes as features, or as
  * the contents that an encoder in the step reads.
  */
-export interface PostSet {
+export interface PostSet extends ByModality<ModalityRows> {
   readonly ids: readonly string[];
   /** [posts] */
   readonly labels: Int32Array;
-  readonly image: FeatureRows | ContentRows;
-  readonly text: FeatureRows | ContentRows;
-  /** λᵛ and λᵗ, [posts]; rows of missing modalities are zeros. */
-  readonly imageAvailable: Float32Array;
-  readonly textAvailable: Float32Array;
-  /** Where it is known: 1 for what no disruption touched, else 0. [posts] */
-  readonly imageIntact?: Float32Array;
-  readonly textIntact?: Float32Array;
-  /** Token-level outputs, where the method asked for them. */
-  readonly imageTokens?: TokenRows;
-  readonly textTokens?: TokenRows;
 }
 
 /** Posts of which both modalities come as features. */
 export interface FeatureSet extends PostSet {
-  readonly image: FeatureRows;
-  readonly text: FeatureRows;
+  readonly image: ModalityRows<FeatureRows>;
+  readonly text: ModalityRows<FeatureRows>;
 }
 
 /** Whether a modality comes as features. */
@@ -50,14 +60,19 @@ export function areFeatures(rows: FeatureRows | ContentRows): rows is FeatureRow
   return 'dim' in rows;
 }
 
+/** Whether both modalities of a set come as features. */
+export function isFeatureSet(set: PostSet): set is FeatureSet {
+  return MODALITIES.every((modality) => areFeatures(set[modality].rows));
+}
+
 /** Posts of a set with their labels, as a step takes them. */
-export interface GatheredBatch<Batch extends TensorTree = EncodedBatchInputs> {
+export interface GatheredBatch<Batch extends EncodedBatchInputs = EncodedBatchInputs> {
   readonly batch: Host<Batch>;
-  readonly labels: HostTensor;
+  readonly labels: NamedHost<['batch']>;
 }
 
 /** Disruptions of contents, by modality and place in the batch. */
-export type ContentDisruptions = { readonly [M in Modality]?: ReadonlyMap<number, DrawnDisruption> };
+export type ContentDisruptions = Partial<ByModality<ReadonlyMap<number, DrawnDisruption>>>;
 
 /**
  * A batch of a set. A content that cannot be read any more counts as missing.
@@ -78,70 +93,59 @@ export async function gatherBatch(
     gatherModality(set.image, indices, disruptions.image),
     gatherModality(set.text, indices, disruptions.text),
   ]);
-  const available = (values: Float32Array, { unreadable }: ContentBatch): HostTensor => {
-    const picked = Float32Array.from(indices, (index) => values[index] as number);
-    for (const place of unreadable) picked[place] = 0;
-    return hostTensor(picked, [indices.length]);
-  };
-  const flags = (values: Float32Array): HostTensor =>
-    hostTensor(
-      Float32Array.from(indices, (index) => values[index] as number),
-      [indices.length],
-    );
-  return {
-    batch: {
-      image: image.inputs,
-      text: text.inputs,
-      imageAvailable: available(set.imageAvailable, image),
-      textAvailable: available(set.textAvailable, text),
-      ...(set.imageIntact === undefined ? {} : { imageIntact: flags(set.imageIntact) }),
-      ...(set.textIntact === undefined ? {} : { textIntact: flags(set.textIntact) }),
-      ...(set.imageTokens === undefined ? {} : { imageTokens: await set.imageTokens.gather(indices) }),
-      ...(set.textTokens === undefined ? {} : { textTokens: await set.textTokens.gather(indices) }),
-    } as unknown as Host<EncodedBatchInputs>,
-    labels: hostTensor(
-      Int32Array.from(indices, (index) => set.labels[index] as number),
-      [indices.length],
-    ),
-  };
+  return { batch: { image, text }, labels: picked(set.labels, indices) };
 }
 
 async function gatherModality(
-  rows: FeatureRows | ContentRows,
+  { rows, available, intact, tokens }: ModalityRows,
   indices: readonly number[],
-  disruptions: ContentDisruptions[Modality],
-): Promise<ContentBatch> {
-  if (!areFeatures(rows)) return rows.gather(indices, disruptions);
-  return { inputs: (await rows.gather(indices)) as unknown as HostTree, unreadable: [] };
+  disruptions: ContentDisruptions['image'],
+): Promise<Host<EncodedBatchInputs['image']>> {
+  const known = {
+    available: picked(available, indices),
+    ...(intact === undefined ? {} : { intact: picked(intact, indices) }),
+  };
+  if (!areFeatures(rows)) {
+    const { inputs: contents, unreadable } = await rows.gather(indices, disruptions);
+    for (const place of unreadable) known.available.data[place] = 0;
+    return { ...known, contents };
+  }
+  const features = await rows.gather(indices);
+  return { ...known, features, ...(tokens === undefined ? {} : { tokens: await tokens.gather(indices) }) };
+}
+
+/** Some posts' values, [indices.length]. */
+function picked(values: Float32Array | Int32Array, indices: readonly number[]): HostTensor {
+  const chosen = indices.map((index) => values[index] as number);
+  return hostTensor(values instanceof Int32Array ? Int32Array.from(chosen) : chosen, [indices.length]);
 }
 
 /** A set of some posts of another, in the order of `indices`; rows are shared. */
-export function selectPosts<Set extends PostSet>(set: Set, indices: readonly number[]): Set {
+export function selectPosts(set: FeatureSet, indices: readonly number[]): FeatureSet;
+export function selectPosts(set: PostSet, indices: readonly number[]): PostSet;
+export function selectPosts(set: PostSet, indices: readonly number[]): PostSet {
   const inner = (places: readonly number[]): number[] => places.map((place) => indices[place] as number);
-  const rows = (own: FeatureRows | ContentRows): FeatureRows | ContentRows => {
-    if (areFeatures(own)) {
-      const gather: FeatureRows['gather'] = (places) => own.gather(inner(places));
-      return { dim: own.dim, gather };
-    }
+  const rowsOf = (own: FeatureRows | ContentRows): FeatureRows | ContentRows => {
+    if (areFeatures(own)) return { dim: own.dim, gather: (places: readonly number[]) => own.gather(inner(places)) };
     const lengths = Int32Array.from(indices, (index) => own.lengths[index] as number);
-    const gather: ContentRows['gather'] = (places, disruptions) => own.gather(inner(places), disruptions);
-    return { lengths, gather };
+    return { lengths, gather: (places, disruptions) => own.gather(inner(places), disruptions) };
   };
   const flags = (values: Float32Array): Float32Array => Float32Array.from(indices, (index) => values[index] as number);
-  const tokens = (own: TokenRows): TokenRows => ({ ...own, gather: (places) => own.gather(inner(places)) });
-  const selected: PostSet = {
+  return {
     ids: indices.map((index) => set.ids[index] as string),
     labels: Int32Array.from(indices, (index) => set.labels[index] as number),
-    image: rows(set.image),
-    text: rows(set.text),
-    imageAvailable: flags(set.imageAvailable),
-    textAvailable: flags(set.textAvailable),
-    ...(set.imageIntact === undefined ? {} : { imageIntact: flags(set.imageIntact) }),
-    ...(set.textIntact === undefined ? {} : { textIntact: flags(set.textIntact) }),
-    ...(set.imageTokens === undefined ? {} : { imageTokens: tokens(set.imageTokens) }),
-    ...(set.textTokens === undefined ? {} : { textTokens: tokens(set.textTokens) }),
+    ...byModality((modality): ModalityRows => {
+      const { rows, available, intact, tokens } = set[modality];
+      return {
+        rows: rowsOf(rows),
+        available: flags(available),
+        ...(intact === undefined ? {} : { intact: flags(intact) }),
+        ...(tokens === undefined
+          ? {}
+          : { tokens: { ...tokens, gather: (places: readonly number[]) => tokens.gather(inner(places)) } }),
+      };
+    }),
   };
-  return selected as Set; // rows keep their kind
 }
 
 /** Features held in memory. @param rows [posts, dim] */

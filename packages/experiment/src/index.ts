@@ -1,21 +1,15 @@
 export {
   experimentSchema,
+  METHOD_NAMES,
   optionsOfEffect,
   type DatasetConfig,
   type Effect,
   type ExperimentConfig,
   type ExperimentInput,
+  type MethodName,
 } from './schema.js';
 export { comparedOptions } from './compared-options.js';
-export {
-  defineExperiment,
-  METHOD_NAMES,
-  parseExperiment,
-  parseForMethod,
-  type ExperimentFile,
-  type MethodName,
-  type MethodOptions,
-} from './parse.js';
+export { defineExperiment, parseExperiment, parseForMethod, type ExperimentFile, type MethodOptions } from './parse.js';
 export { addConfigFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
 export {
   openExperimentData,
@@ -42,12 +36,14 @@ export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode
 export {
   areFeatures,
   gatherBatch,
+  isFeatureSet,
   memoryRows,
   selectPosts,
   type ContentDisruptions,
   type FeatureRows,
   type FeatureSet,
   type GatheredBatch,
+  type ModalityRows,
   type PostSet,
   type TokenRows,
 } from './feature-set.js';
@@ -78,7 +74,7 @@ export {
   type DrfForm,
 } from './method.js';
 export { measureExperimentGraphs } from './measure-graphs.js';
-export { Predictor, predictWith, type Predictions, type PredictOptions, type TrainingProgram } from './predictor.js';
+export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
 export {
   assertCalibration,
   CALIBRATION_FORMAT,
@@ -93,7 +89,7 @@ export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
 export { accuracyText, trainingReport, writeTrainingReport } from './report/training-report.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { Judge, type Judged } from './judge/judge.js';
-export { qualityOf, type Quality } from './judge/quality.js';
+export { type Quality } from './judge/quality.js';
 export { headOf, openRun, type OpenedRun } from './open-run.js';
 export {
   barChart,

@@ -1,20 +1,19 @@
 import { tokenLayoutOf, type TrainableEncoder } from '@drf/encoders';
-import type { MethodNeeds, TokenInputs } from '@drf/model';
+import type { EncodedTokens, MethodNeeds, TokenInputs } from '@drf/model';
 import {
+  ConfigurationError,
   hostTensor,
   MODALITIES,
   type Engine,
   type Host,
   type HostTensor,
-  type HostTree,
-  type Modality,
   type TensorTree,
 } from '@drf/tensor';
 import type { ContentRows } from './content-rows.js';
 import type { MeasurableSet } from './feature-moments.js';
-import { areFeatures, type FeatureRows, type PostSet } from './feature-set.js';
+import { areFeatures, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
+import type { Content } from './planned-record.js';
 import type { Session } from './session.js';
-import type { TokenRows } from './feature-set.js';
 
 const POSTS_AT_ONCE = 16;
 
@@ -27,130 +26,121 @@ const POSTS_AT_ONCE = 16;
 export async function withInitialFeatures<Result>(
   { engine, ...encoders }: Pick<Session, 'engine' | 'image' | 'text'>,
   set: PostSet,
-  use: (set: MeasurableSet & Pick<PostSet, 'ids' | 'imageTokens' | 'textTokens'>) => Promise<Result>,
+  use: (set: MeasurableSet) => Promise<Result>,
   onProgress?: (done: number, total: number) => void,
   needs: MethodNeeds = {},
 ): Promise<Result> {
-  const made: InitialEncoder[] = [];
+  const programs: { dispose(): Promise<void> }[] = [];
+  const withTokens = needs.tokens === true;
+  const passes = withTokens ? 2 : 1; // features, tokens
+  const total = passes * set.ids.length * MODALITIES.filter((modality) => !areFeatures(set[modality].rows)).length;
   let done = 0;
-  const passes = needs.tokens === true ? 2 : 1; // features, tokens
-  const total = passes * set.ids.length * MODALITIES.filter((modality) => !areFeatures(set[modality])).length;
-  type Encoded = { readonly features: FeatureRows; readonly tokens?: TokenRows | undefined };
-  const encoded = async (modality: Modality): Promise<Encoded> => {
-    const rows = set[modality];
-    if (areFeatures(rows)) return { features: rows, tokens: set[`${modality}Tokens`] };
-    const encoder = encoders[modality] as unknown as TrainableEncoder<never>;
-    const onPosts = (posts: number): void => onProgress?.((done += posts), total);
-    const initial = await InitialEncoder.create(engine, encoder, rows, onPosts, needs.tokens === true);
-    made.push(initial);
-    return initial;
+  const onPosts = (posts: number): void => onProgress?.((done += posts), total);
+  const encoded = async <C extends Content>(
+    own: ModalityRows,
+    encoder: TrainableEncoder<C> | { readonly trainable: false },
+  ): Promise<FeatureSet['image']> => {
+    const { rows, available } = own;
+    if (areFeatures(rows)) return { ...own, rows };
+    if (!encoder.trainable) throw frozen();
+    const program = await prepareEncoding(engine, encoder, withTokens);
+    programs.push(program);
+    return { available, ...initialRows(program, encoder, rows, onPosts, withTokens) };
   };
   try {
-    const { ids, imageAvailable, textAvailable } = set;
-    const [image, text] = [await encoded('image'), await encoded('text')];
-    return await use({
-      ids,
-      image: image.features,
-      text: text.features,
-      imageAvailable,
-      textAvailable,
-      ...(image.tokens === undefined ? {} : { imageTokens: image.tokens }),
-      ...(text.tokens === undefined ? {} : { textTokens: text.tokens }),
-    });
+    const image = await encoded(set.image, encoders.image);
+    const text = await encoded(set.text, encoders.text);
+    return await use({ ids: set.ids, image, text });
   } finally {
-    for (const initial of made) await initial.dispose();
+    for (const program of programs) await program.dispose();
   }
+}
+
+function frozen(): ConfigurationError {
+  return new ConfigurationError({
+    subject: 'withInitialFeatures',
+    expected: 'contents for trained encoders alone',
+    received: 'contents for a frozen one',
+    remedy: 'pass the session that the set was encoded with',
+  });
 }
 
 type EncodingStep = Awaited<ReturnType<typeof prepareEncoding>>;
 
+/** Features of a batch, and its tokens where they are asked for. */
+type Encoded = Pick<EncodedTokens, 'features'> & Partial<TokenInputs>;
+
 /** The encoder alone, its parameters as a state that no step changes. */
-function prepareEncoding(engine: Engine, encoder: TrainableEncoder<never>, withTokens: boolean) {
-  return engine.prepareStep<TensorTree, TensorTree, TensorTree>((state, inputs) => {
+function prepareEncoding<C extends Content>(engine: Engine, encoder: TrainableEncoder<C>, withTokens: boolean) {
+  return engine.prepareStep<TensorTree, TensorTree, Encoded>((state, inputs) => {
     const outputs = withTokens ? encoder.applyTokens?.(state, inputs) : undefined;
-    return { state, outputs: { ...(outputs ?? { features: encoder.apply(state, inputs) }) } };
+    return { state, outputs: outputs ?? { features: encoder.apply(state, inputs) } };
   }, encoder.initialParameters);
 }
 
-class InitialEncoder {
-  readonly features: FeatureRows;
-  readonly tokens: TokenRows | undefined;
-
-  private constructor(
-    encoder: TrainableEncoder<never>,
-    private readonly program: EncodingStep,
-    private readonly rows: ContentRows,
-    private readonly onPosts: (posts: number) => void,
-    withTokens: boolean,
-  ) {
-    const { outputDim: dim, tokenDim, tokenCount } = encoder;
-    this.features = { dim, gather: (indices) => this.gatherFeatures(indices, dim) };
-    const layout = tokenLayoutOf(encoder);
-    const own = { count: tokenCount ?? layout.count, dim: tokenDim ?? layout.dim };
-    if (withTokens && encoder.applyTokens !== undefined) {
-      this.tokens = { layout: own, gather: (indices) => this.gatherTokens(indices) };
+/** Rows and tokens that an encoder computes when they are gathered. */
+function initialRows<C extends Content>(
+  program: EncodingStep,
+  encoder: TrainableEncoder<C>,
+  contents: ContentRows,
+  onPosts: (posts: number) => void,
+  withTokens: boolean,
+): Pick<FeatureSet['image'], 'rows' | 'tokens'> {
+  const { outputDim: dim, tokenDim, tokenCount } = encoder;
+  async function* encode(indices: readonly number[]): AsyncGenerator<Host<Encoded>> {
+    for (let start = 0; start < indices.length; start += POSTS_AT_ONCE) {
+      const part = indices.slice(start, start + POSTS_AT_ONCE);
+      const { inputs } = await contents.gather(part);
+      yield await program.step(inputs);
+      onPosts(part.length);
     }
   }
-
-  static async create(
-    engine: Engine,
-    encoder: TrainableEncoder<never>,
-    rows: ContentRows,
-    onPosts: (posts: number) => void,
-    withTokens: boolean,
-  ): Promise<InitialEncoder> {
-    const program = await prepareEncoding(engine, encoder, withTokens);
-    return new InitialEncoder(encoder, program, rows, onPosts, withTokens);
-  }
-
-  private async gatherFeatures(indices: readonly number[], dim: number): Promise<HostTensor> {
+  const gather = async (indices: readonly number[]): Promise<HostTensor> => {
     const data = new Float32Array(indices.length * dim);
     let start = 0;
-    for await (const { features } of this.encode(indices)) {
+    for await (const { features } of encode(indices)) {
       data.set(features.data, start * dim);
       start += features.shape[0] as number;
     }
     return hostTensor(data, [indices.length, dim]);
-  }
+  };
+  const rows = { dim, gather };
+  if (!withTokens || encoder.applyTokens === undefined) return { rows };
+  const layout = tokenLayoutOf(encoder);
+  return {
+    rows,
+    tokens: {
+      layout: { count: tokenCount ?? layout.count, dim: tokenDim ?? layout.dim },
+      gather: async (indices) => {
+        const parts: Host<TokenInputs>[] = [];
+        for await (const { tokens, mask, pieces } of encode(indices)) {
+          if (tokens !== undefined && mask !== undefined) parts.push({ tokens, mask, ...(pieces && { pieces }) });
+        }
+        return padded(parts, indices.length);
+      },
+    },
+  };
+}
 
-  /** Parts may differ in length: each is padded to the longest. */
-  private async gatherTokens(indices: readonly number[]): Promise<Host<TokenInputs>> {
-    const parts: Host<TokenInputs>[] = [];
-    for await (const part of this.encode(indices)) parts.push(part as unknown as Host<TokenInputs>);
-    const length = Math.max(0, ...parts.map(({ mask }) => mask.shape[1] as number));
-    const dim = parts[0]?.tokens.shape[2] ?? 0;
-    const tokens = new Float32Array(indices.length * length * dim);
-    const mask = new Float32Array(indices.length * length);
-    const pieces = new Int32Array(indices.length * length);
-    let post = 0;
-    for (const part of parts) {
-      const [posts, own] = part.mask.shape as [number, number];
-      for (let row = 0; row < posts; row++, post++) {
-        tokens.set((part.tokens.data as Float32Array).subarray(row * own * dim, (row + 1) * own * dim), post * length * dim); // prettier-ignore
-        mask.set((part.mask.data as Float32Array).subarray(row * own, (row + 1) * own), post * length);
-        if (part.pieces !== undefined) pieces.set(part.pieces.data.subarray(row * own, (row + 1) * own), post * length);
-      }
-    }
-    return {
-      tokens: hostTensor(tokens, [indices.length, length, dim]),
-      mask: hostTensor(mask, [indices.length, length]),
-      ...(parts.every((part) => part.pieces === undefined)
-        ? {}
-        : { pieces: hostTensor(pieces, [indices.length, length]) }),
-    };
-  }
-
-  private async *encode(indices: readonly number[]): AsyncGenerator<{ readonly features: HostTensor }> {
-    for (let start = 0; start < indices.length; start += POSTS_AT_ONCE) {
-      const part = indices.slice(start, start + POSTS_AT_ONCE);
-      const { inputs } = await this.rows.gather(part);
-      const outputs = (await this.program.step(inputs)) as unknown as HostTree;
-      yield outputs as { readonly features: HostTensor };
-      this.onPosts(part.length);
+/** Tokens of parts that may differ in length, each padded to the longest. */
+function padded(parts: readonly Host<TokenInputs>[], posts: number): Host<TokenInputs> {
+  const length = Math.max(0, ...parts.map(({ mask }) => mask.shape[1] as number));
+  const dim = parts[0]?.tokens.shape[2] ?? 0;
+  const tokens = new Float32Array(posts * length * dim);
+  const mask = new Float32Array(posts * length);
+  const pieces = new Int32Array(posts * length);
+  let post = 0;
+  for (const part of parts) {
+    const [count, own] = part.mask.shape as [number, number];
+    for (let row = 0; row < count; row++, post++) {
+      tokens.set(part.tokens.data.subarray(row * own * dim, (row + 1) * own * dim), post * length * dim);
+      mask.set(part.mask.data.subarray(row * own, (row + 1) * own), post * length);
+      if (part.pieces !== undefined) pieces.set(part.pieces.data.subarray(row * own, (row + 1) * own), post * length);
     }
   }
-
-  dispose(): Promise<void> {
-    return this.program.dispose();
-  }
+  return {
+    tokens: hostTensor(tokens, [posts, length, dim]),
+    mask: hostTensor(mask, [posts, length]),
+    ...(parts.every((part) => part.pieces === undefined) ? {} : { pieces: hostTensor(pieces, [posts, length]) }),
+  };
 }

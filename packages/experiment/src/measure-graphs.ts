@@ -1,6 +1,7 @@
 import { measureGraphs, type MeasuredGraphs } from '@drf/baselines';
 import { createRandom } from '@drf/tensor';
 import { comparedOptions } from './compared-options.js';
+import type { MeasurableSet } from './feature-moments.js';
 import type { PostSet } from './feature-set.js';
 import { withInitialFeatures } from './initial-features.js';
 import { methodNeeds } from './method.js';
@@ -19,9 +20,9 @@ export async function measureExperimentGraphs(
 ): Promise<MeasuredGraphs | undefined> {
   if (config.method !== 'mgnns') return undefined;
   const progress = job?.('Building co-occurrence graphs');
-  const measure = async ({ ids, imageTokens, textTokens }: Pick<PostSet, 'ids' | 'imageTokens' | 'textTokens'>) => {
-    if (imageTokens === undefined || textTokens === undefined) return undefined; // the method says what is missing
-    const source = { posts: ids.length, image: imageTokens.gather, text: textTokens.gather };
+  const measure = async ({ ids, image, text }: MeasurableSet): Promise<MeasuredGraphs | undefined> => {
+    if (image.tokens === undefined || text.tokens === undefined) return undefined; // the method says what is missing
+    const source = { posts: ids.length, image: image.tokens.gather, text: text.tokens.gather };
     const random = createRandom(config.seed).fork('graphs');
     return measureGraphs(source, comparedOptions(config), random, progress?.update);
   };

@@ -1,15 +1,14 @@
-import { ConfigurationError, createRandom } from '@drf/tensor';
+import { ConfigurationError, createRandom, flattenTree, type HostTensor } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import {
   comparedOptions,
   createMethod,
-  experimentSchema,
+  METHOD_NAMES,
   methodNeeds,
   parseExperiment,
   type ExperimentConfig,
 } from './index.js';
 
-const METHODS = experimentSchema.shape.method.unwrap().options;
 const TOKENS = { image: { count: 4, dim: 3 }, text: { count: 5, dim: 2 } };
 const SHAPES = { imageDim: 6, textDim: 5, classes: 3, tokens: TOKENS };
 
@@ -21,15 +20,18 @@ function configOf(method: ExperimentConfig['method'], more: Record<string, unkno
 }
 
 describe('createMethod', () => {
-  it.each(METHODS)('makes %s, which needs what methodNeeds says and has a scaling where it reads tokens', (name) => {
-    const config = configOf(name);
-    const method = createMethod(config, SHAPES);
-    expect(method.id).toBe(name);
-    expect(method.needs ?? {}).toEqual(methodNeeds(config));
-    const names = Object.keys(method.initialParameters(createRandom(1)));
-    expect(names).toContain('imageScaling');
-    expect(names.includes('imageTokenScaling')).toBe(methodNeeds(config).tokens === true);
-  });
+  it.each(METHOD_NAMES)(
+    'makes %s, which needs what methodNeeds says and has a scaling where it reads tokens',
+    (name) => {
+      const config = configOf(name);
+      const method = createMethod(config, SHAPES);
+      expect(method.id).toBe(name);
+      expect(method.needs ?? {}).toEqual(methodNeeds(config));
+      const names = [...flattenTree<HostTensor>(method.initialParameters(createRandom(1)).fixed ?? {}).keys()];
+      expect(names).toContain('image.scaling.mean');
+      expect(names.includes('image.tokenScaling.mean')).toBe(methodNeeds(config).tokens === true);
+    },
+  );
 
   it('refuses heads that do not divide the width, naming the option', () => {
     const compared = { heads: 3 };
@@ -54,14 +56,12 @@ describe('createMethod', () => {
     expect(authors('clmlf', { width: 24, contrastiveScale: 0.5 })).toMatchObject({ width: 24, contrastiveScale: 0.5 });
     expect(authors('mgnns')).toMatchObject({ width: 300, objects: 80, scenes: 365, thresholds: { objects: 0.6 } });
     expect(authors('mvan')).toEqual(comparedOptions(configOf('mvan', { compared: {} })));
-    const names = (preset: string) =>
-      Object.keys(
-        createMethod(configOf('clmlf', { compared: { preset, width: 12, heads: 2 } }), SHAPES).initialParameters(
-          createRandom(1),
-        ),
-      );
-    expect(names('compact')).toContain('textProjection');
-    expect(names('authors')).not.toContain('textProjection');
+    const names = (preset: string) => {
+      const method = createMethod(configOf('clmlf', { compared: { preset, width: 12, heads: 2 } }), SHAPES);
+      return [...flattenTree<HostTensor>(method.initialParameters(createRandom(1)).trained).keys()];
+    };
+    expect(names('compact')).toContain('text.projection.kernel');
+    expect(names('authors')).not.toContain('text.projection.kernel');
   });
 
   it('records every option of the compact preset, as runs always did', () => {

@@ -1,13 +1,14 @@
 import {
-  trainedBy,
-  type EncodedBatchInputs,
+  withoutEncoders,
+  type EncodedMethod,
   type Memory,
   type Method,
+  type MethodParameters,
   type StepEncoders,
   type TrainingPosition,
 } from '@drf/model';
 import { loadCheckpoint } from '@drf/model/checkpoint';
-import { createRandom, type HostTree } from '@drf/tensor';
+import { createRandom, type Host, type HostTree } from '@drf/tensor';
 import { createEncodedMethod, createMethod } from './method.js';
 import { RunFolder, type RunDescription } from './run-folder.js';
 import type { ExperimentConfig } from './schema.js';
@@ -18,8 +19,8 @@ export interface OpenedRun {
   readonly folder: RunFolder;
   readonly description: RunDescription;
   /** Over the encoders that were trained with it, if any. */
-  readonly method: Method<EncodedBatchInputs>;
-  readonly parameters: HostTree;
+  readonly method: EncodedMethod;
+  readonly parameters: Host<MethodParameters>;
   /** The restored memory's inputs: DRF's queues. */
   readonly memory: HostTree;
   /** As {@link Memory.refitted} of the restored memory, where the method has it. */
@@ -48,16 +49,14 @@ export async function openRun(
   const method = createEncodedMethod(config, shapes, await openEncoders(config, description.encoders));
   const file = checkpoint ?? (await folder.resultCheckpoint());
   const like = method.initialParameters(createRandom(config.seed)); // names, shapes, and what a checkpoint leaves out
-  const expected = { method: method.id, parameters: like, isTrained: trainedBy(method) };
-  const { state, memory, position } = await loadCheckpoint(file, expected);
+  const { state, memory, position } = await loadCheckpoint(file, { method: method.id, parameters: like });
   const remembered = method.createMemory();
   remembered.restore(memory);
-  const parameters = state.parameters as HostTree;
   return {
     folder,
     description,
     method,
-    parameters,
+    parameters: state.parameters,
     memory: remembered.inputs(),
     ...(remembered.refitted === undefined ? {} : { refitted: remembered.refitted.bind(remembered) }),
     checkpoint: file,
@@ -67,7 +66,8 @@ export async function openRun(
 
 /** A run with its head alone, which reads features: for programs that bring those of trained encoders themselves. */
 export function headOf(run: OpenedRun): OpenedRun & { readonly method: Method } {
-  const parameters = Object.fromEntries(Object.entries(run.parameters).filter(([name]) => name !== 'encoders'));
+  const { trained, fixed = {} } = run.parameters;
+  const parameters = { trained: withoutEncoders(trained), fixed: withoutEncoders(fixed) };
   const { config, shapes } = run.description;
   return { ...run, method: createMethod(config, shapes), parameters };
 }

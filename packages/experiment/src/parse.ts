@@ -6,7 +6,13 @@ import { ConfigurationError, isOwnId, MODALITIES } from '@drf/tensor';
 import { suggestion } from '@drf/terminal';
 import { recordedOptions } from './compared-options.js';
 import { mergeConfig } from './flags.js';
-import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
+import {
+  experimentSchema,
+  METHOD_NAMES,
+  type ExperimentConfig,
+  type ExperimentInput,
+  type MethodName,
+} from './schema.js';
 
 /**
  * Checks an experiment and fills in defaults.
@@ -88,11 +94,6 @@ function checkEncoders(
     );
   }
 }
-
-/** Names of all methods, as experiments take them. */
-export const METHOD_NAMES = experimentSchema.shape.method.unwrap().options;
-/** One of {@link METHOD_NAMES}. */
-export type MethodName = (typeof METHOD_NAMES)[number];
 
 /** What an experiment says differently for some of the methods. */
 export type MethodOptions = {

@@ -1,15 +1,14 @@
-import type { Engine, HostTree, StepProgram, TensorTree } from '@drf/tensor';
+import type { Engine, Host, HostTree, StepProgram, TensorTree } from '@drf/tensor';
 import type {
   EncodedBatchInputs,
-  Method,
-  PredictionInputs,
-  PredictionOutputs,
-  StepInputs,
-  TrainingOutputs,
-  TrainingState,
+  EncodedMethod,
+  JudgeInputs,
+  JudgeOutputs,
+  MethodParameters,
+  TrainingProgram,
 } from '@drf/model';
 import { mapAhead } from '@drf/datasets';
-import { areFeatures, gatherBatch, type PostSet } from './feature-set.js';
+import { gatherBatch, isFeatureSet, type PostSet } from './feature-set.js';
 
 /** Judged posts. */
 export interface Predictions {
@@ -24,11 +23,10 @@ export interface Predictions {
   readonly details: readonly HostTree[];
 }
 
-type Batch = EncodedBatchInputs;
-type JudgedBatch = PredictionOutputs & { readonly details?: TensorTree };
-type JudgingProgram = StepProgram<TensorTree, PredictionInputs<Batch>, JudgedBatch>;
-/** The program of a training step, which judges where it is given no labels. */
-export type TrainingProgram = StepProgram<TrainingState, StepInputs<Batch>, TrainingOutputs>;
+type JudgedBatch = JudgeOutputs & { readonly details?: TensorTree };
+type Inputs = JudgeInputs<EncodedBatchInputs>;
+type JudgingProgram = StepProgram<MethodParameters, Inputs, JudgedBatch>;
+type Parameters = Host<MethodParameters>;
 
 const POSTS_AT_ONCE = 64;
 /** Where an encoder runs in the same program. */
@@ -45,27 +43,28 @@ export interface PredictOptions {
 export class Predictor {
   /** Calls wait for each other: a program keeps one set of parameters. */
   private last: Promise<unknown> = Promise.resolve();
-  private loaded: { readonly parameters: HostTree; readonly program: JudgingProgram } | undefined;
+  private loaded: { readonly parameters: Parameters; readonly program: JudgingProgram } | undefined;
 
   private constructor(
     private readonly engine: Engine,
-    private readonly method: Method<Batch>,
+    private readonly method: EncodedMethod,
     private readonly withDetails: boolean,
   ) {}
 
-  /** @param withDetails also return weights, densities and features of each batch */
   /**
    * Prepares a method’s prediction on an engine.
    * @param withDetails whether predictions bring the method’s further outputs
    */
-  static async create(engine: Engine, method: Method<Batch>, withDetails = false): Promise<Predictor> {
+  static create(engine: Engine, method: EncodedMethod, withDetails = false): Predictor {
     return new Predictor(engine, method, withDetails);
   }
 
   /** @throws the signal's reason when aborted */
-  predict(set: PostSet, parameters: HostTree, memory: HostTree, options: PredictOptions = {}): Promise<Predictions> {
-    const run = async (): Promise<Predictions> =>
-      judgeSet(await this.load(parameters), set, memory, { ...options, withDetails: this.withDetails });
+  predict(set: PostSet, parameters: Parameters, memory: HostTree, options: PredictOptions = {}): Promise<Predictions> {
+    const run = async (): Promise<Predictions> => {
+      const program = await this.load(parameters);
+      return judgeSet((inputs) => program.step(inputs), set, memory, { ...options, withDetails: this.withDetails });
+    };
     const result = this.last.then(run);
     this.last = result.catch(() => undefined);
     return result;
@@ -79,7 +78,7 @@ export class Predictor {
   }
 
   /** The parameters go to the engine once, not with every batch: encoders may be among them. */
-  private async load(parameters: HostTree): Promise<JudgingProgram> {
+  private async load(parameters: Parameters): Promise<JudgingProgram> {
     const { loaded, method, withDetails } = this;
     if (loaded?.parameters === parameters) return loaded.program;
     if (loaded !== undefined) {
@@ -87,9 +86,9 @@ export class Predictor {
       this.loaded = { parameters, program: loaded.program };
       return loaded.program;
     }
-    const program = await this.engine.prepareStep<TensorTree, PredictionInputs<Batch>, JudgedBatch>(
-      (state, { batch, memory }) => {
-        const { probabilities, details } = method.predict(state, batch, memory ?? {});
+    const program = await this.engine.prepareStep<MethodParameters, Inputs, JudgedBatch>(
+      (state, { batch, memory = {} }) => {
+        const { probabilities, details } = method.predict(state, batch, memory);
         return { state, outputs: { probabilities, ...(withDetails ? { details } : {}) } };
       },
       parameters,
@@ -101,26 +100,26 @@ export class Predictor {
 
 /** Judges a set by a training program's parameters as they stand, which never leave the engine. */
 export function predictWith(
-  program: TrainingProgram,
+  program: TrainingProgram<EncodedBatchInputs>,
   set: PostSet,
   memory: HostTree,
   options: PredictOptions = {},
 ): Promise<Predictions> {
-  return judgeSet(program, set, memory, options);
+  return judgeSet((inputs) => program.judge(inputs), set, memory, options);
 }
 
 async function judgeSet(
-  program: JudgingProgram,
+  judge: (inputs: Host<Inputs>) => Promise<Host<JudgedBatch>>,
   set: PostSet,
   memory: HostTree,
   { onProgress, signal, withDetails = false }: PredictOptions & { readonly withDetails?: boolean },
 ): Promise<Predictions> {
   const parts: Float32Array[] = [];
   const details: HostTree[] = [];
-  const size = areFeatures(set.image) && areFeatures(set.text) ? POSTS_AT_ONCE : CONTENTS_AT_ONCE;
+  const size = isFeatureSet(set) ? POSTS_AT_ONCE : CONTENTS_AT_ONCE;
   for await (const { batch, end } of batchesAhead(set, size)) {
     signal?.throwIfAborted();
-    const outputs = await program.step({ batch, memory });
+    const outputs = await judge({ batch, memory });
     parts.push(outputs.probabilities.data as Float32Array);
     if (withDetails) details.push(outputs.details ?? {});
     onProgress?.(end, set.ids.length);

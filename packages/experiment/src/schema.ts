@@ -321,6 +321,23 @@ const training = z.strictObject({
     .meta(none("also write encoders' frozen parameters to checkpoints; off: they are taken from the encoder's files")),
 });
 
+/** Names of this repository's methods, as experiments take them. */
+export const METHOD_NAMES = [
+  'drf',
+  'drf-paper',
+  'drf-adapted',
+  'concatenation',
+  'hsan',
+  'mvan',
+  'mgnns',
+  'clmlf',
+  'mvcn',
+] as const;
+/** One of {@link METHOD_NAMES}. */
+export type MethodName = (typeof METHOD_NAMES)[number];
+/** A method of the user's own by its id, "my-method@1f0c8a93d2e4". */
+export type OwnMethodName = `${string}@${string}`;
+
 /** Everything that decides a run. Unknown keys are refused. */
 export const experimentSchema = z.strictObject({
   name: z
@@ -328,9 +345,18 @@ export const experimentSchema = z.strictObject({
     .regex(/^[\w.+-]{1,100}$/, 'use letters, digits, "-", "_", "." and "+"')
     .meta(none('name of the experiment')),
   method: z
-    .enum(['drf', 'drf-paper', 'drf-adapted', 'concatenation', 'hsan', 'mvan', 'mgnns', 'clmlf', 'mvcn'])
+    .union([z.enum(METHOD_NAMES), ownName('method').transform((id) => id as OwnMethodName)])
     .default('drf')
-    .meta(result('how posts are judged; drf-paper is the paper to the letter, drf-adapted departs from it')),
+    .meta(
+      result(
+        `how posts are judged: ${METHOD_NAMES.join(', ')} (drf-paper is the paper to the letter, drf-adapted departs ` +
+          'from it), or a module of your own, ./my-method.ts (docs/extend.md)',
+      ),
+    ),
+  methodOptions: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .meta(result('options of a method of your own, as a=1,b=2 or JSON')),
   seed: whole(0).default(0).meta(result('decides everything random')),
   engine: z.string().default('auto').meta(none('auto, compiled, eager:wasm, eager:cpu or eager:tensorflow')),
   dataset,
@@ -377,7 +403,7 @@ export function optionsOfEffect(config: ExperimentConfig, effect: Effect): [name
 }
 
 /** What stands at a path of nested objects. */
-export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
     (node, key) =>
       typeof node === 'object' && node !== null && key in node ? node[key as keyof typeof node] : undefined,

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { hostTensor, type Host, type HostTensor } from '@drf/tensor';
+import { hostTensor, type Host, type Modality } from '@drf/tensor';
 import type { EncodedBatchInputs } from '@drf/model';
-import { memoryRows, parseExperiment, Simulation, simulationOptions, type FeatureSet } from './index.js';
+import {
+  memoryRows,
+  parseExperiment,
+  Simulation,
+  simulationOptions,
+  type FeatureRows,
+  type FeatureSet,
+} from './index.js';
 
 const POSTS = 400;
 const DRAWS = 3;
@@ -9,35 +16,31 @@ const filled = (value: number, count = POSTS): Float32Array => new Float32Array(
 
 /** Image outputs are 1, text outputs 2; corrupted ones 10 and 20, and 1 more for each draw. */
 function makeSet(intact: { image?: Float32Array; text?: Float32Array } = {}): FeatureSet {
-  const rows = (value: number, dim: number): FeatureSet['image'] =>
+  const rows = (value: number, dim: number): FeatureRows =>
     memoryRows(hostTensor(filled(value, POSTS * dim), [POSTS, dim]));
   return {
     ids: Array.from({ length: POSTS }, (_, i) => `post-${i}`),
     labels: new Int32Array(POSTS),
-    image: rows(1, 3),
-    text: rows(2, 2),
-    imageAvailable: filled(1),
-    textAvailable: filled(1),
-    imageIntact: intact.image ?? filled(1),
-    textIntact: intact.text ?? filled(1),
+    image: { rows: rows(1, 3), available: filled(1), intact: intact.image ?? filled(1) },
+    text: { rows: rows(2, 2), available: filled(1), intact: intact.text ?? filled(1) },
   };
 }
 
 function makeSimulation(share: number, discard = 0.5, seed = 1): Simulation {
-  const rows = (value: number, dim: number): FeatureSet['image'][] =>
+  const versions = (value: number, dim: number): FeatureRows[] =>
     Array.from({ length: DRAWS }, (_, draw) => memoryRows(hostTensor(filled(value + draw, POSTS * dim), [POSTS, dim])));
-  const versions = (value: number, dim: number) => ({ corrupted: rows(value, dim).map((features) => ({ features })) });
-  return new Simulation({ share, discard, draws: DRAWS }, { image: versions(10, 3), text: versions(20, 2) }, seed);
+  const corrupted = (value: number, dim: number) => ({ corrupted: versions(value, dim).map((rows) => ({ rows })) });
+  return new Simulation({ share, discard, draws: DRAWS }, { image: corrupted(10, 3), text: corrupted(20, 2) }, seed);
 }
 
 const ALL = Array.from({ length: POSTS }, (_, i) => i);
-type Flags = 'imageAvailable' | 'textAvailable' | 'imageIntact' | 'textIntact';
-const flags = (batch: Host<EncodedBatchInputs>, name: Flags): number[] => [
-  ...(batch as unknown as Record<Flags, HostTensor>)[name].data,
+const flags = (batch: Host<EncodedBatchInputs>, modality: Modality, name: 'intact' | 'available'): number[] => [
+  ...(batch[modality][name]?.data ?? []),
 ];
-const valuesOf = (batch: Host<EncodedBatchInputs>, modality: 'image' | 'text'): number[] => [
-  ...(batch[modality] as HostTensor).data,
-];
+const valuesOf = (batch: Host<EncodedBatchInputs>, modality: Modality): number[] => {
+  const inputs = batch[modality];
+  return 'features' in inputs ? [...inputs.features.data] : [];
+};
 const first = (batch: Host<EncodedBatchInputs>, modality: 'image' | 'text', dim: number): number[] =>
   valuesOf(batch, modality).filter((_, i) => i % dim === 0);
 
@@ -45,8 +48,16 @@ describe('Simulation', () => {
   it('disrupts about the share of the posts, one modality each, half corrupted and half discarded', async () => {
     const { batch } = await makeSimulation(0.5).gather(makeSet(), ALL, 0);
     const states = ALL.map((i) => {
-      const image = [flags(batch, 'imageIntact')[i], flags(batch, 'imageAvailable')[i], first(batch, 'image', 3)[i]];
-      const text = [flags(batch, 'textIntact')[i], flags(batch, 'textAvailable')[i], first(batch, 'text', 2)[i]];
+      const image = [
+        flags(batch, 'image', 'intact')[i],
+        flags(batch, 'image', 'available')[i],
+        first(batch, 'image', 3)[i],
+      ];
+      const text = [
+        flags(batch, 'text', 'intact')[i],
+        flags(batch, 'text', 'available')[i],
+        first(batch, 'text', 2)[i],
+      ];
       return `${image.join()} ${text.join()}`;
     });
     const count = (test: RegExp): number => states.filter((state) => test.test(state)).length;

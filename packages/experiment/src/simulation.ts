@@ -1,19 +1,20 @@
 import type { EncodedBatchInputs, MethodNeeds } from '@drf/model';
 import {
+  byModality,
   createRandom,
   DataError,
   MODALITIES,
+  type ByModality,
   type Host,
   type HostTensor,
   type Modality,
   type Random,
 } from '@drf/tensor';
 import { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
-import { areFeatures, gatherBatch, type FeatureRows, type GatheredBatch, type PostSet } from './feature-set.js';
+import { gatherBatch, type FeatureRows, type GatheredBatch, type ModalityRows, type PostSet } from './feature-set.js';
 import type { DrawnDisruption } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
 import type { Session } from './session.js';
-import type { TokenRows } from './feature-set.js';
 
 /** How training posts are disrupted on the way, so that a method learns quality from cases that it knows. */
 export interface SimulationOptions {
@@ -57,20 +58,17 @@ function unreadable(count: number): DataError {
 const FIRST_SEED = 1_000_000;
 
 /** A modality of the posts of a set, place by place: features, and tokens where the method reads them. */
-interface EncodedVersion {
-  readonly features: FeatureRows;
-  readonly tokens?: TokenRows | undefined;
-}
+type EncodedVersion = Pick<ModalityRows<FeatureRows>, 'rows' | 'tokens'>;
 
 /** Disrupted versions of a modality that a frozen encoder reads; none of one whose encoder is trained. */
-export type SimulatedRows = {
-  readonly [M in Modality]?: {
+export type SimulatedRows = Partial<
+  ByModality<{
     /** One a draw. */
     readonly corrupted: readonly EncodedVersion[];
     /** What stands in where the modality is discarded, for methods that cannot miss it. */
     readonly standIn?: EncodedVersion | undefined;
-  };
-};
+  }>
+>;
 
 /**
  * Disrupts the modalities that frozen encoders read of every post and encodes them: the protocol's pixels and words once
@@ -89,7 +87,8 @@ export async function encodeSimulated(
     const strategy = { kind: 'modality-fixed', modality, setting } as const;
     const { set } = await encode({ ...options, ...checked, strategy, seed });
     if (set.ids.length !== records.length) throw unreadable(records.length - set.ids.length);
-    return { features: set[modality] as FeatureRows, tokens: set[`${modality}Tokens`] };
+    const { rows, tokens } = set[modality];
+    return { rows: rows as FeatureRows, tokens }; // of a frozen encoder
   };
   const rows: { -readonly [M in Modality]?: SimulatedRows[M] } = {};
   for (const modality of MODALITIES) {
@@ -133,7 +132,7 @@ export class Simulation {
   async gather(set: PostSet, indices: readonly number[], epoch: number): Promise<GatheredBatch> {
     const random = createRandom(this.seed).fork('simulation').fork(epoch);
     const disrupted = indices.flatMap((index, row): DisruptedPost[] => {
-      if (set.imageIntact?.[index] !== 1 || set.textIntact?.[index] !== 1) return [];
+      if (MODALITIES.some((modality) => set[modality].intact?.[index] !== 1)) return [];
       const drawn = this.draw(random.fork(set.ids[index] as string));
       return drawn === undefined ? [] : [{ ...drawn, row, index }];
     });
@@ -143,9 +142,9 @@ export class Simulation {
           .filter((post) => post.modality === modality)
           .map(({ row, draw, seed }) => [row, { setting: draw === undefined ? 'D' : 'C', seed }]),
       );
-    const contents = { image: contentsOf('image'), text: contentsOf('text') };
+    const contents = byModality(contentsOf);
     const { batch, labels } = await gatherBatch(set, indices, contents);
-    for (const post of disrupted) await this.disrupt(set, batch, post);
+    for (const post of disrupted) await this.disrupt(batch, post);
     return { batch, labels };
   }
 
@@ -159,36 +158,26 @@ export class Simulation {
   }
 
   /** Flags of a disrupted post, and its rows where they are features. */
-  private async disrupt(
-    set: PostSet,
-    batch: Host<EncodedBatchInputs>,
-    { modality, draw, row, index }: DisruptedPost,
-  ): Promise<void> {
-    write(batchLeaf(batch, `${modality}Intact`), row, [0]);
+  private async disrupt(batch: Host<EncodedBatchInputs>, { modality, draw, row, index }: DisruptedPost): Promise<void> {
+    const inputs = batch[modality];
+    if (inputs.intact !== undefined) write(inputs.intact, row, [0]);
     const isMissing = draw === undefined && this.needs.bothModalities !== true;
-    if (isMissing) write(batchLeaf(batch, `${modality}Available`), row, [0]);
-    if (!areFeatures(set[modality])) return; // its content is disrupted already
-    const features = batchLeaf(batch, modality);
+    if (isMissing) write(inputs.available, row, [0]);
+    if (!('features' in inputs)) return; // its content is disrupted already
+    const { features, tokens } = inputs;
     const { corrupted, standIn } = this.rows[modality] ?? { corrupted: [] };
     const version = draw === undefined ? standIn : corrupted[draw];
     if (version === undefined) {
       write(features, row, new Float32Array(features.data.length / (features.shape[0] as number)));
       return;
     }
-    write(features, row, (await version.features.gather([index])).data);
-    const tokens = batch[`${modality}Tokens`];
+    write(features, row, (await version.rows.gather([index])).data);
     if (tokens === undefined || version.tokens === undefined) return;
     const own = await version.tokens.gather([index]);
     write(tokens.tokens, row, own.tokens.data);
     write(tokens.mask, row, own.mask.data);
     if (tokens.pieces !== undefined && own.pieces !== undefined) write(tokens.pieces, row, own.pieces.data);
   }
-}
-
-type Leaf = Modality | `${Modality}Intact` | `${Modality}Available`;
-
-function batchLeaf(batch: Host<EncodedBatchInputs>, name: Leaf): HostTensor {
-  return (batch as unknown as Readonly<Record<Leaf, HostTensor>>)[name];
 }
 
 /** Writes one row of a batch that was just gathered. */

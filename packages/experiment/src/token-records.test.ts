@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, type Dataset } from '@drf/datasets';
 import { TOKEN_LAYOUTS, type ImageEncoder, type TextEncoder } from '@drf/encoders';
-import { hostTensor, type Engine, type RgbImage } from '@drf/tensor';
+import type { EncodedBatchInputs } from '@drf/model';
+import { hostTensor, type Engine, type RgbImage, type Host, type Modality } from '@drf/tensor';
 import {
   encodeRecords,
   encodeSimulated,
@@ -102,15 +103,15 @@ describe('encodeRecords for methods that ask for more', () => {
     const { batch } = await gatherBatch(set, [0, 3]);
     const text = await dataset.readText(dataset.records[3] as never);
     const words = (text as string).split(/\s+/);
-    const { tokens, mask, pieces } = batch.textTokens ?? expect.fail('no text tokens');
+    const { tokens, mask, pieces } = batch.text.tokens ?? expect.fail('no text tokens');
     expect([tokens.shape, mask.shape, pieces?.shape]).toEqual([[2, PIECES, 2], [2, PIECES], [2, PIECES]]); // prettier-ignore
     expect([...mask.data].slice(PIECES).filter((stands) => stands === 1)).toHaveLength(words.length);
     words.forEach((word, i) => {
       expect([...tokens.data.subarray((PIECES + i) * 2, (PIECES + i + 1) * 2)]).toEqual([word.length, 1]);
       expect(pieces?.data[PIECES + i]).toBe(4000 + word.length);
     });
-    expect([...batch.imageAvailable.data]).toEqual([0, 0]);
-    expect(batch.imageTokens?.mask.data.every((value) => value === 0)).toBe(true);
+    expect([...batch.image.available.data]).toEqual([0, 0]);
+    expect(batch.image.tokens?.mask.data.every((value) => value === 0)).toBe(true);
     expect(session.counts.tokens).toBe(0);
     const moments = (await measureTokens(set)) ?? expect.fail('no moments');
     expect(moments.text.mean[1]).toBe(1);
@@ -122,16 +123,16 @@ describe('encodeRecords for methods that ask for more', () => {
     const session = wordSession();
     const withoutImages = await encode(session, 'image', { tokens: true, bothModalities: true });
     const images = await gatherBatch(withoutImages.set, [0, 5]);
-    expect([...images.batch.image.data]).toEqual([0, 0]);
-    expect([...images.batch.imageAvailable.data]).toEqual([1, 1]);
-    expect([...(images.batch.imageTokens?.tokens.data.subarray(0, 4) ?? [])]).toEqual([0, 1, 2, 3]);
+    expect([...images.batch.image.features.data]).toEqual([0, 0]);
+    expect([...images.batch.image.available.data]).toEqual([1, 1]);
+    expect([...(images.batch.image.tokens?.tokens.data.subarray(0, 4) ?? [])]).toEqual([0, 1, 2, 3]);
     expect(session.counts.tokens).toBe(1); // one black image for all
     const withoutTexts = await encode(session, 'text', { bothModalities: true });
     const texts = await gatherBatch(withoutTexts.set, [1]);
     const words = ((await dataset.readText(dataset.records[1] as never)) as string).split(/\s+/);
-    expect([...texts.batch.text.data]).toEqual([words.length * '[MASK] '.length - 1]);
-    expect([...texts.batch.textAvailable.data]).toEqual([1]);
-    expect(texts.batch.textTokens).toBeUndefined();
+    expect([...texts.batch.text.features.data]).toEqual([words.length * '[MASK] '.length - 1]);
+    expect([...texts.batch.text.available.data]).toEqual([1]);
+    expect(texts.batch.text.tokens).toBeUndefined();
     expect(withoutTexts.entries).toHaveLength(6);
   });
 
@@ -158,29 +159,30 @@ describe('encodeRecords for methods that ask for more', () => {
     const common = { dataset, records, session, cache, needs };
     const { set } = await encodeRecords({ ...common, strategy: { kind: 'none' }, seed: 1 });
     const all = [...records.keys()];
-    const clean = (await gatherBatch(set, all)).batch as unknown as Record<string, { data: Float32Array }>;
-    const tokensOf = (batch: unknown, modality: 'image' | 'text') =>
-      (batch as Record<string, { tokens: { data: Float32Array }; mask: { data: Float32Array } }>)[`${modality}Tokens`]!;
+    const clean = (await gatherBatch(set, all)).batch;
+    const featuresOf = (batch: Host<EncodedBatchInputs>, modality: Modality) => {
+      const inputs = batch[modality];
+      return 'features' in inputs ? inputs : expect.fail('no features');
+    };
     for (const discard of [0, 1]) {
       const options = { share: 1, discard, draws: 1 };
       const rows = await encodeSimulated(common, options);
       expect(rows.image?.standIn === undefined).toBe(discard === 0);
       const { batch } = await new Simulation(options, rows, 4, needs).gather(set, all, 0);
-      const values = batch as unknown as Record<string, { data: Float32Array }>;
       const strategyOf = (modality: 'image' | 'text') =>
         ({ kind: 'modality-fixed', modality, setting: discard === 0 ? 'C' : 'D' }) as const;
       for (const modality of ['image', 'text'] as const) {
         const due = await encodeRecords({ ...common, strategy: strategyOf(modality), seed: 1_000_000 });
-        const disrupted = (await gatherBatch(due.set, all)).batch as unknown as typeof values;
-        const touched = all.filter((i) => values[`${modality}Intact`]?.data[i] === 0);
+        const disrupted = (await gatherBatch(due.set, all)).batch;
+        const touched = all.filter((i) => batch[modality].intact?.data[i] === 0);
         expect(touched.length).toBeGreaterThan(0);
-        expect([...(values[`${modality}Available`]?.data ?? [])]).toEqual(all.map(() => 1));
+        expect([...batch[modality].available.data]).toEqual(all.map(() => 1));
         for (const i of all) {
           const source = touched.includes(i) ? disrupted : clean;
-          expect(values[modality]?.data[i]).toBe(source[modality]?.data[i]);
+          expect(featuresOf(batch, modality).features.data[i]).toBe(featuresOf(source, modality).features.data[i]);
           for (const part of ['tokens', 'mask', ...(modality === 'text' ? (['pieces'] as const) : [])] as const) {
-            const row = (from: unknown): number[] => {
-              const { data } = (tokensOf(from, modality) as unknown as Record<string, { data: Float32Array }>)[part]!;
+            const row = (from: Host<EncodedBatchInputs>): number[] => {
+              const data = featuresOf(from, modality).tokens?.[part]?.data ?? expect.fail(`no ${part}`);
               return [...data.subarray((i * data.length) / all.length, ((i + 1) * data.length) / all.length)];
             };
             expect(row(batch), `${modality} ${part} of post ${i}`).toEqual(row(source));

@@ -12,22 +12,12 @@ import {
   type FrozenEncoder,
 } from '@drf/encoders';
 import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
-import {
-  ADAMW_DEFAULTS,
-  createTrainingStep,
-  initialTrainingState,
-  stepSchedule,
-  trainedBy,
-  type EncodedBatchInputs,
-  type StepInputs,
-  type TrainingOutputs,
-  type TrainingState,
-} from '@drf/model';
-import { createRandom, hostTensor, type Engine, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { ADAMW_DEFAULTS, prepareTraining, stepSchedule } from '@drf/model';
+import { createRandom, hostTensor, type Engine, type HostTensor, type Modality } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   createEncodedMethod,
-  experimentSchema,
+  METHOD_NAMES,
   gatherBatch,
   measureExperimentGraphs,
   measureFeatures,
@@ -41,11 +31,12 @@ import {
   withInitialFeatures,
   type Content,
   type ContentRows,
+  type MeasurableSet,
+  type ModalityRows,
   type PostSet,
   type Session,
 } from './index.js';
 
-const METHODS = experimentSchema.shape.method.unwrap().options;
 const POSTS = 5;
 const CLASSES = 3;
 /** 14 × 14 places beside a class token, as many as a ViT-B/16 has. */
@@ -104,7 +95,8 @@ function contentsOf(modality: Modality, length: number): Content[] {
 
 /** The posts as a data set would give them: what is trained as contents, what is frozen as features and tokens. */
 async function postsOf(session: Session, length: number): Promise<PostSet> {
-  const modality = async (name: Modality): Promise<Partial<PostSet>> => {
+  const available = new Float32Array(POSTS).fill(1);
+  const modality = async (name: Modality): Promise<ModalityRows> => {
     const encoder = session[name] as TrainableEncoder<Content> | FrozenEncoder<Content>;
     const contents = contentsOf(name, length);
     if (encoder.trainable) {
@@ -115,23 +107,18 @@ async function postsOf(session: Session, length: number): Promise<PostSet> {
           unreadable: [],
         }),
       };
-      return { [name]: rows };
+      return { rows, available };
     }
     const tokens = memoryRows(await tokenRowEncoder(encoder).encode(contents));
-    return {
-      [name]: memoryRows(await encoder.encode(contents)),
-      [`${name}Tokens`]: tokenRows(tokens, tokenLayoutOf(encoder)),
-    };
+    const rows = memoryRows(await encoder.encode(contents));
+    return { rows, available, tokens: tokenRows(tokens, tokenLayoutOf(encoder)) };
   };
-  const ones = new Float32Array(POSTS).fill(1);
   return {
     ids: Array.from({ length: POSTS }, (_, i) => `post-${i}`),
     labels: Int32Array.from({ length: POSTS }, (_, i) => i % CLASSES),
-    ...(await modality('image')),
-    ...(await modality('text')),
-    imageAvailable: ones,
-    textAvailable: ones,
-  } as PostSet;
+    image: await modality('image'),
+    text: await modality('text'),
+  };
 }
 
 interface Outcome {
@@ -161,7 +148,7 @@ async function trainOnce(
   const session = await openSession(engine, trained);
   const set = await postsOf(session, length);
   const needs = methodNeeds(config);
-  const measure = async (initial: Parameters<typeof measureFeatures>[0] & Parameters<typeof measureTokens>[0]) => ({
+  const measure = async (initial: MeasurableSet) => ({
     standardization: await measureFeatures(initial),
     tokenStandardization: await measureTokens(initial),
   });
@@ -175,21 +162,18 @@ async function trainOnce(
     await measureExperimentGraphs(config, session, set),
   );
   const { batch, labels } = await gatherBatch(set, [...Array(POSTS).keys()]);
-  const program = await engine.prepareStep<TrainingState, StepInputs<EncodedBatchInputs>, TrainingOutputs>(
-    createTrainingStep(model, ADAMW_DEFAULTS) as never,
-    initialTrainingState(model.initialParameters(createRandom(1)), trainedBy(model)),
-  );
+  const program = await prepareTraining(engine, model, model.initialParameters(createRandom(1)), ADAMW_DEFAULTS);
   try {
     const memory = model.createMemory();
     const totals: number[] = [];
     for (let step = 0; step < 2; step++) {
       const schedule = stepSchedule(step, 4, { encoder: 1e-3, head: 1e-2, floor: 0 }, ADAMW_DEFAULTS);
-      const outputs = (await program.step({ batch, labels, memory: memory.inputs(), schedule } as never)) as unknown as HostTree; // prettier-ignore
-      memory.update((outputs.observations ?? {}) as HostTree);
-      totals.push((outputs.total as HostTensor).data[0] as number);
+      const { observations, total } = await program.learn({ batch, labels, memory: memory.inputs(), schedule });
+      memory.update(observations);
+      totals.push(total.data[0] as number);
     }
-    const judged = (await program.step({ batch, memory: memory.inputs() } as never)) as unknown as HostTree;
-    return { totals, probabilities: [...(judged.probabilities as HostTensor).data] };
+    const { probabilities } = await program.judge({ batch, memory: memory.inputs() });
+    return { totals, probabilities: [...probabilities.data] };
   } finally {
     await program.dispose();
     await session.dispose();
@@ -210,13 +194,13 @@ describe('methods over trained encoders', () => {
     await withInitialFeatures(
       session,
       set,
-      async ({ imageTokens, textTokens }) => {
-        const [image, text] = [await imageTokens?.gather(all), await textTokens?.gather(all)];
+      async (initial) => {
+        const [image, text] = [await initial.image.tokens?.gather(all), await initial.text.tokens?.gather(all)];
         expect([image?.tokens.shape, text?.tokens.shape]).toEqual([
           [POSTS, 196, 8],
           [POSTS, 32, 8],
         ]);
-        const { inputs } = await (set.text as ContentRows).gather(all);
+        const { inputs } = await (set.text.rows as ContentRows).gather(all);
         const { ids, mask } = inputs as { readonly ids: HostTensor; readonly mask: HostTensor };
         expect([text?.pieces?.data, text?.mask.data]).toEqual([ids.data, mask.data]);
       },
@@ -225,7 +209,7 @@ describe('methods over trained encoders', () => {
     );
   });
 
-  const cases = METHODS.flatMap((method) => TEXT_LENGTHS.map((length) => ({ method, length, preset: 'compact' })));
+  const cases = METHOD_NAMES.flatMap((method) => TEXT_LENGTHS.map((length) => ({ method, length, preset: 'compact' })));
   const authors = ['clmlf', 'mgnns'].map((method) => ({ method, length: 64, preset: 'authors' }));
   it.each([...cases, ...authors])(
     '$method ($preset) learns and judges alike on both engines, 196 places and $length word pieces',
@@ -240,7 +224,7 @@ describe('methods over trained encoders', () => {
     },
   );
 
-  it.each(METHODS.flatMap((method) => (['image', 'text'] as const).map((trained) => ({ method, trained }))))(
+  it.each(METHOD_NAMES.flatMap((method) => (['image', 'text'] as const).map((trained) => ({ method, trained }))))(
     '$method learns and judges with the $trained encoder trained and the other frozen',
     async ({ method, trained }) => {
       const { totals, probabilities } = await trainOnce(method, engineOf('eager:wasm'), trained, 64);
@@ -261,8 +245,7 @@ describe('methods over trained encoders', () => {
       const set = await postsOf(session, 32);
       const moments = await withInitialFeatures(session, set, measureTokens, undefined, { tokens: true });
       const frozen = trained === 'image' ? 'text' : 'image';
-      const { data, shape } =
-        (await set[`${frozen}Tokens`]?.gather([0, 1, 2, 3, 4]))?.tokens ?? hostTensor([], [0, 0, 0]);
+      const { data, shape } = (await set[frozen].tokens?.gather([0, 1, 2, 3, 4]))?.tokens ?? hostTensor([], [0, 0, 0]);
       const width = shape[2] as number;
       const rows = Array.from({ length: data.length / width }, (_, i) => [...data.slice(i * width, (i + 1) * width)]);
       const standing = rows.filter((row) => row.some((value) => value !== 0)); // padding is zeros

@@ -9,7 +9,8 @@ import {
   readVersions,
   type RunDescription,
 } from '@drf/experiment';
-import type { HostTensor } from '@drf/tensor';
+import type { DrfMemoryInputs } from '@drf/model';
+import type { Host, HostTensor } from '@drf/tensor';
 import { PAIRS } from '@drf/fusion';
 import { CARD_FORMAT, type Card, type CardFile } from '@drf/predict/card';
 import type { PackageLicense } from './embedded-packages.js';
@@ -56,12 +57,13 @@ function rowsInUse(weights: HostTensor): number {
 
 function describeQueues({ method, memory, description }: OpenedRun) {
   if (!method.id.startsWith('drf')) return null;
+  const { image, text, ready } = memory as Host<DrfMemoryInputs>;
   return {
     capacity: description.config.model.queueCapacity,
-    imageRows: rowsInUse(memory['imageRowWeights'] as HostTensor),
-    textRows: rowsInUse(memory['textRowWeights'] as HostTensor),
+    imageRows: rowsInUse(image.rowWeights),
+    textRows: rowsInUse(text.rowWeights),
     /** Without, densities mean nothing and the pairs weigh the same. */
-    ready: (memory['ready'] as HostTensor).data[0] === 1,
+    ready: ready.data[0] === 1,
   };
 }
 

@@ -122,7 +122,7 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
   assertTokens(options, encoders);
   const embedded = MODALITIES.filter((modality) => encoders[modality] !== undefined);
   const head = headFunction(run);
-  const models = [await build('head.onnx', wholeModel(head, {}), headInputs(run.description), run, options)];
+  const models = [await build('head.onnx', head, headInputs(run.description), run, options)];
   if (embedded.length > 0) {
     const inputs = await modelInputs(run.description, encoders, options.tokens);
     models.push(await build('model.onnx', wholeModel(head, encoders), inputs, run, options));

@@ -1,6 +1,8 @@
 import { type ImageEncoder, openEncoder, type TextEncoder } from '@drf/encoders';
 import type { OpenedRun, RunDescription } from '@drf/experiment';
 import {
+  byModality,
+  type ByModality,
   ConfigurationError,
   type Engine,
   type Host,
@@ -9,6 +11,7 @@ import {
   type HostTree,
   mapTree,
   type Modality,
+  named,
   type Program,
   type PureFunction,
   type RgbImage,
@@ -18,7 +21,7 @@ import {
   refuser,
 } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { distributionStatistics, type DistributionStatistics, logPeakFactor } from '@drf/distribution';
+import { distributionStatistics, logPeakFactor } from '@drf/distribution';
 import type { PostFeatures } from '@drf/fusion';
 import type { BatchInputs, DrfMemoryInputs, Prediction } from '@drf/model';
 
@@ -180,28 +183,25 @@ export type HeadOutputs = { readonly [name: string]: tf.Tensor };
 /** What DRF's prediction says beside its scores. */
 type DrfDetails = {
   readonly weights: tf.Tensor;
-  readonly logDensity: { readonly [Feature in keyof PostFeatures]: tf.Tensor };
+  readonly logDensity: ByModality<tf.Tensor> & { readonly recovered: ByModality<tf.Tensor> };
   readonly features: PostFeatures;
 };
 
-/** The four features of a post, and the modality that each stands for. */
-const STANDS_FOR = { image: 'image', text: 'text', recoveredText: 'text', recoveredImage: 'image' } as const;
-
-function capitalized(name: string): string {
-  return name.charAt(0).toUpperCase() + name.slice(1);
-}
-
 /** Relative densities exp(−‖f − μ‖² / 2σ²), each [batch], and the same by Eq. 9 to the letter, over √(2π)·σ. */
-function densities(logDensity: DrfDetails['logDensity'], memory: DrfMemoryInputs): HeadOutputs {
-  const statistics: { readonly [Modality in 'image' | 'text']: DistributionStatistics } = {
-    image: distributionStatistics(memory.imageQueue, memory.imageRowWeights),
-    text: distributionStatistics(memory.textQueue, memory.textRowWeights),
-  };
-  const outputs: Record<string, tf.Tensor> = { logDensityImage: logDensity.image, logDensityText: logDensity.text };
-  for (const [feature, modality] of Object.entries(STANDS_FOR)) {
-    const relative = logDensity[feature as keyof PostFeatures];
-    outputs[`relativeDensity${capitalized(feature)}`] = tf.exp(relative);
-    outputs[`density${capitalized(feature)}`] = tf.exp(tf.sub(relative, logPeakFactor(statistics[modality])));
+function densities({ image, text, recovered }: DrfDetails['logDensity'], memory: DrfMemoryInputs): HeadOutputs {
+  const peak = byModality((modality) => {
+    const { rows, rowWeights } = memory[modality];
+    return logPeakFactor(distributionStatistics(rows, rowWeights));
+  });
+  const outputs: Record<string, tf.Tensor> = { logDensityImage: image, logDensityText: text };
+  for (const [feature, relative, modality] of [
+    ['Image', image, 'image'],
+    ['Text', text, 'text'],
+    ['RecoveredText', recovered.text, 'text'],
+    ['RecoveredImage', recovered.image, 'image'],
+  ] as const) {
+    outputs[`relativeDensity${feature}`] = tf.exp(relative);
+    outputs[`density${feature}`] = tf.exp(tf.sub(relative, peak[modality]));
   }
   return outputs;
 }
@@ -217,8 +217,8 @@ function furtherOutputs(method: string, details: TensorTree, memory: TensorTree)
   return {
     ...quality,
     pairWeights: weights,
-    recoveredText: features.recoveredText,
-    recoveredImage: features.recoveredImage,
+    recoveredText: features.recovered.text,
+    recoveredImage: features.recovered.image,
   };
 }
 
@@ -232,40 +232,49 @@ export function assertPooled({ method, folder }: OpenedRun): void {
   );
 }
 
+/** Inputs by the names that they have in a file. */
+export type ModelInputs = { readonly [name: string]: tf.Tensor };
+
+/** A batch from a head's inputs: `image`, `text` [batch, dim], `imageAvailable`, `textAvailable` [batch]. */
+function batchOf(inputs: ModelInputs): BatchInputs {
+  return byModality((modality) => ({
+    features: named(inputs[modality] as tf.Tensor, ['batch', 'width']),
+    available: named(inputs[`${modality}Available`] as tf.Tensor, ['batch']),
+  }));
+}
+
 /**
  * The trained head as a function of features and availability alone: parameters and memory are constants of it.
  * Methods other than DRF have probabilities and logits only.
  */
-export function headFunction(run: OpenedRun): (batch: BatchInputs) => HeadOutputs {
-  return (batch) => {
-    const memory = mapTree(run.memory, toTensor) as TensorTree;
-    const parameters = mapTree(run.parameters, toTensor) as TensorTree;
-    const { probabilities, logits, details }: Prediction = run.method.predict(parameters, batch, memory);
+export function headFunction(run: OpenedRun): (inputs: ModelInputs) => HeadOutputs {
+  return (inputs) => {
+    const memory = mapTree(run.memory, toTensor);
+    const { trained, fixed = {} } = run.parameters;
+    const parameters = { trained: mapTree(trained, toTensor), fixed: mapTree(fixed, toTensor) };
+    const { probabilities, logits, details }: Prediction = run.method.predict(parameters, batchOf(inputs), memory);
     return { probabilities, logits, ...furtherOutputs(run.method.id, details, memory) };
   };
 }
-
-/** Inputs by name: pixels and token ids where an encoder is part of the model, features where not. */
-export type ModelInputs = { readonly [name: string]: tf.Tensor };
 
 function encode({ apply }: RecordedEncoder, inputs: TensorTree): tf.Tensor {
   return apply(inputs)['features'] as tf.Tensor;
 }
 
-/** Encoders and head as one function: [batch, …] of raw inputs to everything that the head says. */
+/**
+ * Encoders and head as one function: [batch, …] of raw inputs to everything that the head says. Pixels and token ids stand
+ * where an encoder is part of the model, features where not.
+ */
 export function wholeModel(
-  head: (batch: BatchInputs) => HeadOutputs,
+  head: (inputs: ModelInputs) => HeadOutputs,
   { image, text }: RecordedEncoders,
 ): (inputs: ModelInputs) => HeadOutputs {
-  return (inputs) => {
-    const { pixels, tokens, tokenMask, imageAvailable, textAvailable } = inputs;
-    const features = {
-      image: image === undefined ? inputs['image'] : encode(image, { pixels: pixels as tf.Tensor }),
-      text:
-        text === undefined
-          ? inputs['text']
-          : encode(text, { tokens: tokens as tf.Tensor, mask: tokenMask as tf.Tensor }),
-    };
-    return head({ ...features, imageAvailable, textAvailable } as BatchInputs);
-  };
+  return ({ pixels, tokens, tokenMask, ...others }) =>
+    head({
+      ...others,
+      ...(image === undefined ? {} : { image: encode(image, { pixels: pixels as tf.Tensor }) }),
+      ...(text === undefined
+        ? {}
+        : { text: encode(text, { tokens: tokens as tf.Tensor, mask: tokenMask as tf.Tensor }) }),
+    });
 }

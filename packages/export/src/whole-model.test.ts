@@ -107,16 +107,14 @@ describe('model.onnx of the embedded encoders', () => {
       const posts: FeatureSet = {
         ids: images.slice(0, count).map((_, i) => String(i)),
         labels: new Int32Array(count),
-        image: memoryRows(imageFeatures),
-        text: memoryRows(textFeatures),
-        imageAvailable: Float32Array.from(AVAILABLE.image.slice(0, count)),
-        textAvailable: Float32Array.from(AVAILABLE.text.slice(0, count)),
+        image: { rows: memoryRows(imageFeatures), available: Float32Array.from(AVAILABLE.image.slice(0, count)) },
+        text: { rows: memoryRows(textFeatures), available: Float32Array.from(AVAILABLE.text.slice(0, count)) },
       };
       const inputs: HostTree = {
         pixels: hostTensor(pixels.data.slice(0, count * 224 * 224 * 3), [count, 224, 224, 3]),
         ...tokenInputs(TEXTS.slice(0, count), vocabulary),
-        imageAvailable: hostTensor(posts.imageAvailable, [count]),
-        textAvailable: hostTensor(posts.textAvailable, [count]),
+        imageAvailable: hostTensor(posts.image.available, [count]),
+        textAvailable: hostTensor(posts.text.available, [count]),
       };
       expectOutputs(await runOnnx(file, inputs), await predictedOutputs(opened, posts));
     }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { assertShape, hostTensor, named, type HostTree, type Named, type PerPair, type Random } from '@drf/tensor';
+import { assertShape, hostTensor, named, type Host, type Named, type PerPair, type Random } from '@drf/tensor';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
-import { PAIRS } from './pair-names.js';
+import { PAIRS } from './pairs.js';
 
 /** Parameters of the gate: hidden [statistics, hidden], output [hidden, pair]. */
 export type GateParameters = { readonly hidden: LinearParameters; readonly output: LinearParameters };
@@ -11,7 +11,7 @@ export type GateParameters = { readonly hidden: LinearParameters; readonly outpu
  * zero, so that all existing pairs weigh the same before it has learned anything.
  * @param statistics numbers known of each post
  */
-export function initializeGate(random: Random, statistics: number, hidden: number): HostTree {
+export function initializeGate(random: Random, statistics: number, hidden: number): Host<GateParameters> {
   return {
     hidden: initializeLinear(random.fork('hidden'), statistics, hidden),
     output: {

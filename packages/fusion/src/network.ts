@@ -4,12 +4,14 @@ import {
   named,
   type ClassScores,
   type Features,
-  type HostTree,
+  type Host,
   type Named,
   type PerPair,
+  type PerPost,
   type Random,
+  type Scalar,
 } from '@drf/tensor';
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
+import { applyLinear, initializeLinear, oneHot, type LinearParameters } from '@drf/layers';
 
 /** Parameters of F: layer1 [2·dim, hidden], layer2 [hidden, hidden] (the paper's F has it), layer3 [hidden, dim]. */
 export type FusionParameters = {
@@ -22,7 +24,12 @@ export type FusionParameters = {
  * F: one shared network over a concatenated (image, text) pair.
  * @param layers 3 as in the paper; 2 leaves out `layer2`
  */
-export function initializeFusion(random: Random, dim: number, hidden: number = dim, layers: 2 | 3 = 3): HostTree {
+export function initializeFusion(
+  random: Random,
+  dim: number,
+  hidden: number = dim,
+  layers: 2 | 3 = 3,
+): Host<FusionParameters> {
   return {
     layer1: initializeLinear(random.fork('layer1'), 2 * dim, hidden),
     ...(layers === 3 ? { layer2: initializeLinear(random.fork('layer2'), hidden, hidden) } : {}),
@@ -53,4 +60,27 @@ export function weightedSum(weights: PerPair, fusedPairs: Named<['batch', 'pair'
 /** W·M + b (Eq. 14 before its softmax). [batch, dim] × [dim, classes] → [batch, classes] */
 export function classify(parameters: LinearParameters, fused: Features): ClassScores {
   return named(applyLinear(parameters, fused), ['batch', 'classes']);
+}
+
+/**
+ * Pair supervision: the cross-entropy of each existing pair's own prediction, mean over a post's existing pairs, then
+ * over the batch. Each pair so learns to judge alone, whatever weight it has.
+ * @param logits [batch, pair, classes]
+ * @param labels int32 [batch]
+ * @param existing [batch, pair], 0 or 1; pairs that do not exist influence nothing
+ * @param weights how much each post counts, [batch]: see `crossEntropy`
+ */
+export function pairCrossEntropy(
+  logits: Named<['batch', 'pair', 'classes']>,
+  labels: PerPost,
+  existing: PerPair,
+  weights?: PerPost,
+): Scalar {
+  const [batch, pairs, classes] = logits.shape as [number, number, number];
+  assertShape('pairCrossEntropy existing', existing, [batch, pairs]);
+  const perClass = tf.mul(tf.expandDims(oneHot(labels, classes), 1), tf.logSoftmax(logits, -1)); // [batch, pair, classes]
+  const losses = tf.neg(tf.sum(perClass, -1)); // [batch, pair]
+  const counts = tf.maximum(tf.sum(existing, -1), 1); // [batch]
+  const perPost = tf.div(tf.sum(tf.mul(losses, existing), -1), counts); // [batch]
+  return named(tf.mean(weights === undefined ? perPost : tf.mul(perPost, weights)), []);
 }

@@ -10,8 +10,10 @@ const rows = (values: number[][]): Features => named(tf.tensor2d(values), ['batc
 const features = (): PostFeatures => ({
   image: rows([[1, 2], [10, 20], [100, 200]]), // prettier-ignore
   text: rows([[3, 4], [30, 40], [300, 400]]), // prettier-ignore
-  recoveredText: rows([[5, 6], [50, 60], [500, 600]]), // prettier-ignore
-  recoveredImage: rows([[7, 8], [70, 80], [700, 800]]), // prettier-ignore
+  recovered: {
+    text: rows([[5, 6], [50, 60], [500, 600]]), // prettier-ignore
+    image: rows([[7, 8], [70, 80], [700, 800]]), // prettier-ignore
+  },
 });
 
 describe('expandPairs', () => {
@@ -30,7 +32,7 @@ describe('expandPairs', () => {
 describe('existingPairs', () => {
   it('is λᵛλᵗ, λᵛ, λᵗ', () => {
     tf.tidy(() => {
-      expect(existingPairs(perPost([1, 1, 0, 0]), perPost([1, 0, 1, 0])).arraySync()).toEqual([
+      expect(existingPairs({ image: perPost([1, 1, 0, 0]), text: perPost([1, 0, 1, 0]) }).arraySync()).toEqual([
         [1, 1, 1],
         [0, 1, 0],
         [0, 0, 1],
@@ -43,7 +45,7 @@ describe('existingPairs', () => {
 describe('filledOriginalPair', () => {
   it('fills what is missing by recovery, and nothing else', () => {
     tf.tidy(() => {
-      const pairs = filledOriginalPair(features(), perPost([1, 0, 1]), perPost([1, 1, 0]));
+      const pairs = filledOriginalPair(features(), { image: perPost([1, 0, 1]), text: perPost([1, 1, 0]) });
       expect(pairs.arraySync()).toEqual([[[1, 2, 3, 4]], [[70, 80, 30, 40]], [[100, 200, 500, 600]]]);
     });
   });

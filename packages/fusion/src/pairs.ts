@@ -1,14 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
-import { named, type Features, type Named, type PerPair, type PerPost } from '@drf/tensor';
+import { byModality, named, type ByModality, type Features, type Named, type PerPair, type PerPost } from '@drf/tensor';
+
+/** A post's three pairs, in this order everywhere. */
+export const PAIRS = ['original', 'imageAndRecoveredText', 'recoveredImageAndText'] as const;
+/** One of {@link PAIRS}. */
+export type PairName = (typeof PAIRS)[number];
 
 /** The four features of a post, each [batch, dim]. */
-export type PostFeatures = {
-  readonly image: Features;
-  readonly text: Features;
-  /** C_vt(fᵛ), stands for a text. */
-  readonly recoveredText: Features;
-  /** C_tv(fᵗ), stands for an image. */
-  readonly recoveredImage: Features;
+export type PostFeatures = ByModality<Features> & {
+  /** C_tv(fᵗ), which stands for an image, and C_vt(fᵛ), which stands for a text. */
+  readonly recovered: ByModality<Features>;
 };
 
 /**
@@ -16,19 +17,18 @@ export type PostFeatures = {
  * post; {@link existingPairs} says which count.
  * @returns [batch, pair, 2·dim]
  */
-export function expandPairs(features: PostFeatures): Named<['batch', 'pair', 'both']> {
-  const { image, text, recoveredText, recoveredImage } = features;
+export function expandPairs({ image, text, recovered }: PostFeatures): Named<['batch', 'pair', 'both']> {
   const pairs = [
     tf.concat([image, text], -1),
-    tf.concat([image, recoveredText], -1),
-    tf.concat([recoveredImage, text], -1),
+    tf.concat([image, recovered.text], -1),
+    tf.concat([recovered.image, text], -1),
   ]; // each [batch, 2·dim]
   return named(tf.stack(pairs, 1), ['batch', 'pair', 'both']);
 }
 
 /** Which pairs exist: λᵛλᵗ, λᵛ, λᵗ. [batch] → [batch, pair] */
-export function existingPairs(imageAvailable: PerPost, textAvailable: PerPost): PerPair {
-  return named(tf.stack([tf.mul(imageAvailable, textAvailable), imageAvailable, textAvailable], 1), ['batch', 'pair']);
+export function existingPairs({ image, text }: ByModality<PerPost>): PerPair {
+  return named(tf.stack([tf.mul(image, text), image, text], 1), ['batch', 'pair']);
 }
 
 /**
@@ -37,11 +37,11 @@ export function existingPairs(imageAvailable: PerPost, textAvailable: PerPost): 
  */
 export function filledOriginalPair(
   features: PostFeatures,
-  imageAvailable: PerPost,
-  textAvailable: PerPost,
+  available: ByModality<PerPost>,
 ): Named<['batch', 'pair', 'both']> {
-  const image = select(imageAvailable, features.image, features.recoveredImage);
-  const text = select(textAvailable, features.text, features.recoveredText);
+  const { image, text } = byModality((modality) =>
+    select(available[modality], features[modality], features.recovered[modality]),
+  );
   return named(tf.expandDims(tf.concat([image, text], -1), 1), ['batch', 'pair', 'both']);
 }
 

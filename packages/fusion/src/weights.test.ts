@@ -27,10 +27,8 @@ function weightsOf(given: Given, mode: WeightingMode): number[][] {
     const densities = {
       image: column(0),
       text: column(1),
-      recoveredText: column(2),
-      recoveredImage: column(3),
-      imagePeak: named(tf.scalar(given.peaks[0]), []),
-      textPeak: named(tf.scalar(given.peaks[1]), []),
+      recovered: { text: column(2), image: column(3) },
+      peak: { image: named(tf.scalar(given.peaks[0]), []), text: named(tf.scalar(given.peaks[1]), []) },
     };
     const existing: PerPair = named(tf.tensor2d(given.posts.map(existingOf)), ['batch', 'pair']);
     return pairWeights(logPairWeights(densities, mode), existing, mode).arraySync() as number[][];

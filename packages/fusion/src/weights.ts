@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { assertShape, named, type PerPair, type PerPost, type Scalar } from '@drf/tensor';
+import { assertShape, byModality, named, type ByModality, type PerPair, type PerPost, type Scalar } from '@drf/tensor';
+import { select } from './pairs.js';
 
 /**
  * How a pair's weight is made of its two densities (Eq. 10, 11):
@@ -12,25 +13,34 @@ export const WEIGHTING_MODES = ['density', 'relative', 'normalized'] as const;
 export type WeightingMode = (typeof WEIGHTING_MODES)[number];
 
 /** Logarithms of the four relative densities, each [batch], and of the two peaks' factors, each []. */
-export type LogDensities = {
-  readonly image: PerPost;
-  readonly text: PerPost;
-  readonly recoveredText: PerPost;
-  readonly recoveredImage: PerPost;
-  /** log(√(2π)·σ) of the image distribution. */
-  readonly imagePeak: Scalar;
-  readonly textPeak: Scalar;
+export type LogDensities = ByModality<PerPost> & {
+  /** Of what was recovered, against the distribution of the modality that it stands for. */
+  readonly recovered: ByModality<PerPost>;
+  /** log(√(2π)·σ) of each distribution. */
+  readonly peak: ByModality<Scalar>;
 };
 
 /**
- * Log weights of the three pairs before any normalization: sums of two log densities. [batch] → [batch, pair]
+ * Log weights of the three pairs before any normalization (Eq. 10, 11): sums of two log densities.
+ * [batch] → [batch, pair]
  */
-export function logPairWeights(densities: LogDensities, mode: WeightingMode): PerPair {
-  const { image, text, recoveredText, recoveredImage, imagePeak, textPeak } = densities;
-  const logWeights = tf.stack([tf.add(image, text), tf.add(image, recoveredText), tf.add(recoveredImage, text)], 1);
+export function logPairWeights({ image, text, recovered, peak }: LogDensities, mode: WeightingMode): PerPair {
+  const logWeights = tf.stack([tf.add(image, text), tf.add(image, recovered.text), tf.add(recovered.image, text)], 1);
   // each pair has one feature that stands for an image and one for a text, hence the same factor
-  const shifted = mode === 'density' ? tf.sub(logWeights, tf.add(imagePeak, textPeak)) : logWeights;
+  const shifted = mode === 'density' ? tf.sub(logWeights, tf.add(peak.image, peak.text)) : logWeights;
   return named(shifted, ['batch', 'pair']);
+}
+
+/**
+ * Log weight of the one filled pair of `filledOriginalPair`: of the densities that its two features have.
+ * [batch] → [batch, 1]
+ */
+export function logFilledWeight(densities: LogDensities, available: ByModality<PerPost>, mode: WeightingMode): PerPair {
+  const filled = byModality((modality) =>
+    named(select(available[modality], densities[modality], densities.recovered[modality]), ['batch']),
+  );
+  const weights = logPairWeights({ ...densities, ...filled }, mode);
+  return named(tf.slice(weights, [0, 0], [-1, 1]), ['batch', 'pair']);
 }
 
 /**

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { named, type Features, type HostTensor, type HostTree, type Named, type Random } from '@drf/tensor';
+import { named, type Features, type Host, type Named, type Random } from '@drf/tensor';
 import { dropOut } from './dropout.js';
 import { recompute } from './gradient.js';
 import { applyLinear, initializeLinear, type LinearMap, type LinearParameters } from './linear.js';
@@ -120,12 +120,15 @@ export type ContextAttentionParameters = {
 };
 
 /** @param hasQuery whether something guides the attention */
-export function initializeContextAttention(random: Random, dim: number, hasQuery: boolean): HostTree {
-  const context: HostTensor = initializeLinear(random.fork('context'), dim, 1).kernel;
+export function initializeContextAttention(
+  random: Random,
+  dim: number,
+  hasQuery: boolean,
+): Host<ContextAttentionParameters> {
   return {
     token: initializeLinear(random.fork('token'), dim, dim),
     ...(hasQuery ? { query: initializeLinear(random.fork('query'), dim, dim) } : {}),
-    context,
+    context: initializeLinear(random.fork('context'), dim, 1).kernel,
   };
 }
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { ConfigurationError, hostTensor, type HostTensor, type Named, type Random } from '@drf/tensor';
+import { ConfigurationError, hostTensor, type Host, type Named, type Random } from '@drf/tensor';
 import type { LoraOptions } from './lora.js';
 
 /** Of a linear layer. */
@@ -16,11 +16,7 @@ export type LinearMap = Pick<LinearParameters, 'kernel'> & {
  * Kernel and bias drawn uniformly from ±1/√in (He et al. 2015 with a = √5, the default of PyTorch's `nn.Linear`).
  * The draws depend on the stream's seed and names only.
  */
-export function initializeLinear(
-  random: Random,
-  inputs: number,
-  outputs: number,
-): { kernel: HostTensor; bias: HostTensor } {
+export function initializeLinear(random: Random, inputs: number, outputs: number): Host<LinearParameters> {
   const bound = 1 / Math.sqrt(inputs);
   const draw = (name: string, count: number): Float32Array => {
     const stream = random.fork(name);

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { hostTensor, type HostTensor } from '@drf/tensor';
+import { hostTensor, type Host } from '@drf/tensor';
 import { recompute } from './gradient.js';
 
 /** Of a normalization: both [dim]. */
@@ -18,7 +18,7 @@ export interface NormOptions {
 }
 
 /** Scales of 1 and biases of 0. */
-export function initializeNorm(dim: number): { scale: HostTensor; bias: HostTensor } {
+export function initializeNorm(dim: number): Host<NormParameters> {
   return { scale: hostTensor(new Float32Array(dim).fill(1), [dim]), bias: hostTensor(new Float32Array(dim), [dim]) };
 }
 

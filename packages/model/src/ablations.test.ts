@@ -34,11 +34,9 @@ function expectUnchanged(outputs: Map<string, number[]>, names: readonly string[
 const PREDICTION = ['prediction.logits', 'prediction.probabilities', 'prediction.details.weights'];
 const OBSERVATIONS = [
   'observations.image.features',
-  'observations.image.density',
-  'observations.image.threshold',
+  'observations.image.admitted',
   'observations.text.features',
-  'observations.text.density',
-  'observations.text.threshold',
+  'observations.text.admitted',
 ];
 const SAMPLE = ['sampleImageToText', 'sampleTextToImage'];
 const DISTRIBUTION = ['distributionImageToText', 'distributionTextToImage'];

@@ -1,11 +1,28 @@
 import * as tf from '@tensorflow/tfjs';
+import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, flattenTree, hostTensor, mapTree, toTensor, type HostTree, type TensorTree } from '@drf/tensor';
+import {
+  ConfigurationError,
+  createRandom,
+  flattenTree,
+  hostTensor,
+  mapTree,
+  named,
+  toTensor,
+  type HostTensor,
+  type HostTree,
+  type TensorTree,
+} from '@drf/tensor';
 import {
   ADAMW_DEFAULTS,
   adamW,
   biasCorrections,
+  clipGlobalNorm,
+  cosineLearningRate,
+  globalNorm,
   initialMoments,
+  stepSchedule,
+  valueAndGradients,
   type AdamWMoments,
   type AdamWOptions,
 } from './index.js';
@@ -50,26 +67,26 @@ function slow(gradients: Flat[], rates: { [group: string]: number }, options: Ad
 
 function ours(gradients: Flat[], rates: { [group: string]: number }, options: AdamWOptions): Flat {
   return tf.tidy(() => {
-    let parameters = mapTree(PARAMETERS, toTensor) as TensorTree;
-    let moments = mapTree(initialMoments(PARAMETERS) as unknown as HostTree, toTensor) as unknown as AdamWMoments;
-    gradients.forEach((gradient, index) => {
-      const corrections = biasCorrections(index + 1, options);
-      const slopes = new Map(
-        [...flattenTree<tf.Tensor>(parameters)].map(([name, { shape }]) => [
-          name,
-          tf.tensor(gradient[name] as number[], shape),
-        ]),
-      );
-      const schedule = {
-        learningRates: Object.fromEntries(Object.entries(rates).map(([group, rate]) => [group, tf.scalar(rate)])),
-        firstCorrection: tf.scalar(corrections.first),
-        secondCorrection: tf.scalar(corrections.second),
-      };
-      ({ parameters, moments } = adamW(parameters, slopes, moments, schedule, options, groupOf));
+    const { encoders, ...others } = PARAMETERS;
+    const groups = [[rates['slow'], { encoders }], [rates['fast'], others]] as [number, HostTree][]; // prettier-ignore
+    const moved = groups.flatMap(([rate, tree]) => {
+      let parameters: TensorTree = mapTree(tree, toTensor);
+      const { first, second } = initialMoments(tree);
+      let moments: AdamWMoments = { first: mapTree(first, toTensor), second: mapTree(second, toTensor) };
+      gradients.forEach((gradient, index) => {
+        const corrections = biasCorrections(index + 1, options);
+        const slopes = mapTree(parameters, ({ shape }, name) => tf.tensor(gradient[name] as number[], shape));
+        const scalar = (value: number) => named(tf.scalar(value), []);
+        const schedule = {
+          learningRate: scalar(rate),
+          firstCorrection: scalar(corrections.first),
+          secondCorrection: scalar(corrections.second),
+        };
+        ({ parameters, moments } = adamW(parameters, slopes, moments, schedule, options));
+      });
+      return [...flattenTree<tf.Tensor>(parameters)];
     });
-    return Object.fromEntries(
-      [...flattenTree<tf.Tensor>(parameters)].map(([name, leaf]) => [name, [...leaf.dataSync()]]),
-    );
+    return Object.fromEntries(moved.map(([name, leaf]) => [name, [...leaf.dataSync()]]));
   });
 }
 
@@ -157,5 +174,117 @@ describe('initialMoments', () => {
     expect(leaves.map(([name]) => name)).toEqual(NAMES);
     expect(leaves.every(([, { data }]) => data.every((value) => value === 0))).toBe(true);
     expect(flattenTree(first).get('encoders.layer.kernel')?.shape).toEqual([2, 2]);
+  });
+});
+
+describe('cosineLearningRate', () => {
+  it('by hand: from the peak over the middle to the floor', () => {
+    expect(cosineLearningRate(2e-4, 1e-6, 0, 101)).toBeCloseTo(2e-4, 12);
+    expect(cosineLearningRate(2e-4, 1e-6, 25, 101)).toBeCloseTo(1e-6 + 1.99e-4 * (0.5 + Math.SQRT2 / 4), 12);
+    expect(cosineLearningRate(2e-4, 1e-6, 50, 101)).toBeCloseTo((2e-4 + 1e-6) / 2, 12);
+    expect(cosineLearningRate(2e-4, 1e-6, 100, 101)).toBeCloseTo(1e-6, 12);
+  });
+
+  it('falls all the way and stays between floor and peak', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 500 }), (totalSteps) => {
+        const rates = Array.from({ length: totalSteps }, (_, step) => cosineLearningRate(1, 0.1, step, totalSteps));
+        expect(rates.slice(1).every((rate, i) => rate < (rates[i] as number))).toBe(true);
+        expect(rates[0]).toBe(1);
+        expect(rates.at(-1)).toBeCloseTo(0.1, 12);
+      }),
+      { seed: 1, numRuns: 30 },
+    );
+  });
+
+  it('is the peak where there is a single step', () => {
+    expect(cosineLearningRate(0.5, 0.1, 0, 1)).toBe(0.5);
+  });
+
+  it.each([-1, 10, 11, NaN])('refuses step %d of 10', (step) => {
+    expect(() => cosineLearningRate(1, 0, step, 10)).toThrow(ConfigurationError);
+    expect(() => cosineLearningRate(1, 0, step, 10)).toThrow(
+      `cosineLearningRate expected a step from 0 to 9, received ${step}`,
+    );
+  });
+});
+
+describe('stepSchedule', () => {
+  const scalar = (host: HostTensor | undefined): number => host?.data[0] as number;
+
+  it('gives both groups their own cosine, and corrections for the step that is about to be made', () => {
+    const schedule = stepSchedule(5, 11, { encoder: 2e-5, head: 2e-4, floor: 1e-6 }, ADAMW_DEFAULTS);
+    expect(scalar(schedule.learningRates.encoder)).toBeCloseTo((2e-5 + 1e-6) / 2, 10);
+    expect(scalar(schedule.learningRates.head)).toBeCloseTo((2e-4 + 1e-6) / 2, 10);
+    expect(scalar(schedule.firstCorrection)).toBeCloseTo(1 / (1 - 0.9 ** 6), 5);
+    expect(scalar(schedule.secondCorrection)).toBeCloseTo(1 / (1 - 0.999 ** 6), 3);
+  });
+
+  it('never raises a rate that lies below the floor', () => {
+    for (const step of [0, 5, 10]) {
+      const { learningRates } = stepSchedule(step, 11, { encoder: 0, head: 1e-7, floor: 1e-6 }, ADAMW_DEFAULTS);
+      expect(scalar(learningRates.encoder)).toBe(0);
+      expect(scalar(learningRates.head)).toBeCloseTo(1e-7, 12);
+    }
+  });
+});
+
+/** 3² + 4² + 12² = 13² */
+const slopes = () => ({ matrix: tf.tensor2d([[3], [4]]), bias: tf.tensor1d([12]) });
+const valuesOf = (tree: TensorTree, name: string): number[] => [...(tree[name] as tf.Tensor).dataSync()];
+
+describe('clipGlobalNorm', () => {
+  it('scales all gradients by one factor, as computed by hand', () => {
+    tf.tidy(() => {
+      const { gradients: clipped, norm } = clipGlobalNorm(slopes(), 6.5);
+      expect(norm.arraySync()).toBeCloseTo(13, 5);
+      const [matrix, bias] = ['matrix', 'bias'].map((name) => valuesOf(clipped, name));
+      [1.5, 2].forEach((due, i) => expect(matrix?.[i]).toBeCloseTo(due, 5));
+      expect(bias?.[0]).toBeCloseTo(6, 5);
+    });
+  });
+
+  it('leaves gradients below the limit as they are, and those of norm 0', () => {
+    tf.tidy(() => {
+      const below = clipGlobalNorm(slopes(), 14).gradients;
+      expect(valuesOf(below, 'matrix')).toEqual([3, 4]);
+      const zero = clipGlobalNorm({ bias: tf.zeros([2]) }, 1);
+      expect(valuesOf(zero.gradients, 'bias')).toEqual([0, 0]);
+      expect(zero.norm.arraySync()).toBe(0);
+    });
+  });
+
+  it('never lets the norm exceed the limit', () => {
+    tf.tidy(() => {
+      for (const limit of [1e-3, 1, 12.9]) {
+        const norm = globalNorm(clipGlobalNorm(slopes(), limit).gradients).arraySync() as number;
+        expect(norm).toBeLessThanOrEqual(limit * (1 + 1e-6));
+        expect(norm).toBeCloseTo(limit, 4);
+      }
+    });
+  });
+});
+
+describe('valueAndGradients', () => {
+  it('gives value, gradients in the structure of the parameters, and what else the function made', () => {
+    const parameters = { inner: { x: tf.tensor1d([1, 2]) }, y: tf.scalar(3) };
+    const { loss, gradients, auxiliary } = valueAndGradients(({ inner, y }) => {
+      const squares = tf.square(inner.x);
+      return { loss: tf.mul(tf.sum(squares), y), auxiliary: { deep: { squares } } };
+    }, parameters);
+    expect(loss.dataSync()[0]).toBe(15);
+    expect([...gradients.inner.x.dataSync()]).toEqual([6, 12]);
+    expect([...gradients.y.dataSync()]).toEqual([5]);
+    expect([...auxiliary.deep.squares.dataSync()]).toEqual([1, 4]);
+    tf.dispose([loss, gradients.inner.x, gradients.y, auxiliary.deep.squares, parameters.inner.x, parameters.y]);
+  });
+
+  it('refuses a parameter that the loss does not use', () => {
+    tf.tidy(() => {
+      const parameters = { used: tf.scalar(2), unused: tf.tensor1d([7, 8]) };
+      const run = (): unknown =>
+        valueAndGradients(({ used }) => ({ loss: tf.square(used), auxiliary: {} }), parameters);
+      expect(run).toThrow('Cannot compute gradient');
+    });
   });
 });

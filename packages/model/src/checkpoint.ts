@@ -1,9 +1,20 @@
 import { contentHash, readSafetensors, writeSafetensors } from '@drf/files';
-import { CheckpointError, flattenTree, unflattenTree, type Host, type HostTensor, type HostTree } from '@drf/tensor';
-import type { TrainingState } from './training-step.js';
+import {
+  CheckpointError,
+  flattenTree,
+  mergeTrees,
+  unflattenTree,
+  type Host,
+  type HostTensor,
+  type HostTree,
+} from '@drf/tensor';
+import type { MethodParameters } from './method.js';
+import type { SavedState } from './training-step.js';
 
 const FORMAT = 'drf-checkpoint';
-const VERSION = '1';
+const VERSION = '2';
+/** Its parameters had no structure but names: {@link presentNames}. */
+const FORMER_VERSION = '1';
 
 /**
  * Methods that once had another's name. What is `drf-adapted` now was called `drf-paper` while that was not the paper's
@@ -24,8 +35,11 @@ export interface TrainingPosition {
 export interface Checkpoint {
   /** Such as `drf`; a checkpoint of another method is refused. */
   readonly method: string;
-  /** Shapes and names of the parameters are checked against a fresh model of the same configuration. */
-  readonly state: Host<TrainingState>;
+  /**
+   * Names and shapes of the parameters are checked against a fresh model of the same configuration. Without moments,
+   * nothing can go on from it, but posts can be judged.
+   */
+  readonly state: Pick<Host<SavedState>, 'parameters'> & Partial<Pick<Host<SavedState>, 'moments'>>;
   /** The method's memory (queues). */
   readonly memory: HostTree;
   readonly position: TrainingPosition;
@@ -35,19 +49,15 @@ export interface Checkpoint {
 
 /**
  * Writes `checkpoints/step-N.safetensors` whole or not at all.
- * @param isLeftOut parameters that are left out: frozen ones, which the encoder's files hold. Their checksum is kept, so
- *   that they are not taken from other files.
+ * @param withFrozen whether encoders' fixed parameters are written, which their files hold, too. Left out, their checksum
+ *   is kept, so that they are not taken from other files.
  */
-export async function saveCheckpoint(
-  path: string,
-  checkpoint: Checkpoint,
-  isLeftOut: (flatName: string) => boolean = () => false,
-): Promise<void> {
+export async function saveCheckpoint(path: string, checkpoint: Checkpoint, withFrozen = true): Promise<void> {
   const { parameters, moments } = checkpoint.state;
-  const [left, kept] = [true, false].map(
-    (out) => new Map([...flattenTree<HostTensor>(parameters as HostTree)].filter(([name]) => isLeftOut(name) === out)),
-  ) as [Map<string, HostTensor>, Map<string, HostTensor>];
-  const state: HostTree = { parameters: unflattenTree(kept), moments: moments };
+  const { encoders, ...others } = parameters.fixed ?? {};
+  const isLeftOut = !withFrozen && encoders !== undefined;
+  const kept = isLeftOut ? { trained: parameters.trained, fixed: others } : parameters;
+  const state: HostTree = { parameters: kept, ...(moments === undefined ? {} : { moments }) };
   const tensors = flattenTree<HostTensor>({ state, memory: checkpoint.memory });
   await writeSafetensors(path, {
     tensors,
@@ -57,7 +67,7 @@ export async function saveCheckpoint(
       method: checkpoint.method,
       position: JSON.stringify(checkpoint.position),
       progress: JSON.stringify(checkpoint.progress ?? null),
-      ...(left.size === 0 ? {} : { leftOut: checksumOf(left) }),
+      ...(isLeftOut ? { leftOut: checksumOf(flattenTree<HostTensor>({ encoders })) } : {}),
       checksum: checksumOf(tensors),
     },
   });
@@ -66,10 +76,8 @@ export async function saveCheckpoint(
 /** What a checkpoint is checked against. */
 export interface ExpectedCheckpoint {
   readonly method: string;
-  /** Of a fresh model: names and shapes, and the numbers of frozen ones that the file leaves out. */
-  readonly parameters: HostTree;
-  /** Default: all are, so that nothing may be left out. */
-  readonly isTrained?: (flatName: string) => boolean;
+  /** Of a fresh model: names and shapes, and the numbers of fixed ones that the file leaves out. */
+  readonly parameters: Host<MethodParameters>;
 }
 
 /**
@@ -79,11 +87,12 @@ export interface ExpectedCheckpoint {
  */
 export async function loadCheckpoint(path: string, expected: ExpectedCheckpoint): Promise<Checkpoint> {
   const { tensors, metadata } = await readSafetensors(path);
+  const isFormer = metadata.version === FORMER_VERSION;
   check(
     path,
     'format',
     `${FORMAT} ${VERSION}`,
-    `${metadata.format} ${metadata.version}`,
+    `${metadata.format} ${isFormer ? VERSION : metadata.version}`,
     'name a checkpoint of this program',
   );
   const method = String(metadata.method);
@@ -95,34 +104,60 @@ export async function loadCheckpoint(path: string, expected: ExpectedCheckpoint)
     'evaluate or resume with the configuration of its run',
   );
   check(path, 'checksum', String(metadata.checksum), checksumOf(tensors), 'the file is damaged; use another copy');
-  const { state, memory = {} } = unflattenTree(tensors) as { state: Host<TrainingState>; memory?: HostTree };
-  const parameters = completed(path, state.parameters, expected, metadata.leftOut);
+  const named = isFormer ? presentNames(tensors, expected.parameters) : tensors;
+  const { state, memory = {} } = unflattenTree(named) as { state: Checkpoint['state']; memory?: HostTree };
+  const parameters = completed(path, state.parameters, expected.parameters, metadata.leftOut);
   checkShapes(path, parameters, expected.parameters);
   return {
     method: expected.method,
-    state: { parameters, moments: state.moments },
+    state: { parameters, ...(state.moments === undefined ? {} : { moments: state.moments }) },
     memory,
     position: JSON.parse(metadata.position as string) as TrainingPosition,
     progress: JSON.parse(metadata.progress as string) as unknown,
   };
 }
 
-/** A file's parameters with those that it leaves out. */
-function completed(path: string, saved: HostTree, expected: ExpectedCheckpoint, leftOut: string | undefined): HostTree {
+/** A file's parameters with those that it leaves out: the encoders' fixed ones. */
+function completed(
+  path: string,
+  saved: Host<MethodParameters>,
+  { fixed = {} }: Host<MethodParameters>,
+  leftOut: string | undefined,
+): Host<MethodParameters> {
   if (leftOut === undefined) return saved;
-  const { parameters, isTrained = () => true } = expected;
-  const kept = flattenTree<HostTensor>(saved);
-  const frozen = new Map(
-    [...flattenTree<HostTensor>(parameters)].filter(([name]) => !kept.has(name) && !isTrained(name)),
-  );
+  const encoders: HostTree = fixed.encoders === undefined ? {} : { encoders: fixed.encoders };
   check(
     path,
     'frozen parameters of checksum',
     leftOut,
-    checksumOf(frozen),
+    checksumOf(flattenTree<HostTensor>(encoders)),
     'the encoder’s files are not those that it was trained over, or other layers are trained; bring them back',
   );
-  return unflattenTree([...kept, ...frozen]);
+  return { trained: saved.trained, fixed: mergeTrees<HostTensor>(saved.fixed ?? {}, encoders) };
+}
+
+/** What a modality's prefix stood before in names of the former version: `imageProjection` is `image.projection` now. */
+const FORMER_PREFIX = /^(image|text)(Projection|TokenProjection|Scaling|TokenScaling|Queue|Quality|Pooling|Classifier|Transformer)(?=\.)/; // prettier-ignore
+
+/**
+ * The tensors of a former checkpoint by their present names: what belongs to a modality stands below it, and parameters
+ * that were told apart by their names are trained or fixed as those of a fresh model are.
+ */
+function presentNames(
+  tensors: ReadonlyMap<string, HostTensor>,
+  { fixed = {} }: Host<MethodParameters>,
+): Map<string, HostTensor> {
+  const isFixed = new Set(flattenTree<HostTensor>(fixed).keys());
+  const below = (name: string): string =>
+    name.replace(FORMER_PREFIX, (_, modality: string, what: string) => `${modality}.${what.charAt(0).toLowerCase()}${what.slice(1)}`); // prettier-ignore
+  const renamed = (name: string): string => {
+    const [, place, own] = /^(memory\.|state\.parameters\.|state\.moments\.\w+\.)(.+)$/.exec(name) ?? [];
+    if (place === undefined || own === undefined) return name;
+    const present = below(own);
+    if (place !== 'state.parameters.') return place + present;
+    return `${place}${isFixed.has(present) ? 'fixed' : 'trained'}.${present}`;
+  };
+  return new Map([...tensors].map(([name, tensor]) => [renamed(name), tensor]));
 }
 
 function check(path: string, what: string, expected: string, received: string, remedy: string): void {

@@ -1,18 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
-import {
-  createRandom,
-  flattenTree,
-  mapTree,
-  toTensor,
-  type Engine,
-  type Host,
-  type HostTensor,
-  type TensorTree,
-} from '@drf/tensor';
-import { evaluate, makeExample, nested, relativeError } from './testing/examples.js';
-import { createConcatenation, type BatchInputs } from './index.js';
+import { createRandom, flattenTree, type Engine, type Host, type HostTensor } from '@drf/tensor';
+import { evaluate, makeExample, nested, relativeError, upload } from './testing/examples.js';
+import { createConcatenation, type BatchInputs, type Method, type MethodParameters } from './index.js';
 import { linear, type Layer, type Matrix, type Row } from './testing/reference.js';
 
 let engine: Engine;
@@ -30,7 +21,7 @@ describe('createConcatenation', () => {
     const { batch, labels, plain } = makeExample({ batch: 6, ...widths });
     const method = createConcatenation({ dim: 4 }, { ...widths, classes: 3 });
     const parameters = method.initialParameters(createRandom(2));
-    const flat = flattenTree<HostTensor>(parameters);
+    const flat = flattenTree<HostTensor>(parameters.trained);
     const layer = (name: string): Layer | undefined => {
       const [kernel, bias] = [flat.get(`${name}.kernel`), flat.get(`${name}.bias`)];
       return kernel && bias ? { kernel: nested(kernel) as Matrix, bias: nested(bias) as Row } : undefined;
@@ -38,7 +29,7 @@ describe('createConcatenation', () => {
     const feature = (modality: 'image' | 'text', post: number): Row => {
       const { inputs } = plain;
       if (inputs[`${modality}Available`][post] === 0) return [0, 0, 0, 0];
-      const projection = layer(`${modality}Projection`);
+      const projection = layer(`${modality}.projection`);
       return projection ? linear(projection, inputs[modality][post] as Row) : (inputs[modality][post] as Row);
     };
     const logits = plain.inputs.labels.map((_, post) => {
@@ -68,17 +59,16 @@ describe('createConcatenation', () => {
     const parameters = method.initialParameters(createRandom(2));
     const predict = (batch: Host<BatchInputs>): unknown =>
       tf.tidy(() => {
-        const tensors = mapTree({ parameters, batch }, toTensor) as unknown as {
-          parameters: TensorTree;
-          batch: BatchInputs;
-        };
-        return method.predict(tensors.parameters, tensors.batch, {}).logits;
+        const inputs = upload<BatchInputs>(batch);
+        return (method as Method).predict(upload<MethodParameters>(parameters), inputs, {}).logits;
       });
     expect(() => predict(makeExample({ batch: 2, imageDim: 6 }).batch)).toThrow(
       "image features expected [*, 5], received [2, 6]; check the encoder's outputDim",
     );
     const { batch } = makeExample({ batch: 2, imageDim: 5 });
-    const { textAvailable } = makeExample({ batch: 3 }).batch;
-    expect(() => predict({ ...batch, textAvailable })).toThrow('text availability expected [2], received [3]');
+    const { available } = makeExample({ batch: 3 }).batch.text;
+    expect(() => predict({ ...batch, text: { ...batch.text, available } })).toThrow(
+      'text availability expected [2], received [3]',
+    );
   });
 });

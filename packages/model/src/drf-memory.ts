@@ -1,38 +1,38 @@
-import { acceptedRows, FeatureQueue } from '@drf/distribution';
+import { FeatureQueue } from '@drf/distribution';
 import {
+  byModality,
   CheckpointError,
   floatData,
   hostScalar,
   hostTensor,
-  type HostTensor,
+  MODALITIES,
+  type ByModality,
+  type Features,
+  type Host,
   type HostTree,
+  type Modality,
+  type Named,
+  type PerPost,
   type QueueRows,
   type Scalar,
 } from '@drf/tensor';
-import type * as tf from '@tensorflow/tfjs';
 import type { Memory } from './method.js';
 
-/** The queues as the step reads them. */
-export type DrfMemoryInputs = {
-  /** Q_v, [capacity, dim] */
-  readonly imageQueue: QueueRows;
+/** A queue as a step reads it. */
+export type QueueInputs = {
+  /** Q, [capacity, dim] */
+  readonly rows: QueueRows;
   /** [capacity], summing to 1 */
-  readonly imageRowWeights: tf.Tensor;
-  readonly textQueue: QueueRows;
-  readonly textRowWeights: tf.Tensor;
-  /** 1 once both queues hold two rows, else 0. [] */
-  readonly ready: Scalar;
+  readonly rowWeights: Named<['capacity']>;
+  /** 1 once the queue has been filled, else 0. [] */
+  readonly filledOnce: Scalar;
 };
 
-/** What a step tells the queues, per modality: features [batch, dim], available and density [batch], threshold []. */
-export type DrfObservations = {
-  readonly [Name in 'image' | 'text']: {
-    readonly features: tf.Tensor;
-    readonly available: tf.Tensor;
-    readonly density: tf.Tensor;
-    readonly threshold: tf.Tensor;
-  };
-};
+/** Both queues, and whether their statistics mean anything: 1 once both hold two rows, else 0, []. */
+export type DrfMemoryInputs = ByModality<QueueInputs> & { readonly ready: Scalar };
+
+/** What a step tells the queues: features [batch, dim], and which of them enter [batch]. */
+export type DrfObservations = ByModality<{ readonly features: Features; readonly admitted: PerPost }>;
 
 /**
  * DRF's memory: one feature queue a modality. Reading and enqueueing are two calls.
@@ -41,79 +41,81 @@ export type DrfObservations = {
  * next. New arrays at every step would make V8 collect garbage for as long as the step itself takes: memory outside its
  * heap counts toward the next full collection.
  */
-export class DrfMemory implements Memory {
-  private queues: { image: FeatureQueue; text: FeatureQueue };
-  private readonly layouts: { image?: Float32Array; text?: Float32Array }[] = [{}, {}];
+export class DrfMemory implements Memory<DrfMemoryInputs, DrfObservations> {
+  private queues: ByModality<FeatureQueue>;
+  private layouts: readonly ByModality<Float32Array>[];
 
   constructor(private readonly size: { readonly capacity: number; readonly dim: number }) {
-    this.queues = { image: new FeatureQueue(size), text: new FeatureQueue(size) };
+    this.queues = byModality(() => new FeatureQueue(size));
+    const room = () => byModality(() => new Float32Array(size.capacity * size.dim));
+    this.layouts = [room(), room()];
   }
 
   /** The queue of a modality, to look at. */
-  queue(modality: 'image' | 'text'): FeatureQueue {
+  queue(modality: Modality): FeatureQueue {
     return this.queues[modality];
   }
 
-  inputs(): { [Name in keyof DrfMemoryInputs]: HostTensor } {
+  inputs(): Host<DrfMemoryInputs> {
+    const [layout, next] = this.layouts as [ByModality<Float32Array>, ByModality<Float32Array>];
+    this.layouts = [next, layout];
     const { image, text } = this.queues;
-    const layout = this.layouts.shift() as { image?: Float32Array; text?: Float32Array };
-    this.layouts.push(layout);
-    const { capacity, dim } = this.size;
     return {
-      imageQueue: image.rows((layout.image ??= new Float32Array(capacity * dim))),
-      imageRowWeights: image.rowWeights(),
-      textQueue: text.rows((layout.text ??= new Float32Array(capacity * dim))),
-      textRowWeights: text.rowWeights(),
+      ...byModality((modality) => {
+        const queue = this.queues[modality];
+        return {
+          rows: queue.rows(layout[modality]),
+          rowWeights: queue.rowWeights(),
+          filledOnce: hostScalar(queue.filledOnce ? 1 : 0),
+        };
+      }),
       ready: hostScalar(image.ready && text.ready ? 1 : 0),
     };
   }
 
-  /** Enqueues by Eq. 13. @param observations {@link DrfObservations} as host tensors */
-  update(observations: HostTree): void {
-    for (const modality of ['image', 'text'] as const) {
-      const seen = observations[modality] as { readonly [name: string]: HostTensor };
-      const queue = this.queues[modality];
-      const accepted = acceptedRows({
-        available: floatData(seen.available as HostTensor),
-        density: floatData(seen.density as HostTensor),
-        threshold: floatData(seen.threshold as HostTensor)[0] as number,
-        filledOnce: queue.filledOnce,
-      });
-      queue.enqueue(seen.features as HostTensor, accepted);
+  /** Enqueues what a step admitted: after the step has read the queues. */
+  update(observations: Host<DrfObservations>): void {
+    for (const modality of MODALITIES) {
+      const { features, admitted } = observations[modality];
+      this.queues[modality].enqueue(features, admitted);
     }
   }
 
-  state(): HostTree {
-    const stateOf = (queue: FeatureQueue): HostTree => {
+  state(): Host<ByModality<{ readonly queue: SavedQueue }>> {
+    return byModality((modality) => {
+      const queue = this.queues[modality];
       const { rows, enqueued } = queue.state();
-      return { rows: hostTensor(rows, [queue.size, queue.dim]), enqueued: hostTensor(Int32Array.of(enqueued), []) };
-    };
-    return { imageQueue: stateOf(this.queues.image), textQueue: stateOf(this.queues.text) };
+      return {
+        queue: { rows: hostTensor(rows, [queue.size, queue.dim]), enqueued: hostTensor(Int32Array.of(enqueued), []) },
+      };
+    });
   }
 
   restore(state: HostTree): void {
-    const restored = (name: string): FeatureQueue => {
-      const saved = state[name] as { readonly rows?: HostTensor; readonly enqueued?: HostTensor } | undefined;
+    this.queues = byModality((modality) => {
+      const saved = (state[modality] as HostTree | undefined)?.queue as Partial<Host<SavedQueue>> | undefined;
+      const subject = `DRF memory "${modality}.queue"`;
       if (saved?.rows === undefined || saved.enqueued === undefined) {
         throw new CheckpointError({
-          subject: 'DRF memory',
-          expected: `"${name}" with rows and enqueued`,
+          subject,
+          expected: 'rows and enqueued',
           received: `names ${Object.keys(state).join(', ') || '(none)'}`,
           remedy: 'this checkpoint belongs to another method',
         });
       }
       const enqueued = Number(saved.enqueued.data[0]);
       const due = [Math.min(enqueued, this.size.capacity), this.size.dim];
-      if (saved.rows.shape.join() !== due.join()) throw otherSize(name, due, saved.rows.shape);
+      if (saved.rows.shape.join() !== due.join()) throw otherSize(subject, due, saved.rows.shape);
       return FeatureQueue.restore({ ...this.size, rows: floatData(saved.rows), enqueued });
-    };
-    this.queues = { image: restored('imageQueue'), text: restored('textQueue') };
+    });
   }
 }
 
-function otherSize(name: string, due: readonly number[], received: readonly number[]): CheckpointError {
+type SavedQueue = { readonly rows: Features; readonly enqueued: Scalar };
+
+function otherSize(subject: string, due: readonly number[], received: readonly number[]): CheckpointError {
   return new CheckpointError({
-    subject: `DRF memory "${name}"`,
+    subject,
     expected: `rows [${due.join(', ')}]`,
     received: `[${received.join(', ')}]`,
     remedy: 'this checkpoint belongs to a configuration with queues of another size',

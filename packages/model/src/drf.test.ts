@@ -2,17 +2,17 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { WEIGHTING_MODES } from '@drf/fusion';
+import { byModality, createRandom, flattenTree, type Engine, type HostTensor, type PerPost } from '@drf/tensor';
+import { evaluate, makeExample, relativeError, upload, type Example, type ExampleOptions } from './testing/examples.js';
 import {
-  createRandom,
-  flattenTree,
-  mapTree,
-  toTensor,
-  type Engine,
-  type HostTensor,
-  type TensorTree,
-} from '@drf/tensor';
-import { evaluate, makeExample, relativeError, type Example, type ExampleOptions } from './testing/examples.js';
-import { createDrf, drfConfig, drfLoss, type DrfAblations, type DrfMemoryInputs } from './index.js';
+  createDrf,
+  drfConfig,
+  drfLoss,
+  type BatchInputs,
+  type DrfAblations,
+  type DrfMemoryInputs,
+  type DrfParameters,
+} from './index.js';
 import { referenceGradients, referenceStep } from './testing/reference.js';
 
 let engine: Engine;
@@ -42,11 +42,17 @@ const SHAPES: readonly (ExampleOptions & { name: string })[] = [
   { name: 'hidden layers of other widths', seed: 4, dim: 5, config: { converterHidden: 3, fusionHidden: 7 } },
 ];
 
+type LossInputs = {
+  readonly parameters: DrfParameters;
+  readonly batch: BatchInputs;
+  readonly labels: PerPost;
+  readonly memory: DrfMemoryInputs;
+};
+
 /** What `drfLoss` gives, as numbers. */
 function ours({ config, parameters, memory, batch, labels }: Example): { [name: string]: number[] } {
   return tf.tidy(() => {
-    const inputs = mapTree({ batch, labels, memory: memory.inputs(), parameters }, toTensor);
-    const given = inputs as unknown as { parameters: TensorTree; memory: DrfMemoryInputs; batch: never; labels: never };
+    const given = upload<LossInputs>({ batch, labels, memory: memory.inputs(), parameters });
     const { total, parts, forward, prediction } = drfLoss(
       config,
       given.parameters,
@@ -154,7 +160,7 @@ describe('the gradients agree with finite differences in double precision', () =
       unitNorm: featureNorm === 'unit',
       scales: lossScales,
     });
-    expect(due.size).toBe(flattenTree<HostTensor>(example.parameters).size + 2);
+    expect(due.size).toBe(flattenTree<HostTensor>(example.parameters.trained).size + 2);
     for (const [name, slopes] of due) {
       const key = name === 'image' || name === 'text' ? `gradients.${name}` : `gradients.parameters.${name}`;
       expect(relativeError(computed.get(key), slopes), name).toBeLessThan(1e-4);
@@ -165,10 +171,11 @@ describe('the gradients agree with finite differences in double precision', () =
 describe('predict', () => {
   const predictionOf = (example: Example): { logits: number[]; probabilities: number[]; names: string[] } =>
     tf.tidy(() => {
-      const { parameters, batch, memory } = mapTree(
-        { parameters: example.parameters, batch: example.batch, memory: example.memory.inputs() },
-        toTensor,
-      ) as unknown as { parameters: TensorTree; batch: never; memory: TensorTree };
+      const { parameters, batch, memory } = upload<Omit<LossInputs, 'labels'>>({
+        parameters: example.parameters,
+        batch: example.batch,
+        memory: example.memory.inputs(),
+      });
       const { logits, probabilities, details } = example.method.predict(parameters, batch, memory);
       return {
         logits: [...logits.dataSync()],
@@ -184,12 +191,12 @@ describe('predict', () => {
     expect(relativeError(probabilities, ours(example).probabilities as number[])).toBeLessThan(1e-6);
     expect(names).toEqual([
       'features.image',
-      'features.recoveredImage',
-      'features.recoveredText',
+      'features.recovered.image',
+      'features.recovered.text',
       'features.text',
       'logDensity.image',
-      'logDensity.recoveredImage',
-      'logDensity.recoveredText',
+      'logDensity.recovered.image',
+      'logDensity.recovered.text',
       'logDensity.text',
       'std.image',
       'std.text',
@@ -204,21 +211,18 @@ describe('predict', () => {
       shape: [1, ...host.shape.slice(1)],
       data: host.data.slice(0, host.data.length / 4),
     });
-    const { image, text, imageAvailable, textAvailable } = example.batch;
-    const first = {
-      image: cut(image),
-      text: cut(text),
-      imageAvailable: cut(imageAvailable),
-      textAvailable: cut(textAvailable),
-    };
+    const first = byModality((modality) => {
+      const { features, available } = example.batch[modality];
+      return { features: cut(features), available: cut(available) };
+    });
     expect(predictionOf({ ...example, batch: first }).logits).toEqual(predictionOf(example).logits.slice(0, 3));
   });
 
   it('falls back to the classifier’s bias where both modalities are missing', () => {
     const example = makeExample({ batch: 2 });
-    (example.batch.imageAvailable.data as Float32Array).fill(0);
-    (example.batch.textAvailable.data as Float32Array).fill(0);
-    const bias = [...(flattenTree<HostTensor>(example.parameters).get('classifier.bias') as HostTensor).data];
+    example.batch.image.available.data.fill(0);
+    example.batch.text.available.data.fill(0);
+    const bias = [...(flattenTree<HostTensor>(example.parameters.trained).get('classifier.bias') as HostTensor).data];
     expect(predictionOf(example).logits).toEqual([...bias, ...bias]);
   });
 });
@@ -232,7 +236,7 @@ describe('parameters and configuration', () => {
             imageDim,
             textDim: 4,
             classes: 2,
-          }).initialParameters(createRandom(1)),
+          }).initialParameters(createRandom(1)).trained,
         ),
       ].map(([name, { shape }]) => `${name} ${shape.join('×')}`);
     const shared = [
@@ -254,8 +258,8 @@ describe('parameters and configuration', () => {
     expect(shapesOf(4)).toEqual([...shared, ...converters.flat()]);
     expect(shapesOf(7)).toEqual([
       ...shared,
-      'imageProjection.bias 4',
-      'imageProjection.kernel 7×4',
+      'image.projection.bias 4',
+      'image.projection.kernel 7×4',
       ...converters.flat(),
     ]);
   });

@@ -1,14 +1,20 @@
 import * as tf from '@tensorflow/tfjs';
 import {
   assertShape,
+  byModality,
   ConfigurationError,
+  mergeTrees,
+  MODALITIES,
+  named,
+  partitionTree,
+  type ByModality,
   type Features,
   type HostTree,
-  type PerPost,
+  type Modality,
   type TensorTree,
+  type Tree,
 } from '@drf/tensor';
-import type { BatchInputs, Method, TokenInputs } from './method.js';
-import { isTrainedByDefault } from './trained.js';
+import type { BatchInputs, Method, MethodParameters, ModalityInputs, TokenInputs } from './method.js';
 
 /** What one pass of an encoder gives: the features [batch, outputDim], and those of single tokens. */
 export type EncodedTokens = TokenInputs & { readonly features: Features };
@@ -28,83 +34,95 @@ export interface StepEncoder {
 }
 
 /** The modalities whose encoders run inside the step; the other's features come ready-made. */
-export interface StepEncoders {
-  readonly image?: StepEncoder | undefined;
-  readonly text?: StepEncoder | undefined;
-}
+export type StepEncoders = { readonly [M in Modality]?: StepEncoder | undefined };
 
 /**
- * What stands for a modality: features [batch, dim], or the tree that its encoder reads (pixels; token ids and mask).
- * A missing modality's row must hold finite numbers where an encoder reads it; they influence nothing.
+ * What stands for a modality whose encoder runs inside the step: the tree that it reads (pixels; token ids and mask).
+ * A missing modality's row must hold finite numbers; they influence nothing.
  */
-export type EncodedBatchInputs = {
-  readonly image: tf.Tensor | TensorTree;
-  readonly text: tf.Tensor | TensorTree;
-  readonly imageAvailable: PerPost;
-  readonly textAvailable: PerPost;
-  /** Ready-made tokens of a modality without an encoder, for methods that read them. */
-  readonly imageTokens?: TokenInputs;
-  readonly textTokens?: TokenInputs;
-};
+export type ContentInputs = Omit<ModalityInputs, 'features' | 'tokens'> & { readonly contents: TensorTree };
 
-const MODALITIES = ['image', 'text'] as const;
+/** A batch of which each modality comes as features or as the contents that its encoder reads. */
+export type EncodedBatchInputs = ByModality<ModalityInputs | ContentInputs>;
+
+/** A method that may have encoders under it. */
+export type EncodedMethod = Method<MethodParameters, TensorTree, TensorTree, EncodedBatchInputs>;
+
+/** Parameters of the encoders under a method, beside its own. */
+type EncoderParameters = { readonly encoders?: Partial<ByModality<TensorTree>> };
+type ParametersOverEncoders = MethodParameters<TensorTree & EncoderParameters, TensorTree & EncoderParameters>;
 
 /**
  * A method with encoders under it, as one method: its parameters are those of the method and, beside them,
- * `encoders.image` and `encoders.text` of the encoders given. The method itself does not change, and gradients reach
- * the encoders through the features (and tokens, where it reads them: both of one pass). Features of missing modalities
- * are set to zero, so that their rows reach no output and send no gradient back.
+ * `encoders.image` and `encoders.text` of the encoders given, trained and fixed ones apart. The method itself does not
+ * change, and gradients reach the encoders through the features (and tokens, where it reads them: both of one pass).
+ * Features of missing modalities are set to zero, so that their rows reach no output and send no gradient back.
  */
-export function withEncoders(method: Method, encoders: StepEncoders): Method<EncodedBatchInputs> {
-  const present = MODALITIES.filter((modality) => encoders[modality] !== undefined);
-  const features = (parameters: TensorTree, batch: EncodedBatchInputs): BatchInputs => {
-    const trees = parameters.encoders as TensorTree | undefined;
-    const encoded = present.flatMap((modality): (readonly [string, tf.Tensor | TokenInputs])[] => {
-      const encoder = encoders[modality] as StepEncoder;
-      const { features: outputs, tokens } = encode(modality, trees?.[modality] as TensorTree, batch[modality] as TensorTree); // prettier-ignore
-      assertShape(`${modality} encoder`, outputs, ['*', encoder.outputDim], "check the encoder's outputDim");
-      const isPresent = tf.greater(tf.expandDims(batch[`${modality}Available`], 1), 0); // [batch, 1]
-      const present = tf.where(isPresent, outputs, tf.zerosLike(outputs));
-      return [[modality, present], ...(tokens === undefined ? [] : [[`${modality}Tokens`, tokens] as const])];
-    });
-    return { ...batch, ...Object.fromEntries(encoded) } as unknown as BatchInputs;
-  };
+export function withEncoders(method: Method, encoders: StepEncoders): EncodedMethod {
+  const readsTokens = method.needs?.tokens === true;
   const encode = (
-    modality: 'image' | 'text',
+    modality: Modality,
     parameters: TensorTree,
-    inputs: TensorTree,
+    contents: TensorTree,
   ): { readonly features: Features; readonly tokens?: TokenInputs } => {
-    const encoder = encoders[modality] as StepEncoder;
-    if (method.needs?.tokens !== true) return { features: encoder.apply(parameters, inputs) };
-    if (encoder.applyTokens === undefined) throw withoutTokens(method.id, modality);
-    const { features, ...tokens } = encoder.applyTokens(parameters, inputs);
+    const encoder = encoders[modality];
+    if (encoder === undefined) throw without(method.id, `an encoder of ${modality}s, whose contents are given`, 'none');
+    if (!readsTokens) return { features: encoder.apply(parameters, contents) };
+    if (encoder.applyTokens === undefined)
+      throw without(method.id, `token-level outputs of the ${modality} encoder`, 'an encoder without applyTokens');
+    const { features, ...tokens } = encoder.applyTokens(parameters, contents);
     return { features, tokens };
   };
-  return {
+  const featuresOf = ({ trained, fixed }: ParametersOverEncoders, batch: EncodedBatchInputs): BatchInputs =>
+    byModality((modality): ModalityInputs => {
+      const inputs = batch[modality];
+      if ('features' in inputs) return inputs;
+      const { contents, ...known } = inputs;
+      const parameters = mergeTrees(trained.encoders?.[modality] ?? {}, fixed?.encoders?.[modality] ?? {});
+      const { features, ...tokens } = encode(modality, parameters, contents);
+      assertShape(`${modality} encoder`, features, ['*', encoders[modality]?.outputDim ?? '*'], "check the encoder's outputDim"); // prettier-ignore
+      const isPresent = tf.greater(tf.expandDims(known.available, 1), 0); // [batch, 1]
+      const present = tf.where(isPresent, features, tf.zerosLike(features));
+      return { ...known, ...tokens, features: named(present, ['batch', 'width']) };
+    });
+  const ofEncoders = (isTrained: boolean): { readonly encoders?: HostTree } => {
+    const parts = MODALITIES.flatMap((modality) => {
+      const encoder = encoders[modality];
+      if (encoder === undefined) return [];
+      const [trained, fixed] = partitionTree(encoder.initialParameters, (name) => encoder.isTrained?.(name) ?? true);
+      const part = isTrained ? trained : fixed;
+      return Object.keys(part).length === 0 ? [] : [[modality, part] as const];
+    });
+    return parts.length === 0 ? {} : { encoders: Object.fromEntries(parts) };
+  };
+  const over: Method<ParametersOverEncoders, TensorTree, TensorTree, EncodedBatchInputs> = {
     id: method.id,
     ...(method.needs === undefined ? {} : { needs: method.needs }),
-    initialParameters: (random) => ({
-      ...method.initialParameters(random),
-      encoders: Object.fromEntries(
-        present.map((modality) => [modality, (encoders[modality] as StepEncoder).initialParameters]),
-      ),
-    }),
-    isTrained: (flatName) => {
-      const [, modality, own] = /^encoders\.(image|text)\.(.+)$/.exec(flatName) ?? [];
-      if (own === undefined) return (method.isTrained ?? isTrainedByDefault)(flatName);
-      return encoders[modality as 'image' | 'text']?.isTrained?.(own) ?? true;
+    initialParameters: (random) => {
+      const { trained, fixed } = method.initialParameters(random);
+      const allFixed = { ...fixed, ...ofEncoders(false) };
+      return {
+        trained: { ...trained, ...ofEncoders(true) },
+        ...(Object.keys(allFixed).length === 0 ? {} : { fixed: allFixed }),
+      };
     },
     createMemory: () => method.createMemory(),
-    predict: (parameters, batch, memory) => method.predict(parameters, features(parameters, batch), memory),
-    loss: (parameters, batch, labels, memory) => method.loss(parameters, features(parameters, batch), labels, memory),
+    predict: (parameters, batch, memory) => method.predict(parameters, featuresOf(parameters, batch), memory),
+    loss: (parameters, batch, labels, memory) => method.loss(parameters, featuresOf(parameters, batch), labels, memory),
   };
+  return over;
 }
 
-function withoutTokens(method: string, modality: 'image' | 'text'): ConfigurationError {
+/** A tree of parameters but for those of the encoders under a method. */
+export function withoutEncoders<Leaf>(tree: Tree<Leaf>): Tree<Leaf> {
+  return Object.fromEntries(Object.entries(tree).filter(([branch]) => branch !== 'encoders'));
+}
+
+function without(method: string, expected: string, received: string): ConfigurationError {
   return new ConfigurationError({
     subject: `Method ${method}`,
-    expected: `token-level outputs of the ${modality} encoder`,
-    received: 'an encoder without applyTokens',
+    expected,
+    received,
     remedy: 'choose another encoder, or the method drf or concatenation',
   });
 }

@@ -2,25 +2,26 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import {
+  byModality,
   createRandom,
   flattenTree,
   hostTensor,
   type Engine,
   type Host,
   type HostTensor,
-  type HostTree,
 } from '@drf/tensor';
 import { evaluate, relativeError } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createGatedDrf,
-  createTrainingStep,
   drfConfig,
-  initialTrainingState,
+  prepareTraining,
   stepSchedule,
   type BatchInputs,
   type GatedDrfConfig,
   type Memory,
+  type Method,
+  type MethodParameters,
 } from './index.js';
 
 let engine: Engine;
@@ -57,12 +58,16 @@ function posts(count: number, seed: number, corrupted = 0): { batch: Host<BatchI
     );
   return {
     batch: {
-      image: rows(SHAPES.imageDim, (post) => post < corrupted),
-      text: rows(SHAPES.textDim, () => false),
-      imageAvailable: flags((post) => post % 4 !== 2),
-      textAvailable: flags((post) => post % 4 !== 3),
-      imageIntact: flags((post) => post % 4 !== 2 && post >= corrupted),
-      textIntact: flags((post) => post % 4 !== 3),
+      image: {
+        features: rows(SHAPES.imageDim, (post) => post < corrupted),
+        available: flags((post) => post % 4 !== 2),
+        intact: flags((post) => post % 4 !== 2 && post >= corrupted),
+      },
+      text: {
+        features: rows(SHAPES.textDim, () => false),
+        available: flags((post) => post % 4 !== 3),
+        intact: flags((post) => post % 4 !== 3),
+      },
     },
     labels: hostTensor(
       Int32Array.from({ length: count }, (_, post) => post % SHAPES.classes),
@@ -76,23 +81,22 @@ async function trained(
   steps: number,
   change: (batch: Host<BatchInputs>) => Host<BatchInputs> = (batch) => batch,
   on: Engine = engine,
-): Promise<{ parameters: HostTree; memory: Memory; totals: number[] }> {
-  const method = createGatedDrf(config, SHAPES);
+): Promise<{ parameters: Host<MethodParameters>; memory: Memory; totals: number[] }> {
+  const method: Method = createGatedDrf(config, SHAPES);
   const memory = method.createMemory();
-  const state = initialTrainingState(method.initialParameters(createRandom(1)));
-  const program = await on.prepareStep(createTrainingStep(method, ADAMW_DEFAULTS), state);
+  const program = await prepareTraining(on, method, method.initialParameters(createRandom(1)), ADAMW_DEFAULTS);
   const totals: number[] = [];
   for (let step = 0; step < steps; step++) {
     const { batch, labels } = posts(8, step, step % 3);
     const schedule = stepSchedule(step, steps, { encoder: 0, head: 1e-2, floor: 1e-6 }, ADAMW_DEFAULTS);
     const inputs = { batch: change(batch), labels, memory: memory.inputs(), schedule };
-    const outputs = await program.step(inputs);
+    const outputs = await program.learn(inputs);
     memory.update(outputs.observations);
     totals.push(outputs.total.data[0] as number);
   }
   const { parameters } = await program.readState();
   await program.dispose();
-  return { parameters: parameters, memory, totals };
+  return { parameters, memory, totals };
 }
 
 async function outputsOf(config: GatedDrfConfig, steps: number, seed = 100): Promise<Map<string, number[]>> {
@@ -141,23 +145,19 @@ describe('gated DRF', () => {
 
   it('lets nothing into its memory that is not known to be intact', async () => {
     const { memory } = await trained(CONFIG, 4);
-    const { rows } = (memory.state() as { imageQuality: { rows: HostTensor } }).imageQuality;
+    const rows = flattenTree<HostTensor>(memory.state()).get('image.quality.rows') as HostTensor;
     expect(rows.shape[0]).toBe(4 * 6 - (0 + 1 + 2 + 0)); // eight posts a step, two without image
     expect(Math.max(...rows.data)).toBeLessThan(6);
   });
 
   it('counts what is available as intact where nothing is known', async () => {
-    const bare = ({ image, text, imageAvailable, textAvailable }: Host<BatchInputs>): Host<BatchInputs> => ({
-      image,
-      text,
-      imageAvailable,
-      textAvailable,
-    });
-    const told = (batch: Host<BatchInputs>): Host<BatchInputs> => ({
-      ...bare(batch),
-      imageIntact: batch.imageAvailable,
-      textIntact: batch.textAvailable,
-    });
+    const bare = (batch: Host<BatchInputs>): Host<BatchInputs> =>
+      byModality((modality) => {
+        const { features, available } = batch[modality];
+        return { features, available };
+      });
+    const told = (batch: Host<BatchInputs>): Host<BatchInputs> =>
+      byModality((modality) => ({ ...batch[modality], intact: batch[modality].available }));
     expect((await trained(CONFIG, 5, bare)).totals).toEqual((await trained(CONFIG, 5, told)).totals);
   });
 
@@ -172,11 +172,10 @@ describe('gated DRF', () => {
             ),
             shape,
           );
-        return {
-          ...batch,
-          image: fill(batch.image, batch.imageAvailable),
-          text: fill(batch.text, batch.textAvailable),
-        };
+        return byModality((modality) => {
+          const inputs = batch[modality];
+          return { ...inputs, features: fill(inputs.features, inputs.available) };
+        });
       };
     for (const config of [CONFIG, without('pairExpansion')]) {
       const baseline = await trained(config, 4, filled(0));
@@ -205,15 +204,15 @@ describe('gated DRF', () => {
     const { parameters, memory } = await trained(CONFIG, 6);
     const method = createGatedDrf(CONFIG, SHAPES);
     const { batch, labels } = posts(8, 50, 2);
-    const lossAt = async (changed: HostTree): Promise<number> =>
+    const lossAt = async (changed: Host<MethodParameters>): Promise<number> =>
       (await evaluate(engine, { method, parameters: changed, batch, labels }, memory.inputs())).get(
         'total',
       )?.[0] as number;
     const gradients = await evaluate(engine, { method, parameters, batch, labels }, memory.inputs());
     for (const name of ['gate.hidden.kernel', 'gate.output.bias', 'fusion.layer2.bias', 'classifier.bias']) {
-      const nudged = (by: number): HostTree => {
+      const nudged = (by: number): Host<MethodParameters> => {
         const copy = structuredClone(parameters);
-        (flattenTree<HostTensor>(copy).get(name) as { data: Float32Array }).data[0]! += by;
+        (flattenTree<HostTensor>(copy.trained).get(name) as { data: Float32Array }).data[0]! += by;
         return copy;
       };
       const slope = ((await lossAt(nudged(1e-3))) - (await lossAt(nudged(-1e-3)))) / 2e-3;

@@ -3,6 +3,7 @@ import {
   gaussianDistances,
   logLowRankDensity,
   QUALITY_STATISTICS,
+  QualityModel,
   qualityStatistics,
   type FittedQuality,
 } from '@drf/distribution';
@@ -19,21 +20,48 @@ import {
 } from '@drf/fusion';
 import { crossEntropy, stopGradient } from '@drf/layers';
 import {
+  byModality,
+  CheckpointError,
+  floatData,
+  hostScalar,
+  hostTensor,
+  MODALITIES,
   named,
+  type ByModality,
+  type Host,
+  type HostTensor,
   type HostTree,
   type Named,
+  type NamedHost,
   type PerPair,
   type PerPost,
+  type Random,
   type Scalar,
-  type TensorTree,
 } from '@drf/tensor';
-import { postWeights } from './class-weights.js';
 import type { DrfConfig } from './drf-config.js';
-import { initialDrfParameters } from './drf.js';
-import { layOutPairs, recoverBatch, type DrfForward, type DrfParameters } from './drf-forward.js';
-import { distributionLossParts, scaledTerms, type Counted, type DrfLossParts } from './drf-losses.js';
-import { GatedMemory, type GatedMemoryInputs, type GatedObservations } from './gated-memory.js';
-import type { BatchInputs, LossResult, Method, MethodShapes, Prediction } from './method.js';
+import { DrfMemory, type DrfMemoryInputs, type DrfObservations } from './drf-memory.js';
+import {
+  availableIn,
+  distributionLossParts,
+  initialDrfParameters,
+  layOutPairs,
+  recoverBatch,
+  scaledTerms,
+  type DrfForward,
+  type DrfLossParts,
+  type DrfParameters,
+} from './drf.js';
+import {
+  postWeights,
+  predictionOf,
+  type BatchInputs,
+  type LossResult,
+  type Memory,
+  type Method,
+  type MethodShapes,
+  type ModalityInputs,
+  type Prediction,
+} from './method.js';
 
 /** What gated DRF has beside the paper's options. */
 export interface GatedDrfConfig extends DrfConfig {
@@ -46,18 +74,20 @@ export interface GatedDrfConfig extends DrfConfig {
 }
 
 /** DRF's parameters and the gate's. */
-export type GatedDrfParameters = DrfParameters & { readonly gate?: GateParameters };
+export type GatedDrfParameters = DrfParameters & { readonly trained: { readonly gate?: GateParameters } };
 
 /** Every intermediate of the forward pass. */
 export type GatedForward = Omit<DrfForward, 'fused'> & {
   /** Log density of each encoder output under the low-rank Gaussian of its modality, [batch]. */
-  readonly quality: { readonly image: PerPost; readonly text: PerPost };
+  readonly quality: ByModality<PerPost>;
   /** The encoders' outputs, zeros where missing. [batch, width] */
-  readonly encoded: { readonly image: tf.Tensor; readonly text: tf.Tensor };
+  readonly encoded: ByModality<EncoderOutputs>;
   readonly existing: PerPair;
   /** W·F + b of each pair, [batch, pair, classes] */
   readonly pairLogits: Named<['batch', 'pair', 'classes']>;
 };
+
+type EncoderOutputs = Named<['batch', 'width']>;
 
 /**
  * DRF with a learned sense of quality. As in the paper, each post is expanded into three pairs, partly recovered, and
@@ -72,20 +102,23 @@ export type GatedForward = Omit<DrfForward, 'fused'> & {
  *
  * Recovery, its losses and the distribution constraint are the paper's, counted over what is known to be intact.
  */
-export function createGatedDrf(config: GatedDrfConfig, shapes: MethodShapes): Method {
+export function createGatedDrf(
+  config: GatedDrfConfig,
+  shapes: MethodShapes,
+): Method<GatedDrfParameters, GatedMemoryInputs, GatedObservations> {
   const { queueCapacity: capacity, dim, gaussianRank: rank } = config;
   const { imageDim, textDim } = shapes;
   return {
     id: 'drf',
-    initialParameters: (random): HostTree => ({
-      ...initialDrfParameters(config, shapes, random),
-      ...(hasGate(config) ? { gate: initializeGate(random.fork('gate'), GATE_INPUTS, config.gateHidden) } : {}),
-    }),
-    createMemory: () => new GatedMemory({ capacity, dim, rank, imageDim, textDim }),
-    predict: (parameters, batch, memory) =>
-      toPrediction(gatedForward(config, parameters, batch, memory as GatedMemoryInputs, false)),
-    loss: (parameters, batch, labels, memory) =>
-      gatedLoss(config, parameters, batch, labels, memory as GatedMemoryInputs),
+    initialParameters: (random) => {
+      const { trained, ...scalings } = initialDrfParameters(config, shapes, random);
+      if (!hasGate(config)) return { trained, ...scalings };
+      const gate = initializeGate(random.fork('gate'), GATE_INPUTS, config.gateHidden);
+      return { trained: { ...trained, gate }, ...scalings };
+    },
+    createMemory: () => new GatedMemory({ capacity, dim, rank, widths: { image: imageDim, text: textDim } }),
+    predict: (parameters, batch, memory) => toPrediction(gatedForward(config, parameters, batch, memory, false)),
+    loss: (parameters, batch, labels, memory) => gatedLoss(config, parameters, batch, labels, memory),
   };
 }
 
@@ -100,27 +133,24 @@ const GATE_INPUTS = 2 * QUALITY_STATISTICS + 2;
 /** Features, recovery, pairs, quality, gate, logits. @param withQueues see {@link recoverBatch} */
 export function gatedForward(
   config: GatedDrfConfig,
-  tree: TensorTree,
+  parameters: GatedDrfParameters,
   batch: BatchInputs,
   memory: GatedMemoryInputs,
   withQueues: boolean,
 ): GatedForward {
-  const parameters = tree as GatedDrfParameters;
-  const { imageAvailable, textAvailable } = batch;
-  const recovered = recoverBatch(config, tree, batch, memory, withQueues);
-  const { pairs, existing } = layOutPairs(recovered.features, batch, config.ablations.pairExpansion);
-  const image = judge(batch.image, imageAvailable, memory.imageQuality, memory.fitted);
-  const text = judge(batch.text, textAvailable, memory.textQuality, memory.fitted);
-  const known = tf.stack([imageAvailable, textAvailable], 1); // [batch, 2]
+  const { gate, fusion, classifier } = parameters.trained;
+  const available = availableIn(batch);
+  const recovered = recoverBatch(config, parameters, batch, memory, withQueues);
+  const { pairs, existing } = layOutPairs(recovered.features, available, config.ablations.pairExpansion);
+  const { image, text } = byModality((modality) => assess(batch[modality], memory[modality].quality, memory.fitted));
+  const known = tf.stack([available.image, available.text], 1); // [batch, 2]
   const statistics = named(tf.concat([image.statistics, text.statistics, known], 1), ['batch', 'statistic']);
   const weights =
-    parameters.gate === undefined
-      ? equalWeights(existing)
-      : pairWeights(applyGate(parameters.gate, statistics), existing, 'normalized');
-  const fusedPairs = applyFusion(parameters.fusion, pairs);
+    gate === undefined ? equalWeights(existing) : pairWeights(applyGate(gate, statistics), existing, 'normalized');
+  const fusedPairs = applyFusion(fusion, pairs);
   const [posts, count, dim] = fusedPairs.shape as [number, number, number];
   const rows = named(tf.reshape(fusedPairs, [posts * count, dim]), ['batch', 'dim']);
-  const perRow = classify(parameters.classifier, rows); // [batch·pair, dim] → [batch·pair, classes]
+  const perRow = classify(classifier, rows); // [batch·pair, dim] → [batch·pair, classes]
   const pairLogits = named(tf.reshape(perRow, [posts, count, -1]), ['batch', 'pair', 'classes']);
   return {
     ...recovered,
@@ -130,57 +160,46 @@ export function gatedForward(
     weights,
     fusedPairs,
     pairLogits,
-    logits: classify(parameters.classifier, weightedSum(weights, fusedPairs)),
+    logits: classify(classifier, weightedSum(weights, fusedPairs)),
   };
 }
 
 /** What an encoder output says of its own quality; zeros where it is missing or nothing is known yet. */
-function judge(
-  encoded: tf.Tensor,
-  available: PerPost,
+function assess(
+  { features, available }: ModalityInputs,
   quality: FittedQuality<tf.Tensor>,
   fitted: Scalar,
-): { rows: tf.Tensor; statistics: tf.Tensor; logDensity: PerPost } {
+): { readonly rows: EncoderOutputs; readonly statistics: tf.Tensor; readonly logDensity: PerPost } {
   const present = tf.expandDims(tf.greater(available, 0), 1); // [batch, 1]
-  const rows = stopGradient(tf.where(present, encoded, tf.zerosLike(encoded))); // not even NaN goes on
+  const rows = stopGradient(tf.where(present, features, tf.zerosLike(features))); // not even NaN goes on
   const distances = gaussianDistances(rows, quality.gaussian);
   const counts = tf.mul(tf.expandDims(available, 1), fitted); // [batch, 1]
   return {
-    rows,
+    rows: named(rows, ['batch', 'width']),
     statistics: tf.mul(qualityStatistics(distances, quality.moments), counts), // [batch, statistic]
     logDensity: logLowRankDensity(distances),
   };
 }
 
-function toPrediction(forward: GatedForward): Prediction {
-  const { features, densities, quality, weights, logits, statistics } = forward;
-  const { recoveredText, recoveredImage } = densities;
-  return {
-    logits,
-    probabilities: named(tf.softmax(logits, -1), ['batch', 'classes']),
-    details: {
-      weights,
-      logDensity: { ...quality, recoveredText, recoveredImage },
-      std: { image: statistics.image.std, text: statistics.text.std },
-      features: { ...features },
-    },
-  };
+function toPrediction({ features, densities, quality, weights, logits, statistics }: GatedForward): Prediction {
+  const std = byModality((modality) => statistics[modality].std);
+  return predictionOf(logits, { weights, logDensity: { ...quality, recovered: densities.recovered }, std, features });
 }
 
 /** The paper's loss, counted over intact posts, and the pair supervision. */
 function gatedLoss(
   config: GatedDrfConfig,
-  parameters: TensorTree,
+  parameters: GatedDrfParameters,
   batch: BatchInputs,
   labels: PerPost,
   memory: GatedMemoryInputs,
-): LossResult & { readonly parts: Partial<DrfLossParts> & { readonly pairs: Scalar } } {
+): LossResult<GatedObservations> & { readonly parts: Partial<DrfLossParts> & { readonly pairs: Scalar } } {
   const forward = gatedForward(config, parameters, batch, memory, config.ablations.distributionRecovery);
-  const counted = knownIntact(batch);
+  const intact = byModality((modality) => knownIntact(batch[modality]));
   const weights = postWeights(parameters, labels);
   const classification = crossEntropy(forward.logits, labels, weights);
   const pairs = pairCrossEntropy(forward.pairLogits, labels, forward.existing, weights);
-  const parts = { ...distributionLossParts(config, forward, counted, memory), classification, pairs };
+  const parts = { ...distributionLossParts(config, forward, intact, memory), classification, pairs };
   const terms = [
     ...scaledTerms(config, parts),
     tf.mul(classification, config.lossScales.classification),
@@ -190,29 +209,118 @@ function gatedLoss(
     total: named(tf.addN(terms), []),
     parts,
     prediction: toPrediction(forward),
-    observations: observe(forward, counted),
+    observations: byModality((modality) => ({
+      features: forward.features[modality],
+      encoded: forward.encoded[modality],
+      admitted: named(tf.clone(intact[modality]), ['batch']), // everything intact enters
+    })),
   };
 }
 
 /** λ of what is known to be intact; where nothing is known, of what is available. */
-function knownIntact({ imageAvailable, textAvailable, imageIntact, textIntact }: BatchInputs): Counted {
-  return {
-    imageAvailable: imageIntact === undefined ? imageAvailable : named(tf.mul(imageAvailable, imageIntact), ['batch']),
-    textAvailable: textIntact === undefined ? textAvailable : named(tf.mul(textAvailable, textIntact), ['batch']),
-  };
+function knownIntact({ available, intact }: ModalityInputs): PerPost {
+  return intact === undefined ? available : named(tf.mul(available, intact), ['batch']);
 }
 
-/** Everything intact enters the queues: its density is told to exceed any threshold of Eq. 13. */
-function observe({ features, encoded }: GatedForward, counted: Counted): GatedObservations {
-  const admitted = (rows: tf.Tensor, available: PerPost) => ({
-    features: rows,
-    available: tf.clone(available),
-    density: tf.onesLike(available),
-    threshold: tf.zeros([]),
-  });
-  return {
-    image: admitted(features.image, counted.imageAvailable),
-    text: admitted(features.text, counted.textAvailable),
-    encoded,
+/** DRF's queues, and what intact encoder outputs look like. */
+export type GatedMemoryInputs = DrfMemoryInputs &
+  ByModality<{ readonly quality: FittedQuality<tf.Tensor> }> & {
+    /** 1 once both Gaussians are fitted, else 0. [] */
+    readonly fitted: Scalar;
   };
+
+/** What a step tells the memory: of the features as DRF does, and the encoder outputs themselves, [batch, width]. */
+export type GatedObservations = DrfObservations & ByModality<{ readonly encoded: EncoderOutputs }>;
+
+/** Sizes of the memory of both modalities. */
+export interface GatedMemoryOptions {
+  readonly capacity: number;
+  readonly dim: number;
+  readonly rank: number;
+  /** Of the encoders' outputs. */
+  readonly widths: ByModality<number>;
+}
+
+/**
+ * The memory of gated DRF: DRF's queues of features, and a {@link QualityModel} of each encoder's outputs. Only what is
+ * known to be intact enters either, so that corrupted posts, which look alike, never pass for the norm.
+ */
+export class GatedMemory implements Memory<GatedMemoryInputs, GatedObservations> {
+  private readonly features: DrfMemory;
+  private readonly quality: ByModality<QualityModel>;
+
+  constructor({ capacity, dim, rank, widths }: GatedMemoryOptions) {
+    this.features = new DrfMemory({ capacity, dim });
+    this.quality = byModality((modality) => new QualityModel({ capacity, width: widths[modality], rank }));
+  }
+
+  inputs(): Host<GatedMemoryInputs> {
+    return this.inputsWith(byModality((modality) => this.quality[modality].inputs()));
+  }
+
+  private inputsWith(quality: ByModality<FittedQuality>): Host<GatedMemoryInputs> {
+    const queues = this.features.inputs();
+    const { image, text } = this.quality;
+    return {
+      ...queues,
+      ...byModality((modality) => ({ ...queues[modality], quality: quality[modality] })),
+      fitted: hostScalar(image.ready && text.ready ? 1 : 0),
+    };
+  }
+
+  /** Takes in what a step observed: the intact features and encoder outputs enter the queues. */
+  update(observations: Host<GatedObservations>): void {
+    this.features.update(observations);
+    for (const modality of MODALITIES) {
+      const { encoded, admitted } = observations[modality];
+      this.quality[modality].enqueue(encoded, admitted);
+    }
+  }
+
+  /** Refits the Gaussians of encoder outputs; the queues of features, which say nothing of quality, stay. */
+  refitted(observations: Host<GatedObservations>, kept: readonly number[], random: Random): Host<GatedMemoryInputs> {
+    const quality = byModality((modality): FittedQuality => {
+      const model = this.quality[modality];
+      const rows = intactRows(observations[modality], kept);
+      return { gaussian: model.refitted(rows, random.fork(modality)), moments: model.inputs().moments };
+    });
+    return this.inputsWith(quality);
+  }
+
+  state(): HostTree {
+    const queues = this.features.state();
+    return byModality((modality) => ({ ...queues[modality], quality: this.quality[modality].state() }));
+  }
+
+  restore(state: HostTree): void {
+    this.features.restore(state);
+    for (const modality of MODALITIES) {
+      const saved = (state[modality] as HostTree).quality as HostTree | undefined;
+      if (saved === undefined) throw withoutQuality(modality, state);
+      this.quality[modality].restore(saved, `DRF memory "${modality}.quality"`);
+    }
+  }
+}
+
+/** Encoder outputs of some posts that would enter the queue. [rows, width] */
+function intactRows(
+  { encoded, admitted }: { readonly encoded: HostTensor; readonly admitted: NamedHost<['batch']> },
+  kept: readonly number[],
+): HostTensor {
+  const width = encoded.shape[1] as number;
+  const places = kept.filter((place) => (admitted.data[place] as number) > 0);
+  const data = new Float32Array(places.length * width);
+  places.forEach((place, row) =>
+    data.set(floatData(encoded).subarray(place * width, (place + 1) * width), row * width),
+  );
+  return hostTensor(data, [places.length, width]);
+}
+
+function withoutQuality(modality: string, state: HostTree): CheckpointError {
+  return new CheckpointError({
+    subject: 'DRF memory',
+    expected: `"${modality}.quality"`,
+    received: `names ${Object.keys(state[modality] as HostTree).join(', ')}`,
+    remedy: 'this checkpoint belongs to another method, perhaps to drf-paper or drf-adapted',
+  });
 }

@@ -3,16 +3,17 @@ import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { WEIGHTING_MODES } from '@drf/fusion';
-import { flattenTree, hostTensor, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
+import { flattenTree, hostTensor, unflattenTree, type Host, type HostTensor } from '@drf/tensor';
 import { evaluate, relativeError } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createDrf,
-  createTrainingStep,
   DrfMemory,
   drfConfig,
-  initialTrainingState,
+  prepareTraining,
   stepSchedule,
+  type DrfObservations,
+  type Method,
 } from './index.js';
 
 /** The committed file (fixtures/make-golden-step.py made it), and further ones where they lie beside the repository. */
@@ -48,27 +49,24 @@ for (const { file, name: fileName, isPresent } of FILES) {
       };
       const mode = (modes as Record)[weighting] as Record;
       const tensor = (name: string, whole = false): HostTensor => hostOf((inputs as Record)[name] as Numbers, whole);
-      const parameters = unflattenTree(
+      const trained = unflattenTree(
         Object.entries(params as Record).map(([name, value]) => [name, hostOf(value)] as const),
-      ) as HostTree;
+      );
       const { dim, queue: capacity, classes } = shapes as { dim: number; queue: number; classes: number };
-      const method = createDrf(drfConfig(dim, { weighting, queueCapacity: capacity, recoveryTargetGradient: false }), {
-        imageDim: dim,
-        textDim: dim,
-        classes,
-      });
+      const method: Method = createDrf(
+        drfConfig(dim, { weighting, queueCapacity: capacity, recoveryTargetGradient: false }),
+        { imageDim: dim, textDim: dim, classes },
+      );
       const memory = new DrfMemory({ capacity, dim });
       memory.queue('image').enqueue(tensor('imageQueue'));
       memory.queue('text').enqueue(tensor('textQueue'));
       const batch = {
-        image: tensor('image'),
-        text: tensor('text'),
-        imageAvailable: tensor('imageAvailable'),
-        textAvailable: tensor('textAvailable'),
+        image: { features: tensor('image'), available: tensor('imageAvailable') },
+        text: { features: tensor('text'), available: tensor('textAvailable') },
       };
       const labels = tensor('labels', true);
       const engine = await createEngine('eager:cpu');
-      const outputs = await evaluate(engine, { method, parameters, batch, labels }, memory.inputs());
+      const outputs = await evaluate(engine, { method, parameters: { trained }, batch, labels }, memory.inputs());
       const close = (name: string, actual: number[] | undefined, due: unknown, tolerance: number): void =>
         expect(relativeError(actual, numbersOf(due)), name).toBeLessThan(tolerance);
 
@@ -81,25 +79,22 @@ for (const { file, name: fileName, isPresent } of FILES) {
         close(name, outputs.get(`parts.${name}`), value, 1e-5);
       }
       const gradients = flatNumbers(mode.gradients as Record);
-      expect(gradients.size).toBe(flattenTree<HostTensor>(parameters).size + 2);
+      expect(gradients.size).toBe(flattenTree<HostTensor>(trained).size + 2);
       for (const [name, slopes] of gradients) {
         const key = name === 'image' || name === 'text' ? `gradients.${name}` : `gradients.parameters.${name}`;
         close(name, outputs.get(key), slopes, 1e-4);
       }
 
-      const program = await engine.prepareStep(
-        createTrainingStep(method, ADAMW_DEFAULTS),
-        initialTrainingState(parameters),
-      );
+      const program = await prepareTraining(engine, method, { trained }, ADAMW_DEFAULTS);
       const { learningRate } = mode.adamw as unknown as { learningRate: number };
       const rates = { encoder: learningRate, head: learningRate, floor: learningRate };
       const schedule = stepSchedule(0, 1, rates, ADAMW_DEFAULTS);
-      const step = await program.step({ batch, labels, memory: memory.inputs(), schedule });
-      const updated = flattenTree<HostTensor>((await program.readState()).parameters);
+      const step = await program.learn({ batch, labels, memory: memory.inputs(), schedule });
+      const updated = flattenTree<HostTensor>((await program.readState()).parameters.trained);
       for (const [name, values] of flatNumbers((mode.adamw as Record).params as Record)) {
         close(name, [...(updated.get(name) as HostTensor).data], values, 1e-4);
       }
-      memory.update(step.observations);
+      memory.update(step.observations as Host<DrfObservations>);
       for (const modality of ['image', 'text'] as const) {
         const after = [...memory.queue(modality).rows().data];
         close(`${modality} queue`, after, (enqueue as Record)[`${modality}QueueAfter`], 1e-6);

@@ -4,14 +4,13 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { WEIGHTING_MODES } from '@drf/fusion';
-import { createRandom, hostTensor, type Engine, type Host, type HostTensor } from '@drf/tensor';
-import { evaluate, makeExample, type Example, type ExampleOptions } from './testing/examples.js';
+import { byModality, createRandom, hostTensor, type Engine, type Host, type HostTensor } from '@drf/tensor';
+import { evaluate, makeExample, type Evaluated, type Example, type ExampleOptions } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createConcatenation,
-  createTrainingStep,
   drfConfig,
-  initialTrainingState,
+  prepareTraining,
   stepSchedule,
   type BatchInputs,
   type Memory,
@@ -36,8 +35,10 @@ function fill(batch: Host<BatchInputs>, value: number): Host<BatchInputs> {
     });
     return hostTensor(data, features.shape);
   };
-  const { image, text, imageAvailable, textAvailable } = batch;
-  return { image: filled(image, imageAvailable), text: filled(text, textAvailable), imageAvailable, textAvailable };
+  return byModality((modality) => {
+    const { features, available } = batch[modality];
+    return { features: filled(features, available), available };
+  });
 }
 
 const configurations: readonly (ExampleOptions & { name: string })[] = [
@@ -61,18 +62,15 @@ async function everything(example: Example, batch: Host<BatchInputs>, options: E
 }
 
 async function train(
-  { method, parameters, batch, labels }: Pick<Example, 'method' | 'parameters' | 'batch' | 'labels'>,
+  { method, parameters, batch, labels }: Evaluated,
   memory: Memory,
   steps: number,
 ): Promise<unknown> {
-  const program = await engine.prepareStep(
-    createTrainingStep(method, ADAMW_DEFAULTS),
-    initialTrainingState(parameters),
-  );
+  const program = await prepareTraining(engine, method, parameters, ADAMW_DEFAULTS);
   const outputs: unknown[] = [];
   for (let step = 0; step < steps; step++) {
     const schedule = stepSchedule(step, steps, { encoder: 1e-3, head: 1e-2, floor: 1e-6 }, ADAMW_DEFAULTS);
-    const result = await program.step({ batch, labels, memory: memory.inputs(), schedule });
+    const result = await program.learn({ batch, labels, memory: memory.inputs(), schedule });
     memory.update(result.observations);
     outputs.push(result);
   }
@@ -84,7 +82,7 @@ async function train(
 describe('a missing modality’s row cannot influence anything of DRF', () => {
   it.each(configurations)('$name', async (options) => {
     const example = makeExample({ batch: 6, ...options });
-    expect([...example.batch.imageAvailable.data]).toContain(0);
+    expect([...example.batch.image.available.data]).toContain(0);
     const baseline = await everything(example, fill(example.batch, 0), options);
     expect(JSON.stringify([...(baseline as { outputs: Map<string, number[]> }).outputs])).not.toContain('null'); // no NaN
     for (const value of FILLINGS) {
@@ -95,8 +93,9 @@ describe('a missing modality’s row cannot influence anything of DRF', () => {
   it('though available rows do (so that the comparison means something)', async () => {
     const example = makeExample({ batch: 6 });
     const baseline = await evaluate(engine, example, example.memory.inputs());
-    const image = hostTensor(Float32Array.from(example.batch.image.data), example.batch.image.shape);
-    (image.data as Float32Array)[0] = 2.5;
+    const { features, available } = example.batch.image;
+    const image = { features: hostTensor(Float32Array.from(features.data), features.shape), available };
+    image.features.data[0] = 2.5;
     const changed = await evaluate(engine, { ...example, batch: { ...example.batch, image } }, example.memory.inputs());
     for (const name of ['total', 'parts.distribution', 'prediction.logits', 'observations.image.features']) {
       expect(changed.get(name)).not.toEqual(baseline.get(name));
@@ -108,7 +107,7 @@ describe('a missing modality’s row cannot influence anything of DRF', () => {
     const gradients = await evaluate(engine, { ...example, batch: fill(example.batch, NaN) }, example.memory.inputs());
     for (const modality of ['image', 'text'] as const) {
       const slopes = gradients.get(`gradients.${modality}`) as number[];
-      example.batch[`${modality}Available`].data.forEach((isAvailable, row) => {
+      example.batch[modality].available.data.forEach((isAvailable, row) => {
         const ofRow = slopes.slice(row * 4, (row + 1) * 4);
         expect(ofRow.every((slope) => Math.abs(slope) === 0)).toBe(isAvailable === 0);
       });
@@ -118,12 +117,7 @@ describe('a missing modality’s row cannot influence anything of DRF', () => {
   it('never enters a queue', () => {
     const { memory } = makeExample({ imageRows: 0, textRows: 0 });
     const features = hostTensor([NaN, NaN, NaN, NaN, 1, 2, 3, 4], [2, 4]);
-    const seen = {
-      features,
-      available: hostTensor([0, 1], [2]),
-      density: hostTensor([NaN, 1], [2]),
-      threshold: hostTensor([0], []),
-    };
+    const seen = { features, admitted: hostTensor([0, 1], [2]) };
     memory.update({ image: seen, text: seen });
     expect([...memory.queue('image').state().rows]).toEqual([1, 2, 3, 4]);
     expect(memory.queue('text').size).toBe(1);

@@ -8,24 +8,22 @@ import {
   type Engine,
   type Host,
   type HostTensor,
-  type HostTree,
-  type StepProgram,
+  type TensorTree,
 } from '@drf/tensor';
 import { makeExample, relativeError, type Example } from './testing/examples.js';
 import {
   ADAMW_DEFAULTS,
   createConcatenation,
   createDrf,
-  createTrainingStep,
   drfConfig,
-  initialTrainingState,
+  prepareTraining,
   stepSchedule,
   type BatchInputs,
+  type LearnOutputs,
   type Memory,
   type Method,
-  type TrainingInputs,
-  type TrainingOutputs,
-  type TrainingState,
+  type MethodParameters,
+  type TrainingProgram,
 } from './index.js';
 import { referenceGradients } from './testing/reference.js';
 
@@ -36,11 +34,11 @@ beforeAll(async () => {
 });
 afterAll(() => engine.dispose());
 
-type Program = StepProgram<TrainingState, TrainingInputs, TrainingOutputs>;
+type Program = TrainingProgram;
 const RATES = { encoder: 1e-3, head: 1e-2, floor: 1e-6 };
 
-const prepare = (method: Method, parameters: HostTree): Promise<Program> =>
-  engine.prepareStep(createTrainingStep(method, ADAMW_DEFAULTS), initialTrainingState(parameters));
+const prepare = (method: Method, parameters: Host<MethodParameters>): Promise<Program> =>
+  prepareTraining(engine, method, parameters, ADAMW_DEFAULTS);
 
 /** One step, and the memory after it. */
 async function advance(
@@ -51,10 +49,9 @@ async function advance(
   step: number,
   totalSteps: number,
   rates = RATES,
-): Promise<Host<TrainingOutputs>> {
+): Promise<Host<LearnOutputs>> {
   const schedule = stepSchedule(step, totalSteps, rates, ADAMW_DEFAULTS);
-  const inputs = { batch, labels, memory: memory.inputs(), schedule } as Host<TrainingInputs>;
-  const outputs = await program.step(inputs);
+  const outputs = await program.learn({ batch, labels, memory: memory.inputs(), schedule });
   memory.update(outputs.observations);
   return outputs;
 }
@@ -67,7 +64,7 @@ async function run(example: Example, from: number, to: number, program: Program)
   return outputs;
 }
 
-describe('createTrainingStep', () => {
+describe('prepareTraining', () => {
   it('moves every parameter by AdamW along the gradient of the reference', async () => {
     const example = makeExample({ dim: 3 });
     const { weighting } = example.config;
@@ -76,12 +73,12 @@ describe('createTrainingStep', () => {
     await run(example, 0, 1, program);
     const { parameters, moments } = await program.readState();
     await program.dispose();
-    const [first, second] = [moments.first, moments.second].map((tree) => flattenTree<HostTensor>(tree as HostTree));
-    for (const [name, before] of flattenTree<HostTensor>(example.parameters)) {
+    const [first, second] = [moments.first, moments.second].map((tree) => flattenTree<HostTensor>(tree));
+    for (const [name, before] of flattenTree<HostTensor>(example.parameters.trained)) {
       const slopes = due.get(name) as number[];
       expect(relativeError([...(first?.get(name) as HostTensor).data], slopes.map((slope) => 0.1 * slope)), name).toBeLessThan(1e-4); // prettier-ignore
       expect(relativeError([...(second?.get(name) as HostTensor).data], slopes.map((slope) => 1e-3 * slope ** 2)), name).toBeLessThan(2e-4); // prettier-ignore
-      const after = flattenTree<HostTensor>(parameters).get(name) as HostTensor;
+      const after = flattenTree<HostTensor>(parameters.trained).get(name) as HostTensor;
       slopes.forEach((slope, i) => {
         const value = before.data[i] as number;
         const decay = before.shape.length > 1 ? 0.01 * value : 0;
@@ -162,7 +159,10 @@ function separable(count: number, seed: number, missing: boolean): { batch: Host
     hostTensor(labels.flatMap((label) => [0, 1, 2].map((axis) => (label === axis % 2 ? 2 * sign : -sign) + 0.3 * random.normal())), [count, 3]); // prettier-ignore
   const available = (turn: number): HostTensor =>
     hostTensor(labels.map((_, post) => (missing && (post >> 1) % 4 === turn ? 0 : 1)), [count]); // prettier-ignore
-  const batch = { image: features(1), text: features(-1), imageAvailable: available(1), textAvailable: available(2) };
+  const batch = {
+    image: { features: features(1), available: available(1) },
+    text: { features: features(-1), available: available(2) },
+  };
   return { batch, labels: hostTensor(Int32Array.from(labels), [count]) };
 }
 
@@ -179,7 +179,7 @@ describe('a tiny separable problem is learned', () => {
     const program = await prepare(method, method.initialParameters(createRandom(3)));
     const totalSteps = 30;
     const losses: number[] = [];
-    let last: Host<TrainingOutputs> | undefined;
+    let last: Host<LearnOutputs> | undefined;
     for (let step = 0; step < totalSteps; step++) {
       const { batch, labels } = separable(16, step, missing);
       last = await advance(program, memory, batch, labels, step, totalSteps, { ...RATES, head: 0.05 });
@@ -190,20 +190,20 @@ describe('a tiny separable problem is learned', () => {
     await program.dispose();
     const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
     expect(mean(losses.slice(-5))).toBeLessThan(0.25 * mean(losses.slice(0, 5)));
-    expect(await accuracyOf(method, parameters as HostTree, memory, held)).toBe(1);
+    expect(await accuracyOf(method, parameters, memory, held)).toBe(1);
   });
 
   async function accuracyOf(
     method: Method,
-    parameters: HostTree,
+    parameters: Host<MethodParameters>,
     memory: Memory,
     { batch, labels }: { batch: Host<BatchInputs>; labels: HostTensor },
   ): Promise<number> {
     const program = await engine.prepare(
-      (constants: { parameters: never; memory: never }, inputs: BatchInputs) => ({
-        logits: method.predict(constants.parameters, inputs, constants.memory).logits,
+      (constants: { parameters: MethodParameters; memory?: TensorTree }, inputs: BatchInputs) => ({
+        logits: method.predict(constants.parameters, inputs, constants.memory ?? {}).logits,
       }),
-      { parameters, memory: memory.inputs() } as never,
+      { parameters, memory: memory.inputs() },
     );
     const { logits } = await program.run(batch);
     await program.dispose();

@@ -81,8 +81,9 @@ describe('from two rows on', () => {
 
   it('features far from both means give finite losses and gradients', async () => {
     const example = makeExample();
-    const far = example.batch.image.data.map((value) => 1e4 * value);
-    const batch = { ...example.batch, image: { ...example.batch.image, data: far } };
+    const { image } = example.batch;
+    const far = { ...image.features, data: image.features.data.map((value) => 1e4 * value) };
+    const batch = { ...example.batch, image: { ...image, features: far } };
     const outputs = await evaluate(engine, { ...example, batch }, example.memory.inputs());
     for (const [name, values] of outputs) expect(values.every(Number.isFinite), name).toBe(true);
   });

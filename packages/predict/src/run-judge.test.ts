@@ -51,17 +51,12 @@ function tinyRun(name: 'drf' | 'concatenation', encoders = { image: 'tiny-image'
   const method = createMethod(config, shapes);
   const memory = method.createMemory();
   const random = createRandom(5);
-  const observed = (): HostTree => ({
+  const observed = (width: number): HostTree => ({
     features: hostTensor(Array.from({ length: 32 }, () => random.normal()), [8, 4]),
-    available: hostTensor(new Float32Array(8).fill(1), [8]),
-    density: hostTensor(new Float32Array(8).fill(1), [8]),
-    threshold: hostTensor([0], []),
+    encoded: hostTensor(new Float32Array(8 * width).fill(1), [8, width]),
+    admitted: hostTensor(new Float32Array(8).fill(1), [8]),
   }); // prettier-ignore
-  const encoded = {
-    image: hostTensor(new Float32Array(8 * shapes.imageDim).fill(1), [8, shapes.imageDim]),
-    text: hostTensor(new Float32Array(8 * shapes.textDim).fill(1), [8, shapes.textDim]),
-  };
-  memory.update({ image: observed(), text: observed(), encoded });
+  memory.update({ image: observed(shapes.imageDim), text: observed(shapes.textDim) });
   return {
     folder: { path: '/runs/tiny' },
     description: { config, classes, encoders, shapes },

@@ -16,7 +16,7 @@ import {
 } from '@drf/experiment';
 import { fileHash } from '@drf/files';
 import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
-import type { EncodedBatchInputs, Prediction } from '@drf/model';
+import type { EncodedBatchInputs, MethodParameters, Prediction, TokenInputs } from '@drf/model';
 import {
   hostTensor,
   type Host,
@@ -38,7 +38,7 @@ import {
   type RawVerdict,
 } from './judgment.js';
 
-type HeadConstants = { readonly parameters: TensorTree; readonly memory: TensorTree };
+type HeadConstants = { readonly parameters: MethodParameters; readonly memory?: TensorTree };
 type HeadInputs = { readonly batch: EncodedBatchInputs };
 type HeadOutputs = { readonly probabilities: Prediction['probabilities']; readonly details: TensorTree };
 
@@ -99,7 +99,7 @@ export class RunJudge implements Judge {
     assertEncoders(run.folder.path, run.description.encoders, session);
     if (run.method.needs?.tokens === true) assertTokens(session);
     const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
-      ({ parameters, memory }, { batch }) => {
+      ({ parameters, memory = {} }, { batch }) => {
         const { probabilities, details } = run.method.predict(parameters, batch, memory);
         return { probabilities, details: chosenDetails(details) };
       },
@@ -126,37 +126,23 @@ export class RunJudge implements Judge {
     const { session } = this;
     const { needs } = this.run.method;
     const { image, text } = needs?.bothModalities === true ? this.filled(post) : post;
-    const features = {
-      image: await this.inputs(session.image, image),
-      text: await this.inputs(session.text, text),
-      imageAvailable: hostTensor([image === null ? 0 : 1], [1]),
-      textAvailable: hostTensor([text === null ? 0 : 1], [1]),
-    };
-    const tokens = needs?.tokens === true ? await this.tokens({ image, text }) : {};
-    return { ...features, ...tokens };
+    return { image: await this.inputs(session.image, image), text: await this.inputs(session.text, text) };
   }
 
-  /** Tokens of frozen encoders; trained ones give theirs inside the head. */
-  private async tokens({ image, text }: PostContent): Promise<HostTree> {
-    const { session } = this;
-    return {
-      ...(session.image.trainable ? {} : { imageTokens: await tokensOf(session.image, image) }),
-      ...(session.text.trainable ? {} : { textTokens: await tokensOf(session.text, text) }),
-    };
-  }
-
-  /** A feature, or what an encoder that was trained with the head reads; a missing content has a stand-in there. */
+  /** Features and tokens, or what an encoder that was trained with the head reads; a missing content has a stand-in there. */
   private async inputs<Content extends RgbImage | string>(
     encoder: Encoder<Content>,
     content: Content | null,
-  ): Promise<HostTensor | HostTree> {
+  ): Promise<Host<EncodedBatchInputs[Modality]>> {
+    const available = hostTensor([content === null ? 0 : 1], [1]);
     if (encoder.trainable) {
-      return encoder.preprocess([content ?? (standIn(encoder.modality, this.session.text.maskToken) as Content)]);
+      const read = content ?? (standIn(encoder.modality, this.session.text.maskToken) as Content);
+      return { available, contents: await encoder.preprocess([read]) };
     }
-    if (content === null) return zeros(encoder.outputDim);
-    const feature = await encoder.encode([content]);
-    assertEncoded(encoder, feature);
-    return feature;
+    const features = content === null ? zeros(encoder.outputDim) : await encoder.encode([content]);
+    assertEncoded(encoder, features);
+    const readsTokens = this.run.method.needs?.tokens === true;
+    return { available, features, ...(readsTokens ? { tokens: await tokensOf(encoder, content) } : {}) };
   }
 
   /**
@@ -190,7 +176,7 @@ function describeRun(run: JudgedRun, session: Session, calibration: Calibration 
 }
 
 /** The tokens of one content, through the same rounding as those that a run was trained on. */
-async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Content | null): Promise<HostTree> {
+async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Content | null): Promise<Host<TokenInputs>> {
   const rows = tokenRowEncoder(encoder);
   const row = content === null ? zeros(rows.outputDim) : await rows.encode([content]);
   assertEncoded(encoder, row);

@@ -107,7 +107,7 @@ describe('RunJudge with methods that read tokens', () => {
       const run = tinyRun(method, session);
       const dataset = await openDataset({ name: 'embedded', imageSize: 16, embedded: { train: 3, val: 0, test: 0 } });
       const judge = await RunJudge.of(run, session, null);
-      const predictor = await Predictor.create(engine, run.method);
+      const predictor = Predictor.create(engine, run.method);
       for (const missing of ['nothing', 'image', 'text'] as const) {
         // posts that never had a text: where an evaluation discards one, its number of words is known
         const withoutTexts = new Proxy(dataset, {

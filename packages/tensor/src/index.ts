@@ -17,6 +17,7 @@ export {
   type Features,
   type FeatureVector,
   type Named,
+  type NamedHost,
   type PerPair,
   type PerPost,
   type QueueRows,
@@ -24,7 +25,18 @@ export {
 } from './named.js';
 export { assertFinite, floatData, hostScalar, hostTensor, sizeOf, type HostDtype, type HostTensor } from './host.js';
 export { toHost, toTensor } from './transfer.js';
-export { flattenTree, mapTree, unflattenTree, type Host, type HostTree, type TensorTree, type Tree } from './tree.js';
+export {
+  flattenTree,
+  mapTree,
+  mergeTrees,
+  partitionTree,
+  unflattenTree,
+  withLeaves,
+  type Host,
+  type HostTree,
+  type TensorTree,
+  type Tree,
+} from './tree.js';
 export { createRandom, philox, restoreRandom, type Random, type RandomState } from './random.js';
 export {
   byModality,

@@ -13,6 +13,7 @@ import type {
   HostTree,
   Modality,
   Named,
+  NamedHost,
   PerPair,
   PerPost,
   QueueRows,
@@ -69,8 +70,8 @@ expectTypeOf<Named<[]>>().toEqualTypeOf<Scalar>();
 
 // Host trees mirror tensor trees, leaf by leaf.
 type Layer = { readonly kernel: Named<['in', 'out']>; readonly inner: { readonly bias: Named<['out']> } };
-expectTypeOf<Host<Layer>['kernel']>().toEqualTypeOf<HostTensor>();
-expectTypeOf<Host<Layer>['inner']['bias']>().toEqualTypeOf<HostTensor>();
+expectTypeOf<Host<Layer>['kernel']>().toEqualTypeOf<NamedHost<['in', 'out']>>();
+expectTypeOf<Host<Layer>['inner']['bias']>().toEqualTypeOf<NamedHost<['out']>>();
 expectTypeOf<Layer>().toExtend<TensorTree>();
 expectTypeOf<Host<Layer>>().toExtend<HostTree>();
 ({ kernel: hostScalar(1), inner: { bias: hostScalar(2) } }) satisfies Host<Layer>;
@@ -90,7 +91,9 @@ async function run(): Promise<void> {
     { weight: hostScalar(2) },
   );
   const outputs = await program.run({ rows: hostTensor([1, 2], [1, 2]) });
-  expectTypeOf(outputs.result).toEqualTypeOf<HostTensor>();
+  expectTypeOf(outputs.result).toEqualTypeOf<NamedHost<['batch', 'dim']>>();
+  // @ts-expect-error rows of a batch where rows of a queue are due
+  outputs.result satisfies NamedHost<['capacity', 'dim']>;
   // @ts-expect-error no such input
   await program.run({ columns: hostTensor([1, 2], [1, 2]) });
   // @ts-expect-error constants of another name

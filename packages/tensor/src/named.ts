@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
-import { ShapeMismatchError, refuser } from './errors.js';
+import { refuser, ShapeMismatchError } from './errors.js';
+import type { HostTensor } from './host.js';
 
 declare const axesOf: unique symbol;
 
@@ -8,6 +9,12 @@ declare const axesOf: unique symbol;
  * `Named<['dim', 'batch']>` is due. The names exist at compile time only and cost nothing at run time.
  */
 export type Named<Axes extends readonly string[]> = tf.Tensor & { readonly [axesOf]: Axes };
+
+/**
+ * A host tensor whose axes carry the names of the {@link Named} tensor that it becomes inside an engine. One without
+ * names fits anywhere; one of `['batch', 'dim']` does not fit where `['capacity', 'dim']` is due.
+ */
+export type NamedHost<Axes extends readonly string[]> = HostTensor & { readonly [axesOf]?: Axes };
 
 /** Encoder outputs or their projections: one row a post. Shape [batch, dim]. */
 export type Features = Named<['batch', 'dim']>;

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, refuser } from './errors.js';
 import type { HostTensor } from './host.js';
+import type { Named, NamedHost } from './named.js';
 
 /** A nested record of leaves, such as a model's parameters: `{ fusion: { layer1: { kernel, bias } } }`. */
 export interface Tree<Leaf> {
@@ -12,8 +13,13 @@ export type TensorTree = Tree<tf.Tensor>;
 /** A tree of numbers outside any engine: what checkpoints hold. */
 export type HostTree = Tree<HostTensor>;
 
-/** The same tree with every tfjs tensor replaced by its numbers. */
-export type Host<T> = T extends tf.Tensor ? HostTensor : { readonly [Name in keyof T]: Host<T[Name]> };
+/** The same tree with every tfjs tensor replaced by its numbers; named axes keep their names. */
+export type Host<T> =
+  T extends Named<infer Axes>
+    ? NamedHost<Axes>
+    : T extends tf.Tensor
+      ? HostTensor
+      : { readonly [Name in keyof T]: Host<T[Name]> };
 
 type AnyLeaf = tf.Tensor | HostTensor;
 
@@ -33,7 +39,8 @@ export function flattenTree<Leaf>(tree: Tree<Leaf>): Map<string, Leaf> {
       if (name.includes('.')) {
         throw new ConfigurationError({ subject: 'flattenTree', expected: 'names without dots', received: `"${name}"` });
       }
-      const value = node[name] as Leaf | Tree<Leaf>;
+      const value = node[name];
+      if (value === undefined) continue; // an optional branch or leaf that is left out
       if (isLeaf(value)) leaves.set(prefix + name, value);
       else walk(value, `${prefix}${name}.`);
     }
@@ -84,4 +91,38 @@ export function mapTree<In extends AnyLeaf, Out>(
   transform: (leaf: In, flatName: string) => Out,
 ): Tree<Out> {
   return unflattenTree([...flattenTree(tree)].map(([name, leaf]) => [name, transform(leaf, name)] as const));
+}
+
+/**
+ * The same tree with other leaves, given by flat name: what a function of flat leaves takes back to its structure.
+ * @throws ConfigurationError when a leaf is missing
+ */
+export function withLeaves<T extends Tree<Leaf>, Leaf>(tree: T, leaves: ReadonlyMap<string, Leaf>): T {
+  const named = [...flattenTree<Leaf>(tree).keys()].map((name) => {
+    const leaf = leaves.get(name);
+    if (leaf === undefined) {
+      throw new ConfigurationError({ subject: 'withLeaves', expected: `a leaf ${name}`, received: 'none' });
+    }
+    return [name, leaf] as const;
+  });
+  return unflattenTree(named) as T; // the names are those of T
+}
+
+/** A tree's leaves in two trees of the same structure: those that belong to the first, and the others. */
+export function partitionTree<Leaf>(
+  tree: Tree<Leaf>,
+  isFirst: (flatName: string, leaf: Leaf) => boolean,
+): readonly [Tree<Leaf>, Tree<Leaf>] {
+  const leaves = [...flattenTree<Leaf>(tree)];
+  const part = (first: boolean): Tree<Leaf> =>
+    unflattenTree(leaves.filter(([name, leaf]) => isFirst(name, leaf) === first));
+  return [part(true), part(false)];
+}
+
+/**
+ * The leaves of both trees in one: the inverse of {@link partitionTree}.
+ * @throws ConfigurationError when both hold the same leaf
+ */
+export function mergeTrees<Leaf>(first: Tree<Leaf>, second: Tree<Leaf>): Tree<Leaf> {
+  return unflattenTree([...flattenTree<Leaf>(first), ...flattenTree<Leaf>(second)]);
 }

@@ -8,7 +8,7 @@ const random = createRandom(1);
 const lengths = Int32Array.from({ length: 103 }, () => random.integer(200));
 const text: ContentRows = { lengths, gather: async () => ({ inputs: {}, unreadable: [] }) };
 const features = separablePosts(103);
-const contents = { ...features, text };
+const contents = { ...features, text: { ...features.text, rows: text } };
 const plan = { seed: 1, epoch: 0, batchSize: 8, groupByLength: 1 };
 
 describe('epochBatches', () => {

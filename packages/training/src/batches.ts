@@ -17,7 +17,7 @@ export interface BatchPlan {
 export function epochBatches(set: PostSet, { seed, epoch, batchSize, groupByLength }: BatchPlan): number[][] {
   const random = createRandom(seed).fork('order').fork(epoch);
   const order = random.shuffle(set.ids.map((_, index) => index));
-  const lengths = areFeatures(set.text) ? undefined : set.text.lengths;
+  const lengths = areFeatures(set.text.rows) ? undefined : set.text.rows.lengths;
   if (groupByLength === 1 || lengths === undefined) return cut(order, batchSize);
   const ofLength = (index: number): number => lengths[index] as number;
   const windows = cut(order, batchSize * groupByLength);

@@ -138,11 +138,11 @@ describe('training with encoders under the head', () => {
     const plain = await run(configOf());
     const full = await run(configOf({ training: { checkpointFrozen: true } }));
     const [lean, whole] = await Promise.all([plain, full].map(async (each) => readSafetensors(checkpoint(each, 8))));
-    const table = 'state.parameters.encoders.text.table';
+    const table = 'state.parameters.fixed.encoders.text.table';
     expect(lean?.tensors.has(table)).toBe(false);
     const { table: initial, kernel } = tinyTrainableText().initialParameters;
     expect(whole?.tensors.get(table)).toEqual(initial);
-    const trained = lean?.tensors.get('state.parameters.encoders.text.kernel');
+    const trained = lean?.tensors.get('state.parameters.trained.encoders.text.kernel');
     expect(trained?.shape).toEqual([5, 6]);
     expect(trained).not.toEqual(kernel);
     expect([...(lean?.tensors.keys() ?? [])].some((name) => name.startsWith('state.gradients'))).toBe(false);
@@ -157,7 +157,7 @@ describe('training with encoders under the head', () => {
     const session = await sessionOf()(config);
     const opened = await openRun(result.run, undefined, async () => trainedEncoders(session));
     const { set } = await encodeVal(config, session);
-    const judge = await Judge.create(session.engine, opened);
+    const judge = Judge.create(session.engine, opened);
     const judged = await judge.judge(set, () => undefined);
     await judge.dispose();
     const right = set.labels.reduce((sum, label, post) => {

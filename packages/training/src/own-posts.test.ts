@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { UnusableDataError } from '@drf/datasets';
 import { openExperimentData, openRun, parseExperiment, RunFolder, type ExperimentData } from '@drf/experiment';
 import { plainTiff } from '@drf/experiment/testing';
-import { createRandom, flattenTree, type HostTensor } from '@drf/tensor';
+import { createRandom, flattenTree, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assertLearnable, dataSummary, dataWarnings, decodedSummary } from './data-summary.js';
 import { createDisplay } from './display.js';
@@ -81,8 +81,10 @@ async function trained(file: string, wanted: Wanted = {}) {
   return { run, result, opened: await openRun(run.path) };
 }
 
-const rowsInUse = (memory: Record<string, unknown>, name: string): number =>
-  [...(memory[name] as HostTensor).data].filter((weight) => weight > 0).length;
+const rowsInUse = (memory: HostTree, modality: Modality): number => {
+  const { data } = flattenTree<HostTensor>(memory).get(`${modality}.rowWeights`) as HostTensor;
+  return [...data].filter((weight) => weight > 0).length;
+};
 
 describe('training on posts that lack a modality', () => {
   const some = { posts: 24, lacksImage: (i: number) => i % 5 === 0, lacksText: (i: number) => i % 5 === 1 };
@@ -96,15 +98,15 @@ describe('training on posts that lack a modality', () => {
   it.each(['drf', 'drf-paper'])('%s remembers real features only', async (method) => {
     const texts = { posts: 40, lacksImage: () => true };
     const onTexts = (await trained(await twoClasses('texts.csv', texts), { method })).opened.memory;
-    expect([rowsInUse(onTexts, 'imageRowWeights'), rowsInUse(onTexts, 'textRowWeights') > 0]).toEqual([0, true]);
+    expect([rowsInUse(onTexts, 'image'), rowsInUse(onTexts, 'text') > 0]).toEqual([0, true]);
     const images = { posts: 40, lacksText: () => true };
     const onImages = (await trained(await twoClasses('images.csv', images), { method })).opened.memory;
-    expect([rowsInUse(onImages, 'imageRowWeights') > 0, rowsInUse(onImages, 'textRowWeights')]).toEqual([true, 0]);
+    expect([rowsInUse(onImages, 'image') > 0, rowsInUse(onImages, 'text')]).toEqual([true, 0]);
     const few = { posts: 40, lacksImage: (i: number) => i % 8 !== 0 }; // four training posts with an image
     const { run, opened } = await trained(await twoClasses('few.csv', few), { method, training: { epochs: 1 } });
     const ids = (JSON.parse(await readFile(run.file('splits', 'train.json'), 'utf8')) as { ids: string[] }).ids;
     const withImage = ids.filter((id) => (Number(id) - 1) % 8 === 0).length;
-    expect(rowsInUse(opened.memory, 'imageRowWeights')).toBeLessThanOrEqual(withImage);
+    expect(rowsInUse(opened.memory, 'image')).toBeLessThanOrEqual(withImage);
   });
 
   it.each(['drf', 'drf-paper', 'hsan'])('%s takes constant columns', async (method) => {
@@ -125,7 +127,7 @@ describe('labels', () => {
     const { run, opened } = await trained(file, { training: { epochs: 1, classWeights: 'balanced' } });
     const { config, classes } = await run.readDescription();
     expect([classes.length > 150, config.training.classWeights]).toEqual([true, 'balanced']);
-    const weights = opened.parameters['classWeights'] as HostTensor;
+    const weights = opened.parameters.fixed?.classWeights as HostTensor;
     expect(weights.shape).toEqual([classes.length]);
     expect(Math.max(...weights.data) / Math.min(...weights.data)).toBeGreaterThan(5);
     const data = await openExperimentData(configFor(file).dataset);

@@ -3,12 +3,12 @@ import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
 import type { RunFolder } from '@drf/experiment';
 import {
-  areFeatures,
   assertEncoders,
   createEncodedMethod,
   describeCalibration,
   encodeSimulated,
   encodeRecords,
+  isFeatureSet,
   measureCalibration,
   measureClassWeights,
   measureExperimentGraphs,
@@ -256,7 +256,7 @@ async function measure(
 ): Promise<Pick<MethodShapes, 'standardization' | 'tokenStandardization'>> {
   if (!config.model.standardize) return {};
   const label = 'Measuring the features of encoders before they are trained';
-  const progress = areFeatures(set.image) && areFeatures(set.text) ? undefined : display.job(label, 'posts');
+  const progress = isFeatureSet(set) ? undefined : display.job(label, 'posts');
   try {
     return await withInitialFeatures(
       session,

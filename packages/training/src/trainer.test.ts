@@ -124,7 +124,7 @@ describe('Trainer', () => {
     const options = await tinyOptions(engine);
     const posts = separablePosts(21);
     const poisoned = memoryRows(hostTensor(new Float32Array(21 * 6).fill(Number.NaN), [21, 6]));
-    await expect(fit({ ...options, train: { ...posts, image: poisoned } })).rejects.toThrow(
+    await expect(fit({ ...options, train: { ...posts, image: { ...posts.image, rows: poisoned } } })).rejects.toThrow(
       /Training step 1, loss part "\w+" expected a finite loss, received NaN; lower the learning rate/,
     );
   });

@@ -2,20 +2,18 @@ import { basename } from 'node:path';
 import { mapAhead } from '@drf/datasets';
 import {
   ADAMW_DEFAULTS,
-  createTrainingStep,
-  initialTrainingState,
   joinParts,
+  prepareTraining,
   stepPart,
   stepSchedule,
   type Checkpoint,
-  trainedBy,
   type EncodedBatchInputs,
+  type EncodedMethod,
+  type LearnOutputs,
   type Memory,
-  type Method,
-  type StepInputs,
-  type TrainingOutputs,
+  type StepSchedule,
   type TrainingPosition,
-  type TrainingState,
+  type TrainingProgram,
 } from '@drf/model';
 import { loadCheckpoint, saveCheckpoint } from '@drf/model/checkpoint';
 import { classificationReport, type ClassificationReport } from '@drf/metrics';
@@ -24,12 +22,12 @@ import {
   predictWith,
   withDropoutSeeds,
   type ExperimentConfig,
+  type GatheredBatch,
   type PostSet,
   type RunFolder,
   type Simulation,
-  type TrainingProgram,
 } from '@drf/experiment';
-import { createRandom, hostTensor, type Engine, type HostTensor, type HostTree } from '@drf/tensor';
+import { CheckpointError, createRandom, hostTensor, type Engine, type Host } from '@drf/tensor';
 import { epochBatches, partsOf } from './batches.js';
 import { LossMean, readLosses, type StepLosses } from './finite.js';
 import { describeEpoch, isBetter, isExhausted, type Selected } from './selection.js';
@@ -45,7 +43,7 @@ export interface TrainerEvents {
 export interface TrainerOptions {
   readonly config: ExperimentConfig;
   readonly classes: readonly string[];
-  readonly method: Method<EncodedBatchInputs>;
+  readonly method: EncodedMethod;
   readonly engine: Engine;
   readonly run: RunFolder;
   readonly train: PostSet;
@@ -79,47 +77,36 @@ const STEPS_A_LOG_ROW = 10;
 /** Batches that are made (posts read, disrupted, decoded, tokenized) while the engine runs a step. */
 const BATCHES_AHEAD = 2;
 
-type StepBatch = Awaited<ReturnType<typeof gatherBatch>>;
-
 /**
  * The training loop: batches in an order that depends on (seed, epoch) only, one pure step each, enqueueing after it,
  * validation and a checkpoint after each epoch. Going on from a checkpoint gives the same parameters as never having
  * stopped.
  */
 export class Trainer {
-  private readonly memory: Memory;
-  private readonly optimizer;
   private readonly totalSteps: number;
-  private readonly stepsAnEpoch: number;
   private position: TrainingPosition = { step: 0, epoch: 0, stepInEpoch: 0 };
   private best: Selected | undefined;
   private epochLosses = new LossMean();
-  private outcome: TrainerOutcome = 'finished';
   /** The best checkpoint, while nothing is written before the end. */
   private kept: Checkpoint | undefined;
 
   private constructor(
     private readonly options: TrainerOptions,
-    private readonly program: TrainingProgram,
+    private readonly program: TrainingProgram<EncodedBatchInputs>,
+    private readonly memory: Memory,
   ) {
-    const { config, method, train } = options;
-    this.memory = method.createMemory();
-    this.optimizer = { ...ADAMW_DEFAULTS, weightDecay: config.training.weightDecay };
-    this.stepsAnEpoch = Math.ceil(train.ids.length / config.training.batchSize);
-    this.totalSteps = this.stepsAnEpoch * config.training.epochs;
+    const { batchSize, epochs } = options.config.training;
+    this.totalSteps = Math.ceil(options.train.ids.length / batchSize) * epochs;
   }
 
+  /** @throws CheckpointError as `loadCheckpoint`, and for a checkpoint that holds a result alone, when resuming */
   static async create(options: TrainerOptions): Promise<Trainer> {
     const { config, engine, method } = options;
     const { weightDecay, clipNorm, accumulate } = config.training;
     const parameters = method.initialParameters(createRandom(config.seed).fork('parameters'));
-    const step = createTrainingStep(method, { ...ADAMW_DEFAULTS, weightDecay }, { clipNorm });
-    const initial = initialTrainingState(parameters, trainedBy(method), accumulate > 1);
-    const program = await engine.prepareStep<TrainingState, StepInputs<EncodedBatchInputs>, TrainingOutputs>(
-      step as never, // what it is given decides what it does
-      initial,
-    );
-    const trainer = new Trainer(options, program);
+    const optimizer = { ...ADAMW_DEFAULTS, weightDecay, clipNorm, inParts: accumulate > 1 };
+    const program = await prepareTraining(engine, method, parameters, optimizer);
+    const trainer = new Trainer(options, program, method.createMemory());
     try {
       if (options.resume) await trainer.restore(parameters);
       return trainer;
@@ -129,13 +116,12 @@ export class Trainer {
     }
   }
 
-  private async restore(parameters: HostTree): Promise<void> {
-    const { run, method, config } = this.options;
-    const isTrained = trainedBy(method);
-    const expected = { method: method.id, parameters, isTrained };
-    const { state, memory, position, progress } = await loadCheckpoint(await run.latestCheckpoint(), expected);
-    const { gradients } = initialTrainingState(parameters, isTrained, config.training.accumulate > 1);
-    await this.program.writeState(gradients === undefined ? state : { ...state, gradients });
+  private async restore(parameters: Checkpoint['state']['parameters']): Promise<void> {
+    const { run, method } = this.options;
+    const path = await run.latestCheckpoint();
+    const { state, memory, position, progress } = await loadCheckpoint(path, { method: method.id, parameters });
+    if (state.moments === undefined) throw resultAlone(path);
+    await this.program.writeState({ parameters: state.parameters, moments: state.moments });
     this.memory.restore(memory);
     this.position = position;
     const { best, epochLosses } = progress as SavedProgress;
@@ -157,13 +143,11 @@ export class Trainer {
     while (this.position.epoch < config.training.epochs) {
       if (isExhausted(this.best, this.position.epoch, config.training.patience)) return 'stopped-early';
       if (this.position.epoch >= stopAfterEpochs) return 'interrupted';
-      if (!(await this.runEpoch())) {
-        this.outcome = 'interrupted';
-        await this.save();
-        return this.outcome;
-      }
+      if (await this.runEpoch()) continue;
+      await this.save();
+      return 'interrupted';
     }
-    return this.outcome;
+    return 'finished';
   }
 
   get selected(): Selected | undefined {
@@ -177,11 +161,10 @@ export class Trainer {
   /** @returns false when interrupted before the epoch's end, its validation included */
   private async runEpoch(): Promise<boolean> {
     const { config, train, signal } = this.options;
-    const { seed } = config;
     const { batchSize, groupByLength } = config.training;
     const startedAt = performance.now();
     const { epoch, stepInEpoch } = this.position;
-    const batches = epochBatches(train, { seed, epoch, batchSize, groupByLength }).slice(stepInEpoch);
+    const batches = epochBatches(train, { seed: config.seed, epoch, batchSize, groupByLength }).slice(stepInEpoch);
     for await (const parts of mapAhead(batches, BATCHES_AHEAD, (batch) => this.gather(batch, epoch))) {
       if (signal?.aborted === true) return false;
       await this.runStep(parts);
@@ -189,62 +172,57 @@ export class Trainer {
     return this.endEpoch((performance.now() - startedAt) / 1000);
   }
 
-  private gather(batch: readonly number[], epoch: number): Promise<StepBatch[]> {
+  private gather(batch: readonly number[], epoch: number): Promise<GatheredBatch[]> {
     const { config, train, simulation } = this.options;
     const { batchSize, accumulate } = config.training;
     const random = createRandom(config.seed).fork('dropout').fork(epoch);
     return Promise.all(
       partsOf(batch, batchSize, accumulate).map(async (part) => {
         const gathered = await (simulation?.gather(train, part, epoch) ?? gatherBatch(train, part));
-        return { ...gathered, batch: withDropoutSeeds(gathered.batch, train, part, random) };
+        return { ...gathered, batch: withDropoutSeeds(gathered.batch, part, random) };
       }),
     );
   }
 
-  private async runStep(parts: readonly StepBatch[]): Promise<void> {
+  private async runStep(parts: readonly GatheredBatch[]): Promise<void> {
     const { config, run, events, resultOnly = false } = this.options;
-    const { step, epoch, stepInEpoch } = this.position;
+    const { epoch, stepInEpoch } = this.position;
     const { learningRate: head, encoderLearningRate: encoder, learningRateFloor: floor } = config.training;
-    const schedule = stepSchedule(step, this.totalSteps, { encoder, head, floor }, this.optimizer);
+    const rates = { encoder, head, floor };
+    const schedule = stepSchedule(this.position.step, this.totalSteps, rates, ADAMW_DEFAULTS);
     const outputs = await this.compute(parts, schedule);
-    const losses = readLosses(
-      outputs as unknown as { total: HostTensor; parts: { [name: string]: HostTensor } },
-      step + 1,
-    );
-    this.memory.update(outputs.observations as HostTree); // after the statistics were read: Eq. 13
+    const step = this.position.step + 1;
+    const losses = readLosses(outputs, step);
+    this.memory.update(outputs.observations); // after the statistics were read: Eq. 13
     this.epochLosses.add(losses);
-    this.position = { step: step + 1, epoch, stepInEpoch: stepInEpoch + 1 };
-    if (!resultOnly && this.position.step % STEPS_A_LOG_ROW === 0) {
-      const rate = schedule.learningRates.head.data[0] as number;
-      const norm = (outputs.gradientNorm as HostTensor | undefined)?.data[0];
-      const clipped = norm === undefined ? {} : { gradientNorm: norm };
-      await run.appendMetric({ type: 'step', step: step + 1, epoch, ...losses, learningRate: rate, ...clipped });
+    this.position = { step, epoch, stepInEpoch: stepInEpoch + 1 };
+    if (!resultOnly && step % STEPS_A_LOG_ROW === 0) {
+      const learningRate = schedule.learningRates.head.data[0] as number;
+      const gradientNorm = outputs.gradientNorm?.data[0];
+      const clipped = gradientNorm === undefined ? {} : { gradientNorm };
+      await run.appendMetric({ type: 'step', step, epoch, ...losses, learningRate, ...clipped });
     }
     events.onStep(this.position, this.totalSteps, losses);
-    const { checkpointEvery } = config.training;
-    if (checkpointEvery !== undefined && this.position.step % checkpointEvery === 0) {
-      await this.save();
-    }
+    const { checkpointEvery = Infinity } = config.training;
+    if (step % checkpointEvery === 0) await this.save();
   }
 
   /** One step, part by part: all parts read the same memory, and the last moves the parameters. */
-  private async compute(parts: readonly StepBatch[], schedule: HostTree): Promise<HostTree> {
+  private async compute(parts: readonly GatheredBatch[], schedule: Host<StepSchedule>): Promise<Host<LearnOutputs>> {
+    const memory = this.memory.inputs();
+    const [only] = parts;
+    if (this.options.config.training.accumulate === 1 && only !== undefined) {
+      return this.program.learn({ ...only, memory, schedule });
+    }
     const posts = parts.map(({ labels }) => labels.data.length);
     const total = posts.reduce((sum, count) => sum + count, 0);
-    const memory = this.memory.inputs();
-    const inParts = this.options.config.training.accumulate > 1;
-    const outputs: HostTree[] = [];
-    for (const [index, part] of parts.entries()) {
-      const inputs = {
-        ...part,
-        memory,
-        ...(inParts ? { part: stepPart(index, posts[index] as number, total) } : {}),
-        ...(index === parts.length - 1 ? { schedule } : {}),
-      };
-      outputs.push(await this.program.step(inputs));
+    const outputs: Host<LearnOutputs>[] = [];
+    for (const [index, own] of parts.entries()) {
+      const inputs = { ...own, memory, part: stepPart(index, posts[index] as number, total) };
+      const isLast = index === parts.length - 1;
+      outputs.push(await (isLast ? this.program.learn({ ...inputs, schedule }) : this.program.accumulate(inputs)));
     }
-    const joined = joinParts(outputs, posts);
-    return joined.observations === undefined ? { ...joined, observations: {} } : joined; // an empty tree is left out
+    return joinParts(outputs, posts);
   }
 
   /** @returns false when interrupted: going on then validates again */
@@ -257,8 +235,7 @@ export class Trainer {
     this.position = { step, epoch, stepInEpoch: 0 };
     const losses = this.epochLosses.mean();
     this.epochLosses = new LossMean();
-    const { selection } = config.training;
-    const described = describeEpoch(selection, val, { epoch, step });
+    const described = describeEpoch(config.training.selection, val, { epoch, step });
     const isBest = isBetter(described, this.best);
     if (isBest) this.best = described;
     await run.appendMetric({
@@ -297,22 +274,18 @@ export class Trainer {
     const { method, resultOnly = false } = this.options;
     if (resultOnly && !isBest) return;
     const progress: SavedProgress = { best: this.best, epochLosses: this.epochLosses.state() };
-    const { position, memory } = this;
-    const state = await this.program.readState();
-    const checkpoint: Checkpoint = { method: method.id, state, memory: memory.state(), position, progress };
-    if (resultOnly) this.kept = { ...checkpoint, state: { parameters: state.parameters, moments: {} as never } };
-    else await this.write(checkpoint, isBest);
+    const { parameters, moments } = await this.program.readState();
+    const checkpoint = { method: method.id, memory: this.memory.state(), position: this.position, progress };
+    if (resultOnly) this.kept = { ...checkpoint, state: { parameters } };
+    else await this.write({ ...checkpoint, state: { parameters, moments } }, isBest);
   }
 
   private async write(checkpoint: Checkpoint, isBest: boolean): Promise<void> {
-    const { run, config, method } = this.options;
-    const path = run.checkpointPath(checkpoint.position.step);
-    const isTrained = trainedBy(method);
-    const isLeftOut = (name: string): boolean =>
-      !config.training.checkpointFrozen && name.startsWith('encoders.') && !isTrained(name);
-    await saveCheckpoint(path, checkpoint, isLeftOut);
+    const { run, config } = this.options;
+    const { checkpointFrozen, keepCheckpoints } = config.training;
+    await saveCheckpoint(run.checkpointPath(checkpoint.position.step), checkpoint, checkpointFrozen);
     if (isBest) await this.nameBest();
-    await run.pruneCheckpoints(config.training.keepCheckpoints);
+    await run.pruneCheckpoints(keepCheckpoints);
   }
 
   private async nameBest(): Promise<void> {
@@ -321,4 +294,13 @@ export class Trainer {
     const checkpoint = basename(run.checkpointPath(this.best.step));
     await run.writeBest({ checkpoint, ...this.best, selection: config.training.selection });
   }
+}
+
+function resultAlone(path: string): CheckpointError {
+  return new CheckpointError({
+    subject: `Checkpoint ${path}`,
+    expected: 'moments of the optimizer, to go on with',
+    received: 'a result alone',
+    remedy: 'train again without resuming',
+  });
 }

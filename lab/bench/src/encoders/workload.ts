@@ -10,15 +10,12 @@ import {
 import {
   ADAMW_DEFAULTS,
   createDrf,
-  createTrainingStep,
   drfConfig,
-  initialTrainingState,
+  prepareTraining,
   stepSchedule,
-  trainedBy,
   withEncoders,
   type EncodedBatchInputs,
   type StepEncoder,
-  type TrainingInputs,
 } from '@drf/model';
 import {
   createRandom,
@@ -203,13 +200,10 @@ async function step(
     { imageDim: dim, textDim: dim, classes: CLASSES },
   );
   const method = withEncoders(head, encoders);
-  const program = await engine.prepareStep(
-    createTrainingStep(method, ADAMW_DEFAULTS),
-    initialTrainingState(method.initialParameters(random.fork('head')), trainedBy(method)),
-  );
+  const program = await prepareTraining(engine, method, method.initialParameters(random.fork('head')), ADAMW_DEFAULTS);
   const memory = method.createMemory();
   const features = normals(random.fork('features'), [batch, dim]);
-  const present = hostTensor(new Float32Array(batch).fill(1), [batch]);
+  const available = hostTensor(new Float32Array(batch).fill(1), [batch]);
   const labels = hostTensor(
     Int32Array.from({ length: batch }, () => random.integer(CLASSES)),
     [batch],
@@ -217,20 +211,18 @@ async function step(
   return {
     async call(number) {
       const { image, text } = inputs[number % inputs.length] as Host<Inputs>;
-      const given: Host<TrainingInputs<EncodedBatchInputs>> = {
-        batch: {
-          image: encoders.image === undefined ? features : image,
-          text: encoders.text === undefined ? features : text,
-          imageAvailable: present,
-          textAvailable: present,
-        },
+      const batch: Host<EncodedBatchInputs> = {
+        image: { available, ...(encoders.image === undefined ? { features } : { contents: image }) },
+        text: { available, ...(encoders.text === undefined ? { features } : { contents: text }) },
+      };
+      const { observations, total } = await program.learn({
+        batch,
         labels,
         memory: memory.inputs(),
         schedule: stepSchedule(number, 10_000, RATES, ADAMW_DEFAULTS),
-      };
-      const outputs = await program.step(given);
-      memory.update(outputs.observations);
-      return outputs.total.data[0] as number;
+      });
+      memory.update(observations);
+      return total.data[0] as number;
     },
     dispose: () => program.dispose(),
   };

@@ -5,6 +5,8 @@ import {
   ShapeMismatchError,
   type HostTensor,
   type HostTree,
+  type Host,
+  type Named,
 } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
 import type { Sequence } from '@drf/layers';
@@ -13,11 +15,14 @@ import type { Memory } from '@drf/model';
 /** Posts whose numbers are drawn at once; larger batches use them again. */
 const ROWS = 64;
 
+/** Chances of tokens to be hidden, uniform over [0, 1). */
+export type AugmentationInputs = { readonly chances: Named<['row', 'token']> };
+
 /**
  * The random numbers of each step's augmentation. A step is pure, so they come in from outside: drawn from the seed and
  * the number of steps done, the same after a resume.
  */
-export class AugmentationMemory implements Memory {
+export class AugmentationMemory implements Memory<AugmentationInputs> {
   private steps = 0;
 
   constructor(
@@ -26,7 +31,7 @@ export class AugmentationMemory implements Memory {
   ) {}
 
   /** `chances` [64, tokens], uniform over [0, 1). */
-  inputs(): { readonly chances: HostTensor } {
+  inputs(): Host<AugmentationInputs> {
     const random = createRandom(this.seed).fork('augmentation').fork(this.steps);
     const chances = Float32Array.from({ length: ROWS * this.tokens }, () => random.uniform());
     return { chances: hostTensor(chances, [ROWS, this.tokens]) };

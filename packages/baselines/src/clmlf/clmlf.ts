@@ -14,13 +14,26 @@ import {
   type LinearParameters,
   type Sequence,
 } from '@drf/layers';
-import { named, type Features, type HostTree, type PerPost, type Random, type TensorTree } from '@drf/tensor';
-import { postWeights } from '@drf/model';
-import type { BatchInputs, LossResult, Method, MethodShapes } from '@drf/model';
-import { toPrediction } from '../finish.js';
-import { COMPARED_NEEDS, initializeSequences, modalitySequence, projectTokens, tokenShape } from '../tokens.js';
+import { byModality, named, type ByModality, type Features, type Host, type PerPost, type Random } from '@drf/tensor';
+import {
+  postWeights,
+  predictionOf,
+  type BatchInputs,
+  type ClassWeighted,
+  type LossResult,
+  type Method,
+  type MethodShapes,
+} from '@drf/model';
+import {
+  COMPARED_NEEDS,
+  initializeSequences,
+  modalitySequence,
+  projectTokens,
+  tokenShape,
+  type SequenceParameters,
+} from '../tokens.js';
 import { initializeTransformer, transformSequence, type CompactTransformer } from '../transformer.js';
-import { AugmentationMemory, HIDDEN_SHARE, hideTokens } from './augmentation.js';
+import { AugmentationMemory, HIDDEN_SHARE, hideTokens, type AugmentationInputs } from './augmentation.js';
 import { authorsLabelLoss, dataContrastiveLoss, labelContrastiveLoss } from './contrastive-losses.js';
 
 /**
@@ -46,19 +59,22 @@ export interface ClmlfConfig {
   readonly seed: number;
 }
 
-type ClmlfParameters = {
-  readonly imageTransformer?: CompactTransformer;
-  readonly fusionTransformer: CompactTransformer;
-  readonly pooling: ContextAttentionParameters;
-  readonly hidden: LinearParameters;
-  readonly classifier: LinearParameters;
-  readonly original: Projector;
-  readonly augmented: Projector;
-};
+type ClmlfParameters = SequenceParameters &
+  ClassWeighted & {
+    readonly trained: {
+      readonly image: { readonly transformer?: CompactTransformer };
+      readonly fusionTransformer: CompactTransformer;
+      readonly pooling: ContextAttentionParameters;
+      readonly hidden: LinearParameters;
+      readonly classifier: LinearParameters;
+      readonly original: Projector;
+      readonly augmented: Projector;
+    };
+  };
 type Projector = { readonly hidden: LinearParameters; readonly output: LinearParameters };
 
 /** Text and image as sequences at the method's width. */
-type Sequences = { readonly text: Sequence; readonly image: Sequence };
+type Sequences = ByModality<Sequence>;
 
 /**
  * CLMLF: contrastive learning and multi-layer fusion. The image's tokens go through a transformer of their own, then
@@ -69,18 +85,18 @@ type Sequences = { readonly text: Sequence; readonly image: Sequence };
  * the word pieces) and RandAugment (30 % of the places), since frozen features cannot be translated or rotated; vectors
  * are compared by cosine; smaller layers. The form `authors` leaves the first of these alone.
  */
-export function createClmlf(config: ClmlfConfig, shapes: MethodShapes): Method {
+export function createClmlf(config: ClmlfConfig, shapes: MethodShapes): Method<ClmlfParameters, AugmentationInputs> {
   const tokens = Math.max(tokenShape(shapes, 'image').count, tokenShape(shapes, 'text').count);
   return {
     id: 'clmlf',
     needs: COMPARED_NEEDS,
     initialParameters: (random) => initialParameters(config, shapes, random),
     createMemory: () => new AugmentationMemory(config.seed, 2 * tokens),
-    predict: (tree, batch) => {
-      const post = fuse(config, tree, sequencesOf(config, tree, batch));
-      return toPrediction(logitsOf(config, tree as ClmlfParameters, post.pooled), { attention: post.weights });
+    predict: (parameters, batch) => {
+      const post = fuse(config, parameters, sequencesOf(config, parameters, batch));
+      return predictionOf(logitsOf(config, parameters, post.pooled), { attention: post.weights });
     },
-    loss: (tree, batch, labels, memory) => clmlfLoss(config, tree, batch, labels, memory.chances as tf.Tensor),
+    loss: (parameters, batch, labels, memory) => clmlfLoss(config, parameters, batch, labels, memory.chances),
   };
 }
 
@@ -94,75 +110,86 @@ function activationsOf(config: ClmlfConfig): Readonly<Record<'input' | 'hidden',
   return { input: 'tanh', hidden: 'relu' };
 }
 
-function initialParameters(config: ClmlfConfig, shapes: MethodShapes, random: Random): HostTree {
+function initialParameters(config: ClmlfConfig, shapes: MethodShapes, random: Random): Host<ClmlfParameters> {
   const { dim, imageLayers, fusionLayers } = config;
   const [hiddenFactor, classifierDim] = isAuthors(config) ? [4, Math.max(1, Math.floor(dim / 2))] : [2, dim];
-  const sequences = initializeSequences(random, shapes, dim);
-  const isOfPooledText = ([name]: readonly [string, unknown]): boolean => /^text(Projection|Scaling)$/.test(name);
-  const read = Object.entries(sequences).filter((entry) => !isAuthors(config) || !isOfPooledText(entry));
-  const projector = (name: string): HostTree => ({
+  const { trained, fixed } = sequencesRead(config, initializeSequences(random, shapes, dim));
+  const transformer = (name: string, layers: number): Host<CompactTransformer> =>
+    initializeTransformer(random.fork(name), dim, layers, hiddenFactor);
+  const projector = (name: string): Host<Projector> => ({
     hidden: initializeLinear(random.fork(name).fork('hidden'), dim, dim),
     output: initializeLinear(random.fork(name).fork('output'), dim, dim),
   });
   return {
-    ...Object.fromEntries(read),
-    ...(imageLayers === 0
-      ? {}
-      : { imageTransformer: initializeTransformer(random.fork('imageTransformer'), dim, imageLayers, hiddenFactor) }),
-    fusionTransformer: initializeTransformer(random.fork('fusionTransformer'), dim, fusionLayers, hiddenFactor),
-    pooling: initializeContextAttention(random.fork('pooling'), dim, false),
-    hidden: initializeLinear(random.fork('hidden'), dim, classifierDim),
-    classifier: initializeLinear(random.fork('classifier'), classifierDim, shapes.classes),
-    original: projector('original'),
-    augmented: projector('augmented'),
+    trained: {
+      image: {
+        ...trained.image,
+        ...(imageLayers === 0 ? {} : { transformer: transformer('imageTransformer', imageLayers) }),
+      },
+      text: trained.text,
+      fusionTransformer: transformer('fusionTransformer', fusionLayers),
+      pooling: initializeContextAttention(random.fork('pooling'), dim, false),
+      hidden: initializeLinear(random.fork('hidden'), dim, classifierDim),
+      classifier: initializeLinear(random.fork('classifier'), classifierDim, shapes.classes),
+      original: projector('original'),
+      augmented: projector('augmented'),
+    },
+    ...(fixed === undefined ? {} : { fixed }),
   };
 }
 
-function sequencesOf(config: ClmlfConfig, tree: TensorTree, batch: BatchInputs): Sequences {
+/** What the method reads: in the authors' form no pooled text feature. */
+function sequencesRead(config: ClmlfConfig, { trained, fixed }: Host<SequenceParameters>): Host<SequenceParameters> {
+  if (!isAuthors(config)) return { trained, fixed };
+  const { tokenProjection } = trained.text;
+  const { tokenScaling } = fixed?.text ?? {};
+  return { trained: { ...trained, text: { tokenProjection } }, fixed: fixed && { ...fixed, text: { tokenScaling } } };
+}
+
+function sequencesOf(config: ClmlfConfig, parameters: ClmlfParameters, batch: BatchInputs): Sequences {
   const { input } = activationsOf(config);
   const activated = (sequence: Sequence): Sequence => mapStates(sequence, (states) => activate(input, states));
-  const text = isAuthors(config) ? projectTokens(tree, 'text', batch) : modalitySequence(tree, 'text', batch);
-  return { text: activated(text), image: activated(modalitySequence(tree, 'image', batch)) };
+  const textSequence = isAuthors(config) ? projectTokens : modalitySequence;
+  const text = activated(textSequence(parameters, 'text', batch.text));
+  return { text, image: activated(modalitySequence(parameters, 'image', batch.image)) };
 }
 
 /** Multi-layer fusion: [batch, text + image tokens, dim] → [batch, dim] and the weights of the pooling. */
-function fuse(config: ClmlfConfig, tree: TensorTree, { text, image }: Sequences) {
-  const { imageTransformer, fusionTransformer, pooling } = tree as ClmlfParameters;
+function fuse(config: ClmlfConfig, { trained }: ClmlfParameters, { text, image }: Sequences) {
+  const { fusionTransformer, pooling } = trained;
+  const { transformer } = trained.image;
   const apply = (layers: CompactTransformer, sequence: Sequence): Sequence =>
     transformSequence(layers, sequence, config.heads, activationsOf(config).hidden);
-  const aligned = imageTransformer === undefined ? image : apply(imageTransformer, image);
+  const aligned = transformer === undefined ? image : apply(transformer, image);
   return attendWithContext(pooling, apply(fusionTransformer, joinSequences([text, aligned])));
 }
 
-function logitsOf(config: ClmlfConfig, { hidden, classifier }: ClmlfParameters, post: tf.Tensor) {
-  return classify(
-    classifier,
-    named(activate(activationsOf(config).hidden, applyLinear(hidden, post)), ['batch', 'dim']),
-  );
+function logitsOf(config: ClmlfConfig, { trained: { hidden, classifier } }: ClmlfParameters, post: tf.Tensor) {
+  const activated = activate(activationsOf(config).hidden, applyLinear(hidden, post));
+  return classify(classifier, named(activated, ['batch', 'dim']));
 }
 
 function clmlfLoss(
   config: ClmlfConfig,
-  tree: TensorTree,
+  parameters: ClmlfParameters,
   batch: BatchInputs,
   labels: PerPost,
-  chances: tf.Tensor,
+  chances: AugmentationInputs['chances'],
 ): LossResult {
-  const parameters = tree as ClmlfParameters;
-  const sequences = sequencesOf(config, tree, batch);
-  const both = fuse(config, tree, doubled(sequences, augment(sequences, chances)));
+  const given = sequencesOf(config, parameters, batch);
+  const both = fuse(config, parameters, doubled(given, augment(given, chances)));
   const [post, view] = tf.split(both.pooled, 2, 0) as [Features, Features]; // each [batch, dim]
   const [weights] = tf.split(both.weights, 2, 0) as [tf.Tensor];
   const logits = logitsOf(config, parameters, post);
   const { hidden: activation } = activationsOf(config);
   const [original, augmented] = [
-    project(parameters.original, post, activation),
-    project(parameters.augmented, view, activation),
+    project(parameters.trained.original, post, activation),
+    project(parameters.trained.augmented, view, activation),
   ];
   const labelLoss = isAuthors(config) ? authorsLabelLoss : labelContrastiveLoss;
   const temperature = config.contrastiveTemperature;
   const parts = {
-    classification: crossEntropy(logits, labels, postWeights(tree, labels)),
+    classification: crossEntropy(logits, labels, postWeights(parameters, labels)),
     labelContrastive: labelLoss(original, labels, temperature),
     dataContrastive: dataContrastiveLoss(original, augmented, temperature, !isAuthors(config)),
   };
@@ -170,7 +197,7 @@ function clmlfLoss(
   return {
     total: named(tf.add(parts.classification, tf.mul(contrastive, config.contrastiveScale)), []),
     parts,
-    prediction: toPrediction(logits, { attention: weights }),
+    prediction: predictionOf(logits, { attention: weights }),
     observations: {},
   };
 }
@@ -187,6 +214,5 @@ function augment({ text, image }: Sequences, chances: tf.Tensor): Sequences {
 
 /** Both views as one batch, so that they share every matrix product. [2·batch, token, dim] */
 function doubled(original: Sequences, augmented: Sequences): Sequences {
-  const join = (name: 'text' | 'image'): Sequence => joinSequences([original[name], augmented[name]], 0);
-  return { text: join('text'), image: join('image') };
+  return byModality((modality) => joinSequences([original[modality], augmented[modality]], 0));
 }

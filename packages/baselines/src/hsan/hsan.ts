@@ -9,17 +9,20 @@ import {
   type LinearParameters,
   type Sequence,
 } from '@drf/layers';
-import { named, type TensorTree } from '@drf/tensor';
-import type { BatchInputs, Method, MethodShapes, Prediction } from '@drf/model';
-import { classifyingMethod, toPrediction } from '../finish.js';
-import { initializeSequences, modalitySequence } from '../tokens.js';
+import { named } from '@drf/tensor';
+import { predictionOf, type BatchInputs, type ClassWeighted, type Method, type MethodShapes, type Prediction } from '@drf/model'; // prettier-ignore
+import { classifyingMethod } from '../finish.js';
+import { initializeSequences, modalitySequence, type SequenceParameters } from '../tokens.js';
 
-type HsanParameters = {
-  readonly captionAttention: ContextAttentionParameters;
-  readonly wordAttention: ContextAttentionParameters;
-  readonly sentenceAttention: ContextAttentionParameters;
-  readonly classifier: LinearParameters;
-};
+type HsanParameters = SequenceParameters &
+  ClassWeighted & {
+    readonly trained: {
+      readonly captionAttention: ContextAttentionParameters;
+      readonly wordAttention: ContextAttentionParameters;
+      readonly sentenceAttention: ContextAttentionParameters;
+      readonly classifier: LinearParameters;
+    };
+  };
 
 /**
  * HSAN: a hierarchical semantic attentional network. Words make sentences, sentences make the post, each by attention
@@ -29,34 +32,43 @@ type HsanParameters = {
  * Deviations: the image's places and its pooled feature stand for the words of a generated caption; contextual states
  * of the text encoder for those of a recurrent network over word vectors.
  */
-export function createHsan(config: { readonly dim: number }, shapes: MethodShapes): Method {
+export function createHsan(config: { readonly dim: number }, shapes: MethodShapes): Method<HsanParameters> {
   const { dim } = config;
   return classifyingMethod(
     'hsan',
-    (random) => ({
-      ...initializeSequences(random, shapes, dim),
-      captionAttention: initializeContextAttention(random.fork('captionAttention'), dim, false),
-      wordAttention: initializeContextAttention(random.fork('wordAttention'), dim, true),
-      sentenceAttention: initializeContextAttention(random.fork('sentenceAttention'), dim, false),
-      classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
-    }),
+    (random) => {
+      const { trained, ...scalings } = initializeSequences(random, shapes, dim);
+      const attention = (name: string, hasQuery = false) =>
+        initializeContextAttention(random.fork(name), dim, hasQuery);
+      return {
+        trained: {
+          ...trained,
+          captionAttention: attention('captionAttention'),
+          wordAttention: attention('wordAttention', true),
+          sentenceAttention: attention('sentenceAttention'),
+          classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
+        },
+        ...scalings,
+      };
+    },
     predict,
   );
 }
 
-function predict(tree: TensorTree, batch: BatchInputs): Prediction {
-  const { captionAttention, wordAttention, sentenceAttention, classifier } = tree as HsanParameters;
+function predict(parameters: HsanParameters, batch: BatchInputs): Prediction {
+  const { captionAttention, wordAttention, sentenceAttention, classifier } = parameters.trained;
   // between −1 and 1, as a recurrent network gives them
-  const caption = attendWithContext(captionAttention, mapStates(modalitySequence(tree, 'image', batch), tf.tanh));
-  const words = mapStates(modalitySequence(tree, 'text', batch), tf.tanh);
+  const image = mapStates(modalitySequence(parameters, 'image', batch.image), tf.tanh);
+  const caption = attendWithContext(captionAttention, image);
+  const words = mapStates(modalitySequence(parameters, 'text', batch.text), tf.tanh);
   const text = attendWithContext(wordAttention, words, caption.pooled);
   const sentences: Sequence = {
     states: named(tf.stack([text.pooled, caption.pooled], 1), ['batch', 'token', 'dim']), // [batch, 2, dim]
-    mask: named(tf.stack([batch.textAvailable, batch.imageAvailable], 1), ['batch', 'token']),
+    mask: named(tf.stack([batch.text.available, batch.image.available], 1), ['batch', 'token']),
   };
   const post = attendWithContext(sentenceAttention, sentences);
   const logits = classify(classifier, post.pooled);
-  return toPrediction(logits, {
+  return predictionOf(logits, {
     attention: { caption: caption.weights, words: text.weights, sentences: post.weights },
   });
 }

@@ -8,7 +8,7 @@ import {
   type LinearParameters,
   type Sequence,
 } from '@drf/layers';
-import { hostTensor, named, type Features, type HostTree, type Random } from '@drf/tensor';
+import { hostTensor, named, type Features, type Host, type Random } from '@drf/tensor';
 
 export type ImageGraphParameters = {
   readonly layer1: LinearParameters;
@@ -19,7 +19,12 @@ export type ImageGraphParameters = {
   readonly output: LinearParameters;
 };
 
-export function initializeImageGraph(random: Random, width: number, dim: number, classes: number): HostTree {
+export function initializeImageGraph(
+  random: Random,
+  width: number,
+  dim: number,
+  classes: number,
+): Host<ImageGraphParameters> {
   const queries = random.fork('sentiments');
   const draws = Float32Array.from({ length: classes * dim }, () => queries.normal() / Math.sqrt(dim));
   return {

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, hostTensor, named, type Host } from '@drf/tensor';
-import { type BatchInputs, type TokenInputs } from '@drf/model';
+import { createRandom, hostTensor, named, type Host, type HostTensor } from '@drf/tensor';
+import type { BatchInputs, Method, MethodParameters, TokenInputs } from '@drf/model';
+import { upload } from '@drf/model/testing';
 import { createMgnns, measureGraphs } from '@drf/baselines';
 import { EXAMPLE_SHAPES, tokenExample } from '../testing/token-examples.js';
 import { CoOccurrence } from './co-occurrence.js';
@@ -93,7 +94,7 @@ describe('measureGraphs', () => {
   const { batch } = tokenExample({ posts: 12, missing: false });
   const measure = (sizes = { words: 5, objects: 3, scenes: 2 }) => {
     const part = (indices: readonly number[], inputs: Host<TokenInputs>): Host<TokenInputs> => {
-      const pick = (host: typeof inputs.mask): typeof inputs.mask => {
+      const pick = (host: HostTensor): HostTensor => {
         const size = host.data.length / (host.shape[0] as number);
         const rows = indices.flatMap((i) => [...host.data.slice(i * size, (i + 1) * size)]);
         const data = host.dtype === 'int32' ? Int32Array.from(rows) : Float32Array.from(rows);
@@ -107,15 +108,15 @@ describe('measureGraphs', () => {
     };
     const source = {
       posts: 12,
-      image: async (indices: readonly number[]) => part(indices, batch.imageTokens),
-      text: async (indices: readonly number[]) => part(indices, batch.textTokens),
+      image: async (indices: readonly number[]) => part(indices, batch.image.tokens),
+      text: async (indices: readonly number[]) => part(indices, batch.text.tokens),
     };
     return measureGraphs(source, sizes, createRandom(1));
   };
 
   it('takes the most frequent pieces with the mean of their states, and their edges', async () => {
     const graphs = await measure();
-    const { pieces, mask, tokens } = batch.textTokens;
+    const { pieces, mask, tokens } = batch.text.tokens;
     const standing = [...mask.data.keys()].filter((i) => mask.data[i] === 1);
     const places = new Map<number, number[]>();
     for (const i of standing)
@@ -127,7 +128,7 @@ describe('measureGraphs', () => {
       expect(graphs.wordStates.data[node * 3]).toBeCloseTo(mean, 5);
     });
     const reference = new CoOccurrence(5);
-    const { texts } = await readTexts(once(batch.textTokens));
+    const { texts } = await readTexts(once(batch.text.tokens));
     for (const window of windowsOf(texts, 6)) {
       reference.add(window.flatMap((piece) => order.flatMap(([own], node) => (own === piece ? [node] : []))));
     }
@@ -155,27 +156,17 @@ describe('measureGraphs', () => {
       graphs,
     );
     const parameters = method.initialParameters(createRandom(1));
-    expect((parameters.measured as unknown as typeof graphs).wordEdges).toEqual(graphs.wordEdges);
+    expect(parameters.fixed?.measured?.wordEdges).toEqual(graphs.wordEdges);
     const logits = (wordEdges: Float32Array): number[] =>
       tf.tidy(() => {
-        const changed = { ...parameters, measured: { ...graphs, wordEdges: hostTensor(wordEdges, [5, 5]) } };
-        const tensors = toTensors({ changed, batch });
-        return [...method.predict(tensors.changed as never, tensors.batch as BatchInputs, {}).logits.dataSync()];
+        const measured = { ...graphs, wordEdges: hostTensor(wordEdges, [5, 5]) };
+        const changed = upload<MethodParameters>({ ...parameters, fixed: { measured } });
+        return [...(method as Method).predict(changed, upload<BatchInputs>(batch), {}).logits.dataSync()];
       });
     const strong = (graphs.wordEdges.data as Float32Array).map((edge) => (edge > 0 ? 10 * edge : edge));
     expect(logits(strong)).not.toEqual(logits(graphs.wordEdges.data as Float32Array));
   });
 });
-
-function toTensors(tree: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(tree).map(([name, value]: [string, object]) => {
-      if (!('dtype' in value)) return [name, toTensors(value)];
-      const { data, shape, dtype } = value as { data: Float32Array; shape: number[]; dtype: 'float32' };
-      return [name, tf.tensor(data, shape, dtype)];
-    }),
-  );
-}
 
 describe('textGraphFeatures', () => {
   const words = 3;

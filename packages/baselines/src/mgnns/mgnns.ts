@@ -14,12 +14,20 @@ import {
   type NormParameters,
   type Sequence,
 } from '@drf/layers';
-import { ConfigurationError, hostTensor, named, type Features, type HostTree, type Random, type TensorTree } from '@drf/tensor'; // prettier-ignore
-import type { BatchInputs, Method, MethodShapes, Prediction, TokenInputs } from '@drf/model';
-import type { ScalingParameters } from '@drf/model';
-import { classifyingMethod, toPrediction } from '../finish.js';
+import { ConfigurationError, hostTensor, named, type Features, type Host, type Random } from '@drf/tensor';
+import {
+  predictionOf,
+  standardized,
+  type BatchInputs,
+  type ClassWeighted,
+  type Method,
+  type MethodShapes,
+  type Prediction,
+  type TokenInputs,
+} from '@drf/model';
+import { classifyingMethod } from '../finish.js';
 import { poolPlaces } from '../place-bins.js';
-import { initializeSequences, modalitySequence, scaledTokens, tokenShape } from '../tokens.js';
+import { initializeSequences, modalitySequence, scaledTokens, tokenShape, type SequenceParameters } from '../tokens.js';
 import { COMPARED_NORM } from '../transformer.js';
 import { emptyGraphs, type GraphSizes, type MeasuredGraphs } from './graphs.js';
 import { convolveGraph, imageGraphFeatures, initializeImageGraph, type ImageGraphParameters } from './image-graph.js';
@@ -55,15 +63,18 @@ type Reading = {
 };
 const READINGS = ['objectReadsText', 'sceneReadsText', 'textReadsObjects', 'textReadsScenes'] as const;
 
-type MgnnsParameters = {
-  readonly measured: { readonly [Name in keyof MeasuredGraphs]: tf.Tensor };
-  readonly textGraph: TextGraphParameters;
-  readonly objectGraph: ImageGraphParameters;
-  readonly sceneGraph: ImageGraphParameters;
-  readonly sceneProjection: LinearParameters;
-  readonly fusion: LinearParameters;
-  readonly classifier: LinearParameters;
-} & { readonly [Name in (typeof READINGS)[number]]: Reading };
+type MgnnsParameters = SequenceParameters &
+  ClassWeighted & {
+    readonly trained: {
+      readonly textGraph: TextGraphParameters;
+      readonly objectGraph: ImageGraphParameters;
+      readonly sceneGraph: ImageGraphParameters;
+      readonly sceneProjection: LinearParameters;
+      readonly fusion: LinearParameters;
+      readonly classifier: LinearParameters;
+    } & { readonly [Name in (typeof READINGS)[number]]: Reading };
+    readonly fixed?: { readonly measured?: { readonly [Name in keyof MeasuredGraphs]: tf.Tensor } };
+  };
 
 /**
  * MGNNS: multi-channel graph networks with awareness of sentiment. Three graphs hold what occurs together over all
@@ -76,11 +87,15 @@ type MgnnsParameters = {
  * a text is the mean of its nodes, not their sum.
  * @param graphs measured on the training posts; parameters from a checkpoint bring their own
  */
-export function createMgnns(config: MgnnsConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {
+export function createMgnns(
+  config: MgnnsConfig,
+  shapes: MethodShapes,
+  graphs?: MeasuredGraphs,
+): Method<MgnnsParameters> {
   return classifyingMethod(
     'mgnns',
     (random) => initialParameters(config, shapes, random, graphs),
-    (parameters, batch) => predict(config, parameters, batch),
+    (parameters: MgnnsParameters, batch) => predict(config, parameters, batch),
   );
 }
 
@@ -89,14 +104,14 @@ function initialParameters(
   shapes: MethodShapes,
   random: Random,
   graphs: MeasuredGraphs | undefined,
-): HostTree {
+): Host<MgnnsParameters> {
   const [image, text] = [tokenShape(shapes, 'image'), tokenShape(shapes, 'text')];
   const isAuthors = form === 'authors';
-  const reading = (name: string): HostTree => ({
+  const reading = (name: string): Host<Reading> => ({
     attention: initializeAttention(random.fork(name), dim),
     norm: initializeNorm(dim),
   });
-  const layered = (name: string): HostTree => {
+  const layered = (name: string): Host<Reading> => {
     const own = random.fork(name).fork('hidden');
     const hidden = (layer: string) => initializeLinear(own.fork(layer), dim, dim);
     return {
@@ -106,34 +121,40 @@ function initialParameters(
       hiddenNorm: initializeNorm(dim),
     };
   };
-  const read = (name: string): HostTree =>
+  const read = (name: (typeof READINGS)[number]): Host<Reading> =>
     isAuthors ? { ...layered(name), next: layered(`${name} next`) } : reading(name);
   const { words } = sizes;
-  const edges: HostTree = isAuthors
+  const edges = isAuthors
     ? { edges: hostTensor(new Float32Array(words * words).fill(1), [words, words]), otherEdge: hostTensor([1], []) }
     : { keep: hostTensor([0], []) };
+  const { trained, fixed } = initializeSequences(random, shapes, dim);
   return {
-    ...initializeSequences(random, shapes, dim),
-    measured: { ...(graphs ?? emptyGraphs(sizes, { image, text })) },
-    textGraph: {
-      projection: initializeLinear(random.fork('textGraph'), text.dim, dim),
-      offsets: hostTensor(new Float32Array(sizes.words * dim), [sizes.words, dim]),
-      ...edges,
+    trained: {
+      ...trained,
+      textGraph: {
+        projection: initializeLinear(random.fork('textGraph'), text.dim, dim),
+        offsets: hostTensor(new Float32Array(sizes.words * dim), [sizes.words, dim]),
+        ...edges,
+      },
+      objectGraph: initializeImageGraph(random.fork('objectGraph'), image.dim, dim, shapes.classes),
+      sceneGraph: initializeImageGraph(random.fork('sceneGraph'), image.dim, dim, shapes.classes),
+      sceneProjection: initializeLinear(random.fork('sceneProjection'), image.dim, dim),
+      objectReadsText: read('objectReadsText'),
+      sceneReadsText: read('sceneReadsText'),
+      textReadsObjects: read('textReadsObjects'),
+      textReadsScenes: read('textReadsScenes'),
+      fusion: initializeLinear(random.fork('fusion'), READINGS.length * dim, dim),
+      classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
     },
-    objectGraph: initializeImageGraph(random.fork('objectGraph'), image.dim, dim, shapes.classes),
-    sceneGraph: initializeImageGraph(random.fork('sceneGraph'), image.dim, dim, shapes.classes),
-    sceneProjection: initializeLinear(random.fork('sceneProjection'), image.dim, dim),
-    ...Object.fromEntries(READINGS.map((name) => [name, read(name)])),
-    fusion: initializeLinear(random.fork('fusion'), READINGS.length * dim, dim),
-    classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
+    fixed: { ...fixed, measured: graphs ?? emptyGraphs(sizes, { image, text }) },
   };
 }
 
-function predict({ heads }: MgnnsConfig, tree: TensorTree, batch: BatchInputs): Prediction {
-  const parameters = tree as MgnnsParameters;
-  const channels = graphChannels(parameters, tree, batch, heads);
-  const words = modalitySequence(tree, 'text', batch);
-  const places = modalitySequence(tree, 'image', batch);
+function predict({ heads }: MgnnsConfig, parameters: MgnnsParameters, batch: BatchInputs): Prediction {
+  const { trained } = parameters;
+  const channels = graphChannels(parameters, batch, heads);
+  const words = modalitySequence(parameters, 'text', batch.text);
+  const places = modalitySequence(parameters, 'image', batch.image);
   const readBy = (reading: Reading, query: tf.Tensor, sequence: Sequence): tf.Tensor => {
     const { attention, norm, hidden1, hidden2, hiddenNorm, next } = reading;
     const options = { heads, padding: paddingScores(sequence.mask), recompute: false };
@@ -145,7 +166,7 @@ function predict({ heads }: MgnnsConfig, tree: TensorTree, batch: BatchInputs): 
     return next === undefined ? read : readBy(next, read, sequence);
   };
   const read = (name: (typeof READINGS)[number], query: Features, sequence: Sequence): tf.Tensor =>
-    readBy(parameters[name], query, sequence);
+    readBy(trained[name], query, sequence);
   const readings = tf.concat(
     [
       read('objectReadsText', channels.object, words),
@@ -155,38 +176,42 @@ function predict({ heads }: MgnnsConfig, tree: TensorTree, batch: BatchInputs): 
     ],
     -1,
   ); // [batch, 4·dim]
-  const fused = named(tf.relu(applyLinear(parameters.fusion, readings)), ['batch', 'dim']);
+  const fused = named(tf.relu(applyLinear(trained.fusion, readings)), ['batch', 'dim']);
   const { object, scene, text } = channels;
-  return toPrediction(classify(parameters.classifier, fused), { channels: { object, scene, text } });
+  return predictionOf(classify(trained.classifier, fused), { channels: { object, scene, text } });
 }
 
 /** What each graph makes of the posts, each [batch, dim], and the images' parts at the method's width. */
-function graphChannels(parameters: MgnnsParameters, tree: TensorTree, batch: BatchInputs, heads: number) {
-  const { measured, textGraph, objectGraph, sceneGraph, sceneProjection } = parameters;
-  const scaling = tree.imageTokenScaling as ScalingParameters | undefined;
-  const scale = (states: tf.Tensor): tf.Tensor =>
-    scaling === undefined ? states : tf.mul(tf.sub(states, scaling.mean), scaling.scale);
-  const places = scaledTokens(tree, 'image', batch);
+function graphChannels(parameters: MgnnsParameters, batch: BatchInputs, heads: number) {
+  const { trained, fixed } = parameters;
+  const { textGraph, objectGraph, sceneGraph, sceneProjection } = trained;
+  const measured = fixed?.measured;
+  if (measured === undefined) throw withoutGraphs();
+  const scale = (states: tf.Tensor): tf.Tensor => standardized(states, fixed?.image?.tokenScaling);
+  const places = scaledTokens(parameters, 'image', batch.image);
   const parts = poolPlaces(places, SCENE_SIDE);
   const projectedParts = mapStates(parts, (states) => applyLinear(sceneProjection, states));
-  const placeProjection = tree.imageTokenProjection as LinearParameters;
-  const projectedPlaces = mapStates(places, (states) => applyLinear(placeProjection, states));
+  const projectedPlaces = mapStates(places, (states) => applyLinear(trained.image.tokenProjection, states));
   const objects = convolveGraph(objectGraph, scale(measured.objectStates), measured.objectEdges);
   const scenes = convolveGraph(sceneGraph, scale(measured.sceneStates), measured.sceneEdges);
-  const { mask } = scaledTokens(tree, 'text', batch);
+  const { mask } = scaledTokens(parameters, 'text', batch.text);
   return {
-    text: textGraphFeatures(textGraph, measured, piecesOf(batch.textTokens), mask),
+    text: textGraphFeatures(textGraph, measured, piecesOf(batch.text.tokens), mask),
     object: imageGraphFeatures(objectGraph, objects, projectedPlaces, heads),
     scene: imageGraphFeatures(sceneGraph, scenes, projectedParts, heads),
     parts: projectedParts,
   };
 }
 
+function withoutGraphs(): ConfigurationError {
+  return new ConfigurationError({ subject: 'MGNNS', expected: 'measured graphs', received: 'none' });
+}
+
 function piecesOf(tokens: TokenInputs | undefined): NonNullable<TokenInputs['pieces']> {
   if (tokens?.pieces !== undefined) return tokens.pieces;
   throw new ConfigurationError({
     subject: 'MGNNS',
-    expected: 'the numbers of word pieces in textTokens',
+    expected: 'the numbers of word pieces in text.tokens',
     received: 'none',
     remedy: 'choose a text encoder whose tokens have them',
   });

@@ -11,11 +11,11 @@ import {
   type LinearParameters,
   type Sequence,
 } from '@drf/layers';
-import { named, type Features, type TensorTree } from '@drf/tensor';
-import type { BatchInputs, Method, MethodShapes, Prediction } from '@drf/model';
-import { classifyingMethod, toPrediction } from '../finish.js';
+import { named, type Features } from '@drf/tensor';
+import { predictionOf, type BatchInputs, type ClassWeighted, type Method, type MethodShapes, type Prediction } from '@drf/model'; // prettier-ignore
+import { classifyingMethod } from '../finish.js';
 import { poolPlaces } from '../place-bins.js';
-import { initializeSequences, modalitySequence, scaledTokens, tokenShape } from '../tokens.js';
+import { initializeSequences, modalitySequence, scaledTokens, tokenShape, type SequenceParameters } from '../tokens.js';
 
 /** Sizes of MVAN. */
 export interface MvanConfig {
@@ -27,13 +27,16 @@ export interface MvanConfig {
 type View = 'text' | 'object' | 'scene';
 type ByView<Value> = { readonly [Name in View]: Value };
 
-type MvanParameters = {
-  readonly sceneProjection: LinearParameters;
-  readonly attention: ByView<ContextAttentionParameters>;
-  readonly update: ByView<LinearParameters>;
-  readonly fusion: LinearParameters;
-  readonly classifier: LinearParameters;
-};
+type MvanParameters = SequenceParameters &
+  ClassWeighted & {
+    readonly trained: {
+      readonly sceneProjection: LinearParameters;
+      readonly attention: ByView<ContextAttentionParameters>;
+      readonly update: ByView<LinearParameters>;
+      readonly fusion: LinearParameters;
+      readonly classifier: LinearParameters;
+    };
+  };
 
 /** Places of the scene view: 3 × 3. */
 const SCENE_SIDE = 3;
@@ -47,19 +50,25 @@ const SCENE_SIDE = 3;
  * (IEEE Transactions on Multimedia 2020). Deviations: one frozen network's map gives both views, in place of networks
  * trained on objects and on scenes; the text encoder's states stand for a recurrent network's.
  */
-export function createMvan(config: MvanConfig, shapes: MethodShapes): Method {
+export function createMvan(config: MvanConfig, shapes: MethodShapes): Method<MvanParameters> {
   const { dim } = config;
   return classifyingMethod(
     'mvan',
-    (random) => ({
-      ...initializeSequences(random, shapes, dim),
-      sceneProjection: initializeLinear(random.fork('sceneProjection'), tokenShape(shapes, 'image').dim, dim),
-      attention: byView((view) => initializeContextAttention(random.fork('attention').fork(view), dim, true)),
-      update: byView((view) => initializeLinear(random.fork('update').fork(view), dim, dim)),
-      fusion: initializeLinear(random.fork('fusion'), dim, dim),
-      classifier: initializeLinear(random.fork('classifier'), 2 * dim, shapes.classes),
-    }),
-    (parameters, batch) => predict(config, parameters, batch),
+    (random) => {
+      const { trained, ...scalings } = initializeSequences(random, shapes, dim);
+      return {
+        trained: {
+          ...trained,
+          sceneProjection: initializeLinear(random.fork('sceneProjection'), tokenShape(shapes, 'image').dim, dim),
+          attention: byView((view) => initializeContextAttention(random.fork('attention').fork(view), dim, true)),
+          update: byView((view) => initializeLinear(random.fork('update').fork(view), dim, dim)),
+          fusion: initializeLinear(random.fork('fusion'), dim, dim),
+          classifier: initializeLinear(random.fork('classifier'), 2 * dim, shapes.classes),
+        },
+        ...scalings,
+      };
+    },
+    (parameters: MvanParameters, batch) => predict(config, parameters, batch),
   );
 }
 
@@ -67,12 +76,12 @@ function byView<Value>(make: (view: View) => Value): ByView<Value> {
   return { text: make('text'), object: make('object'), scene: make('scene') };
 }
 
-function predict({ hops }: MvanConfig, tree: TensorTree, batch: BatchInputs): Prediction {
-  const parameters = tree as MvanParameters;
+function predict({ hops }: MvanConfig, parameters: MvanParameters, batch: BatchInputs): Prediction {
+  const { fusion, classifier } = parameters.trained;
   const memories: ByView<Sequence> = {
-    text: modalitySequence(tree, 'text', batch),
-    object: modalitySequence(tree, 'image', batch),
-    scene: sceneView(tree, parameters.sceneProjection, batch),
+    text: modalitySequence(parameters, 'text', batch.text),
+    object: modalitySequence(parameters, 'image', batch.image),
+    scene: sceneView(parameters, batch),
   };
   let states: ByView<Features> = byView((view) => meanState(memories[view].states, memories[view].mask));
   const weights: ByView<tf.Tensor>[] = [];
@@ -82,21 +91,21 @@ function predict({ hops }: MvanConfig, tree: TensorTree, batch: BatchInputs): Pr
     weights.push(read.weights);
   }
   const stacked = tf.stack([states.text, states.object, states.scene], 1); // [batch, view, dim]
-  const fused = tf.relu(applyLinear(parameters.fusion, stacked));
+  const fused = tf.relu(applyLinear(fusion, stacked));
   const pooled = tf.concat([tf.max(fused, 1), tf.mean(fused, 1)], -1); // [batch, 2·dim]
-  const logits = classify(parameters.classifier, named(pooled, ['batch', 'dim']));
+  const logits = classify(classifier, named(pooled, ['batch', 'dim']));
   const attention = byView((view) =>
     tf.stack(
       weights.map((hop) => hop[view]),
       1,
     ),
   ); // [batch, hop, token]
-  return toPrediction(logits, { attention });
+  return predictionOf(logits, { attention });
 }
 
 /** One hop: each memory is read under the guidance of the others, and what was read moves the state. */
 function readMemories(
-  { attention, update }: MvanParameters,
+  { trained: { attention, update } }: MvanParameters,
   memories: ByView<Sequence>,
   states: ByView<Features>,
 ): { states: ByView<Features>; weights: ByView<tf.Tensor> } {
@@ -115,7 +124,7 @@ function readMemories(
 }
 
 /** The map's places averaged into 3 × 3 overlapping parts, with a projection of their own. [batch, 9, dim] */
-function sceneView(tree: TensorTree, projection: LinearParameters, batch: BatchInputs): Sequence {
-  const parts = poolPlaces(scaledTokens(tree, 'image', batch), SCENE_SIDE);
-  return mapStates(parts, (states) => applyLinear(projection, states));
+function sceneView(parameters: MvanParameters, { image }: BatchInputs): Sequence {
+  const parts = poolPlaces(scaledTokens(parameters, 'image', image), SCENE_SIDE);
+  return mapStates(parts, (states) => applyLinear(parameters.trained.sceneProjection, states));
 }

@@ -1,23 +1,32 @@
-import { CheckpointError, floatData, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
-import type * as tf from '@tensorflow/tfjs';
+import {
+  CheckpointError,
+  floatData,
+  hostTensor,
+  type Features,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type Named,
+  type PerPost,
+} from '@drf/tensor';
 import type { Memory } from '@drf/model';
 
 /** Class centroids as the step reads them. */
 export type CentroidInputs = {
   /** [classes, dim]; zeros for a class that no post had yet. */
-  readonly centroids: tf.Tensor;
+  readonly centroids: Named<['classes', 'dim']>;
   /** [classes], 1 once a post of the class was seen. */
-  readonly known: tf.Tensor;
+  readonly known: Named<['classes']>;
 };
 
 /** What a step tells of the batch: fused features [batch, dim] and labels [batch]. */
-export type CentroidObservations = { readonly features: tf.Tensor; readonly labels: tf.Tensor };
+export type CentroidObservations = { readonly features: Features; readonly labels: PerPost };
 
 /** How much of the old centroid stays at an update. */
 export const CENTROID_DECAY = 0.9;
 
 /** One centroid a class, a moving average of the fused features of its posts. */
-export class CentroidMemory implements Memory {
+export class CentroidMemory implements Memory<CentroidInputs, CentroidObservations> {
   private centroids: Float32Array;
   private known: Float32Array;
 
@@ -29,7 +38,7 @@ export class CentroidMemory implements Memory {
     this.known = new Float32Array(classes);
   }
 
-  inputs(): { [Name in keyof CentroidInputs]: HostTensor } {
+  inputs(): Host<CentroidInputs> {
     return {
       centroids: hostTensor(this.centroids.slice(), [this.classes, this.dim]),
       known: hostTensor(this.known.slice(), [this.classes]),
@@ -37,9 +46,9 @@ export class CentroidMemory implements Memory {
   }
 
   /** Of each class in the batch: the mean of its features, taken over at first, then mixed in at 1 − 0.9. */
-  update(observations: HostTree): void {
-    const features = floatData(observations.features as HostTensor);
-    const labels = (observations.labels as HostTensor).data;
+  update(observations: Host<CentroidObservations>): void {
+    const features = floatData(observations.features);
+    const labels = observations.labels.data;
     const sums = new Float64Array(this.classes * this.dim);
     const counts = new Float64Array(this.classes);
     labels.forEach((label, post) => {

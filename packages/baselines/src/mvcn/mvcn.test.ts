@@ -129,7 +129,10 @@ describe('calibration', () => {
   });
 
   it('restrains features by their angle to the centroid of their class', () => {
-    const memory = { centroids: tf.tensor2d([[2, 0], [0, 0]]), known: tf.tensor1d([1, 0]) }; // prettier-ignore
+    const memory = {
+      centroids: named(tf.tensor2d([[2, 0], [0, 0]]), ['classes', 'dim']), // prettier-ignore
+      known: named(tf.tensor1d([1, 0]), ['classes']),
+    };
     const restraint = (features: number[][], available: number[], labels: number[]): number =>
       numbers(() => centroidRestraint(tf.tensor2d(features), perPost(available), perPost(labels, 'int32'), memory))[0] as number; // prettier-ignore
     expect(restraint([[5, 0]], [1], [0])).toBeCloseTo(0, 5);

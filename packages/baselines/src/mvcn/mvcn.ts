@@ -14,14 +14,21 @@ import {
   type NormParameters,
   type Sequence,
 } from '@drf/layers';
-import { named, type Features, type HostTree, type PerPost, type Random, type TensorTree } from '@drf/tensor';
-import { postWeights } from '@drf/model';
-import type { BatchInputs, LossResult, Method, MethodShapes, Prediction } from '@drf/model';
-import { toPrediction } from '../finish.js';
-import { COMPARED_NEEDS, initializeSequences, modalitySequence } from '../tokens.js';
+import { byModality, named, type ByModality, type Features, type Host, type PerPost, type Random } from '@drf/tensor';
+import {
+  postWeights,
+  predictionOf,
+  type BatchInputs,
+  type ClassWeighted,
+  type LossResult,
+  type Method,
+  type MethodShapes,
+  type Prediction,
+} from '@drf/model';
+import { COMPARED_NEEDS, initializeSequences, modalitySequence, type SequenceParameters } from '../tokens.js';
 import { COMPARED_NORM } from '../transformer.js';
 import { calibratedTargets, centroidRestraint } from './calibration.js';
-import { CentroidMemory, type CentroidInputs } from './centroid-memory.js';
+import { CentroidMemory, type CentroidInputs, type CentroidObservations } from './centroid-memory.js';
 import { maskedSparsemax } from './sparsemax.js';
 
 /** Sizes and loss factors of MVCN. */
@@ -33,26 +40,28 @@ export interface MvcnConfig {
   readonly calibration: number;
 }
 
-type MvcnParameters = {
-  readonly query: LinearParameters;
-  readonly key: LinearParameters;
-  readonly value: LinearParameters;
-  readonly norm: NormParameters;
-  readonly fusedPooling: ContextAttentionParameters;
-  readonly textPooling: ContextAttentionParameters;
-  readonly imagePooling: ContextAttentionParameters;
-  readonly textClassifier: LinearParameters;
-  readonly imageClassifier: LinearParameters;
-  readonly hidden: LinearParameters;
-  readonly classifier: LinearParameters;
-};
+type MvcnParameters = SequenceParameters &
+  ClassWeighted & {
+    readonly trained: ByModality<{
+      readonly pooling: ContextAttentionParameters;
+      readonly classifier: LinearParameters;
+    }> & {
+      readonly query: LinearParameters;
+      readonly key: LinearParameters;
+      readonly value: LinearParameters;
+      readonly norm: NormParameters;
+      readonly fusedPooling: ContextAttentionParameters;
+      readonly hidden: LinearParameters;
+      readonly classifier: LinearParameters;
+    };
+  };
 
 type Forward = {
   readonly prediction: Prediction;
   /** [batch, dim] */
   readonly fused: Features;
-  readonly text: Features;
-  readonly image: Features;
+  /** Each modality's own, [batch, dim]. */
+  readonly own: ByModality<Features>;
 };
 
 /**
@@ -64,39 +73,46 @@ type Forward = {
  * hand: sparsemax is the sparse attention, a moving average of fused features the centroids, and the divergence of the
  * modalities' own predictions the uncertainty of a label.
  */
-export function createMvcn(config: MvcnConfig, shapes: MethodShapes): Method {
+export function createMvcn(
+  config: MvcnConfig,
+  shapes: MethodShapes,
+): Method<MvcnParameters, CentroidInputs, CentroidObservations> {
   return {
     id: 'mvcn',
     needs: COMPARED_NEEDS,
     initialParameters: (random) => initialParameters(config, shapes, random),
     createMemory: () => new CentroidMemory(shapes.classes, config.dim),
-    predict: (tree, batch) => forward(config, tree, batch).prediction,
-    loss: (tree, batch, labels, memory) => mvcnLoss(config, tree, batch, labels, memory as CentroidInputs),
+    predict: (parameters, batch) => forward(parameters, batch).prediction,
+    loss: (parameters, batch, labels, memory) => mvcnLoss(config, parameters, batch, labels, memory),
   };
 }
 
-function initialParameters({ dim }: MvcnConfig, shapes: MethodShapes, random: Random): HostTree {
+function initialParameters({ dim }: MvcnConfig, shapes: MethodShapes, random: Random): Host<MvcnParameters> {
   const layer = (name: string, outputs = dim) => initializeLinear(random.fork(name), dim, outputs);
   const pooling = (name: string) => initializeContextAttention(random.fork(name), dim, false);
+  const { trained, ...scalings } = initializeSequences(random, shapes, dim);
   return {
-    ...initializeSequences(random, shapes, dim),
-    query: layer('query'),
-    key: layer('key'),
-    value: layer('value'),
-    norm: initializeNorm(dim),
-    fusedPooling: pooling('fusedPooling'),
-    textPooling: pooling('textPooling'),
-    imagePooling: pooling('imagePooling'),
-    textClassifier: layer('textClassifier', shapes.classes),
-    imageClassifier: layer('imageClassifier', shapes.classes),
-    hidden: initializeLinear(random.fork('hidden'), 3 * dim, dim),
-    classifier: layer('classifier', shapes.classes),
+    trained: {
+      ...byModality((modality) => ({
+        ...trained[modality],
+        pooling: pooling(`${modality}Pooling`),
+        classifier: layer(`${modality}Classifier`, shapes.classes),
+      })),
+      query: layer('query'),
+      key: layer('key'),
+      value: layer('value'),
+      norm: initializeNorm(dim),
+      fusedPooling: pooling('fusedPooling'),
+      hidden: initializeLinear(random.fork('hidden'), 3 * dim, dim),
+      classifier: layer('classifier', shapes.classes),
+    },
+    ...scalings,
   };
 }
 
 /** Text-guided fusion: every word piece asks the places of the image. */
 function guidedFusion(
-  { query, key, value, norm }: MvcnParameters,
+  { query, key, value, norm }: MvcnParameters['trained'],
   text: Sequence,
   image: Sequence,
 ): { readonly fused: Sequence; readonly weights: tf.Tensor } {
@@ -109,53 +125,45 @@ function guidedFusion(
   return { fused: { states, mask: text.mask }, weights };
 }
 
-function forward(_config: MvcnConfig, tree: TensorTree, batch: BatchInputs): Forward {
-  const parameters = tree as MvcnParameters;
-  const text = modalitySequence(tree, 'text', batch);
-  const image = modalitySequence(tree, 'image', batch);
-  const guided = guidedFusion(parameters, text, image);
-  const fused = attendWithContext(parameters.fusedPooling, guided.fused).pooled;
-  const ofText = attendWithContext(parameters.textPooling, text).pooled;
-  const ofImage = attendWithContext(parameters.imagePooling, image).pooled;
+function forward(parameters: MvcnParameters, batch: BatchInputs): Forward {
+  const { trained } = parameters;
+  const text = modalitySequence(parameters, 'text', batch.text);
+  const image = modalitySequence(parameters, 'image', batch.image);
+  const guided = guidedFusion(trained, text, image);
+  const fused = attendWithContext(trained.fusedPooling, guided.fused).pooled;
+  const ofText = attendWithContext(trained.text.pooling, text).pooled;
+  const ofImage = attendWithContext(trained.image.pooling, image).pooled;
   const all = tf.concat([fused, ofText, ofImage], -1); // [batch, 3·dim]
-  const hidden = named(tf.relu(applyLinear(parameters.hidden, all)), ['batch', 'dim']);
-  const details = { attention: guided.weights };
-  return { prediction: toPrediction(classify(parameters.classifier, hidden), details), fused: hidden, text: ofText, image: ofImage }; // prettier-ignore
+  const hidden = named(tf.relu(applyLinear(trained.hidden, all)), ['batch', 'dim']);
+  const prediction = predictionOf(classify(trained.classifier, hidden), { attention: guided.weights });
+  return { prediction, fused: hidden, own: { image: ofImage, text: ofText } };
 }
 
 function mvcnLoss(
   config: MvcnConfig,
-  tree: TensorTree,
+  parameters: MvcnParameters,
   batch: BatchInputs,
   labels: PerPost,
   memory: CentroidInputs,
-): LossResult {
-  const parameters = tree as MvcnParameters;
-  const { prediction, fused, text, image } = forward(config, tree, batch);
-  const imageLogits = classify(parameters.imageClassifier, image);
-  const textLogits = classify(parameters.textClassifier, text);
-  const own = (logits: typeof imageLogits) => named(tf.softmax(logits, -1), ['batch', 'classes']);
-  const targets = calibratedTargets(labels, own(imageLogits), own(textLogits), config.calibration);
-  const weights = postWeights(tree, labels);
-  const parts = {
+): LossResult<CentroidObservations> {
+  const { prediction, fused, own } = forward(parameters, batch);
+  const logits = byModality((modality) => classify(parameters.trained[modality].classifier, own[modality]));
+  const said = byModality((modality) => named(tf.softmax(logits[modality], -1), ['batch', 'classes']));
+  const targets = calibratedTargets(labels, said.image, said.text, config.calibration);
+  const weights = postWeights(parameters, labels);
+  const losses = {
     classification: softCrossEntropy(prediction.logits, targets, weights),
-    image: crossEntropy(imageLogits, labels, weights),
-    text: crossEntropy(textLogits, labels, weights),
-    restraint: named(
-      tf.add(
-        centroidRestraint(image, batch.imageAvailable, labels, memory),
-        centroidRestraint(text, batch.textAvailable, labels, memory),
-      ),
-      [],
-    ),
+    ...byModality((modality) => crossEntropy(logits[modality], labels, weights)),
   };
+  const drawn = byModality((modality) => centroidRestraint(own[modality], batch[modality].available, labels, memory));
+  const parts = { ...losses, restraint: named(tf.add(drawn.image, drawn.text), []) };
   const modalities = tf.mul(tf.add(parts.image, parts.text), MODALITY_SCALE);
   const restraint = tf.mul(parts.restraint, config.restraintScale);
   return {
-    total: named(tf.addN([parts.classification, modalities, restraint]), []),
+    total: named(tf.addN<tf.Tensor>([parts.classification, modalities, restraint]), []),
     parts,
     prediction,
-    observations: { features: fused, labels: tf.cast(labels, 'float32') },
+    observations: { features: fused, labels: named(tf.cast(labels, 'float32'), ['batch']) },
   };
 }
 

@@ -1,6 +1,6 @@
 // Random posts with tokens, for tests of methods that read them.
-import { createRandom, hostTensor, type Host, type HostTensor, type Random } from '@drf/tensor';
-import type { BatchInputs, MethodShapes, TokenInputs } from '@drf/model';
+import { byModality, createRandom, hostTensor, type ByModality, type Host, type HostTensor, type Random } from '@drf/tensor'; // prettier-ignore
+import type { MethodShapes, ModalityInputs, TokenInputs } from '@drf/model';
 
 export const EXAMPLE_SHAPES: MethodShapes = {
   imageDim: 6,
@@ -13,10 +13,7 @@ export const EXAMPLE_SHAPES: MethodShapes = {
 export const EXAMPLE_PIECES = 8;
 
 export interface TokenExample {
-  readonly batch: Host<BatchInputs> & {
-    readonly imageTokens: Host<TokenInputs>;
-    readonly textTokens: Host<TokenInputs>;
-  };
+  readonly batch: ByModality<Host<ModalityInputs> & { readonly tokens: Host<TokenInputs> }>;
   /** int32 [batch] */
   readonly labels: HostTensor;
 }
@@ -53,12 +50,16 @@ export function tokenExample(options: { posts?: number; seed?: number; missing?:
   };
   return {
     batch: {
-      image: normals(random.fork('image'), posts, EXAMPLE_SHAPES.imageDim),
-      text: normals(random.fork('text'), posts, EXAMPLE_SHAPES.textDim),
-      imageAvailable: available(1),
-      textAvailable: available(2),
-      imageTokens: tokens('image'),
-      textTokens: tokens('text'),
+      image: {
+        features: normals(random.fork('image'), posts, EXAMPLE_SHAPES.imageDim),
+        available: available(1),
+        tokens: tokens('image'),
+      },
+      text: {
+        features: normals(random.fork('text'), posts, EXAMPLE_SHAPES.textDim),
+        available: available(2),
+        tokens: tokens('text'),
+      },
     },
     labels: hostTensor(
       Int32Array.from({ length: posts }, (_, post) => post % EXAMPLE_SHAPES.classes),
@@ -85,16 +86,15 @@ export function fillAbsent({ batch, labels }: TokenExample, value: number): Toke
       mask: filled(inputs.mask, isMissing, 1),
     };
   };
-  const { image, text, imageAvailable, textAvailable, imageTokens, textTokens } = batch;
   return {
     labels,
-    batch: {
-      image: filled(image, (row) => imageAvailable.data[row] === 0, image.shape[1] as number),
-      text: filled(text, (row) => textAvailable.data[row] === 0, text.shape[1] as number),
-      imageAvailable,
-      textAvailable,
-      imageTokens: tokensOf(imageTokens, imageAvailable),
-      textTokens: tokensOf(textTokens, textAvailable),
-    },
+    batch: byModality((modality) => {
+      const { features, available, tokens } = batch[modality];
+      return {
+        features: filled(features, (row) => available.data[row] === 0, features.shape[1] as number),
+        available,
+        tokens: tokensOf(tokens, available),
+      };
+    }),
   };
 }

@@ -21,7 +21,7 @@ export const TINY_WORDS = [
   '!',
 ];
 
-export const TINY_BERT_CONFIG = {
+const TINY_BERT_CONFIG = {
   architectures: ['BertModel'],
   model_type: 'bert',
   vocab_size: TINY_WORDS.length,
@@ -37,7 +37,7 @@ export const TINY_BERT_CONFIG = {
   initializer_range: 0.3,
 };
 
-export const TINY_VIT_CONFIG = {
+const TINY_VIT_CONFIG = {
   architectures: ['ViTModel'],
   model_type: 'vit',
   image_size: 16,

@@ -15,12 +15,7 @@ const WIDTH = 6;
 /** Share of right answers on intact posts; DRF is better by far, so that a verdict stands. */
 const SKILL: Readonly<Record<string, number>> = { drf: 0.95, concatenation: 0.4 };
 
-export function syntheticConfig(
-  method: string,
-  seed: number,
-  disruption: string,
-  without: string | null,
-): ExperimentConfig {
+function syntheticConfig(method: string, seed: number, disruption: string, without: string | null): ExperimentConfig {
   const ablations = without === null ? {} : { pairExpansion: false };
   return parseExperiment(
     {

@@ -9,17 +9,11 @@ import {
   parseExperiment,
   RunFolder,
   type ExperimentConfig,
-  type Session,
+  type FrozenSession,
 } from '@drf/experiment';
-import {
-  ADAMW_DEFAULTS,
-  createTrainingStep,
-  initialTrainingState,
-  stepSchedule,
-  type TrainingInputs,
-} from '@drf/model';
+import { ADAMW_DEFAULTS, prepareTraining, stepSchedule } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
-import { createRandom, hostTensor, type HostTensor, type Host, type HostTree, type RgbImage } from '@drf/tensor';
+import { createRandom, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
 import { Workspace, type Services } from '../workspace.js';
 
 /** Mean color, share of black, and spread of an image: enough to see a corruption. */
@@ -47,12 +41,12 @@ function rows(features: readonly number[][], dim: number): HostTensor {
 const none = (): Promise<HostTree> => Promise.resolve({});
 const nothing = (): Promise<void> => Promise.resolve();
 
-export function tinyImageEncoder(id = 'tiny-image'): ImageEncoder {
+function tinyImageEncoder(id = 'tiny-image'): ImageEncoder {
   const encode = (images: readonly RgbImage[]) => Promise.resolve(rows(images.map(imageFeature), 4));
   return { id, modality: 'image', trainable: false, outputDim: 4, preprocess: none, encode, dispose: nothing };
 }
 
-export function tinyTextEncoder(id = 'tiny-text'): TextEncoder {
+function tinyTextEncoder(id = 'tiny-text'): TextEncoder {
   const encode = (texts: readonly string[]) => Promise.resolve(rows(texts.map(textFeature), 9));
   return {
     id,
@@ -78,7 +72,7 @@ export interface TinyWorld {
   readonly opened: { datasets: number; sessions: number };
 }
 
-export async function tinySession(imageEncoderId?: string): Promise<Session> {
+async function tinySession(imageEncoderId?: string): Promise<FrozenSession> {
   const engine = await createEngine('eager:cpu');
   const dispose = (): Promise<void> => engine.dispose();
   return { engine, image: tinyImageEncoder(imageEncoderId), text: tinyTextEncoder(), dispose };
@@ -135,17 +129,14 @@ export async function makeTinyRun(path: string, config: ExperimentConfig, cache:
   const encoded = await encodeRecords({ dataset, records, strategy: { kind: 'none' }, seed: 0, session, cache });
   const parameters = method.initialParameters(createRandom(config.seed).fork('parameters'));
   const memory = method.createMemory();
-  const program = await session.engine.prepareStep(
-    createTrainingStep(method, ADAMW_DEFAULTS),
-    initialTrainingState(parameters),
-  );
+  const program = await prepareTraining(session.engine, method, parameters, ADAMW_DEFAULTS);
   const rates = { encoder: 0, head: config.training.learningRate, floor: 0 };
   for (let step = 0; step < 3; step++) {
     const indices = Array.from({ length: 8 }, (_, i) => 8 * step + i);
     const batch = await gatherBatch(encoded.set, indices);
-    const inputs = { ...batch, memory: memory.inputs(), schedule: stepSchedule(step, 3, rates, ADAMW_DEFAULTS) };
-    const outputs = await program.step(inputs as unknown as Host<TrainingInputs>);
-    memory.update(outputs.observations);
+    const schedule = stepSchedule(step, 3, rates, ADAMW_DEFAULTS);
+    const { observations } = await program.learn({ ...batch, memory: memory.inputs(), schedule });
+    memory.update(observations);
   }
   const run = await RunFolder.create(path, { overwrite: true });
   const ids = (name: string): string[] => dataset.records.filter(({ split }) => split === name).map(({ id }) => id);

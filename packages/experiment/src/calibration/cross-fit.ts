@@ -1,5 +1,5 @@
-import { joinParts, type EncodedBatchInputs } from '@drf/model';
-import { type Engine, type HostTree, type PerPost, type Random, type StepProgram, type TensorTree } from '@drf/tensor';
+import { joinParts, type EncodedBatchInputs, type MethodParameters } from '@drf/model';
+import type { Engine, HostTree, PerPost, Random, TensorTree } from '@drf/tensor';
 import { gatherBatch, selectPosts, type PostSet } from '../feature-set.js';
 import type { Judge } from '../judge/judge.js';
 import type { Quality } from '../judge/quality.js';
@@ -64,7 +64,7 @@ type Labeled = { readonly batch: EncodedBatchInputs; readonly labels: PerPost; r
 
 /** What a training step would tell the memory of the posts, at the run's parameters. */
 async function observe({ engine, run, signal }: CrossFitSources, set: PostSet): Promise<HostTree> {
-  const program: StepProgram<TensorTree, Labeled, Observed> = await engine.prepareStep<TensorTree, Labeled, Observed>(
+  const program = await engine.prepareStep<MethodParameters, Labeled, Observed>(
     (state, { batch, labels, memory }) => ({
       state,
       outputs: { observations: run.method.loss(state, batch, labels, memory).observations },

@@ -36,10 +36,8 @@ function drawPosts(posts: number, random: Random): FeatureSet {
   return {
     ids: Array.from({ length: posts }, (_, i) => String(i)),
     labels: Int32Array.from({ length: posts }, (_, i) => i % 2),
-    image: features('image'),
-    text: features('text'),
-    imageAvailable: ones,
-    textAvailable: ones,
+    image: { rows: features('image'), available: ones },
+    text: { rows: features('text'), available: ones },
   };
 }
 
@@ -55,9 +53,13 @@ async function runOver(train: FeatureSet, epochs: number, method: 'drf' | 'drf-p
   const random = createRandom('epochs');
   for (let epoch = 0; epoch < epochs; epoch++) {
     const order = random.shuffle(Array.from(train.ids.keys()));
-    const [image, text] = [await train.image.gather(order), await train.text.gather(order)];
-    const observed = { features: hostTensor(new Float32Array(8 * order.length), [order.length, 8]), available: hostTensor(Float32Array.from(order, () => (random.uniform() < intact ? 1 : 0)), [order.length]), density: hostTensor(new Float32Array(order.length).fill(1), [order.length]), threshold: hostTensor([0], []) }; // prettier-ignore
-    memory.update({ image: observed, text: observed, encoded: { image, text } });
+    const [image, text] = [await train.image.rows.gather(order), await train.text.rows.gather(order)];
+    const features = hostTensor(new Float32Array(8 * order.length), [order.length, 8]);
+    const admitted = hostTensor(
+      Float32Array.from(order, () => (random.uniform() < intact ? 1 : 0)),
+      [order.length],
+    );
+    memory.update({ image: { features, admitted, encoded: image }, text: { features, admitted, encoded: text } });
   }
   return {
     description: { config, classes: ['a', 'b'] },
@@ -78,7 +80,7 @@ async function percentiles(
 ) {
   const run = await runOver(train, epochs, 'drf', intact);
   const calibration = await measureCalibration({ engine, run, train, ...(val === undefined ? {} : { val }) });
-  const judge = await Judge.create(engine, run);
+  const judge = Judge.create(engine, run);
   const { quality } = await judge.judge(drawPosts(800, random), () => undefined);
   await judge.dispose();
   const shares = MODALITIES.flatMap((modality) =>
@@ -124,8 +126,10 @@ describe('measureCalibration', () => {
     const run = await runOver(train, 8, 'drf');
     const calibration = await measureCalibration({ engine, run, train });
     const strange = memoryRows(hostTensor(Float32Array.from({ length: 50 * WIDTH }, () => 3 * random.normal()), [50, WIDTH])); // prettier-ignore
-    const judge = await Judge.create(engine, run);
-    const { quality } = await judge.judge({ ...drawPosts(50, random), image: strange }, () => undefined);
+    const judge = Judge.create(engine, run);
+    const posts = drawPosts(50, random);
+    const image = { ...posts.image, rows: strange };
+    const { quality } = await judge.judge({ ...posts, image }, () => undefined);
     await judge.dispose();
     const shares = [...(quality?.image ?? [])].map((density) => shareBelow(calibration.quality?.image ?? [], density));
     expect(shares.filter((share) => share < 1 / 200).length).toBe(50);

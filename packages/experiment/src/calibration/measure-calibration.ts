@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { fitTemperature, quantilesOf } from '@drf/metrics';
-import { createRandom, hostTensor, MODALITIES, type Engine, type Modality } from '@drf/tensor';
-import { areFeatures, selectPosts, type PostSet } from '../feature-set.js';
+import { byModality, createRandom, hostTensor, MODALITIES, type Engine, type Modality } from '@drf/tensor';
+import { isFeatureSet, selectPosts, type PostSet } from '../feature-set.js';
 import { Judge, type Judged } from '../judge/judge.js';
 import type { Quality } from '../judge/quality.js';
 import type { OpenedRun } from '../open-run.js';
@@ -45,7 +45,7 @@ export async function measureCalibration(sources: CalibrationSources): Promise<C
   const { engine, run, train, val, signal } = sources;
   const onProgress = sources.onProgress ?? (() => undefined);
   const valPosts = val?.ids.length ?? 0;
-  const judge = await Judge.create(engine, run);
+  const judge = Judge.create(engine, run);
   try {
     const known = await judge.judge(selectPosts(train, [0]), () => undefined, signal); // spares other methods the rest
     const total = valPosts + (known.quality === null || isEnough(run, train, val) ? 0 : train.ids.length);
@@ -64,7 +64,7 @@ export async function measureCalibration(sources: CalibrationSources): Promise<C
 }
 
 function isEnough(run: OpenedRun, train: PostSet, val: PostSet | undefined): boolean {
-  const isCrossFitted = run.refitted !== undefined && areFeatures(train.image) && areFeatures(train.text);
+  const isCrossFitted = run.refitted !== undefined && isFeatureSet(train);
   return (val?.ids.length ?? 0) >= (isCrossFitted ? ENOUGH_POSTS : ENOUGH_UNSEEN_POSTS);
 }
 
@@ -88,8 +88,8 @@ async function densitiesOf(
   return quality === null ? null : { quality, available: availableIn(train), measuredOn: 'training' };
 }
 
-function availableIn({ imageAvailable: image, textAvailable: text }: PostSet): Densities['available'] {
-  return { image, text };
+function availableIn(set: PostSet): Densities['available'] {
+  return byModality((modality) => set[modality].available);
 }
 
 function temperatureOn(

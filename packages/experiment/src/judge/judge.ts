@@ -28,9 +28,9 @@ export class Judge {
    * Prepares a run’s method for single posts.
    * @param withDetails whether verdicts bring the method’s further outputs
    */
-  static async create(engine: Engine, run: OpenedRun, withDetails = false): Promise<Judge> {
+  static create(engine: Engine, run: OpenedRun, withDetails = false): Judge {
     const method = withDetails ? run.method : withQualityOnly(run.method);
-    return new Judge(run, await Predictor.create(engine, method, true), withDetails);
+    return new Judge(run, Predictor.create(engine, method, true), withDetails);
   }
 
   /**

@@ -1,11 +1,11 @@
-import type { Method } from '@drf/model';
+import type { EncodedMethod } from '@drf/model';
 import type { HostTensor, HostTree, Modality, TensorTree } from '@drf/tensor';
 
 /** Log relative density of each post's features, [posts] a modality: DRF's estimate of quality (Eq. 9). */
 export type Quality = Readonly<Record<Modality, Float32Array>>;
 
 /** The method with only the quality among its details, so that features and weights are not kept for every post. */
-export function withQualityOnly(method: Method): Method {
+export function withQualityOnly(method: EncodedMethod): EncodedMethod {
   return {
     ...method,
     predict: (parameters, batch, memory) => {

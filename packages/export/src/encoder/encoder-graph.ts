@@ -66,7 +66,7 @@ function renameInputs(model: OnnxModel, renames: readonly InputRename[]): OnnxMo
 }
 
 /** Name of the branch of a traced function's inputs that its parameters are. */
-export const WEIGHTS = 'weights';
+const WEIGHTS = 'weights';
 
 const FLOAT = 1;
 

@@ -25,7 +25,6 @@ import * as ort from 'onnxruntime-node';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { gradientImage, writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
 import { createEncodedMethod, openTrainedEncoders, parseExperiment, RunFolder } from '@drf/experiment';
-import { initialTrainingState, trainedBy } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
 import { execute, findPython, temporaryFolder } from '../testing/tools.js';
 import { encoderOfRun, exportEncoder, isRun } from './export-encoder.js';
@@ -228,13 +227,18 @@ async function makeRun(folder: string, model: string, lora = 0): Promise<string>
   const trained = await openTrainedEncoders(config);
   const method = createEncodedMethod(config, shapes, trained);
   const parameters = method.initialParameters(createRandom(1));
-  const moved = mapTree(parameters, ({ data, shape, dtype }: HostTensor) => {
-    return { shape, dtype, data: (data as Float32Array).map((value) => value + 1) };
-  }) as HostTree;
+  const move = (tree: HostTree): HostTree =>
+    mapTree(tree, ({ data, shape }: HostTensor) =>
+      hostTensor(
+        (data as Float32Array).map((value) => value + 1),
+        shape,
+      ),
+    );
+  const moved = { trained: move(parameters.trained), fixed: move(parameters.fixed ?? {}) };
   const run = await RunFolder.create(join(folder, `run-${lora}`), { overwrite: true });
   await saveCheckpoint(run.checkpointPath(1), {
     method: method.id,
-    state: initialTrainingState(moved, trainedBy(method)),
+    state: { parameters: moved },
     memory: {},
     position: { step: 1, epoch: 1, stepInEpoch: 0 },
     progress: null,

@@ -24,6 +24,7 @@ import {
   flattenTree,
   type HostTensor,
   type HostTree,
+  mergeTrees,
   type Modality,
   type TensorTree,
   refuser,
@@ -129,11 +130,12 @@ export async function encoderOfRun(
       'name the model itself',
     );
   }
-  const trained = (parameters['encoders'] as HostTree)[modality] as HostTree;
+  const partOf = (tree: HostTree = {}): HostTree => ((tree['encoders'] ?? {}) as HostTree)[modality] as HostTree;
+  const whole = mergeTrees<HostTensor>(partOf(parameters.trained) ?? {}, partOf(parameters.fixed) ?? {});
   return {
     model: fullEncoderName(encoders[modality]).replace(/^huggingface:/, ''),
     revision: encoders.revision[modality],
-    parameters: encoders.lora.rank > 0 ? mergeLora(trained, encoders.lora) : trained,
+    parameters: encoders.lora.rank > 0 ? mergeLora(whole, encoders.lora) : whole,
   };
 }
 

@@ -63,7 +63,7 @@ function buildRoot(): protobuf.Root {
   return root;
 }
 
-export const ModelProto: protobuf.Type = buildRoot().lookupType('ModelProto');
+const ModelProto: protobuf.Type = buildRoot().lookupType('ModelProto');
 
 /** Element types by their codes in ONNX files, as far as this project's models have them. */
 export const ELEMENT_TYPES = { 1: 'float32', 6: 'int32', 7: 'int64', 9: 'bool' } as const;

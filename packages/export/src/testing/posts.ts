@@ -1,5 +1,5 @@
 import { type FeatureSet, gatherBatch, memoryRows, type OpenedRun, Predictor } from '@drf/experiment';
-import type { HostTensor, HostTree } from '@drf/tensor';
+import type { ByModality, HostTensor, HostTree } from '@drf/tensor';
 import * as ort from 'onnxruntime-node';
 import { expect } from 'vitest';
 import { createEngine } from '@drf/engine';
@@ -53,17 +53,15 @@ export function randomPosts({ imageDim, textDim }: { imageDim: number; textDim: 
   return {
     ids: Array.from({ length: count }, (_, post) => `post ${post}`),
     labels: new Int32Array(count),
-    image: memoryRows(randomTensor('image', [count, imageDim])),
-    text: memoryRows(randomTensor('text', [count, textDim])),
-    imageAvailable: available('image'),
-    textAvailable: available('text'),
+    image: { rows: memoryRows(randomTensor('image', [count, imageDim])), available: available('image') },
+    text: { rows: memoryRows(randomTensor('text', [count, textDim])), available: available('text') },
   };
 }
 
 /** What a head should say of posts, by the names of the exported outputs: from the predictor that evaluation uses. */
 export async function predictedOutputs(run: OpenedRun, posts: FeatureSet): Promise<Record<string, number[]>> {
   const engine = await createEngine('eager:cpu');
-  const predictor = await Predictor.create(engine, run.method, true);
+  const predictor = Predictor.create(engine, run.method, true);
   const { probabilities, details } = await predictor.predict(posts, run.parameters, run.memory);
   await predictor.dispose();
   await engine.dispose();
@@ -76,23 +74,27 @@ export async function predictedOutputs(run: OpenedRun, posts: FeatureSet): Promi
 function drfOutputs(details: HostTree, isGated: boolean): Record<string, number[]> {
   const { weights, logDensity, std, features } = details as {
     weights: HostTensor;
-    logDensity: Record<string, HostTensor>;
-    std: Record<string, HostTensor>;
-    features: Record<string, HostTensor>;
+    logDensity: ByModality<HostTensor> & { recovered: ByModality<HostTensor> };
+    std: ByModality<HostTensor>;
+    features: { recovered: ByModality<HostTensor> };
   };
   const outputs: Record<string, number[]> = {
     pairWeights: [...weights.data],
-    recoveredText: [...(features['recoveredText'] as HostTensor).data],
-    recoveredImage: [...(features['recoveredImage'] as HostTensor).data],
+    recoveredText: [...features.recovered.text.data],
+    recoveredImage: [...features.recovered.image.data],
   };
-  outputs['logDensityImage'] = [...(logDensity['image'] as HostTensor).data];
-  outputs['logDensityText'] = [...(logDensity['text'] as HostTensor).data];
+  outputs['logDensityImage'] = [...logDensity.image.data];
+  outputs['logDensityText'] = [...logDensity.text.data];
   if (isGated) return outputs;
-  const standsFor = { image: 'image', text: 'text', recoveredText: 'text', recoveredImage: 'image' };
-  for (const [feature, modality] of Object.entries(standsFor)) {
-    const name = feature.charAt(0).toUpperCase() + feature.slice(1);
-    const relative = Array.from((logDensity[feature] as HostTensor).data, Math.exp);
-    const sigma = std[modality]?.data[0] as number;
+  const { image, text, recovered } = logDensity;
+  for (const [name, logs, modality] of [
+    ['Image', image, 'image'],
+    ['Text', text, 'text'],
+    ['RecoveredText', recovered.text, 'text'],
+    ['RecoveredImage', recovered.image, 'image'],
+  ] as const) {
+    const relative = Array.from(logs.data, Math.exp);
+    const sigma = std[modality].data[0] as number;
     outputs[`relativeDensity${name}`] = relative;
     outputs[`density${name}`] = relative.map((density) => density / (Math.sqrt(2 * Math.PI) * sigma));
   }

@@ -1,7 +1,7 @@
 import { createMethod, type ExperimentInput, parseExperiment, RunFolder } from '@drf/experiment';
-import { initialTrainingState, type MethodShapes } from '@drf/model';
+import type { MethodShapes } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
-import { createRandom, hostScalar, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
+import { byModality, createRandom, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
 import { createEngine } from '@drf/engine';
 import { openEncoder } from '@drf/encoders';
 
@@ -29,17 +29,12 @@ export function randomTensor(name: string, shape: readonly number[]): HostTensor
 
 /** What a step would tell the queues of random posts, all of them fit to enter. */
 function observations(posts: number, dim: number, widths: { imageDim: number; textDim: number }): HostTree {
-  const of = (modality: string): HostTree => ({
+  const of = { image: widths.imageDim, text: widths.textDim };
+  return byModality((modality) => ({
     features: randomTensor(`${modality} features`, [posts, dim]),
-    available: hostTensor(new Float32Array(posts).fill(1), [posts]),
-    density: hostTensor(new Float32Array(posts).fill(1), [posts]),
-    threshold: hostScalar(0),
-  });
-  const encoded = {
-    image: randomTensor('image outputs', [posts, widths.imageDim]),
-    text: randomTensor('text outputs', [posts, widths.textDim]),
-  };
-  return { image: of('image'), text: of('text'), encoded };
+    encoded: randomTensor(`${modality} outputs`, [posts, of[modality]]),
+    admitted: hostTensor(new Float32Array(posts).fill(1), [posts]),
+  }));
 }
 
 /** A run with random parameters and part-filled queues, saved as training saves one. */
@@ -76,7 +71,7 @@ export async function makeTinyRun(path: string, options: TinyRunOptions = {}): P
   const run = await RunFolder.create(path, { overwrite: true });
   await saveCheckpoint(run.checkpointPath(3), {
     method: method.id,
-    state: initialTrainingState(method.initialParameters(createRandom(config.seed))),
+    state: { parameters: method.initialParameters(createRandom(config.seed)) },
     memory: memory.state(),
     position: { step: 3, epoch: 1, stepInEpoch: 0 },
     progress: null,

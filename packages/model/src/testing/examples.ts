@@ -3,6 +3,8 @@ import {
   createRandom,
   flattenTree,
   hostTensor,
+  mapTree,
+  toTensor,
   unflattenTree,
   type Engine,
   type Host,
@@ -18,7 +20,11 @@ import {
   valueAndGradients,
   type BatchInputs,
   type DrfConfig,
+  type DrfMemoryInputs,
+  type DrfObservations,
+  type DrfParameters,
   type Method,
+  type MethodParameters,
 } from '../index.js';
 import type { Matrix, ReferenceInputs, ReferenceParameters, Row } from './reference.js';
 
@@ -40,8 +46,8 @@ export interface ExampleOptions {
 
 export interface Example {
   readonly config: DrfConfig;
-  readonly method: Method;
-  readonly parameters: HostTree;
+  readonly method: Method<DrfParameters, DrfMemoryInputs, DrfObservations>;
+  readonly parameters: Host<DrfParameters>;
   readonly memory: DrfMemory;
   readonly batch: Host<BatchInputs>;
   readonly labels: HostTensor;
@@ -84,11 +90,9 @@ export function makeExample(options: ExampleOptions = {}): Example {
   const queues = { image: normal('image queue', imageRows, dim, 0.3), text: normal('text queue', textRows, dim, -0.3) };
   memory.queue('image').enqueue(queues.image);
   memory.queue('text').enqueue(queues.text);
-  const tensors = {
-    image: normal('image', batch, imageDim, 0.3),
-    text: normal('text', batch, textDim, -0.3),
-    imageAvailable: available(1),
-    textAvailable: available(2),
+  const inputs = {
+    image: { features: normal('image', batch, imageDim, 0.3), available: available(1) },
+    text: { features: normal('text', batch, textDim, -0.3), available: available(2) },
   };
   const labels = hostTensor(
     Int32Array.from({ length: batch }, (_, post) => post % classes),
@@ -101,38 +105,61 @@ export function makeExample(options: ExampleOptions = {}): Example {
     method,
     parameters,
     memory,
-    batch: tensors,
+    batch: inputs,
     labels,
     plain: {
-      inputs: plainOf({ ...tensors, labels, imageQueue: queues.image, textQueue: queues.text }) as ReferenceInputs,
-      parameters: plainOf(parameters) as ReferenceParameters,
+      inputs: plainOf({
+        image: inputs.image.features,
+        text: inputs.text.features,
+        imageAvailable: inputs.image.available,
+        textAvailable: inputs.text.available,
+        labels,
+        imageQueue: queues.image,
+        textQueue: queues.text,
+      }) as ReferenceInputs,
+      parameters: plainOf(parameters.trained) as ReferenceParameters,
     },
   };
 }
 
-/** Everything that a method's loss gives, and all gradients, by flat name. */
+/** A host tree as tensors: what a method's functions take. The caller disposes of them. */
+export function upload<T extends TensorTree>(host: Host<T>): T {
+  return mapTree(host as HostTree, toTensor) as T; // the names are those of T
+}
+
+/** A method with parameters and a batch for it. */
+export interface Evaluated {
+  readonly method: Method;
+  readonly parameters: Host<MethodParameters>;
+  readonly batch: Host<BatchInputs>;
+  readonly labels: HostTensor;
+}
+
+/** Everything that a method's loss gives, and all gradients, of trained parameters and of features, by flat name. */
 export async function evaluate(
   engine: Engine,
-  example: Pick<Example, 'method' | 'parameters' | 'batch' | 'labels'>,
+  { method, parameters, batch, labels }: Evaluated,
   memory: HostTree,
 ): Promise<Map<string, number[]>> {
-  type Inputs = { batch: BatchInputs; labels: PerPost; memory: TensorTree; parameters: TensorTree };
-  const program = await engine.prepare((_constants: TensorTree, { batch, labels, memory, parameters }: Inputs) => {
+  type Inputs = { batch: BatchInputs; labels: PerPost; memory?: TensorTree; parameters: MethodParameters };
+  const program = await engine.prepare((_constants: TensorTree, given: Inputs) => {
+    const { trained, fixed } = given.parameters;
+    const { image, text } = given.batch;
     const { loss, gradients, auxiliary } = valueAndGradients(
       (leaves) => {
-        const { parameters, image, text } = leaves as { parameters: TensorTree } & Pick<BatchInputs, 'image' | 'text'>;
-        const result = example.method.loss(parameters, { ...batch, image, text }, labels, memory);
+        const moved = { image: { ...image, features: leaves.image }, text: { ...text, features: leaves.text } };
+        const all = { trained: leaves.parameters, fixed };
+        const result = method.loss(all, moved, given.labels, given.memory ?? {});
         const { parts, observations, prediction } = result;
         return { loss: result.total, auxiliary: { parts, observations, prediction } };
       },
-      { parameters, image: batch.image, text: batch.text },
+      { parameters: trained, image: image.features, text: text.features },
     );
-    return { total: loss, gradients: unflattenTree(gradients), ...auxiliary };
+    return { total: loss, gradients, ...auxiliary };
   }, {});
-  const { batch, labels, parameters } = example;
   const outputs = await program.run({ batch, labels, memory, parameters });
   await program.dispose();
-  return new Map([...flattenTree<HostTensor>(outputs as HostTree)].map(([name, { data }]) => [name, [...data]]));
+  return new Map([...flattenTree<HostTensor>(outputs)].map(([name, { data }]) => [name, [...data]]));
 }
 
 /** Largest |a − b| over max(|b|, root mean square of b). */

@@ -5,8 +5,8 @@ export type Matrix = Row[];
 /** kernel [in][out], bias [out] */
 export type Layer = { kernel: Matrix; bias: Row };
 export type ReferenceParameters = {
-  imageProjection?: Layer;
-  textProjection?: Layer;
+  image?: { projection?: Layer };
+  text?: { projection?: Layer };
   imageToText: { hidden: Layer; output: Layer };
   textToImage: { hidden: Layer; output: Layer };
   fusion: { layer1: Layer; layer2: Layer; layer3: Layer };
@@ -76,11 +76,11 @@ function postsOf(inputs: ReferenceInputs, parameters: ReferenceParameters, unitN
   return inputs.labels.map((_, p) => {
     const post: Post = {};
     if (inputs.imageAvailable[p] === 1) {
-      post.image = project(parameters.imageProjection, inputs.image[p] as Row);
+      post.image = project(parameters.image?.projection, inputs.image[p] as Row);
       post.recoveredText = convert(parameters.imageToText, post.image);
     }
     if (inputs.textAvailable[p] === 1) {
-      post.text = project(parameters.textProjection, inputs.text[p] as Row);
+      post.text = project(parameters.text?.projection, inputs.text[p] as Row);
       post.recoveredImage = convert(parameters.textToImage, post.text);
     }
     return post;
@@ -246,7 +246,8 @@ export function referenceGradients(
   };
   const gradients = new Map<string, Row>();
   const { image, text } = inputs;
-  for (const { name, index, row, at } of numbersOf({ ...parameters, image, text }).filter((n) => only(n.name))) {
+  const all = [...numbersOf(parameters), ...numbersOf({ image, text })];
+  for (const { name, index, row, at } of all.filter((n) => only(n.name))) {
     const value = row[at] as number;
     const step = 1e-5;
     row[at] = value + step;

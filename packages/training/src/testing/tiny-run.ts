@@ -12,7 +12,7 @@ import {
 import { createRandom, hostTensor, type Engine } from '@drf/tensor';
 import type { TrainerEvents, TrainerOptions } from '../trainer.js';
 
-export const CLASSES = ['positive', 'neutral', 'negative'];
+const CLASSES = ['positive', 'neutral', 'negative'];
 const SHAPES = { imageDim: 6, textDim: 5, classes: 3 };
 
 /** Posts whose class shows in both modalities; every fifth lacks its image, every seventh its text. */
@@ -31,10 +31,8 @@ export function separablePosts(count: number, seed = 0): FeatureSet {
   return {
     ids: Array.from({ length: count }, (_, i) => `post-${i}`),
     labels,
-    image: rows(SHAPES.imageDim),
-    text: rows(SHAPES.textDim),
-    imageAvailable: available(5),
-    textAvailable: available(7).map((value, i) => (i % 5 === 4 ? 1 : value)),
+    image: { rows: rows(SHAPES.imageDim), available: available(5) },
+    text: { rows: rows(SHAPES.textDim), available: available(7).map((value, i) => (i % 5 === 4 ? 1 : value)) },
   };
 }
 
