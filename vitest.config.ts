@@ -7,6 +7,7 @@ import { defineConfig } from 'vitest/config';
  */
 const ISOLATED = [
   'packages/{export,service}',
+  'packages/datasets/src/stream-posts', // measures the memory of its process
   'packages/files/src/atomic',
   'packages/terminal',
   'packages/experiment/src/trained-methods',
