@@ -62,3 +62,20 @@ it('my-dataset and my-disruption train a run that knows them by their content, a
   // what a run names is never run by itself
   await expect(evaluate()).rejects.toThrow(/Own data set my-dataset@[0-9a-f]{12} expected its module to be named/);
 }, 240_000);
+
+it('my-method trains, is evaluated with its module alone, and is asked for by name where that is missing', async () => {
+  await train('runs/method', '--method', './my-method.mjs', '--method-options', 'imageShare=0.25');
+  const description = JSON.parse(await readFile(join(folder, 'runs', 'method', 'config.json'), 'utf8')) as {
+    readonly config: { readonly method: string; readonly methodOptions: object };
+  };
+  expect(description.config.method).toMatch(/^late-fusion@[0-9a-f]{12}$/);
+  expect(description.config.methodOptions).toEqual({ imageShare: 0.25 });
+  const evaluate = (...more: string[]): Promise<string> =>
+    run('eval', 'runs/method', '--cells', 'clean', '--cache', 'cache', '--quiet', '--json', ...more);
+  const { cells } = JSON.parse(await evaluate('--own', './my-method.mjs')) as { readonly cells: { cell: string }[] };
+  expect(cells.map(({ cell }) => cell)).toEqual(['clean']);
+  await expect(evaluate()).rejects.toThrow(/Own method late-fusion@[0-9a-f]{12} expected its module to be named/);
+  await expect(train('runs/wrong', '--method', './my-method.mjs', '--method-options', 'imageshare=1')).rejects.toThrow(
+    /imageShare/,
+  );
+}, 240_000);

@@ -14,7 +14,8 @@ import {
   type MethodName,
   type SplitName,
 } from '@drf/experiment';
-import { ConfigurationError, MODALITIES, type Modality } from '@drf/tensor';
+import { isModulePath } from '@drf/files';
+import { ConfigurationError, isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';
 import {
   collect,
   Command,
@@ -236,14 +237,24 @@ function usuallyAblated(experiments: readonly GridExperiment[]): MethodName {
   return experiments.every((experiment) => trainsEncoders(plain(experiment))) ? 'drf-paper' : 'drf-adapted';
 }
 
+/** Methods of the user's own, which were loaded, by their ids. */
+function byIds(methods: string | undefined): string | undefined {
+  const byId = (name: string): string => (isModulePath(name) ? ownDefinition(name, 'method').id : name);
+  return methods === undefined ? undefined : listOf(methods).map(byId).join(',');
+}
+
+function ownIds(methods: string | undefined): string[] {
+  return listOf(byIds(methods) ?? '').filter(isOwnId);
+}
+
 function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridExperiment[]): GridAxes {
   const ablations = chosen('--ablations', flags.ablations, ABLATION_SWITCHES.map(variantName));
   const smokeParts: readonly AblationSwitch[] = SMOKE.ablations;
   return {
     methods: chosen(
       '--methods',
-      flags.methods,
-      [...METHOD_NAMES, ...METHOD_NAMES.map((name) => name + SIMULATED)],
+      byIds(flags.methods),
+      [...METHOD_NAMES, ...ownIds(flags.methods)].flatMap((name) => [name, name + SIMULATED]),
       METHOD_NAMES,
     ),
     ablated: chosen('--ablated', flags.ablated, METHOD_NAMES, [usuallyAblated(experiments)])[0] as string,

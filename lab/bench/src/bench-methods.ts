@@ -1,6 +1,6 @@
 import { TOKEN_LAYOUTS, type TokenLayout } from '@drf/encoders';
 import { createEngine } from '@drf/engine';
-import { createMethod, experimentSchema, parseExperiment } from '@drf/experiment';
+import { createMethod, METHOD_NAMES, parseExperiment } from '@drf/experiment';
 import {
   ADAMW_DEFAULTS,
   prepareTraining,
@@ -25,7 +25,7 @@ export interface MethodTime {
 
 /** Every method that an experiment can name, at its default options. */
 function methods(dim: number): Method[] {
-  return experimentSchema.shape.method.unwrap().options.map((method) => {
+  return METHOD_NAMES.map((method) => {
     const experiment = { name: 'bench', dataset: { name: 'embedded' }, method, model: { dim } } as const;
     return createMethod(parseExperiment(experiment, 'The benchmark of methods'), SHAPES);
   });

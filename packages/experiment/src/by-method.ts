@@ -1,13 +1,9 @@
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 import { mergeConfig } from './flags.js';
+import { withParsedOptions } from './method.js';
 import { parseExperiment } from './parse.js';
-import { experimentSchema, type ExperimentConfig, type ExperimentInput } from './schema.js';
-
-/** Names of all methods, as experiments take them. */
-export const METHOD_NAMES = experimentSchema.shape.method.unwrap().options;
-/** One of {@link METHOD_NAMES}. */
-export type MethodName = (typeof METHOD_NAMES)[number];
+import { METHOD_NAMES, type ExperimentConfig, type ExperimentInput, type MethodName } from './schema.js';
 
 /** What an experiment says differently for some of the methods. */
 export type MethodOptions = {
@@ -30,7 +26,7 @@ export function parseForMethod(file: unknown, layers: readonly unknown[], source
     const { common, own } = split(layer, typeof method === 'string' ? method : DEFAULT_METHOD, source);
     return mergeConfig(mergeConfig(base, common), own);
   }, undefined);
-  return parseExperiment(merged, source);
+  return withParsedOptions(parseExperiment(merged, source));
 }
 
 const DEFAULT_METHOD: MethodName = 'drf';

@@ -175,9 +175,7 @@ describe('encodeRecords for encoders that are trained', () => {
     const { batch } = await gatherBatch(set, [0, 1, 2, 3, 4]);
     const mean = tf.tidy(() => {
       const upload = (tree: HostTree) => Object.fromEntries(Object.entries(tree).map(([name, leaf]) => [name, tf.tensor((leaf as HostTensor).data, [...(leaf as HostTensor).shape])])); // prettier-ignore
-      return tf
-        .mean(image.apply(upload(image.initialParameters), upload(batch.image as unknown as HostTree)), 0)
-        .dataSync();
+      return tf.mean(image.apply(upload(image.initialParameters), upload(contentsOf(batch, 'image'))), 0).dataSync();
     });
     moments.image.mean.forEach((value, i) => expect(value).toBeCloseTo(mean[i] as number, 5));
     expect(moments.text.mean).toHaveLength(6);

@@ -117,7 +117,7 @@ describe('encodeRecords', () => {
     expect([...set.image.available]).toEqual(new Array(12).fill(0));
     expect([...set.text.available]).toEqual(new Array(12).fill(1));
     const { batch, labels } = await gatherBatch(set, [3, 0]);
-    expect(batch.image).toEqual(hostTensor([0, 0, 0, 0], [2, 2]));
+    expect(batch.image.features).toEqual(hostTensor([0, 0, 0, 0], [2, 2]));
     expect([...labels.data]).toEqual([set.labels[3], set.labels[0]]);
   });
 

@@ -1,7 +1,14 @@
-export { experimentSchema, type DatasetConfig, type ExperimentConfig, type ExperimentInput } from './schema.js';
+export {
+  experimentSchema,
+  METHOD_NAMES,
+  type DatasetConfig,
+  type ExperimentConfig,
+  type ExperimentInput,
+  type MethodName,
+} from './schema.js';
 export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment } from './parse.js';
-export { METHOD_NAMES, parseForMethod, type ExperimentFile, type MethodName, type MethodOptions } from './by-method.js';
+export { parseForMethod, type ExperimentFile, type MethodOptions } from './by-method.js';
 export { addConfigFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
 export { openExperimentData, openExperimentDataset, reopenSplits, splitShares, type ExperimentData } from './data.js';
 export { splitNameOf, SPLIT_NAMES, type SplitName } from './split-names.js';

@@ -3,13 +3,12 @@ import { describe, expect, it } from 'vitest';
 import {
   comparedOptions,
   createMethod,
-  experimentSchema,
+  METHOD_NAMES,
   methodNeeds,
   parseExperiment,
   type ExperimentConfig,
 } from './index.js';
 
-const METHODS = experimentSchema.shape.method.unwrap().options;
 const TOKENS = { image: { count: 4, dim: 3 }, text: { count: 5, dim: 2 } };
 const SHAPES = { imageDim: 6, textDim: 5, classes: 3, tokens: TOKENS };
 
@@ -21,15 +20,18 @@ function configOf(method: ExperimentConfig['method'], more: Record<string, unkno
 }
 
 describe('createMethod', () => {
-  it.each(METHODS)('makes %s, which needs what methodNeeds says and has a scaling where it reads tokens', (name) => {
-    const config = configOf(name);
-    const method = createMethod(config, SHAPES);
-    expect(method.id).toBe(name);
-    expect(method.needs ?? {}).toEqual(methodNeeds(config));
-    const names = [...flattenTree<HostTensor>(method.initialParameters(createRandom(1)).fixed ?? {}).keys()];
-    expect(names).toContain('image.scaling.mean');
-    expect(names.includes('image.tokenScaling.mean')).toBe(methodNeeds(config).tokens === true);
-  });
+  it.each(METHOD_NAMES)(
+    'makes %s, which needs what methodNeeds says and has a scaling where it reads tokens',
+    (name) => {
+      const config = configOf(name);
+      const method = createMethod(config, SHAPES);
+      expect(method.id).toBe(name);
+      expect(method.needs ?? {}).toEqual(methodNeeds(config));
+      const names = [...flattenTree<HostTensor>(method.initialParameters(createRandom(1)).fixed ?? {}).keys()];
+      expect(names).toContain('image.scaling.mean');
+      expect(names.includes('image.tokenScaling.mean')).toBe(methodNeeds(config).tokens === true);
+    },
+  );
 
   it('refuses heads that do not divide the width, naming the option', () => {
     const compared = { heads: 3 };

@@ -3,11 +3,14 @@ import {
   createDrf,
   createGatedDrf,
   drfConfig,
+  methodOf,
   withClassWeights,
   withEncoders,
+  type DrfConfig,
   type EncodedMethod,
   type FeatureMoments,
   type Method,
+  type MethodDefinition,
   type MethodNeeds,
   type MethodShapes,
   type StepEncoders,
@@ -24,27 +27,29 @@ import {
 } from '@drf/baselines';
 import type { WeightingMode } from '@drf/fusion';
 import { tokenLayoutOf } from '@drf/encoders';
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, isOwnId, ownDefinition, type OwnDefinition } from '@drf/tensor';
 import { comparedOptions, formOf } from './compared-options.js';
-import type { ExperimentConfig } from './schema.js';
+import type { ExperimentConfig, MethodName, OwnMethodName } from './schema.js';
 import { weighsClasses } from './class-weights.js';
 import type { Session } from './session.js';
 
 /** What the experiment's method asks of the pipeline. */
 export function methodNeeds({ method }: Pick<ExperimentConfig, 'method'>): MethodNeeds {
-  switch (method) {
-    case 'drf':
-    case 'drf-paper':
-    case 'drf-adapted':
-    case 'concatenation':
-      return {};
-    case 'hsan':
-    case 'mvan':
-    case 'mgnns':
-    case 'clmlf':
-    case 'mvcn':
-      return COMPARED_NEEDS;
-  }
+  return (isOwn(method) ? ownMethod(method).definition.needs : METHODS[method].needs) ?? {};
+}
+
+function isOwn(method: ExperimentConfig['method']): method is OwnMethodName {
+  return isOwnId(method);
+}
+
+function ownMethod(method: OwnMethodName): OwnDefinition<MethodDefinition> {
+  return ownDefinition<MethodDefinition>(method, 'method');
+}
+
+/** An experiment whose options of a method of the user's own are checked, with their defaults. @throws ConfigurationError */
+export function withParsedOptions(config: ExperimentConfig): ExperimentConfig {
+  const { method, methodOptions = {} } = config;
+  return isOwn(method) ? { ...config, methodOptions: ownMethod(method).parseOptions(methodOptions) } : config;
 }
 
 /** The widths that a session's encoders give, with those of tokens where the method reads them. */
@@ -115,44 +120,76 @@ export function createMethod(config: ExperimentConfig, shapes: MethodShapes, gra
 }
 
 function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {
-  const {
-    dim,
-    converterHidden = dim,
-    fusionHidden = dim,
-    standardize,
-    gaussianRank,
-    gateHidden,
-    ...rest
-  } = config.model;
-  const compared = comparedOptions(config);
-  const { width } = compared;
-  const form = formOf(config);
-  const common = { ...rest, converterHidden, fusionHidden, ...drfForm(config) };
   const { standardization = unmeasured(shapes.imageDim, shapes.textDim), ...others } = shapes;
   const { tokenStandardization = unmeasuredTokens(shapes), ...widths } = others;
-  const full: MethodShapes = standardize ? { ...widths, standardization, tokenStandardization } : widths;
-  switch (config.method) {
-    case 'drf':
-      return createGatedDrf(
-        { ...drfConfig(dim, common), gaussianRank, gateHidden, pairSupervision: config.model.lossScales.pairs },
-        full,
-      );
-    case 'drf-paper':
-    case 'drf-adapted':
-      return createDrf(drfConfig(dim, common), full, config.method);
-    case 'concatenation':
-      return createConcatenation({ dim, featureNorm: config.model.featureNorm }, full);
-    case 'hsan':
-      return createHsan({ dim: width }, full);
-    case 'mvan':
-      return createMvan({ dim: width, hops: compared.hops }, full);
-    case 'mgnns':
-      return createMgnns({ dim: width, heads: headsOf(config), graphs: compared, form }, full, graphs);
-    case 'clmlf':
-      return createClmlf({ ...compared, form, dim: width, heads: headsOf(config), seed: config.seed }, full);
-    case 'mvcn':
-      return createMvcn({ ...compared, dim: width }, full);
-  }
+  const full: MethodShapes = config.model.standardize ? { ...widths, standardization, tokenStandardization } : widths;
+  const { method, methodOptions = {} } = config;
+  if (!isOwn(method)) return METHODS[method].create(config, full, graphs);
+  const { definition, parseOptions } = ownMethod(method);
+  return methodOf(method, definition.needs, definition.create(parseOptions(methodOptions), full));
+}
+
+/** Every method of this repository: what it asks of the pipeline, and how an experiment's options make it. */
+const METHODS: Readonly<
+  Record<
+    MethodName,
+    {
+      readonly needs?: MethodNeeds;
+      create(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method;
+    }
+  >
+> = {
+  drf: {
+    create: (config, shapes) => {
+      const { gaussianRank, gateHidden, lossScales } = config.model;
+      return createGatedDrf({ ...drfOptions(config), gaussianRank, gateHidden, pairSupervision: lossScales.pairs }, shapes); // prettier-ignore
+    },
+  },
+  'drf-paper': { create: (config, shapes) => createDrf(drfOptions(config), shapes, 'drf-paper') },
+  'drf-adapted': { create: (config, shapes) => createDrf(drfOptions(config), shapes, 'drf-adapted') },
+  concatenation: {
+    create: ({ model: { dim, featureNorm } }, shapes) => createConcatenation({ dim, featureNorm }, shapes),
+  },
+  hsan: {
+    needs: COMPARED_NEEDS,
+    create: (config, shapes) => createHsan({ dim: comparedOptions(config).width }, shapes),
+  },
+  mvan: {
+    needs: COMPARED_NEEDS,
+    create: (config, shapes) => {
+      const { width: dim, hops } = comparedOptions(config);
+      return createMvan({ dim, hops }, shapes);
+    },
+  },
+  mgnns: {
+    needs: COMPARED_NEEDS,
+    create: (config, shapes, graphs) => {
+      const sizes = comparedOptions(config);
+      const options = { dim: sizes.width, heads: headsOf(config), graphs: sizes, form: formOf(config) };
+      return createMgnns(options, shapes, graphs);
+    },
+  },
+  clmlf: {
+    needs: COMPARED_NEEDS,
+    create: (config, shapes) => {
+      const sizes = comparedOptions(config);
+      const own = { dim: sizes.width, heads: headsOf(config), form: formOf(config), seed: config.seed };
+      return createClmlf({ ...sizes, ...own }, shapes);
+    },
+  },
+  mvcn: {
+    needs: COMPARED_NEEDS,
+    create: (config, shapes) => {
+      const sizes = comparedOptions(config);
+      return createMvcn({ ...sizes, dim: sizes.width }, shapes);
+    },
+  },
+};
+
+/** DRF's configuration out of an experiment's options. */
+function drfOptions(config: ExperimentConfig): DrfConfig {
+  const { dim, converterHidden = dim, fusionHidden = dim } = config.model;
+  return drfConfig(dim, { ...config.model, converterHidden, fusionHidden, ...drfForm(config) });
 }
 
 function headsOf(config: ExperimentConfig): number {

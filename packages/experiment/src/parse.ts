@@ -5,7 +5,7 @@ import { parseOptions } from '@drf/files';
 import { ConfigurationError, isOwnId, MODALITIES } from '@drf/tensor';
 import type { ExperimentFile } from './by-method.js';
 import { recordedOptions } from './compared-options.js';
-import { experimentSchema, type ExperimentConfig } from './schema.js';
+import { experimentSchema, METHOD_NAMES, type ExperimentConfig } from './schema.js';
 
 /** Marks a file's default export as an experiment, so that the compiler checks it. */
 export function defineExperiment(experiment: ExperimentFile): ExperimentFile {
@@ -28,6 +28,7 @@ const UNIONS: Readonly<Record<string, string>> = {
   classWeights: 'none, balanced, or positive numbers by class, such as {"rare": 3}',
   fusionLayers: '2 or 3',
   file: 'a file, or a list of files',
+  method: `one of ${METHOD_NAMES.join(', ')}, or a module of your own, ./my-method.ts`,
   name: `one of ${DATASET_NAMES.join(', ')}, or a module of your own, ./my-dataset.ts`,
   image: 'a whole number from 0, or "all"',
   text: 'a whole number from 0, or "all"',

@@ -279,6 +279,23 @@ const training = z.strictObject({
     .describe("also write encoders' frozen parameters to checkpoints; off: they are taken from the encoder's files"),
 });
 
+/** Names of this repository's methods, as experiments take them. */
+export const METHOD_NAMES = [
+  'drf',
+  'drf-paper',
+  'drf-adapted',
+  'concatenation',
+  'hsan',
+  'mvan',
+  'mgnns',
+  'clmlf',
+  'mvcn',
+] as const;
+/** One of {@link METHOD_NAMES}. */
+export type MethodName = (typeof METHOD_NAMES)[number];
+/** A method of the user's own by its id, "my-method@1f0c8a93d2e4". */
+export type OwnMethodName = `${string}@${string}`;
+
 /** Everything that decides a run. Unknown keys are refused. */
 export const experimentSchema = z.strictObject({
   name: z
@@ -286,9 +303,16 @@ export const experimentSchema = z.strictObject({
     .regex(/^[\w.+-]{1,100}$/, 'use letters, digits, "-", "_", "." and "+"')
     .describe('name of the experiment'),
   method: z
-    .enum(['drf', 'drf-paper', 'drf-adapted', 'concatenation', 'hsan', 'mvan', 'mgnns', 'clmlf', 'mvcn'])
+    .union([z.enum(METHOD_NAMES), ownName('method').transform((id) => id as OwnMethodName)])
     .default('drf')
-    .describe('how posts are judged; drf-paper is the paper to the letter, drf-adapted departs from it'),
+    .describe(
+      `how posts are judged: ${METHOD_NAMES.join(', ')}, or a module of your own, ./my-method.ts; drf-paper is the ` +
+        'paper to the letter, drf-adapted departs from it',
+    ),
+  methodOptions: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe('options of a method of your own, as a=1,b=2 or JSON'),
   seed: whole(0).default(0).describe('decides everything random'),
   engine: z.string().default('auto').describe('auto, compiled, eager:wasm, eager:cpu or eager:tensorflow'),
   dataset,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, type Dataset } from '@drf/datasets';
 import { TOKEN_LAYOUTS, type ImageEncoder, type TextEncoder } from '@drf/encoders';
-import { hostTensor, type Engine, type RgbImage } from '@drf/tensor';
+import type { EncodedBatchInputs } from '@drf/model';
+import { hostTensor, type Engine, type RgbImage, type Host, type Modality } from '@drf/tensor';
 import {
   encodeRecords,
   encodeSimulated,
@@ -158,29 +159,30 @@ describe('encodeRecords for methods that ask for more', () => {
     const common = { dataset, records, session, cache, needs };
     const { set } = await encodeRecords({ ...common, strategy: { kind: 'none' }, seed: 1 });
     const all = [...records.keys()];
-    const clean = (await gatherBatch(set, all)).batch as unknown as Record<string, { data: Float32Array }>;
-    const tokensOf = (batch: unknown, modality: 'image' | 'text') =>
-      (batch as Record<string, { tokens: { data: Float32Array }; mask: { data: Float32Array } }>)[`${modality}Tokens`]!;
+    const clean = (await gatherBatch(set, all)).batch;
+    const featuresOf = (batch: Host<EncodedBatchInputs>, modality: Modality) => {
+      const inputs = batch[modality];
+      return 'features' in inputs ? inputs : expect.fail('no features');
+    };
     for (const discard of [0, 1]) {
       const options = { share: 1, discard, draws: 1 };
       const rows = await encodeSimulated(common, options);
       expect(rows.image?.standIn === undefined).toBe(discard === 0);
       const { batch } = await new Simulation(options, rows, 4, needs).gather(set, all, 0);
-      const values = batch as unknown as Record<string, { data: Float32Array }>;
       const strategyOf = (modality: 'image' | 'text') =>
         ({ kind: 'modality-fixed', modality, setting: discard === 0 ? 'C' : 'D' }) as const;
       for (const modality of ['image', 'text'] as const) {
         const due = await encodeRecords({ ...common, strategy: strategyOf(modality), seed: 1_000_000 });
-        const disrupted = (await gatherBatch(due.set, all)).batch as unknown as typeof values;
-        const touched = all.filter((i) => values[`${modality}Intact`]?.data[i] === 0);
+        const disrupted = (await gatherBatch(due.set, all)).batch;
+        const touched = all.filter((i) => batch[modality].intact?.data[i] === 0);
         expect(touched.length).toBeGreaterThan(0);
-        expect([...(values[`${modality}Available`]?.data ?? [])]).toEqual(all.map(() => 1));
+        expect([...batch[modality].available.data]).toEqual(all.map(() => 1));
         for (const i of all) {
           const source = touched.includes(i) ? disrupted : clean;
-          expect(values[modality]?.data[i]).toBe(source[modality]?.data[i]);
+          expect(featuresOf(batch, modality).features.data[i]).toBe(featuresOf(source, modality).features.data[i]);
           for (const part of ['tokens', 'mask', ...(modality === 'text' ? (['pieces'] as const) : [])] as const) {
-            const row = (from: unknown): number[] => {
-              const { data } = (tokensOf(from, modality) as unknown as Record<string, { data: Float32Array }>)[part]!;
+            const row = (from: Host<EncodedBatchInputs>): number[] => {
+              const data = featuresOf(from, modality).tokens?.[part]?.data ?? expect.fail(`no ${part}`);
               return [...data.subarray((i * data.length) / all.length, ((i + 1) * data.length) / all.length)];
             };
             expect(row(batch), `${modality} ${part} of post ${i}`).toEqual(row(source));

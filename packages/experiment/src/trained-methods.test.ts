@@ -14,10 +14,10 @@ import {
 import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
 import { ADAMW_DEFAULTS, prepareTraining, stepSchedule } from '@drf/model';
 import { createRandom, hostTensor, type Engine, type HostTensor, type Modality } from '@drf/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   createEncodedMethod,
-  experimentSchema,
+  METHOD_NAMES,
   gatherBatch,
   measureExperimentGraphs,
   measureFeatures,
@@ -37,7 +37,6 @@ import {
   type Session,
 } from './index.js';
 
-const METHODS = experimentSchema.shape.method.unwrap().options;
 const POSTS = 5;
 const CLASSES = 3;
 /** 14 × 14 places beside a class token, as many as a ViT-B/16 has. */
@@ -53,6 +52,7 @@ const engines = new Map<string, Engine>();
 // tfjs, when told that it is tested, takes what a gradient of several kernels holds in wasm for a leak
 const flags = (isTest: boolean): void => tf.env().setFlags({ ...tf.env().getFlags(), IS_TEST: isTest, PROD: !isTest });
 
+beforeEach(() => flags(false));
 beforeAll(async () => {
   flags(false);
   folder = await mkdtemp(join(tmpdir(), 'drf-trained-methods-'));
@@ -210,7 +210,7 @@ describe('methods over trained encoders', () => {
     );
   });
 
-  const cases = METHODS.flatMap((method) => TEXT_LENGTHS.map((length) => ({ method, length, preset: 'compact' })));
+  const cases = METHOD_NAMES.flatMap((method) => TEXT_LENGTHS.map((length) => ({ method, length, preset: 'compact' })));
   const authors = ['clmlf', 'mgnns'].map((method) => ({ method, length: 64, preset: 'authors' }));
   it.each([...cases, ...authors])(
     '$method ($preset) learns and judges alike on both engines, 196 places and $length word pieces',
@@ -225,7 +225,7 @@ describe('methods over trained encoders', () => {
     },
   );
 
-  it.each(METHODS.flatMap((method) => (['image', 'text'] as const).map((trained) => ({ method, trained }))))(
+  it.each(METHOD_NAMES.flatMap((method) => (['image', 'text'] as const).map((trained) => ({ method, trained }))))(
     '$method learns and judges with the $trained encoder trained and the other frozen',
     async ({ method, trained }) => {
       const { totals, probabilities } = await trainOnce(method, engineOf('eager:wasm'), trained, 64);

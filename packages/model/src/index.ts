@@ -1,6 +1,7 @@
 export {
   balancedClassWeights,
   EMPTY_MEMORY,
+  methodOf,
   postWeights,
   predictionOf,
   withClassWeights,
@@ -10,8 +11,10 @@ export {
   type LossResult,
   type Memory,
   type Method,
+  type MethodDefinition,
   type MethodNeeds,
   type MethodParameters,
+  type MethodParts,
   type MethodShapes,
   type ModalityInputs,
   type Prediction,

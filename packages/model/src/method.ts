@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import type { Definition } from '@drf/files';
+import { crossEntropy } from '@drf/fusion';
 import {
   hostTensor,
   named,
@@ -136,6 +138,55 @@ export interface Method<
   loss(parameters: P, batch: Batch, labels: PerPost, memory: M): LossResult<O>;
 }
 
+/** What makes a method of one's own; what is left out is usual. */
+export type MethodParts<P extends MethodParameters = MethodParameters> = Pick<
+  Method<P>,
+  'initialParameters' | 'predict'
+> & {
+  /** Left out: cross-entropy of the prediction (Eq. 15), weighted by class where the experiment asks for it. */
+  readonly loss?: Method<P>['loss'];
+  /** Left out: it remembers nothing. */
+  readonly createMemory?: Method<P>['createMemory'];
+};
+
+type Options = NonNullable<Definition['options']>;
+
+/**
+ * A method in a module of the user's own, for `--method ./my-method.ts`.
+ *
+ * ```ts
+ * const options = z.strictObject({ width: z.int().min(1).default(64).describe('width of the hidden layer') });
+ * export default {
+ *   name: 'my-method',
+ *   options,
+ *   create: ({ width }, { imageDim, textDim, classes }) => ({ initialParameters: …, predict: … }),
+ * } satisfies MethodDefinition<typeof options>;
+ * ```
+ */
+export type MethodDefinition<Schema extends Options = Options> = Definition<
+  Schema,
+  MethodNeeds,
+  [shapes: MethodShapes],
+  MethodParts
+>;
+
+/** A method of its parts. @param id what checkpoints and reports know it by */
+export function methodOf(id: string, needs: MethodNeeds | undefined, parts: MethodParts): Method {
+  const ofPrediction: Method['loss'] = (parameters, batch, labels, memory) => {
+    const prediction = parts.predict(parameters, batch, memory);
+    const total = crossEntropy(prediction.logits, labels, postWeights(parameters, labels));
+    return { total, parts: { classification: total }, prediction, observations: {} };
+  };
+  return {
+    id,
+    ...(needs === undefined ? {} : { needs }),
+    initialParameters: (random) => parts.initialParameters(random),
+    createMemory: () => parts.createMemory?.() ?? EMPTY_MEMORY,
+    predict: (parameters, batch, memory) => parts.predict(parameters, batch, memory),
+    loss: parts.loss ?? ofPrediction,
+  };
+}
+
 /** What a method is built for: widths, and what was measured of the training posts. */
 export interface MethodShapes {
   readonly imageDim: number;
@@ -172,7 +223,7 @@ export const EMPTY_MEMORY: Memory = {
 };
 
 /** What {@link withClassWeights} adds to a method's fixed parameters, so that a run goes on with the same. */
-export type ClassWeighted = { readonly fixed?: { readonly classWeights?: tf.Tensor } };
+export type ClassWeighted = { readonly fixed?: { readonly classWeights?: tf.Tensor | TensorTree } };
 
 /**
  * A method whose classification losses count each post by the weight of its class. Everything else stays: recovery,
@@ -193,7 +244,7 @@ export function withClassWeights(method: Method, weights: Float32Array): Method 
 /** What a method with {@link withClassWeights} weighs each post of a batch by, [batch]; without, nothing. */
 export function postWeights({ fixed }: ClassWeighted, labels: PerPost): PerPost | undefined {
   if (fixed?.classWeights === undefined) return undefined;
-  return named(tf.gather(fixed.classWeights, tf.cast(labels, 'int32') as tf.Tensor1D), ['batch']);
+  return named(tf.gather(fixed.classWeights as tf.Tensor, tf.cast(labels, 'int32') as tf.Tensor1D), ['batch']);
 }
 
 /**

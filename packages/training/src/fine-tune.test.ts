@@ -138,11 +138,11 @@ describe('training with encoders under the head', () => {
     const plain = await run(configOf());
     const full = await run(configOf({ training: { checkpointFrozen: true } }));
     const [lean, whole] = await Promise.all([plain, full].map(async (each) => readSafetensors(checkpoint(each, 8))));
-    const table = 'state.parameters.encoders.text.table';
+    const table = 'state.parameters.fixed.encoders.text.table';
     expect(lean?.tensors.has(table)).toBe(false);
     const { table: initial, kernel } = tinyTrainableText().initialParameters;
     expect(whole?.tensors.get(table)).toEqual(initial);
-    const trained = lean?.tensors.get('state.parameters.encoders.text.kernel');
+    const trained = lean?.tensors.get('state.parameters.trained.encoders.text.kernel');
     expect(trained?.shape).toEqual([5, 6]);
     expect(trained).not.toEqual(kernel);
     expect([...(lean?.tensors.keys() ?? [])].some((name) => name.startsWith('state.gradients'))).toBe(false);
