@@ -10,7 +10,9 @@ const options = z.strictObject({
 });
 
 /** What training moves: a linear head a modality, [width, classes]. */
-type Heads = { readonly trained: { readonly image: LinearParameters; readonly text: LinearParameters } };
+interface Heads {
+  readonly trained: { readonly image: LinearParameters; readonly text: LinearParameters };
+}
 
 export default {
   name: 'late-fusion',

@@ -47,6 +47,12 @@ function ownMethod(method: OwnMethodName): OwnDefinition<MethodDefinition> {
   return ownDefinition<MethodDefinition>(method, 'method');
 }
 
+/** An experiment whose options of a method of the user's own are checked, with their defaults. @throws ConfigurationError */
+export function withParsedOptions(config: ExperimentConfig): ExperimentConfig {
+  const { method, methodOptions = {} } = config;
+  return isOwn(method) ? { ...config, methodOptions: ownMethod(method).parseOptions(methodOptions) } : config;
+}
+
 /** The widths that a session's encoders give, with those of tokens where the method reads them. */
 export function methodShapes(
   { image, text }: Pick<Session, 'image' | 'text'>,

@@ -6,6 +6,7 @@ import { ConfigurationError, isOwnId, MODALITIES } from '@drf/tensor';
 import { suggestion } from '@drf/terminal';
 import { recordedOptions } from './compared-options.js';
 import { mergeConfig } from './flags.js';
+import { withParsedOptions } from './method.js';
 import {
   experimentSchema,
   METHOD_NAMES,
@@ -30,6 +31,7 @@ const UNIONS: Readonly<Record<string, string>> = {
   classWeights: 'none, balanced, or positive numbers by class, such as {"rare": 3}',
   fusionLayers: '2 or 3',
   file: 'a file, or a list of files',
+  method: `one of ${METHOD_NAMES.join(', ')}, or a module of your own, ./my-method.ts`,
   name: `one of ${DATASET_NAMES.join(', ')}, or a module of your own, ./my-dataset.ts`,
   image: 'a whole number from 0, or "all"',
   text: 'a whole number from 0, or "all"',
@@ -121,7 +123,7 @@ export function parseForMethod(file: unknown, layers: readonly unknown[], source
     const { common, own } = split(layer, typeof method === 'string' ? method : DEFAULT_METHOD, source);
     return mergeConfig(mergeConfig(base, common), own);
   }, undefined);
-  return parseExperiment(merged, source);
+  return withParsedOptions(parseExperiment(merged, source));
 }
 
 const DEFAULT_METHOD: MethodName = 'drf';

@@ -349,8 +349,8 @@ export const experimentSchema = z.strictObject({
     .default('drf')
     .meta(
       result(
-        `how posts are judged: ${METHOD_NAMES.join(', ')} (drf-paper is the paper to the letter, drf-adapted departs ` +
-          'from it), or a module of your own, ./my-method.ts (docs/extend.md)',
+        `how posts are judged: ${METHOD_NAMES.join(', ')}, or a module of your own, ./my-method.ts; drf-paper is the ` +
+          'paper to the letter, drf-adapted departs from it',
       ),
     ),
   methodOptions: z

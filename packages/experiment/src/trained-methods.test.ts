@@ -14,7 +14,7 @@ import {
 import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
 import { ADAMW_DEFAULTS, prepareTraining, stepSchedule } from '@drf/model';
 import { createRandom, hostTensor, type Engine, type HostTensor, type Modality } from '@drf/tensor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   createEncodedMethod,
   METHOD_NAMES,
@@ -52,6 +52,7 @@ const engines = new Map<string, Engine>();
 // tfjs, when told that it is tested, takes what a gradient of several kernels holds in wasm for a leak
 const flags = (isTest: boolean): void => tf.env().setFlags({ ...tf.env().getFlags(), IS_TEST: isTest, PROD: !isTest });
 
+beforeEach(() => flags(false));
 beforeAll(async () => {
   flags(false);
   folder = await mkdtemp(join(tmpdir(), 'drf-trained-methods-'));

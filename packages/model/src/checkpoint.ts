@@ -137,7 +137,7 @@ function completed(
 }
 
 /** What a modality's prefix stood before in names of the former version: `imageProjection` is `image.projection` now. */
-const FORMER_PREFIX = /^(image|text)(Projection|TokenProjection|Scaling|TokenScaling|Queue|Quality|Pooling|Classifier|Transformer)(?=\.)/; // prettier-ignore
+const FORMER_PREFIX = /^(image|text)(Projection|TokenProjection|Scaling|TokenScaling|Queue|Quality|Pooling|Classifier|Transformer|Graph|ReadsObjects|ReadsScenes)(?=\.)/; // prettier-ignore
 
 /**
  * The tensors of a former checkpoint by their present names: what belongs to a modality stands below it, and parameters

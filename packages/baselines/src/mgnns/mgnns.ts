@@ -14,7 +14,7 @@ import {
   type NormParameters,
   type Sequence,
 } from '@drf/layers';
-import { ConfigurationError, hostTensor, named, type Features, type Host, type Random } from '@drf/tensor';
+import { ConfigurationError, hostTensor, named, type Host, type Random } from '@drf/tensor';
 import {
   predictionOf,
   standardized,
@@ -61,18 +61,25 @@ type Reading = {
   readonly hiddenNorm?: NormParameters;
   readonly next?: Reading;
 };
-const READINGS = ['objectReadsText', 'sceneReadsText', 'textReadsObjects', 'textReadsScenes'] as const;
+/** Objects and scenes read the text, the text reads both. */
+const READINGS = 4;
 
 type MgnnsParameters = SequenceParameters &
   ClassWeighted & {
     readonly trained: {
-      readonly textGraph: TextGraphParameters;
+      readonly text: {
+        readonly graph: TextGraphParameters;
+        readonly readsObjects: Reading;
+        readonly readsScenes: Reading;
+      };
+      readonly objectReadsText: Reading;
+      readonly sceneReadsText: Reading;
       readonly objectGraph: ImageGraphParameters;
       readonly sceneGraph: ImageGraphParameters;
       readonly sceneProjection: LinearParameters;
       readonly fusion: LinearParameters;
       readonly classifier: LinearParameters;
-    } & { readonly [Name in (typeof READINGS)[number]]: Reading };
+    };
     readonly fixed?: { readonly measured?: { readonly [Name in keyof MeasuredGraphs]: tf.Tensor } };
   };
 
@@ -121,7 +128,7 @@ function initialParameters(
       hiddenNorm: initializeNorm(dim),
     };
   };
-  const read = (name: (typeof READINGS)[number]): Host<Reading> =>
+  const read = (name: string): Host<Reading> =>
     isAuthors ? { ...layered(name), next: layered(`${name} next`) } : reading(name);
   const { words } = sizes;
   const edges = isAuthors
@@ -131,19 +138,22 @@ function initialParameters(
   return {
     trained: {
       ...trained,
-      textGraph: {
-        projection: initializeLinear(random.fork('textGraph'), text.dim, dim),
-        offsets: hostTensor(new Float32Array(sizes.words * dim), [sizes.words, dim]),
-        ...edges,
+      text: {
+        ...trained.text,
+        graph: {
+          projection: initializeLinear(random.fork('textGraph'), text.dim, dim),
+          offsets: hostTensor(new Float32Array(sizes.words * dim), [sizes.words, dim]),
+          ...edges,
+        },
+        readsObjects: read('textReadsObjects'),
+        readsScenes: read('textReadsScenes'),
       },
       objectGraph: initializeImageGraph(random.fork('objectGraph'), image.dim, dim, shapes.classes),
       sceneGraph: initializeImageGraph(random.fork('sceneGraph'), image.dim, dim, shapes.classes),
       sceneProjection: initializeLinear(random.fork('sceneProjection'), image.dim, dim),
       objectReadsText: read('objectReadsText'),
       sceneReadsText: read('sceneReadsText'),
-      textReadsObjects: read('textReadsObjects'),
-      textReadsScenes: read('textReadsScenes'),
-      fusion: initializeLinear(random.fork('fusion'), READINGS.length * dim, dim),
+      fusion: initializeLinear(random.fork('fusion'), READINGS * dim, dim),
       classifier: initializeLinear(random.fork('classifier'), dim, shapes.classes),
     },
     fixed: { ...fixed, measured: graphs ?? emptyGraphs(sizes, { image, text }) },
@@ -165,14 +175,12 @@ function predict({ heads }: MgnnsConfig, parameters: MgnnsParameters, batch: Bat
     const read = applyNorm(hiddenNorm, tf.add(attended, hidden), COMPARED_NORM);
     return next === undefined ? read : readBy(next, read, sequence);
   };
-  const read = (name: (typeof READINGS)[number], query: Features, sequence: Sequence): tf.Tensor =>
-    readBy(trained[name], query, sequence);
   const readings = tf.concat(
     [
-      read('objectReadsText', channels.object, words),
-      read('sceneReadsText', channels.scene, words),
-      read('textReadsObjects', channels.text, places),
-      read('textReadsScenes', channels.text, channels.parts),
+      readBy(trained.objectReadsText, channels.object, words),
+      readBy(trained.sceneReadsText, channels.scene, words),
+      readBy(trained.text.readsObjects, channels.text, places),
+      readBy(trained.text.readsScenes, channels.text, channels.parts),
     ],
     -1,
   ); // [batch, 4·dim]
@@ -184,7 +192,7 @@ function predict({ heads }: MgnnsConfig, parameters: MgnnsParameters, batch: Bat
 /** What each graph makes of the posts, each [batch, dim], and the images' parts at the method's width. */
 function graphChannels(parameters: MgnnsParameters, batch: BatchInputs, heads: number) {
   const { trained, fixed } = parameters;
-  const { textGraph, objectGraph, sceneGraph, sceneProjection } = trained;
+  const { objectGraph, sceneGraph, sceneProjection } = trained;
   const measured = fixed?.measured;
   if (measured === undefined) throw withoutGraphs();
   const scale = (states: tf.Tensor): tf.Tensor => standardized(states, fixed?.image?.tokenScaling);
@@ -196,7 +204,7 @@ function graphChannels(parameters: MgnnsParameters, batch: BatchInputs, heads: n
   const scenes = convolveGraph(sceneGraph, scale(measured.sceneStates), measured.sceneEdges);
   const { mask } = scaledTokens(parameters, 'text', batch.text);
   return {
-    text: textGraphFeatures(textGraph, measured, piecesOf(batch.text.tokens), mask),
+    text: textGraphFeatures(trained.text.graph, measured, piecesOf(batch.text.tokens), mask),
     object: imageGraphFeatures(objectGraph, objects, projectedPlaces, heads),
     scene: imageGraphFeatures(sceneGraph, scenes, projectedParts, heads),
     parts: projectedParts,

@@ -23,8 +23,8 @@ export async function runOnnx(file: string | Uint8Array, inputs: HostTree): Prom
 
 /** Posts as a head's inputs. */
 export async function headBatch(posts: FeatureSet): Promise<HostTree> {
-  const { batch } = await gatherBatch(posts, [...posts.ids.keys()]);
-  return batch;
+  const { image, text } = (await gatherBatch(posts, [...posts.ids.keys()])).batch;
+  return { image: image.features, text: text.features, imageAvailable: image.available, textAvailable: text.available };
 }
 
 /** Every expected output is there, and no number differs by more than 1e-5 (relative to 1 or to the number). */
