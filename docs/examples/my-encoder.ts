@@ -35,6 +35,6 @@ export default {
       const rows = texts.flatMap((text) => [...hashWords(text, dim)]);
       return hostTensor(rows, [texts.length, dim]);
     },
-    dispose: async () => {},
+    dispose: async () => undefined,
   }),
 } satisfies EncoderDefinition<typeof options>;

@@ -56,8 +56,8 @@ function table({ part, mode, batch, pairs, ratios, postsPerSecond }: EncoderComp
 
 /** The sizes among the options. */
 function sizesOf(options: EncoderSizes): EncoderSizes {
-  const names = Object.keys(BASE_SIZES) as (keyof EncoderSizes)[];
-  return Object.fromEntries(names.map((name) => [name, options[name]])) as unknown as EncoderSizes;
+  const { batch, length, image, patch, dim, layers, heads, vocabulary, queue, recompute } = options;
+  return { batch, length, image, patch, dim, layers, heads, vocabulary, queue, recompute };
 }
 
 async function compare(options: EncoderOptions): Promise<void> {

@@ -39,7 +39,7 @@ export type MeasuredGraphs = {
 };
 
 /** Word pieces that stand together count as a window. */
-export const WINDOW = 6;
+const WINDOW = 6;
 /** What an image node gives to its neighbors: without thresholds, and with them. */
 const NEIGHBOR_SHARE = 0.25;
 const THRESHOLD_SHARE = 0.2;
