@@ -250,7 +250,7 @@ describe('bad input', () => {
     const config = tinyConfig();
     await makeTinyRun(wide, { ...config, model: { ...config.model, dim: 5 } }, cache);
     await expect(evaluate(drf, { checkpoint: checkpointOf(wide) })).rejects.toThrow(
-      /parameter classifier\.kernel expected shape \[4, 3\], received \[5, 3\]/,
+      /parameter trained\.classifier\.kernel expected shape \[4, 3\], received \[5, 3\]/,
     );
   });
 
