@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { hostTensor } from '@drf/tensor';
-import type { EncoderDefinition } from '@drf/encoders';
+import type { EncoderDefinition, TextEncoder } from '@drf/encoders';
 
 const options = z.strictObject({ dim: z.int().min(2).default(256).describe('width of the features') });
 
@@ -24,7 +24,7 @@ export default {
   name: 'hashed-words',
   options,
   needs: { modalities: ['text'] },
-  create: ({ dim }, { id }) => ({
+  create: ({ dim }, { id }): TextEncoder => ({
     id, // follows this file and the options, so that no cached feature of another version is taken
     modality: 'text',
     outputDim: dim,

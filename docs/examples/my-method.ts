@@ -1,5 +1,5 @@
 // A method of one's own: late fusion of two linear heads, one over the image and one over the text.
-import { applyLinear, initializeLinear, type LinearParameters } from '@drf/converters';
+import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 import { predictionOf, type MethodDefinition, type MethodParts } from '@drf/model';
 import { byModality, named } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';

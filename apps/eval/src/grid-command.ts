@@ -236,26 +236,28 @@ function usuallyAblated(experiments: readonly GridExperiment[]): MethodName {
   return experiments.every((experiment) => trainsEncoders(plain(experiment))) ? 'drf-paper' : 'drf-adapted';
 }
 
-/** Methods of the user's own, which were loaded, by their ids. */
-function byIds(methods: string | undefined): string | undefined {
-  const byId = (name: string): string => (isModulePath(name) ? ownDefinition(name, 'method').id : name);
-  return methods === undefined ? undefined : listOf(methods).map(byId).join(',');
+/** Methods, those of the user's own, which were loaded, by their ids. */
+function byIds(text: string): string[] {
+  return listOf(text).map((name) => {
+    const suffix = name.endsWith(SIMULATED) ? SIMULATED : '';
+    const method = name.slice(0, name.length - suffix.length);
+    return `${isModulePath(method) ? ownDefinition(method, 'method').id : method}${suffix}`;
+  });
 }
 
-function ownIds(methods: string | undefined): string[] {
-  return listOf(byIds(methods) ?? '').filter(isOwnId);
+/** The methods that a grid names, this repository's and the user's own, by their ids. */
+export function chosenMethods(text: string | undefined, suffixes: readonly string[] = ['']): string[] {
+  const names = text === undefined ? undefined : byIds(text);
+  const plainNames = (names ?? []).map((name) => (name.endsWith(SIMULATED) ? name.slice(0, -SIMULATED.length) : name));
+  const known = [...METHOD_NAMES, ...plainNames.filter(isOwnId)].flatMap((name) => suffixes.map((end) => name + end));
+  return chosen('--methods', names?.join(','), known, METHOD_NAMES);
 }
 
 function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridExperiment[]): GridAxes {
   const ablations = chosen('--ablations', flags.ablations, ABLATION_SWITCHES.map(variantName));
   const smokeParts: readonly AblationSwitch[] = SMOKE.ablations;
   return {
-    methods: chosen(
-      '--methods',
-      byIds(flags.methods),
-      [...METHOD_NAMES, ...ownIds(flags.methods)].flatMap((name) => [name, name + SIMULATED]),
-      METHOD_NAMES,
-    ),
+    methods: chosenMethods(flags.methods, ['', SIMULATED]),
     ablated: chosen('--ablated', flags.ablated, METHOD_NAMES, [usuallyAblated(experiments)])[0] as string,
     ablations:
       flags.ablations === undefined && isSmoke

@@ -9,7 +9,7 @@ import {
   under,
   type Schedules,
 } from '@drf/evaluation';
-import { addConfigFlags, METHOD_NAMES } from '@drf/experiment';
+import { addConfigFlags, takeOwnModules } from '@drf/experiment';
 import { writeJsonAtomic } from '@drf/files';
 import {
   collect,
@@ -23,7 +23,7 @@ import {
 } from '@drf/terminal';
 import { refuse } from './evaluate-command.js';
 import {
-  chosen,
+  chosenMethods,
   experimentsOf,
   listOf,
   outcomeText,
@@ -63,7 +63,7 @@ export function createScheduleCommand(): Command {
     .option('--dry-run', 'only say what would be done, and how long it would take')
     .option('--quiet', 'no progress')
     .option('--json', 'print the schedules as JSON; no progress');
-  addConfigFlags(command);
+  takeOwnModules(addConfigFlags(command));
   withExamples(command, EXAMPLES);
   return command.action(scheduleAction);
 }
@@ -74,7 +74,7 @@ async function scheduleAction(flags: ScheduleFlags): Promise<void> {
     ['training.epochs', '--epochs'],
   ]);
   const schedules = schedulesOf(numbersOf('--rates', flags.rates), wholeNumbersOf('--epochs', flags.epochs));
-  const methods = chosen('--methods', flags.methods, METHOD_NAMES);
+  const methods = chosenMethods(flags.methods);
   const seeds = parseSeeds(flags.seeds ?? '0');
   const [experiment, ...others] = await experimentsOf(flags, false);
   if (experiment === undefined || others.length > 0) {

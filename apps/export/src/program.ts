@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { type Command, createProgram, Option, wholeNumber } from '@drf/terminal';
+import { takeOwnModules } from '@drf/experiment';
 import type { Modality } from '@drf/tensor';
 import { type BatchSize, encoderOfRun, exportEncoder, type ExportResult, exportRun, isRun } from '@drf/export';
 
@@ -14,8 +15,7 @@ interface EncoderOptions {
 
 /** Adds `export encoder`. @param print takes text for standard output */
 function addEncoderCommand(program: Command, print: (text: string) => void): void {
-  program
-    .command('encoder')
+  takeOwnModules(program.command('encoder'))
     .description('write an encoder as a folder that transformers.js and Python open')
     .argument('<model>', 'hub id or folder of a ViT, DeiT, BERT, RoBERTa or DistilBERT, or a run that trained one')
     .addOption(new Option('--modality <name>', 'what it reads').choices(['image', 'text']).makeOptionMandatory())
@@ -58,7 +58,7 @@ export function createExportProgram(print: (text: string) => void): Command {
       ['pnpm export encoder my-bert --modality text --out onnx/bert', 'an encoder for transformers.js and Python'],
     ],
   );
-  program
+  takeOwnModules(program)
     .enablePositionalOptions() // what stands behind a subcommand is the subcommand's
     .argument('<run>', 'folder of a trained run')
     .option('--out <folder>', 'folder to write (required)')

@@ -1,6 +1,6 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { POST_COLUMNS, TEXT_ENCODINGS, type ColumnNames, type EncodingChoice } from '@drf/datasets';
-import { readSeenPosts, RunFolder, SPLIT_NAMES, type SeenPosts, type SplitName } from '@drf/experiment';
+import { readSeenPosts, RunFolder, SPLIT_NAMES, takeOwnModules, type SeenPosts, type SplitName } from '@drf/experiment';
 import { PAIRS } from '@drf/fusion';
 import { openJudge, type Judge, type Judgment } from '@drf/predict';
 import { ConfigurationError, DataError, MODALITIES, refuser } from '@drf/tensor';
@@ -80,7 +80,7 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
   .option('--quiet', 'no progress')
   .option('--json', 'print the result as JSON; no progress');
-program.action(async (run: string, input: string | undefined, options: MainOptions) => {
+takeOwnModules(program).action(async (run: string, input: string | undefined, options: MainOptions) => {
   assertOptions(input, options);
   const { engine, checkpoint, allowDownload } = options;
   const judge = await openJudge([run, ...(options.with ?? [])], { engine, checkpoint, allowDownload });

@@ -1,4 +1,5 @@
 import { ENGINE_NAMES } from '@drf/engine';
+import { takeOwnModules } from '@drf/experiment';
 import { pageFolder } from '@drf/page-app';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
 import { collect, createProgram, finiteNumber, interruptSignal, oneOf, runApp, wholeNumber } from '@drf/terminal';
@@ -74,7 +75,7 @@ program.option(
   wholeNumber(1, 3_600_000),
   10_000,
 );
-program.action(async (run: string | undefined, options: MainOptions) => {
+takeOwnModules(program).action(async (run: string | undefined, options: MainOptions) => {
   const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
   const token = await readToken(options.tokenFile);
   const page = await pageOf(options.page, say);

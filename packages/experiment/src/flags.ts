@@ -78,7 +78,8 @@ export function takeOwnModules(command: Command): Command {
     .hook('preAction', async (_, action) => {
       const options: Readonly<Record<string, unknown>> = action.optsWithGlobals();
       const named = MODULE_FLAGS.flatMap((flag) => [options[new Option(`--${flag} <value>`).attributeName()]].flat());
-      const modules = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : [])).map(moduleOf);
+      const texts = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
+      const modules = texts.map((text) => moduleOf(text.replace(/\+simulation$/, ''))); // may follow a method of a grid
       const own = (options['own'] ?? []) as readonly string[];
       for (const module of new Set([...own, ...modules])) if (module !== undefined) await loadDefinition(module);
     });

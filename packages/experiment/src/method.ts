@@ -29,7 +29,7 @@ import {
 import type { WeightingMode } from '@drf/fusion';
 import { tokenLayoutOf } from '@drf/encoders';
 import { suggestion } from '@drf/terminal';
-import { ConfigurationError, isOwnId, ownDefinition, type OwnDefinition } from '@drf/tensor';
+import { ConfigurationError, isOwnId, MODALITIES, ownDefinition, type OwnDefinition } from '@drf/tensor';
 import { comparedOptions, formOf } from './compared-options.js';
 import type { ExperimentConfig, MethodName, OwnMethodName } from './schema.js';
 import type { Session } from './session.js';
@@ -47,10 +47,21 @@ function ownMethod(method: OwnMethodName): OwnDefinition<MethodDefinition> {
   return ownDefinition<MethodDefinition>(method, 'method');
 }
 
-/** An experiment whose options of a method of the user's own are checked, with their defaults. @throws ConfigurationError */
+/** An experiment whose options of modules of the user's own are checked, with their defaults. @throws ConfigurationError */
 export function withParsedOptions(config: ExperimentConfig): ExperimentConfig {
-  const { method, methodOptions = {} } = config;
-  return isOwn(method) ? { ...config, methodOptions: ownMethod(method).parseOptions(methodOptions) } : config;
+  const { method, methodOptions, dataset, encoders } = config;
+  const options = MODALITIES.filter((modality) => isOwnId(encoders[modality])).map((modality) => {
+    const { parseOptions } = ownDefinition(encoders[modality], 'encoder');
+    return [modality, parseOptions(encoders.options[modality] ?? {})];
+  });
+  return {
+    ...config,
+    ...(isOwn(method) ? { methodOptions: ownMethod(method).parseOptions(methodOptions ?? {}) } : {}),
+    dataset: isOwnId(dataset.name)
+      ? { ...dataset, options: ownDefinition(dataset.name, 'data set').parseOptions(dataset.options ?? {}) }
+      : dataset,
+    encoders: { ...encoders, options: { ...encoders.options, ...Object.fromEntries(options) } },
+  };
 }
 
 /** The widths that a session's encoders give, with those of tokens where the method reads them. */

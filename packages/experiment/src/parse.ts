@@ -1,8 +1,8 @@
 import { DATASET_NAMES } from '@drf/datasets';
 import { formatStrategy, parseStrategy } from '@drf/disruption';
 import { fullEncoderName } from '@drf/encoders';
-import { parseOptions } from '@drf/files';
-import { ConfigurationError, isOwnId, MODALITIES } from '@drf/tensor';
+import { isModulePath, parseOptions } from '@drf/files';
+import { ConfigurationError, isOwnId, MODALITIES, ownDefinition } from '@drf/tensor';
 import { suggestion } from '@drf/terminal';
 import { recordedOptions } from './compared-options.js';
 import { mergeConfig } from './flags.js';
@@ -13,6 +13,7 @@ import {
   type ExperimentConfig,
   type ExperimentInput,
   type MethodName,
+  type OwnMethodName,
 } from './schema.js';
 
 /**
@@ -99,7 +100,7 @@ function checkEncoders(
 
 /** What an experiment says differently for some of the methods. */
 export type MethodOptions = {
-  readonly [Name in MethodName]?: Partial<Pick<ExperimentInput, 'model' | 'compared' | 'training'>>;
+  readonly [Name in MethodName | OwnMethodName]?: Partial<Pick<ExperimentInput, 'model' | 'compared' | 'training'>>;
 };
 
 /** An experiment as files hold it: beside its options, those of single methods, which are laid over the others. */
@@ -118,7 +119,8 @@ export function defineExperiment(experiment: ExperimentFile): ExperimentFile {
  */
 export function parseForMethod(file: unknown, layers: readonly unknown[], source: string): ExperimentConfig {
   const all = [file, ...layers];
-  const method = all.reduce<unknown>((chosen, layer) => fieldOf(layer, 'method') ?? chosen, undefined);
+  const named = all.reduce<unknown>((chosen, layer) => fieldOf(layer, 'method') ?? chosen, undefined);
+  const method = typeof named === 'string' && isModulePath(named) ? ownDefinition(named, 'method').id : named;
   const merged = all.reduce((base, layer) => {
     const { common, own } = split(layer, typeof method === 'string' ? method : DEFAULT_METHOD, source);
     return mergeConfig(mergeConfig(base, common), own);
@@ -136,7 +138,7 @@ function split(layer: unknown, method: string, source: string): { readonly commo
     throw unknownMethods(source, JSON.stringify(methods), 'write "methods": {"drf-paper": {…}}');
   }
   for (const name of Object.keys(methods)) {
-    if (METHOD_NAMES.some((known) => known === name)) continue;
+    if (isOwnId(name) || METHOD_NAMES.some((known) => known === name)) continue;
     throw unknownMethods(source, JSON.stringify(name), suggestion(name, METHOD_NAMES));
   }
   const common = Object.fromEntries(Object.entries(layer as object).filter(([name]) => name !== 'methods'));

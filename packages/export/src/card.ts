@@ -14,7 +14,7 @@ import type { Host, HostTensor } from '@drf/tensor';
 import { PAIRS } from '@drf/fusion';
 import { CARD_FORMAT, type Card, type CardFile } from '@drf/predict/card';
 import type { PackageLicense } from './embedded-packages.js';
-import { type InputSpecification, preprocessed, type RecordedEncoders } from './model-function.js';
+import { type InputSpecification, isDrf, preprocessed, type RecordedEncoders } from './model-function.js';
 import { ELEMENT_TYPES, type OnnxModel, type OnnxValueInfo, shapeOf } from './onnx/model.js';
 import { BATCH_AXIS } from './onnx/symbolic-batch.js';
 
@@ -56,7 +56,7 @@ function rowsInUse(weights: HostTensor): number {
 }
 
 function describeQueues({ method, memory, description }: OpenedRun) {
-  if (!method.id.startsWith('drf')) return null;
+  if (!isDrf(method.id)) return null;
   const { image, text, ready } = memory as Host<DrfMemoryInputs>;
   return {
     capacity: description.config.model.queueCapacity,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
-import { ConfigurationError, type Host, MODALITIES, refuser } from '@drf/tensor';
+import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
 import { CARD_FILE, type Card } from '@drf/predict/card';
 import { headOf, type OpenedRun, openRun, openTrainedEncoders } from '@drf/experiment';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
@@ -66,8 +66,18 @@ async function build(
   };
   const traceAt = (size: number): Uint8Array =>
     compile(compute, exampleInputs(inputs, size) as Host<ModelInputs>).toOnnx(notes); // never run, so nothing to dispose
-  const model = await foldConstants(batch === 'dynamic' ? withSymbolicBatch(traceAt) : decodeModel(traceAt(batch)));
-  return { file, model, bytes: encodeModel(model), inputs };
+  try {
+    const model = await foldConstants(batch === 'dynamic' ? withSymbolicBatch(traceAt) : decodeModel(traceAt(batch)));
+    return { file, model, bytes: encodeModel(model), inputs };
+  } catch (error) {
+    if (!isOwnId(run.method.id)) throw error;
+    throw refuser(ConfigurationError, `Export of own method ${run.method.id}`)(
+      'a prediction of tensor operations alone, which ONNX has, too, for any number of posts',
+      error instanceof Error ? error.message : String(error),
+      'change the module and train again, or judge by the run itself: pnpm predict',
+      error,
+    );
+  }
 }
 
 /** Encoders that could be exported, none when the head alone was asked for, and why some are missing. */
@@ -108,8 +118,9 @@ function licenseText(licenses: readonly PackageLicense[]): string {
  * Writes a trained run as standard ONNX: `head.onnx` (features to everything that the head says), `model.onnx` (the same
  * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains them.
  * @throws DataError when there is no such run or the folder cannot be written; CheckpointError when the checkpoint is
- *   truncated, damaged or of another model; ConfigurationError when the folder is occupied, or for a method that reads
- *   tokens
+ *   truncated, damaged or of another model; ConfigurationError when the folder is occupied, for a method that reads tokens
+ *   or needs both modalities, for a module of the user's own that was not loaded, and for a method of the user's own that
+ *   cannot be traced
  */
 export async function exportRun(path: string, options: ExportOptions): Promise<ExportResult> {
   const { checkpoint, allowDownload = false } = options;

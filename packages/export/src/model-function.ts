@@ -9,6 +9,7 @@ import {
   type HostTensor,
   hostTensor,
   type HostTree,
+  isOwnId,
   mapTree,
   type Modality,
   named,
@@ -206,9 +207,14 @@ function densities({ image, text, recovered }: DrfDetails['logDensity'], memory:
   return outputs;
 }
 
+/** Whether a method is a form of DRF; one of the user's own may have such a name, too. */
+export function isDrf(method: string): boolean {
+  return method.startsWith('drf') && !isOwnId(method);
+}
+
 /** What the forms of DRF say beside their scores; other methods say nothing. */
 function furtherOutputs(method: string, details: TensorTree, memory: TensorTree): HeadOutputs {
-  if (!method.startsWith('drf')) return {};
+  if (!isDrf(method)) return {};
   const { weights, logDensity, features } = details as DrfDetails;
   const quality =
     method === 'drf'
@@ -222,13 +228,17 @@ function furtherOutputs(method: string, details: TensorTree, memory: TensorTree)
   };
 }
 
-/** @throws ConfigurationError for a method that reads tokens: no file here would say how to make them */
+/**
+ * @throws ConfigurationError for a method that reads tokens, or cannot take a missing modality: no file here would say how
+ *   to make tokens or stand-ins
+ */
 export function assertPooled({ method, folder }: OpenedRun): void {
-  if (method.needs?.tokens !== true) return;
+  const { tokens, bothModalities } = method.needs ?? {};
+  if (tokens !== true && bothModalities !== true) return;
   throw refuser(ConfigurationError, `Export of run ${folder.path}`)(
-    'a method that reads one feature an image and a text',
-    `${method.id}, which reads tokens`,
-    'export a run of drf or concatenation',
+    'a method that reads one feature an image and a text, either of which may be missing',
+    `${method.id}, which ${tokens === true ? 'reads tokens' : 'needs both'}`,
+    'export a run of drf or concatenation, or judge by the run itself: pnpm predict',
   );
 }
 

@@ -10,6 +10,7 @@ import {
   fetchModel,
   type FetchModelOptions,
   fullEncoderName,
+  isOwnName,
   loadBert,
   loadVit,
   longestText,
@@ -27,7 +28,7 @@ import {
   type Modality,
   refuser,
 } from '@drf/tensor';
-import { openRun, openTrainedEncoders } from '@drf/experiment';
+import { openRun, openTrainedEncoders, RunFolder } from '@drf/experiment';
 import { encodeModel } from '../onnx/model.js';
 import { prepareOutput, replaceOutput } from '../output-folder.js';
 import { encoderGraph, type EncoderSource } from './encoder-graph.js';
@@ -81,24 +82,26 @@ export function isRun(path: string): boolean {
 /**
  * The encoder that a run trained, from its result checkpoint.
  * @param allowDownload whether the hub may be asked for the model that it came from, where the cache lacks it
- * @throws ConfigurationError when the run did not train it; as `openRun`
+ * @throws ConfigurationError when the run did not train it, or it is of a module of the user's own; as `openRun`
  */
 export async function encoderOfRun(
   path: string,
   modality: Modality,
   allowDownload = false,
 ): Promise<TrainedEncoderOfRun> {
-  const { description, parameters } = await openRun(path, undefined, (config, ids) =>
+  const { encoders } = (await (await RunFolder.open(path)).readDescription()).config;
+  const refuse = refuser(ConfigurationError, `Run ${path}`);
+  if (!encoders.trainable[modality]) {
+    const received = `the frozen encoder ${encoders[modality]}`;
+    throw refuse(`one that trained its ${modality} encoder`, received, 'name the model itself');
+  }
+  if (isOwnName(encoders[modality])) {
+    const remedy = `write it by your module: its parameters are "encoders.${modality}" of the run's checkpoint`;
+    throw refuse(`a ${modality} encoder in the layout of Hugging Face`, `your own, ${encoders[modality]}`, remedy);
+  }
+  const { parameters } = await openRun(path, undefined, (config, ids) =>
     openTrainedEncoders(config, { ids, allowDownload }),
   );
-  const { encoders } = description.config;
-  if (!encoders.trainable[modality]) {
-    throw refuser(ConfigurationError, `Run ${path}`)(
-      `one that trained its ${modality} encoder`,
-      `the frozen encoder ${encoders[modality]}`,
-      'name the model itself',
-    );
-  }
   const partOf = (tree: HostTree = {}): HostTree => ((tree['encoders'] ?? {}) as HostTree)[modality] as HostTree;
   const whole = mergeTrees<HostTensor>(partOf(parameters.trained) ?? {}, partOf(parameters.fixed) ?? {});
   return {

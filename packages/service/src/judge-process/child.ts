@@ -1,5 +1,5 @@
-// The program of a judge's process: opens the judge that its parent names, and answers what it is asked. The parent says
-// when it is to end: signals to the whole group (Ctrl-C) are for the parent alone, from the first moment on. So all that
+// The program of a judge's process: loads the modules of the user's own that its arguments name, opens the judge that its
+// parent names, and answers what it is asked. The parent says when it is to end: signals to the whole group (Ctrl-C) are for the parent alone, from the first moment on. So all that
 // takes time to load comes after that.
 import { Worker } from 'node:worker_threads';
 import type { FromChild, JudgeModule, Question, ToChild } from './messages.js';
@@ -17,6 +17,7 @@ const WATCH_PARENT = `
 `;
 
 const { decodeImage } = await import('@drf/datasets');
+const { loadDefinition } = await import('@drf/files');
 const { failureOf } = await import('./messages.js');
 
 let judge: ServedJudge | undefined;
@@ -39,6 +40,7 @@ function send(message: FromChild): void {
 async function open({ module, open: given, parent }: ToChild & { readonly type: 'open' }): Promise<void> {
   try {
     new Worker(WATCH_PARENT, { eval: true, workerData: parent, execArgv: [] }).unref();
+    for (const own of process.argv.slice(2)) await loadDefinition(own);
     const { openJudge } = (await import(module)) as JudgeModule;
     judge = await openJudge(...given);
     const alive = (): void => send({ type: 'alive', residentBytes: process.memoryUsage.rss() });

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { JudgeInfo, Judgment, openJudge, PostContent } from '@drf/predict';
-import { refuser, UnavailableError, type RgbImage } from '@drf/tensor';
+import { ownModules, refuser, UnavailableError, type RgbImage } from '@drf/tensor';
 import { refuse, type RequestError } from '../errors.js';
 import type { JudgeProcessState, ServedJudge } from '../work.js';
 import { errorOf, type FromChild, type Question, type ToChild } from './messages.js';
@@ -41,7 +41,7 @@ const TRIES = 3;
 /**
  * A judge in a process of its own, which decodes and judges. However long it takes, and however it ends, the process that
  * serves goes on: a question that takes too long costs the judge's process its life, and the next one is asked of
- * another. It is started anew at once; when it ends by itself again soon, or cannot open the run, after 1, 2, 4, … 30 s.
+ * another. It loads the modules of the user's own that this process has loaded. It is started anew at once; when it ends by itself again soon, or cannot open the run, after 1, 2, 4, … 30 s.
  */
 export class JudgeProcess implements ServedJudge {
   /** Ends in a row, each soon after the start. */
@@ -215,7 +215,7 @@ class Child {
   private blamed: Pending | undefined;
 
   constructor(private readonly options: ChildOptions) {
-    this.process = fork(fileURLToPath(SCRIPT), [], {
+    this.process = fork(fileURLToPath(SCRIPT), ownModules(), {
       execArgv: [...options.execArgv],
       serialization: 'advanced',
       stdio: ['ignore', 2, 2, 'ipc'], // what libraries print must not come between the lines of a log
