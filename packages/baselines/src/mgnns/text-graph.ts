@@ -63,7 +63,7 @@ function shifted(values: tf.Tensor, by: number): tf.Tensor {
  * Weights of a text's edges: `edges` of the nodes of a token and of the one `by` places after it; 0 where either has no
  * node. [batch, token]
  */
-export function textEdges(nodes: tf.Tensor2D, known: tf.Tensor, edges: tf.Tensor, by: number): tf.Tensor {
+function textEdges(nodes: tf.Tensor2D, known: tf.Tensor, edges: tf.Tensor, by: number): tf.Tensor {
   const words = edges.shape[0];
   const other = shifted(nodes, by);
   const both = tf.mul(known, shifted(known, by));

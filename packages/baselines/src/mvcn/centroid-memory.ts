@@ -23,7 +23,7 @@ export type CentroidInputs = {
 export type CentroidObservations = { readonly features: Features; readonly labels: PerPost };
 
 /** How much of the old centroid stays at an update. */
-export const CENTROID_DECAY = 0.9;
+const CENTROID_DECAY = 0.9;
 
 /** One centroid a class, a moving average of the fused features of its posts. */
 export class CentroidMemory implements Memory<CentroidInputs, CentroidObservations> {

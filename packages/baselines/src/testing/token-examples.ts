@@ -10,7 +10,7 @@ export const EXAMPLE_SHAPES: MethodShapes = {
 };
 
 /** Word pieces of the examples: 10 … 17. */
-export const EXAMPLE_PIECES = 8;
+const EXAMPLE_PIECES = 8;
 
 export interface TokenExample {
   readonly batch: ByModality<Host<ModalityInputs> & { readonly tokens: Host<TokenInputs> }>;

@@ -13,7 +13,7 @@ import { loadMobileNet, MOBILE_NET_DIM, mobileNetFeatures, mobileNetTokens, type
 import { assertImage, unitPixels } from '../images.js';
 
 /** Width and height that the network reads. */
-export const EMBEDDED_IMAGE_SIZE = 224;
+const EMBEDDED_IMAGE_SIZE = 224;
 /** More images at once gain nothing: at 16 the largest map already holds 115 MB. */
 const LARGEST_BATCH = 16;
 /** Places of the last map, 7 × 7. */

@@ -3,7 +3,7 @@ import { createRandom, hostTensor, named, type HostTree, type Random } from '@dr
 import type { StepEncoder } from '../encoded-method.js';
 
 /** Words of the tiny text encoder's table, and its width. */
-export const VOCABULARY = 7;
+const VOCABULARY = 7;
 
 function matrix(random: Random, rows: number, columns: number): ReturnType<typeof hostTensor> {
   const values = Float32Array.from({ length: rows * columns }, () => 0.5 * random.normal());
