@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import { runApp } from '@drf/terminal';
-import { examine } from './examine.js';
-import { type Finding, formatBytes, makeReport, render, type Report } from './report.js';
+import { createDoctorProgram, examine } from './program.js';
+import { formatBytes, makeReport, render, type Finding, type Report } from './report.js';
 import { thisMachine, type Machine } from './machine.js';
-import { createDoctorProgram } from './program.js';
 import { fakeMachine } from './testing/fake-machine.js';
 import { readWanted } from './probes/platform.js';
 

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, constants, lstat, open, readdir, statfs } from 'node:fs/promises';
+import { lstat, open, readdir, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem, homedir, totalmem } from 'node:os';
-import { delimiter, dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { createEngine, type EngineName, productRate } from '@drf/engine';
+import { dirname, join } from 'node:path';
+import { createEngine, NATIVE_PROBE, productRate, readNativeProbe, type EngineName } from '@drf/engine';
 import { UnavailableError } from '@drf/tensor';
-import { lastLines, runCommand, type RunCommand } from '@drf/terminal';
+import { findProgram, lastLines, runCommand, type RunCommand } from '@drf/terminal';
 
 export interface MeasuredEngine {
   readonly gflops: number;
@@ -93,22 +92,6 @@ async function folderBytes(folder: string): Promise<{ bytes: number; more: boole
   return { bytes, more: false };
 }
 
-async function findProgram(names: readonly string[]): Promise<string | undefined> {
-  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
-    for (const name of names) {
-      const path = join(folder, name);
-      if (
-        await access(path, constants.X_OK).then(
-          () => true,
-          () => false,
-        )
-      )
-        return path;
-    }
-  }
-  return undefined;
-}
-
 async function head(url: string, milliseconds: number): Promise<number> {
   const response = await fetch(url, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(milliseconds) });
   return response.status;
@@ -143,24 +126,19 @@ async function sha256(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Runs from source or built, as this program does. */
-const PROGRAM = fileURLToPath(new URL(`./measure-main${extname(import.meta.url)}`, import.meta.url));
-
-/** A native library that does not fit the machine may end its process, so it is measured in another one. */
-async function measureElsewhere(name: EngineName): Promise<MeasuredEngine> {
-  const args = [...process.execArgv, PROGRAM, name];
-  const result = await runCommand(process.execPath, args, { timeoutMilliseconds: 60_000 });
-  const line = /^\{"gflops".*\}$/m.exec(result.stdout)?.[0];
-  if (result.code === 0 && line !== undefined) return JSON.parse(line) as MeasuredEngine;
+async function measureNative(): Promise<MeasuredEngine> {
+  const result = await runCommand(process.execPath, NATIVE_PROBE, { timeoutMilliseconds: 60_000 });
+  const measured = readNativeProbe(result);
+  if (measured !== undefined) return { gflops: measured.gflops, version: measured.tensorflow, gpu: measured.gpu };
   throw new UnavailableError({
-    subject: `Engine ${name}`,
+    subject: 'Engine eager:tensorflow',
     expected: 'to load and to compute',
     received: lastLines(result.stderr || `the process ended with ${result.code ?? 'a signal'}`, 1),
   });
 }
 
 async function measureEngine(name: EngineName): Promise<MeasuredEngine> {
-  if (name === 'eager:tensorflow') return measureElsewhere(name);
+  if (name === 'eager:tensorflow') return measureNative();
   const engine = await createEngine(name);
   try {
     return { gflops: await productRate(engine) };

@@ -1,8 +1,42 @@
 import { createProgram, cursorStream, EXIT, ExitRequest, type Command } from '@drf/terminal';
-import { examine } from './examine.js';
+import type { EngineName } from '@drf/engine';
 import { thisMachine, type Machine } from './machine.js';
-import { render } from './report.js';
-import { readWanted } from './probes/platform.js';
+import { makeReport, render, type Finding, type Report } from './report.js';
+import { probePlatform, readWanted, type Wanted } from './probes/platform.js';
+import { probeEngines } from './probes/engines.js';
+import { probeGpu, probeNativeFiles } from './probes/native.js';
+import { probeHubAndCaches } from './probes/hub.js';
+import { probeLibraries, probeOptional } from './probes/software.js';
+import { probeRoom } from './probes/room.js';
+
+interface ExamineOptions {
+  /** Hashes every file of the native build. */
+  readonly verify?: boolean;
+  readonly onStage?: (stage: string) => void;
+}
+
+/**
+ * Looks at everything. What only waits runs at once; engines are measured one after the other when the rest is done, so
+ * that nothing slows them down.
+ */
+export async function examine(machine: Machine, wanted: Wanted, options: ExamineOptions = {}): Promise<Report> {
+  const { verify = false, onStage = () => undefined } = options;
+  const started = performance.now();
+  onStage('machine, disk, network');
+  const [platform, room, libraries, gpu, hub, optional] = await Promise.all([
+    probePlatform(machine, wanted),
+    probeRoom(machine),
+    probeLibraries(machine),
+    probeGpu(machine),
+    probeHubAndCaches(machine),
+    probeOptional(machine),
+  ]);
+  const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
+  if (verify) onStage('hashes of native TensorFlow');
+  const files = await probeNativeFiles(machine, verify);
+  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, optional].flat();
+  return makeReport(findings, (performance.now() - started) / 1000);
+}
 
 interface Options {
   readonly json?: boolean;

@@ -1,4 +1,6 @@
+import { corruptImage, planDisruptions } from '@drf/disruption';
 import { ENGINE_NAMES } from '@drf/engine';
+import { createRandom, type RgbImage } from '@drf/tensor';
 import {
   createProgram,
   EXIT,
@@ -11,7 +13,6 @@ import {
   type Command,
 } from '@drf/terminal';
 import { compareWithPeer } from './bench-compare.js';
-import { measureDisruption } from './bench-disruption.js';
 import { BASE_MODELS, measureEncoderEquality, type BaseModel, type EncoderEquality } from './bench-encoder-equality.js';
 import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
@@ -20,6 +21,7 @@ import { measurePredict } from './bench-predict.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
 import { addServeCommands } from './serve/command.js';
+import { median } from './measure.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
 
 interface CommonOptions extends WorkloadSizes {
@@ -201,6 +203,21 @@ program
       if (!fits) throw new ExitRequest(EXIT.failed);
     },
   );
+
+/** Milliseconds to corrupt one 224 × 224 image, median, and to plan the disruption of 1,000 posts. */
+function measureDisruption(): { readonly corruptImageMs: number; readonly planThousandMs: number } {
+  const image: RgbImage = { width: 224, height: 224, data: new Uint8Array(224 * 224 * 3).fill(200) };
+  const random = createRandom('bench');
+  const times = Array.from({ length: 200 }, () => {
+    const start = performance.now();
+    corruptImage(image, 0.6, random);
+    return performance.now() - start;
+  });
+  const posts = Array.from({ length: 20_000 }, (_, i) => ({ id: String(i), hasImage: true, hasText: true }));
+  const start = performance.now();
+  planDisruptions(posts, { kind: 'modality-random', ratio: 0.6, setting: 'C+D' }, 0);
+  return { corruptImageMs: median(times), planThousandMs: (performance.now() - start) / 20 };
+}
 
 program
   .command('disruption')

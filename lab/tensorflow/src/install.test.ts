@@ -1,15 +1,14 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { assertBuildIntact, readInstalledBuild, type BindingPackage, type InstalledBuild } from '@drf/engine';
 import { UnavailableError } from '@drf/tensor';
-import { checkBuild } from './check.js';
-import { install, type InstallRequest, type Source } from './install.js';
 import { runCommand } from '@drf/terminal';
+import { checkBuild, type Tools } from './tools.js';
+import { install, type InstallRequest, type Source } from './install.js';
 import { COMPILER, failed, fakeRun, fakeTools, MISSING, PYTHON, succeeded, useFolder } from './testing/fake-tools.js';
 import { writeFakeWheel } from './testing/fake-wheel.js';
-import type { Tools } from './tools.js';
 
 const folder = useFolder();
 const root = (): string => join(folder(), 'root');

@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { lstat, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type BindingPackage, BUILD_FILE, CURRENT_FILE, type NativeBuild, type NativeFile } from '@drf/engine';
+import {
+  type BindingPackage,
+  BUILD_FILE,
+  CURRENT_FILE,
+  type NativeBuild,
+  type NativeFile,
+  type NativeMeasurement,
+} from '@drf/engine';
 import { writeJsonAtomic } from '@drf/files';
 import { DrfError, UnavailableError } from '@drf/tensor';
 import { ADDON, compileBinding, type Compiler, findCompiler } from './compile.js';
@@ -9,7 +16,7 @@ import { installCudaLibraries } from './python.js';
 import { fileSha256 } from './download.js';
 import { type Device, isKnownWheel, type Platform, RECOMMENDED_VERSION, wheelPlatform } from './platform.js';
 import { installPrebuilt } from './prebuilt.js';
-import { assertRoom, type Checked, diskError, type Tools } from './tools.js';
+import { assertRoom, diskError, type Tools } from './tools.js';
 import { type WheelFile, wheelFromFile, wheelFromIndex } from './wheel-source.js';
 import { assertLibrary, neededFiles, openWheel, unpack, unpackedBytes } from './wheel.js';
 
@@ -29,7 +36,7 @@ export interface InstallRequest {
   readonly keepWheel?: boolean;
 }
 
-export interface Installed extends Checked {
+export interface Installed extends NativeMeasurement {
   readonly build: NativeBuild;
   readonly folder: string;
 }

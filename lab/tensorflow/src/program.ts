@@ -3,17 +3,16 @@ import {
   createProgram,
   EXIT,
   ExitRequest,
-  InvalidArgumentError,
   interruptSignal,
+  InvalidArgumentError,
   Option,
   runCommand,
   type Command,
   type RunCommand,
 } from '@drf/terminal';
-import { checkBuild } from './check.js';
+import { checkBuild, freeBytes, type Tools } from './tools.js';
 import { install, removeBuilds, type Installed, type Source } from './install.js';
 import { RECOMMENDED_VERSION, type Device } from './platform.js';
-import { freeBytes, type Tools } from './tools.js';
 
 export interface Options {
   readonly cpu?: boolean;

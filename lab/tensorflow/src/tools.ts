@@ -1,15 +1,13 @@
 import { statfs } from 'node:fs/promises';
-import type { BindingPackage } from '@drf/engine';
-import { DataError, DrfError } from '@drf/tensor';
-import type { RunCommand } from '@drf/terminal';
-
-/** What a check of a build found: the engine computed on it. */
-export interface Checked {
-  /** TensorFlow's own version. */
-  readonly tensorflow: string;
-  readonly gpu: boolean;
-  readonly gflops: number;
-}
+import {
+  NATIVE_FOLDER_VARIABLE,
+  NATIVE_PROBE,
+  readNativeProbe,
+  type BindingPackage,
+  type NativeMeasurement,
+} from '@drf/engine';
+import { DataError, DrfError, UnavailableError } from '@drf/tensor';
+import { lastLines, type RunCommand } from '@drf/terminal';
 
 /** Everything through which an installation touches the machine; tests put in their own. */
 export interface Tools {
@@ -18,7 +16,7 @@ export interface Tools {
   readonly free: FreeBytes;
   readonly findBinding: () => BindingPackage | undefined;
   /** Runs the engine in another process on the build that is current in a folder. */
-  readonly check: (folder: string) => Promise<Checked>;
+  readonly check: (folder: string) => Promise<NativeMeasurement>;
   readonly platformName: string;
   readonly signal?: AbortSignal;
   /** No progress. */
@@ -65,5 +63,27 @@ export async function assertRoom(folder: string, needed: number, free: FreeBytes
     expected: `${gigabytes(needed)} free`,
     received: gigabytes(available),
     remedy: 'free some disk space, or name a folder on another disk by --folder',
+  });
+}
+
+/**
+ * Computes on the build that is current in a folder, in another process: a library that does not fit the machine may
+ * end the process.
+ * @throws UnavailableError with what the process said
+ */
+export async function checkBuild(run: RunCommand, folder: string, signal?: AbortSignal): Promise<NativeMeasurement> {
+  const result = await run(process.execPath, NATIVE_PROBE, {
+    environment: { ...process.env, [NATIVE_FOLDER_VARIABLE]: folder },
+    signal,
+    timeoutMilliseconds: 5 * 60_000,
+  });
+  signal?.throwIfAborted();
+  const measured = readNativeProbe(result);
+  if (measured !== undefined) return measured;
+  throw new UnavailableError({
+    subject: 'The built TensorFlow',
+    expected: 'to load and to compute',
+    received: lastLines(result.stderr || `the process ended with ${result.code ?? 'a signal'}`, 3),
+    remedy: 'it was not put in use; try another version by --from-pypi, or use the engine "compiled"',
   });
 }

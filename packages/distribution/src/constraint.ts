@@ -9,7 +9,7 @@ import {
   type PerPost,
   type Scalar,
 } from '@drf/tensor';
-import { safeNorm } from './norm.js';
+import { safeNorm } from './statistics.js';
 
 /** Exponents above this go on linearly. exp(20) = 4.9e8, far from float32's limit at 88.7. */
 export const DEFAULT_EXPONENT_LIMIT = 20;

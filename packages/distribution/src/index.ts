@@ -1,5 +1,4 @@
 export { FeatureQueue, type FeatureQueueState } from './feature-queue.js';
-export { safeNorm, safeSqrt } from './norm.js';
 export {
   admittedRows,
   distributionStatistics,
@@ -7,6 +6,8 @@ export {
   gaussianDensity,
   logPeakFactor,
   logRelativeDensity,
+  safeNorm,
+  safeSqrt,
   type DistributionStatistics,
   type EnqueueEvidence,
 } from './statistics.js';

@@ -8,7 +8,6 @@ import {
   type QueueRows,
   type Scalar,
 } from '@drf/tensor';
-import { safeSqrt } from './norm.js';
 
 /** Where a modality's features lie: the paper's μ and σ (Eq. 1, 2). */
 export type DistributionStatistics = {
@@ -94,4 +93,28 @@ export function enqueueThreshold(
   statistics: DistributionStatistics,
 ): Scalar {
   return named(tf.sum(tf.mul(tf.exp(logRelativeDensity(rows, statistics)), rowWeights)), []);
+}
+
+/**
+ * Square root with gradient 0 where the argument is 0, instead of infinity.
+ * @param squared non-negative, any shape
+ */
+export function safeSqrt(squared: tf.Tensor): tf.Tensor {
+  const root = tf.customGrad((input, save) => {
+    const value = tf.sqrt(input as tf.Tensor);
+    (save as tf.GradSaveFunc)([value]);
+    return { value, gradFunc: (upstream, [saved]) => tf.mul(upstream, halfInverse(saved as tf.Tensor)) };
+  });
+  return root(squared);
+}
+
+/** d√x/dx = 1 / 2√x, and 0 where √x is 0. */
+function halfInverse(root: tf.Tensor): tf.Tensor {
+  const positive = tf.greater(root, 0);
+  return tf.where(positive, tf.div(0.5, tf.where(positive, root, tf.onesLike(root))), tf.zerosLike(root));
+}
+
+/** ‖x‖ over the last axis, with gradient 0 at x = 0. [.., dim] → [..] */
+export function safeNorm(vectors: tf.Tensor): tf.Tensor {
+  return safeSqrt(tf.sum(tf.square(vectors), -1));
 }

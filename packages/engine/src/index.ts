@@ -2,6 +2,7 @@ export { createEagerEngine } from './eager/eager-engine.js';
 export { createEngine, ENGINE_NAMES, whyUnavailable, type EngineName } from './create-engine.js';
 export { createCompiledEngine } from './compiled/compiled-engine.js';
 export { compile, type CompiledFunction } from './compiled/compile.js';
+export { ModelProto } from './onnx/schema.js';
 export type { ModelNotes } from './onnx/write.js';
 export { disableTelemetry, installedProviders, type CompileOptions, type ExecutionProvider } from './worker/options.js';
 export { openOnnxModel, type NamedHostTensors, type OnnxModel } from './onnx/open.js';
@@ -19,9 +20,12 @@ export {
 export {
   findBindingPackage,
   loadNativeTensorFlow,
+  NATIVE_PROBE,
   nativeUsesGpu,
   nativeVersion,
+  readNativeProbe,
   type BindingPackage,
+  type NativeMeasurement,
   type NativeSources,
 } from './native/load.js';
 export { productRate } from './product-rate.js';

@@ -1,10 +1,4 @@
-import { startProgress, type Progress } from '@drf/terminal';
-
-/** A display of one job whose total becomes known with the first update. */
-export interface Job {
-  update(done: number, total: number): void;
-  stop(): void;
-}
+import { leftOut, startJob, startProgress, type Job, type Progress } from '@drf/terminal';
 
 /** How far an evaluation is, in cells, with what it is at. */
 export interface CellProgress {
@@ -24,29 +18,13 @@ export interface Display {
   cells(label: string, total: number): CellProgress;
 }
 
-const SHOWN_WARNINGS = 5;
-
 /** Shows progress and warnings; nothing at all when `silent`. */
 export function createDisplay(silent: boolean): Display {
   const say = (text: string): void => void (silent || process.stderr.write(`${text}\n`));
-  let warnings = 0;
   return {
     say,
-    warn: (message) => {
-      warnings++;
-      if (warnings <= SHOWN_WARNINGS) say(`left out: ${message}`);
-      if (warnings === SHOWN_WARNINGS + 1) say('left out: further posts; the results list them all');
-    },
-    job: (label, unit) => {
-      let progress: Progress | undefined;
-      return {
-        update: (done, total) => {
-          progress ??= startProgress({ label, total, unit, silent });
-          progress.update(done);
-        },
-        stop: () => progress?.stop(),
-      };
-    },
+    warn: leftOut(say, 'further posts; the results list them all'),
+    job: (label, unit) => startJob({ label, unit, silent }),
     cells: (label, total) => cellProgress(startProgress({ label, total, unit: 'cells', silent })),
   };
 }

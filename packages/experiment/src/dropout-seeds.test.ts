@@ -1,7 +1,7 @@
 import type { EncodedBatchInputs } from '@drf/model';
 import { createRandom, hostTensor, type Host, type HostTensor } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { withDropoutSeeds } from './dropout-seeds.js';
+import { withDropoutSeeds } from './feature-set.js';
 
 function seedsOf(indices: readonly number[], epoch = 0): number[][] {
   const available = hostTensor(new Float32Array(indices.length).fill(1), [indices.length]);

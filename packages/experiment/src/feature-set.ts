@@ -6,8 +6,9 @@ import {
   type Host,
   type HostTensor,
   type NamedHost,
+  type Random,
 } from '@drf/tensor';
-import type { TokenLayout } from '@drf/encoders';
+import { dropoutSeeds, type TokenLayout } from '@drf/encoders';
 import type { BatchInputs, EncodedBatchInputs, TokenInputs } from '@drf/model';
 import type { ContentRows } from './content-rows.js';
 import type { DrawnDisruption } from './planned-record.js';
@@ -118,6 +119,26 @@ async function gatherModality(
 function picked(values: Float32Array | Int32Array, indices: readonly number[]): HostTensor {
   const chosen = indices.map((index) => values[index] as number);
   return hostTensor(values instanceof Int32Array ? Int32Array.from(chosen) : chosen, [indices.length]);
+}
+
+/**
+ * A batch for training: what encoders in the step read gets the seeds by which they drop values. They depend on the
+ * stream, the modality and the post alone, so a batch in parts drops what the whole one does, and a run that goes on what
+ * an undisturbed one does.
+ * @param indices places of the batch's posts in the set
+ * @param random of the epoch
+ */
+export function withDropoutSeeds(
+  batch: Host<EncodedBatchInputs>,
+  indices: readonly number[],
+  random: Random,
+): Host<EncodedBatchInputs> {
+  return byModality((modality) => {
+    const inputs = batch[modality];
+    if (!('contents' in inputs)) return inputs;
+    const dropout = dropoutSeeds(indices.map((index) => random.fork(modality).fork(index)));
+    return { ...inputs, contents: { ...inputs.contents, dropout } };
+  });
 }
 
 /** A set of some posts of another, in the order of `indices`; rows are shared. */

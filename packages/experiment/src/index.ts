@@ -39,6 +39,7 @@ export {
   isFeatureSet,
   memoryRows,
   selectPosts,
+  withDropoutSeeds,
   type ContentDisruptions,
   type FeatureRows,
   type FeatureSet,
@@ -47,10 +48,9 @@ export {
   type PostSet,
   type TokenRows,
 } from './feature-set.js';
-export { withDropoutSeeds } from './dropout-seeds.js';
 export { type ContentBatch, type ContentRows } from './content-rows.js';
 export { standIn, type Content, type DrawnDisruption } from './planned-record.js';
-export { withInitialFeatures } from './initial-features.js';
+export { measureExperimentGraphs, withInitialFeatures } from './initial-features.js';
 export {
   encodeSimulated,
   SIMULATED_SHARE,
@@ -73,7 +73,6 @@ export {
   trainsEncoders,
   type DrfForm,
 } from './method.js';
-export { measureExperimentGraphs } from './measure-graphs.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
 export {
   assertCalibration,
@@ -88,8 +87,7 @@ export {
 export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
 export { accuracyText, trainingReport, writeTrainingReport } from './report/training-report.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
-export { Judge, type Judged } from './judge/judge.js';
-export { type Quality } from './judge/quality.js';
+export { Judge, type Judged, type Quality } from './judge/judge.js';
 export { headOf, openRun, type OpenedRun } from './open-run.js';
 export {
   barChart,

@@ -2,6 +2,7 @@ import { tokenLayoutOf, type TrainableEncoder } from '@drf/encoders';
 import type { EncodedTokens, MethodNeeds, TokenInputs } from '@drf/model';
 import {
   ConfigurationError,
+  createRandom,
   hostTensor,
   MODALITIES,
   type Engine,
@@ -9,11 +10,15 @@ import {
   type HostTensor,
   type TensorTree,
 } from '@drf/tensor';
+import { measureGraphs, type MeasuredGraphs } from '@drf/baselines';
 import type { ContentRows } from './content-rows.js';
 import type { MeasurableSet } from './feature-moments.js';
 import { areFeatures, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
 import type { Content } from './planned-record.js';
 import type { Session } from './session.js';
+import { comparedOptions } from './compared-options.js';
+import { methodNeeds } from './method.js';
+import type { ExperimentConfig } from './schema.js';
 
 const POSTS_AT_ONCE = 16;
 
@@ -53,6 +58,31 @@ export async function withInitialFeatures<Result>(
     return await use({ ids: set.ids, image, text });
   } finally {
     for (const program of programs) await program.dispose();
+  }
+}
+
+/**
+ * The co-occurrence graphs of the training posts, where the experiment's method reads them; of trained encoders' tokens
+ * as they are before training. A run that goes on has them in its checkpoint.
+ */
+export async function measureExperimentGraphs(
+  config: Pick<ExperimentConfig, 'method' | 'seed' | 'compared'>,
+  session: Pick<Session, 'engine' | 'image' | 'text'>,
+  set: PostSet,
+  job?: (label: string) => { update(done: number, total: number): void; stop(): void },
+): Promise<MeasuredGraphs | undefined> {
+  if (config.method !== 'mgnns') return undefined;
+  const progress = job?.('Building co-occurrence graphs');
+  const measure = async ({ ids, image, text }: MeasurableSet): Promise<MeasuredGraphs | undefined> => {
+    if (image.tokens === undefined || text.tokens === undefined) return undefined; // the method says what is missing
+    const source = { posts: ids.length, image: image.tokens.gather, text: text.tokens.gather };
+    const random = createRandom(config.seed).fork('graphs');
+    return measureGraphs(source, comparedOptions(config), random, progress?.update);
+  };
+  try {
+    return await withInitialFeatures(session, set, measure, undefined, methodNeeds(config));
+  } finally {
+    progress?.stop();
   }
 }
 

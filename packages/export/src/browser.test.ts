@@ -8,7 +8,7 @@ import { exportRun } from './export-run.js';
 import { serveModels } from './testing/model-page.js';
 import { expectOutputs, headBatch, type OnnxOutputs, randomPosts, runOnnx } from './testing/posts.js';
 import { makeEmbeddedRun, makeTinyRun, randomTensor } from './testing/tiny-run.js';
-import { findProgram } from './testing/tools.js';
+import { findProgram } from '@drf/terminal';
 
 const executablePath = await findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']);
 const reason = executablePath === undefined ? ' [skipped: no Chromium on the path; Debian has chromium]' : '';

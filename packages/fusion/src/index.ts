@@ -8,11 +8,14 @@ export {
   type PostFeatures,
 } from './pairs.js';
 export {
+  applyGate,
   equalWeights,
+  initializeGate,
   logFilledWeight,
   logPairWeights,
   pairWeights,
   WEIGHTING_MODES,
+  type GateParameters,
   type LogDensities,
   type WeightingMode,
 } from './weights.js';
@@ -24,4 +27,3 @@ export {
   weightedSum,
   type FusionParameters,
 } from './network.js';
-export { applyGate, initializeGate, type GateParameters } from './gate.js';

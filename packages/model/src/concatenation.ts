@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { classify } from '@drf/fusion';
-import { applyLinear, crossEntropy, initializeLinear, type LinearParameters } from '@drf/layers';
+import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 import { byModality, named } from '@drf/tensor';
 import {
-  EMPTY_MEMORY,
-  postWeights,
+  methodOf,
   predictionOf,
   type BatchInputs,
   type ClassWeighted,
@@ -34,20 +33,13 @@ export function createConcatenation(
     const activated = tf.relu(applyLinear(hidden, both)); // [batch, 2·dim] × [2·dim, dim] → [batch, dim]
     return predictionOf(classify(classifier, named(activated, ['batch', 'dim'])));
   };
-  return {
-    id: 'concatenation',
+  return methodOf<ConcatenationParameters>('concatenation', undefined, {
     initialParameters: (random) => {
       const { trained, ...scalings } = initializeProjections(random, shapes, config.dim);
       const hidden = initializeLinear(random.fork('hidden'), 2 * config.dim, config.dim);
       const classifier = initializeLinear(random.fork('classifier'), config.dim, shapes.classes);
       return { trained: { ...trained, hidden, classifier }, ...scalings };
     },
-    createMemory: () => EMPTY_MEMORY,
     predict,
-    loss: (parameters, batch, labels) => {
-      const prediction = predict(parameters, batch);
-      const total = crossEntropy(prediction.logits, labels, postWeights(parameters, labels));
-      return { total, parts: { classification: total }, prediction, observations: {} };
-    },
-  };
+  });
 }

@@ -1,6 +1,5 @@
 export {
   balancedClassWeights,
-  EMPTY_MEMORY,
   methodOf,
   postWeights,
   predictionOf,

@@ -171,8 +171,12 @@ export type MethodDefinition<Schema extends Options = Options> = Definition<
 >;
 
 /** A method of its parts. @param id what checkpoints and reports know it by */
-export function methodOf(id: string, needs: MethodNeeds | undefined, parts: MethodParts): Method {
-  const ofPrediction: Method['loss'] = (parameters, batch, labels, memory) => {
+export function methodOf<P extends MethodParameters = MethodParameters>(
+  id: string,
+  needs: MethodNeeds | undefined,
+  parts: MethodParts<P>,
+): Method<P> {
+  const ofPrediction: Method<P>['loss'] = (parameters, batch, labels, memory) => {
     const prediction = parts.predict(parameters, batch, memory);
     const total = crossEntropy(prediction.logits, labels, postWeights(parameters, labels));
     return { total, parts: { classification: total }, prediction, observations: {} };
@@ -215,7 +219,7 @@ export interface FeatureMoments {
 }
 
 /** The memory of a method that remembers nothing. */
-export const EMPTY_MEMORY: Memory = {
+const EMPTY_MEMORY: Memory = {
   inputs: () => ({}),
   update: () => undefined,
   state: () => ({}),

@@ -9,8 +9,23 @@ export {
   valuesByName,
   wholeNumber,
 } from './options.js';
-export { formatDuration, startProgress, type Progress, type ProgressOptions } from './progress.js';
+export {
+  formatDuration,
+  leftOut,
+  startJob,
+  startProgress,
+  type Job,
+  type Progress,
+  type ProgressOptions,
+} from './progress.js';
 export { formatCsv, formatTable, percent, type Cell, type CsvOptions } from './table.js';
 export { cursorStream, printable } from './printable.js';
 export { Command, Option, InvalidArgumentError } from 'commander';
-export { lastLines, runCommand, type CommandOptions, type CommandResult, type RunCommand } from './run-command.js';
+export {
+  findProgram,
+  lastLines,
+  runCommand,
+  type CommandOptions,
+  type CommandResult,
+  type RunCommand,
+} from './run-command.js';

@@ -46,6 +46,36 @@ export function startProgress(options: ProgressOptions): Progress {
   return stream.isTTY ? new BarProgress(options, cursorStream(stream)) : new LineProgress(options, stream);
 }
 
+/** A display of a job whose total becomes known with the first update. */
+export interface Job {
+  readonly update: (done: number, total: number) => void;
+  readonly stop: () => void;
+}
+
+/** Starts the display of a job when its first update comes. */
+export function startJob(options: Omit<ProgressOptions, 'total'>): Job {
+  let progress: Progress | undefined;
+  return {
+    update: (done, total) => {
+      progress ??= startProgress({ ...options, total });
+      progress.update(done);
+    },
+    stop: () => progress?.stop(),
+  };
+}
+
+const SHOWN_WARNINGS = 5;
+
+/** Says of the first few items that they are left out. @param rest said once of all others */
+export function leftOut(say: (line: string) => void, rest: string): (message: string) => void {
+  let warnings = 0;
+  return (message) => {
+    warnings++;
+    if (warnings <= SHOWN_WARNINGS) say(`left out: ${message}`);
+    if (warnings === SHOWN_WARNINGS + 1) say(`left out: ${rest}`);
+  };
+}
+
 function describe(options: ProgressOptions, done: number, startedAt: number): { rate: string; left: string } {
   const seconds = (performance.now() - startedAt) / 1000;
   const perSecond = (done - (options.initial ?? 0)) / Math.max(seconds, 1e-6);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { lastLines, runCommand } from './index.js';
+import { findProgram, lastLines, runCommand } from './index.js';
 
 const node = (script: string, options = {}): ReturnType<typeof runCommand> =>
   runCommand(process.execPath, ['-e', script], options);
@@ -35,5 +35,12 @@ describe('lastLines', () => {
   it('keeps the last lines that say something', () => {
     expect(lastLines('one\n\n  two \r\nthree\n', 2)).toBe('two / three');
     expect(lastLines(' \n')).toBe('no output');
+  });
+});
+
+describe('findProgram', () => {
+  it('gives the first that is on the path', async () => {
+    expect(await findProgram(['no-such-program-here', 'node'])).toMatch(/node$/);
+    expect(await findProgram(['no-such-program-here'])).toBeUndefined();
   });
 });

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
 
 /** Where and how to run a program. */
 export interface CommandOptions {
@@ -57,4 +59,17 @@ export function lastLines(text: string, count = 4): string {
     .map((line) => line.trim())
     .filter((line) => line !== '');
   return lines.slice(-count).join(' / ') || 'no output';
+}
+
+/** Path of the first of several programs that is on the path. */
+export async function findProgram(names: readonly string[]): Promise<string | undefined> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  for (const path of names.flatMap((name) => folders.map((folder) => join(folder, name)))) {
+    const found = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return path;
+  }
+  return undefined;
 }

@@ -7,10 +7,12 @@ import {
   formatCsv,
   formatDuration,
   formatTable,
+  leftOut,
   namedValues,
   nearestName,
   oneOf,
   runApp,
+  startJob,
   startProgress,
   valuesByName,
   suggestion,
@@ -152,5 +154,29 @@ describe('formats', () => {
     now = 5000;
     progress.update(50, 'ok');
     expect(text).toBe('Encoding: 50/100 posts, 10 posts/s, 5 s left ok\n');
+  });
+});
+
+describe('startJob', () => {
+  it('learns of its total with the first update', () => {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    let text = '';
+    vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => ((text += String(chunk)), true));
+    const job = startJob({ label: 'Reading', unit: 'posts' });
+    job.update(1, 10);
+    now = 5000;
+    job.update(5, 10);
+    job.stop();
+    expect(text).toContain('Reading: 5/10 posts');
+  });
+});
+
+describe('leftOut', () => {
+  it('says five warnings, and once that there are more', () => {
+    const lines: string[] = [];
+    const warn = leftOut((line) => void lines.push(line), 'further posts');
+    for (let i = 0; i < 9; i++) warn(`post ${i}`);
+    expect(lines).toEqual([...[0, 1, 2, 3, 4].map((i) => `left out: post ${i}`), 'left out: further posts']);
   });
 });

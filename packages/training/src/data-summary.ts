@@ -1,5 +1,6 @@
 import { explainLoss, foldLabel, isAbsenceWord, lossWarning, type LedgerReport } from '@drf/datasets';
-import { SPLIT_NAMES, type ExperimentData, type SplitName } from '@drf/experiment';
+import { SPLIT_NAMES, type ExperimentData, type RunFolder, type SplitName } from '@drf/experiment';
+import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { formatTable } from '@drf/terminal';
 
@@ -81,6 +82,21 @@ export function lossSummary(ledger: LedgerReport): string {
     ...droppedExamples(ledger),
     ...warnings.map(({ message }) => `warning: ${message}`),
   ].join('\n');
+}
+
+/**
+ * Writes what became of each row: counts to `ledger.json`, and to `rejected.jsonl` a line for each row that is not used:
+ * its line in the file, id, reason and what to do.
+ * @returns the second's path; null where every row is used, and it is not written
+ */
+export async function writeLedger(run: RunFolder, ledger: LedgerReport): Promise<string | null> {
+  await writeJsonAtomic(run.file('ledger.json'), ledger);
+  const rows = ledger.reasons.flatMap(({ rows: dropped }) => dropped);
+  if (rows.length === 0) return null;
+  const path = run.file('rejected.jsonl');
+  const lines = rows.map(({ line, id, reason, detail }) => JSON.stringify({ line: line ?? null, id, reason, detail }));
+  await writeFileAtomic(path, `${lines.join('\n')}\n`);
+  return path;
 }
 
 /** The counts of {@link dataSummary} again, after posts that could not be decoded were left out. */

@@ -3,16 +3,10 @@ import type { ExperimentData, Session } from '@drf/experiment';
 import type { ClassificationReport } from '@drf/metrics';
 import type { TrainingPosition } from '@drf/model';
 import { flattenTree, sizeOf, type HostTensor } from '@drf/tensor';
-import { percent, startProgress, type Progress } from '@drf/terminal';
+import { leftOut, percent, startJob, startProgress, type Job, type Progress } from '@drf/terminal';
 import { dataSummary, decodedSummary, lossSummary } from './data-summary.js';
 import type { StepLosses } from './finite.js';
 import type { TrainerEvents } from './trainer.js';
-
-/** A progress display whose total becomes known with the first update. */
-export interface Job {
-  readonly update: (done: number, total: number) => void;
-  readonly stop: () => void;
-}
 
 /** What a person sees while training. Everything goes to standard error; results go to standard output. */
 export interface Display extends TrainerEvents {
@@ -29,14 +23,11 @@ export interface Display extends TrainerEvents {
   end(): void;
 }
 
-const SHOWN_WARNINGS = 5;
-
 /** Shows tables and progress; nothing at all when `silent`. */
 export function createDisplay(silent: boolean): Display {
   const print = (text: string): void => void (silent || process.stderr.write(`${text}\n`));
   let bar: Progress | undefined;
   let validating: Progress | undefined;
-  let warnings = 0;
   return {
     data: (data, rejected) => {
       print(dataSummary(data));
@@ -51,21 +42,8 @@ export function createDisplay(silent: boolean): Display {
     session: ({ engine, image, text }) => {
       print(`Engine ${engine.name}; encoders ${describeEncoder(image)}, ${describeEncoder(text)}`);
     },
-    job: (label, unit) => {
-      let progress: Progress | undefined;
-      return {
-        update: (done, total) => {
-          progress ??= startProgress({ label, total, unit, silent });
-          progress.update(done);
-        },
-        stop: () => progress?.stop(),
-      };
-    },
-    warn: (message) => {
-      warnings++;
-      if (warnings <= SHOWN_WARNINGS) print(`left out: ${message}`);
-      if (warnings === SHOWN_WARNINGS + 1) print('left out: further posts; rejected.jsonl in the run lists them all');
-    },
+    job: (label, unit) => startJob({ label, unit, silent }),
+    warn: leftOut(print, 'further posts; rejected.jsonl in the run lists them all'),
     onStep: (position: TrainingPosition, totalSteps: number, losses: StepLosses) => {
       const initial = position.step - 1;
       bar ??= startProgress({ label: 'Training', total: totalSteps, unit: 'steps', initial, silent });

@@ -7,7 +7,7 @@ import {
   type ExperimentFile,
 } from '@drf/experiment';
 import { ConfigurationError } from '@drf/tensor';
-import { BY_METHOD, FROZEN_ENCODERS } from './experiments/frozen-encoders.js';
+import { BY_METHOD, FROZEN_ENCODERS } from './experiments.js';
 
 /** Below so many training posts, options are those that were measured on few (the quick start's). */
 const FEW_POSTS = 2000;

@@ -40,9 +40,8 @@ import {
 } from '@drf/experiment';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
-import { assertLearnable } from './data-summary.js';
+import { assertLearnable, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
-import { writeLedger } from './rejected.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
 

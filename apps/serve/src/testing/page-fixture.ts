@@ -6,7 +6,7 @@ import { exportRun } from '@drf/export';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { makeEmbeddedRun } from '@drf/export/testing';
-import { findProgram } from '@drf/export/testing';
+import { findProgram } from '@drf/terminal';
 
 /** Path of the browser, where there is one. */
 export const CHROMIUM = await findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']);

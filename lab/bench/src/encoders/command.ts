@@ -1,7 +1,7 @@
 import { ConfigurationError } from '@drf/tensor';
 import { EXIT, ExitRequest, formatTable, oneOf, startProgress, wholeNumber, type Command } from '@drf/terminal';
 import { compareEncoders, type EncoderComparison } from './compare.js';
-import { measureGrowth } from './growth.js';
+import { measureEncodersMemory } from '../bench-memory.js';
 import { measureEncoders, type CallCounts, type EncoderTask, type SideReport } from './measure.js';
 import { BASE_SIZES, MODES, PARTS, type EncoderSizes } from './workload.js';
 
@@ -93,7 +93,7 @@ async function watchMemory(options: GrowthOptions): Promise<void> {
   const { steps, json, lengths = [options.length] } = options;
   const progress = startProgress({ label: 'Training', total: steps, unit: 'steps', silent: json === true });
   const onStep = (step: number): void => progress.update(step);
-  const report = await measureGrowth(sizesOf(options), lengths, { ...options, onStep });
+  const report = await measureEncodersMemory(sizesOf(options), lengths, { ...options, onStep });
   progress.stop();
   const { early, late, growth, peakMegabytes, secondsPerStep } = report;
   const at = (each: typeof early): string => `${round(each.megabytes, 0)} MiB after step ${each.step}`;

@@ -1,6 +1,6 @@
 import { createCompiledEngine } from '@drf/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { measureGrowth } from './growth.js';
+import { measureEncodersMemory } from '../bench-memory.js';
 import { measureEncoders } from './measure.js';
 import { BASE_SIZES, createEncoderWorkload, MODES, PARTS } from './workload.js';
 
@@ -47,9 +47,9 @@ describe('measureEncoders', () => {
   });
 });
 
-describe('measureGrowth', () => {
+describe('measureEncodersMemory', () => {
   it('compares the resident size of an early and a late step', async () => {
-    const report = await measureGrowth(TINY, [4, 6], { early: 2, steps: 6 });
+    const report = await measureEncodersMemory(TINY, [4, 6], { early: 2, steps: 6 });
     expect(report.late.step).toBe(6);
     expect(report.growth).toBeCloseTo((report.late.megabytes - report.early.megabytes) / report.early.megabytes, 10);
     expect(report.peakMegabytes).toBeGreaterThanOrEqual(report.late.megabytes - 1);

@@ -1,9 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { Client, request } from 'undici';
 import type { Judgment } from '@drf/predict';
 import { createRandom, type Random } from '@drf/tensor';
-import { watchHealth } from './health-watch.js';
 import { ask, jsonOf, summary, type LoadReport, type Outcomes } from './load.js';
 import type { ClientPost } from './posts.js';
 import { residentMebibytes, type ServerProcess } from './server-process.js';
@@ -89,6 +90,37 @@ export async function abuse(options: AbuseOptions): Promise<AbuseReport> {
     answers,
     healthMilliseconds: summary(health),
     megabytes: { before, peak: Math.max(peak, after), after },
+  };
+}
+
+/** Asks one time after the other, until it is told to end. Plain JavaScript, so that it needs no loader. */
+const HEALTH_SCRIPT = `
+  const { get } = require('node:http');
+  const { parentPort, workerData } = require('node:worker_threads');
+  const times = [];
+  let isOver = false;
+  parentPort.once('message', () => { isOver = true; });
+  const ask = () => {
+    if (isOver) return parentPort.postMessage(times);
+    const askedAt = performance.now();
+    const done = () => { times.push(performance.now() - askedAt); setTimeout(ask, 50); };
+    get(workerData + '/healthz', (response) => response.resume().once('end', done)).once('error', done);
+  };
+  ask();
+`;
+
+/**
+ * Measures `GET /healthz` in a thread of its own, since this one is busy with its clients.
+ * @returns ends it, and gives the milliseconds of each request
+ */
+function watchHealth(address: string): () => Promise<Float64Array> {
+  const worker = new Worker(HEALTH_SCRIPT, { eval: true, workerData: address, execArgv: [] });
+  return async () => {
+    const answered = once(worker, 'message');
+    worker.postMessage('end');
+    const [times] = (await answered) as [number[]];
+    await worker.terminate();
+    return Float64Array.from(times);
   };
 }
 

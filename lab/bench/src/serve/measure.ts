@@ -1,8 +1,8 @@
-import { openJudge } from '@drf/predict';
+import { openJudge, type Judge, type Judgment } from '@drf/predict';
+import { decodeImage } from '@drf/datasets';
 import { abuse, type AbuseReport } from './abuse.js';
-import { judgeDirectly } from './direct.js';
 import { runLoad, type LoadReport } from './load.js';
-import { makePosts } from './posts.js';
+import { makePosts, type ClientPost } from './posts.js';
 import { residentMebibytes, startServer, type ServerProcess } from './server-process.js';
 
 export interface ServeReport {
@@ -66,6 +66,22 @@ export async function measureServe(options: ServeOptions): Promise<ServeReport> 
     if (exitCode === null) await server.stop().catch(() => undefined);
     await judge.close();
   }
+}
+
+/** What the service must answer, and how long the same takes without it: decoding and judging, one post after the other. */
+async function judgeDirectly(
+  judge: Judge,
+  posts: readonly ClientPost[],
+): Promise<{ readonly judgments: readonly Judgment[]; readonly postsPerSecond: number }> {
+  const side = judge.info.imageSize;
+  const decoding = { width: side, height: side, fit: 'stretch', maximumPixels: 40_000_000 } as const;
+  const judgments: Judgment[] = [];
+  const started = performance.now();
+  for (const { text, image } of posts) {
+    const pixels = image === null ? null : await decodeImage('The post', image, decoding);
+    judgments.push(await judge.judge({ text, image: pixels }));
+  }
+  return { judgments, postsPerSecond: (1000 * posts.length) / (performance.now() - started) };
 }
 
 /** Asks for the service's memory now and then, never twice at once. */

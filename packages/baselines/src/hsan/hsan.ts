@@ -10,9 +10,8 @@ import {
   type Sequence,
 } from '@drf/layers';
 import { named } from '@drf/tensor';
-import { predictionOf, type BatchInputs, type ClassWeighted, type Method, type MethodShapes, type Prediction } from '@drf/model'; // prettier-ignore
-import { classifyingMethod } from '../finish.js';
-import { initializeSequences, modalitySequence, type SequenceParameters } from '../tokens.js';
+import { methodOf, predictionOf, type BatchInputs, type ClassWeighted, type Method, type MethodShapes, type Prediction } from '@drf/model'; // prettier-ignore
+import { COMPARED_NEEDS, initializeSequences, modalitySequence, type SequenceParameters } from '../tokens.js';
 
 type HsanParameters = SequenceParameters &
   ClassWeighted & {
@@ -34,9 +33,8 @@ type HsanParameters = SequenceParameters &
  */
 export function createHsan(config: { readonly dim: number }, shapes: MethodShapes): Method<HsanParameters> {
   const { dim } = config;
-  return classifyingMethod(
-    'hsan',
-    (random) => {
+  return methodOf<HsanParameters>('hsan', COMPARED_NEEDS, {
+    initialParameters: (random) => {
       const { trained, ...scalings } = initializeSequences(random, shapes, dim);
       const attention = (name: string, hasQuery = false) =>
         initializeContextAttention(random.fork(name), dim, hasQuery);
@@ -52,7 +50,7 @@ export function createHsan(config: { readonly dim: number }, shapes: MethodShape
       };
     },
     predict,
-  );
+  });
 }
 
 function predict(parameters: HsanParameters, batch: BatchInputs): Prediction {

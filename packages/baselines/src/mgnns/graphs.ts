@@ -1,8 +1,7 @@
 import { hostTensor, type Host, type HostTensor, type Random } from '@drf/tensor';
 import type { TokenInputs, TokenShape } from '@drf/model';
 import { CoOccurrence } from './co-occurrence.js';
-import { readTexts, sampleRows, windowsOf } from './graph-source.js';
-import { partsOf } from './image-parts.js';
+import { partsOf, readTexts, sampleRows, windowsOf } from './graph-source.js';
 import { kMeans, nearest, type Rows } from './k-means.js';
 
 /** How many nodes the three graphs have. */

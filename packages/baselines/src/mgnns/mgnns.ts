@@ -16,6 +16,7 @@ import {
 } from '@drf/layers';
 import { ConfigurationError, hostTensor, named, type Host, type Random } from '@drf/tensor';
 import {
+  methodOf,
   predictionOf,
   standardized,
   type BatchInputs,
@@ -25,13 +26,19 @@ import {
   type Prediction,
   type TokenInputs,
 } from '@drf/model';
-import { classifyingMethod } from '../finish.js';
+import {
+  COMPARED_NEEDS,
+  initializeSequences,
+  modalitySequence,
+  scaledTokens,
+  tokenShape,
+  type SequenceParameters,
+} from '../tokens.js';
 import { poolPlaces } from '../place-bins.js';
-import { initializeSequences, modalitySequence, scaledTokens, tokenShape, type SequenceParameters } from '../tokens.js';
 import { COMPARED_NORM } from '../transformer.js';
 import { emptyGraphs, type GraphSizes, type MeasuredGraphs } from './graphs.js';
 import { convolveGraph, imageGraphFeatures, initializeImageGraph, type ImageGraphParameters } from './image-graph.js';
-import { SCENE_SIDE } from './image-parts.js';
+import { SCENE_SIDE } from './graph-source.js';
 import { textGraphFeatures, type TextGraphParameters } from './text-graph.js';
 
 /**
@@ -99,11 +106,10 @@ export function createMgnns(
   shapes: MethodShapes,
   graphs?: MeasuredGraphs,
 ): Method<MgnnsParameters> {
-  return classifyingMethod(
-    'mgnns',
-    (random) => initialParameters(config, shapes, random, graphs),
-    (parameters: MgnnsParameters, batch) => predict(config, parameters, batch),
-  );
+  return methodOf<MgnnsParameters>('mgnns', COMPARED_NEEDS, {
+    initialParameters: (random) => initialParameters(config, shapes, random, graphs),
+    predict: (parameters, batch) => predict(config, parameters, batch),
+  });
 }
 
 function initialParameters(

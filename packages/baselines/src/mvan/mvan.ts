@@ -12,10 +12,16 @@ import {
   type Sequence,
 } from '@drf/layers';
 import { named, type Features } from '@drf/tensor';
-import { predictionOf, type BatchInputs, type ClassWeighted, type Method, type MethodShapes, type Prediction } from '@drf/model'; // prettier-ignore
-import { classifyingMethod } from '../finish.js';
+import { methodOf, predictionOf, type BatchInputs, type ClassWeighted, type Method, type MethodShapes, type Prediction } from '@drf/model'; // prettier-ignore
 import { poolPlaces } from '../place-bins.js';
-import { initializeSequences, modalitySequence, scaledTokens, tokenShape, type SequenceParameters } from '../tokens.js';
+import {
+  COMPARED_NEEDS,
+  initializeSequences,
+  modalitySequence,
+  scaledTokens,
+  tokenShape,
+  type SequenceParameters,
+} from '../tokens.js';
 
 /** Sizes of MVAN. */
 export interface MvanConfig {
@@ -52,9 +58,8 @@ const SCENE_SIDE = 3;
  */
 export function createMvan(config: MvanConfig, shapes: MethodShapes): Method<MvanParameters> {
   const { dim } = config;
-  return classifyingMethod(
-    'mvan',
-    (random) => {
+  return methodOf<MvanParameters>('mvan', COMPARED_NEEDS, {
+    initialParameters: (random) => {
       const { trained, ...scalings } = initializeSequences(random, shapes, dim);
       return {
         trained: {
@@ -68,8 +73,8 @@ export function createMvan(config: MvanConfig, shapes: MethodShapes): Method<Mva
         ...scalings,
       };
     },
-    (parameters: MvanParameters, batch) => predict(config, parameters, batch),
-  );
+    predict: (parameters, batch) => predict(config, parameters, batch),
+  });
 }
 
 function byView<Value>(make: (view: View) => Value): ByView<Value> {

@@ -7,7 +7,7 @@ import { loadBert } from './load-encoder.js';
 import { openEncoder } from '../open-encoder.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { writeImageModel, writeTextModel } from '../testing/tiny-models.js';
-import { wordPieceTokenizer } from '../testing/tiny-tokenizer.js';
+import { wordPieceTokenizer } from '../testing/tiny-preprocessing.js';
 import { TINY_WORDS, writeTinyBert, writeTinyVit } from '../testing/tiny-transformers.js';
 
 const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 90871\n';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createTextTokenizer } from './text-tokenizer.js';
-import { wordPieceTokenizer } from '../testing/tiny-tokenizer.js';
+import { wordPieceTokenizer } from '../testing/tiny-preprocessing.js';
 
 const SPECIAL = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 const WORDS = [...SPECIAL, 'day', 'Day', 'Café', 'cafe', 'café', '日', '本', '日本', 'Cafe'];

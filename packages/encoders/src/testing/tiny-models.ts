@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { createRandom } from '@drf/tensor';
 import { onnxFile, type OnnxGraph, type OnnxNode, type OnnxValue } from './onnx-file.js';
-import { wordPieceTokenizer } from './tiny-tokenizer.js';
+import { imagePreprocessor, TOKENIZER_CONFIG, wordPieceTokenizer } from './tiny-preprocessing.js';
 
 export const TEXT_DIM = 5;
 export const IMAGE_DIM = 6;
@@ -79,27 +79,6 @@ function imageGraph(kind: 'tokens' | 'map' | 'image_embeds'): OnnxGraph {
   };
 }
 
-const TOKENIZER_CONFIG = {
-  tokenizer_class: 'BertTokenizer',
-  model_max_length: 8,
-  pad_token: '[PAD]',
-  unk_token: '[UNK]',
-  cls_token: '[CLS]',
-  sep_token: '[SEP]',
-};
-
-const PREPROCESSOR = {
-  image_processor_type: 'ViTImageProcessor',
-  do_resize: true,
-  size: { height: 8, width: 8 },
-  resample: 2,
-  do_rescale: true,
-  rescale_factor: 1 / 255,
-  do_normalize: true,
-  image_mean: [0.5, 0.5, 0.5],
-  image_std: [0.5, 0.5, 0.5],
-};
-
 /** Writes a folder in the layout of transformers.js: a text model of ten words and five dimensions. */
 export async function writeTextModel(
   folder: string,
@@ -109,7 +88,7 @@ export async function writeTextModel(
   const file = modelType === 'clip' ? 'text_model' : 'model';
   await writeJsonAtomic(join(folder, 'config.json'), { model_type: modelType, max_position_embeddings: 64 });
   await writeJsonAtomic(join(folder, 'tokenizer.json'), wordPieceTokenizer(WORDS, 4));
-  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), TOKENIZER_CONFIG);
+  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), { ...TOKENIZER_CONFIG, model_max_length: 8 });
   await writeFileAtomic(join(folder, `onnx/${file}.onnx`), onnxFile(textGraph(output)));
   return folder;
 }
@@ -122,7 +101,7 @@ export async function writeImageModel(
   const { modelType = 'vit', kind = 'tokens' } = options;
   const file = modelType === 'clip' ? 'vision_model' : 'model';
   await writeJsonAtomic(join(folder, 'config.json'), { model_type: modelType });
-  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), PREPROCESSOR);
+  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), imagePreprocessor(8));
   await writeFileAtomic(join(folder, `onnx/${file}.onnx`), onnxFile(imageGraph(kind)));
   return folder;
 }

@@ -3,7 +3,7 @@ import { writeJsonAtomic, writeSafetensors } from '@drf/files';
 import { createRandom } from '@drf/tensor';
 import { bertTensors, initializeBert, parseBertConfig } from '../models/bert.js';
 import { initializeVit, parseVitConfig, vitTensors } from '../models/vit.js';
-import { wordPieceTokenizer } from './tiny-tokenizer.js';
+import { imagePreprocessor, TOKENIZER_CONFIG, wordPieceTokenizer } from './tiny-preprocessing.js';
 
 export const TINY_WORDS = [
   '[PAD]',
@@ -52,29 +52,6 @@ const TINY_VIT_CONFIG = {
   initializer_range: 0.3,
 };
 
-const TOKENIZER_CONFIG = {
-  tokenizer_class: 'BertTokenizer',
-  do_lower_case: true,
-  model_max_length: 24,
-  pad_token: '[PAD]',
-  unk_token: '[UNK]',
-  cls_token: '[CLS]',
-  sep_token: '[SEP]',
-  mask_token: '[MASK]',
-};
-
-const PREPROCESSOR = {
-  image_processor_type: 'ViTImageProcessor',
-  do_resize: true,
-  size: { height: 16, width: 16 },
-  resample: 2,
-  do_rescale: true,
-  rescale_factor: 1 / 255,
-  do_normalize: true,
-  image_mean: [0.5, 0.5, 0.5],
-  image_std: [0.5, 0.5, 0.5],
-};
-
 /**
  * Writes a folder as the hub has it: a BERT of two layers and eight values, with random weights.
  * @param files further ones, or others
@@ -89,12 +66,16 @@ export async function writeTinyBert(
   }: { seed?: string; pooler?: boolean; config?: object; files?: Readonly<Record<string, object>> } = {},
 ): Promise<string> {
   const json = { ...TINY_BERT_CONFIG, ...config };
-  const limits = { model_max_length: json.max_position_embeddings };
   const parsed = parseBertConfig(json, 'tiny config');
   const parameters = initializeBert(createRandom(seed), parsed, { pooler });
   await writeJsonAtomic(join(folder, 'config.json'), json);
   await writeJsonAtomic(join(folder, 'tokenizer.json'), wordPieceTokenizer(TINY_WORDS, 5));
-  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), { ...TOKENIZER_CONFIG, ...limits });
+  await writeJsonAtomic(join(folder, 'tokenizer_config.json'), {
+    ...TOKENIZER_CONFIG,
+    do_lower_case: true,
+    model_max_length: json.max_position_embeddings,
+    mask_token: '[MASK]',
+  });
   for (const [name, content] of Object.entries(files)) await writeJsonAtomic(join(folder, name), content);
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: bertTensors(parameters, parsed),
@@ -114,11 +95,13 @@ export async function writeTinyVit(
   }: { seed?: string; pooler?: boolean; preprocessor?: object; config?: object } = {},
 ): Promise<string> {
   const json = { ...TINY_VIT_CONFIG, ...config };
-  const size = { height: json.image_size, width: json.image_size };
   const parsed = parseVitConfig(json, 'tiny config');
   const parameters = initializeVit(createRandom(seed), parsed, { pooler });
   await writeJsonAtomic(join(folder, 'config.json'), json);
-  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), { ...PREPROCESSOR, size, ...preprocessor });
+  await writeJsonAtomic(join(folder, 'preprocessor_config.json'), {
+    ...imagePreprocessor(json.image_size),
+    ...preprocessor,
+  });
   await writeSafetensors(join(folder, 'model.safetensors'), {
     tensors: vitTensors(parameters, parsed),
     metadata: { format: 'pt' },

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { assertBuildIntact, type InstalledBuild, nativeFolder, readInstalledBuild } from './build.js';
@@ -188,4 +189,30 @@ export function nativeMayUseGpu(sources: Partial<NativeSources> = {}): boolean {
   } catch {
     return true; // a damaged record is the loader's to report
   }
+}
+
+/** How fast native TensorFlow multiplies matrices, and what it is. */
+export interface NativeMeasurement {
+  /** TensorFlow's own version. */
+  readonly tensorflow: string;
+  readonly gpu: boolean;
+  readonly gflops: number;
+}
+
+/**
+ * What Node gets as arguments to measure native TensorFlow in a process of its own, since a library that does not fit the
+ * machine may end its process. From source or built, as this one runs; {@link readNativeProbe} reads what it prints.
+ */
+export const NATIVE_PROBE: readonly string[] = [
+  ...process.execArgv,
+  fileURLToPath(new URL(`./probe${extname(import.meta.url)}`, import.meta.url)),
+];
+
+/** The measurement that a process with {@link NATIVE_PROBE} printed; nothing where it failed. */
+export function readNativeProbe(result: {
+  readonly code: number | null;
+  readonly stdout: string;
+}): NativeMeasurement | undefined {
+  const line = /^\{"tensorflow".*\}$/m.exec(result.stdout)?.[0];
+  return result.code === 0 && line !== undefined ? (JSON.parse(line) as NativeMeasurement) : undefined;
 }

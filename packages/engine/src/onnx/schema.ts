@@ -4,14 +4,13 @@ import protobuf from 'protobufjs/light.js';
 type Field = readonly [type: string, id: number, repeated?: 'repeated'];
 
 /**
- * The part of the ONNX file format that this package writes, or looks at in other files, by message and field.
- * Source: onnx.proto3 of the ONNX project, IR version 8 and later.
+ * The part of the ONNX file format that is written, or looked at in other files, by message and field; everything else a
+ * file may hold is dropped when it is read. Source: onnx.proto3 of the ONNX project, IR version 8 and later.
  */
 const MESSAGES: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
   ModelProto: {
     irVersion: ['int64', 1],
     producerName: ['string', 2],
-    producerVersion: ['string', 3],
     docString: ['string', 6],
     graph: ['GraphProto', 7],
     opsetImport: ['OperatorSetIdProto', 8, 'repeated'],
@@ -66,8 +65,7 @@ function buildRoot(): protobuf.Root {
   for (const [name, fields] of Object.entries(MESSAGES)) {
     const type = new protobuf.Type(name);
     for (const [fieldName, [fieldType, id, rule]] of Object.entries(fields)) {
-      const field = new protobuf.Field(fieldName, id, fieldType, rule);
-      type.add(field);
+      type.add(new protobuf.Field(fieldName, id, fieldType, rule));
     }
     root.add(type);
   }
@@ -75,5 +73,5 @@ function buildRoot(): protobuf.Root {
   return root;
 }
 
-/** Encodes and decodes an ONNX model file. */
+/** Encodes and decodes an ONNX model file, as far as this project writes or reads one. */
 export const ModelProto: protobuf.Type = buildRoot().lookupType('ModelProto');

@@ -9,7 +9,7 @@ import { CLEAN, formatCell, parseCell } from '../cells.js';
 import { compare, meanQuestions, studiesOf } from '../statistics/compare.js';
 import { resultTables } from '../statistics/tables.js';
 import { ResultStore } from '../store/result-store.js';
-import { findProgram } from '../testing/find-program.js';
+import { findProgram } from '@drf/terminal';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { buildReport, tablesText, writeCharts, type Report } from './report.js';
 import { replacePart, resultsPage } from './results-page.js';

@@ -1,8 +1,7 @@
 import { joinParts, type EncodedBatchInputs, type MethodParameters } from '@drf/model';
 import type { Engine, HostTree, PerPost, Random, TensorTree } from '@drf/tensor';
 import { gatherBatch, selectPosts, type PostSet } from '../feature-set.js';
-import type { Judge } from '../judge/judge.js';
-import type { Quality } from '../judge/quality.js';
+import type { Judge, Quality } from '../judge/judge.js';
 import type { OpenedRun } from '../open-run.js';
 
 /** Parts that posts are divided into: few posts into more, so that each fit lacks next to none. */

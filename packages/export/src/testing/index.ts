@@ -1,2 +1,2 @@
 export { makeEmbeddedRun, makeTinyRun } from './tiny-run.js';
-export { findProgram, temporaryFolder } from './tools.js';
+export { temporaryFolder } from './tools.js';

@@ -1,24 +1,11 @@
 import { execFile } from 'node:child_process';
-import { access, constants, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 
 export const execute = promisify(execFile);
-
-/** The first of several programs that is on the path. */
-export async function findProgram(names: readonly string[]): Promise<string | undefined> {
-  const folders = (process.env['PATH'] ?? '').split(delimiter);
-  for (const path of names.flatMap((name) => folders.map((folder) => join(folder, name)))) {
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return path;
-  }
-  return undefined;
-}
 
 /** The first Python (of the variable PYTHON, or on the path) that runs a statement, such as an import. */
 export async function findPython(statement: string): Promise<string | undefined> {

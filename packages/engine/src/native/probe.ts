@@ -1,6 +1,8 @@
-// The process behind `checkBuild`: prints one line of JSON when the engine computes rightly, and exits with 1 otherwise.
+// The process behind `NATIVE_PROBE`: prints one line of JSON.
 import * as tf from '@tensorflow/tfjs';
-import { createEngine, nativeUsesGpu, nativeVersion, productRate } from '@drf/engine';
+import { createEngine } from '../create-engine.js';
+import { productRate } from '../product-rate.js';
+import { nativeUsesGpu, nativeVersion } from './load.js';
 
 tf.env().set('IS_TEST', true); // no advice on standard error
 const engine = await createEngine('eager:tensorflow');

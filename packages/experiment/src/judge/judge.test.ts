@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostTensor } from '@drf/tensor';
-import { qualityOf } from './quality.js';
+import { qualityOf } from './judge.js';
 
 describe('qualityOf', () => {
   it('joins batches in their order', () => {

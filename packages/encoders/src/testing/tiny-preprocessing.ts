@@ -1,3 +1,27 @@
+/** What `tokenizer_config.json` says of every tiny tokenizer. */
+export const TOKENIZER_CONFIG = {
+  tokenizer_class: 'BertTokenizer',
+  pad_token: '[PAD]',
+  unk_token: '[UNK]',
+  cls_token: '[CLS]',
+  sep_token: '[SEP]',
+};
+
+/** `preprocessor_config.json` for square images. */
+export function imagePreprocessor(side: number): object {
+  return {
+    image_processor_type: 'ViTImageProcessor',
+    do_resize: true,
+    size: { height: side, width: side },
+    resample: 2,
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_normalize: true,
+    image_mean: [0.5, 0.5, 0.5],
+    image_std: [0.5, 0.5, 0.5],
+  };
+}
+
 /** `tokenizer.json` of a BERT tokenizer; the first words are the special ones, `[CLS]` the third and `[SEP]` the fourth. */
 export function wordPieceTokenizer(words: readonly string[], special: number): object {
   return {

@@ -2,8 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { EXPERIMENTS } from './experiments/index.js';
-import { loadExperiment } from './load-experiment.js';
+import { EXPERIMENTS, loadExperiment } from './experiments.js';
 
 const ROOT = { dataset: { root: 'somewhere' } };
 
