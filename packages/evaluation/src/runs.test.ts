@@ -36,6 +36,20 @@ describe('groupRuns', () => {
     ]);
   });
 
+  it('takes seeds together whose splits were drawn anew, and other posts apart', () => {
+    const drawn = { name: 'mvsa-single', splitSeed: 1, splits: 'splits-1' };
+    expect(
+      labels(
+        member('a', {}),
+        member('b', { seed: 1, dataset: { ...drawn, root: 'elsewhere' } }),
+        member('c', { seed: 1, dataset: { ...drawn, root: 'elsewhere', limit: 40 } }),
+      ),
+    ).toEqual([
+      ['drf; dataset.limit default', 2],
+      ['drf; dataset.limit 40', 1],
+    ]);
+  });
+
   it('refuses a seed twice, naming both runs', () => {
     expect(() => groupRuns([member('a', { seed: 3 }), member('b', { seed: 3 })])).toThrow(
       'eval expected each seed of a method once, received seed 3 in a and in b; leave one of the two out',

@@ -32,11 +32,6 @@ interface RunGroup {
   readonly members: readonly RunMember[];
 }
 
-/** Options of the data that change from seed to seed by design, or with the place where things lie. */
-const PLACES = ['root', 'file', 'splits', 'trainSplit', 'valSplit', 'testSplit', 'splitSizes', 'splitSeed'].map(
-  (name) => `dataset.${name}`,
-);
-
 /**
  * Groups runs by method and everything else of their configuration but the seed, in the order given.
  * @throws ConfigurationError when two runs of a group have the same seed: they would count twice
@@ -106,7 +101,7 @@ function assertSeedsOnce(members: Members): void {
 function optionsOf({ config, encoders }: RunMember): Map<string, string> {
   const whole = { ...config, model: { ...config.model, ...drfForm(config) } };
   const options = [...optionsOfEffect(whole, 'result'), ...optionsOfEffect(whole, 'data')];
-  const own = options.filter(([name]) => name !== 'seed' && !PLACES.includes(name));
+  const own = options.filter(([name]) => name !== 'seed');
   const ids = Object.entries(encoders).map(([modality, id]) => [`encoders.${modality}`, id] as const);
   return new Map([...own, ['engine', config.engine], ...ids].map(([name, value]) => [name, String(value)]));
 }

@@ -147,21 +147,15 @@ describe('effects of options', () => {
   const names = (effect: Effect): string[] => optionsOfEffect(config, effect).map(([name]) => name);
 
   it('are said by every option', () => {
-    const silent = leavesOf().filter(
-      ({ schema }) => !['none', 'data', 'result'].includes(String(schema.meta()?.effect)),
-    );
+    const effects = ['none', 'place', 'data', 'result'];
+    const silent = leavesOf().filter(({ schema }) => !effects.includes(String(schema.meta()?.effect)));
     expect(silent.map(({ path }) => path.join('.'))).toEqual([]);
   });
 
   it('tell what decides results from what decides the posts and from what decides nothing', () => {
     expect(names('none')).toEqual(['engine', 'name', 'training.checkpointFrozen', 'training.keepCheckpoints']);
-    expect(names('data')).toEqual([
-      'dataset.file',
-      'dataset.limit',
-      'dataset.splitSeed',
-      'dataset.trainFraction',
-      'dataset.valFraction',
-    ]);
+    expect(names('place')).toEqual(['dataset.file', 'dataset.splitSeed']);
+    expect(names('data')).toEqual(['dataset.limit', 'dataset.trainFraction', 'dataset.valFraction']);
     expect(optionsOfEffect(config, 'result')).toEqual(
       expect.arrayContaining([
         ['dataset.imageSize', 224],

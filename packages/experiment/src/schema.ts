@@ -7,13 +7,15 @@ import { FEATURE_NORMS } from '@drf/model';
 import { isOwnId, ownDefinition } from '@drf/tensor';
 
 /**
- * What an option decides: nothing that is judged (names, memory, how often something is written); which posts there are
- * and in which split, which results know by the hash of the posts; or results. Whatever asks which options count (the
- * identity of a result, the grouping of runs) asks for this.
+ * What an option decides: nothing that is judged (names, memory, how often something is written); where the posts and
+ * their splits come from, which may differ from machine to machine and from seed to seed of one experiment; which posts
+ * there are; or results. Results know their posts by a hash. Whatever asks which options count (the identity of a result,
+ * the grouping of runs) asks for this.
  */
-export type Effect = 'none' | 'data' | 'result';
+export type Effect = 'none' | 'place' | 'data' | 'result';
 
 const none = (description: string) => ({ description, effect: 'none' });
+const place = (description: string) => ({ description, effect: 'place' });
 const data = (description: string) => ({ description, effect: 'data' });
 const result = (description: string) => ({ description, effect: 'result' });
 
@@ -64,12 +66,14 @@ const dataset = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .meta(result('options of a data set of your own, as a=1,b=2 or JSON')),
-  root: z.string().optional().meta(data('folder of the data set')),
+  root: z.string().optional().meta(place('folder of the data set')),
   file: z
     .union([z.string(), z.array(z.string()).min(1)])
     .optional()
     .meta(
-      data('file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts; several in experiment files'),
+      place(
+        'file of your own posts (JSON Lines, CSV, Parquet), with --dataset.name posts; several in experiment files',
+      ),
     ),
   columns: columns.optional(),
   labels: labels.optional(),
@@ -81,21 +85,23 @@ const dataset = z.strictObject({
         `encoding of texts and tables (default: auto, found out from the bytes and said): ${TEXT_ENCODINGS.join(', ')}`,
       ),
     ),
-  splits: z.string().optional().meta(data('folder of split files train.json, val.json, test.json')),
+  splits: z.string().optional().meta(place('folder of split files train.json, val.json, test.json')),
   trainSplit: z
     .string()
     .optional()
-    .meta(data('split file of the training posts: ids (.txt, .json) or published posts (.json, .jsonl, .tsv, .csv)')),
-  valSplit: z.string().optional().meta(data('split file of the validation posts')),
-  testSplit: z.string().optional().meta(data('split file of the test posts')),
+    .meta(place('split file of the training posts: ids (.txt, .json) or published posts (.json, .jsonl, .tsv, .csv)')),
+  valSplit: z.string().optional().meta(place('split file of the validation posts')),
+  testSplit: z.string().optional().meta(place('split file of the test posts')),
   trainFraction: share().default(0.8).meta(data('share of the training split when splits are made here')),
   valFraction: share().default(0.1).meta(data('share of the validation split; the rest is the test split')),
   splitSizes: z
     .array(whole(1))
     .length(3)
     .optional()
-    .meta(data('exact sizes of train, val and test, such as 3608,451,452; other numbers of posts are split by shares')),
-  splitSeed: whole(0).default(0).meta(data('seed of the splits and folds that are made here')),
+    .meta(
+      place('exact sizes of train, val and test, such as 3608,451,452; other numbers of posts are split by shares'),
+    ),
+  splitSeed: whole(0).default(0).meta(place('seed of the splits and folds that are made here')),
   folds: whole(2)
     .max(100)
     .optional()
