@@ -274,7 +274,7 @@ export function listOf(text: string): string[] {
 }
 
 /** Names of a list that are known, in the order given. @throws ConfigurationError naming the nearest to an unknown one */
-export function chosen<Name extends string>(
+function chosen<Name extends string>(
   flag: string,
   text: string | undefined,
   known: readonly Name[],
