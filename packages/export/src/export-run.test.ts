@@ -1,6 +1,16 @@
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError, ConfigurationError, DataError, hostTensor, type HostTensor } from '@drf/tensor';
+import { predictionOf, type MethodDefinition } from '@drf/model';
+import {
+  addOwnDefinition,
+  CheckpointError,
+  ConfigurationError,
+  DataError,
+  hostTensor,
+  type HostTensor,
+  named,
+} from '@drf/tensor';
+import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { openRun, writeCalibration } from '@drf/experiment';
 import { exportRun } from './export-run.js';
@@ -232,5 +242,42 @@ describe('bad input', () => {
     const { run, folder } = await exported();
     const attempt = exportRun(run.path, { out: join(folder, 'other'), tokens: 16 });
     await expect(attempt).rejects.toThrow(/--tokens expected a text encoder that is part of model.onnx/);
+  });
+});
+
+describe('a method of the user’s own', () => {
+  const id = 'drf-like@0123456789ab';
+  /** Scores of the three classes: the first numbers of the image's feature. */
+  function load(read: (scores: tf.Tensor2D) => tf.Tensor2D, needs: MethodDefinition['needs'] = {}): void {
+    const definition: MethodDefinition = {
+      name: 'drf-like',
+      create: () => ({
+        initialParameters: () => ({ trained: { unused: hostTensor([0], [1]) } }),
+        predict: (_, { image }) => {
+          const scores = tf.slice(image.features as tf.Tensor2D, [0, 0], [-1, 3]);
+          return predictionOf(named(read(scores), ['batch', 'classes']));
+        },
+      }),
+      needs,
+    };
+    addOwnDefinition('./drf-like.ts', { id, definition, parseOptions: () => ({}) });
+  }
+
+  it('has scores alone, whatever it is called', async () => {
+    load((scores) => tf.mul(scores, 2));
+    const { head, card, opened } = await exported({ method: id });
+    expect(card).toMatchObject({ method: id, queues: null });
+    const posts = randomPosts(SHAPES, 3);
+    const expected = await predictedOutputs(opened, posts);
+    const outputs = await runOnnx(head, await headBatch(posts));
+    expect(Object.keys(outputs).sort()).toEqual(['logits', 'probabilities']);
+    expectOutputs(outputs, expected);
+  });
+
+  it('is refused where it reads numbers, and where it needs what no file could say', async () => {
+    load((scores) => tf.tensor2d([...scores.dataSync()], [scores.shape[0], 3]));
+    await expect(exported({ method: id })).rejects.toThrow(/Export of own method drf-like@0123456789ab expected a prediction of tensor operations alone/); // prettier-ignore
+    load((scores) => scores, { bothModalities: true });
+    await expect(exported({ method: id })).rejects.toThrow(`expected a method that can take a missing modality, received ${id}, which needs both`); // prettier-ignore
   });
 });

@@ -234,12 +234,14 @@ function furtherOutputs(method: string, details: TensorTree, memory: TensorTree)
  */
 export function assertPooled({ method, folder }: OpenedRun): void {
   const { tokens, bothModalities } = method.needs ?? {};
-  if (tokens !== true && bothModalities !== true) return;
-  throw refuser(ConfigurationError, `Export of run ${folder.path}`)(
-    'a method that reads one feature an image and a text, either of which may be missing',
-    `${method.id}, which ${tokens === true ? 'reads tokens' : 'needs both'}`,
-    'export a run of drf or concatenation, or judge by the run itself: pnpm predict',
-  );
+  const refuse = refuser(ConfigurationError, `Export of run ${folder.path}`);
+  const remedy = 'export a run of drf or concatenation, or judge by the run itself: pnpm predict';
+  if (tokens === true) {
+    throw refuse('a method that reads one feature an image and a text', `${method.id}, which reads tokens`, remedy);
+  }
+  if (bothModalities === true) {
+    throw refuse('a method that can take a missing modality', `${method.id}, which needs both`, remedy);
+  }
 }
 
 /** Inputs by the names that they have in a file. */

@@ -3,6 +3,7 @@ import type { ByModality, HostTensor, HostTree } from '@drf/tensor';
 import * as ort from 'onnxruntime-node';
 import { expect } from 'vitest';
 import { createEngine } from '@drf/engine';
+import { isDrf } from '../model-function.js';
 import { randomTensor } from './tiny-run.js';
 
 /** Numbers of a model's outputs by name. */
@@ -66,9 +67,8 @@ export async function predictedOutputs(run: OpenedRun, posts: FeatureSet): Promi
   await predictor.dispose();
   await engine.dispose();
   const outputs: Record<string, number[]> = { probabilities: [...probabilities] };
-  return run.method.id === 'concatenation'
-    ? outputs
-    : { ...outputs, ...drfOutputs(details[0] as HostTree, run.method.id === 'drf') };
+  const { id } = run.method;
+  return isDrf(id) ? { ...outputs, ...drfOutputs(details[0] as HostTree, id === 'drf') } : outputs;
 }
 
 function drfOutputs(details: HostTree, isGated: boolean): Record<string, number[]> {
