@@ -9,11 +9,40 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import type * as tf from '@tensorflow/tfjs';
+import type { TransformerOutputs } from '@drf/encoders';
 import { compile } from '@drf/engine';
 import { foldConstants } from '../onnx/fold-constants.js';
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../onnx/model.js';
 import { withSymbolicBatch, withSymbolicBatchAndLength } from '../onnx/symbolic-batch.js';
-import type { EncoderSource } from './export-encoder.js';
+
+interface ImageReading {
+  readonly modality: 'image';
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+interface TextReading {
+  readonly modality: 'text';
+  /** Most tokens of a text. */
+  readonly longest: number;
+  /** Whether tokenizers of its family say the types of tokens. */
+  readonly hasTypes: boolean;
+}
+
+/** A model as it lies in a folder: what of it does not depend on the parameters, and its own parameters. */
+export interface EncoderSource {
+  readonly name: string;
+  readonly folder: string;
+  /** `config.json` */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly modelType: string;
+  readonly parameters: HostTree;
+  readonly reads: ImageReading | TextReading;
+  apply(parameters: TensorTree, inputs: Readonly<Record<string, tf.Tensor>>): TransformerOutputs;
+  /** Parameters by their names in Hugging Face's files. */
+  tensors(parameters: HostTree): ReadonlyMap<string, HostTensor>;
+}
 
 /** Codes of ONNX's element types. */
 const CODES = { float32: 1, int32: 6, int64: 7 } as const;

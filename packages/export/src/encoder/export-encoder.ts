@@ -15,7 +15,6 @@ import {
   longestText,
   mergeLora,
   PREPROCESSING_FILES,
-  type TransformerOutputs,
   vitTensors,
 } from '@drf/encoders';
 import { encodeSafetensors, readJson } from '@drf/files';
@@ -26,42 +25,12 @@ import {
   type HostTree,
   mergeTrees,
   type Modality,
-  type TensorTree,
   refuser,
 } from '@drf/tensor';
 import { openRun, openTrainedEncoders } from '@drf/experiment';
 import { encodeModel } from '../onnx/model.js';
 import { prepareOutput, replaceOutput } from '../output-folder.js';
-import { encoderGraph } from './encoder-graph.js';
-
-interface ImageReading {
-  readonly modality: 'image';
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-}
-
-interface TextReading {
-  readonly modality: 'text';
-  /** Most tokens of a text. */
-  readonly longest: number;
-  /** Whether tokenizers of its family say the types of tokens. */
-  readonly hasTypes: boolean;
-}
-
-/** A model as it lies in a folder: what of it does not depend on the parameters, and its own parameters. */
-export interface EncoderSource {
-  readonly name: string;
-  readonly folder: string;
-  /** `config.json` */
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly modelType: string;
-  readonly parameters: HostTree;
-  readonly reads: ImageReading | TextReading;
-  apply(parameters: TensorTree, inputs: Readonly<Record<string, tf.Tensor>>): TransformerOutputs;
-  /** Parameters by their names in Hugging Face's files. */
-  tensors(parameters: HostTree): ReadonlyMap<string, HostTensor>;
-}
+import { encoderGraph, type EncoderSource } from './encoder-graph.js';
 
 /**
  * Opens a model that is to be exported.
