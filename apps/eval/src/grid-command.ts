@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
+import type { ColumnNames } from '@drf/datasets';
 import { PAPER_RATIOS, SETTINGS, type Setting } from '@drf/disruption';
 import {
   ABLATION_SWITCHES,
@@ -43,12 +43,12 @@ import {
   interruptSignal,
   oneOf,
   suggestion,
-  valuesByName,
   wholeNumber,
   withExamples,
 } from '@drf/terminal';
 import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
 import { refuse } from './evaluate-command.js';
+import { columnsOption } from './options.js';
 
 export interface GridFlags extends Record<string, unknown> {
   readonly experiments?: string;
@@ -97,11 +97,7 @@ export function createGridCommand(): Command {
     .argument('<grids...>', `${GRID_NAMES.join(', ')}`)
     .option('--experiments <names>', 'experiments or their files, separated by commas (default: mvsa-s)')
     .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
-    .option(
-      '--columns <names>',
-      `which column of them is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood`,
-      valuesByName(POST_COLUMNS, 'text=body,label=mood'),
-    )
+    .addOption(columnsOption())
     .option('--methods <names>', `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all)`)
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)

@@ -12,7 +12,16 @@ import {
 import { ENGINE_NAMES } from '@drf/engine';
 import { isModulePath } from '@drf/files';
 import { ownDefinition } from '@drf/tensor';
-import { collect, createProgram, namedValues, oneOf, valuesByName, wholeNumber, type Command } from '@drf/terminal';
+import {
+  collect,
+  createProgram,
+  namedValues,
+  oneOf,
+  Option,
+  valuesByName,
+  wholeNumber,
+  type Command,
+} from '@drf/terminal';
 import { paperStrategies, parseRatios, parseStrategies, SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
 import { refuse, type CommandOptions } from './evaluate-command.js';
 
@@ -56,6 +65,14 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ['pnpm --silent eval RUN --json', 'the results for machines'],
 ];
 
+/** `--columns` of one's own posts. */
+export function columnsOption(): Option {
+  return new Option(
+    '--columns <names>',
+    `which column of them is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood`,
+  ).argParser(valuesByName(POST_COLUMNS, 'text=body,label=mood'));
+}
+
 /** The program without its action. */
 export function createEvalProgram(): Command {
   return createProgram(
@@ -72,11 +89,7 @@ export function createEvalProgram(): Command {
     )
     .option('--split-file <file>', 'a file of ids or a published split instead of a split of the run')
     .option('--data <file>', 'new posts of your own, with labels of the same classes; may be repeated', collect)
-    .option(
-      '--columns <names>',
-      `which column of them is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood`,
-      valuesByName(POST_COLUMNS, 'text=body,label=mood'),
-    )
+    .addOption(columnsOption())
     .option(
       '--dataset <name>',
       `another data set of the same classes: ${DATASET_NAMES.join(', ')}, or a module of your own, ./my-dataset.ts`,

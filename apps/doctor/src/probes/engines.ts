@@ -51,38 +51,14 @@ function nativeFinding(machine: Machine, outcome: Outcome): Finding {
   };
 }
 
-function compiledFinding(outcome: Outcome): Finding {
-  const subject = 'compiled';
+/** @param failed how bad it is when it does not work, and what to do */
+function engineFinding(
+  subject: EngineName,
+  outcome: Outcome,
+  failed: { readonly mark: 'warning' | 'problem'; readonly advice: string },
+): Finding {
   if (!('failure' in outcome)) return { topic: TOPIC, subject, mark: 'good', found: speed(outcome) };
-  const advice = 'training falls back on the much slower eager:wasm; see the line on onnxruntime-node';
-  return { topic: TOPIC, subject, mark: 'warning', found: `does not work: ${outcome.failure}`, advice };
-}
-
-/** wasm is what `auto` falls back on: without it and without `compiled` nothing trains by default. */
-function wasmFinding(outcome: Outcome, isNeeded: boolean): Finding {
-  const subject = 'eager:wasm';
-  if (!('failure' in outcome)) return { topic: TOPIC, subject, mark: 'good', found: speed(outcome) };
-  const advice = isNeeded ? 'run "pnpm install" again: no engine works by default' : 'run "pnpm install" again';
-  return {
-    topic: TOPIC,
-    subject,
-    mark: isNeeded ? 'problem' : 'warning',
-    found: `does not work: ${outcome.failure}`,
-    advice,
-  };
-}
-
-function cpuFinding(outcome: Outcome): Finding {
-  const subject = 'eager:cpu';
-  if (!('failure' in outcome)) return { topic: TOPIC, subject, mark: 'good', found: speed(outcome) };
-  const found = `does not work: ${outcome.failure}`;
-  return {
-    topic: TOPIC,
-    subject,
-    mark: 'problem',
-    found,
-    advice: 'run "pnpm install" again: TensorFlow.js itself is broken',
-  };
+  return { topic: TOPIC, subject, ...failed, found: `does not work: ${outcome.failure}` };
 }
 
 function automaticFinding(native: Outcome, compiled: Outcome, wasm: Outcome): Finding[] {
@@ -108,10 +84,18 @@ export async function probeEngines(
     outcomes.push(await measure(machine, name));
   }
   const [compiled, wasm, cpu, native] = outcomes as [Outcome, Outcome, Outcome, Outcome];
+  const again = 'run "pnpm install" again';
+  const isWasmNeeded = 'failure' in compiled; // `auto` falls back on it: without both nothing trains by default
   return [
-    compiledFinding(compiled),
-    wasmFinding(wasm, 'failure' in compiled),
-    cpuFinding(cpu),
+    engineFinding('compiled', compiled, {
+      mark: 'warning',
+      advice: 'training falls back on the much slower eager:wasm; see the line on onnxruntime-node',
+    }),
+    engineFinding('eager:wasm', wasm, {
+      mark: isWasmNeeded ? 'problem' : 'warning',
+      advice: isWasmNeeded ? `${again}: no engine works by default` : again,
+    }),
+    engineFinding('eager:cpu', cpu, { mark: 'problem', advice: `${again}: TensorFlow.js itself is broken` }),
     nativeFinding(machine, native),
     ...automaticFinding(native, compiled, wasm),
   ];

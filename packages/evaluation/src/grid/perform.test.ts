@@ -71,7 +71,12 @@ it('gives the results of its version to the bit, and stores them', { timeout: 12
   expect(store.cells).toMatchObject(
     testedOn.map((own) => ({ trainedOn, testedOn: own, fold: null, seed: 3, experiment: 'golden', posts: 12 })),
   );
-  expect(store.features(store.cells[3] as (typeof store.cells)[number]).length).toBeGreaterThan(0);
+  const random = store.cells[3] as (typeof store.cells)[number];
+  expect(store.features(random).length).toBeGreaterThan(0);
+  const [{ densities } = {}] = training.cells;
+  for (const name of ['image', 'text', 'recoveredImage', 'recoveredText'] as const) {
+    expect(densities?.[name]?.length, `densities of ${name}`).toBe(12);
+  }
   expect(remainingTasks([{ ...planned, trainedOn, testedOn, keepFeatures: true }], facts, store.known(RESULT_VERSION))).toEqual([]); // prettier-ignore
   expect(await performTraining(task, surroundings)).toMatchObject({ cells: training.cells }); // the run is there
   store.close();

@@ -80,12 +80,12 @@ function detailOf(batches: readonly HostTree[], ...path: readonly string[]): Det
 }
 
 function densitiesOf({ details, hasQuality }: EvaluatedCell): CellRecord['densities'] {
-  const density = (name: string): Float32Array | null => detailOf(details, 'logDensity', name)?.data ?? null;
+  const density = (...path: string[]): Float32Array | null => detailOf(details, 'logDensity', ...path)?.data ?? null;
   const densities = {
     image: density('image'),
     text: density('text'),
-    recoveredText: density('recoveredText'),
-    recoveredImage: density('recoveredImage'),
+    recoveredText: density('recovered', 'text'),
+    recoveredImage: density('recovered', 'image'),
   };
   return hasQuality && Object.values(densities).some((values) => values !== null) ? densities : null;
 }
@@ -106,7 +106,7 @@ function weightsOf({ details }: EvaluatedCell): CellRecord['weights'] {
  */
 function recoveredFeatures(cell: EvaluatedCell, clean: EvaluatedCell): StoredFeatures[] {
   return MODALITIES.flatMap((modality) => {
-    const recovered = detailOf(cell.details, 'features', modality === 'image' ? 'recoveredImage' : 'recoveredText');
+    const recovered = detailOf(cell.details, 'features', 'recovered', modality);
     const original = detailOf(clean.details, 'features', modality);
     if (recovered === null || original === null || recovered.width !== original.width) return [];
     const positions = discardedPositions(cell.ids, cell.entries, modality);

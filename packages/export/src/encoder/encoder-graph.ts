@@ -9,11 +9,11 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import type * as tf from '@tensorflow/tfjs';
+import type { TransformerOutputs } from '@drf/encoders';
 import { compile } from '@drf/engine';
 import { foldConstants } from '../onnx/fold-constants.js';
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../onnx/model.js';
 import { withSymbolicBatch, withSymbolicBatchAndLength } from '../onnx/symbolic-batch.js';
-import type { TransformerOutputs } from '@drf/encoders';
 
 interface ImageReading {
   readonly modality: 'image';
