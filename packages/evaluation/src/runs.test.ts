@@ -209,6 +209,17 @@ describe('reports of a summary', async () => {
     );
   });
 
+  it('says where figures of the paper come from', () => {
+    const paper = { accuracy: 0.765, weightedF1: 0.759 };
+    const groups = summary.groups.map((group) => ({
+      ...group,
+      cells: group.cells.map((cell) => ({ ...cell, paper })),
+    }));
+    const line = 'with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.\n';
+    expect(summaryText({ ...summary, groups })).toContain(line);
+    expect(summaryText(summary)).not.toContain(line);
+  });
+
   it('draws a page', () => {
     expect(html).toContain('One model under every disruption, trained on intact posts');
     expect(html).not.toMatch(/src=|href="(?!#|data:)|url\((?!#)/);
