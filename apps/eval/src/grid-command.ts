@@ -280,7 +280,7 @@ function chosen<Name extends string>(
   return [...new Set(listOf(text))].map((name) => {
     const found = known.find((candidate) => candidate === name);
     if (found !== undefined) return found;
-    throw refuse(flag, `of ${known.join(', ')}`, `"${name}"`, suggestion(name, known));
+    throw refuse(flag, `names of ${known.join(', ')}`, `"${name}"`, suggestion(name, known));
   });
 }
 

@@ -90,6 +90,13 @@ const run = (
 ): SyntheticRun => ({ method, seed, right, postsHash, disruption });
 
 async function summarize(...runs: SyntheticRun[]): Promise<{ summary: RunsSummary; html: string }> {
+  return summarizeAgainst(undefined, ...runs);
+}
+
+async function summarizeAgainst(
+  reference: string | undefined,
+  ...runs: SyntheticRun[]
+): Promise<{ summary: RunsSummary; html: string }> {
   const made = runs.map(({ method, seed, right, postsHash, disruption }) => {
     const path = `${method}-${seed}-${disruption}`;
     const config = syntheticConfig({ method, seed, training: { disruption } });
@@ -108,7 +115,7 @@ async function summarize(...runs: SyntheticRun[]): Promise<{ summary: RunsSummar
   const evaluated = new EvaluatedRuns(made.map((own) => own.member));
   try {
     for (const { result, record } of made) evaluated.add(result, record);
-    return await evaluated.summarize();
+    return await evaluated.summarize(reference);
   } finally {
     evaluated.close();
   }
@@ -150,6 +157,11 @@ describe('EvaluatedRuns', () => {
     expect(comparisonsOf((await summarize(...runs)).summary, 'table-3')[0]?.seeds).toBe(2);
     const other = run('concatenation', 0, 6, { postsHash: 'others' });
     expect(comparisonsOf((await summarize(run('drf', 0, 8), other)).summary, 'table-3')).toEqual([]);
+  });
+
+  it('notes a reference that none of the runs is of', async () => {
+    const { notes } = (await summarizeAgainst('mvan', run('drf', 0, 6), run('concatenation', 0, 6))).summary;
+    expect(notes).toEqual(['--reference "mvan" is none of the methods here: drf, concatenation']);
   });
 
   it('notes seeds on different posts', async () => {
@@ -207,6 +219,17 @@ describe('reports of a summary', async () => {
     expect(text).toMatch(
       /drf +│ 75\.0 ± 7\.1 │ 75\.0 ± 7\.1 │ .* │ 66\.0 ± 7\.1 │ 20\.0 ± 0\.0 │ +4\.48 │ 6\.72–9\.53/,
     );
+  });
+
+  it('says where figures of the paper come from', () => {
+    const paper = { accuracy: 0.765, weightedF1: 0.759 };
+    const groups = summary.groups.map((group) => ({
+      ...group,
+      cells: group.cells.map((cell) => ({ ...cell, paper })),
+    }));
+    const line = 'with ViT-B/16 and BERT-base fine-tuned; here encoders are frozen.\n';
+    expect(summaryText({ ...summary, groups })).toContain(line);
+    expect(summaryText(summary)).not.toContain(line);
   });
 
   it('draws a page', () => {

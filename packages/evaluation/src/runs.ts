@@ -5,7 +5,15 @@ import { ConfigurationError, type Modality } from '@drf/tensor';
 import { formatCsv, type CsvOptions } from '@drf/terminal';
 import { formatCell } from './cells.js';
 import type { OnProgress } from './display.js';
-import { ablationsOf, letterNote, paperDrop, trainedModalities, type PaperDrop, type PaperFigures } from './paper.js';
+import {
+  ablationsOf,
+  letterNote,
+  paperDrop,
+  paperLine,
+  trainedModalities,
+  type PaperDrop,
+  type PaperFigures,
+} from './paper.js';
 import { buildReport, tablesText } from './report/report.js';
 import type { EvaluationResult } from './result.js';
 import { studiesOf, systemName, type System } from './statistics/compare.js';
@@ -274,7 +282,14 @@ export function summaryText({ groups, tables, notes }: RunsSummary): string {
   const head = groups.map(
     ({ label, seeds }) => `${label}: ${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}`,
   );
-  return [...head, ...notes.map((note) => `Note: ${note}`), '', tablesText(tables, true)].join('\n');
+  const hasPaper = groups.some(({ cells }) => cells.some(({ paper }) => paper !== null));
+  return [
+    ...head,
+    ...notes.map((note) => `Note: ${note}`),
+    ...(hasPaper ? [paperLine(groups.map(({ trainedEncoders }) => trainedEncoders))] : []),
+    '',
+    tablesText(tables, true).trimEnd(),
+  ].join('\n');
 }
 
 /** One row a group and cell, with the comparison in which it stands second. */

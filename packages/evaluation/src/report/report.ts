@@ -63,6 +63,11 @@ interface Part {
 export async function buildReport(store: ResultStore, options: ReportOptions): Promise<Report> {
   const studies = studiesOf(store);
   if (store.waiting > 0) options.onNote(waitingLine(store));
+  const { reference } = options;
+  const methods = [...new Set(store.cells.map(({ method }) => method))];
+  if (reference !== undefined && !methods.includes(reference)) {
+    options.onNote(`--reference "${reference}" is none of the methods here: ${methods.join(', ')}`);
+  }
   const parts: Part[] = [];
   const charts: Chart[] = [];
   const tables: ResultTable[] = [];
