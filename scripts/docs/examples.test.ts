@@ -145,6 +145,6 @@ describe('my-method and my-encoder', { timeout: 240_000 }, () => {
     const outcome = JSON.parse(await run('eval', ...grid, '--methods', `${both},./my-method.mjs+simulation`)) as object;
     expect(outcome).toMatchObject({ done: { trainings: 3 }, failures: [] });
     const ablated = ['grid', 'table-4', ...common, '--out', 'runs/grid', '--ablated', './my-method.mjs'];
-    await expect(run('eval', ...ablated)).rejects.toThrow(/--ablated expected of drf, /);
+    await expect(run('eval', ...ablated)).rejects.toThrow(/--ablated expected names of drf, /);
   });
 });

@@ -201,7 +201,7 @@ describe('several runs', () => {
     const report = await buildReport(store, { posts: 0, onNote: () => undefined });
     store.close();
     expect(summary.tables).toEqual(report.tables);
-    expect(summaryText(summary)).toContain(tablesText(report.tables, true));
+    expect(summaryText(summary)).toContain(tablesText(report.tables, true).trimEnd());
     const sections = (html: string): (string | undefined)[] =>
       summary.tables.map(({ id }) => html.split('<section ').find((part) => part.startsWith(`id="${id}"`)));
     const page = await readFile(join(out, 'summary.html'), 'utf8');
