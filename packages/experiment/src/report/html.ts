@@ -46,7 +46,7 @@ nav ol { columns: 16rem; padding-left: 1.2rem; }
 pre { background: var(--soft); padding: .8rem; overflow-x: auto; }
 .quiet { color: var(--muted); font-weight: 400; }
 .scroll { overflow-x: auto; max-width: 100%; } .scroll:focus-visible, a:focus-visible, select:focus-visible, summary:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-table { border-collapse: collapse; margin: .8rem 0; font-size: .92rem; } caption { text-align: left; font-weight: 600; padding: .3rem 0; }
+table { border-collapse: collapse; margin: .8rem 0; font-size: .92rem; } caption { text-align: left; font-weight: 600; padding: .3rem 0; min-width: min(34rem, 80vw); }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th[scope=row], thead th:first-child { text-align: left; font-weight: 500; position: sticky; left: 0; background: var(--paper); }
 thead th { background: var(--soft); } thead th:first-child { background: var(--soft); }
