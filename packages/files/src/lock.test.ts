@@ -37,6 +37,16 @@ describe('lockFile', () => {
     await write({ process: 2 ** 30, started: null, host: hostname() }); // one that ended
     const tries = await Promise.allSettled(Array.from({ length: 20 }, () => lockFile(path, 'x')));
     expect(tries.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await readdir(folder)).toEqual(['run.lock']);
+  });
+
+  it('lets one in where a process was killed while it took a lock without a holder away', async () => {
+    await write({ process: 2 ** 30, started: null, host: hostname() });
+    await writeFile(`${path}.guard`, '');
+    const longAgo = new Date(Date.now() - 60_000);
+    await utimes(`${path}.guard`, longAgo, longAgo);
+    await (await lockFile(path, 'x')).release();
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('counts a lock of a killed process for nothing, and one of a living process of the same id by its start', async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 import { DataError } from '@drf/tensor';
 
 /** The holder touches its lock this often … */
@@ -9,6 +10,9 @@ const TOUCH_MILLISECONDS = 20_000;
 const FORGOTTEN_MILLISECONDS = 120_000;
 /** A lock without content is one being written; longer ago, one whose writer was killed. */
 const UNWRITTEN_MILLISECONDS = 2_000;
+/** How long, and how often, to wait for another process that takes a lock without a holder away. */
+const GUARD_MILLISECONDS = 20;
+const MOST_TRIES = 200;
 
 /** Who holds a lock: a process is known by its id and its start, since ids are given out again. */
 interface Holder {
@@ -33,9 +37,9 @@ export interface FileLock {
 export async function lockFile(path: string, subject: string): Promise<FileLock> {
   const mine: Holder = { process: process.pid, started: startOf(process.pid), host: hostname() };
   for (let tries = 0; !(await create(path, `${JSON.stringify(mine)}\n`)); tries++) {
-    const found = await inspect(path);
-    if (found.holder !== undefined || tries >= 10) throw held(path, subject, found.holder);
-    await removeStale(path, found.content);
+    const holder = await inspect(path);
+    if (holder !== undefined || tries >= MOST_TRIES) throw held(path, subject, holder);
+    await removeStale(path);
   }
   const timer = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), TOUCH_MILLISECONDS);
   timer.unref();
@@ -52,7 +56,7 @@ export async function lockFile(path: string, subject: string): Promise<FileLock>
 
 /** @throws DataError when a process holds the lock; one that is not there, or has no holder, is no hindrance */
 export async function assertUnlocked(path: string, subject: string): Promise<void> {
-  const { holder } = await inspect(path);
+  const holder = await inspect(path);
   if (holder !== undefined) throw held(path, subject, holder);
 }
 
@@ -68,8 +72,8 @@ async function create(path: string, content: string): Promise<boolean> {
   }
 }
 
-/** The lock's content, and its holder if that one still lives. */
-async function inspect(path: string): Promise<{ readonly content: string; readonly holder?: Holder }> {
+/** The lock's holder, if that one still lives. */
+async function inspect(path: string): Promise<Holder | undefined> {
   const content = await readFile(path, 'utf8').catch(() => '');
   const age = await stat(path).then(
     ({ mtimeMs }) => Date.now() - mtimeMs,
@@ -78,10 +82,10 @@ async function inspect(path: string): Promise<{ readonly content: string; readon
   const holder = parseHolder(content);
   if (holder === undefined) {
     const isBeingWritten = content === '' && age < UNWRITTEN_MILLISECONDS;
-    return isBeingWritten ? { content, holder: { process: 0, started: null, host: hostname() } } : { content };
+    return isBeingWritten ? { process: 0, started: null, host: hostname() } : undefined;
   }
   const isAlive = holder.host === hostname() ? isRunning(holder.process, holder.started) : age < FORGOTTEN_MILLISECONDS;
-  return isAlive ? { content, holder } : { content };
+  return isAlive ? holder : undefined;
 }
 
 function parseHolder(content: string): Holder | undefined {
@@ -113,16 +117,26 @@ function startOf(process_: number): string | null {
   }
 }
 
-/** Takes a lock without a holder away, unless another process was faster and holds a new one there. */
-async function removeStale(path: string, content: string): Promise<void> {
-  const aside = `${path}.${process.pid}`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return; // gone meanwhile
+/**
+ * Takes a lock without a holder away. One process at a time does so, the one that made the guard file, and it looks again
+ * first: else it could take away the new lock of a process that was faster.
+ */
+async function removeStale(path: string): Promise<void> {
+  const guard = `${path}.guard`;
+  if (!(await create(guard, ''))) {
+    const age = await stat(guard).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age > UNWRITTEN_MILLISECONDS) await rm(guard, { force: true }); // its maker was killed
+    await setTimeout(GUARD_MILLISECONDS);
+    return;
   }
-  if ((await readFile(aside, 'utf8').catch(() => content)) === content) await rm(aside, { force: true });
-  else await rename(aside, path);
+  try {
+    if ((await inspect(path)) === undefined) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 }
 
 function held(path: string, subject: string, holder: Holder | undefined): DataError {
