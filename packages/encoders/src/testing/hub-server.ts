@@ -72,7 +72,7 @@ export async function startHubServer(
   };
 
   const resolveFile = (path: string, request: IncomingMessage, response: ServerResponse): void => {
-    const [, id, commit, file] = /^\/(.+)\/resolve\/([^/]+)\/(.+)$/.exec(path) as unknown as string[];
+    const [, id, commit, file] = /^\/(.+)\/resolve\/([^/]+)\/(.+)$/.exec(path) ?? [];
     const model = Object.entries(models).find(
       ([name, each]) => name.startsWith(`${id}@`) && each.commit === commit,
     )?.[1];
@@ -101,7 +101,7 @@ export async function startHubServer(
     const api = /^\/api\/models\/(.+)\/revision\/(.+)$/.exec(url);
     if (api !== null) return describe(api[1] as string, decodeURIComponent(api[2] as string), response);
     if (!url.startsWith('/storage')) return resolveFile(url.replace(/^\/cache/, ''), request, response);
-    const [, id, commit, file] = /^\/storage\/(.+)\/resolve\/([^/]+)\/(.+)$/.exec(url) as unknown as string[];
+    const [, id, commit, file] = /^\/storage\/(.+)\/resolve\/([^/]+)\/(.+)$/.exec(url) ?? [];
     const model = Object.entries(models).find(
       ([name, each]) => name.startsWith(`${id}@`) && each.commit === commit,
     )?.[1];

@@ -127,11 +127,11 @@ export async function computeReference(
     };
   };
   const program = await engine.prepare(run, parameters);
-  const { states, pooled, gradients } = (await program.run(inputs)) as Record<string, HostTree>;
+  const { states, pooled, gradients } = await program.run(inputs);
   await program.dispose();
   return {
-    states: states as unknown as HostTensor,
-    pooled: pooled as unknown as HostTensor | undefined,
+    states: states as HostTensor,
+    pooled: pooled as HostTensor | undefined,
     gradients: flattenTree<HostTensor>(gradients as HostTree),
   };
 }
