@@ -17,6 +17,7 @@ export const BROWSER_PACKAGES: readonly string[] = [
   '@drf/disruption',
   '@drf/metrics',
   '@drf/model',
+  '@drf/baselines',
 ];
 
 /** Of those, the ones whose bundle takes nothing of tfjs unless the user does. */

@@ -5,7 +5,7 @@ import { judgingModel, parseCard, type Card } from './card.js';
 
 /** As version 0.1.0 wrote it. */
 const recorded = async (): Promise<Record<string, unknown>> =>
-  JSON.parse(await readFile(new URL('./fixtures/card.json', import.meta.url), 'utf8')) as Record<string, unknown>;
+  JSON.parse(await readFile(new URL('../fixtures/card.json', import.meta.url), 'utf8')) as Record<string, unknown>;
 
 describe('parseCard', () => {
   it('reads a card that was written before there was a schema', async () => {
