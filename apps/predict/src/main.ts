@@ -1,9 +1,8 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { POST_COLUMNS, TEXT_ENCODINGS, type ColumnNames, type EncodingChoice } from '@drf/datasets';
 import { readSeenPosts, RunFolder, SPLIT_NAMES, takeOwnModules, type SeenPosts, type SplitName } from '@drf/experiment';
-import { PAIRS } from '@drf/fusion';
 import { openJudge, type Judge, type Judgment } from '@drf/predict';
-import { ConfigurationError, DataError, MODALITIES, refuser } from '@drf/tensor';
+import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS } from '@drf/tensor';
 import {
   collect,
   createProgram,

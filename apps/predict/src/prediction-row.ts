@@ -1,5 +1,5 @@
 import type { SplitName } from '@drf/experiment';
-import { PAIRS } from '@drf/fusion';
+import { PAIRS } from '@drf/tensor';
 import type { Judgment } from '@drf/predict';
 
 /** A value of the input as JSON has it. */

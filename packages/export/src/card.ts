@@ -10,8 +10,7 @@ import {
   type RunDescription,
 } from '@drf/experiment';
 import type { DrfMemoryInputs } from '@drf/model';
-import type { Host, HostTensor } from '@drf/tensor';
-import { PAIRS } from '@drf/fusion';
+import { PAIRS, type Host, type HostTensor } from '@drf/tensor';
 import { CARD_FORMAT, type Card, type CardFile } from '@drf/predict/card';
 import type { PackageLicense } from './embedded-packages.js';
 import { type InputSpecification, isDrf, preprocessed, type RecordedEncoders } from './model-function.js';

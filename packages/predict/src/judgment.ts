@@ -1,7 +1,6 @@
 import type { Calibration } from '@drf/experiment';
-import { PAIRS, type PairName } from '@drf/fusion';
 import { applyTemperature, argMax, shareBelow } from '@drf/metrics';
-import { DataError, MODALITIES, refuser, type Modality, type RgbImage } from '@drf/tensor';
+import { DataError, MODALITIES, refuser, type Modality, type RgbImage, PAIRS, type PairName } from '@drf/tensor';
 
 /** What is judged: an image, a text, or both. */
 export interface PostContent {
