@@ -1,4 +1,4 @@
-import type { Judgment } from '@drf/predict';
+import type { Judgment } from '@drf/judge';
 import { MODALITIES, PAIRS } from '@drf/tensor';
 import { z } from 'zod';
 import type { ServiceLimits } from './limits.js';

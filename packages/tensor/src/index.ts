@@ -50,7 +50,9 @@ export {
 } from './post.js';
 export {
   AFTER_KERNEL,
+  ENGINE_NAMES,
   type Engine,
+  type EngineName,
   type Program,
   type PureFunction,
   type PureStep,
