@@ -11,7 +11,6 @@ export {
   FileSource,
   InlineText,
   postHash,
-  recordHash,
   type ContentSource,
   type Dataset,
   type PostRecord,
