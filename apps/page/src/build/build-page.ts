@@ -95,7 +95,7 @@ interface Stamp {
 const FORMAT = 'drf-page-1';
 const WORKSPACE = fileURLToPath(new URL('../../../../', import.meta.url));
 /** What makes the page without being part of it: this app's builder, and the embedded data set. */
-const MAKERS = ['apps/page/src/build', 'packages/datasets/src/embedded'];
+const MAKERS = ['apps/page/src/build', 'packages/datasets/src/embedded', 'packages/datasets/data'];
 
 const require = createRequire(import.meta.url);
 
