@@ -250,7 +250,7 @@ describe('GPU', () => {
     expect(about(findings, 'NVIDIA GPU')).toMatchObject({
       mark: 'warning',
       found: 'NVIDIA H100 80GB HBM3, 550.54, 81559 MiB, not used',
-      advice: 'run "pnpm tensorflow:install --gpu"',
+      advice: 'run pnpm tensorflow:install --gpu',
     });
     expect(about(findings, 'CUDA and cuDNN')).toMatchObject({
       mark: 'absent',
@@ -272,7 +272,7 @@ describe('GPU', () => {
     const environment = await withBuild('gpu');
     expect(about(await probeGpu(fakeMachine({ environment })), 'NVIDIA GPU')).toMatchObject({
       mark: 'warning',
-      advice: 'the installed TensorFlow is for a GPU: check the driver, or run "pnpm tensorflow:install --cpu"',
+      advice: 'the installed TensorFlow is for a GPU: check the driver, or run pnpm tensorflow:install --cpu',
     });
   });
 });
