@@ -59,6 +59,11 @@ describe('Node and pnpm', () => {
     });
   });
 
+  it('leave pnpm out where there is no workspace', async () => {
+    const findings = await probePlatform(fakeMachine(), { ...WANTED, pnpm: null });
+    expect(findings.map(({ subject }) => subject)).toEqual(['Node', 'Platform', 'Cores']);
+  });
+
   it('say when pnpm is another one or missing', async () => {
     const other = fakeMachine({ environment: {}, run: programs({ pnpm: output('9.1.0\n') }) });
     expect(about(await probePlatform(other, WANTED), 'pnpm')).toMatchObject({
@@ -287,7 +292,7 @@ describe('hub and caches', () => {
       mark: 'warning',
       found: 'not reachable: getaddrinfo ENOTFOUND hub.example',
     });
-    expect(about(findings, 'Features')).toMatchObject({ mark: 'good', found: 'empty (/project/cache/features)' });
+    expect(about(findings, 'Features')).toMatchObject({ mark: 'good', found: 'empty (/home/me/.cache/drf/features)' });
     const busy = about(await probeHubAndCaches(fakeMachine({ head: async () => 503 })), 'https://hub.example');
     expect(busy).toMatchObject({ mark: 'warning', found: 'answers with status 503' });
     const unknown = await probeHubAndCaches(fakeMachine({ hubEndpoint: async () => undefined }));
