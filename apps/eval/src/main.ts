@@ -1,14 +1,19 @@
 import { createDisplay, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
+import { join } from 'node:path';
+import { readEnsemble, withMembers } from '@drf/files';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
 import { createGridCommand } from './grid-command.js';
 import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
 import { createScheduleCommand } from './schedule-command.js';
 import { createMergeCommand, createReportCommand, createResultsCommand } from './store-commands.js';
 
-const program = takeOwnModules(createEvalProgram()).action(async (runs: string[], options: MainOptions) => {
-  const evaluationOptions = commandOptions(options);
+const program = takeOwnModules(createEvalProgram()).action(async (named: string[], options: MainOptions) => {
+  const runs = (await withMembers(named)).map(({ folder }) => folder);
+  const [first = '', ...others] = named;
+  const isEnsemble = others.length === 0 && (await readEnsemble(first)) !== undefined;
+  const { out = isEnsemble ? join(first, 'eval') : undefined, ...evaluationOptions } = commandOptions(options);
   const isQuiet = options.quiet === true || options.json === true;
   const workspace = new Workspace({ display: createDisplay(isQuiet) });
   const stages = startStages('comparisons', isQuiet);
@@ -18,6 +23,7 @@ const program = takeOwnModules(createEvalProgram()).action(async (runs: string[]
   try {
     const outcome = await evaluateRuns(runs, {
       ...evaluationOptions,
+      out,
       workspace,
       signal: interrupt.signal,
       onProgress: stages.onProgress,
@@ -29,6 +35,7 @@ const program = takeOwnModules(createEvalProgram()).action(async (runs: string[]
     stages.stop();
     if (options.json === true) printJson(outcome, runs.length);
     else printOutcome(outcome);
+    if (isEnsemble && options.json !== true) process.stdout.write(ENSEMBLE_NOTE);
     if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
   } finally {
     stages.stop();
@@ -42,6 +49,9 @@ function printJson({ results, summary }: CommandOutcome, runs: number): void {
   const content = runs === 1 ? (results[0] ?? null) : { runs: results, summary };
   process.stdout.write(`${JSON.stringify(content, null, 2)}\n`);
 }
+
+const ENSEMBLE_NOTE =
+  'Each run was judged on its own held-out posts. The ensemble itself is not: most of these posts were trained on by some of its members.\n';
 
 const SHOWN_FILES = /(results\.json|report\.html|summary\.\w+|\.csv)$/;
 

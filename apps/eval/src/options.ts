@@ -62,6 +62,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   ['pnpm eval RUN --data new.csv --columns text=body,label=mood', 'whose columns have other names'],
   ['pnpm eval RUN --manifest manifest.jsonl', 'exactly the disruptions of a manifest'],
   ['pnpm eval runs/drf-seed* runs/concat-seed* --out runs/comparison', 'means over seeds and paired differences'],
+  ['pnpm eval runs/posts-drf-seed0-folds5', 'a cross-validation: every post by the fold that did not see it'],
   ['pnpm --silent eval RUN --json', 'the results for machines'],
 ];
 
@@ -81,7 +82,10 @@ export function createEvalProgram(): Command {
     EXAMPLES,
   )
     .enablePositionalOptions() // what follows `grid` is the grid's
-    .argument('<runs...>', 'run folders; of several, a summary over seeds and paired differences')
+    .argument(
+      '<runs...>',
+      'run folders, or an ensemble’s; of several runs, a summary over seeds and paired differences',
+    )
     .option(
       '--split <name>',
       `${SPLIT_CHOICES.join(', ')} (default: test if it has posts, else val)`,

@@ -27,6 +27,7 @@ import { loadExperiment, readExperiment } from '@drf/training';
 import { openOwnData, ownConfig } from '@drf/training';
 import { writeLedger } from '@drf/training';
 import { train, type TrainOptions, type TrainResult } from '@drf/training';
+import { asksForAllFolds, foldsText, trainAllFolds } from './all-folds.js';
 
 interface MainOptions extends Record<string, unknown> {
   readonly data?: readonly string[];
@@ -49,6 +50,7 @@ const program = createProgram('train', 'Trains a sentiment model on image-text p
   ['pnpm train --data my.csv', 'your own posts: image paths, texts and labels, in CSV, JSON Lines or Parquet'],
   ['pnpm train --data my.csv --columns text=body,label=mood', 'whose columns have other names'],
   ['pnpm train --data train.csv --data test.csv', 'in files that are splits'],
+  ['pnpm train --data my.csv --dataset.folds 5 --dataset.fold all', 'five runs that judge together as an ensemble'],
   ['pnpm train my-experiment.json --out runs/mine', 'your own experiment file'],
   ['pnpm train --resume runs/mvsa-s-drf-seed0', 'go on where an interrupted run stopped'],
 ])
@@ -73,12 +75,19 @@ const program = createProgram('train', 'Trains a sentiment model on image-text p
 takeOwnModules(addConfigFlags(program));
 program.action(async (experiment: string | undefined, options: MainOptions) => {
   const display = createDisplay(options.quiet === true || options.json === true);
-  const { config, run, services } = await prepare(experiment, options, display);
+  const prepared = (await asksForAllFolds(options)) ? undefined : await prepare(experiment, options, display);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
   });
   try {
     const { cache, stopAfter } = options;
+    if (prepared === undefined) {
+      const result = await trainAllFolds(experiment, options, display, interrupt.signal);
+      process.stdout.write(options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result));
+      if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
+      return;
+    }
+    const { config, run, services } = prepared;
     const result = await train({
       config,
       run,
