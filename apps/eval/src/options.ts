@@ -63,6 +63,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   [spell('eval RUN --data new.csv --columns text=body,label=mood'), 'whose columns have other names'],
   [spell('eval RUN --manifest manifest.jsonl'), 'exactly the disruptions of a manifest'],
   [spell('eval runs/drf-seed* runs/concat-seed* --out runs/comparison'), 'means over seeds and paired differences'],
+  [spell('eval runs/posts-drf-seed0-folds5'), 'a cross-validation: every post by the fold that did not see it'],
   [spell('eval RUN --json'), 'the results for machines'],
 ];
 
@@ -82,7 +83,10 @@ export function createEvaluateCommand(): Command {
     EXAMPLES,
   )
     .enablePositionalOptions() // what follows `grid` is the grid's
-    .argument('<runs...>', 'run folders; of several, a summary over seeds and paired differences')
+    .argument(
+      '<runs...>',
+      'run folders, or an ensemble’s; of several runs, a summary over seeds and paired differences',
+    )
     .option(
       '--split <name>',
       `${SPLIT_CHOICES.join(', ')} (default: test if it has posts, else val)`,

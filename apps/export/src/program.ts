@@ -1,8 +1,17 @@
 import { stat } from 'node:fs/promises';
-import { type Command, createProgram, Option, wholeNumber, spell } from '@drf/terminal';
+import { withMembers } from '@drf/files';
+import { collect, type Command, createProgram, Option, wholeNumber, spell } from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
 import type { Modality } from '@drf/tensor';
-import { type BatchSize, encoderOfRun, exportEncoder, type ExportResult, exportRun, isRun } from '@drf/export';
+import {
+  type BatchSize,
+  encoderOfRun,
+  exportEncoder,
+  exportEnsemble,
+  type ExportResult,
+  exportRun,
+  isRun,
+} from '@drf/export';
 
 interface EncoderOptions {
   readonly modality: Modality;
@@ -38,6 +47,7 @@ function addEncoderCommand(program: Command, print: (text: string) => void): voi
 }
 
 interface ProgramOptions {
+  readonly with?: readonly string[];
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly checkpoint?: string;
@@ -57,12 +67,15 @@ export function createExportProgram(
     [
       [spell('export runs/quickstart --out onnx/quickstart'), 'head.onnx, model.onnx, card.json and what they need'],
       [spell('export runs/mvsa --out onnx/mvsa --head-only --batch 1'), 'the head alone, for one post at a time'],
+      [spell('export runs/mvsa-folds5 --out onnx/mvsa'), 'an ensemble: a model for each fold, which judge together'],
+      [spell('export runs/seed1 --with runs/seed2 --out onnx/both'), 'the same of any runs'],
       [spell('export encoder my-bert --modality text --out onnx/bert'), 'an encoder for transformers.js and Python'],
     ],
   );
   takeOwnModules(program)
     .enablePositionalOptions() // what stands behind a subcommand is the subcommand's
-    .argument('<run>', 'folder of a trained run')
+    .argument('<run>', 'folder of a trained run, or of an ensemble of runs')
+    .option('--with <run>', 'a further run, to judge together as an ensemble (repeat for more)', collect)
     .option('--out <folder>', 'folder to write (required)')
     .option('--overwrite', 'replace an export that is there already')
     .option('--checkpoint <file>', "a checkpoint (default: the run's best, else its last)")
@@ -75,10 +88,18 @@ export function createExportProgram(
     )
     .option('--tokens <count>', 'word pieces of a text that model.onnx reads (default: all it can)', wholeNumber(1))
     .option('--json', 'print the card instead of a summary')
-    .action(async (run: string, { json, out, ...options }: ProgramOptions) => {
+    .action(async (run: string, { json, out, with: others = [], ...options }: ProgramOptions) => {
       // commander's own required options would be asked of subcommands, too
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
+      const members = await withMembers([run, ...others]);
+      if (members.length > 1) {
+        const ensemble = await exportEnsemble([run, ...others], { ...options, out, onProgress });
+        const cards = ensemble.members.map(({ card }) => card);
+        if (json === true) return print(`${JSON.stringify({ members: cards }, null, 2)}\n`);
+        const summaries = await Promise.all(ensemble.members.map(summary));
+        return print(`${summaries.join('')}${ensemble.ensemble}\n`);
+      }
       const result = await exportRun(run, { ...options, out, onProgress });
       print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
     });

@@ -27,7 +27,7 @@ import { prepareOutput, writeOutput } from './output-folder.js';
 /** A number of posts, or any number. */
 export type BatchSize = number | 'dynamic';
 
-interface ExportOptions {
+export interface ExportOptions {
   /** Folder that is written. */
   readonly out: string;
   readonly overwrite?: boolean;
