@@ -10,7 +10,9 @@ export {
   encodeSafetensors,
   readSafetensors,
   writeSafetensors,
+  writeStreamedSafetensors,
   type SafetensorsContent,
+  type StreamedTensor,
 } from './safetensors.js';
 export {
   openSafetensors,
@@ -18,3 +20,4 @@ export {
   type TensorDescription,
   type TensorSource,
 } from './safetensors-file.js';
+export { StreamedFile } from './streamed-file.js';
