@@ -79,7 +79,11 @@ class ParquetFeatures implements FeatureFile {
       { name: 'row', type: 'INT32', repetition_type: 'REQUIRED' },
       { name: 'id', type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' },
       ...widths.flatMap(([name]) => listElements(`${name}_feature`)),
-      ...MODALITIES.map((name): SchemaElement => ({ name: `has_${name}`, type: 'BOOLEAN', repetition_type: 'REQUIRED' })),
+      ...MODALITIES.map((name): SchemaElement => ({
+        name: `has_${name}`,
+        type: 'BOOLEAN',
+        repetition_type: 'REQUIRED',
+      })),
     ];
     this.rowsAGroup = Math.max(1, Math.floor(GROUP_VALUES / widths.reduce((sum, [, width]) => sum + width, 0)));
     this.writer = new ParquetWriter({
@@ -121,10 +125,7 @@ class ParquetFeatures implements FeatureFile {
       { name: 'row', data: posts.map(({ row }) => row) },
       { name: 'id', data: posts.map(({ id }) => id) },
       ...features,
-      ...MODALITIES.map((name) => ({
-        name: `has_${name}`,
-        data: posts.map((post) => post.features[name] != null),
-      })),
+      ...MODALITIES.map((name) => ({ name: `has_${name}`, data: posts.map((post) => post.features[name] != null) })),
     ];
     await this.writer.write({ columnData, rowGroupSize: this.rowsAGroup });
   }
@@ -210,5 +211,6 @@ class SafetensorsFeatures implements FeatureFile {
 }
 
 async function* bitsOf(path: string, bit: number): AsyncGenerator<Uint8Array> {
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) yield chunk.map((byte) => (byte >> bit) & 1);
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>)
+    yield chunk.map((byte) => (byte >> bit) & 1);
 }

@@ -24,6 +24,7 @@ import {
 } from '@drf/terminal';
 import { loadExperiment } from '@drf/training';
 import { embedFile, type EmbedFileResult } from './embed-file.js';
+import { featureFormat } from './feature-file.js';
 
 interface MainOptions extends Record<string, unknown> {
   readonly out: string;
@@ -43,7 +44,8 @@ interface MainOptions extends Record<string, unknown> {
 }
 
 /** Options of an experiment that decide features. */
-const FEATURE_OPTIONS = /^(engine|dataset\.imageSize|encoders\.(image|text|options|revision|pooling|textLengths)(\.|$))/;
+const FEATURE_OPTIONS =
+  /^(engine|dataset\.imageSize|encoders\.(image|text|options|revision|pooling|textLengths)(\.|$))/;
 
 /** The posts are those of the input, whatever an experiment is about. */
 const NO_DATA = { dataset: { name: 'embedded' } };
@@ -52,9 +54,15 @@ const NO_DATA = { dataset: { name: 'embedded' } };
 export function createEmbedProgram(print: (text: string) => void): Command {
   const program = createProgram('embed', 'Writes the features of posts as Parquet or safetensors.', [
     ['pnpm embed posts.csv --out features.parquet', 'by the embedded encoders: a row a post, image and text feature'],
-    ['pnpm embed folder/ --out features.safetensors', 'matrices, with ids beside: a folder, 12.jpg and 12.txt are one post'],
+    [
+      'pnpm embed folder/ --out features.safetensors',
+      'matrices, with ids beside: a folder, 12.jpg and 12.txt are one post',
+    ],
     ['pnpm embed posts.csv --out features.parquet --encoders.text my-minilm', 'by an encoder of your choice'],
-    ['pnpm embed posts.csv --out features.parquet --run runs/quickstart', "by a run's encoders, fine-tuned ones included"],
+    [
+      'pnpm embed posts.csv --out features.parquet --run runs/quickstart',
+      "by a run's encoders, fine-tuned ones included",
+    ],
     [
       'pnpm embed posts.csv --out features.parquet --run runs/quickstart --what head',
       "what the run's head makes of them: image, text and fused, in one space",
@@ -91,6 +99,7 @@ export function createEmbedProgram(print: (text: string) => void): Command {
     .option('--json', 'print the result as JSON; no progress');
   addConfigFlags(program, (name) => FEATURE_OPTIONS.test(name));
   takeOwnModules(program).action(async (input: string, options: MainOptions) => {
+    featureFormat(options.out); // before anything is opened
     const embedder = await open(options);
     try {
       await embedAll(embedder, input, options, print);

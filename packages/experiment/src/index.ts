@@ -32,7 +32,13 @@ export {
   type SessionConfig,
   type SessionOptions,
 } from './session.js';
-export { openEmbedder, type EmbeddedPart, type Embedder, type FeatureName, type PostFeatures } from './embed/embedder.js';
+export {
+  openEmbedder,
+  type EmbeddedPart,
+  type Embedder,
+  type FeatureName,
+  type PostFeatures,
+} from './embed/embedder.js';
 export { embedPosts, type EmbeddedPost, type EmbedOptions } from './embed/embed-posts.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export {

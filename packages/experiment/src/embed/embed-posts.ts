@@ -77,10 +77,7 @@ export async function* embedPosts(
   }
 }
 
-async function cacheOf<C>(
-  folder: string | undefined,
-  encoder: FrozenEncoder<C>,
-): Promise<FeatureCache | undefined> {
+async function cacheOf<C>(folder: string | undefined, encoder: FrozenEncoder<C>): Promise<FeatureCache | undefined> {
   return folder === undefined ? undefined : openFeatureCache(folder, encoder);
 }
 
@@ -139,10 +136,7 @@ async function finishGroup(
   const errors = group.map(errorOf);
   const kept = [...group.keys()].filter((place) => errors[place] === undefined);
   const finished = await embedder.finish(
-    kept.map((place) => ({
-      image: encoded.image.rows.get(place) ?? null,
-      text: encoded.text.rows.get(place) ?? null,
-    })),
+    kept.map((place) => ({ image: encoded.image.rows.get(place) ?? null, text: encoded.text.rows.get(place) ?? null })),
   );
   const features = new Map(kept.map((place, i) => [place, finished[i] as PostFeatures]));
   return group.map(({ row, id }, place) => {
