@@ -1,6 +1,6 @@
 import { readUnlabeledPosts, type ColumnNames, type EncodingChoice, type UnlabeledResult } from '@drf/datasets';
 import { encodeWithCache, featureKey, openFeatureCache, type FeatureCache, type FrozenEncoder } from '@drf/encoders';
-import { DataError, MODALITIES, type Modality, type RgbImage } from '@drf/tensor';
+import { MODALITIES, type DataError, type Modality, type RgbImage } from '@drf/tensor';
 import type { Embedder, PostFeatures } from './embedder.js';
 
 /** A row of the input, in its order: a post's features, or why it has none. */
