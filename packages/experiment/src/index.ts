@@ -116,3 +116,10 @@ export {
   type RunDescription,
   type Versions,
 } from './run-folder.js';
+export {
+  MODEL_CARD_FILE,
+  modelCard,
+  readModelCardFacts,
+  writeModelCard,
+  type ModelCardFacts,
+} from './model-card/model-card.js';
