@@ -1,6 +1,15 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { writeManifest } from '@drf/disruption/manifest';
-import { escapeHtml, figure, htmlPage, htmlTable, lineChart, type Chart, type TableData } from '@drf/experiment';
+import {
+  escapeHtml,
+  figure,
+  htmlPage,
+  htmlTable,
+  lineChart,
+  writeModelCard,
+  type Chart,
+  type TableData,
+} from '@drf/experiment';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { argMax, type ClassificationReport } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
@@ -28,7 +37,8 @@ export function evaluationFolder(result: EvaluationResult): string {
 }
 
 /**
- * Writes `results.json`, `results.csv`, `report.html`, `predictions.jsonl` and `manifests/`, each whole or not at all.
+ * Writes `results.json`, `results.csv`, `report.html`, `predictions.jsonl` and `manifests/`, each whole or not at all; in
+ * the run's own folder also the run's model card anew.
  * @returns the files, the results last, so that results always stand for a whole folder
  * @throws DataError when the folder cannot be written
  */
@@ -50,6 +60,8 @@ export async function writeEvaluation(evaluation: Evaluation, folder: string, cs
     written.push(join(folder, name));
   }
   await writeJsonAtomic(join(folder, 'results.json'), result);
+  const { folder: run } = evaluation.run;
+  if (resolve(folder) === resolve(run.file(evaluationFolder(result)))) await writeModelCard(run);
   return [...written, join(folder, 'results.json')];
 }
 

@@ -32,6 +32,14 @@ export {
   type SessionConfig,
   type SessionOptions,
 } from './session.js';
+export {
+  openEmbedder,
+  type EmbeddedPart,
+  type Embedder,
+  type FeatureName,
+  type PostFeatures,
+} from './embed/embedder.js';
+export { embedPosts, type EmbeddedPost, type EmbedOptions } from './embed/embed-posts.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export {
   areFeatures,
@@ -108,3 +116,10 @@ export {
   type RunDescription,
   type Versions,
 } from './run-folder.js';
+export {
+  MODEL_CARD_FILE,
+  modelCard,
+  readModelCardFacts,
+  writeModelCard,
+  type ModelCardFacts,
+} from './model-card/model-card.js';

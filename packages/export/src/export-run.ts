@@ -2,8 +2,16 @@ import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
 import { CARD_FILE, type Card } from '@drf/predict/card';
-import { headOf, type OpenedRun, openRun, openTrainedEncoders } from '@drf/experiment';
 import { spell } from '@drf/terminal';
+import {
+  headOf,
+  MODEL_CARD_FILE,
+  modelCard,
+  type OpenedRun,
+  openRun,
+  openTrainedEncoders,
+  readModelCardFacts,
+} from '@drf/experiment';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
 import { type PackageLicense, readPackageLicense, readVocabulary } from './embedded-packages.js';
 import {
@@ -115,9 +123,23 @@ function licenseText(licenses: readonly PackageLicense[]): string {
   return licenses.map(part).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
+/** What each file of an export is for. */
+const PURPOSES: Readonly<Record<string, string>> = {
+  'head.onnx': 'everything above the encoders: features to probabilities, weights of pairs, densities',
+  'model.onnx': 'the same with the encoders: pixels and token ids to probabilities',
+  'vocabulary.json': 'word pieces of the text encoder in model.onnx',
+  'licenses.txt': 'licenses of the weights in model.onnx',
+  [CARD_FILE]: 'labels, inputs, outputs, preprocessing and calibration, for programs',
+};
+
+function purposes(names: Iterable<string>): ReadonlyMap<string, string> {
+  return new Map([...names, CARD_FILE].map((name) => [name, PURPOSES[name] ?? '']));
+}
+
 /**
  * Writes a trained run as standard ONNX: `head.onnx` (features to everything that the head says), `model.onnx` (the same
- * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains them.
+ * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains
+ * them to programs; `README.md` does so to people.
  * @throws DataError when there is no such run or the folder cannot be written; CheckpointError when the checkpoint is
  *   truncated, damaged or of another model; ConfigurationError when the folder is occupied, for a method that reads tokens
  *   or needs both modalities, for a module of the user's own that was not loaded, and for a method of the user's own that
@@ -144,6 +166,10 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
   const files = new Map<string, string | Uint8Array>(models.map(({ file, bytes }) => [file, bytes]));
   if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
   if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
+  files.set(
+    MODEL_CARD_FILE,
+    modelCard({ ...(await readModelCardFacts(run.folder, run.checkpoint)), files: purposes(files.keys()) }),
+  );
   options.onProgress?.('Writing');
   await writeOutput(options.out, files, card);
   return { card, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };

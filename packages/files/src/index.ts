@@ -11,7 +11,9 @@ export {
   encodeSafetensors,
   readSafetensors,
   writeSafetensors,
+  writeStreamedSafetensors,
   type SafetensorsContent,
+  type StreamedTensor,
 } from './safetensors.js';
 export {
   openSafetensors,
@@ -20,3 +22,4 @@ export {
   type TensorSource,
 } from './safetensors-file.js';
 export { cacheFolder } from './cache-folder.js';
+export { StreamedFile } from './streamed-file.js';

@@ -29,6 +29,7 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  writeModelCard,
   writeSeenPosts,
   writeTrainingReport,
   type Calibration,
@@ -37,6 +38,7 @@ import {
   type ExperimentConfig,
   type ExperimentData,
   type Session,
+  type SplitName,
 } from '@drf/experiment';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
@@ -160,6 +162,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger);
+    if (isWhole) await writeModelCard(run);
     const notes = calibration === null ? [] : describeCalibration(calibration);
     return { outcome, run: run.path, selected: trainer.selected, report, notes };
   } finally {
@@ -337,8 +340,19 @@ async function describeRun(
     classes: dataset.classes,
     encoders: { image: session.image.id, text: session.text.id },
     shapes: methodShapes(session, dataset.classes.length, methodNeeds(config)),
+    posts: countPosts(data),
     engine: session.engine.name,
     versions: await servicesOf(options).readVersions(),
     createdAt: new Date().toISOString(),
   });
+}
+
+/** Posts of each class by split. */
+function countPosts({ dataset, splits }: ExperimentData): Record<SplitName, number[]> {
+  const count = (name: SplitName): number[] => {
+    const counts = dataset.classes.map(() => 0);
+    for (const { label } of splits[name]) counts[label] = (counts[label] ?? 0) + 1;
+    return counts;
+  };
+  return { train: count('train'), val: count('val'), test: count('test') };
 }
