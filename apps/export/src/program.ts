@@ -1,8 +1,27 @@
 import { stat } from 'node:fs/promises';
-import { type Command, createProgram, Option, wholeNumber } from '@drf/terminal';
+import {
+  type Command,
+  createProgram,
+  EXIT,
+  ExitRequest,
+  interruptSignal,
+  oneOf,
+  Option,
+  startJob,
+  wholeNumber,
+} from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
 import type { Modality } from '@drf/tensor';
-import { type BatchSize, encoderOfRun, exportEncoder, type ExportResult, exportRun, isRun } from '@drf/export';
+import {
+  type BatchSize,
+  encoderOfRun,
+  exportEncoder,
+  type ExportResult,
+  exportRun,
+  isRun,
+  type Precision,
+  PRECISIONS,
+} from '@drf/export';
 
 interface EncoderOptions {
   readonly modality: Modality;
@@ -44,6 +63,8 @@ interface ProgramOptions {
   readonly headOnly?: boolean;
   readonly batch: BatchSize;
   readonly tokens?: number;
+  readonly precision: Precision;
+  readonly measure: number;
   readonly json?: boolean;
 }
 
@@ -54,6 +75,7 @@ export function createExportProgram(print: (text: string) => void): Command {
     'Writes a trained run as standard ONNX files, with a card that explains them to other programs.',
     [
       ['pnpm export runs/quickstart --out onnx/quickstart', 'head.onnx, model.onnx, card.json and what they need'],
+      ['pnpm export runs/quickstart --out onnx/small --precision int8', 'a file of a quarter, and what that costs'],
       ['pnpm export runs/mvsa --out onnx/mvsa --head-only --batch 1', 'the head alone, for one post at a time'],
       ['pnpm export encoder my-bert --modality text --out onnx/bert', 'an encoder for transformers.js and Python'],
     ],
@@ -72,12 +94,30 @@ export function createExportProgram(print: (text: string) => void): Command {
         .argParser((value: string): BatchSize => (value === 'dynamic' ? value : wholeNumber(1, 4096)(value))),
     )
     .option('--tokens <count>', 'word pieces of a text that model.onnx reads (default: all it can)', wholeNumber(1))
+    .option('--precision <name>', `of stored weights: ${PRECISIONS.join(', ')}`, oneOf(PRECISIONS), 'float32')
+    .option(
+      '--measure <posts>',
+      'validation posts that are judged in float32, too, to say what another precision costs; 0: none',
+      wholeNumber(0),
+      200,
+    )
     .option('--json', 'print the card instead of a summary')
     .action(async (run: string, { json, out, ...options }: ProgramOptions) => {
       // commander's own required options would be asked of subcommands, too
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
-      const result = await exportRun(run, { ...options, out, onProgress });
+      const interrupt = interruptSignal(() => process.stderr.write('\nStopping (Ctrl-C again ends at once) …\n'));
+      const measuring = startJob({ label: 'Measuring', unit: 'posts', silent: json === true });
+      const { signal } = interrupt;
+      const exporting = { ...options, out, onProgress, onMeasured: measuring.update, signal };
+      const result = await exportRun(run, exporting)
+        .catch((error: unknown) => {
+          throw signal.aborted ? new ExitRequest(EXIT.interrupted) : error;
+        })
+        .finally(() => {
+          measuring.stop();
+          interrupt.release();
+        });
       print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
     });
   addEncoderCommand(program, print);
