@@ -54,9 +54,14 @@ export class JudgeProcess implements ServedJudge {
   private constructor(
     private readonly options: ChildOptions,
     private child: Child,
-    readonly info: JudgeInfo,
+    private described: JudgeInfo,
   ) {
     this.watch(child);
+  }
+
+  /** What the process says of itself: another, where it was started anew after the folder was replaced. */
+  get info(): JudgeInfo {
+    return this.described;
   }
 
   /** @throws as `openJudge`; UnavailableError when the process ends before it is ready */
@@ -146,7 +151,11 @@ export class JudgeProcess implements ServedJudge {
     const timer = setTimeout(() => child.kill(), LONGEST_START);
     void child.ready
       .then(
-        () => void (this.ready = !this.closing && this.child === child),
+        (info) => {
+          if (this.closing || this.child !== child) return;
+          this.described = info;
+          this.ready = true;
+        },
         () => undefined, // its end is seen by `watch`
       )
       .finally(() => clearTimeout(timer));
