@@ -139,7 +139,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     },
     return503OnClosing: false, // our own answer says the same as a problem
     logController: new LogController({ disableRequestLogging: true }), // `watch` writes the one line
-    logger: loggerOptions(options.log),
+    logger: loggerOptions(options),
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     clientErrorHandler: clientErrorHandler(limits, (status) => metrics.onRequest('none', 'none', status, 0)),
   });
@@ -260,14 +260,14 @@ function reloadable({ judge, modelName }: ServiceOptions): ReloadableJudge | nul
   return new ReloadableJudge(judge, () => Promise.reject(new Error('nothing to reload')), { modelName });
 }
 
-function loggerOptions(log: ServiceOptions['log']) {
+function loggerOptions({ log, group }: ServiceOptions) {
   if (log === undefined) return false;
   const { level, stream } = log;
   const timestamp = (): string => `,"time":"${new Date().toISOString()}"`;
   return {
     level,
     stream: { write: (line: string): void => stream.write(escapeControls(line)) },
-    base: null,
+    base: group === undefined ? null : { worker: group.worker },
     formatters: { level: (name: string): object => ({ level: name }) },
     timestamp,
   };

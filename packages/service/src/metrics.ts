@@ -29,9 +29,28 @@ export interface GroupState {
 /** A process's metrics, as they can be sent to another. */
 export type MetricsOfOne = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
-/** The metrics of several processes as those of one: counts and histograms summed, others as each metric says. */
-export async function aggregateMetrics(all: readonly MetricsOfOne[]): Promise<string> {
-  return AggregatorRegistry.aggregate([...all]).metrics();
+/**
+ * The metrics of processes that come and go, as those of one: counts and histograms summed, others as each metric says.
+ * What a process had counted when it was last asked stays counted when it has ended, so that no count ever falls.
+ */
+export class GroupMetrics {
+  private readonly latest = new Map<number, MetricsOfOne>();
+  private ended: MetricsOfOne = [];
+
+  /** @param process any number that names it */
+  update(process: number, metrics: MetricsOfOne): void {
+    this.latest.set(process, metrics);
+  }
+
+  async end(process: number): Promise<void> {
+    const last = this.latest.get(process)?.filter(({ type }) => ['counter', 'histogram'].includes(String(type))) ?? [];
+    this.latest.delete(process);
+    this.ended = await AggregatorRegistry.aggregate([this.ended, last]).getMetricsAsJSON();
+  }
+
+  text(): Promise<string> {
+    return AggregatorRegistry.aggregate([...this.latest.values(), this.ended]).metrics();
+  }
 }
 
 interface GaugeOptions {
