@@ -64,6 +64,12 @@ export interface ServiceGroup extends GroupState {
   othersAreReady(): boolean;
 }
 
+/** Where lines of the log go, and from which level on: debug, info, warn, error; silent: none. */
+export interface ServiceLog {
+  readonly level: string;
+  readonly stream: { write(line: string): void };
+}
+
 /** What is served, and within what limits. */
 export interface ServiceOptions extends WebOriginOptions {
   /**
@@ -94,7 +100,7 @@ export interface ServiceOptions extends WebOriginOptions {
   /** Where traces of requests go; of `startTracing`. Left out: nowhere. */
   readonly tracing?: Tracing;
   /** JSON lines, without what posts hold; left out: none. */
-  readonly log?: { readonly level: string; readonly stream: { write(line: string): void } };
+  readonly log?: ServiceLog;
 }
 
 /**

@@ -1,4 +1,4 @@
-export { createService, type GroupMember, type Service, type ServiceGroup } from './create-service.js';
+export { createService, type GroupMember, type Service, type ServiceGroup, type ServiceLog } from './create-service.js';
 export { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
 export { JudgeProcess, type JudgeProcessEnd } from './judge-process/judge-process.js';
 export { errorOf, failureOf, type Failure } from './judge-process/messages.js';
@@ -8,3 +8,4 @@ export { GroupMetrics, type MetricsOfOne } from './metrics.js';
 export { escapeControls } from './errors.js';
 export { isLoopbackAddress } from './access.js';
 export { modelSchema } from './schemas.js';
+export { startTracing, type Tracing } from './tracing.js';
