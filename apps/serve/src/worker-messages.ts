@@ -23,6 +23,8 @@ export type ToWorker =
   | { readonly type: 'metrics'; readonly id: number; readonly text: string };
 
 export type FromWorker =
+  /** Can be told something: what was said before is lost, since Node's cluster listens before the program does. */
+  | { readonly type: 'loaded' }
   | { readonly type: 'listening'; readonly address: string; readonly model: ModelIdentity | null }
   | { readonly type: 'refused'; readonly failure: Failure }
   | { readonly type: 'reloaded'; readonly result: ReloadResult }

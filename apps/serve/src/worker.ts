@@ -1,16 +1,13 @@
 // The program of one of several processes that serve at the same port: serves what its parent names, and does what it
 // says. Signals to the whole group (Ctrl-C) are for the parent alone, from the first moment on; so all that takes time to
 // load comes after that. When the parent has gone, it answers what it accepted, and ends.
+import type { GroupMember } from '@drf/service';
 import type { Served } from './serve.js';
 import type { FromWorker, GroupStatus, ToWorker } from './worker-messages.js';
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
-const { loadDefinition } = await import('@drf/files');
-const { failureOf } = await import('@drf/service');
-const { serve } = await import('./serve.js');
-
-type GroupMember = import('@drf/service').GroupMember;
+const modules = Promise.all([import('@drf/files'), import('@drf/service'), import('./serve.js')]);
 
 const GRACE_WITHOUT_PARENT = 10_000;
 /** How often it looks whether it is ready. */
@@ -33,11 +30,14 @@ process.on('message', (message: ToWorker) => {
   else if (message.type === 'metrics') metricsAsked.get(message.id)?.(message.text);
 });
 
+send({ type: 'loaded' });
+
 function send(message: FromWorker): void {
   if (process.connected) process.send?.(message);
 }
 
 async function start({ options, worker, workers }: ToWorker & { readonly type: 'serve' }): Promise<void> {
+  const [{ loadDefinition }, { failureOf }, { serve }] = await modules;
   try {
     for (const own of process.argv.slice(2)) await loadDefinition(own);
     const { logLevel } = options;
@@ -71,6 +71,7 @@ function tellReady(): void {
 }
 
 async function reload(): Promise<void> {
+  const [, { failureOf }] = await modules;
   try {
     const result = await (served as Served).reload();
     send({ type: 'reloaded', result });

@@ -105,7 +105,6 @@ class Workers {
     worker.on('message', (message: FromWorker) => void this.hear(slot, message));
     worker.on('error', () => undefined); // of a process that has gone: its exit says so
     worker.on('exit', (code, signal) => void this.ended(slot, signal ?? `exit code ${code}`));
-    this.send(slot, { type: 'serve', options: this.options, worker: number, workers: this.count });
     return slot;
   } // prettier-ignore
 
@@ -128,7 +127,9 @@ class Workers {
   }
 
   private async hear(slot: Slot, message: FromWorker): Promise<void> {
-    if (message.type === 'listening') slot.isListening = true;
+    const { options, count } = this;
+    if (message.type === 'loaded') this.send(slot, { type: 'serve', options, worker: slot.number, workers: count });
+    else if (message.type === 'listening') slot.isListening = true;
     else if (message.type === 'ready') {
       slot.isReady = message.isReady;
       this.tellStatus();
