@@ -40,7 +40,7 @@ import {
 } from '@drf/experiment';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
-import { assertLearnable, writeLedger } from './data-summary.js';
+import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
@@ -158,7 +158,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     display.end();
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
-    const report = resultOnly ? null : await writeTrainingReport(run, ledger);
+    const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
     const notes = calibration === null ? [] : describeCalibration(calibration);
     return { outcome, run: run.path, selected: trainer.selected, report, notes };
   } finally {
