@@ -37,7 +37,7 @@ export function htmlTable({ caption, head, rows }: TableData, { shades, words }:
   const name = escapeHtml(caption);
   const heads = head.map((text, column) => `<th scope="col"${sides[column]}>${explained(text)}</th>`);
   return [
-    `<div class="scroll" role="group" tabindex="0" aria-label="${name}"><table><caption>${name}</caption>`,
+    `<div class="scroll" role="group" tabindex="0" aria-label="${name}"><table><caption><span>${name}</span></caption>`,
     `<thead><tr>${heads.join('')}</tr></thead>`,
     `<tbody>${rows.map((row, i) => `<tr>${row.map((text, column) => cell(text, column, i)).join('')}</tr>`).join('\n')}</tbody></table></div>`,
   ].join('\n');
@@ -93,7 +93,7 @@ abbr { text-decoration: underline dotted; text-underline-offset: .2em; cursor: h
 pre { background: var(--soft); padding: .8rem; overflow-x: auto; }
 .quiet { color: var(--muted); font-weight: 400; }
 .scroll { overflow-x: auto; max-width: 100%; } .scroll:focus-visible, a:focus-visible, select:focus-visible, summary:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-table { border-collapse: collapse; margin: .8rem 0; font-size: .92rem; } caption { text-align: left; font-weight: 600; padding: .3rem 0; min-width: min(34rem, 80vw); }
+table { border-collapse: collapse; margin: .8rem 0; font-size: .92rem; } caption { text-align: left; font-weight: 600; padding: .3rem 0; min-width: min(34rem, 80vw); } caption span { position: sticky; left: 0; display: inline-block; max-width: min(60rem, calc(100vw - 1.6rem)); }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th[scope=row], thead th:first-child { text-align: left; font-weight: 500; position: sticky; left: 0; background: var(--paper); }
 th.left, td.left { text-align: left; }
@@ -124,8 +124,8 @@ export interface ReportLink {
 
 export interface Report {
   readonly title: string;
-  /** What the report shows, in sentences: what a reader should know who reads nothing else. */
-  readonly opening: readonly string[];
+  /** What the report shows, in paragraphs of sentences: what a reader should know who reads nothing else. */
+  readonly opening: readonly (readonly string[])[];
   readonly warnings?: readonly string[];
   /** HTML between opening and contents; default: none. */
   readonly links?: string;
@@ -136,7 +136,7 @@ export interface Report {
 export function reportPage({ title, opening, warnings = [], links = '', sections }: Report, options?: HtmlPageOptions): string {
   const contents = sections.map(({ id, heading }) => `<li><a href="#${escapeHtml(id)}">${escapeHtml(heading)}</a></li>`);
   const body = [
-    `<div class="opening"><p>${opening.map(escapeHtml).join(' ')}</p></div>`,
+    `<div class="opening">${opening.filter(({ length }) => length > 0).map((sentences) => paragraph(sentences.join(' '))).join('\n')}</div>`,
     ...(warnings.length === 0 ? [] : [`<ul class="warnings" aria-label="Warnings">${warnings.map((text) => `<li>${escapeHtml(text)}</li>`).join('\n')}</ul>`]),
     links,
     `<nav aria-label="Contents"><ol>${contents.join('')}</ol></nav>`,

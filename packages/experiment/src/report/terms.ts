@@ -51,11 +51,12 @@ const TERMS: Readonly<Record<string, string>> = {
 /** Parts of the training loss: their names in words, and what they are. */
 const LOSS_PARTS: Readonly<Record<string, readonly [words: string, meaning: string]>> = {
   classification: ['classification', 'How wrong the answers are.'],
-  distribution: ['distributions apart', 'Keeps the distributions of image and text features in shape (L_dis of the paper).'],
-  sampleImageToText: ['text from image, post by post', 'How far each recovered text feature is from the true one.'],
-  sampleTextToImage: ['image from text, post by post', 'How far each recovered image feature is from the true one.'],
-  distributionImageToText: ['text from image, as a whole', 'How far recovered text features are distributed from true ones.'],
-  distributionTextToImage: ['image from text, as a whole', 'How far recovered image features are distributed from true ones.'],
+  pairs: ['classification by each pair', 'How wrong each pair of image and text would be if it answered alone.'],
+  distribution: ['distributions', 'Keeps the distributions of image and text features in shape (L_dis of the paper).'],
+  sampleImageToText: ['text recovery, each post', 'How far a text feature recovered from the image is from the true one.'],
+  sampleTextToImage: ['image recovery, each post', 'How far an image feature recovered from the text is from the true one.'],
+  distributionImageToText: ['text recovery, overall', 'How differently recovered and true text features are distributed.'],
+  distributionTextToImage: ['image recovery, overall', 'How differently recovered and true image features are distributed.'],
 }; // prettier-ignore
 
 /** A part of the loss in words; one of a method that is not known here by its own name, in separate words. */

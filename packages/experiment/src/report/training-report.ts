@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { writeFileAtomic } from '@drf/files';
-import { whatIsWrong, type LedgerReport } from '@drf/datasets';
+import { loadSplits, whatIsWrong, type LedgerReport } from '@drf/datasets';
 import { wilsonInterval } from '@drf/metrics';
 import { formatDuration, percent } from '@drf/terminal';
 import { describeCalibration, readCalibration, type Calibration } from '../calibration/calibration.js';
@@ -19,6 +19,8 @@ export interface TrainingFacts {
   readonly ledger: LedgerReport;
   readonly best: BestCheckpoint | undefined;
   readonly calibration: Calibration | null;
+  /** Posts by split; default: not known. */
+  readonly splits?: Readonly<Record<string, number>>;
   /** What may spoil the training; default: nothing known. */
   readonly warnings?: readonly string[];
   /** Reports of the run's evaluations. */
@@ -41,9 +43,15 @@ export async function writeTrainingReport(
   const rows = await run.readMetrics();
   const best = await run.readBest();
   const calibration = best === undefined ? null : await readCalibration(run, best.checkpoint);
-  const links = await evaluationLinks(run);
-  await writeFileAtomic(path, trainingReport({ description, rows, ledger, best, calibration, warnings, links }));
+  const facts = { description, rows, ledger, best, calibration, warnings };
+  const [links, splits] = [await evaluationLinks(run), await splitSizes(run)];
+  await writeFileAtomic(path, trainingReport({ ...facts, links, splits }));
   return path;
+}
+
+async function splitSizes(run: RunFolder): Promise<Record<string, number>> {
+  const splits = await loadSplits(run.file('splits')).catch(() => ({}));
+  return Object.fromEntries(Object.entries(splits).map(([name, ids]) => [name, ids.length]));
 }
 
 const LINKS = ['<!-- evaluations -->', '<!-- end of evaluations -->'] as const;
@@ -97,10 +105,10 @@ export function trainingReport(facts: TrainingFacts): string {
   return reportPage({
     title: `Training run ${config.name}`,
     opening: [
-      ...resultSentences(epochs, best, answers),
-      ...(best === undefined ? [] : describeCalibration(calibration)),
-      ...lossSentences(ledger),
-      trainingSentence(description, epochs),
+      resultSentences(epochs, best, answers),
+      best === undefined ? [] : describeCalibration(calibration),
+      [...lossSentences(ledger), ...splitSentence(facts.splits)],
+      trainingSentences(description, epochs, best),
     ],
     warnings: [...warnings, ...(answers === null || warnings.length > 0 ? [] : answerWarnings(answers))],
     links: markedLinks(links),
@@ -108,10 +116,21 @@ export function trainingReport(facts: TrainingFacts): string {
   });
 }
 
-function trainingSentence({ config, engine }: RunDescription, epochs: readonly EpochRow[]): string {
+function trainingSentences(
+  { config, engine }: RunDescription,
+  epochs: readonly EpochRow[],
+  best: BestCheckpoint | undefined,
+): string[] {
   const seconds = epochs.reduce((sum, row) => sum + row.seconds, 0);
   const count = `${epochs.length} of ${config.training.epochs} ${config.training.epochs === 1 ? 'epoch' : 'epochs'}`;
-  return `Trained: ${config.method} on ${config.dataset.name}, seed ${config.seed}, ${count} in ${formatDuration(seconds)} on engine ${engine}.`;
+  const result = best === undefined ? '' : `; the result is epoch ${best.epoch} (${best.selection})`;
+  return [`Trained: ${config.method} on ${config.dataset.name}, seed ${config.seed}, ${count} in ${formatDuration(seconds)} on engine ${engine}${result}.`]; // prettier-ignore
+}
+
+function splitSentence(splits: TrainingFacts['splits'] = {}): string[] {
+  const { train, val, test } = splits;
+  if (train === undefined) return [];
+  return [`${train} posts were trained on, ${val ?? 0} are for validation and ${test ?? 0} for testing.`];
 }
 
 /** The answers of the run's result to the validation posts; null without any, and of runs of earlier versions. */
@@ -129,10 +148,9 @@ function resultSentences(
 ): string[] {
   const row = epochs.find(({ epoch }) => epoch === best?.epoch);
   if (best === undefined || row === undefined) return ['No epoch has ended yet.'];
-  const chosen = `The result is epoch ${best.epoch} (${best.selection})`;
-  if (row.valAccuracy === null || row.valWeightedF1 === null) return [`${chosen}, without validation.`];
-  if (answers !== null) return [`${chosen}.`, ...answerSentences(answers)];
-  return [`${chosen}: validation accuracy ${accuracyText(row.valAccuracy, row.valPosts)}.`];
+  if (row.valAccuracy === null) return ['There was no validation: nothing can be said of how good the model is.'];
+  if (answers !== null) return answerSentences(answers);
+  return [`Validation accuracy ${accuracyText(row.valAccuracy, row.valPosts)}.`];
 }
 
 /** Classes that a table lists; of more, the worst. */

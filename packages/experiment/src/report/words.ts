@@ -162,7 +162,11 @@ export function changeSentences(changes: readonly Change[], total: number): stri
   const corrected = holmAdjusted(changes.map(({ lost, gained }) => mcnemarPValue(lost, gained)));
   const isReal = (_: Change, i: number): boolean => (corrected[i] as number) < LEVEL;
   const by = ({ lost, gained }: Change): string => pointsText(Math.abs(lost - gained) / total, total);
-  const when = (own: Change): string => `when the ${own.what.replace(/^(image|text) /, '$1 is ')}`;
+  const when = ({ what }: Change): string => {
+    const [, share, rest] = /^(\S+ %) of posts: image or text (.*)$/.exec(what) ?? [];
+    if (share !== undefined) return `when image or text of ${share} of the posts is ${rest}`;
+    return `when the ${what.replace(/^(image|text) /, '$1 is ')}`;
+  };
   const costs = changes.filter((own, i) => isReal(own, i) && own.lost > own.gained);
   const helps = changes.filter((own, i) => isReal(own, i) && own.gained > own.lost);
   const noise = changes.filter((own, i) => !isReal(own, i));
@@ -232,9 +236,10 @@ const SETTING_WORDS: Readonly<Record<Setting, string>> = {
 
 /**
  * A cell's disruption in words: `fixed:image:C` → "image corrupted", `random:0.6:D` → "60 % of posts: image or text
- * missing". A name that is none, and a disruption of the user's own, stay as they are.
+ * missing", a setting alone `C` → "corrupted". A name that is none, and a disruption of the user's own, stay as they are.
  */
 export function cellWords(cell: string): string {
+  if (Object.hasOwn(SETTING_WORDS, cell)) return SETTING_WORDS[cell as Setting];
   const [name = cell, ...rest] = cell.split(' ');
   if (rest.length > 0) return [cellWords(name), ...rest].join(' ');
   if (cell === 'clean' || cell === 'none') return 'intact posts';
