@@ -1,4 +1,4 @@
-import { createDisplay, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
+import { createDisplay, openingOf, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal, runApp } from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
@@ -21,9 +21,10 @@ const program = takeOwnModules(createEvalProgram()).action(async (runs: string[]
       workspace,
       signal: interrupt.signal,
       onProgress: stages.onProgress,
-      onResult: (result) => {
+      onResult: (result, { cells, ledger }) => {
         const full = runs.length === 1 || options.details === true;
-        if (options.json !== true && full) process.stdout.write(`${textReport(result, options.details)}\n\n`);
+        if (options.json !== true && full)
+          process.stdout.write(`${textReport(result, options.details, openingOf(result, cells, ledger))}\n\n`);
       },
     });
     stages.stop();

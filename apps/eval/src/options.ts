@@ -22,7 +22,14 @@ import {
   wholeNumber,
   type Command,
 } from '@drf/terminal';
-import { paperStrategies, parseRatios, parseStrategies, SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
+import {
+  paperStrategies,
+  parseRatios,
+  parseStrategies,
+  SHOWN_POSTS,
+  SPLIT_CHOICES,
+  type SplitChoice,
+} from '@drf/evaluation';
 import { refuse, type CommandOptions } from './evaluate-command.js';
 
 /** Options of the command line as they are parsed. */
@@ -49,6 +56,7 @@ export interface MainOptions {
   readonly csv?: string;
   readonly rawCsv?: boolean;
   readonly details?: boolean;
+  readonly posts?: number;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -115,6 +123,12 @@ export function createEvalProgram(): Command {
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
+    .option(
+      '--posts <count>',
+      'wrongly judged posts to show in the report, with text and small image; 0 for none',
+      wholeNumber(0, 200),
+      SHOWN_POSTS,
+    )
     .option('--details', 'classes and confusion matrix of every cell')
     .option('--quiet', 'no progress')
     .option('--json', 'print the results as JSON; no progress');
@@ -148,6 +162,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     engine,
     allowDownload,
     cache,
+    posts: options.posts,
     reference,
     out,
     csv,

@@ -17,7 +17,7 @@ import {
   type Session,
 } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
-import { byModality, ConfigurationError, DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { byModality, ConfigurationError, DataError, hostTensor, type HostTree } from '@drf/tensor';
 import { CLEAN, formatCell, paperStrategies } from './cells.js';
 import type { CellProgress } from './display.js';
 import { paperFigures } from './paper.js';

@@ -195,7 +195,7 @@ function curveChart({ curves }: EvaluationResult): Chart {
     'robustness',
     'Accuracy against the share of posts of which one modality is disrupted',
     curves.map(({ setting, points: own }) => ({
-      name: setting,
+      name: cellWords(setting),
       points: own.map(({ ratio, accuracy }) => ({ x: 100 * ratio, y: 100 * accuracy })),
     })),
     { xName: 'disrupted posts (percent)', yName: 'accuracy (percent)' },

@@ -101,6 +101,7 @@ export {
   changeSentences,
   contestSentences,
   lossSentences,
+  standingSentences,
   type Answers,
   type Change,
   type ClassAnswers,

@@ -67,7 +67,7 @@ export function postCard({ id, cell, truth, predicted, confidence, text, image, 
   const picture =
     image === null
       ? '<div class="missing">no image</div>'
-      : `<img src="${image}" alt="Image of post ${escapeHtml(id)}, ${escapeHtml(disruption)}" width="160" height="160" loading="lazy">`;
+      : `<img src="${image}" alt="Image of post ${escapeHtml(id)}, ${escapeHtml(disruption)}" width="160" height="160">`;
   return [
     `<article data-cell="${escapeHtml(cell)}" data-answer="${isRight ? 'right' : 'wrong'}">`,
     `<h3>${escapeHtml(id)} <span class="quiet">${escapeHtml(note)}</span></h3>`,

@@ -17,8 +17,8 @@ export interface TableData {
 interface HtmlTableOptions {
   /** Share of a row that each cell stands for, in which cells are tinted. */
   readonly shades?: readonly (readonly number[])[];
-  /** Words for a row's heading, which stands small beside them where it is another. */
-  readonly words?: (heading: string) => string;
+  /** Words for headings of rows and names of cells, which stand small beside them where they are other ones. */
+  readonly words?: ((heading: string) => string) | undefined;
 }
 
 /**
@@ -29,6 +29,7 @@ export function htmlTable({ caption, head, rows }: TableData, { shades, words }:
   const sides = head.map((_, column) => (column > 0 && rows.every((row) => isFigure(row[column])) ? '' : ' class="left"'));
   const cell = (text: string, column: number, row: number): string => {
     if (column === 0) return `<th scope="row">${headingOf(text, words)}</th>`;
+    if (NAMING.includes(head[column] ?? '')) return `<td class="left">${headingOf(text, words)}</td>`;
     if (text === 'better' || text === 'worse') return `<td class="left ${text}">${text}</td>`;
     const shade = shades?.[row]?.[column - 1];
     const tint = `color-mix(in srgb, var(--accent) ${Math.round(30 * (shade ?? 0))}%, transparent)`;
@@ -42,6 +43,9 @@ export function htmlTable({ caption, head, rows }: TableData, { shades, words }:
     `<tbody>${rows.map((row, i) => `<tr>${row.map((text, column) => cell(text, column, i)).join('')}</tr>`).join('\n')}</tbody></table></div>`,
   ].join('\n');
 } // prettier-ignore
+
+/** Columns of which `words` has words, beside the first. */
+const NAMING = ['cell', 'trained on'];
 
 /** Whether a cell is a figure, an interval, or nothing. */
 function isFigure(text = ''): boolean {
@@ -85,6 +89,7 @@ main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: .6rem 0; } h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; border-top: 1px solid var(--line); padding-top: 1.2rem; } h3 { font-size: 1rem; margin: .2rem 0; }
 a { color: var(--link); } p { max-width: 46rem; overflow-wrap: anywhere; }
 nav { margin: 1rem 0; } nav ol, nav ul { columns: 16rem; padding-left: 1.2rem; margin: .3rem 0; }
+.links ul { display: inline; columns: auto; padding: 0; } .links li { display: inline; } .links li + li::before { content: ' · '; }
 .opening { border-left: 4px solid var(--accent); padding: .2rem 0 .2rem 1rem; font-size: 1.06rem; } .opening p { margin: .5rem 0; }
 .warnings { list-style: none; margin: 1rem 0; padding: 0; max-width: 48rem; } .warnings li { background: var(--warn); border-radius: .4rem; padding: .45rem .8rem; margin: .4rem 0; overflow-wrap: anywhere; }
 small.code { color: var(--muted); font-size: .78rem; font-family: ui-monospace, monospace; white-space: nowrap; }
@@ -100,11 +105,11 @@ th.left, td.left { text-align: left; }
 thead th { background: var(--soft); vertical-align: bottom; } thead th:first-child { background: var(--soft); }
 .better { color: var(--good); font-weight: 600; } .worse { color: var(--bad); font-weight: 600; }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1rem; }
-figure { margin: 1rem 0; background: var(--soft); border-radius: .5rem; padding: .6rem; min-width: 0; } .figures figure { margin: 0; } figure svg { display: block; width: 100%; max-width: 50rem; height: auto; min-width: 24rem; color: var(--muted); }
+figure { margin: 1rem 0; max-width: 54rem; background: var(--soft); border-radius: .5rem; padding: .6rem; min-width: 0; } .figures figure { margin: 0; max-width: none; } figure svg { display: block; width: 100%; max-width: 50rem; height: auto; min-width: 24rem; color: var(--muted); }
 figcaption { font-size: .9rem; color: var(--muted); padding-top: .3rem; }
 details { margin: .6rem 0; } summary { cursor: pointer; padding: .3rem 0; color: var(--link); }
 @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --line: #bbb; --soft: #f3f5f7; --muted: #444; --accent: #2f7fc1; --good: #176b3a; --bad: #a32a2a; --link: #000; --warn: #fdf3d7; } body { font-size: 10.5pt; } nav, .filters { display: none; } .scroll { overflow: visible; } th, td { white-space: normal; } figure, article, tr { break-inside: avoid; } h2 { break-after: avoid; } }
-@media (max-width: 30rem) { main { padding: .7rem; } th, td { padding: .25rem .45rem; } th[scope=row] { max-width: 8.5rem; white-space: normal; } small.code { display: block; overflow-wrap: anywhere; white-space: normal; } .legend dl { grid-template-columns: minmax(0, 1fr); } .legend dd { margin-bottom: .4rem; } }
+@media (max-width: 30rem) { main { padding: .7rem; } th, td { padding: .25rem .45rem; } th[scope=row] { max-width: 8.5rem; white-space: normal; } th[scope=row]:has(.code) { min-width: 8rem; } small.code { display: block; overflow-wrap: anywhere; white-space: normal; } .legend dl { grid-template-columns: minmax(0, 1fr); } .legend dd { margin-bottom: .4rem; } }
 `;
 
 /** A part of a report, with its place in the contents. */
@@ -136,7 +141,7 @@ export interface Report {
 export function reportPage({ title, opening, warnings = [], links = '', sections }: Report, options?: HtmlPageOptions): string {
   const contents = sections.map(({ id, heading }) => `<li><a href="#${escapeHtml(id)}">${escapeHtml(heading)}</a></li>`);
   const body = [
-    `<div class="opening">${opening.filter(({ length }) => length > 0).map((sentences) => paragraph(sentences.join(' '))).join('\n')}</div>`,
+    `<div class="opening">${opening.filter(({ length }) => length > 0).map((sentences) => paragraph(sentences.join(' ').replaceAll(' %', '\u00a0%'))).join('\n')}</div>`,
     ...(warnings.length === 0 ? [] : [`<ul class="warnings" aria-label="Warnings">${warnings.map((text) => `<li>${escapeHtml(text)}</li>`).join('\n')}</ul>`]),
     links,
     `<nav aria-label="Contents"><ol>${contents.join('')}</ol></nav>`,
@@ -152,7 +157,7 @@ export function reportPage({ title, opening, warnings = [], links = '', sections
 export function reportLinks(links: readonly ReportLink[]): string {
   if (links.length === 0) return '';
   const items = links.map(({ words, href }) => `<li><a href="${escapeHtml(href)}">${escapeHtml(words)}</a></li>`);
-  return `<nav aria-label="Other reports"><p>See also</p><ul>${items.join('')}</ul></nav>`;
+  return `<nav class="links" aria-label="Other reports">See also: <ul>${items.join('')}</ul></nav>`;
 }
 
 /** A path of files as the address of a link. */

@@ -129,7 +129,7 @@ describe('reports', () => {
       splits: { train: 8, val: 12, test: 4 },
       warnings: ['beware'],
       links: [{ words: 'Evaluation: test', href: 'eval/test/report.html' }],
-    });
+    }).replaceAll('\u00a0', ' ');
     expect(page).toContain('<p>The model is right on 9 of 12 validation posts, 75 %; the true value lies between 47 and 91 % with 95 % confidence. Always'); // prettier-ignore
     expect(page).toContain('not calibrated: 12 validation posts cannot tell how sure to be (30 can).');
     expect(page).toContain('1 of them was left out only while encoding.');
@@ -160,7 +160,9 @@ describe('reports', () => {
   it('of earlier runs, which know no classes, give the accuracy', () => {
     const { validation: _, ...former } = best;
     const facts = { description, rows: [epoch(2, 0.75)], ledger, best: former, calibration: null };
-    expect(trainingReport(facts)).toContain('Validation accuracy 75.0 % of 12 posts (95 % interval: 46.8 to 91.1 %).');
+    expect(trainingReport(facts).replaceAll('\u00a0', ' ')).toContain(
+      'Validation accuracy 75.0 % of 12 posts (95 % interval: 46.8 to 91.1 %).',
+    );
   });
 
   it('link to the evaluations that lie in the run by then', async () => {

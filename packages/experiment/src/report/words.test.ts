@@ -9,6 +9,7 @@ import {
   changeSentences,
   contestSentences,
   lossSentences,
+  standingSentences,
   type Answers,
   type ClassAnswers,
 } from './words.js';
@@ -128,6 +129,13 @@ describe('changeSentences', () => {
   });
 });
 
+describe('changeSentences of random disruptions', () => {
+  it('name the share of posts', () => {
+    const what = cellWords('random:0.6:C');
+    expect(changeSentences([{ what, lost: 30, gained: 0 }], 300)).toEqual(['It loses 10 points when image or text of 60 % of the posts is corrupted.']); // prettier-ignore
+  });
+});
+
 describe('lossSentences', () => {
   const reason = (name: 'missing label' | 'bad row' | 'undecodable image', count: number) => ({ reason: name, count, ids: [], rows: [] }); // prettier-ignore
   const ledger = { source: 'posts.csv', notes: [] };
@@ -163,18 +171,40 @@ describe('contestSentences', () => {
     const open = { ...contest, difference: -0.004, interval: { low: -0.02, high: 0.012 }, verdict: null };
     expect(contestSentences([better, open], ['better', null, null])).toEqual([
       'On the mean over 42 disrupted cells, drf is better than mvan by 2.1 points (95 % interval +0.5 to +3.6).',
-      'On the mean over 42 disrupted cells, drf and mvan differ by 0.4 points in favor of mvan (95 % interval −2.0 to +1.2): this may be chance.',
+      'On the mean over 42 disrupted cells, drf cannot be told from mvan (−0.4 points, 95 % interval −2.0 to +1.2): this may be chance.',
       'In 3 comparisons of single cells, drf is better in 1, worse in 0, and 2 are undecided.',
     ]);
-    expect(contestSentences([{ ...open, seeds: 1, difference: 0 }], [])).toEqual([
-      'On the mean over 42 disrupted cells, drf and mvan are equal (95 % interval −2.0 to +1.2): one seed is too few to say.',
+    expect(
+      contestSentences(
+        [
+          { ...open, seeds: 1, difference: 0 },
+          { ...open, seeds: 1, second: 'hsan' },
+        ],
+        [],
+      ),
+    ).toEqual([
+      'On the mean over 42 disrupted cells, drf cannot be told from mvan (0.0 points, 95 % interval −2.0 to +1.2) or hsan (−0.4 points, 95 % interval −2.0 to +1.2): one seed is too few to say.',
     ]);
+  });
+});
+
+describe('standingSentences', () => {
+  it('name what is right most often, ties together', () => {
+    const standings = [
+      { name: 'drf', intact: 0.701, disrupted: 0.654 },
+      { name: 'mvan', intact: 0.7011, disrupted: null },
+    ];
+    expect(standingSentences(standings)).toEqual([
+      'On intact posts, drf and mvan are right most often: on 70.1 %.',
+      'On posts of which one modality is corrupted or missing, drf is right on 65.4 %.',
+    ]);
+    expect(standingSentences([])).toEqual([]);
   });
 });
 
 describe('cellWords', () => {
   it('name disruptions in words', () => {
-    expect(['clean', 'none', 'fixed:image:C', 'fixed:text:D', 'fixed:text:C+D', 'random:0.6:C', 'random:1:C+D:independent', './blur.ts:0.4', 'Means'].map(cellWords)).toEqual([
+    expect(['clean', 'none', 'fixed:image:C', 'fixed:text:D', 'fixed:text:C+D', 'random:0.6:C', 'random:1:C+D:independent', './blur.ts:0.4', 'Means', 'C+D'].map(cellWords)).toEqual([
       'intact posts',
       'intact posts',
       'image corrupted',
@@ -184,6 +214,7 @@ describe('cellWords', () => {
       '100 % of posts: image or text corrupted or missing',
       './blur.ts:0.4',
       'Means',
+      'corrupted or missing',
     ]); // prettier-ignore
   });
 });

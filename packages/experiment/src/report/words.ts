@@ -59,7 +59,10 @@ const LISTED = 3;
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** A report's answers. */
-export function answersOf(split: string, { perClass, calibration, count }: ClassificationReport): Answers {
+export function answersOf(
+  split: string,
+  { perClass, calibration, count }: Pick<ClassificationReport, 'perClass' | 'calibration' | 'count'>,
+): Answers {
   const classes = perClass.map(({ name, support, predicted, recall }) => {
     return { name, support, predicted, right: Math.round(recall * support) };
   });
@@ -208,16 +211,47 @@ export function answerWarnings({ classes, split }: Answers): string[] {
   ];
 }
 
+/** A method's mean accuracy, as shares; null where it was not tested so. */
+export interface Standing {
+  readonly name: string;
+  readonly intact: number | null;
+  readonly disrupted: number | null;
+}
+
+/** Which of some methods is right most often, on intact and on disrupted posts; nothing is said of what may be chance. */
+export function standingSentences(standings: readonly Standing[]): string[] {
+  const show = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const lead = (of: 'intact' | 'disrupted', where: string): string[] => {
+    const known = standings.flatMap(({ name, [of]: value }) => (value === null ? [] : [{ name, value }]));
+    const best = Math.max(...known.map(({ value }) => value));
+    const first = known.filter(({ value }) => show(value) === show(best)).map(({ name }) => name);
+    const [one] = known;
+    if (one === undefined) return [];
+    if (known.length === 1) return [`On ${where}, ${one.name} is right on ${show(one.value)}.`];
+    return [`On ${where}, ${listed(first)} ${first.length === 1 ? 'is' : 'are'} right most often: on ${show(best)}.`];
+  };
+  return [
+    ...lead('intact', 'intact posts'),
+    ...lead('disrupted', 'posts of which one modality is corrupted or missing'),
+  ];
+}
+
 /** What comparisons of methods show: the contests one by one, and single comparisons by number. */
 export function contestSentences(contests: readonly Contest[], verdicts: readonly Contest['verdict'][]): string[] {
-  const said = contests.map(({ first, second, on, difference, interval, seeds, verdict }) => {
-    const range = `95 % interval ${signedPoints(interval.low)} to ${signedPoints(interval.high)}`;
-    const by = `${Math.abs(100 * difference).toFixed(1)} points`;
-    if (verdict !== null) return `On ${on}, ${first} is ${verdict} than ${second} by ${by} (${range}).`;
-    const why = seeds === 1 ? 'one seed is too few to say' : 'this may be chance';
-    const how = by === '0.0 points' ? 'are equal' : `differ by ${by} in favor of ${difference > 0 ? first : second}`;
-    return `On ${on}, ${first} and ${second} ${how} (${range}): ${why}.`;
+  const decided = contests.filter(({ verdict }) => verdict !== null);
+  const open = contests.filter(({ verdict }) => verdict === null);
+  const range = ({ interval: { low, high } }: Contest): string => `95 % interval ${signedPoints(low)} to ${signedPoints(high)}`; // prettier-ignore
+  const said = decided.map((own) => {
+    const { first, second, on, difference, verdict } = own;
+    return `On ${on}, ${first} is ${verdict} than ${second} by ${Math.abs(100 * difference).toFixed(1)} points (${range(own)}).`;
   });
+  const places = [...new Set(open.map(({ on, first }) => `${on}, ${first}`))];
+  for (const place of places) {
+    const own = open.filter(({ on, first }) => `${on}, ${first}` === place);
+    const others = own.map((each) => `${each.second} (${signedPoints(each.difference)} points, ${range(each)})`);
+    const why = own.every(({ seeds }) => seeds === 1) ? 'one seed is too few to say' : `${own.length === 1 ? 'this' : 'each'} may be chance`; // prettier-ignore
+    said.push(`On ${place} cannot be told from ${joined(others, 'or')}: ${why}.`);
+  }
   const [one] = contests;
   const count = (wanted: Contest['verdict']): number => verdicts.filter((own) => own === wanted).length;
   if (one === undefined || verdicts.length === 0) return said;
