@@ -23,7 +23,14 @@ import {
   type Command,
   spell,
 } from '@drf/terminal';
-import { paperStrategies, parseRatios, parseStrategies, SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
+import {
+  paperStrategies,
+  parseRatios,
+  parseStrategies,
+  SHOWN_POSTS,
+  SPLIT_CHOICES,
+  type SplitChoice,
+} from '@drf/evaluation';
 import { refuse, type CommandOptions } from './evaluate-command.js';
 
 /** Options of the command line as they are parsed. */
@@ -50,6 +57,7 @@ export interface MainOptions {
   readonly csv?: string;
   readonly rawCsv?: boolean;
   readonly details?: boolean;
+  readonly posts?: number;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -120,6 +128,12 @@ export function createEvaluateCommand(): Command {
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
+    .option(
+      '--posts <count>',
+      'wrongly judged posts to show in the report, with text and small image; 0 for none',
+      wholeNumber(0, 200),
+      SHOWN_POSTS,
+    )
     .option('--details', 'classes and confusion matrix of every cell')
     .option('--quiet', 'no progress')
     .option('--json', 'print the results as JSON; no progress');
@@ -153,6 +167,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     engine,
     allowDownload,
     cache,
+    posts: options.posts,
     reference,
     out,
     csv,

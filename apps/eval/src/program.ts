@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createDisplay, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
+import { createDisplay, openingOf, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal, type Command } from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
 import { readEnsemble, withMembers } from '@drf/files';
@@ -38,9 +38,10 @@ async function evaluateAction(named: string[], options: MainOptions): Promise<vo
       workspace,
       signal: interrupt.signal,
       onProgress: stages.onProgress,
-      onResult: (result) => {
+      onResult: (result, { cells, ledger }) => {
         const full = runs.length === 1 || options.details === true;
-        if (options.json !== true && full) process.stdout.write(`${textReport(result, options.details)}\n\n`);
+        if (options.json !== true && full)
+          process.stdout.write(`${textReport(result, options.details, openingOf(result, cells, ledger))}\n\n`);
       },
     });
     stages.stop();

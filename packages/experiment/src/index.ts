@@ -93,7 +93,28 @@ export {
   type QualityDistributions,
 } from './calibration/calibration.js';
 export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
-export { accuracyText, trainingReport, writeTrainingReport } from './report/training-report.js';
+export {
+  accuracyText,
+  linkEvaluations,
+  trainingReport,
+  writeTrainingReport,
+  type TrainingFacts,
+} from './report/training-report.js';
+export { lossWords, termsIn, type Term } from './report/terms.js';
+export {
+  answerSentences,
+  answersOf,
+  answerWarnings,
+  cellWords,
+  changeSentences,
+  contestSentences,
+  lossSentences,
+  standingSentences,
+  type Answers,
+  type Change,
+  type ClassAnswers,
+  type Contest,
+} from './report/words.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { Judge, type Judged, type Quality } from './judge/judge.js';
 export { headOf, openRun, type OpenedRun } from './open-run.js';
@@ -107,7 +128,20 @@ export {
   type Point,
   type Series,
 } from './report/chart.js';
-export { escapeHtml, htmlPage, htmlTable, type TableData } from './report/html.js';
+export {
+  escapeHtml,
+  folded,
+  htmlPage,
+  htmlTable,
+  legend,
+  linkTo,
+  paragraph,
+  reportLinks,
+  reportPage,
+  type ReportLink,
+  type ReportSection,
+  type TableData,
+} from './report/html.js';
 export {
   readVersions,
   RunFolder,
