@@ -18,7 +18,14 @@ export {
 } from './dataset.js';
 export { ContentDataset, type ContentDatasetOptions } from './content-dataset.js';
 export { Ledger, RowError, type DroppedRow, type DropReason, type LedgerNote, type LedgerReport } from './ledger.js';
-export { explainLoss, lossWarning, mainReason, UnusableDataError, whatIsWrong, type MainReason } from './main-reason.js';
+export {
+  explainLoss,
+  lossWarning,
+  mainReason,
+  UnusableDataError,
+  whatIsWrong,
+  type MainReason,
+} from './main-reason.js';
 export { foldLabel, type LabelOptions } from './relabel.js';
 export {
   applyLabelRule,

@@ -76,8 +76,7 @@ export async function writeEvaluation(evaluation: Evaluation, folder: string, cs
     written.push(join(folder, name));
   }
   await writeJsonAtomic(join(folder, 'results.json'), result);
-  const { folder: run } = evaluation.run;
-  if (resolve(folder) === resolve(run.file(evaluationFolder(result)))) await writeModelCard(run);
+  if (resolve(folder) === resolve(run.folder.file(evaluationFolder(result)))) await writeModelCard(run.folder);
   await linkEvaluations(run.folder).catch(() => undefined); // a run may lie where nothing can be written
   return [...written, join(folder, 'results.json')];
 }
