@@ -1,6 +1,6 @@
+import { ENGINE_NAMES } from '@drf/tensor';
 import { closeSync, openSync } from 'node:fs';
-import { ENGINE_NAMES } from '@drf/engine';
-import { takeOwnModules } from '@drf/experiment';
+import { addOwnOption } from '@drf/files';
 import { builtPage } from '@drf/page-app';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
 import {
@@ -114,7 +114,7 @@ export function createServeProgram(): Command {
     wholeNumber(1, 3_600_000),
     10_000,
   );
-  takeOwnModules(program).action(async (run: string | undefined, options: MainOptions) => serveUntilTold(run, options));
+  addOwnOption(program).action(async (run: string | undefined, options: MainOptions) => serveUntilTold(run, options));
   return program;
 }
 

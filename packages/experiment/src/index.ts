@@ -15,12 +15,10 @@ export {
   openExperimentData,
   openExperimentDataset,
   reopenSplits,
-  SPLIT_NAMES,
   splitExperimentData,
   splitNameOf,
   splitShares,
   type ExperimentData,
-  type SplitName,
 } from './data.js';
 export {
   assertEncoders,
@@ -82,17 +80,7 @@ export {
   type DrfForm,
 } from './method.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
-export {
-  assertCalibration,
-  CALIBRATION_FORMAT,
-  describeCalibration,
-  readCalibration,
-  writeCalibration,
-  type Calibration,
-  type QualityBasis,
-  type QualityDistributions,
-} from './calibration/calibration.js';
-export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
+export { readCalibration, writeCalibration } from './calibration/calibration-file.js';
 export {
   accuracyText,
   linkEvaluations,

@@ -17,7 +17,7 @@ import {
 } from '@drf/files';
 import type { MethodShapes } from '@drf/model';
 import { ConfigurationError, DataError, MODALITIES } from '@drf/tensor';
-import { SPLIT_NAMES, type SplitName } from './data.js';
+import { SPLIT_NAMES, type SplitName } from '@drf/datasets';
 import { parseExperiment } from './parse.js';
 import type { ExperimentConfig } from './schema.js';
 

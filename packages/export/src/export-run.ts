@@ -1,9 +1,9 @@
+import { CARD_FILE, type Card } from '@drf/judge/card';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
-import { CARD_FILE, type Card } from '@drf/predict/card';
 import { spell } from '@drf/terminal';
 import {
   headOf,

@@ -1,8 +1,8 @@
+import { CARD_FILE } from '@drf/judge/card';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@drf/files';
-import { CARD_FILE } from '@drf/predict/card';
 import { MODEL_CARD_FILE } from '@drf/experiment';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 

@@ -1,11 +1,18 @@
-import { explainLoss, saveSplits, UnusableDataError, type LedgerReport } from '@drf/datasets';
+import {
+  explainLoss,
+  saveSplits,
+  UnusableDataError,
+  type LedgerReport,
+  SPLIT_NAMES,
+  writeSeenPosts,
+  type SplitName,
+} from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
 import type { RunFolder } from '@drf/experiment';
 import {
   assertEncoders,
   createEncodedMethod,
-  describeCalibration,
   encodeSimulated,
   encodeRecords,
   isFeatureSet,
@@ -23,23 +30,20 @@ import {
   reopenSplits,
   Simulation,
   simulationOptions,
-  SPLIT_NAMES,
   splitShares,
   startSession,
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
   writeModelCard,
-  writeSeenPosts,
   writeTrainingReport,
-  type Calibration,
   type EncodedRecords,
   type EncodeOptions,
   type ExperimentConfig,
   type ExperimentData,
   type Session,
-  type SplitName,
 } from '@drf/experiment';
+import { describeCalibration, type Calibration } from '@drf/judge';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
 import { spell } from '@drf/terminal';
@@ -137,7 +141,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) await writeSeenPosts(run, data);
+  if (!resume && !resultOnly) await writeSeenPosts(run.path, data.dataset, data.splits);
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps

@@ -1,5 +1,5 @@
+import { openDrawing } from '@drf/preprocessing';
 import { join } from 'node:path';
-import { openDrawing } from '@drf/datasets';
 import {
   cellWords,
   contestSentences,

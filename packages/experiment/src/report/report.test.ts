@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { LedgerReport } from '@drf/datasets';
 import { describe, expect, it } from 'vitest';
 import {
-  CALIBRATION_FORMAT,
   cellWords,
   escapeHtml,
   figure,
@@ -23,6 +22,7 @@ import {
   type MetricRow,
   type RunDescription,
 } from '../index.js';
+import { CALIBRATION_FORMAT } from '@drf/judge';
 
 const epoch = (number: number, valAccuracy: number | null): MetricRow => ({
   type: 'epoch',

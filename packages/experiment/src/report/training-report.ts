@@ -3,7 +3,8 @@ import { writeFileAtomic } from '@drf/files';
 import { loadSplits, whatIsWrong, type LedgerReport } from '@drf/datasets';
 import { wilsonInterval } from '@drf/metrics';
 import { formatDuration, percent } from '@drf/terminal';
-import { describeCalibration, readCalibration, type Calibration } from '../calibration/calibration.js';
+import { describeCalibration, type Calibration } from '@drf/judge';
+import { readCalibration } from '../calibration/calibration-file.js';
 import type { BestCheckpoint, MetricRow, RunDescription, RunFolder } from '../run-folder.js';
 import { figure, lineChart, type Series } from './chart.js';
 import { escapeHtml, folded, htmlTable, legend, linkTo, paragraph, reportLinks, reportPage, type ReportLink, type ReportSection } from './html.js'; // prettier-ignore

@@ -1,5 +1,5 @@
-import { ConfigurationError, MODALITIES, refuser, type Modality, type RgbImage } from '@drf/tensor';
-import { presentContent, type Judge, type JudgeInfo, type Judgment, type PostContent } from './judgment.js';
+import { ConfigurationError, DataError, MODALITIES, refuser, type Modality, type RgbImage } from '@drf/tensor';
+import { type Judge, type JudgeInfo, type Judgment, type PostContent } from './judgment.js';
 
 /** What a part of a post does to the explained label: above 0, it speaks for it; below 0, against it. */
 export interface Change {
@@ -96,7 +96,7 @@ export async function explain(
   const { words: most = DEFAULT_WORDS, grid = DEFAULT_GRID, signal, onProgress } = options;
   assertCount('words', most, 0, MOST_WORDS);
   grid?.forEach((cells) => assertCount('grid', cells, 1, MOST_CELLS));
-  const content = presentContent(post);
+  const content = present(post);
   const { image, text } = content;
   const { maskToken } = judge.info;
   const isWhole = image !== null && text !== null;
@@ -161,6 +161,13 @@ function logOdds(probability: number): number {
 interface Piece {
   readonly start: number;
   readonly end: number;
+}
+
+/** White space is no text. @throws DataError for a post of nothing */
+function present({ image, text }: PostContent): PostContent {
+  const some = text === null || text.trim() === '' ? null : text;
+  if (image !== null || some !== null) return { image, text: some };
+  throw refuser(DataError, 'The post')('text or an image, or both', 'neither', 'give one of them');
 }
 
 const NOTHING = { pieces: [], isGrouped: false } as const;
