@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { type Command, createProgram, Option, wholeNumber, spell } from '@drf/terminal';
-import { takeOwnModules } from '@drf/experiment';
+import { takeOwnModules } from '@drf/experiment/options';
 import type { Modality } from '@drf/tensor';
-import { type BatchSize, encoderOfRun, exportEncoder, type ExportResult, exportRun, isRun } from '@drf/export';
+import type { BatchSize, ExportResult } from '@drf/export';
 
 interface EncoderOptions {
   readonly modality: Modality;
@@ -25,6 +25,7 @@ function addEncoderCommand(program: Command, print: (text: string) => void): voi
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--json', 'print the paths as JSON')
     .action(async (model: string, { modality, json, allowDownload = false, ...options }: EncoderOptions) => {
+      const { encoderOfRun, exportEncoder, isRun } = await import('@drf/export'); // late: help and wrong options take no time
       const onStep = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
       const trained = isRun(model) ? await encoderOfRun(model, modality, allowDownload) : undefined;
       const name = trained?.model ?? model.replace(/^huggingface:/, '');
@@ -79,6 +80,7 @@ export function createExportProgram(
       // commander's own required options would be asked of subcommands, too
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
+      const { exportRun } = await import('@drf/export');
       const result = await exportRun(run, { ...options, out, onProgress });
       print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
     });

@@ -1,7 +1,6 @@
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readCard } from '@drf/predict';
 import { ConfigurationError, refuser, UnavailableError } from '@drf/tensor';
 import { createProgram, formatTable, type Command, spell } from '@drf/terminal';
 import { builtPage } from './built-page.js';
@@ -40,7 +39,7 @@ export function createPageProgram(
     .action(async ({ out, model, json }: ProgramOptions) => {
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       await assertEmpty(out);
-      if (model !== undefined) await readCard(model); // before any work
+      if (model !== undefined) await (await import('@drf/predict')).readCard(model); // before any work
       await cp(built(site), out, { recursive: true });
       const files = await measure(out);
       if (model !== undefined) await cp(model, join(out, 'model'), { recursive: true });

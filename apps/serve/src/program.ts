@@ -1,39 +1,8 @@
-import { ENGINE_NAMES } from '@drf/engine';
-import { takeOwnModules } from '@drf/experiment';
-import { builtPage } from '@drf/page-app';
-import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
-import {
-  collect,
-  createProgram,
-  finiteNumber,
-  interruptSignal,
-  oneOf,
-  wholeNumber,
-  spell,
-  type Command,
-} from '@drf/terminal';
-import { addressWarnings, readToken, TOKEN_VARIABLE } from './access.js';
-import { serve } from './serve.js';
-
-interface MainOptions extends Partial<ServiceLimits> {
-  readonly with?: readonly string[];
-  readonly host: string;
-  readonly port: number;
-  readonly tokenFile?: string;
-  readonly page?: string | boolean;
-  readonly onnx?: string;
-  readonly checkpoint?: string;
-  readonly engine: string;
-  readonly allowDownload?: boolean;
-  readonly decoders: number;
-  readonly judgeMilliseconds: number;
-  readonly hostName?: readonly string[];
-  readonly allowOrigin?: readonly string[];
-  readonly trustProxy?: readonly string[];
-  readonly grace: number;
-  readonly logLevel: string;
-  readonly quiet?: boolean;
-}
+import { ENGINE_NAMES } from '@drf/engine/names';
+import { takeOwnModules } from '@drf/experiment/options';
+import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service/limits';
+import { collect, createProgram, finiteNumber, oneOf, spell, wholeNumber, type Command } from '@drf/terminal';
+import { TOKEN_VARIABLE, type MainOptions } from './flags.js';
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'silent'] as const;
 
@@ -92,40 +61,7 @@ export function createServeProgram(): Command {
     wholeNumber(1, 3_600_000),
     10_000,
   );
-  return takeOwnModules(program).action(serveAction);
-}
-
-async function serveAction(run: string | undefined, options: MainOptions): Promise<void> {
-  const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
-  const token = await readToken(options.tokenFile);
-  const page = pageOf(options.page, say);
-  const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
-  const log = { level: options.logLevel, stream: process.stdout };
-  const { hostName: hostNames, allowOrigin: allowedOrigins } = options;
-  const served = await serve({
-    ...options,
-    run: run === undefined ? options.with : [run, ...(options.with ?? [])],
-    token,
-    page,
-    hostNames,
-    allowedOrigins,
-    limits: options,
-    log,
-  });
-  say(`Listening on ${served.address}${page === undefined ? ' (no page)' : ''}. Ctrl-C ends it.`);
-  for (const warning of addressWarnings(options.host, { token, hostNames })) say(warning);
-  if (!interrupt.signal.aborted) {
-    await new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve, { once: true }));
-  }
-  await served.close(options.grace * 1000);
-  interrupt.release();
-}
-
-/** The folder that `--page` names; with neither `--page` nor `--no-page` the page that comes with this program. */
-function pageOf(option: MainOptions['page'], say: (message: string) => void): string | undefined {
-  if (typeof option === 'string') return option;
-  const page = option === false ? undefined : builtPage();
-  if (option !== false && page === undefined)
-    say(`There is no page to show: it was not built (${spell('build')} makes it).`);
-  return page;
+  return takeOwnModules(program).action(async (run: string | undefined, options: MainOptions) =>
+    (await import('./serve-action.js')).serveAction(run, options),
+  );
 }

@@ -4,11 +4,9 @@ import type { CompileOptions } from './worker/options.js';
 import { startBackend } from './eager/backend.js';
 import { createEagerEngine } from './eager/eager-engine.js';
 import { nativeMayUseGpu, nativeUsesGpu } from './native/load.js';
+import { ENGINE_NAMES, type EngineName } from './names.js';
 
-/** What `--engine` accepts. */
-export const ENGINE_NAMES = ['auto', 'compiled', 'eager:tensorflow', 'eager:wasm', 'eager:cpu'] as const;
-/** One of {@link ENGINE_NAMES}. */
-export type EngineName = (typeof ENGINE_NAMES)[number];
+export { ENGINE_NAMES, type EngineName };
 
 function isEngineName(name: string): name is EngineName {
   return (ENGINE_NAMES as readonly string[]).includes(name);

@@ -14,11 +14,9 @@ import {
 } from '@drf/datasets';
 import { ConfigurationError, createRandom, DataError } from '@drf/tensor';
 import type { DatasetConfig } from './schema.js';
+import { SPLIT_NAMES, type SplitName } from './options.js';
 
-/** Training, validation and test posts. */
-export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
-/** One of {@link SPLIT_NAMES}. */
-export type SplitName = (typeof SPLIT_NAMES)[number];
+export { SPLIT_NAMES, type SplitName };
 
 const SPELLINGS: Readonly<Record<SplitName, readonly string[]>> = {
   train: ['train', 'training', 'trn'],
