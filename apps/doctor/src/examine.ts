@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { EngineName } from '@drf/engine';
+import type { EngineName } from '@drf/tensor';
 import type { Machine } from './machine.js';
 import { makeReport, type Finding, type Report } from './report.js';
 import { probePlatform, type Wanted } from './probes/platform.js';

@@ -1,6 +1,5 @@
-import type { ColumnNames, EncodingChoice } from '@drf/datasets/names';
+import type { ColumnNames, EncodingChoice, SplitName } from '@drf/datasets/names';
 import type { Projection, SplitChoice } from '@drf/evaluation/names';
-import type { SplitName } from '@drf/experiment/options';
 
 /** Options of the command line as they are parsed. */
 export interface MainOptions {

@@ -1,11 +1,11 @@
 // The options of every command of this app. What the commands do is loaded when they do it, so that help and wrong options
 // take no time.
 import { join } from 'node:path';
-import { DATASET_NAMES, POST_COLUMNS, TEXT_ENCODINGS } from '@drf/datasets/names';
+import { DATASET_NAMES, POST_COLUMNS, SPLIT_NAMES, TEXT_ENCODINGS } from '@drf/datasets/names';
 import { PAPER_RATIOS, SETTINGS } from '@drf/disruption';
-import { ENGINE_NAMES } from '@drf/engine/names';
+import { ENGINE_NAMES } from '@drf/tensor';
 import { GRID_NAMES, PROJECTIONS, SIMULATED, SPLIT_CHOICES } from '@drf/evaluation/names';
-import { addConfigFlags, SPLIT_NAMES, takeOwnModules } from '@drf/experiment/options';
+import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
 import { cacheFolder, isModulePath } from '@drf/files';
 import {
   collect,

@@ -39,7 +39,7 @@ export function createPageProgram(
     .action(async ({ out, model, json }: ProgramOptions) => {
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       await assertEmpty(out);
-      if (model !== undefined) await (await import('@drf/predict')).readCard(model); // before any work
+      if (model !== undefined) await (await import('@drf/judge')).readCard(model); // before any work
       await cp(built(site), out, { recursive: true });
       const files = await measure(out);
       if (model !== undefined) await cp(model, join(out, 'model'), { recursive: true });

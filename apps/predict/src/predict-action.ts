@@ -1,7 +1,6 @@
-import { readSeenPosts, RunFolder, SPLIT_NAMES, type SeenPosts, type SplitName } from '@drf/experiment';
-import { PAIRS } from '@drf/fusion';
-import { openJudge, type Judge, type Judgment } from '@drf/predict';
-import { ConfigurationError, DataError, MODALITIES, refuser } from '@drf/tensor';
+import { readSeenPosts, SPLIT_NAMES, type SeenPosts, type SplitName } from '@drf/datasets';
+import { openJudge, type Judge, type Judgment } from '@drf/judge';
+import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS } from '@drf/tensor';
 import {
   EXIT,
   ExitRequest,
@@ -102,7 +101,7 @@ function nothingJudged(input: string, rejected: number): DataError {
 async function seenPosts({ info }: Judge, say: (message: string) => void): Promise<SeenPosts | null> {
   const all = new Map<string, SplitName>();
   for (const { kind, folder } of info.sources) {
-    const seen = kind === 'run' ? await readSeenPosts(await RunFolder.open(folder)) : null;
+    const seen = kind === 'run' ? await readSeenPosts(folder) : null;
     if (seen === null) {
       say(
         `${kind === 'run' ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`,

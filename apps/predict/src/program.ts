@@ -1,6 +1,6 @@
 import { POST_COLUMNS, TEXT_ENCODINGS } from '@drf/datasets/names';
-import { ENGINE_NAMES } from '@drf/engine/names';
-import { takeOwnModules } from '@drf/experiment/options';
+import { ENGINE_NAMES } from '@drf/tensor';
+import { addOwnOption } from '@drf/files';
 import { collect, createProgram, oneOf, spell, valuesByName, type Command } from '@drf/terminal';
 import type { MainOptions } from './flags.js';
 
@@ -47,7 +47,7 @@ export function createPredictProgram(): Command {
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
-  return takeOwnModules(program).action(async (run: string, input: string | undefined, options: MainOptions) =>
+  return addOwnOption(program).action(async (run: string, input: string | undefined, options: MainOptions) =>
     (await import('./predict-action.js')).predictAction(run, input, options),
   );
 }

@@ -1,5 +1,5 @@
-import { ENGINE_NAMES } from '@drf/engine/names';
-import { takeOwnModules } from '@drf/experiment/options';
+import { ENGINE_NAMES } from '@drf/tensor';
+import { addOwnOption } from '@drf/files';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service/limits';
 import { collect, createProgram, finiteNumber, oneOf, spell, wholeNumber, type Command } from '@drf/terminal';
 import { TOKEN_VARIABLE, type MainOptions } from './flags.js';
@@ -61,7 +61,7 @@ export function createServeProgram(): Command {
     wholeNumber(1, 3_600_000),
     10_000,
   );
-  return takeOwnModules(program).action(async (run: string | undefined, options: MainOptions) =>
+  return addOwnOption(program).action(async (run: string | undefined, options: MainOptions) =>
     (await import('./serve-action.js')).serveAction(run, options),
   );
 }

@@ -1,4 +1,5 @@
 export { POST_COLUMNS, type ColumnNames, type PostColumn } from './posts/columns.js';
+export { SPLIT_NAMES, type SplitName } from './splits/seen-posts.js';
 export { TEXT_ENCODINGS, type EncodingChoice, type TextEncoding } from './text-decoder.js';
 
 /** What `openDataset` can open. */

@@ -1,12 +1,9 @@
-import { ConfigurationError, UnavailableError, type Engine } from '@drf/tensor';
+import { ConfigurationError, ENGINE_NAMES, UnavailableError, type Engine, type EngineName } from '@drf/tensor';
 import { createCompiledEngine } from './compiled/compiled-engine.js';
-import type { CompileOptions } from './worker/options.js';
+import type { CompileOptions } from './compiled/options.js';
 import { startBackend } from './eager/backend.js';
 import { createEagerEngine } from './eager/eager-engine.js';
 import { nativeMayUseGpu, nativeUsesGpu } from './native/load.js';
-import { ENGINE_NAMES, type EngineName } from './names.js';
-
-export { ENGINE_NAMES, type EngineName };
 
 function isEngineName(name: string): name is EngineName {
   return (ENGINE_NAMES as readonly string[]).includes(name);

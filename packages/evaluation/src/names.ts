@@ -1,4 +1,4 @@
-import { SPLIT_NAMES } from '@drf/experiment/options';
+import { SPLIT_NAMES } from '@drf/datasets/names';
 
 /** Ways to lay features out in the plane; the paper's Figure 6 is t-SNE. */
 export const PROJECTIONS = ['t-sne', 'umap'] as const;

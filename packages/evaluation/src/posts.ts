@@ -1,13 +1,5 @@
 import { basename } from 'node:path';
-import {
-  foldLabel,
-  loadSplit,
-  loadSplits,
-  selectSplit,
-  type Dataset,
-  type PostRecord,
-  type SplitFile,
-} from '@drf/datasets';
+import { foldLabel, loadSplit, loadSplits, selectSplit, type Dataset, type PostRecord, type SplitFile } from '@drf/datasets';
 import { splitNameOf, type DatasetConfig, type RunFolder } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { ConfigurationError, isOwnId, DataError } from '@drf/tensor';

@@ -11,12 +11,11 @@ import {
   type SelectedSplit,
   type SplitFile,
   type Splits,
+  SPLIT_NAMES,
+  type SplitName,
 } from '@drf/datasets';
 import { ConfigurationError, createRandom, DataError } from '@drf/tensor';
 import type { DatasetConfig } from './schema.js';
-import { SPLIT_NAMES, type SplitName } from './options.js';
-
-export { SPLIT_NAMES, type SplitName };
 
 const SPELLINGS: Readonly<Record<SplitName, readonly string[]>> = {
   train: ['train', 'training', 'trn'],

@@ -3,11 +3,6 @@ import type { ExperimentInput, MethodName, OwnMethodName } from './schema.js';
 export { addConfigFlags, takeOwnModules } from './flags.js';
 export { METHOD_NAMES, type MethodName } from './schema.js';
 
-/** Training, validation and test posts. */
-export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
-/** One of {@link SPLIT_NAMES}. */
-export type SplitName = (typeof SPLIT_NAMES)[number];
-
 /** What an experiment says differently for some of the methods. */
 export type MethodOptions = {
   readonly [Name in MethodName | OwnMethodName]?: Partial<Pick<ExperimentInput, 'model' | 'compared' | 'training'>>;

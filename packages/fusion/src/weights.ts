@@ -4,6 +4,7 @@ import {
   byModality,
   hostTensor,
   named,
+  PAIRS,
   type ByModality,
   type Host,
   type Named,
@@ -13,7 +14,7 @@ import {
   type Scalar,
 } from '@drf/tensor';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
-import { PAIRS, select } from './pairs.js';
+import { select } from './pairs.js';
 import type { WeightingMode } from './names.js';
 
 export { WEIGHTING_MODES, type WeightingMode } from './names.js';
