@@ -49,6 +49,7 @@ export interface MainOptions {
   readonly csv?: string;
   readonly rawCsv?: boolean;
   readonly details?: boolean;
+  readonly track?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -116,6 +117,7 @@ export function createEvalProgram(): Command {
     .option('--csv <file>', 'also write the cells of all runs to this file')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
     .option('--details', 'classes and confusion matrix of every cell')
+    .option('--track <server>', 'add the cells to the run on an MLflow server: mlflow:http://127.0.0.1:5000')
     .option('--quiet', 'no progress')
     .option('--json', 'print the results as JSON; no progress');
 }
@@ -152,6 +154,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     out,
     csv,
     rawCsv: options.rawCsv === true,
+    track: options.track,
   };
 }
 

@@ -26,7 +26,7 @@ import { EXPERIMENTS } from '@drf/training';
 import { loadExperiment, readExperiment } from '@drf/training';
 import { openOwnData, ownConfig } from '@drf/training';
 import { writeLedger } from '@drf/training';
-import { train, type TrainOptions, type TrainResult } from '@drf/training';
+import { openTracker, train, type TrainOptions, type TrainResult } from '@drf/training';
 
 interface MainOptions extends Record<string, unknown> {
   readonly data?: readonly string[];
@@ -37,6 +37,7 @@ interface MainOptions extends Record<string, unknown> {
   readonly allowDownload?: boolean;
   readonly cache: string;
   readonly stopAfter?: number;
+  readonly track?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -68,11 +69,13 @@ const program = createProgram('train', 'Trains a sentiment model on image-text p
   )
   .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
   .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+  .option('--track <server>', 'tell an MLflow server: mlflow:http://127.0.0.1:5000, or …:5000/my-experiment')
   .option('--quiet', 'no progress')
   .option('--json', 'print the result as JSON; no progress');
 takeOwnModules(addConfigFlags(program));
 program.action(async (experiment: string | undefined, options: MainOptions) => {
   const display = createDisplay(options.quiet === true || options.json === true);
+  const tracker = options.track === undefined ? undefined : openTracker(options.track);
   const { config, run, services } = await prepare(experiment, options, display);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
@@ -88,6 +91,7 @@ program.action(async (experiment: string | undefined, options: MainOptions) => {
       signal: interrupt.signal,
       stopAfterEpochs: stopAfter,
       allowDownload: options.allowDownload ?? false,
+      tracker,
       ...(services === undefined ? {} : { services }),
     });
     report(result, options.json === true);

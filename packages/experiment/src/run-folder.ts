@@ -95,6 +95,7 @@ const RUN_NAMES = new Set([
   'calibration.json',
   'report.html',
   'README.md',
+  'tracking.json',
   'eval',
 ]);
 

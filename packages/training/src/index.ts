@@ -4,3 +4,6 @@ export { createDisplay, type Display } from './display.js';
 export { openOwnData, ownConfig, ownExperiment } from './own-data.js';
 export { EXPERIMENTS, loadExperiment, readExperiment } from './experiments.js';
 export { writeLedger } from './data-summary.js';
+export { openTracker } from './tracking/open-tracker.js';
+export type { TrackedOutcome, TrackedRun, Tracker } from './tracking/tracker.js';
+export { trackEvaluation } from './tracking/track-training.js';
