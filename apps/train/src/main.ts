@@ -176,7 +176,9 @@ function report(result: TrainResult, asJson: boolean): void {
   }
   const { outcome, run, selected, notes } = result;
   if (outcome === 'interrupted') {
-    process.stdout.write(`Stopped. Go on with: pnpm train --resume ${run}\n`);
+    process.stdout.write(
+      `Stopped. Go on with: pnpm train --resume ${run}\n${notes.map((note) => `${note}\n`).join('')}`,
+    );
     return;
   }
   const early = outcome === 'stopped-early' ? ' (stopped early: no better epoch for a while)' : '';

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readJson, readText, RefusedError, writeJsonAtomic } from '@drf/files';
@@ -48,6 +49,9 @@ const REQUEST_MS = 30_000;
 const LONGEST_DELAY_MS = 30_000;
 const LONGEST_ANSWER = 4 * 1024 * 1024;
 const LARGEST_ARTIFACT = 64 * 1024 * 1024;
+
+/** After the end of a run, of one message; a server that does not answer them is gone. */
+const LAST_ATTEMPTS = 3;
 
 const STATUS: Readonly<Record<TrackedOutcome, string>> = {
   finished: 'FINISHED',
@@ -150,6 +154,7 @@ export class MlflowTracker implements Tracker {
   }
 
   private async deliver({ send }: Message): Promise<void> {
+    let last = 0; // attempts since the end came
     for (let attempt = 0; ; attempt++) {
       if (this.refusal !== undefined || this.stopped.signal.aborted) return void this.undelivered++;
       try {
@@ -165,7 +170,8 @@ export class MlflowTracker implements Tracker {
           this.undelivered++;
           return;
         }
-        await this.pause(attempt);
+        if (this.ending.signal.aborted && ++last >= LAST_ATTEMPTS) this.refusal = trouble;
+        else await this.pause(attempt);
       }
     }
   }
@@ -176,14 +182,8 @@ export class MlflowTracker implements Tracker {
     const isEnding = this.ending.signal.aborted;
     const delay = Math.min(isEnding ? 500 : LONGEST_DELAY_MS, retryDelayMs * 2 ** Math.min(attempt, 16));
     const wakers = isEnding ? [this.stopped.signal] : [this.ending.signal, this.stopped.signal];
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, delay);
-      const wake = (): void => (clearTimeout(timer), resolve());
-      for (const signal of wakers) {
-        if (signal.aborted) wake();
-        else signal.addEventListener('abort', wake, { once: true });
-      }
-    });
+    const woken = AbortSignal.any(wakers);
+    await wait(delay, undefined, { signal: woken }).catch(() => undefined); // to try at once, or to end
   }
 
   private async openRun(run: TrackedRun): Promise<void> {
