@@ -13,7 +13,7 @@ export interface MlflowServer {
   readonly experiment?: string;
   /** Value of the header. */
   readonly authorization?: string;
-  /** How long {@link MlflowTracker.end} waits in all. Default 5 s. */
+  /** How long {@link MlflowTracker.end} waits in all. Default 10 s. */
   readonly patienceMs?: number;
   /** Before the first further attempt after a failure; doubles each time up to 30 s. Default 1 s. */
   readonly retryDelayMs?: number;
@@ -118,7 +118,7 @@ export class MlflowTracker implements Tracker {
         await this.post('runs/update', { run_id: this.runId, status: STATUS[outcome], end_time: Date.now() });
     });
     this.ending.abort();
-    const timer = setTimeout(() => this.stopped.abort(), this.server.patienceMs ?? 5000);
+    const timer = setTimeout(() => this.stopped.abort(), this.server.patienceMs ?? 10_000);
     await this.working;
     clearTimeout(timer);
     return this.summary();
