@@ -9,6 +9,7 @@ export interface MainOptions extends Record<string, unknown> {
   readonly allowDownload?: boolean;
   readonly cache: string;
   readonly stopAfter?: number;
+  readonly track?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }

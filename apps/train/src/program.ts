@@ -36,6 +36,7 @@ export function createTrainProgram(): Command {
     )
     .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
     .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .option('--track <server>', 'tell an MLflow server: mlflow:http://127.0.0.1:5000, or …:5000/my-experiment')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
   return takeOwnModules(addConfigFlags(program)).action(async (experiment: string | undefined, options: MainOptions) =>

@@ -51,6 +51,8 @@ import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
+import { trackTraining } from './tracking/track-training.js';
+import type { Tracker } from './tracking/tracker.js';
 
 /** What a training needs from outside; programs that train often bring ones that share their work. */
 export interface TrainServices {
@@ -76,6 +78,8 @@ export interface TrainOptions {
   readonly stopAfterEpochs?: number;
   /** Write the result alone, when training ends: no checkpoints before it, no report. */
   readonly resultOnly?: boolean;
+  /** Is told how the training goes, which changes nothing of it. */
+  readonly tracker?: Tracker | undefined;
   /** Those given take the place of the usual ones. */
   readonly services?: Partial<TrainServices>;
 }
@@ -97,7 +101,8 @@ export interface TrainResult {
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const lock = await options.run.lock();
   try {
-    return await trainLocked(options);
+    const { tracker } = options;
+    return await (tracker === undefined ? trainLocked(options) : trackTraining(tracker, options, trainLocked));
   } finally {
     await lock.release();
   }
