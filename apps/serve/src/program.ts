@@ -1,7 +1,7 @@
+import { ENGINE_NAMES } from '@drf/tensor';
 import { closeSync, openSync } from 'node:fs';
-import { ENGINE_NAMES } from '@drf/engine';
-import { takeOwnModules } from '@drf/experiment';
-import { pageFolder } from '@drf/page-app';
+import { addOwnOption } from '@drf/files';
+import { builtPage } from '@drf/page-app';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
 import {
   collect,
@@ -10,6 +10,7 @@ import {
   interruptSignal,
   InvalidArgumentError,
   oneOf,
+  spell,
   wholeNumber,
   type Command,
 } from '@drf/terminal';
@@ -61,20 +62,20 @@ const LIMITS: readonly [keyof ServiceLimits, string, string, ReturnType<typeof w
 /** The command `serve`: opens what judges, listens, and ends by a signal. */
 export function createServeProgram(): Command {
   const program = createProgram('serve', 'Serves a trained run over HTTP.', [
-    ['pnpm serve runs/quickstart', 'on http://127.0.0.1:8080, with the page'],
+    [spell('serve runs/quickstart'), 'on http://127.0.0.1:8080, with the page'],
     [`curl -s localhost:8080/v1/predict -H 'content-type: application/json' -d '{"text":"What a day!"}'`, 'ask it'],
     ['curl -s localhost:8080/v1/predict -F text="Look" -F image=@cat.jpg', 'the same as a form'],
-    ['pnpm serve runs/quickstart --host 0.0.0.0 --token-file token.txt', 'for others, who need the token'],
-    ['pnpm serve exported --workers 4', 'four processes at one port'],
+    [spell('serve runs/quickstart --host 0.0.0.0 --token-file token.txt'), 'for others, who need the token'],
+    [spell('serve exported --workers 4'), 'four processes at one port'],
     [
-      'pnpm serve current --watch',
+      spell('serve current --watch'),
       'and another model whenever what the link leads to has changed; kill -HUP does so, too',
     ],
-    ['pnpm serve exported', 'by what pnpm export wrote: the run itself is not needed'],
-    ['pnpm serve runs/seed1 --with runs/seed2', 'by several, whose probabilities are averaged'],
-    ['pnpm serve --onnx exported', 'the page judges in the browser, with what pnpm export wrote'],
+    [spell('serve exported'), 'by an exported folder: the run itself is not needed'],
+    [spell('serve runs/seed1 --with runs/seed2'), 'by several, whose probabilities are averaged'],
+    [spell('serve --onnx exported'), 'the page judges in the browser, with an exported folder'],
   ])
-    .argument('[run]', 'folder of a trained run, or one that pnpm export wrote')
+    .argument('[run]', 'folder of a trained run, or an exported one')
     .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
     .option('--host <address>', 'where it listens', '127.0.0.1')
     .option('--port <number>', 'where it listens; 0 for any that is free', wholeNumber(0, 65_535), 8080)
@@ -86,7 +87,7 @@ export function createServeProgram(): Command {
     )
     .option('--allow-origin <origin>', 'https://… of another site whose pages may ask (repeat for more)', collect)
     .option('--trust-proxy <address>', 'a proxy whose X-Forwarded-For names the client (repeat for more)', collect)
-    .option('--page <folder>', 'static files for / (default: the page of this workspace)')
+    .option('--page <folder>', 'static files for / (default: the page that comes with it)')
     .option('--no-page', 'no page')
     .option('--onnx <folder>', 'an exported folder, with which the page judges in the browser')
     .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
@@ -113,14 +114,14 @@ export function createServeProgram(): Command {
     wholeNumber(1, 3_600_000),
     10_000,
   );
-  takeOwnModules(program).action(async (run: string | undefined, options: MainOptions) => serveUntilTold(run, options));
+  addOwnOption(program).action(async (run: string | undefined, options: MainOptions) => serveUntilTold(run, options));
   return program;
 }
 
 async function serveUntilTold(run: string | undefined, options: MainOptions): Promise<void> {
   const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
   const token = await readToken(options.tokenFile);
-  const page = await pageOf(options.page, say);
+  const page = pageOf(options.page, say);
   const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
   const log = { level: options.logLevel, stream: process.stdout };
   const { hostName: hostNames, allowOrigin: allowedOrigins, workers } = options;
@@ -214,11 +215,11 @@ function hasTerminal(): boolean {
   }
 }
 
-/**
- * The folder that `--page` names; with neither `--page` nor `--no-page` that of this workspace's page, which is built
- * first where that is due.
- */
-async function pageOf(option: MainOptions['page'], say: (message: string) => void): Promise<string | undefined> {
+/** The folder that `--page` names; with neither `--page` nor `--no-page` the page that comes with this program. */
+function pageOf(option: MainOptions['page'], say: (message: string) => void): string | undefined {
   if (typeof option === 'string') return option;
-  return option === false ? undefined : pageFolder(() => say('Building the page …'));
+  const page = option === false ? undefined : builtPage();
+  if (option !== false && page === undefined)
+    say(`There is no page to show: it was not built (${spell('build')} makes it).`);
+  return page;
 }

@@ -1,5 +1,5 @@
+import { decodeImage } from '@drf/preprocessing';
 import sharp from 'sharp';
-import { decodeImage } from '@drf/datasets';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HeldJudge, INFO, instantJudge, judgmentOf, openService, openSocketService } from './testing/service.js';
 

@@ -1,6 +1,6 @@
+import { type Judgment } from '@drf/judge';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Judgment } from '@drf/predict';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import { checked, emptyBody, PostReader, type ReceivedPost } from './bodies.js';
 import { excerpt, refuse } from './errors.js';
