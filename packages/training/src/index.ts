@@ -6,3 +6,4 @@ export { chooseExperiment, type ExperimentChoice } from './choose-experiment.js'
 export { EXPERIMENTS, loadExperiment, readExperiment } from './experiments.js';
 export { writeLedger } from './data-summary.js';
 export { readFoldsConfig, trainFolds, type FoldsOptions, type FoldsResult } from './train-folds.js';
+export { isBetter, type Selected } from './selection.js';
