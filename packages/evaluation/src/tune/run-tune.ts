@@ -1,6 +1,13 @@
 import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { methodNeeds, readVersions, RunFolder, simulationOptions, type ExperimentConfig } from '@drf/experiment';
+import {
+  methodNeeds,
+  readVersions,
+  RunFolder,
+  simulationOptions,
+  trainsEncoders,
+  type ExperimentConfig,
+} from '@drf/experiment';
 import { contentHash, lockFile, readJson, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 import { formatDuration, percent, type Progress } from '@drf/terminal';
@@ -103,6 +110,8 @@ interface Tuning {
   readonly idle: WorkerProcess[];
   readonly workers: number;
   readonly start: () => WorkerProcess;
+  /** One that has all cores. */
+  readonly startEncoding: () => WorkerProcess;
   /** Whether no further training may begin. */
   readonly isTimeUp: () => boolean;
   readonly elapsed: () => number;
@@ -113,15 +122,19 @@ async function tune(options: TuneOptions): Promise<TuneSummary> {
   const { display, signal, folder, space, eta, trainings = Infinity, seconds = Infinity } = options;
   const resources = await availableResources();
   const workers = options.jobs ?? workersThatFit(resources);
-  const threads = Math.max(1, Math.floor(resources.cores / workers));
   const memoryBytes = Math.min(BYTES_A_WORKER / 3, resources.memoryBytes / (4 * workers));
   const versions = await readVersions();
-  const setting: WorkerSetting = { threads, folder, cache: options.cache, split: 'val', memoryBytes, versions };
-  const start = (): WorkerProcess => new WorkerProcess(setting);
-  const idle: WorkerProcess[] = [start()];
+  const start = (threads: number): WorkerProcess => {
+    const setting: WorkerSetting = { threads, folder, cache: options.cache, split: 'val', memoryBytes, versions };
+    return new WorkerProcess(setting);
+  };
+  const base = options.experiment({});
+  // a head gives other last digits on other numbers of threads, and gains little by them; an encoder needs them all
+  const threads = trainsEncoders(base) ? Math.max(1, Math.floor(resources.cores / workers)) : 1;
+  const first = start(resources.cores);
+  const idle: WorkerProcess[] = [];
   try {
-    const base = options.experiment({});
-    const facts = await describe(idle[0] as WorkerProcess, base, display);
+    const facts = await describe(first, base, display);
     const own = valuesOf(space, base);
     const halving = { eta, trainings, rungs: rungsOf(fewestEpochs(options, base), eta), ownMayWin: isInSpace(space, own) }; // prettier-ignore
     const journal = await Journal.open(join(folder, 'journal.jsonl'), identityOf(options, base, facts, halving.rungs));
@@ -135,7 +148,8 @@ async function tune(options: TuneOptions): Promise<TuneSummary> {
       journal,
       idle,
       workers,
-      start: () => idle.pop() ?? start(),
+      start: () => idle.pop() ?? start(threads),
+      startEncoding: () => (first.isAlive ? first : start(resources.cores)),
       isTimeUp: () => journal.results.length > 1 && elapsed() + timeToFinish(journal, halving, workers) >= seconds,
       elapsed,
     };
@@ -155,7 +169,7 @@ async function tune(options: TuneOptions): Promise<TuneSummary> {
     if (outcome !== 'interrupted') await keepBest(tuning);
     return await writeTuning(tuning, outcome);
   } finally {
-    await Promise.all(idle.map((worker) => worker.stop()));
+    await Promise.all([first, ...idle].map((worker) => worker.stop()));
   }
 }
 
@@ -331,7 +345,7 @@ function assertSomeWork({ results }: Journal): void {
 
 /** Encodes what new configurations read, each kind once, in one process. */
 async function prepare(
-  { start, idle, options: { display, signal } }: Tuning,
+  { startEncoding: start, options: { display, signal } }: Tuning,
   tasks: readonly TrialStep[],
   prepared: Set<string>,
 ): Promise<void> {
@@ -349,7 +363,6 @@ async function prepare(
     await workOff({
       workers: 1,
       start,
-      release: (worker) => void idle.push(worker),
       tasks: [config],
       signal,
       perform: async (worker, own) => {
