@@ -57,12 +57,20 @@ import type { Tracker } from './tracking/tracker.js';
 /** What a training needs from outside; programs that train often bring ones that share their work. */
 export interface TrainServices {
   readonly openData: typeof openExperimentData;
+  /** For a run that goes on, which has its splits. */
+  readonly openDataset: typeof openExperimentDataset;
   readonly startSession: typeof startSession;
   readonly encode: (options: EncodeOptions) => Promise<EncodedRecords>;
   readonly readVersions: typeof readVersions;
 }
 
-const SERVICES: TrainServices = { openData: openExperimentData, startSession, encode: encodeRecords, readVersions };
+const SERVICES: TrainServices = {
+  openData: openExperimentData,
+  openDataset: openExperimentDataset,
+  startSession,
+  encode: encodeRecords,
+  readVersions,
+};
 
 export interface TrainOptions {
   readonly config: ExperimentConfig;
@@ -191,7 +199,7 @@ async function openData(options: TrainOptions): Promise<ExperimentData> {
   const progress = display.job('Reading the data set', 'posts');
   try {
     if (!resume) return await services.openData(config.dataset, progress.update);
-    const dataset = await openExperimentDataset(config.dataset, progress.update);
+    const dataset = await services.openDataset(config.dataset, progress.update);
     return await reopenSplits(dataset, run.file('splits'));
   } catch (error) {
     progress.stop();
