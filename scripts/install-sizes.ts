@@ -7,20 +7,22 @@ import { formatTable, startProgress } from '../packages/terminal/src/index.js';
 import { pack } from './packages/pack.js';
 import { lastLines, ROOT, run, workspacePackages, type Finished } from './packages/workspace.js';
 
-const HELP = `usage: pnpm install:sizes [--export DIR] [--tarballs DIR] [--limit MB] [--json]
+const HELP = `usage: pnpm install:sizes [--export DIR] [--tarballs DIR] [--limit MIB] [--json]
 
 Packs every package (after pnpm build), installs each of these sets by npm alone into an empty folder, and prints what each
 dependency weighs there, and the time and peak memory of judging one text by an export:
 
-  library   @drf/judge: judging from code
-  commands  @drf/predict-app and @drf/serve-app: judging and serving by an export, from the command line
-  full      drf-sentiment: everything
+  library  @drf/judge: judging from code
+  predict  @drf/predict-app: judging posts, tables and folders by an export, from the command line
+  serve    @drf/predict-app and @drf/serve-app: also over HTTP, with the page
+  full     drf-sentiment: everything
 
-Exit code 1 when something fails, or when library or commands weigh more than the limit.
+Sizes are of the files, in MiB (1,048,576 bytes). Exit code 1 when something fails, or when library or predict weigh more
+than the limit.
 
   --export    folder of an export to judge by (default: one of a small run that is trained for it)
   --tarballs  folder of the tarballs: those that are there are taken as they are, the others are put there
-  --limit     megabytes that library and commands may weigh (default 350)
+  --limit     MiB that library and predict may weigh (default 350)
   --json      the figures as JSON
 
 examples:
@@ -49,6 +51,9 @@ interface InstalledSet {
 const TEXT = 'What a day!';
 const program = (folder: string, path: string): string => join(folder, 'node_modules', path);
 
+const byPredict: InstalledSet['judge'] = (folder, exported) =>
+  [program(folder, '@drf/predict-app/dist/main.js'), exported, '--text', TEXT, '--json']; // prettier-ignore
+
 const SETS: readonly InstalledSet[] = [
   {
     name: 'library',
@@ -63,12 +68,8 @@ const SETS: readonly InstalledSet[] = [
        await judge.close();`,
     ],
   },
-  {
-    name: 'commands',
-    packages: ['@drf/predict-app', '@drf/serve-app'],
-    isLight: true,
-    judge: (folder, exported) => [program(folder, '@drf/predict-app/dist/main.js'), exported, '--text', TEXT, '--json'],
-  },
+  { name: 'predict', packages: ['@drf/predict-app'], isLight: true, judge: byPredict },
+  { name: 'serve', packages: ['@drf/predict-app', '@drf/serve-app'], isLight: false, judge: byPredict },
   {
     name: 'full',
     packages: ['drf-sentiment'],
@@ -171,7 +172,8 @@ async function measure(
   return { name, ...whole, parts, seconds, peakBytes: peak, verdict: output.trim() };
 }
 
-const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+const MEBIBYTE = 2 ** 20;
+const mebibytes = (bytes: number): string => (bytes / MEBIBYTE).toFixed(0);
 
 function report(all: readonly Measured[], problems: readonly string[]): void {
   if (options.json) {
@@ -180,19 +182,19 @@ function report(all: readonly Measured[], problems: readonly string[]): void {
   }
   console.log(
     formatTable(
-      ['installed', 'packages', 'MB', 'one text, s', 'peak MB'],
-      all.map(({ name, packages, bytes, seconds, peakBytes }) => [name, packages, megabytes(bytes), seconds.toFixed(2), megabytes(peakBytes)]), // prettier-ignore
+      ['installed', 'packages', 'MiB', 'one text, s', 'peak MiB'],
+      all.map(({ name, packages, bytes, seconds, peakBytes }) => [name, packages, mebibytes(bytes), seconds.toFixed(2), mebibytes(peakBytes)]), // prettier-ignore
     ),
   );
   const names = [
-    ...new Set(all.flatMap(({ parts }) => parts.filter(({ bytes }) => bytes >= 2e6).map(({ name }) => name))),
+    ...new Set(all.flatMap(({ parts }) => parts.filter(({ bytes }) => bytes >= 2 * MEBIBYTE).map(({ name }) => name))),
   ];
   const bytesOf = (measured: Measured, name: string): number => measured.parts.find((part) => part.name === name)?.bytes ?? 0; // prettier-ignore
   names.sort(
     (a, b) => Math.max(...all.map((each) => bytesOf(each, b))) - Math.max(...all.map((each) => bytesOf(each, a))),
   );
-  const rows = names.map((name) => [name, ...all.map((each) => (bytesOf(each, name) === 0 ? '' : megabytes(bytesOf(each, name))))]); // prettier-ignore
-  console.log(formatTable(['MB of', ...all.map(({ name }) => name)], rows));
+  const rows = names.map((name) => [name, ...all.map((each) => (bytesOf(each, name) === 0 ? '' : mebibytes(bytesOf(each, name))))]); // prettier-ignore
+  console.log(formatTable(['MiB of', ...all.map(({ name }) => name)], rows));
   for (const problem of problems) console.log(problem);
 }
 
@@ -210,8 +212,8 @@ async function main(): Promise<void> {
     }
     progress.stop();
     for (const [i, { name, bytes, verdict }] of all.entries()) {
-      if (SETS[i]?.isLight === true && bytes > Number(options.limit) * 1e6) {
-        problems.push(`${name} weighs ${megabytes(bytes)} MB, more than ${options.limit}`);
+      if (SETS[i]?.isLight === true && bytes > Number(options.limit) * MEBIBYTE) {
+        problems.push(`${name} weighs ${mebibytes(bytes)} MiB, more than ${options.limit}`);
       }
       if (verdict !== all[0]?.verdict) problems.push(`${name} judges otherwise than ${all[0]?.name}: ${verdict}`);
     }

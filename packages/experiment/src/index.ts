@@ -10,7 +10,8 @@ export {
 } from './schema.js';
 export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment, parseForMethod, type ExperimentFile, type MethodOptions } from './parse.js';
-export { addConfigFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
+export { configOption, valueOfOption, type ConfigOption } from './config-option.js';
+export { addConfigFlags, configFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
 export {
   openExperimentData,
   openExperimentDataset,
