@@ -1,6 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import { describeExport, readCard } from '@drf/predict';
-import { createService, JudgeProcess, type JudgeProcessEnd, type Service, type ServiceLimits } from '@drf/service';
+import {
+  createService,
+  JudgeProcess,
+  readExamples,
+  type JudgeProcessEnd,
+  type Service,
+  type ServiceLimits,
+} from '@drf/service';
 import { ConfigurationError, refuser } from '@drf/tensor';
 
 export interface ServeOptions {
@@ -56,7 +63,9 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const judge = run === undefined ? null : await startJudge({ ...options, run }, onEnd);
   try {
     const exported = onnx === undefined ? undefined : describeExport(onnx, await readCard(onnx)); // also to see that it is one
-    app = await createService({ ...options, judge, info: judge?.info ?? exported, browserModel: onnx });
+    const folder = run === undefined ? onnx : [run].flat()[0];
+    const examples = folder === undefined ? undefined : await readExamples(folder);
+    app = await createService({ ...options, judge, examples, info: judge?.info ?? exported, browserModel: onnx });
     return await listen(app, options, judge);
   } catch (error) {
     await judge?.close();

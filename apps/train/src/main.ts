@@ -35,6 +35,7 @@ interface MainOptions extends Record<string, unknown> {
   readonly overwrite?: boolean;
   readonly resume?: string;
   readonly allowDownload?: boolean;
+  readonly examples?: number;
   readonly cache: string;
   readonly stopAfter?: number;
   readonly json?: boolean;
@@ -67,6 +68,11 @@ const program = createProgram('train', 'Trains a sentiment model on image-text p
     'with --resume: fetch encoders that the run names and the cache lacks from the Hugging Face hub',
   )
   .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
+  .option(
+    '--examples <count>',
+    'test posts to keep in the run, with text and small image, for its page (default: 6 of your own posts, none of public data sets)',
+    wholeNumber(0, 100),
+  )
   .option('--cache <folder>', 'feature cache', join('cache', 'features'))
   .option('--quiet', 'no progress')
   .option('--json', 'print the result as JSON; no progress');
@@ -88,6 +94,7 @@ program.action(async (experiment: string | undefined, options: MainOptions) => {
       signal: interrupt.signal,
       stopAfterEpochs: stopAfter,
       allowDownload: options.allowDownload ?? false,
+      ...(options.examples === undefined ? {} : { examples: options.examples }),
       ...(services === undefined ? {} : { services }),
     });
     report(result, options.json === true);

@@ -18,7 +18,14 @@ export {
 } from './dataset.js';
 export { ContentDataset, type ContentDatasetOptions } from './content-dataset.js';
 export { Ledger, RowError, type DroppedRow, type DropReason, type LedgerNote, type LedgerReport } from './ledger.js';
-export { explainLoss, lossWarning, mainReason, UnusableDataError, whatIsWrong, type MainReason } from './main-reason.js';
+export {
+  explainLoss,
+  lossWarning,
+  mainReason,
+  UnusableDataError,
+  whatIsWrong,
+  type MainReason,
+} from './main-reason.js';
 export { foldLabel, type LabelOptions } from './relabel.js';
 export {
   applyLabelRule,
@@ -38,6 +45,7 @@ export {
   type ImageFit,
   type ImageHeader,
 } from './image-decoder.js';
+export { encodeSmall, type SmallImageOptions } from './small-image.js';
 export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
 export { emojiSetCredit, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
 export { mapAhead, streamPosts, type StreamOptions } from './stream-posts.js';

@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
@@ -40,6 +41,8 @@ interface ExportOptions {
   readonly batch?: BatchSize;
   /** Word pieces of a text that model.onnx reads; default: all that its encoder can. */
   readonly tokens?: number;
+  /** Copy the run's example posts, too, which are of its data: whoever has the export can see them. Default: not. */
+  readonly examples?: boolean;
   /** Told what is being done. */
   readonly onProgress?: (message: string) => void;
 }
@@ -78,6 +81,24 @@ async function build(
       error,
     );
   }
+}
+
+/** The example posts that training kept in a run, as files of an export. @throws ConfigurationError where there are none */
+async function exampleFiles({ folder }: OpenedRun): Promise<Map<string, Uint8Array>> {
+  const entries = await readdir(folder.file('examples'), { withFileTypes: true }).catch(() => []);
+  const names = entries.filter((own) => own.isFile() && /^(\d+\.jpg|examples\.json)$/.test(own.name));
+  if (!names.some(({ name }) => name === 'examples.json')) {
+    throw refuser(ConfigurationError, 'export --examples')(
+      'example posts in the run (examples/)',
+      'none',
+      'leave --examples out, or train again with --examples 6',
+    );
+  }
+  return new Map(
+    await Promise.all(
+      names.map(async ({ name }) => [`examples/${name}`, await readFile(folder.file('examples', name))] as const),
+    ),
+  );
 }
 
 /** Encoders that could be exported, none when the head alone was asked for, and why some are missing. */
@@ -143,6 +164,7 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
   const files = new Map<string, string | Uint8Array>(models.map(({ file, bytes }) => [file, bytes]));
   if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
   if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
+  if (options.examples === true) for (const [name, content] of await exampleFiles(run)) files.set(name, content);
   options.onProgress?.('Writing');
   await writeOutput(options.out, files, card);
   return { card, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };

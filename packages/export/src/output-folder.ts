@@ -6,7 +6,7 @@ import { CARD_FILE } from '@drf/predict/card';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** Everything that an export may consist of. */
-const KNOWN_FILES = [CARD_FILE, 'head.onnx', 'model.onnx', 'vocabulary.json', 'licenses.txt'];
+const KNOWN_FILES = [CARD_FILE, 'head.onnx', 'model.onnx', 'vocabulary.json', 'licenses.txt', 'examples'];
 
 /**
  * Makes the folder, or checks that it may be written to.

@@ -23,6 +23,7 @@ import {
   type RequestError,
 } from './errors.js';
 import { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
+import { addExamplesRoute, type ExamplesAnswer } from './examples.js';
 import { Metrics } from './metrics.js';
 import { addModelRoute, addOperationRoutes, addPredictRoutes, collectRoutes, responses } from './routes.js';
 import { listFiles, serveFiles } from './static-files.js';
@@ -44,6 +45,8 @@ export interface ServiceOptions extends WebOriginOptions {
   readonly judge: ServedJudge | null;
   /** What `GET /v1/model` says of the model; default what the judge says of itself. */
   readonly info?: JudgeInfo;
+  /** Posts to try the page on, as `readExamples` reads them; default: none. */
+  readonly examples?: ExamplesAnswer;
   /** A folder of static files that appears at `/`. */
   readonly page?: string;
   /** A folder that `pnpm export` wrote, which appears at `/model/`: the page then judges by itself. */
@@ -137,6 +140,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     guarded.addHook('onRequest', async (request) => authenticate(request));
     const info = options.info ?? judge?.info;
     if (info !== undefined) addModelRoute(guarded, { ...options, info, limits, files: modelFiles });
+    addExamplesRoute(guarded, options.examples);
     if (modelFiles !== null) {
       await guarded.register((scope) => serveFiles(scope, { folder: options.browserModel as string, files: modelFiles, prefix: '/model/' })); // prettier-ignore
     }

@@ -6,6 +6,7 @@ import {
   assertEncoders,
   createEncodedMethod,
   describeCalibration,
+  exampleCount,
   encodeSimulated,
   encodeRecords,
   isFeatureSet,
@@ -29,6 +30,7 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  writeExamples,
   writeSeenPosts,
   writeTrainingReport,
   type Calibration,
@@ -67,6 +69,11 @@ export interface TrainOptions {
   readonly display: Display;
   readonly signal?: AbortSignal;
   readonly stopAfterEpochs?: number;
+  /**
+   * Posts that the run keeps with text and small image, for its page to be tried on. Default: 6 of one's own posts, none
+   * of public data sets, which belong to their authors.
+   */
+  readonly examples?: number;
   /** Write the result alone, when training ends: no checkpoints before it, no report. */
   readonly resultOnly?: boolean;
   /** Those given take the place of the usual ones. */
@@ -134,7 +141,10 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) await writeSeenPosts(run, data);
+  if (!resume && !resultOnly) {
+    await writeSeenPosts(run, data);
+    await writeExamples(run, data, exampleCount(config.dataset, options.examples));
+  }
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps
