@@ -24,7 +24,7 @@ export interface RunExamples {
   readonly posts: readonly ExamplePost[];
 }
 
-export const EXAMPLES_FORMAT = 'drf-examples-1';
+const EXAMPLES_FORMAT = 'drf-examples-1';
 /** Example posts of a run on posts of one's own, unless it is told otherwise. */
 const EXAMPLES = 6;
 const FOLDER = 'examples';

@@ -84,7 +84,7 @@ export {
   type QualityBasis,
   type QualityDistributions,
 } from './calibration/calibration.js';
-export { EXAMPLES_FORMAT, exampleCount, writeExamples, type ExamplePost, type RunExamples } from './examples.js';
+export { exampleCount, writeExamples, type ExamplePost, type RunExamples } from './examples.js';
 export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
 export {
   accuracyText,
