@@ -1,11 +1,19 @@
 import { basename } from 'node:path';
-import { foldLabel, loadSplit, loadSplits, selectSplit, type Dataset, type PostRecord, type SplitFile } from '@drf/datasets';
+import {
+  foldLabel,
+  loadSplit,
+  loadSplits,
+  selectSplit,
+  type Dataset,
+  type PostRecord,
+  type SplitFile,
+} from '@drf/datasets';
 import { splitNameOf, type DatasetConfig, type RunFolder } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { ConfigurationError, isOwnId, DataError } from '@drf/tensor';
 import { SPLIT_CHOICES, type SplitChoice } from './names.js';
 
-export { SPLIT_CHOICES, type SplitChoice };
+export type { SplitChoice };
 
 /** Where the data is now, or another data set of the run's classes. */
 export interface DatasetOverride {
