@@ -25,6 +25,8 @@ export interface MainOptions {
   readonly csv?: string;
   readonly rawCsv?: boolean;
   readonly details?: boolean;
+  readonly posts?: number;
+  readonly track?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }

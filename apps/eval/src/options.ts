@@ -34,10 +34,12 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     engine,
     allowDownload,
     cache,
+    posts: options.posts,
     reference,
     out,
     csv,
     rawCsv: options.rawCsv === true,
+    track: options.track,
   };
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DATASET_NAMES, POST_COLUMNS, SPLIT_NAMES, TEXT_ENCODINGS } from '@drf/datasets/names';
 import { PAPER_RATIOS, SETTINGS } from '@drf/disruption';
 import { ENGINE_NAMES } from '@drf/tensor';
-import { GRID_NAMES, PROJECTIONS, SIMULATED, SPLIT_CHOICES } from '@drf/evaluation/names';
+import { GRID_NAMES, PROJECTIONS, SHOWN_POSTS, SIMULATED, SPLIT_CHOICES } from '@drf/evaluation/names';
 import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
 import { cacheFolder, isModulePath } from '@drf/files';
 import {
@@ -53,6 +53,7 @@ const EVAL_EXAMPLES: readonly (readonly [string, string])[] = [
   [spell('eval RUN --data new.csv --columns text=body,label=mood'), 'whose columns have other names'],
   [spell('eval RUN --manifest manifest.jsonl'), 'exactly the disruptions of a manifest'],
   [spell('eval runs/drf-seed* runs/concat-seed* --out runs/comparison'), 'means over seeds and paired differences'],
+  [spell('eval runs/posts-drf-seed0-folds5'), 'a cross-validation: every post by the fold that did not see it'],
   [spell('eval RUN --json'), 'the results for machines'],
 ];
 
@@ -72,7 +73,10 @@ export function createEvaluateCommand(): Command {
     EVAL_EXAMPLES,
   )
     .enablePositionalOptions() // what follows `grid` is the grid's
-    .argument('<runs...>', 'run folders; of several, a summary over seeds and paired differences')
+    .argument(
+      '<runs...>',
+      'run folders, or an ensemble’s; of several runs, a summary over seeds and paired differences',
+    )
     .option(
       '--split <name>',
       `${SPLIT_CHOICES.join(', ')} (default: test if it has posts, else val)`,
@@ -106,7 +110,14 @@ export function createEvaluateCommand(): Command {
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
+    .option(
+      '--posts <count>',
+      'wrongly judged posts to show in the report, with text and small image; 0 for none',
+      wholeNumber(0, 200),
+      SHOWN_POSTS,
+    )
     .option('--details', 'classes and confusion matrix of every cell')
+    .option('--track <server>', 'add the cells to the run on an MLflow server: mlflow:http://127.0.0.1:5000')
     .option('--quiet', 'no progress')
     .option('--json', 'print the results as JSON; no progress');
 }

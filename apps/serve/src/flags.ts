@@ -15,6 +15,10 @@ export interface MainOptions extends Partial<ServiceLimits> {
   readonly hostName?: readonly string[];
   readonly allowOrigin?: readonly string[];
   readonly trustProxy?: readonly string[];
+  readonly workers: number;
+  readonly watch?: boolean;
+  readonly modelName?: string;
+  readonly trace?: string;
   readonly grace: number;
   readonly logLevel: string;
   readonly quiet?: boolean;

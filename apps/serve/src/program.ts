@@ -1,7 +1,16 @@
 import { ENGINE_NAMES } from '@drf/tensor';
 import { addOwnOption } from '@drf/files';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service/limits';
-import { collect, createProgram, finiteNumber, oneOf, spell, wholeNumber, type Command } from '@drf/terminal';
+import {
+  collect,
+  createProgram,
+  finiteNumber,
+  InvalidArgumentError,
+  oneOf,
+  spell,
+  wholeNumber,
+  type Command,
+} from '@drf/terminal';
 import { TOKEN_VARIABLE, type MainOptions } from './flags.js';
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'silent'] as const;
@@ -27,6 +36,11 @@ export function createServeProgram(): Command {
     [`curl -s localhost:8080/v1/predict -H 'content-type: application/json' -d '{"text":"What a day!"}'`, 'ask it'],
     ['curl -s localhost:8080/v1/predict -F text="Look" -F image=@cat.jpg', 'the same as a form'],
     [spell('serve runs/quickstart --host 0.0.0.0 --token-file token.txt'), 'for others, who need the token'],
+    [spell('serve exported --workers 4'), 'four processes at one port'],
+    [
+      spell('serve current --watch'),
+      'and another model whenever what the link leads to has changed; kill -HUP does so, too',
+    ],
     [spell('serve exported'), 'by an exported folder: the run itself is not needed'],
     [spell('serve runs/seed1 --with runs/seed2'), 'by several, whose probabilities are averaged'],
     [spell('serve --onnx exported'), 'the page judges in the browser, with an exported folder'],
@@ -50,6 +64,15 @@ export function createServeProgram(): Command {
     .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option('--decoders <count>', 'images that are decoded at once', wholeNumber(1, 64), 2)
+    .option(
+      '--workers <count>',
+      'processes that serve, each with a judge; limits are shared out',
+      wholeNumber(1, 64),
+      1,
+    )
+    .option('--watch', 'take over another model when the folders change, or what a link leads to')
+    .option('--model-name <name>', "what the model is called in answers (default: the run's name)", modelName)
+    .option('--trace <url>', 'a collector of OpenTelemetry traces, http://collector:4318', collector)
     .option('--grace <seconds>', 'how long it finishes what it accepted when told to end', wholeNumber(0, 3_600), 30)
     .option('--log-level <name>', LOG_LEVELS.join(', '), oneOf(LOG_LEVELS), 'info')
     .option('--quiet', 'nothing on standard error but errors');
@@ -64,4 +87,14 @@ export function createServeProgram(): Command {
   return addOwnOption(program).action(async (run: string | undefined, options: MainOptions) =>
     (await import('./serve-action.js')).serveAction(run, options),
   );
+}
+
+function modelName(text: string): string {
+  if (/^[\w.+ -]{1,200}$/.test(text)) return text;
+  throw new InvalidArgumentError('expected 1 to 200 letters, digits, and . _ + - and spaces');
+}
+
+function collector(text: string): string {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new InvalidArgumentError('expected http://… or https://…, without /v1/traces');
 }

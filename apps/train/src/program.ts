@@ -16,6 +16,7 @@ export function createTrainProgram(): Command {
     [spell('train --data my.csv'), 'your own posts: image paths, texts and labels, in CSV, JSON Lines or Parquet'],
     [spell('train --data my.csv --columns text=body,label=mood'), 'whose columns have other names'],
     [spell('train --data train.csv --data test.csv'), 'in files that are splits'],
+    [spell('train --data my.csv --dataset.folds 5 --dataset.fold all'), 'five runs that judge together as an ensemble'],
     [spell('train my-experiment.json --out runs/mine'), 'your own experiment file'],
     [spell('train --resume runs/mvsa-s-drf-seed0'), 'go on where an interrupted run stopped'],
   ])
@@ -34,7 +35,13 @@ export function createTrainProgram(): Command {
       'with --resume: fetch encoders that the run names and the cache lacks from the Hugging Face hub',
     )
     .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
+    .option(
+      '--examples <count>',
+      'test posts to keep in the run, with text and small image, for its page (default: 6 of your own posts, none of public data sets)',
+      wholeNumber(0, 100),
+    )
     .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .option('--track <server>', 'tell an MLflow server: mlflow:http://127.0.0.1:5000, or …:5000/my-experiment')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
   return takeOwnModules(addConfigFlags(program)).action(async (experiment: string | undefined, options: MainOptions) =>

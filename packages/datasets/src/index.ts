@@ -10,7 +10,14 @@ export type { DatasetDefinition, OwnPost, OwnPosts } from './own-dataset.js';
 export { FileSource, InlineText, postHash, type ContentSource, type Dataset, type PostRecord } from './dataset.js';
 export { ContentDataset, type ContentDatasetOptions } from './content-dataset.js';
 export { Ledger, RowError, type DroppedRow, type DropReason, type LedgerNote, type LedgerReport } from './ledger.js';
-export { explainLoss, lossWarning, mainReason, UnusableDataError, type MainReason } from './main-reason.js';
+export {
+  explainLoss,
+  lossWarning,
+  mainReason,
+  UnusableDataError,
+  whatIsWrong,
+  type MainReason,
+} from './main-reason.js';
 export { foldLabel, type LabelOptions } from './relabel.js';
 export {
   applyLabelRule,

@@ -15,3 +15,6 @@ export type GridName = (typeof GRID_NAMES)[number];
 
 /** Behind a method's name: trained with simulated disruptions, as `drf` is by default. */
 export const SIMULATED = '+simulation';
+
+/** Wrongly judged posts that a report shows, unless it is told otherwise. */
+export const SHOWN_POSTS = 24;

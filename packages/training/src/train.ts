@@ -5,6 +5,7 @@ import {
   type LedgerReport,
   SPLIT_NAMES,
   writeSeenPosts,
+  type SplitName,
 } from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
@@ -34,6 +35,9 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  exampleCount,
+  writeExamples,
+  writeModelCard,
   writeTrainingReport,
   type EncodedRecords,
   type EncodeOptions,
@@ -45,20 +49,30 @@ import { describeCalibration, type Calibration } from '@drf/judge';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
 import { spell } from '@drf/terminal';
-import { assertLearnable, writeLedger } from './data-summary.js';
+import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
+import { trackTraining } from './tracking/track-training.js';
+import type { Tracker } from './tracking/tracker.js';
 
 /** What a training needs from outside; programs that train often bring ones that share their work. */
 export interface TrainServices {
   readonly openData: typeof openExperimentData;
+  /** For a run that goes on, which has its splits. */
+  readonly openDataset: typeof openExperimentDataset;
   readonly startSession: typeof startSession;
   readonly encode: (options: EncodeOptions) => Promise<EncodedRecords>;
   readonly readVersions: typeof readVersions;
 }
 
-const SERVICES: TrainServices = { openData: openExperimentData, startSession, encode: encodeRecords, readVersions };
+const SERVICES: TrainServices = {
+  openData: openExperimentData,
+  openDataset: openExperimentDataset,
+  startSession,
+  encode: encodeRecords,
+  readVersions,
+};
 
 export interface TrainOptions {
   readonly config: ExperimentConfig;
@@ -72,8 +86,15 @@ export interface TrainOptions {
   readonly display: Display;
   readonly signal?: AbortSignal;
   readonly stopAfterEpochs?: number;
+  /**
+   * Posts that the run keeps with text and small image, for its page to be tried on. Default: 6 of one's own posts, none
+   * of public data sets, which belong to their authors.
+   */
+  readonly examples?: number | undefined;
   /** Write the result alone, when training ends: no checkpoints before it, no report. */
   readonly resultOnly?: boolean;
+  /** Is told how the training goes, which changes nothing of it. */
+  readonly tracker?: Tracker | undefined;
   /** Those given take the place of the usual ones. */
   readonly services?: Partial<TrainServices>;
 }
@@ -95,7 +116,8 @@ export interface TrainResult {
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const lock = await options.run.lock();
   try {
-    return await trainLocked(options);
+    const { tracker } = options;
+    return await (tracker === undefined ? trainLocked(options) : trackTraining(tracker, options, trainLocked));
   } finally {
     await lock.release();
   }
@@ -139,7 +161,10 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) await writeSeenPosts(run.path, data.dataset, data.splits);
+  if (!resume && !resultOnly) {
+    await writeSeenPosts(run.path, data.dataset, data.splits);
+    await writeExamples(run, data, exampleCount(config.dataset, options.examples));
+  }
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps
@@ -163,7 +188,8 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     display.end();
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
-    const report = resultOnly ? null : await writeTrainingReport(run, ledger);
+    const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
+    if (isWhole) await writeModelCard(run);
     const notes = calibration === null ? [] : describeCalibration(calibration);
     return { outcome, run: run.path, selected: trainer.selected, report, notes };
   } finally {
@@ -183,7 +209,7 @@ async function openData(options: TrainOptions): Promise<ExperimentData> {
   const progress = display.job('Reading the data set', 'posts');
   try {
     if (!resume) return await services.openData(config.dataset, progress.update);
-    const dataset = await openExperimentDataset(config.dataset, progress.update);
+    const dataset = await services.openDataset(config.dataset, progress.update);
     return await reopenSplits(dataset, run.file('splits'));
   } catch (error) {
     progress.stop();
@@ -341,8 +367,19 @@ async function describeRun(
     classes: dataset.classes,
     encoders: { image: session.image.id, text: session.text.id },
     shapes: methodShapes(session, dataset.classes.length, methodNeeds(config)),
+    posts: countPosts(data),
     engine: session.engine.name,
     versions: await servicesOf(options).readVersions(),
     createdAt: new Date().toISOString(),
   });
+}
+
+/** Posts of each class by split. */
+function countPosts({ dataset, splits }: ExperimentData): Record<SplitName, number[]> {
+  const count = (name: SplitName): number[] => {
+    const counts = dataset.classes.map(() => 0);
+    for (const { label } of splits[name]) counts[label] = (counts[label] ?? 0) + 1;
+    return counts;
+  };
+  return { train: count('train'), val: count('val'), test: count('test') };
 }
