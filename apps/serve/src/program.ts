@@ -29,7 +29,7 @@ const LIMITS: readonly [keyof ServiceLimits, string, string, ReturnType<typeof w
   ['bodyBytesPerSecond', '--body-bytes-per-second <count>', 'slowest body, over five seconds', wholeNumber(0)],
 ]; // prettier-ignore
 
-/** The command `serve`: opens what judges, listens, and ends by a signal. */
+/** The command that serves. */
 export function createServeProgram(): Command {
   const program = createProgram('serve', 'Serves a trained run over HTTP.', [
     [spell('serve runs/quickstart'), 'on http://127.0.0.1:8080, with the page'],

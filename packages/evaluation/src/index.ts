@@ -9,7 +9,7 @@ export {
   type Fold,
 } from './cells.js';
 export { createDisplay, startStages, type CellProgress, type Display, type OnProgress } from './display.js';
-export { evaluateRun, SHOWN_POSTS, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
+export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
 export { GRID_NAMES, SIMULATED, SMOKE, type GridAxes, type GridExperiment, type GridName } from './grid/plan.js';
 export { createGridDisplay, lockGrid, runGrid, type GridOutcome } from './grid/run-grid.js';
 export { chooseSchedules, readSchedules, schedulesOf, under, type Schedules } from './grid/schedule.js';
@@ -45,4 +45,8 @@ export { mergeStores, type MergeOutcome, type RepeatedCell } from './store/merge
 export type { CellRecord, StoredCell, StoredPosts, StoredPrediction, TrainingRecord } from './store/records.js';
 export { ResultStore, STORE_NAME } from './store/result-store.js';
 export { trainingRecord } from './store/training-record.js';
+export { runTune, type TunedExperiment, type TuneOptions } from './tune/run-tune.js';
+export { assertSpace, defaultSpace, describeDimension, parseSearch, type Dimension } from './tune/space.js';
+export { type TunedTrial, type TuneSummary } from './tune/summary.js';
+export { tuneText } from './tune/tune-report.js';
 export { Workspace, type Services } from './workspace.js';
