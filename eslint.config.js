@@ -5,13 +5,15 @@ import tseslint from 'typescript-eslint';
 /**
  * Dependencies point inward: a package may import only what its own package.json declares, and the layers below say
  * what it may declare at all. Data flows one way: datasets → disruption → encoders → queues → converters → fusion →
- * model → experiment → training → evaluation, predict, service → apps.
+ * model → experiment → training → evaluation, predict, service → apps. What judges by an export (judge, and service over
+ * it) needs nothing of encoders, queues and models.
  */
 const LAYERS = [
   ['tensor'],
   ['terminal'],
-  ['files'],
+  ['files', 'onnx', 'preprocessing'],
   ['distribution', 'disruption', 'metrics', 'datasets', 'engine'],
+  ['judge'],
   ['layers'],
   ['converters', 'encoders'],
   ['fusion'],
@@ -20,18 +22,21 @@ const LAYERS = [
   ['experiment'],
   ['training', 'predict'],
   ['evaluation', 'service', 'export'],
+  ['drf'],
 ];
 
 /** Whatever folder eslint runs in. */
 const inRoot = (path) => join(import.meta.dirname, path);
 
 /** Parts of packages that have an entry of their own, such as @drf/model/checkpoint: what needs Node, beside what does not. */
-const ENTRIES = readdirSync(inRoot('packages')).flatMap((folder) => {
-  const { name, publishConfig } = JSON.parse(readFileSync(inRoot(`packages/${folder}/package.json`), 'utf8'));
-  return Object.keys(publishConfig?.exports ?? {})
-    .filter((entry) => entry !== '.' && entry !== './package.json')
-    .map((entry) => `!${name}${entry.slice(1)}`);
-});
+const ENTRIES = ['packages', 'apps']
+  .flatMap((kind) => readdirSync(inRoot(kind)).map((folder) => `${kind}/${folder}`))
+  .flatMap((folder) => {
+    const { name, publishConfig } = JSON.parse(readFileSync(inRoot(`${folder}/package.json`), 'utf8'));
+    return Object.keys(publishConfig?.exports ?? {})
+      .filter((entry) => entry !== '.' && entry !== './package.json')
+      .map((entry) => `!${name}${entry.slice(1)}`);
+  });
 
 const layerOf = (name) => LAYERS.findIndex((layer) => layer.includes(name));
 

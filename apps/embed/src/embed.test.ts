@@ -1,3 +1,4 @@
+import { openJudge } from '@drf/judge';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,6 @@ import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
 import { encoderOfRun, exportEncoder } from '@drf/export';
 import { openEmbedder, openRun, parseExperiment, RunFolder } from '@drf/experiment';
 import { readSafetensors } from '@drf/files';
-import { openJudge } from '@drf/predict';
 import { createDisplay, openOwnData, train } from '@drf/training';
 import { embedFile } from './embed-file.js';
 import { createEmbedProgram } from './program.js';

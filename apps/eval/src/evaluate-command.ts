@@ -1,4 +1,4 @@
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import {
   csvReport,
   EvaluatedRuns,
@@ -15,7 +15,7 @@ import {
   type RunMember,
   type RunsSummary,
 } from '@drf/evaluation';
-import { RunFolder } from '@drf/experiment';
+import { linkTo, RunFolder } from '@drf/experiment';
 import { contentHash, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError } from '@drf/tensor';
 import { openTracker, trackEvaluation } from '@drf/training';
@@ -32,7 +32,7 @@ export interface CommandOptions extends EvaluationOptions {
   /** A server that gets the cells of each run, as of {@link openTracker}. */
   readonly track?: string;
   /** Told of each run as it is done. */
-  readonly onResult?: (result: EvaluationResult) => void;
+  readonly onResult?: (result: EvaluationResult, evaluation: Evaluation) => void;
   /** Told how far the comparisons are. */
   readonly onProgress?: OnProgress;
 }
@@ -88,7 +88,7 @@ async function evaluateInto(
     if (paths.length > 1 && evaluation.result.missingCells.length === 0) {
       runs.add(evaluation.result, await trainingRecord(evaluation));
     }
-    options.onResult?.(evaluation.result);
+    options.onResult?.(evaluation.result, evaluation);
     if (options.signal?.aborted === true) break;
   }
   if (options.csv !== undefined && results.length > 0) {
@@ -149,8 +149,13 @@ async function writeSummary(
   { out, rawCsv, reference, onProgress }: CommandOptions,
   written: string[],
 ): Promise<RunsSummary> {
-  const { summary, html } = await runs.summarize(reference, onProgress);
   const folder = out ?? join('runs', summaryName(paths));
+  const reports = written.filter((path) => basename(path) === 'report.html');
+  const links = reports.map((path, i) => {
+    const words = `Evaluation of ${folderNames(paths)[i] ?? path}`;
+    return { words, href: linkTo(relative(resolve(folder), resolve(path))) };
+  });
+  const { summary, html } = await runs.summarize(reference, onProgress, links);
   const file = (ending: string): string => join(folder, `summary.${ending}`);
   await writeFileAtomic(file('csv'), summaryCsv(summary, { raw: rawCsv }));
   await writeFileAtomic(file('html'), html);

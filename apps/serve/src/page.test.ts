@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { pageFolder } from '@drf/page-app';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,7 +23,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
 
   beforeAll(async () => {
     fixture = await PageFixture.open();
-    const at = { host: '127.0.0.1', port: 0, page: await pageFolder() };
+    const at = { host: '127.0.0.1', port: 0, page: fixture.site };
     byService = await serve({ ...at, run: fixture.run, execArgv: FROM_SOURCE });
     byBrowser = await serve({ ...at, onnx: fixture.onnx, token: TOKEN });
   }, 240_000);
@@ -58,7 +57,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
   it('shows an example at once, and judges as the service is asked to', async () => {
     const page = await opened();
     const { probabilities, pairs, densities } = await verdict(page);
-    const image = await readFile(join(await pageFolder(), 'examples/test-0045.png'), 'base64');
+    const image = await readFile(join(fixture.site, 'examples/test-0045.png'), 'base64');
     const response = await fetch(`${byService.address}/v1/predict`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -173,6 +172,33 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
     await slide(page, 'text', 50);
     await eventually(() => page.textContent('#text-read')).toMatch(/<mask>.*<mask>.*<mask>/s);
     await page.context().close();
+  });
+
+  it('shows the run’s own posts where it kept some, with or without an image, and nothing else', async () => {
+    const image = await sharp({ create: { width: 40, height: 40, channels: 3, background: '#ff0000' } }).jpeg().toBuffer(); // prettier-ignore
+    const posts = [
+      { id: 'a', text: 'a text of the run', image: image.toString('base64'), label: 'good' },
+      { id: 'b', text: '<b>words alone</b>', image: null, label: 'bad' },
+    ];
+    const page = await fixture.visit(byService.address, {}, (own) =>
+      own.route('**/v1/examples', (route) => route.fulfill({ json: { builtIn: true, posts } })),
+    );
+    await page.waitForSelector(RESULTS);
+    expect(await page.inputValue('#text')).toBe('a text of the run');
+    expect(await page.evaluate('document.querySelectorAll(".example").length')).toBe(2);
+    expect(await page.evaluate('document.querySelectorAll(".example img, .example b").length')).toBe(0);
+    expect(await page.isVisible('#credits-part')).toBe(false);
+    await expectAccessible(page);
+    await page.click('.example >> nth=1');
+    await eventually(() => page.inputValue('#text')).toBe('<b>words alone</b>');
+    expect(await page.isVisible('#preview')).toBe(false);
+    await page.context().close();
+    const empty = await fixture.visit(byService.address, {}, (own) =>
+      own.route('**/v1/examples', (route) => route.fulfill({ json: { builtIn: false, posts: [] } })),
+    );
+    await eventually(() => empty.textContent('#notice')).toBe('Nothing to judge: give the post an image or a text.');
+    expect(await empty.isVisible('#examples')).toBe(false);
+    await empty.context().close();
   });
 
   it('keeps what is done before the first example has come', async () => {

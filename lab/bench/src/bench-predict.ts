@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { openJudge, type Judge } from '@drf/predict';
-import { predictPosts } from '@drf/predict-app';
+import { openJudge, type Judge } from '@drf/judge';
+import { predictPosts } from '@drf/predict-app/posts';
 import { createRandom } from '@drf/tensor';
 
 export interface PredictBenchOptions {

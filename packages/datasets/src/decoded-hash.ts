@@ -1,5 +1,5 @@
 import { contentHash } from '@drf/files';
-import { IMAGE_DECODER_VERSION, type ImageDecoding } from './image-decoder.js';
+import { IMAGE_DECODER_VERSION, type ImageDecoding } from '@drf/preprocessing';
 import { TEXT_DECODER_VERSION, type TextEncoding } from './text-decoder.js';
 
 /**

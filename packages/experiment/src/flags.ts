@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { moduleOf } from '@drf/disruption';
-import { loadDefinition, optionFromText, unwrapSchema } from '@drf/files';
-import { collect, Option, type Command } from '@drf/terminal';
+import { addOwnOption, optionFromText, unwrapSchema } from '@drf/files';
+import { Option, type Command } from '@drf/terminal';
 import { leavesOf, type Leaf } from './schema.js';
 
 const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
+/** `--training.batch-size` */
+export const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
 
 /** Longer lists of words belong to a flag's description. */
 const LONGEST_PLACEHOLDER = 100;
@@ -76,16 +77,12 @@ const MODULE_FLAGS = ['dataset.name', 'dataset', 'training.disruption', 'cells',
  * further ones, which a run, an experiment file or a grid asks for.
  */
 export function takeOwnModules(command: Command): Command {
-  return command
-    .option('--own <module>', 'a module of your own that a run or experiment asks for; may be repeated', collect)
-    .hook('preAction', async (_, action) => {
-      const options: Readonly<Record<string, unknown>> = action.optsWithGlobals();
-      const named = MODULE_FLAGS.flatMap((flag) => [options[new Option(`--${flag} <value>`).attributeName()]].flat());
-      const texts = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
-      const modules = texts.map((text) => moduleOf(text.replace(/\+simulation$/, ''))); // may follow a method of a grid
-      const own = (options['own'] ?? []) as readonly string[];
-      for (const module of new Set([...own, ...modules])) if (module !== undefined) await loadDefinition(module);
-    });
+  return addOwnOption(command, (options) => {
+    const named = MODULE_FLAGS.flatMap((flag) => [options[new Option(`--${flag} <value>`).attributeName()]].flat());
+    const texts = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
+    const modules = texts.map((text) => moduleOf(text.replace(/\+simulation$/, ''))); // may follow a method of a grid
+    return modules.filter((module) => module !== undefined);
+  });
 }
 
 /**
@@ -103,6 +100,14 @@ export function overridesFrom(options: Readonly<Record<string, unknown>>): Recor
     node[leaf.path.at(-1) as string] = optionFromText(leaf.schema, text, `Option ${flagOf(leaf)}`);
   }
   return overrides;
+}
+
+/** The flags of options that were given, each with its text. @param options commander's parsed options */
+export function configFlags(options: Readonly<Record<string, unknown>>): [flag: string, text: string][] {
+  return leavesOf().flatMap((leaf): [string, string][] => {
+    const text = options[new Option(`${flagOf(leaf)} <value>`).attributeName()];
+    return typeof text === 'string' ? [[flagOf(leaf), text]] : [];
+  });
 }
 
 /** Lays overrides over an experiment, group by group. */

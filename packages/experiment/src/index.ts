@@ -10,17 +10,16 @@ export {
 } from './schema.js';
 export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment, parseForMethod, type ExperimentFile, type MethodOptions } from './parse.js';
-export { addConfigFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
+export { configOption, valueOfOption, type ConfigOption } from './config-option.js';
+export { addConfigFlags, configFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
 export {
   openExperimentData,
   openExperimentDataset,
   reopenSplits,
-  SPLIT_NAMES,
   splitExperimentData,
   splitNameOf,
   splitShares,
   type ExperimentData,
-  type SplitName,
 } from './data.js';
 export {
   assertEncoders,
@@ -82,18 +81,30 @@ export {
   type DrfForm,
 } from './method.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
+export { exampleCount, writeExamples, type ExamplePost, type RunExamples } from './examples.js';
+export { readCalibration, writeCalibration } from './calibration/calibration-file.js';
 export {
-  assertCalibration,
-  CALIBRATION_FORMAT,
-  describeCalibration,
-  readCalibration,
-  writeCalibration,
-  type Calibration,
-  type QualityBasis,
-  type QualityDistributions,
-} from './calibration/calibration.js';
-export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
-export { accuracyText, trainingReport, writeTrainingReport } from './report/training-report.js';
+  accuracyText,
+  linkEvaluations,
+  trainingReport,
+  writeTrainingReport,
+  type TrainingFacts,
+} from './report/training-report.js';
+export { lossWords, termsIn, type Term } from './report/terms.js';
+export {
+  answerSentences,
+  answersOf,
+  answerWarnings,
+  cellWords,
+  changeSentences,
+  contestSentences,
+  lossSentences,
+  standingSentences,
+  type Answers,
+  type Change,
+  type ClassAnswers,
+  type Contest,
+} from './report/words.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { Judge, type Judged, type Quality } from './judge/judge.js';
 export { headOf, openRun, type OpenedRun } from './open-run.js';
@@ -107,7 +118,20 @@ export {
   type Point,
   type Series,
 } from './report/chart.js';
-export { escapeHtml, htmlPage, htmlTable, type TableData } from './report/html.js';
+export {
+  escapeHtml,
+  folded,
+  htmlPage,
+  htmlTable,
+  legend,
+  linkTo,
+  paragraph,
+  reportLinks,
+  reportPage,
+  type ReportLink,
+  type ReportSection,
+  type TableData,
+} from './report/html.js';
 export {
   readVersions,
   RunFolder,

@@ -17,7 +17,7 @@ import {
 } from '@drf/files';
 import type { MethodShapes } from '@drf/model';
 import { ConfigurationError, DataError, MODALITIES } from '@drf/tensor';
-import { SPLIT_NAMES, type SplitName } from './data.js';
+import { SPLIT_NAMES, type SplitName } from '@drf/datasets';
 import { parseExperiment } from './parse.js';
 import type { ExperimentConfig } from './schema.js';
 
@@ -71,7 +71,12 @@ export interface BestCheckpoint {
   readonly score: number;
   /** Validation loss, which decided between equal scores; earlier versions took the first of them. */
   readonly loss?: number | null;
-  readonly validation?: { readonly posts: number; readonly accuracy: number } | null;
+  readonly validation?: {
+    readonly posts: number;
+    readonly accuracy: number;
+    /** By class: posts, how often it was the answer, and how often rightly. Left out by earlier versions. */
+    readonly classes?: readonly { readonly support: number; readonly predicted: number; readonly right: number }[];
+  } | null;
   readonly selection: ExperimentConfig['training']['selection'];
 }
 
@@ -95,6 +100,7 @@ const RUN_NAMES = new Set([
   'calibration.json',
   'report.html',
   'README.md',
+  'examples',
   'tracking.json',
   'eval',
 ]);
@@ -132,6 +138,12 @@ const bestSchema = z.looseObject({
   epoch: z.number(),
   step: z.number(),
   score: z.number(),
+  validation: z
+    .looseObject({
+      classes: z.array(z.looseObject({ support: z.number(), predicted: z.number(), right: z.number() })).optional(),
+    })
+    .nullable()
+    .optional(),
 });
 
 const losses = z.record(z.string(), z.number());

@@ -1,7 +1,10 @@
+import { CARD_FILE, type Card } from '@drf/judge/card';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
-import { CARD_FILE, type Card } from '@drf/predict/card';
+import { spell } from '@drf/terminal';
 import {
   headOf,
   MODEL_CARD_FILE,
@@ -26,15 +29,18 @@ import {
   recordEncoders,
   wholeModel,
 } from './model-function.js';
+import { describeLoss, measureLoss, type PrecisionLoss } from './measure-loss.js';
 import { foldConstants } from './onnx/fold-constants.js';
 import { decodeModel, encodeModel } from './onnx/model.js';
+import type { Precision } from './names.js';
+import { densityConstants, withPrecision } from './onnx/precision.js';
 import { withSymbolicBatch } from './onnx/symbolic-batch.js';
 import { prepareOutput, writeOutput } from './output-folder.js';
 
 /** A number of posts, or any number. */
 export type BatchSize = number | 'dynamic';
 
-interface ExportOptions {
+export interface ExportOptions {
   /** Folder that is written. */
   readonly out: string;
   readonly overwrite?: boolean;
@@ -48,9 +54,24 @@ interface ExportOptions {
   readonly batch?: BatchSize;
   /** Word pieces of a text that model.onnx reads; default: all that its encoder can. */
   readonly tokens?: number;
+  /** Copy the run's example posts, too, which are of its data: whoever has the export can see them. Default: not. */
+  readonly examples?: boolean;
+  /** How weights are stored; default float32. */
+  readonly precision?: Precision;
+  /**
+   * Most validation posts of the run that are judged in float32 and in the other precision, so that the card says what it
+   * costs; 0: none. Default 200.
+   */
+  readonly measure?: number;
+  /** Nothing is written when it is aborted. */
+  readonly signal?: AbortSignal;
   /** Told what is being done. */
   readonly onProgress?: (message: string) => void;
+  /** Told of each post that is judged to measure. */
+  readonly onMeasured?: (done: number, total: number) => void;
 }
+
+const MEASURED_POSTS = 200;
 
 export interface ExportResult {
   readonly card: Card;
@@ -82,7 +103,7 @@ async function build(
     throw refuser(ConfigurationError, `Export of own method ${run.method.id}`)(
       'a prediction of tensor operations alone, which ONNX has, too, for any number of posts',
       error instanceof Error ? error.message : String(error),
-      'change the module and train again, or judge by the run itself: pnpm predict',
+      `change the module and train again, or judge by the run itself: ${spell('predict')}`,
       error,
     );
   }
@@ -101,7 +122,7 @@ async function chooseEncoders(
     trainable[modality]
       ? `The ${modality} encoder "${description.encoders[modality]}" was fine-tuned in this run and is not part of any ` +
         `file here: feed features computed with the parameters "encoders.${modality}" of its checkpoint, or judge by ` +
-        'pnpm predict.'
+        `${spell('predict')}.`
       : `The ${modality} encoder "${description.encoders[modality]}" is not part of any file here: feed its features.`;
   return { encoders, notes: outside.map(feature) };
 }
@@ -161,15 +182,93 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
     models.push(await build('model.onnx', wholeModel(head, encoders), inputs, run, options));
   }
   const licenses = await Promise.all(embedded.map(readPackageLicense));
-  const card = await createCard({ run, encoders, models, licenses, notes });
-  const files = new Map<string, string | Uint8Array>(models.map(({ file, bytes }) => [file, bytes]));
-  if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
-  if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
-  files.set(
-    MODEL_CARD_FILE,
-    modelCard({ ...(await readModelCardFacts(run.folder, run.checkpoint)), files: purposes(files.keys()) }),
-  );
+  const filesOf = async (built: readonly BuiltModel[]): Promise<Map<string, string | Uint8Array>> => {
+    const files = new Map<string, string | Uint8Array>(built.map(({ file, bytes }) => [file, bytes]));
+    if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
+    if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
+    files.set(
+      MODEL_CARD_FILE,
+      modelCard({ ...(await readModelCardFacts(run.folder, run.checkpoint)), files: purposes(files.keys()) }),
+    );
+    return files;
+  };
+  const { precision = 'float32' } = options;
+  const smaller = inPrecision(models, precision);
+  const [files, card] = [await filesOf(smaller), await createCard({ run, encoders, models: smaller, licenses, notes })];
+  const write = async (out: string, built: readonly BuiltModel[]): Promise<void> =>
+    writeOutput(out, await filesOf(built), await createCard({ run, encoders, models: built, licenses, notes }));
+  const loss = precision === 'float32' ? null : await lossOf(run, { float32: models, smaller }, write, options);
+  const whole = loss === null ? card : withLoss(card, precision, loss);
+  if (options.examples === true) for (const [name, content] of await exampleFiles(run)) files.set(name, content);
+  options.signal?.throwIfAborted();
   options.onProgress?.('Writing');
-  await writeOutput(options.out, files, card);
-  return { card, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };
+  await writeOutput(options.out, files, whole);
+  return { card: whole, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };
+}
+
+/** The example posts that training kept in a run, as files of an export. @throws ConfigurationError where there are none */
+async function exampleFiles({ folder }: OpenedRun): Promise<Map<string, Uint8Array>> {
+  const entries = await readdir(folder.file('examples'), { withFileTypes: true }).catch(() => []);
+  const names = entries.filter((own) => own.isFile() && /^(\d+\.jpg|examples\.json)$/.test(own.name));
+  if (!names.some(({ name }) => name === 'examples.json')) {
+    throw refuser(ConfigurationError, 'export --examples')(
+      'example posts in the run (examples/)',
+      'none',
+      'leave --examples out, or train again with --examples 6',
+    );
+  }
+  return new Map(
+    await Promise.all(
+      names.map(async ({ name }) => [`examples/${name}`, await readFile(folder.file('examples', name))] as const),
+    ),
+  );
+}
+
+/** The models with their weights in another precision. The first is the head. */
+function inPrecision(models: readonly BuiltModel[], precision: Precision): readonly BuiltModel[] {
+  if (precision === 'float32') return models;
+  const isKept = densityConstants((models[0] as BuiltModel).model);
+  return models.map((built) => {
+    const model = withPrecision(built.model, precision, isKept);
+    return { ...built, model, bytes: encodeModel(model) };
+  });
+}
+
+/** Judges by both from folders that go afterwards. @returns why it was not measured, where it was not */
+async function lossOf(
+  run: OpenedRun,
+  models: { readonly float32: readonly BuiltModel[]; readonly smaller: readonly BuiltModel[] },
+  write: (out: string, built: readonly BuiltModel[]) => Promise<void>,
+  { measure = MEASURED_POSTS, signal, onProgress, onMeasured }: ExportOptions,
+): Promise<PrecisionLoss | string> {
+  if (measure === 0) return 'it was not asked for';
+  const [float32, smaller] = [wholeOf(models.float32), wholeOf(models.smaller)];
+  if (float32 === undefined || smaller === undefined) {
+    return 'posts can be judged only by a model.onnx that reads images and texts as they are';
+  }
+  onProgress?.('Judging validation posts to measure what the precision costs');
+  const folder = await mkdtemp(join(tmpdir(), 'drf-export-'));
+  try {
+    const folders = { float32: join(folder, 'float32'), smaller: join(folder, 'smaller') };
+    for (const name of ['float32', 'smaller'] as const) await write(folders[name], models[name]);
+    const bytes = { float32: float32.bytes.byteLength, smaller: smaller.bytes.byteLength };
+    return await measureLoss(run, folders, bytes, { posts: measure, signal, onProgress: onMeasured });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The model that reads pixels and word pieces, where there is one. */
+function wholeOf(models: readonly BuiltModel[]): BuiltModel | undefined {
+  const reads = (built: BuiltModel, name: string): boolean => built.inputs.some((input) => input.name === name);
+  return models.find((built) => reads(built, 'pixels') && reads(built, 'tokens'));
+}
+
+function withLoss(card: Card, precision: Precision, loss: PrecisionLoss | string): Card {
+  const measured = typeof loss === 'string' ? { measured: null, reason: loss } : { measured: loss };
+  return {
+    ...card,
+    precision: { weights: precision, computed: 'float32', ...measured },
+    notes: [...(card.notes ?? []), ...describeLoss(precision, loss)],
+  };
 }

@@ -1,7 +1,9 @@
 export { removeTemporaries, writeFileAtomic, writeJsonAtomic } from './atomic.js';
+export { ENSEMBLE_FILE, readEnsemble, withMembers, writeEnsemble, type EnsembleMember } from './ensemble.js';
 export { isModulePath, loadDefinition, parseDefinitionOptions, type Definition } from './definition.js';
 export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js';
 export { assertUnlocked, lockFile, type FileLock } from './lock.js';
+export { addOwnOption } from './own-option.js';
 export { optionFromText, optionsOf, parseOptions, unwrapSchema } from './options.js';
 export { contentHash, fileHash, readBounded, readJson } from './read.js';
 export { readText, RefusedError, retryRequest, withAnswer, type RetryOptions } from './retry.js';
@@ -20,4 +22,5 @@ export {
   type TensorDescription,
   type TensorSource,
 } from './safetensors-file.js';
+export { cacheFolder } from './cache-folder.js';
 export { StreamedFile } from './streamed-file.js';

@@ -1,11 +1,18 @@
-import { explainLoss, saveSplits, UnusableDataError, type LedgerReport } from '@drf/datasets';
+import {
+  explainLoss,
+  saveSplits,
+  UnusableDataError,
+  type LedgerReport,
+  SPLIT_NAMES,
+  writeSeenPosts,
+  type SplitName,
+} from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
 import type { RunFolder } from '@drf/experiment';
 import {
   assertEncoders,
   createEncodedMethod,
-  describeCalibration,
   encodeSimulated,
   encodeRecords,
   isFeatureSet,
@@ -23,26 +30,26 @@ import {
   reopenSplits,
   Simulation,
   simulationOptions,
-  SPLIT_NAMES,
   splitShares,
   startSession,
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  exampleCount,
+  writeExamples,
   writeModelCard,
-  writeSeenPosts,
   writeTrainingReport,
-  type Calibration,
   type EncodedRecords,
   type EncodeOptions,
   type ExperimentConfig,
   type ExperimentData,
   type Session,
-  type SplitName,
 } from '@drf/experiment';
+import { describeCalibration, type Calibration } from '@drf/judge';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
-import { assertLearnable, writeLedger } from './data-summary.js';
+import { spell } from '@drf/terminal';
+import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
@@ -52,12 +59,20 @@ import type { Tracker } from './tracking/tracker.js';
 /** What a training needs from outside; programs that train often bring ones that share their work. */
 export interface TrainServices {
   readonly openData: typeof openExperimentData;
+  /** For a run that goes on, which has its splits. */
+  readonly openDataset: typeof openExperimentDataset;
   readonly startSession: typeof startSession;
   readonly encode: (options: EncodeOptions) => Promise<EncodedRecords>;
   readonly readVersions: typeof readVersions;
 }
 
-const SERVICES: TrainServices = { openData: openExperimentData, startSession, encode: encodeRecords, readVersions };
+const SERVICES: TrainServices = {
+  openData: openExperimentData,
+  openDataset: openExperimentDataset,
+  startSession,
+  encode: encodeRecords,
+  readVersions,
+};
 
 export interface TrainOptions {
   readonly config: ExperimentConfig;
@@ -71,6 +86,11 @@ export interface TrainOptions {
   readonly display: Display;
   readonly signal?: AbortSignal;
   readonly stopAfterEpochs?: number;
+  /**
+   * Posts that the run keeps with text and small image, for its page to be tried on. Default: 6 of one's own posts, none
+   * of public data sets, which belong to their authors.
+   */
+  readonly examples?: number | undefined;
   /** Write the result alone, when training ends: no checkpoints before it, no report. */
   readonly resultOnly?: boolean;
   /** Is told how the training goes, which changes nothing of it. */
@@ -141,7 +161,10 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) await writeSeenPosts(run, data);
+  if (!resume && !resultOnly) {
+    await writeSeenPosts(run.path, data.dataset, data.splits);
+    await writeExamples(run, data, exampleCount(config.dataset, options.examples));
+  }
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps
@@ -165,7 +188,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     display.end();
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
-    const report = resultOnly ? null : await writeTrainingReport(run, ledger);
+    const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
     if (isWhole) await writeModelCard(run);
     const notes = calibration === null ? [] : describeCalibration(calibration);
     return { outcome, run: run.path, selected: trainer.selected, report, notes };
@@ -186,7 +209,7 @@ async function openData(options: TrainOptions): Promise<ExperimentData> {
   const progress = display.job('Reading the data set', 'posts');
   try {
     if (!resume) return await services.openData(config.dataset, progress.update);
-    const dataset = await openExperimentDataset(config.dataset, progress.update);
+    const dataset = await services.openDataset(config.dataset, progress.update);
     return await reopenSplits(dataset, run.file('splits'));
   } catch (error) {
     progress.stop();
@@ -225,7 +248,7 @@ async function encodeSplits(
   const ledger = data.dataset.ledger.toJSON();
   await writeLedger(options.run, ledger);
   const received = 'none';
-  const remedy = 'look at the ledger (pnpm data inspect) and at the split files';
+  const remedy = `look at the ledger (${spell('data inspect')}) and at the split files`;
   const subject = `Training split of ${data.dataset.name}`;
   throw explainLoss(new DataError({ subject, expected: 'at least one usable post', received, remedy }), ledger);
 }

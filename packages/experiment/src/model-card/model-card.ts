@@ -1,13 +1,14 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { z } from 'zod';
+import { SPLIT_NAMES } from '@drf/datasets';
 import { isOwnName } from '@drf/encoders';
+import { describeCalibration } from '@drf/judge';
 import { readJson, writeFileAtomic } from '@drf/files';
 import { wilsonInterval } from '@drf/metrics';
 import { isOwnId, MODALITIES, type Modality } from '@drf/tensor';
 import { percent } from '@drf/terminal';
-import { describeCalibration, readCalibration } from '../calibration/calibration.js';
-import { SPLIT_NAMES } from '../data.js';
+import { readCalibration } from '../calibration/calibration-file.js';
 import type { BestCheckpoint, RunDescription, RunFolder } from '../run-folder.js';
 import { accuracyText } from '../report/training-report.js';
 import { escapeMarkdown, markdownTable } from './markdown.js';

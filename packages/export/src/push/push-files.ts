@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
-import { CARD_FILE } from '@drf/predict/card';
+import { CARD_FILE } from '@drf/judge/card';
 import { MODEL_CARD_FILE, RunFolder } from '@drf/experiment';
 import { fileHash, readJson, resolveInside } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
