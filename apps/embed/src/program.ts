@@ -17,6 +17,7 @@ import {
   ExitRequest,
   interruptSignal,
   oneOf,
+  spell,
   startProgress,
   valuesByName,
   type Command,
@@ -53,18 +54,18 @@ const NO_DATA = { dataset: { name: 'embedded' } };
 /** The command `embed`. @param print takes text for standard output */
 export function createEmbedProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
   const program = createProgram('embed', 'Writes the features of posts as Parquet or safetensors.', [
-    ['pnpm embed posts.csv --out features.parquet', 'by the embedded encoders: a row a post, image and text feature'],
+    [spell('embed posts.csv --out features.parquet'), 'by the embedded encoders: a row a post, image and text feature'],
     [
-      'pnpm embed folder/ --out features.safetensors',
+      spell('embed folder/ --out features.safetensors'),
       'matrices, with ids beside: a folder, 12.jpg and 12.txt are one post',
     ],
-    ['pnpm embed posts.csv --out features.parquet --encoders.text my-minilm', 'by an encoder of your choice'],
+    [spell('embed posts.csv --out features.parquet --encoders.text my-minilm'), 'by an encoder of your choice'],
     [
-      'pnpm embed posts.csv --out features.parquet --run runs/quickstart',
+      spell('embed posts.csv --out features.parquet --run runs/quickstart'),
       "by a run's encoders, fine-tuned ones included",
     ],
     [
-      'pnpm embed posts.csv --out features.parquet --run runs/quickstart --what head',
+      spell('embed posts.csv --out features.parquet --run runs/quickstart --what head'),
       "what the run's head makes of them: image, text and fused, in one space",
     ],
   ])
@@ -115,7 +116,7 @@ async function open(options: MainOptions): Promise<Embedder> {
   const { run, checkpoint, experiment, what, engine, allowDownload = false } = options;
   const overrides = overridesFrom(options);
   const refuse = refuser(ConfigurationError, 'embed');
-  const remedy = 'see pnpm embed --help';
+  const remedy = `see ${spell('embed --help')}`;
   if (run === undefined) {
     for (const [name, given] of Object.entries({ '--checkpoint': checkpoint, '--what head': what === 'head' })) {
       if (given !== undefined && given !== false) throw refuse(`${name} with --run only`, 'no run', remedy);
