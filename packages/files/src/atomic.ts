@@ -12,7 +12,7 @@ import { DataError } from '@drf/tensor';
  */
 export async function writeFileAtomic(
   path: string,
-  content: string | Uint8Array | Iterable<Uint8Array>,
+  content: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });

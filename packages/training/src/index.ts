@@ -3,4 +3,4 @@ export { Trainer, type TrainerEvents, type TrainerOptions, type TrainerOutcome }
 export { createDisplay, type Display } from './display.js';
 export { openOwnData, ownConfig, ownExperiment } from './own-data.js';
 export { EXPERIMENTS, loadExperiment, readExperiment } from './experiments.js';
-export { writeLedger } from './data-summary.js';
+export { dataWarnings, writeLedger } from './data-summary.js';
