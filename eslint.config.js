@@ -20,6 +20,7 @@ const LAYERS = [
   ['experiment'],
   ['training', 'predict'],
   ['evaluation', 'service', 'export'],
+  ['drf'],
 ];
 
 /** Whatever folder eslint runs in. */

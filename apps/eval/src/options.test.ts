@@ -1,10 +1,10 @@
 import { formatCell } from '@drf/evaluation';
 import { describe, expect, it, vi } from 'vitest';
-import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
+import { commandOptions, createEvaluateCommand, type MainOptions } from './options.js';
 
 function parse(...args: string[]): { runs: string[]; options: MainOptions } {
   let parsed: { runs: string[]; options: MainOptions } | undefined;
-  createEvalProgram()
+  createEvaluateCommand()
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
     .action((runs: string[], options: MainOptions) => {
@@ -94,7 +94,7 @@ describe('the command line', () => {
 
   it('ends its help with examples', () => {
     const write = vi.fn();
-    createEvalProgram().configureOutput({ writeOut: write }).outputHelp();
+    createEvaluateCommand().configureOutput({ writeOut: write }).outputHelp();
     expect(write.mock.calls.flat().join('')).toContain('$ pnpm eval RUN --manifest manifest.jsonl');
   });
 });

@@ -21,6 +21,7 @@ import {
   valuesByName,
   wholeNumber,
   type Command,
+  spell,
 } from '@drf/terminal';
 import { paperStrategies, parseRatios, parseStrategies, SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
 import { refuse, type CommandOptions } from './evaluate-command.js';
@@ -54,15 +55,15 @@ export interface MainOptions {
 }
 
 const EXAMPLES: readonly (readonly [string, string])[] = [
-  ['pnpm eval runs/quickstart-drf-seed0', 'all cells on the test split, else on val'],
-  ['pnpm eval runs/mvsa-s-drf-seed0 --split val --cells clean,fixed', 'intact posts and modality-fixed cells'],
-  ['pnpm eval RUN --cells fixed:image:C,random:0.6:C+D --details', 'chosen cells, with the classes of each'],
-  ['pnpm eval RUN --split-file test.json --dataset-root DIR', 'a published split, data at another place'],
-  ['pnpm eval RUN --data new.csv', 'other posts of your own, with labels of the same classes'],
-  ['pnpm eval RUN --data new.csv --columns text=body,label=mood', 'whose columns have other names'],
-  ['pnpm eval RUN --manifest manifest.jsonl', 'exactly the disruptions of a manifest'],
-  ['pnpm eval runs/drf-seed* runs/concat-seed* --out runs/comparison', 'means over seeds and paired differences'],
-  ['pnpm --silent eval RUN --json', 'the results for machines'],
+  [spell('eval runs/quickstart-drf-seed0'), 'all cells on the test split, else on val'],
+  [spell('eval runs/mvsa-s-drf-seed0 --split val --cells clean,fixed'), 'intact posts and modality-fixed cells'],
+  [spell('eval RUN --cells fixed:image:C,random:0.6:C+D --details'), 'chosen cells, with the classes of each'],
+  [spell('eval RUN --split-file test.json --dataset-root DIR'), 'a published split, data at another place'],
+  [spell('eval RUN --data new.csv'), 'other posts of your own, with labels of the same classes'],
+  [spell('eval RUN --data new.csv --columns text=body,label=mood'), 'whose columns have other names'],
+  [spell('eval RUN --manifest manifest.jsonl'), 'exactly the disruptions of a manifest'],
+  [spell('eval runs/drf-seed* runs/concat-seed* --out runs/comparison'), 'means over seeds and paired differences'],
+  [spell('eval RUN --json'), 'the results for machines'],
 ];
 
 /** `--columns` of one's own posts. */
@@ -73,8 +74,8 @@ export function columnsOption(): Option {
   ).argParser(valuesByName(POST_COLUMNS, 'text=body,label=mood'));
 }
 
-/** The program without its action. */
-export function createEvalProgram(): Command {
+/** The program without its action and subcommands. */
+export function createEvaluateCommand(): Command {
   return createProgram(
     'eval',
     'Evaluates trained runs on intact and on disrupted posts, beside the paper’s numbers.',

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type Command, createProgram, Option, wholeNumber } from '@drf/terminal';
+import { type Command, createProgram, Option, wholeNumber, spell } from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
 import type { Modality } from '@drf/tensor';
 import { type BatchSize, encoderOfRun, exportEncoder, type ExportResult, exportRun, isRun } from '@drf/export';
@@ -48,14 +48,16 @@ interface ProgramOptions {
 }
 
 /** The command line of this app. @param print takes text for standard output */
-export function createExportProgram(print: (text: string) => void): Command {
+export function createExportProgram(
+  print: (text: string) => void = (text) => void process.stdout.write(text),
+): Command {
   const program = createProgram(
     'export',
     'Writes a trained run as standard ONNX files, with a card that explains them to other programs.',
     [
-      ['pnpm export runs/quickstart --out onnx/quickstart', 'head.onnx, model.onnx, card.json and what they need'],
-      ['pnpm export runs/mvsa --out onnx/mvsa --head-only --batch 1', 'the head alone, for one post at a time'],
-      ['pnpm export encoder my-bert --modality text --out onnx/bert', 'an encoder for transformers.js and Python'],
+      [spell('export runs/quickstart --out onnx/quickstart'), 'head.onnx, model.onnx, card.json and what they need'],
+      [spell('export runs/mvsa --out onnx/mvsa --head-only --batch 1'), 'the head alone, for one post at a time'],
+      [spell('export encoder my-bert --modality text --out onnx/bert'), 'an encoder for transformers.js and Python'],
     ],
   );
   takeOwnModules(program)

@@ -3,7 +3,7 @@ import { join, relative, sep } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { readCard } from '@drf/predict';
 import { ConfigurationError, refuser } from '@drf/tensor';
-import { createProgram, formatTable, type Command } from '@drf/terminal';
+import { createProgram, formatTable, type Command, spell } from '@drf/terminal';
 import { buildPage } from './build/build-page.js';
 
 interface ProgramOptions {
@@ -21,10 +21,10 @@ export interface PageFile {
 }
 
 /** The command line of this app. @param print takes text for standard output */
-export function createPageProgram(print: (text: string) => void): Command {
+export function createPageProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
   const program = createProgram('page', 'Builds the page as static files, for any web server.', [
-    ['pnpm page --out site', 'the page alone, and how large its files are'],
-    ['pnpm page --out site --model exported', 'with a model that pnpm export wrote: judges in the browser, without a service'],
+    [spell('page --out site'), 'the page alone, and how large its files are'],
+    [spell('page --out site --model exported'), 'with an exported model: judges in the browser, without a service'],
   ]); // prettier-ignore
   return program
     .option('--out <folder>', 'a new or empty folder to write (required)')

@@ -2,13 +2,14 @@ import type { AddressInfo } from 'node:net';
 import { describeExport, readCard } from '@drf/predict';
 import { createService, JudgeProcess, type JudgeProcessEnd, type Service, type ServiceLimits } from '@drf/service';
 import { ConfigurationError, refuser } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 
 export interface ServeOptions {
   /** What judges, as `openJudge` opens it; left out: the page judges by itself, with `onnx`. */
   readonly run?: string | readonly string[];
   readonly checkpoint?: string;
   readonly engine?: string;
-  /** A folder that `pnpm export` wrote. */
+  /** A folder that `drf export` wrote. */
   readonly onnx?: string;
   /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
   readonly allowDownload?: boolean;
@@ -48,7 +49,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     throw refuser(ConfigurationError, 'serve')(
       'a run, or --onnx with an exported folder, or both',
       'neither',
-      'see pnpm serve --help',
+      `see ${spell('serve --help')}`,
     );
   }
   let app: Service | undefined;

@@ -16,6 +16,7 @@ import {
 } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
 import { byModality, ConfigurationError, DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { CLEAN, formatCell, paperStrategies } from './cells.js';
 import type { CellProgress } from './display.js';
 import { paperFigures } from './paper.js';
@@ -335,6 +336,6 @@ function nothingReadable({ dataset, records }: CellsRequest, unreadable: Readonl
     subject: `The posts of data set ${dataset.name}`,
     expected: 'at least one that can be read',
     received: `none of ${records.length}${first === undefined ? '' : `, the first: ${first}`}`,
-    remedy: 'look at the files (pnpm data inspect)',
+    remedy: `look at the files (${spell('data inspect')})`,
   });
 }

@@ -3,6 +3,7 @@ import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
 import { CARD_FILE, type Card } from '@drf/predict/card';
 import { headOf, type OpenedRun, openRun, openTrainedEncoders } from '@drf/experiment';
+import { spell } from '@drf/terminal';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
 import { type PackageLicense, readPackageLicense, readVocabulary } from './embedded-packages.js';
 import {
@@ -74,7 +75,7 @@ async function build(
     throw refuser(ConfigurationError, `Export of own method ${run.method.id}`)(
       'a prediction of tensor operations alone, which ONNX has, too, for any number of posts',
       error instanceof Error ? error.message : String(error),
-      'change the module and train again, or judge by the run itself: pnpm predict',
+      `change the module and train again, or judge by the run itself: ${spell('predict')}`,
       error,
     );
   }
@@ -93,7 +94,7 @@ async function chooseEncoders(
     trainable[modality]
       ? `The ${modality} encoder "${description.encoders[modality]}" was fine-tuned in this run and is not part of any ` +
         `file here: feed features computed with the parameters "encoders.${modality}" of its checkpoint, or judge by ` +
-        'pnpm predict.'
+        `${spell('predict')}.`
       : `The ${modality} encoder "${description.encoders[modality]}" is not part of any file here: feed its features.`;
   return { encoders, notes: outside.map(feature) };
 }

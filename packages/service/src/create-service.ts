@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { JudgeInfo } from '@drf/predict';
+import { spell } from '@drf/terminal';
 import {
   bearerAuthentication,
   clientErrorHandler,
@@ -46,7 +47,7 @@ export interface ServiceOptions extends WebOriginOptions {
   readonly info?: JudgeInfo;
   /** A folder of static files that appears at `/`. */
   readonly page?: string;
-  /** A folder that `pnpm export` wrote, which appears at `/model/`: the page then judges by itself. */
+  /** A folder that `drf export` wrote, which appears at `/model/`: the page then judges by itself. */
   readonly browserModel?: string;
   /** Without it, everybody may ask. Page, health and OpenAPI document are always open. */
   readonly token?: string;
@@ -250,6 +251,6 @@ function noJudge(): RequestError {
     'The service',
     'a run to judge with',
     'files for the browser only',
-    'start it with a run: pnpm serve RUN',
+    `start it with a run: ${spell('serve RUN')}`,
   );
 }

@@ -40,6 +40,7 @@ import {
 } from '@drf/experiment';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { assertLearnable, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
@@ -217,7 +218,7 @@ async function encodeSplits(
   const ledger = data.dataset.ledger.toJSON();
   await writeLedger(options.run, ledger);
   const received = 'none';
-  const remedy = 'look at the ledger (pnpm data inspect) and at the split files';
+  const remedy = `look at the ledger (${spell('data inspect')}) and at the split files`;
   const subject = `Training split of ${data.dataset.name}`;
   throw explainLoss(new DataError({ subject, expected: 'at least one usable post', received, remedy }), ledger);
 }

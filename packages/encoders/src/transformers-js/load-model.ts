@@ -4,6 +4,7 @@ import type * as Transformers from '@huggingface/transformers';
 import type { PreTrainedModel } from '@huggingface/transformers';
 import { disableTelemetry } from '@drf/engine';
 import { ConfigurationError, DrfError, type Modality, UnavailableError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { type Pooling, POOLINGS } from '../contract.js';
 import {
   ALLOW_DOWNLOAD,
@@ -32,7 +33,7 @@ export async function loadLibrary(): Promise<Library> {
         subject: 'npm package @huggingface/transformers',
         expected: 'to load on this machine',
         received: error instanceof Error ? error.message : String(error),
-        remedy: 'run "pnpm install", or use the embedded encoders',
+        remedy: `run "${spell('install')}", or use the embedded encoders`,
       },
       { cause: error },
     );

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
 import { DataError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 
 /** Names another folder for builds of the native library than the user's cache folder. */
 export const NATIVE_FOLDER_VARIABLE = 'DRF_TENSORFLOW_FOLDER';
@@ -62,7 +63,7 @@ function damaged(path: string, expected: string, received: string): DataError {
     subject: `Native TensorFlow, ${path},`,
     expected,
     received,
-    remedy: 'run "pnpm tensorflow:install" again',
+    remedy: `run ${spell('tensorflow:install')} again`,
   });
 }
 

@@ -1,0 +1,1 @@
+export { createServeProgram } from './program.js';
