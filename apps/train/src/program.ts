@@ -25,7 +25,7 @@ import { ConfigurationError } from '@drf/tensor';
 import { createDisplay, type Display } from '@drf/training';
 import { EXPERIMENTS } from '@drf/training';
 import { loadExperiment, readExperiment } from '@drf/training';
-import { openOwnData, ownConfig } from '@drf/training';
+import { openOwnData, ownConfig, runName } from '@drf/training';
 import { writeLedger } from '@drf/training';
 import { train, type TrainOptions, type TrainResult } from '@drf/training';
 
@@ -164,9 +164,7 @@ function newRun(
   if (departures.length > 0) {
     process.stderr.write(`note: drf-paper is not the paper to the letter here: ${departures.join(', ')}\n`);
   }
-  const { folds, fold = 1 } = config.dataset;
-  const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
-  const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);
+  const folder = out ?? join('runs', runName(config));
   return RunFolder.create(folder, { overwrite: overwrite === true });
 }
 

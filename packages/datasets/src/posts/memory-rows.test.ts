@@ -30,7 +30,7 @@ async function opened(rows: Iterable<object> | AsyncIterable<object>, columns = 
 
 describe('writeMemoryRows', () => {
   it('gives the same images whether they are named, bytes, blobs or pixels', async () => {
-    const images = ['a.png', png, new Uint8Array(png), new Blob([png]), pixels];
+    const images = ['a.png', png, new Uint8Array(png), new Blob([new Uint8Array(png)]), pixels];
     const { written, dataset } = await opened(images.map((image, i) => ({ image, label: i % 2 })));
     expect(written).toEqual({ rows: 5, namesFiles: true });
     expect(dataset.classes).toEqual(['0', '1']);

@@ -1,0 +1,34 @@
+import { DrfError } from '@drf/tensor';
+
+/**
+ * Work that an `AbortSignal` ended. Nothing that was computed is lost: what there is lies in `folder`. Its name is
+ * "AbortError", as of everything that a signal ends, and its `cause` the signal's reason.
+ */
+export class InterruptedError extends DrfError {
+  static override readonly code: string = 'interrupted';
+  override readonly name = 'AbortError';
+
+  /**
+   * @param folder of a training: the run, to go on with by `train({ resume })`; of an evaluation: the cells so far; null
+   *   where the end came before there was anything
+   */
+  constructor(
+    subject: string,
+    readonly folder: string | null,
+    remedy: string | undefined,
+    reason: unknown,
+  ) {
+    super({ subject, expected: 'to reach its end', received: 'an abort', remedy }, { cause: reason });
+  }
+}
+
+/**
+ * Whether an error is one that this library throws on purpose, of any copy of it, and of the code that is asked for.
+ *
+ * ```ts
+ * if (isDrfError(error, 'data')) console.error(error.report.received);
+ * ```
+ */
+export function isDrfError(error: unknown, code?: string): error is DrfError {
+  return error instanceof DrfError && (code === undefined || error.code === code);
+}
