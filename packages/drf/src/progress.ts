@@ -1,8 +1,7 @@
 import type { LedgerReport } from '@drf/datasets';
 import type { Display as EvaluationDisplay } from '@drf/evaluation';
-import { SPLIT_NAMES, type ExperimentData, type SplitName } from '@drf/experiment';
+import type { SplitName } from '@drf/experiment';
 import type { Job } from '@drf/terminal';
-import { dataWarnings, type Display as TrainingDisplay } from '@drf/training';
 
 /** How far a stage of some work is. Comes at most ten times a second, and at the stage's end. */
 export interface StageEvent {
@@ -58,7 +57,8 @@ export type TrainEvent = StageEvent | WarningEvent | DataEvent | EpochEvent;
 /** What evaluation and export say as they go. */
 export type WorkEvent = StageEvent | WarningEvent;
 
-type Tell<Event> = ((event: Event) => void) | undefined;
+/** Told of events; left out: nobody is. */
+export type Tell<Event> = ((event: Event) => void) | undefined;
 
 const MILLISECONDS_BETWEEN = 100;
 
@@ -78,50 +78,6 @@ export function startStage(tell: Tell<StageEvent>, stage: string, unit: string):
       tell?.({ kind: 'stage', stage, done, total: known, unit, secondsLeft });
     },
     stop: () => undefined,
-  };
-}
-
-/** What training shows to people, as events. */
-export function trainingEvents(tell: Tell<TrainEvent>): TrainingDisplay {
-  const warn = (message: string): void => tell?.({ kind: 'warning', message });
-  const describe = ({ dataset, splits }: ExperimentData): void => {
-    const counts = SPLIT_NAMES.map((name) => [name, splits[name].length] as const);
-    tell?.({
-      kind: 'data',
-      classes: dataset.classes,
-      ledger: dataset.ledger.toJSON(),
-      splits: Object.fromEntries(counts) as Record<SplitName, number>,
-    });
-  };
-  let training: Job | undefined;
-  let validating: Job | undefined;
-  return {
-    data: (data) => {
-      describe(data);
-      dataWarnings(data).forEach(warn);
-    },
-    decoded: describe,
-    lost: () => undefined, // the error brings the ledger
-    session: () => undefined,
-    job: (stage, unit) => startStage(tell, stage, unit),
-    warn,
-    onStep: ({ step }, total) => {
-      training ??= startStage(tell, 'Training', 'steps');
-      training.update(step, total);
-    },
-    onValidation: (done, total) => {
-      validating ??= startStage(tell, 'Validating', 'posts');
-      validating.update(done, total);
-    },
-    onEpoch: (epoch, { total, parts }, val, isBest) => {
-      validating = undefined;
-      const validation =
-        val === undefined
-          ? null
-          : { posts: val.count, accuracy: val.accuracy, weightedF1: val.weightedF1, macroF1: val.macroF1 };
-      tell?.({ kind: 'epoch', epoch, loss: total, losses: parts, validation, isBest });
-    },
-    end: () => undefined,
   };
 }
 

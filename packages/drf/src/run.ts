@@ -183,8 +183,8 @@ export class Run extends Model {
   }
 
   protected judgeOfPosts(): Promise<Judge> {
-    const { own: _, ...options } = this.options;
-    this.judging ??= import('@drf/predict').then(({ openJudge }) => openJudge(this.folder, options));
+    const { own: _, engine = this.config.engine, ...options } = this.options;
+    this.judging ??= import('@drf/predict').then(({ openJudge }) => openJudge(this.folder, { ...options, engine }));
     return this.judging;
   }
 

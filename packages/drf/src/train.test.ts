@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MemoryPost } from '@drf/datasets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { InterruptedError, isDrfError, load, openRun, train, type Run, type TrainEvent } from './index.js';
-import { labeledPosts, SMALL } from './testing/posts.js';
+import { InterruptedError, isDrfError, openRun, train, type Run, type TrainEvent } from './index.js';
+import { labeledPosts, TINY_ENCODERS } from './testing/posts.js';
 
 let folder: string;
 let posts: MemoryPost[];
@@ -12,11 +12,21 @@ let file: string;
 let run: Run;
 const events: TrainEvent[] = [];
 const at = (...names: string[]): string => join(folder, ...names);
-const surroundings = () => ({ cache: at('cache'), options: SMALL });
+const surroundings = () => ({
+  cache: at('cache'),
+  options: {
+    engine: 'eager:cpu',
+    dataset: { imageSize: 32 },
+    encoders: { image: at('tiny.mjs'), text: at('tiny.mjs') },
+    training: { epochs: 2, batchSize: 8 },
+    model: { dim: 16, queueCapacity: 16, gaussianRank: 2 },
+  },
+});
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'drf-library-'));
   posts = await labeledPosts(40);
+  await writeFile(at('tiny.mjs'), TINY_ENCODERS);
   await mkdir(at('images'));
   const lines = await Promise.all(
     posts.map(async ({ text, image, label }, i) => {
@@ -27,6 +37,7 @@ beforeAll(async () => {
   file = at('posts.csv');
   await writeFile(file, ['text,image,label', ...lines].join('\n'));
   run = await train({ ...surroundings(), data: posts, seed: 3, out: at('memory'), onProgress: (event) => void events.push(event) }); // prettier-ignore
+  await run.judge({ text: 'opens it' });
 }, 120_000);
 afterAll(async () => {
   await run?.close();
@@ -102,7 +113,9 @@ describe('train', () => {
         at('elsewhere', 'runs', 'posts-concatenation-seed0-2'),
       ]);
       await expect(train({ ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ folder: null });
-      const error = await train({ data: [{ text: 'only one', label: 'x' }] }).catch((reason: unknown) => reason);
+      const error = await train({ ...surroundings(), data: [{ text: 'only one', label: 'x' }] }).catch(
+        (reason: unknown) => reason,
+      );
       expect(isDrfError(error, 'data') || isDrfError(error)).toBe(true);
       expect(await readdir(at('elsewhere', 'runs'))).toHaveLength(2);
     } finally {
@@ -179,35 +192,5 @@ describe('a run', () => {
     await rename(at('stream'), at('moved'));
     await using moved = await openRun(at('moved'));
     expect((await moved.evaluate({ cells: 'clean', cache: at('cache') })).evaluation.posts).toBe(4);
-  });
-
-  it('is exported, and its export judges as it does', async () => {
-    const { written } = await run.export(at('exported'));
-    expect(written.at(-1)).toBe(at('exported', 'card.json'));
-    await using judge = await load(at('exported'));
-    expect(judge.info.classes).toEqual(['bad', 'good']);
-    const some = posts.slice(0, 3).map(({ text, image }) => ({ text, image }));
-    const [own, exported] = [await run.predict(some), await judge.predict(some)];
-    own.forEach(({ probabilities }, i) => {
-      for (const [name, share] of Object.entries(probabilities)) expect(exported[i]?.probabilities[name]).toBeCloseTo(share, 3); // prettier-ignore
-    });
-    await using ensemble = await load([run.folder, at('exported')]);
-    expect(ensemble.info.sources).toHaveLength(2);
-    expect((await ensemble.predict(some)).map(({ label }) => label)).toEqual(own.map(({ label }) => label));
-  });
-
-  it('goes on while another is closed, and is not used once it is', async () => {
-    const [one, other] = [
-      await load(run.folder, { engine: 'eager:cpu' }),
-      await load(at('file'), { engine: 'compiled' }),
-    ];
-    const text = 'what a joy';
-    const expected = await run.judge({ text });
-    const pending = [one.judge({ text }), other.judge({ text }), one.judge({ text })];
-    await one.close();
-    for (const judgment of await Promise.all(pending)) expect(judgment.label).toBe(expected.label);
-    expect((await other.judge({ text })).probabilities).toEqual((await pending[1])?.probabilities);
-    await expect(one.judge({ text })).rejects.toThrow(/A model expected to be used while it is open/);
-    await other.close();
   });
 });

@@ -6,7 +6,7 @@ import type { TrainOptions as TrainingOptions } from '@drf/training';
 import { InterruptedError } from './errors.js';
 import { loadOwnModules } from './own.js';
 import { isRows, writeRows, type Data, type Files } from './posts.js';
-import { startStage, trainingEvents, type TrainEvent } from './progress.js';
+import { startStage, type TrainEvent } from './progress.js';
 import { openRun, Run } from './run.js';
 
 /** Options of an experiment, those that are to differ from the experiment's own. */
@@ -110,6 +110,7 @@ async function trained(prepared: Prepared, options: TrainOptions): Promise<Run> 
   const { config, run, resume, data, isOwnFolder = false } = prepared;
   const { signal, cache = join('cache', 'features'), allowDownload = false, onProgress, own = [] } = options;
   const { train: trainRun } = await import('@drf/training');
+  const { trainingEvents } = await import('./training-events.js');
   const services: TrainingOptions['services'] = data === undefined ? {} : { openData: () => Promise.resolve(data) };
   try {
     const display = trainingEvents(onProgress);
