@@ -183,8 +183,9 @@ export class Run extends Model {
   }
 
   protected judgeOfPosts(): Promise<Judge> {
-    const { own: _, engine = this.config.engine, ...options } = this.options;
-    this.judging ??= import('@drf/predict').then(({ openJudge }) => openJudge(this.folder, { ...options, engine }));
+    const { engine = this.config.engine, checkpoint, allowDownload, warm } = this.options;
+    const options = { engine, checkpoint, allowDownload, warm };
+    this.judging ??= import('@drf/predict').then(({ openJudge }) => openJudge(this.folder, options));
     return this.judging;
   }
 

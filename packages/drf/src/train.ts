@@ -7,7 +7,7 @@ import { InterruptedError } from './errors.js';
 import { loadOwnModules } from './own.js';
 import { isRows, writeRows, type Data, type Files } from './posts.js';
 import { startStage, type TrainEvent } from './progress.js';
-import { openRun, Run } from './run.js';
+import { openRun, type Run } from './run.js';
 
 /** Options of an experiment, those that are to differ from the experiment's own. */
 export type ExperimentOptions = Omit<Partial<ExperimentInput>, 'dataset'> & {
