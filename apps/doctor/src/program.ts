@@ -30,7 +30,7 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
     probeLibraries(machine),
     probeGpu(machine),
     probeHubAndCaches(machine),
-    probeOptional(machine),
+    wanted.pnpm === null ? [] : probeOptional(machine),
   ]);
   const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
   if (verify) onStage('hashes of native TensorFlow');

@@ -31,7 +31,7 @@ import {
   type MethodName,
   type SplitName,
 } from '@drf/experiment';
-import { isModulePath } from '@drf/files';
+import { isModulePath, cacheFolder } from '@drf/files';
 import { isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';
 import {
   collect,
@@ -117,7 +117,7 @@ export function createGridCommand(): Command {
     )
     .option('--schedules <file>', `learning schedule of each method, as ${spell('eval schedule')} wrote it`)
     .option('--out <folder>', 'folder of the store and of the runs', join('runs', 'grid'))
-    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
     .option('--any-code', 'take results of any version of the code, instead of computing them again')
     .option('--dry-run', 'only say what would be done, and how long it would take')

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { cacheFolder } from '@drf/files';
 import { formatCell } from '@drf/evaluation';
 import { describe, expect, it, vi } from 'vitest';
 import { commandOptions, createEvaluateCommand, type MainOptions } from './options.js';
@@ -20,7 +22,7 @@ describe('the command line', () => {
     expect(runs).toEqual(['a', 'b']);
     const { cells, cache, seed } = commandOptions(options);
     expect(cells).toHaveLength(22);
-    expect([cache, seed]).toEqual(['cache/features', undefined]);
+    expect([cache, seed]).toEqual([join(cacheFolder(), 'features'), undefined]);
   });
 
   it('passes everything on', () => {

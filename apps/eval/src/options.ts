@@ -10,7 +10,7 @@ import {
   type OwnDatasetName,
 } from '@drf/datasets';
 import { ENGINE_NAMES } from '@drf/engine';
-import { isModulePath } from '@drf/files';
+import { isModulePath, cacheFolder } from '@drf/files';
 import { ownDefinition } from '@drf/tensor';
 import {
   collect,
@@ -111,7 +111,7 @@ export function createEvaluateCommand(): Command {
     .option('--checkpoint <file>', 'another checkpoint of the run (default: the best, else the last)')
     .option('--engine <name>', `${ENGINE_NAMES.join(', ')} (default: that of the run)`, oneOf(ENGINE_NAMES))
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
-    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--reference <method>', 'of several runs the method that the others are compared with (default: drf)')
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')

@@ -10,7 +10,7 @@ import {
   type Schedules,
 } from '@drf/evaluation';
 import { addConfigFlags, takeOwnModules } from '@drf/experiment';
-import { writeJsonAtomic } from '@drf/files';
+import { writeJsonAtomic, cacheFolder } from '@drf/files';
 import {
   collect,
   Command,
@@ -61,7 +61,7 @@ export function createScheduleCommand(): Command {
     .option('--epochs <list>', 'numbers of epochs to try, separated by commas', '5,10')
     .option('--out <file>', 'file of the chosen schedules', 'schedules.json')
     .option('--store <folder>', 'folder of the trainings and their store', join('runs', 'schedule'))
-    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
     .option('--any-code', 'take results of any version of the code, instead of computing them again')
     .option('--dry-run', 'only say what would be done, and how long it would take')

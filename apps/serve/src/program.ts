@@ -1,6 +1,6 @@
 import { ENGINE_NAMES } from '@drf/engine';
 import { takeOwnModules } from '@drf/experiment';
-import { pageFolder } from '@drf/page-app';
+import { builtPage } from '@drf/page-app';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
 import {
   collect,
@@ -74,7 +74,7 @@ export function createServeProgram(): Command {
     )
     .option('--allow-origin <origin>', 'https://… of another site whose pages may ask (repeat for more)', collect)
     .option('--trust-proxy <address>', 'a proxy whose X-Forwarded-For names the client (repeat for more)', collect)
-    .option('--page <folder>', 'static files for / (default: the page of this workspace)')
+    .option('--page <folder>', 'static files for / (default: the page that comes with it)')
     .option('--no-page', 'no page')
     .option('--onnx <folder>', 'an exported folder, with which the page judges in the browser')
     .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
@@ -98,7 +98,7 @@ export function createServeProgram(): Command {
 async function serveAction(run: string | undefined, options: MainOptions): Promise<void> {
   const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
   const token = await readToken(options.tokenFile);
-  const page = await pageOf(options.page, say);
+  const page = pageOf(options.page, say);
   const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
   const log = { level: options.logLevel, stream: process.stdout };
   const { hostName: hostNames, allowOrigin: allowedOrigins } = options;
@@ -121,11 +121,11 @@ async function serveAction(run: string | undefined, options: MainOptions): Promi
   interrupt.release();
 }
 
-/**
- * The folder that `--page` names; with neither `--page` nor `--no-page` that of this workspace's page, which is built
- * first where that is due.
- */
-async function pageOf(option: MainOptions['page'], say: (message: string) => void): Promise<string | undefined> {
+/** The folder that `--page` names; with neither `--page` nor `--no-page` the page that comes with this program. */
+function pageOf(option: MainOptions['page'], say: (message: string) => void): string | undefined {
   if (typeof option === 'string') return option;
-  return option === false ? undefined : pageFolder(() => say('Building the page …'));
+  const page = option === false ? undefined : builtPage();
+  if (option !== false && page === undefined)
+    say(`There is no page to show: it was not built (${spell('build')} makes it).`);
+  return page;
 }

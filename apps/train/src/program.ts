@@ -28,6 +28,7 @@ import { loadExperiment, readExperiment } from '@drf/training';
 import { openOwnData, ownConfig, runName } from '@drf/training';
 import { writeLedger } from '@drf/training';
 import { train, type TrainOptions, type TrainResult } from '@drf/training';
+import { cacheFolder } from '@drf/files';
 
 interface MainOptions extends Record<string, unknown> {
   readonly data?: readonly string[];
@@ -70,7 +71,7 @@ export function createTrainProgram(): Command {
       'with --resume: fetch encoders that the run names and the cache lacks from the Hugging Face hub',
     )
     .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
-    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
   return takeOwnModules(addConfigFlags(program)).action(trainAction);

@@ -18,3 +18,4 @@ export {
   type TensorDescription,
   type TensorSource,
 } from './safetensors-file.js';
+export { cacheFolder } from './cache-folder.js';

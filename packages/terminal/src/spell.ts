@@ -2,7 +2,7 @@
 const IN_WORKSPACE = /\/packages\/terminal\/(src|dist)\/[^/]*$/;
 
 /** What only a clone of the repository has. */
-const ONLY_IN_A_CLONE = /^(tensorflow:install|bench)\b/;
+const ONLY_IN_A_CLONE = /^(build|tensorflow:install|bench)\b/;
 
 /**
  * A command as whoever reads it has to type it: `drf train quickstart` in the workspace, `drf train quickstart` where the
