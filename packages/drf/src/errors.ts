@@ -21,14 +21,3 @@ export class InterruptedError extends DrfError {
     super({ subject, expected: 'to reach its end', received: 'an abort', remedy }, { cause: reason });
   }
 }
-
-/**
- * Whether an error is one that this library throws on purpose, of any copy of it, and of the code that is asked for.
- *
- * ```ts
- * if (isDrfError(error, 'data')) console.error(error.report.received);
- * ```
- */
-export function isDrfError(error: unknown, code?: string): error is DrfError {
-  return error instanceof DrfError && (code === undefined || error.code === code);
-}

@@ -5,5 +5,6 @@ export type { LenientPredictOptions, Model, PredictOptions } from './judging.js'
 export type { Post } from './content.js';
 export type { Data, Files, Rows } from './posts.js';
 export type { DataEvent, EpochEvent, StageEvent, TrainEvent, WarningEvent, WorkEvent } from './progress.js';
-export { InterruptedError, isDrfError } from './errors.js';
+export { InterruptedError } from './errors.js';
+export { DrfError, isDrfError } from '@drf/tensor';
 export { createDrfProgram, runDrf } from './commands.js';

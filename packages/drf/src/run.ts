@@ -6,6 +6,7 @@ import type { EvaluationResult, SplitChoice } from '@drf/evaluation';
 import type { BestCheckpoint, ExperimentConfig, MetricRow, RunDescription, RunFolder } from '@drf/experiment';
 import type { ExportResult, exportRun } from '@drf/export';
 import type { Judge } from '@drf/predict';
+import { featureCache } from './cache.js';
 import { InterruptedError } from './errors.js';
 import { Model } from './judging.js';
 import type { LoadOptions } from './load.js';
@@ -33,7 +34,7 @@ interface EvaluationChoices {
   readonly out?: string;
   readonly checkpoint?: string;
   readonly engine?: string;
-  /** Folder of the feature cache. Default: that of the commands. */
+  /** Folder of the feature cache. Default: below the user's cache folder, as of the command `drf`. */
   readonly cache?: string;
   readonly allowDownload?: boolean;
   readonly onProgress?: (event: WorkEvent) => void;
@@ -148,7 +149,7 @@ export class Run extends Model {
       const evaluation = await evaluateRun(this.folder, {
         ...rest,
         workspace,
-        cache: cache ?? join('cache', 'features'),
+        cache: cache ?? (await featureCache()),
         cells: named,
         signal,
         ...(file === undefined ? {} : { dataset: { name: 'posts', file, columns, root } }),

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { ExperimentConfig, ExperimentData, ExperimentFile, ExperimentInput, RunFolder } from '@drf/experiment';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import type { TrainOptions as TrainingOptions } from '@drf/training';
+import { featureCache } from './cache.js';
 import { InterruptedError } from './errors.js';
 import { loadOwnModules } from './own.js';
 import { isRows, writeRows, type Data, type Files } from './posts.js';
@@ -16,7 +17,7 @@ export type ExperimentOptions = Omit<Partial<ExperimentInput>, 'dataset'> & {
 
 /** What a training needs beside what is trained. */
 interface Surroundings {
-  /** Folder of the feature cache. Default: that of the commands. */
+  /** Folder of the feature cache. Default: below the user's cache folder, as of the command `drf`. */
   readonly cache?: string;
   /** Whether encoders that a resumed run names and the cache lacks may be fetched. A new run's are. Default false. */
   readonly allowDownload?: boolean;
@@ -108,7 +109,7 @@ interface Prepared {
 
 async function trained(prepared: Prepared, options: TrainOptions): Promise<Run> {
   const { config, run, resume, data, isOwnFolder = false } = prepared;
-  const { signal, cache = join('cache', 'features'), allowDownload = false, onProgress, own = [] } = options;
+  const { signal, cache = await featureCache(), allowDownload = false, onProgress, own = [] } = options;
   const { train: trainRun } = await import('@drf/training');
   const { trainingEvents } = await import('./training-events.js');
   const services: TrainingOptions['services'] = data === undefined ? {} : { openData: () => Promise.resolve(data) };

@@ -3,6 +3,7 @@ export {
   ConfigurationError,
   DataError,
   DrfError,
+  isDrfError,
   NonFiniteError,
   refuser,
   ShapeMismatchError,
