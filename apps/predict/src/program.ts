@@ -1,9 +1,16 @@
-import { ENGINE_NAMES } from '@drf/engine';
-import { POST_COLUMNS, TEXT_ENCODINGS, type ColumnNames, type EncodingChoice } from '@drf/datasets';
-import { readSeenPosts, RunFolder, SPLIT_NAMES, takeOwnModules, type SeenPosts, type SplitName } from '@drf/experiment';
-import { PAIRS } from '@drf/fusion';
-import { openJudge, type Judge, type Judgment } from '@drf/predict';
-import { ConfigurationError, DataError, MODALITIES, refuser } from '@drf/tensor';
+import {
+  POST_COLUMNS,
+  readSeenPosts,
+  SPLIT_NAMES,
+  TEXT_ENCODINGS,
+  type ColumnNames,
+  type EncodingChoice,
+  type SeenPosts,
+  type SplitName,
+} from '@drf/datasets';
+import { addOwnOption } from '@drf/files';
+import { openJudge, type Judge, type Judgment } from '@drf/judge';
+import { ConfigurationError, DataError, ENGINE_NAMES, MODALITIES, PAIRS, refuser } from '@drf/tensor';
 import {
   collect,
   createProgram,
@@ -83,7 +90,7 @@ export function createPredictProgram(): Command {
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
-  return takeOwnModules(program).action(predictAction);
+  return addOwnOption(program).action(predictAction);
 }
 
 async function predictAction(run: string, input: string | undefined, options: MainOptions): Promise<void> {
@@ -171,7 +178,7 @@ function nothingJudged(input: string, rejected: number): DataError {
 async function seenPosts({ info }: Judge, say: (message: string) => void): Promise<SeenPosts | null> {
   const all = new Map<string, SplitName>();
   for (const { kind, folder } of info.sources) {
-    const seen = kind === 'run' ? await readSeenPosts(await RunFolder.open(folder)) : null;
+    const seen = kind === 'run' ? await readSeenPosts(folder) : null;
     if (seen === null) {
       say(
         `${kind === 'run' ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`,

@@ -1,7 +1,7 @@
-import { ENGINE_NAMES } from '@drf/engine';
-import { takeOwnModules } from '@drf/experiment';
+import { addOwnOption } from '@drf/files';
 import { builtPage } from '@drf/page-app';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
+import { ENGINE_NAMES } from '@drf/tensor';
 import {
   collect,
   createProgram,
@@ -92,7 +92,7 @@ export function createServeProgram(): Command {
     wholeNumber(1, 3_600_000),
     10_000,
   );
-  return takeOwnModules(program).action(serveAction);
+  return addOwnOption(program).action(serveAction);
 }
 
 async function serveAction(run: string | undefined, options: MainOptions): Promise<void> {

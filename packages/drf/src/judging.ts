@@ -1,6 +1,5 @@
-import type { Judge, Judgment } from '@drf/predict';
+import type { Judge, Judgment, PostInput } from '@drf/judge';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
-import { contentOf, type Post } from './content.js';
 import { InterruptedError } from './errors.js';
 
 /** How posts are judged. */
@@ -35,11 +34,8 @@ export abstract class Model implements AsyncDisposable {
    * Judges one post.
    * @throws DataError for a post of nothing, an image that cannot be read, and a model that gives no numbers for it
    */
-  judge(post: Post): Promise<Judgment> {
-    return this.use(async () => {
-      const judge = await this.judgeOfPosts();
-      return judge.judge(await contentOf(post, judge.info));
-    });
+  judge(post: PostInput): Promise<Judgment> {
+    return this.use(async () => (await this.judgeOfPosts()).judge(post));
   }
 
   /**
@@ -53,12 +49,12 @@ export abstract class Model implements AsyncDisposable {
    * @throws DataError naming the first post that cannot be judged, unless `onError` is told of it; InterruptedError when the
    *   signal aborts; whatever the iterable throws
    */
-  predict(posts: Iterable<Post>, options: LenientPredictOptions): Promise<(Judgment | null)[]>;
-  predict(posts: Iterable<Post>, options?: PredictOptions): Promise<Judgment[]>;
-  predict(posts: AsyncIterable<Post>, options: LenientPredictOptions): AsyncGenerator<Judgment | null>;
-  predict(posts: AsyncIterable<Post>, options?: PredictOptions): AsyncGenerator<Judgment>;
+  predict(posts: Iterable<PostInput>, options: LenientPredictOptions): Promise<(Judgment | null)[]>;
+  predict(posts: Iterable<PostInput>, options?: PredictOptions): Promise<Judgment[]>;
+  predict(posts: AsyncIterable<PostInput>, options: LenientPredictOptions): AsyncGenerator<Judgment | null>;
+  predict(posts: AsyncIterable<PostInput>, options?: PredictOptions): AsyncGenerator<Judgment>;
   predict(
-    posts: Iterable<Post> | AsyncIterable<Post>,
+    posts: Iterable<PostInput> | AsyncIterable<PostInput>,
     options: PredictOptions | LenientPredictOptions = {},
   ): Promise<(Judgment | null)[]> | AsyncGenerator<Judgment | null> {
     const judgments = this.judgments(posts, options);
@@ -66,14 +62,14 @@ export abstract class Model implements AsyncDisposable {
   }
 
   private async *judgments(
-    posts: Iterable<Post> | AsyncIterable<Post>,
+    posts: Iterable<PostInput> | AsyncIterable<PostInput>,
     options: PredictOptions | LenientPredictOptions,
   ): AsyncGenerator<Judgment | null> {
     const { signal } = options;
     const onError = 'onError' in options ? options.onError : undefined;
     const { mapAhead } = await import('@drf/datasets');
     let count = 0;
-    const judgeNext = async (post: Post): Promise<Judgment | null> => {
+    const judgeNext = async (post: PostInput): Promise<Judgment | null> => {
       const index = count++;
       if (signal?.aborted === true) throw new InterruptedError('Judging posts', null, undefined, signal.reason);
       try {

@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Judgment } from '@drf/predict';
+import type { Judgment, PostInput } from '@drf/judge';
 import { makeEmbeddedRun, makeTinyRun } from '@drf/export/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { load, openRun, type Post } from './index.js';
+import { load, openRun } from './index.js';
 import { picture } from './testing/posts.js';
 
 let folder: string;
-let posts: Post[];
+let posts: PostInput[];
 const at = (...names: string[]): string => join(folder, ...names);
 
 beforeAll(async () => {
@@ -62,7 +62,7 @@ describe('load', () => {
     expect(judgments.filter((_, i) => i % 2 === 0)).toEqual(alone.one);
     expect(judgments.filter((_, i) => i % 2 === 1)).toEqual(alone.other);
     expect(await other.predict(posts)).toEqual(alone.other);
-    await expect(one.judge(posts[0] as Post)).rejects.toThrow(/A model expected to be used while it is open/);
+    await expect(one.judge(posts[0] as PostInput)).rejects.toThrow(/A model expected to be used while it is open/);
     await other.close();
     await other.close();
   });

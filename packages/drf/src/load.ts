@@ -1,4 +1,4 @@
-import type { Judge, JudgeInfo } from '@drf/predict';
+import type { Judge, JudgeInfo } from '@drf/judge';
 import { loadOwnModules } from './own.js';
 import { Model } from './judging.js';
 
@@ -49,6 +49,6 @@ export class LoadedModel extends Model {
 export async function load(paths: string | readonly string[], options: LoadOptions = {}): Promise<LoadedModel> {
   const { own = [], ...opening } = options;
   await loadOwnModules(own);
-  const { openJudge } = await import('@drf/predict');
+  const { openJudge } = await import('@drf/judge');
   return new LoadedModel(await openJudge(paths, opening));
 }

@@ -1,6 +1,5 @@
-import type { LedgerReport } from '@drf/datasets';
+import type { LedgerReport, SplitName } from '@drf/datasets';
 import type { Display as EvaluationDisplay } from '@drf/evaluation';
-import type { SplitName } from '@drf/experiment';
 import type { Job } from '@drf/terminal';
 
 /** How far a stage of some work is. Comes at most ten times a second, and at the stage's end. */

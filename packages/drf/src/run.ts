@@ -5,7 +5,7 @@ import type { ColumnNames, LedgerReport } from '@drf/datasets';
 import type { EvaluationResult, SplitChoice } from '@drf/evaluation';
 import type { BestCheckpoint, ExperimentConfig, MetricRow, RunDescription, RunFolder } from '@drf/experiment';
 import type { ExportResult, exportRun } from '@drf/export';
-import type { Judge } from '@drf/predict';
+import type { Judge } from '@drf/judge';
 import { featureCache } from './cache.js';
 import { InterruptedError } from './errors.js';
 import { Model } from './judging.js';
@@ -80,7 +80,8 @@ export class Run extends Model {
   /** {@link openRun} */
   static async open(folder: string, options: LoadOptions = {}): Promise<Run> {
     await loadOwnModules(options.own ?? []);
-    const { describeCalibration, readCalibration, RunFolder } = await import('@drf/experiment');
+    const { describeCalibration } = await import('@drf/judge');
+    const { readCalibration, RunFolder } = await import('@drf/experiment');
     const run = await RunFolder.open(folder);
     const best = await run.readBest();
     const calibration = best === undefined ? null : await readCalibration(run, best.checkpoint);
@@ -186,7 +187,7 @@ export class Run extends Model {
   protected judgeOfPosts(): Promise<Judge> {
     const { engine = this.config.engine, checkpoint, allowDownload, warm } = this.options;
     const options = { engine, checkpoint, allowDownload, warm };
-    this.judging ??= import('@drf/predict').then(({ openJudge }) => openJudge(this.folder, options));
+    this.judging ??= import('@drf/judge').then(({ openJudge }) => openJudge(this.folder, options));
     return this.judging;
   }
 

@@ -1,4 +1,5 @@
-import { SPLIT_NAMES, type ExperimentData, type SplitName } from '@drf/experiment';
+import { SPLIT_NAMES, type SplitName } from '@drf/datasets';
+import type { ExperimentData } from '@drf/experiment';
 import type { Job } from '@drf/terminal';
 import { dataWarnings, type Display } from '@drf/training';
 import { startStage, type Tell, type TrainEvent } from './progress.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
-import { CARD_FILE, type Card } from '@drf/predict/card';
+import { CARD_FILE, type Card } from '@drf/judge/card';
 import { headOf, type OpenedRun, openRun, openTrainedEncoders } from '@drf/experiment';
 import { spell } from '@drf/terminal';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
