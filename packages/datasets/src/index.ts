@@ -31,7 +31,7 @@ export {
 export { decodeText, TEXT_ENCODINGS, type EncodingChoice, type TextEncoding } from './text-decoder.js';
 export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
 export { emojiSetCredit, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
-export { mapAhead, streamPosts, type StreamOptions } from './stream-posts.js';
+export { streamPosts, type StreamOptions } from './stream-posts.js';
 export { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './posts/unlabeled-posts.js';
 export type { UnlabeledPost, UnlabeledResult } from './posts/unlabeled-row.js';
 export { isAbsenceWord } from './posts/row.js';

@@ -1,5 +1,6 @@
 export { train, type ExperimentOptions, type TrainOptions } from './train.js';
-export { load, type LoadedModel, type LoadOptions } from './load.js';
+export { load, type LoadOptions } from './load.js';
+export type { LoadedModel } from './loaded-model.js';
 export { openRun, type EvaluateOptions, type EvaluationReport, type ExportOptions, type Run } from './run.js';
 export type { LenientPredictOptions, Model, PredictOptions } from './judging.js';
 export type { ImageInput, Judgment, JudgeInfo, PostInput } from '@drf/judge';

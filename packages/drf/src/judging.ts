@@ -1,5 +1,5 @@
-import type { Judge, Judgment, PostInput } from '@drf/judge';
-import { ConfigurationError, DataError, refuser } from '@drf/tensor';
+import type { Judgment } from '@drf/judge';
+import { ConfigurationError, DataError, mapAhead, refuser } from '@drf/tensor';
 import { InterruptedError } from './errors.js';
 
 /** How posts are judged. */
@@ -21,12 +21,12 @@ const POSTS_AHEAD = 4;
  * What judges posts: a run, an export, or an ensemble. Judgments are the same whatever else is judged, so calls may
  * overlap, also of several models in one process.
  */
-export abstract class Model implements AsyncDisposable {
+export abstract class Model<Post> implements AsyncDisposable {
   private readonly working = new Set<Promise<unknown>>();
   private closing: Promise<void> | undefined;
 
-  /** Opens the judge, once. */
-  protected abstract judgeOfPosts(): Promise<Judge>;
+  /** Judges a post; the first may have to open what judges. */
+  protected abstract judgePost(post: Post): Promise<Judgment>;
   /** Frees what was opened. */
   protected abstract free(): Promise<void>;
 
@@ -34,8 +34,8 @@ export abstract class Model implements AsyncDisposable {
    * Judges one post.
    * @throws DataError for a post of nothing, an image that cannot be read, and a model that gives no numbers for it
    */
-  judge(post: PostInput): Promise<Judgment> {
-    return this.use(async () => (await this.judgeOfPosts()).judge(post));
+  judge(post: Post): Promise<Judgment> {
+    return this.use(() => this.judgePost(post));
   }
 
   /**
@@ -49,12 +49,12 @@ export abstract class Model implements AsyncDisposable {
    * @throws DataError naming the first post that cannot be judged, unless `onError` is told of it; InterruptedError when the
    *   signal aborts; whatever the iterable throws
    */
-  predict(posts: Iterable<PostInput>, options: LenientPredictOptions): Promise<(Judgment | null)[]>;
-  predict(posts: Iterable<PostInput>, options?: PredictOptions): Promise<Judgment[]>;
-  predict(posts: AsyncIterable<PostInput>, options: LenientPredictOptions): AsyncGenerator<Judgment | null>;
-  predict(posts: AsyncIterable<PostInput>, options?: PredictOptions): AsyncGenerator<Judgment>;
+  predict(posts: Iterable<Post>, options: LenientPredictOptions): Promise<(Judgment | null)[]>;
+  predict(posts: Iterable<Post>, options?: PredictOptions): Promise<Judgment[]>;
+  predict(posts: AsyncIterable<Post>, options: LenientPredictOptions): AsyncGenerator<Judgment | null>;
+  predict(posts: AsyncIterable<Post>, options?: PredictOptions): AsyncGenerator<Judgment>;
   predict(
-    posts: Iterable<PostInput> | AsyncIterable<PostInput>,
+    posts: Iterable<Post> | AsyncIterable<Post>,
     options: PredictOptions | LenientPredictOptions = {},
   ): Promise<(Judgment | null)[]> | AsyncGenerator<Judgment | null> {
     const judgments = this.judgments(posts, options);
@@ -62,14 +62,13 @@ export abstract class Model implements AsyncDisposable {
   }
 
   private async *judgments(
-    posts: Iterable<PostInput> | AsyncIterable<PostInput>,
+    posts: Iterable<Post> | AsyncIterable<Post>,
     options: PredictOptions | LenientPredictOptions,
   ): AsyncGenerator<Judgment | null> {
     const { signal } = options;
     const onError = 'onError' in options ? options.onError : undefined;
-    const { mapAhead } = await import('@drf/datasets');
     let count = 0;
-    const judgeNext = async (post: PostInput): Promise<Judgment | null> => {
+    const judgeNext = async (post: Post): Promise<Judgment | null> => {
       const index = count++;
       if (signal?.aborted === true) throw new InterruptedError('Judging posts', null, undefined, signal.reason);
       try {

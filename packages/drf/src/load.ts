@@ -1,6 +1,6 @@
-import type { Judge, JudgeInfo } from '@drf/judge';
+import type { PostInput } from '@drf/judge';
+import { LoadedModel } from './loaded-model.js';
 import { loadOwnModules } from './own.js';
-import { Model } from './judging.js';
 
 /** How {@link load} opens a model. */
 export interface LoadOptions {
@@ -16,27 +16,6 @@ export interface LoadOptions {
   readonly own?: readonly string[];
 }
 
-/** A model that judges: what {@link load} opened. */
-export class LoadedModel extends Model {
-  /** @param judged what it says of itself comes from there */
-  constructor(private readonly judged: Judge) {
-    super();
-  }
-
-  /** What the model is: its classes, method, encoders, calibration, and where it comes from. */
-  get info(): JudgeInfo {
-    return this.judged.info;
-  }
-
-  protected judgeOfPosts(): Promise<Judge> {
-    return Promise.resolve(this.judged);
-  }
-
-  protected free(): Promise<void> {
-    return this.judged.close();
-  }
-}
-
 /**
  * Opens what judges posts: the folder of a run, of an export, or several of both, which then judge together.
  *
@@ -46,7 +25,10 @@ export class LoadedModel extends Model {
  * ```
  * @throws DataError, CheckpointError or ConfigurationError for folders that are none of these, damaged, or do not fit together
  */
-export async function load(paths: string | readonly string[], options: LoadOptions = {}): Promise<LoadedModel> {
+export async function load(
+  paths: string | readonly string[],
+  options: LoadOptions = {},
+): Promise<LoadedModel<PostInput>> {
   const { own = [], ...opening } = options;
   await loadOwnModules(own);
   const { openJudge } = await import('@drf/judge');

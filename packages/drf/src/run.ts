@@ -5,7 +5,7 @@ import type { ColumnNames, LedgerReport } from '@drf/datasets';
 import type { EvaluationResult, SplitChoice } from '@drf/evaluation';
 import type { BestCheckpoint, ExperimentConfig, MetricRow, RunDescription, RunFolder } from '@drf/experiment';
 import type { ExportResult, exportRun } from '@drf/export';
-import type { Judge } from '@drf/judge';
+import type { Judge, Judgment, PostInput } from '@drf/judge';
 import { featureCache } from './cache.js';
 import { InterruptedError } from './errors.js';
 import { Model } from './judging.js';
@@ -59,7 +59,7 @@ export interface ExportOptions extends Omit<Parameters<typeof exportRun>[1], 'ou
 }
 
 /** A trained run: it judges posts, is evaluated and exported. */
-export class Run extends Model {
+export class Run extends Model<PostInput> {
   private judging: Promise<Judge> | undefined;
 
   private constructor(
@@ -184,11 +184,15 @@ export class Run extends Model {
     });
   }
 
-  protected judgeOfPosts(): Promise<Judge> {
+  protected async judgePost(post: PostInput): Promise<Judgment> {
+    this.judging ??= this.openJudge();
+    return (await this.judging).judge(post);
+  }
+
+  private async openJudge(): Promise<Judge> {
     const { engine = this.config.engine, checkpoint, allowDownload, warm } = this.options;
-    const options = { engine, checkpoint, allowDownload, warm };
-    this.judging ??= import('@drf/judge').then(({ openJudge }) => openJudge(this.folder, options));
-    return this.judging;
+    const { openJudge } = await import('@drf/judge');
+    return openJudge(this.folder, { engine, checkpoint, allowDownload, warm });
   }
 
   protected async free(): Promise<void> {

@@ -113,10 +113,11 @@ describe('train', () => {
         at('elsewhere', 'runs', 'posts-concatenation-seed0-2'),
       ]);
       await expect(train({ ...options, signal: AbortSignal.abort() })).rejects.toMatchObject({ folder: null });
-      const error = await train({ ...surroundings(), data: [{ text: 'only one', label: 'x' }] }).catch(
+      const error = await train({ ...surroundings(), data: [{ text: 'no label', label: '' }] }).catch(
         (reason: unknown) => reason,
       );
       expect([isDrfError(error, 'data'), isDrfError(error, 'checkpoint')]).toEqual([true, false]);
+      expect(error).toMatchObject({ code: 'unusable-data', ledger: { dropped: 1 } });
       expect(await readdir(at('elsewhere', 'runs'))).toHaveLength(2);
     } finally {
       process.chdir(before);

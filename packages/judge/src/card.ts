@@ -1,4 +1,4 @@
-import { z } from 'zod/mini';
+import * as z from 'zod/mini'; // `{ z }` would bring messages in every language into a page
 import { assertCalibration, type Calibration } from './calibration.js';
 import { DataError, refuser } from '@drf/tensor';
 

@@ -1,9 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson, writeJsonAtomic } from '@drf/files';
-import { DataError } from '@drf/tensor';
+import { mapAhead, DataError } from '@drf/tensor';
 import { recordHash, type Dataset, type PostRecord } from '../dataset.js';
-import { mapAhead } from '../stream-posts.js';
 
 /** Training, validation and test posts. */
 export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
