@@ -30,6 +30,8 @@ export interface DataEvent {
   readonly ledger: LedgerReport;
   /** Posts of each split. */
   readonly splits: Readonly<Record<SplitName, number>>;
+  /** What a person should know of how they were split. */
+  readonly notes: readonly string[];
 }
 
 /** An epoch has ended. */

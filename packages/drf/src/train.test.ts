@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MemoryPost } from '@drf/datasets';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { InterruptedError, isDrfError, openRun, train, type Run, type TrainEvent } from './index.js';
+import {
+  InterruptedError,
+  isDrfError,
+  openRun,
+  train,
+  type EvaluationReport,
+  type Run,
+  type TrainEvent,
+  type WorkEvent,
+} from './index.js';
 import { labeledPosts, TINY_ENCODERS } from './testing/posts.js';
 
 let folder: string;
@@ -187,6 +196,14 @@ describe('a run', () => {
     expect([fromMemory.folder, fromMemory.evaluation.posts]).toEqual([at('report-2'), 40]);
     const stopped = run.evaluate({ ...other, signal: AbortSignal.abort() });
     await expect(stopped).rejects.toMatchObject({ code: 'interrupted', folder: null });
+    const controller = new AbortController();
+    const onProgress = (event: WorkEvent): void => {
+      if (event.kind === 'stage' && event.unit === 'cells' && event.done === 1) controller.abort();
+    };
+    const partly = run.evaluate({ ...other, cells: 'fixed', onProgress, signal: controller.signal, out: at('part') });
+    await expect(partly).rejects.toMatchObject({ code: 'interrupted', folder: at('part.partial') });
+    const written = JSON.parse(await readFile(at('part.partial', 'results.json'), 'utf8')) as EvaluationReport;
+    expect([written.cells[0]?.cell, written.cells.length + written.missingCells.length]).toEqual(['clean', 7]);
   });
 
   it('is complete by itself: it can be moved, with the posts that came from memory', async () => {

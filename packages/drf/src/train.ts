@@ -110,11 +110,14 @@ interface Prepared {
 async function trained(prepared: Prepared, options: TrainOptions): Promise<Run> {
   const { config, run, resume, data, isOwnFolder = false } = prepared;
   const { signal, cache = await featureCache(), allowDownload = false, onProgress, own = [] } = options;
+  const { departuresFromLetter } = await import('@drf/experiment');
   const { train: trainRun } = await import('@drf/training');
   const { trainingEvents } = await import('./training-events.js');
   const services: TrainingOptions['services'] = data === undefined ? {} : { openData: () => Promise.resolve(data) };
   try {
     const display = trainingEvents(onProgress);
+    const departures = resume ? [] : departuresFromLetter(config);
+    if (departures.length > 0) display.warn(`drf-paper is not the paper to the letter here: ${departures.join(', ')}`);
     const result = await trainRun({ config, run, resume, cache, display, signal, allowDownload, services });
     if (result.outcome === 'interrupted') throw interrupted(run.path, signal?.reason);
   } catch (error) {

@@ -7,13 +7,14 @@ import { startStage, type Tell, type TrainEvent } from './progress.js';
 /** What training shows to people, as events. */
 export function trainingEvents(tell: Tell<TrainEvent>): Display {
   const warn = (message: string): void => tell?.({ kind: 'warning', message });
-  const describe = ({ dataset, splits }: ExperimentData): void => {
+  const describe = ({ dataset, splits, notes }: ExperimentData): void => {
     const counts = SPLIT_NAMES.map((name) => [name, splits[name].length] as const);
     tell?.({
       kind: 'data',
       classes: dataset.classes,
       ledger: dataset.ledger.toJSON(),
       splits: Object.fromEntries(counts) as Record<SplitName, number>,
+      notes,
     });
   };
   let training: Job | undefined;
