@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { formatTable, startProgress } from '../packages/terminal/src/index.js';
 import { pack } from './packages/pack.js';
-import { lastLines, ROOT, run, workspacePackages, type Finished } from './packages/workspace.js';
+import { lastLines, run, workspacePackages, type Finished } from './packages/workspace.js';
 
 const HELP = `usage: pnpm check:install [--tarballs DIR] [--node VERSION]... [--keep] [--json]
 

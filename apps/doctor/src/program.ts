@@ -1,6 +1,6 @@
+import { type EngineName } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { createProgram, cursorStream, EXIT, ExitRequest, type Command, spell } from '@drf/terminal';
-import type { EngineName } from '@drf/tensor';
 import { thisMachine, type Machine } from './machine.js';
 import { makeReport, render, type Finding, type Report } from './report.js';
 import { probePlatform, readWanted, type Wanted } from './probes/platform.js';

@@ -22,7 +22,14 @@ import {
   type Command,
   spell,
 } from '@drf/terminal';
-import { paperStrategies, parseRatios, parseStrategies, SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
+import {
+  paperStrategies,
+  parseRatios,
+  parseStrategies,
+  SHOWN_POSTS,
+  SPLIT_CHOICES,
+  type SplitChoice,
+} from '@drf/evaluation';
 import { refuse, type CommandOptions } from './evaluate-command.js';
 
 /** Options of the command line as they are parsed. */
@@ -49,6 +56,7 @@ export interface MainOptions {
   readonly csv?: string;
   readonly rawCsv?: boolean;
   readonly details?: boolean;
+  readonly posts?: number;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
@@ -62,6 +70,7 @@ const EXAMPLES: readonly (readonly [string, string])[] = [
   [spell('eval RUN --data new.csv --columns text=body,label=mood'), 'whose columns have other names'],
   [spell('eval RUN --manifest manifest.jsonl'), 'exactly the disruptions of a manifest'],
   [spell('eval runs/drf-seed* runs/concat-seed* --out runs/comparison'), 'means over seeds and paired differences'],
+  [spell('eval runs/posts-drf-seed0-folds5'), 'a cross-validation: every post by the fold that did not see it'],
   [spell('eval RUN --json'), 'the results for machines'],
 ];
 
@@ -81,7 +90,10 @@ export function createEvaluateCommand(): Command {
     EXAMPLES,
   )
     .enablePositionalOptions() // what follows `grid` is the grid's
-    .argument('<runs...>', 'run folders; of several, a summary over seeds and paired differences')
+    .argument(
+      '<runs...>',
+      'run folders, or an ensemble’s; of several runs, a summary over seeds and paired differences',
+    )
     .option(
       '--split <name>',
       `${SPLIT_CHOICES.join(', ')} (default: test if it has posts, else val)`,
@@ -115,6 +127,12 @@ export function createEvaluateCommand(): Command {
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
+    .option(
+      '--posts <count>',
+      'wrongly judged posts to show in the report, with text and small image; 0 for none',
+      wholeNumber(0, 200),
+      SHOWN_POSTS,
+    )
     .option('--details', 'classes and confusion matrix of every cell')
     .option('--quiet', 'no progress')
     .option('--json', 'print the results as JSON; no progress');
@@ -148,6 +166,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     engine,
     allowDownload,
     cache,
+    posts: options.posts,
     reference,
     out,
     csv,

@@ -1,6 +1,8 @@
-import { createDisplay, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
+import { join } from 'node:path';
+import { createDisplay, openingOf, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal, type Command } from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
+import { readEnsemble, withMembers } from '@drf/files';
 import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
 import { createGridCommand } from './grid-command.js';
 import { commandOptions, createEvaluateCommand, type MainOptions } from './options.js';
@@ -18,8 +20,11 @@ export function createEvalProgram(): Command {
     .addCommand(createMergeCommand());
 }
 
-async function evaluateAction(runs: string[], options: MainOptions): Promise<void> {
-  const evaluationOptions = commandOptions(options);
+async function evaluateAction(named: string[], options: MainOptions): Promise<void> {
+  const runs = (await withMembers(named)).map(({ folder }) => folder);
+  const [first = '', ...others] = named;
+  const isEnsemble = others.length === 0 && (await readEnsemble(first)) !== undefined;
+  const { out = isEnsemble ? join(first, 'eval') : undefined, ...evaluationOptions } = commandOptions(options);
   const isQuiet = options.quiet === true || options.json === true;
   const workspace = new Workspace({ display: createDisplay(isQuiet) });
   const stages = startStages('comparisons', isQuiet);
@@ -29,17 +34,20 @@ async function evaluateAction(runs: string[], options: MainOptions): Promise<voi
   try {
     const outcome = await evaluateRuns(runs, {
       ...evaluationOptions,
+      out,
       workspace,
       signal: interrupt.signal,
       onProgress: stages.onProgress,
-      onResult: (result) => {
+      onResult: (result, { cells, ledger }) => {
         const full = runs.length === 1 || options.details === true;
-        if (options.json !== true && full) process.stdout.write(`${textReport(result, options.details)}\n\n`);
+        if (options.json !== true && full)
+          process.stdout.write(`${textReport(result, options.details, openingOf(result, cells, ledger))}\n\n`);
       },
     });
     stages.stop();
     if (options.json === true) printJson(outcome, runs.length);
     else printOutcome(outcome);
+    if (isEnsemble && options.json !== true) process.stdout.write(ENSEMBLE_NOTE);
     if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
   } finally {
     stages.stop();
@@ -53,6 +61,9 @@ function printJson({ results, summary }: CommandOutcome, runs: number): void {
   const content = runs === 1 ? (results[0] ?? null) : { runs: results, summary };
   process.stdout.write(`${JSON.stringify(content, null, 2)}\n`);
 }
+
+const ENSEMBLE_NOTE =
+  'Each run was judged on its own held-out posts. The ensemble itself is not: most of these posts were trained on by some of its members.\n';
 
 const SHOWN_FILES = /(results\.json|report\.html|summary\.\w+|\.csv)$/;
 

@@ -1,7 +1,7 @@
+import { readCard } from '@drf/judge';
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readCard } from '@drf/judge';
 import { ConfigurationError, refuser, UnavailableError } from '@drf/tensor';
 import { createProgram, formatTable, type Command, spell } from '@drf/terminal';
 import { builtPage } from './built-page.js';

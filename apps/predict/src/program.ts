@@ -1,16 +1,16 @@
+import { openJudge, type Judge, type Judgment } from '@drf/judge';
 import {
   POST_COLUMNS,
-  readSeenPosts,
-  SPLIT_NAMES,
   TEXT_ENCODINGS,
   type ColumnNames,
   type EncodingChoice,
+  readSeenPosts,
+  SPLIT_NAMES,
   type SeenPosts,
   type SplitName,
 } from '@drf/datasets';
 import { addOwnOption } from '@drf/files';
-import { openJudge, type Judge, type Judgment } from '@drf/judge';
-import { ConfigurationError, DataError, ENGINE_NAMES, MODALITIES, PAIRS, refuser } from '@drf/tensor';
+import { ConfigurationError, DataError, MODALITIES, refuser, ENGINE_NAMES, PAIRS } from '@drf/tensor';
 import {
   collect,
   createProgram,

@@ -29,6 +29,7 @@ import { openOwnData, ownConfig, runName } from '@drf/training';
 import { writeLedger } from '@drf/training';
 import { train, type TrainOptions, type TrainResult } from '@drf/training';
 import { cacheFolder } from '@drf/files';
+import { asksForAllFolds, foldsText, trainAllFolds } from './all-folds.js';
 
 interface MainOptions extends Record<string, unknown> {
   readonly data?: readonly string[];
@@ -53,6 +54,7 @@ export function createTrainProgram(): Command {
     [spell('train --data my.csv'), 'your own posts: image paths, texts and labels, in CSV, JSON Lines or Parquet'],
     [spell('train --data my.csv --columns text=body,label=mood'), 'whose columns have other names'],
     [spell('train --data train.csv --data test.csv'), 'in files that are splits'],
+    [spell('train --data my.csv --dataset.folds 5 --dataset.fold all'), 'five runs that judge together as an ensemble'],
     [spell('train my-experiment.json --out runs/mine'), 'your own experiment file'],
     [spell('train --resume runs/mvsa-s-drf-seed0'), 'go on where an interrupted run stopped'],
   ])
@@ -79,12 +81,19 @@ export function createTrainProgram(): Command {
 
 async function trainAction(experiment: string | undefined, options: MainOptions): Promise<void> {
   const display = createDisplay(options.quiet === true || options.json === true);
-  const { config, run, services } = await prepare(experiment, options, display);
+  const prepared = (await asksForAllFolds(options)) ? undefined : await prepare(experiment, options, display);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
   });
   try {
     const { cache, stopAfter } = options;
+    if (prepared === undefined) {
+      const result = await trainAllFolds(experiment, options, display, interrupt.signal);
+      process.stdout.write(options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result));
+      if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
+      return;
+    }
+    const { config, run, services } = prepared;
     const result = await train({
       config,
       run,

@@ -56,9 +56,12 @@ const HEADINGS: Readonly<Record<string, string>> = {
 const DEFAULTS =
   '\nDefaults of these groups hold where an experiment says nothing else; named ones, and --data, bring options of their own.';
 
-/** Adds a flag for every option of an experiment: `--training.batch-size <number>`. */
-export function addConfigFlags(command: Command): Command {
-  for (const leaf of leavesOf()) {
+/**
+ * Adds a flag for every option of an experiment: `--training.batch-size <number>`.
+ * @param isWanted which of them, by dotted name ("training.batchSize"); default: all
+ */
+export function addConfigFlags(command: Command, isWanted: (name: string) => boolean = () => true): Command {
+  for (const leaf of leavesOf().filter(({ path }) => isWanted(path.join('.')))) {
     const option = new Option(`${flagOf(leaf)} <${placeholder(leaf.schema)}>`, describe(leaf.schema));
     command.addOption(option.helpGroup(HEADINGS[leaf.path[0] as string] ?? 'Experiment:'));
   }

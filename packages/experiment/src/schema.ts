@@ -106,7 +106,11 @@ const dataset = z.strictObject({
     .max(100)
     .optional()
     .meta(data('deal training and test posts out into so many folds, one of them to test on')),
-  fold: whole(1).optional().meta(data('which of the folds is the test split, from 1 (default: 1)')),
+  fold: whole(1)
+    .optional()
+    .meta(
+      data('which of the folds is the test split, from 1 (default: 1); for training also all, one after the other'),
+    ),
   limit: whole(1).optional().meta(data('use only so many posts of each split (for trying things out)')),
   imageSize: whole(16).max(1024).default(224).meta(result('side in pixels at which images are decoded and disrupted')),
 });

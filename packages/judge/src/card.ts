@@ -53,6 +53,8 @@ const cardSchema = z.object({
   encoders: z.object({ image: z.string(), text: z.string() }),
   /** By name. */
   files: z.record(z.string(), fileSchema),
+  /** How weights are stored where that is not float32, and what it costs. */
+  precision: note,
   preprocessing: z.object({
     image: z.object({ decodedSize: count, size: z.optional(z.array(count)) }),
     text: z.object({

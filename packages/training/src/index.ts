@@ -2,5 +2,7 @@ export { train, type TrainOptions, type TrainResult, type TrainServices } from '
 export { Trainer, type TrainerEvents, type TrainerOptions, type TrainerOutcome } from './trainer.js';
 export { createDisplay, type Display } from './display.js';
 export { openOwnData, ownConfig, ownExperiment, runName } from './own-data.js';
+export { chooseExperiment, type ExperimentChoice } from './choose-experiment.js';
 export { EXPERIMENTS, loadExperiment, readExperiment } from './experiments.js';
 export { dataWarnings, writeLedger } from './data-summary.js';
+export { readFoldsConfig, trainFolds, type FoldsOptions, type FoldsResult } from './train-folds.js';

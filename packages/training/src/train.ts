@@ -5,6 +5,7 @@ import {
   type LedgerReport,
   SPLIT_NAMES,
   writeSeenPosts,
+  type SplitName,
 } from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
@@ -34,6 +35,7 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  writeModelCard,
   writeTrainingReport,
   type EncodedRecords,
   type EncodeOptions,
@@ -45,7 +47,7 @@ import { describeCalibration, type Calibration } from '@drf/judge';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
 import { spell } from '@drf/terminal';
-import { assertLearnable, writeLedger } from './data-summary.js';
+import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
@@ -163,7 +165,8 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     display.end();
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
-    const report = resultOnly ? null : await writeTrainingReport(run, ledger);
+    const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
+    if (isWhole) await writeModelCard(run);
     const notes = calibration === null ? [] : describeCalibration(calibration);
     return { outcome, run: run.path, selected: trainer.selected, report, notes };
   } finally {
@@ -341,8 +344,19 @@ async function describeRun(
     classes: dataset.classes,
     encoders: { image: session.image.id, text: session.text.id },
     shapes: methodShapes(session, dataset.classes.length, methodNeeds(config)),
+    posts: countPosts(data),
     engine: session.engine.name,
     versions: await servicesOf(options).readVersions(),
     createdAt: new Date().toISOString(),
   });
+}
+
+/** Posts of each class by split. */
+function countPosts({ dataset, splits }: ExperimentData): Record<SplitName, number[]> {
+  const count = (name: SplitName): number[] => {
+    const counts = dataset.classes.map(() => 0);
+    for (const { label } of splits[name]) counts[label] = (counts[label] ?? 0) + 1;
+    return counts;
+  };
+  return { train: count('train'), val: count('val'), test: count('test') };
 }

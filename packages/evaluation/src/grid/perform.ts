@@ -107,6 +107,7 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
     split: setting.split ?? undefined,
     signal,
     details: true,
+    posts: 0,
   });
   signal?.throwIfAborted();
   const record = await trainingRecord(evaluation, task.keepFeatures);
