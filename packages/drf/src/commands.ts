@@ -31,6 +31,9 @@ const COMMANDS: readonly Entry[] = [
   { name: 'doctor', summary: 'say what works on this machine, and what to do about the rest', load: async () => (await import('@drf/doctor-app')).createDoctorProgram() },
 ]; // prettier-ignore
 
+/** Names of all commands, in the order of the help. */
+export const COMMAND_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
+
 /** Of this package. */
 function version(): string {
   const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');

@@ -21,6 +21,7 @@ import { byModality, ConfigurationError, DataError, hostTensor, type HostTree } 
 import { spell } from '@drf/terminal';
 import { CLEAN, formatCell, paperStrategies } from './cells.js';
 import type { CellProgress } from './display.js';
+import { SHOWN_POSTS } from './names.js';
 import { paperFigures } from './paper.js';
 import {
   evaluatedDataset,
@@ -88,9 +89,6 @@ export interface Evaluation {
   /** Wrongly judged posts, for the report. */
   readonly shown: readonly ShownPost[];
 }
-
-/** Wrongly judged posts that a report shows, unless it is told otherwise. */
-export const SHOWN_POSTS = 24;
 
 /**
  * Evaluates a trained run: opens it with its checkpoint and memory, encodes the posts under each cell's disruption

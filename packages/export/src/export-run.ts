@@ -32,7 +32,8 @@ import {
 import { describeLoss, measureLoss, type PrecisionLoss } from './measure-loss.js';
 import { foldConstants } from './onnx/fold-constants.js';
 import { decodeModel, encodeModel } from './onnx/model.js';
-import { densityConstants, type Precision, withPrecision } from './onnx/precision.js';
+import type { Precision } from './names.js';
+import { densityConstants, withPrecision } from './onnx/precision.js';
 import { withSymbolicBatch } from './onnx/symbolic-batch.js';
 import { prepareOutput, writeOutput } from './output-folder.js';
 
