@@ -9,4 +9,3 @@ export type { Data, Files, Rows } from './posts.js';
 export type { DataEvent, EpochEvent, StageEvent, TrainEvent, WarningEvent, WorkEvent } from './progress.js';
 export { InterruptedError } from './errors.js';
 export { DrfError, isDrfError } from '@drf/tensor';
-export { createDrfProgram, runDrf } from './commands.js';
