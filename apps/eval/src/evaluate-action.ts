@@ -54,7 +54,7 @@ const ENSEMBLE_NOTE =
 
 const SHOWN_FILES = /(results\.json|report\.html|summary\.\w+|\.csv)$/;
 
-function printOutcome({ summary, written, interrupted }: CommandOutcome): void {
+function printOutcome({ summary, written, notes, interrupted }: CommandOutcome): void {
   if (summary !== null) process.stdout.write(`${summaryText(summary)}\n`);
   if (interrupted) process.stdout.write('Interrupted: what was done so far is written.\n');
   const shown = written.filter((path) => SHOWN_FILES.test(path));
@@ -62,4 +62,5 @@ function printOutcome({ summary, written, interrupted }: CommandOutcome): void {
   if (written.length === 0) process.stdout.write('Nothing was written.\n');
   else process.stdout.write(`Written:\n${shown.map((path) => `  ${shownPath(path)}\n`).join('')}`);
   if (others > 0) process.stdout.write(`  and ${others} more beside them (predictions, manifests)\n`);
+  for (const note of notes) process.stdout.write(`${note}\n`);
 }

@@ -39,6 +39,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     out,
     csv,
     rawCsv: options.rawCsv === true,
+    track: options.track,
   };
 }
 

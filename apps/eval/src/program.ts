@@ -117,6 +117,7 @@ export function createEvaluateCommand(): Command {
       SHOWN_POSTS,
     )
     .option('--details', 'classes and confusion matrix of every cell')
+    .option('--track <server>', 'add the cells to the run on an MLflow server: mlflow:http://127.0.0.1:5000')
     .option('--quiet', 'no progress')
     .option('--json', 'print the results as JSON; no progress');
 }

@@ -8,7 +8,7 @@ import { serve, type ServeOptions } from './serve.js';
 import { stateOf, watchFolders } from './watch.js';
 import { serveByWorkers } from './workers.js';
 
-/** `drf serve`: opens what judges, listens, and ends by a signal. */
+/** `drf serve`. */
 export async function serveAction(run: string | undefined, options: MainOptions): Promise<void> {
   const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
   const token = await readToken(options.tokenFile);
@@ -59,9 +59,13 @@ function chosenOf({ checkpoint, engine, onnx, allowDownload, modelName, host, po
   return { checkpoint, engine, onnx, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds };
 } // prettier-ignore
 
+/** What of the service's limits was given. */
 function limitsOf(options: MainOptions): Partial<ServiceLimits> {
-  const names = Object.keys(DEFAULT_LIMITS) as (keyof ServiceLimits)[];
-  return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
+  return Object.fromEntries(
+    Object.keys(DEFAULT_LIMITS)
+      .map((name) => [name, options[name as keyof ServiceLimits]])
+      .filter(([, value]) => value !== undefined),
+  );
 }
 
 /** Whether OpenTelemetry's own variables say where traces go. */

@@ -9,6 +9,8 @@ export interface MainOptions extends Record<string, unknown> {
   readonly allowDownload?: boolean;
   readonly cache: string;
   readonly stopAfter?: number;
+  readonly track?: string;
+  readonly examples?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }

@@ -15,13 +15,14 @@ import { EXPERIMENTS } from '@drf/training';
 import { loadExperiment, readExperiment } from '@drf/training';
 import { openOwnData, ownConfig, runName } from '@drf/training';
 import { writeLedger } from '@drf/training';
-import { train, type TrainOptions, type TrainResult } from '@drf/training';
+import { openTracker, train, type TrainOptions, type TrainResult } from '@drf/training';
 import { asksForAllFolds, foldsText, trainAllFolds } from './all-folds.js';
 import type { MainOptions } from './flags.js';
 
 /** `drf train`. */
 export async function trainAction(experiment: string | undefined, options: MainOptions): Promise<void> {
   const display = createDisplay(options.quiet === true || options.json === true);
+  const tracker = options.track === undefined ? undefined : openTracker(options.track);
   const prepared = (await asksForAllFolds(options)) ? undefined : await prepare(experiment, options, display);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
@@ -44,6 +45,8 @@ export async function trainAction(experiment: string | undefined, options: MainO
       signal: interrupt.signal,
       stopAfterEpochs: stopAfter,
       allowDownload: options.allowDownload ?? false,
+      tracker,
+      examples: options.examples,
       ...(services === undefined ? {} : { services }),
     });
     report(result, options.json === true);
@@ -126,7 +129,9 @@ function report(result: TrainResult, asJson: boolean): void {
   }
   const { outcome, run, selected, notes } = result;
   if (outcome === 'interrupted') {
-    process.stdout.write(`Stopped. Go on with: ${spell(`train --resume ${run}`)}\n`);
+    process.stdout.write(
+      `Stopped. Go on with: ${spell(`train --resume ${run}`)}\n${notes.map((note) => `${note}\n`).join('')}`,
+    );
     return;
   }
   const early = outcome === 'stopped-early' ? ' (stopped early: no better epoch for a while)' : '';

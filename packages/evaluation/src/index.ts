@@ -45,4 +45,8 @@ export { mergeStores, type MergeOutcome, type RepeatedCell } from './store/merge
 export type { CellRecord, StoredCell, StoredPosts, StoredPrediction, TrainingRecord } from './store/records.js';
 export { ResultStore, STORE_NAME } from './store/result-store.js';
 export { trainingRecord } from './store/training-record.js';
+export { runTune, type TunedExperiment, type TuneOptions } from './tune/run-tune.js';
+export { assertSpace, defaultSpace, describeDimension, parseSearch, type Dimension } from './tune/space.js';
+export { type TunedTrial, type TuneSummary } from './tune/summary.js';
+export { tuneText } from './tune/tune-report.js';
 export { Workspace, type Services } from './workspace.js';

@@ -5,7 +5,8 @@ import { Option, type Command } from '@drf/terminal';
 import { leavesOf, type Leaf } from './schema.js';
 
 const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
+/** `--training.batch-size` */
+export const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
 
 /** Longer lists of words belong to a flag's description. */
 const LONGEST_PLACEHOLDER = 100;
@@ -99,6 +100,14 @@ export function overridesFrom(options: Readonly<Record<string, unknown>>): Recor
     node[leaf.path.at(-1) as string] = optionFromText(leaf.schema, text, `Option ${flagOf(leaf)}`);
   }
   return overrides;
+}
+
+/** The flags of options that were given, each with its text. @param options commander's parsed options */
+export function configFlags(options: Readonly<Record<string, unknown>>): [flag: string, text: string][] {
+  return leavesOf().flatMap((leaf): [string, string][] => {
+    const text = options[new Option(`${flagOf(leaf)} <value>`).attributeName()];
+    return typeof text === 'string' ? [[flagOf(leaf), text]] : [];
+  });
 }
 
 /** Lays overrides over an experiment, group by group. */

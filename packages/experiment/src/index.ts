@@ -10,7 +10,8 @@ export {
 } from './schema.js';
 export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment, parseForMethod, type ExperimentFile, type MethodOptions } from './parse.js';
-export { addConfigFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
+export { configOption, valueOfOption, type ConfigOption } from './config-option.js';
+export { addConfigFlags, configFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
 export {
   openExperimentData,
   openExperimentDataset,
@@ -80,6 +81,7 @@ export {
   type DrfForm,
 } from './method.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
+export { exampleCount, writeExamples, type ExamplePost, type RunExamples } from './examples.js';
 export { readCalibration, writeCalibration } from './calibration/calibration-file.js';
 export {
   accuracyText,

@@ -153,7 +153,7 @@ async function trainRun(
 }
 
 /** Steps as progress; nothing else of a training is shown. */
-function displayOf(report: (progress: WorkerProgress) => void): Display {
+export function displayOf(report: (progress: WorkerProgress) => void): Display {
   const nothing = (): void => undefined;
   return {
     data: nothing,
