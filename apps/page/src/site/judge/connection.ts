@@ -96,9 +96,16 @@ export class Connection {
     const posts: RunExample[] = [];
     for (const post of exported?.posts ?? []) {
       if (post.image === null) posts.push(post);
-      else posts.push({ ...post, image: await download(`model/examples/${post.image}`, this.headers) });
+      else posts.push({ ...post, image: await this.file(`model/examples/${post.image}`) });
     }
     return posts;
+  }
+
+  /** @throws PageError when it cannot be had */
+  private async file(path: string): Promise<Uint8Array> {
+    const response = await fetch(path, { headers: this.headers }).catch(() => null);
+    if (response?.ok !== true) throw new PageError(`${path.split('/').at(-1)} could not be loaded.`);
+    return new Uint8Array(await response.arrayBuffer());
   }
 
   private async json<T>(path: string): Promise<T | null> {
