@@ -2,7 +2,7 @@ import type { LedgerReport, SplitName } from '@drf/datasets';
 import type { Display as EvaluationDisplay } from '@drf/evaluation';
 import type { Job } from '@drf/terminal';
 
-/** How far a stage of some work is. Comes at most ten times a second, and at the stage's end. */
+/** How far a stage of some work is. Comes at most ten times a second, with each cell, and at the stage's end. */
 export interface StageEvent {
   readonly kind: 'stage';
   /** What is being done: "Training", "Reading the data set", … */
@@ -64,14 +64,14 @@ export type Tell<Event> = ((event: Event) => void) | undefined;
 const MILLISECONDS_BETWEEN = 100;
 
 /** Turns counts of a stage into events; its rate is measured from the first count on. A total may be infinite. */
-export function startStage(tell: Tell<StageEvent>, stage: string, unit: string): Job {
+export function startStage(tell: Tell<StageEvent>, stage: string, unit: string, pause = MILLISECONDS_BETWEEN): Job {
   let first: { readonly done: number; readonly at: number } | undefined;
   let saidAt = -Infinity;
   return {
     update(done, total) {
       const now = performance.now();
       first ??= { done, at: now };
-      if (done < total && now - saidAt < MILLISECONDS_BETWEEN) return;
+      if (done < total && now - saidAt < pause) return;
       saidAt = now;
       const rate = (done - first.done) / ((now - first.at) / 1000);
       const known = Number.isFinite(total) ? total : null;
@@ -89,7 +89,7 @@ export function evaluationEvents(tell: Tell<WorkEvent>): EvaluationDisplay {
     warn: (message) => tell?.({ kind: 'warning', message }),
     job: (stage, unit) => startStage(tell, stage, unit),
     cells: (stage, total) => {
-      const cells = startStage(tell, stage, 'cells');
+      const cells = startStage(tell, stage, 'cells', 0);
       let cell = '';
       return {
         start: (done, name) => {

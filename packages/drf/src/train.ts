@@ -50,6 +50,11 @@ interface NewTraining extends Surroundings {
   readonly out?: string;
   /** Whether a run that lies in `out` gives way. Default false. */
   readonly overwrite?: boolean;
+  /**
+   * Posts of the test split that the run keeps, with text and small image, for its page to be tried on. Default: 6 of
+   * posts of your own, none of public data sets.
+   */
+  readonly examples?: number;
   readonly resume?: undefined;
 }
 
@@ -118,7 +123,8 @@ async function trained(prepared: Prepared, options: TrainOptions): Promise<Run> 
     const display = trainingEvents(onProgress);
     const departures = resume ? [] : departuresFromLetter(config);
     if (departures.length > 0) display.warn(`drf-paper is not the paper to the letter here: ${departures.join(', ')}`);
-    const result = await trainRun({ config, run, resume, cache, display, signal, allowDownload, services });
+    const examples = options.resume === undefined ? options.examples : undefined;
+    const result = await trainRun({ config, run, resume, cache, display, signal, allowDownload, services, examples });
     if (result.outcome === 'interrupted') throw interrupted(run.path, signal?.reason);
   } catch (error) {
     // a folder that nobody named and that holds nothing to go on with would only be in the way
