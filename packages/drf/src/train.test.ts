@@ -1,4 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MemoryPost } from '@drf/datasets';
@@ -131,6 +133,25 @@ describe('train', () => {
     } finally {
       process.chdir(before);
     }
+  });
+
+  it('tells an MLflow server how it goes', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url?.replace(/^.*mlflow\//, '') ?? '');
+      const ids = {
+        experiment_id: '1',
+        experiment: { experiment_id: '1' },
+        run: { info: { run_id: 'r', experiment_id: '1' } },
+      };
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(ids));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const track = `mlflow:http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await train({ ...surroundings(), data: file, method: 'concatenation', out: at('tracked'), track });
+    server.close();
+    expect(asked).toEqual(expect.arrayContaining(['runs/create', 'runs/log-batch', 'runs/update']));
+    await expect(train({ ...surroundings(), data: file, out: at('untracked'), track: 'somewhere' })).rejects.toThrow(/mlflow:http/); // prettier-ignore
   });
 
   it('names what is wrong with options', async () => {

@@ -23,6 +23,8 @@ interface Surroundings {
   readonly allowDownload?: boolean;
   /** Further modules of your own, by file or package. Those that options name are loaded anyway. */
   readonly own?: readonly string[];
+  /** An MLflow server that is told how the training goes: `mlflow:http://127.0.0.1:5000/my-experiment`. */
+  readonly track?: string;
   /** Told how far it is, in order. What it throws ends the training. */
   readonly onProgress?: (event: TrainEvent) => void;
   /**
@@ -116,15 +118,27 @@ async function trained(prepared: Prepared, options: TrainOptions): Promise<Run> 
   const { config, run, resume, data, isOwnFolder = false } = prepared;
   const { signal, cache = await featureCache(), allowDownload = false, onProgress, own = [] } = options;
   const { departuresFromLetter } = await import('@drf/experiment');
-  const { train: trainRun } = await import('@drf/training');
+  const { openTracker, train: trainRun } = await import('@drf/training');
   const { trainingEvents } = await import('./training-events.js');
   const services: TrainingOptions['services'] = data === undefined ? {} : { openData: () => Promise.resolve(data) };
   try {
     const display = trainingEvents(onProgress);
     const departures = resume ? [] : departuresFromLetter(config);
     if (departures.length > 0) display.warn(`drf-paper is not the paper to the letter here: ${departures.join(', ')}`);
+    const tracker = options.track === undefined ? undefined : openTracker(options.track);
     const examples = options.resume === undefined ? options.examples : undefined;
-    const result = await trainRun({ config, run, resume, cache, display, signal, allowDownload, services, examples });
+    const result = await trainRun({
+      config,
+      run,
+      resume,
+      cache,
+      display,
+      signal,
+      allowDownload,
+      services,
+      examples,
+      tracker,
+    });
     if (result.outcome === 'interrupted') throw interrupted(run.path, signal?.reason);
   } catch (error) {
     // a folder that nobody named and that holds nothing to go on with would only be in the way
@@ -140,11 +154,12 @@ async function reopen({
   cache,
   allowDownload,
   own = [],
+  track,
   onProgress,
   signal,
   ...others
 }: Resumed): Promise<Prepared> {
-  void [cache, allowDownload, onProgress, signal];
+  void [cache, allowDownload, track, onProgress, signal];
   const changed = Object.entries(others).filter(([, value]) => value !== undefined);
   if (changed.length > 0) {
     const names = changed.map(([name]) => name).join(', ');
