@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { pushModel, type PushResult } from '@drf/export';
+import type { PushResult } from '@drf/export';
 import { readBounded } from '@drf/files';
 import {
   collect,
@@ -9,10 +9,10 @@ import {
   ExitRequest,
   formatTable,
   interruptSignal,
-  spell,
   startProgress,
   type Command,
   type Progress,
+  spell,
 } from '@drf/terminal';
 
 interface PushProgramOptions {
@@ -40,7 +40,7 @@ export function createPushProgram(print: (text: string) => void = (text) => void
       [spell('push exported me/my-model --revision v2 --message "More posts"'), 'onto a branch'],
     ],
   )
-    .argument('<folder>', 'a trained run, a folder that export wrote, or an ensemble of these')
+    .argument('<folder>', 'a trained run, an exported folder, or an ensemble of these')
     .argument('<repository>', 'owner/name on the hub')
     .option('--private', 'make the repository private (one that is there stays as it is)')
     .option('--revision <branch>', 'branch; one that is not there is made from main', 'main')
@@ -59,6 +59,7 @@ export function createPushProgram(print: (text: string) => void = (text) => void
       const endpoint = options.endpoint ?? (process.env['HF_ENDPOINT'] || undefined);
       let progress: Progress | undefined;
       try {
+        const { pushModel } = await import('@drf/export'); // late: help and wrong options take no time
         const result = await pushModel(folder, repository, {
           token: dryRun ? undefined : await readToken(options.tokenFile),
           endpoint,
