@@ -11,7 +11,7 @@ import {
   type Progress,
   spell,
 } from '@drf/terminal';
-import { predictOne, predictPosts, type PredictResult } from './predict-posts.js';
+import { predictPosts, type PredictResult } from './predict-posts.js';
 import type { JobCounts } from './finish.js';
 import type { MainOptions } from './flags.js';
 
@@ -42,7 +42,7 @@ function assertOptions(input: string | undefined, { text, image, out, resume, ov
 }
 
 async function judgeOne(judge: Judge, options: MainOptions): Promise<void> {
-  const judgment = await predictOne(judge, options);
+  const judgment = await judge.judge({ text: options.text, image: options.image });
   process.stdout.write(options.json === true ? `${JSON.stringify(judgment)}\n` : `${judgmentText(judgment)}\n`);
 }
 
