@@ -12,7 +12,7 @@ import {
   type Progress,
   spell,
 } from '@drf/terminal';
-import { predictOne, predictPosts, type PredictOptions, type PredictResult } from './predict-posts.js';
+import { predictPosts, type PredictOptions, type PredictResult } from './predict-posts.js';
 import { streamPredictions } from './stream-predictions.js';
 import type { JobCounts } from './finish.js';
 import type { MainOptions } from './flags.js';
@@ -129,7 +129,7 @@ async function judgeToStandardOutput(judge: Judge, input: string, options: MainO
 }
 
 async function judgeOne(judge: Judge, options: MainOptions): Promise<void> {
-  const judgment = await predictOne(judge, options);
+  const judgment = await judge.judge({ text: options.text, image: options.image });
   process.stdout.write(options.json === true ? `${JSON.stringify(judgment)}\n` : `${judgmentText(judgment)}\n`);
 }
 

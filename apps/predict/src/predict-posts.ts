@@ -8,7 +8,7 @@ import {
   type TableStream,
   type SeenPosts,
 } from '@drf/datasets';
-import type { Judge, JudgeInfo, Judgment } from '@drf/judge';
+import type { Judge, JudgeInfo } from '@drf/judge';
 import { lockFile } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 import { finishOutput, outputFormat, rejectedPath, type JobCounts, type OutputFormat } from './finish.js';
@@ -60,18 +60,6 @@ export interface PredictResult {
 /** How images are decoded for a judge. */
 function decodingOf({ imageSize }: Pick<JudgeInfo, 'imageSize'>) {
   return { width: imageSize, height: imageSize, fit: 'stretch', maximumPixels: 100_000_000 } as const;
-}
-
-/**
- * Judges one post that was named on the command line.
- * @param image path of an image file
- * @throws DataError when the image cannot be read or decoded, or both are missing
- */
-export async function predictOne(
-  judge: Judge,
-  { text, image }: { readonly text?: string; readonly image?: string },
-): Promise<Judgment> {
-  return judge.judge({ text, image });
 }
 
 /**
