@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const newRun = (name: string): Promise<RunFolder> => RunFolder.create(join(folder, name), {});
+const newRun = (name: string): Promise<RunFolder> => RunFolder.create(join(folder, name), { overwrite: false });
 
 describe('writeExamples', () => {
   it('keeps whole posts first, a class in turn, small, and passes over what cannot be read', async () => {
@@ -44,7 +44,7 @@ describe('writeExamples', () => {
       ['4', 'up', '2.jpg'],
     ]);
     expect(posts[0]?.text).toHaveLength(2000); // and no half of an emoji
-    expect(posts[0]?.text?.isWellFormed?.() ?? true).toBe(true);
+    expect(posts[0]?.text).not.toMatch(/[\uD800-\uDBFF]$/);
     const bytes = await readFile(run.file('examples', '0.jpg'));
     expect(bytes.length).toBeLessThan(40_000);
     expect(await readImageHeader('example', bytes, 1e6)).toEqual({ width: 320, height: 320, format: 'jpeg' });
