@@ -79,6 +79,7 @@ export function postCard({ id, cell, truth, predicted, confidence, text, image, 
 /** Of posts on a page. */
 export const POSTS_STYLE = `
 .posts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 1rem; }
+section > h3 { margin: 1.8rem 0 .6rem; }
 article { background: var(--soft); border-radius: .5rem; padding: .8rem; min-width: 0; overflow-wrap: anywhere; font-size: .92rem; } article[hidden] { display: none; } article p { margin: .5rem 0; }
 article img { display: block; width: auto; max-width: 100%; height: 9rem; object-fit: contain; margin: .5rem 0; border-radius: .3rem; } .missing { height: 9rem; margin: .5rem 0; border: 1px dashed var(--muted); border-radius: .3rem; display: grid; place-items: center; color: var(--muted); }
 article dl { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .1rem .7rem; margin: 0; font-size: .85rem; } article dt { color: var(--muted); } article dd { margin: 0; font-variant-numeric: tabular-nums; text-align: right; }

@@ -9,7 +9,15 @@ import type { BestCheckpoint, MetricRow, RunDescription, RunFolder } from '../ru
 import { figure, lineChart, type Series } from './chart.js';
 import { escapeHtml, folded, htmlTable, legend, linkTo, paragraph, reportLinks, reportPage, type ReportLink, type ReportSection } from './html.js'; // prettier-ignore
 import { lossTerms, lossWords, termsIn } from './terms.js';
-import { answerSentences, answerWarnings, f1Of, lossSentences, type Answers, type ClassAnswers } from './words.js';
+import {
+  answerSentences,
+  answerWarnings,
+  f1Of,
+  knownPostsWarnings,
+  lossSentences,
+  type Answers,
+  type ClassAnswers,
+} from './words.js';
 
 type EpochRow = Extract<MetricRow, { type: 'epoch' }>;
 
@@ -111,7 +119,8 @@ export function trainingReport(facts: TrainingFacts): string {
       [...lossSentences(ledger), ...splitSentence(facts.splits)],
       trainingSentences(description, epochs, best),
     ],
-    warnings: [...warnings, ...(answers === null || warnings.length > 0 ? [] : answerWarnings(answers))],
+    // those of the data speak of few posts themselves
+    warnings: [...warnings, ...(answers === null ? [] : (warnings.length > 0 ? knownPostsWarnings : answerWarnings)(answers))], // prettier-ignore
     links: markedLinks(links),
     sections,
   });
@@ -231,10 +240,11 @@ const SHOWN_ROWS = 5;
 function ledgerTable(ledger: LedgerReport): string {
   const rows = ledger.reasons.map(({ reason, count }) => [`dropped: ${reason}`, String(count), whatIsWrong(reason, count)]); // prettier-ignore
   const late = ledger.undecoded ?? 0;
+  const columns = rows.length === 0 ? 2 : 3;
   const table = htmlTable({
     caption: `Rows of ${ledger.source}`,
-    head: ['', 'rows', 'why'],
-    rows: [['all', String(ledger.rows), ''], ['kept', String(ledger.kept), ''], ...rows],
+    head: ['', 'rows', 'why'].slice(0, columns),
+    rows: [['all', String(ledger.rows), ''], ['kept', String(ledger.kept), ''], ...rows].map((row) => row.slice(0, columns)), // prettier-ignore
   });
   const examples = ledger.reasons.flatMap(({ rows: dropped }) => dropped.slice(0, SHOWN_ROWS).flatMap(({ detail }) => detail ?? [])); // prettier-ignore
   const list = examples.map((detail) => `<li>${escapeHtml(detail)}</li>`).join('');

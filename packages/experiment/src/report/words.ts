@@ -200,15 +200,25 @@ export function lossSentences({ rows, kept, reasons, undecoded = 0 }: LedgerRepo
 }
 
 /** What a reader of scores must be warned of. */
-export function answerWarnings({ classes, split }: Answers): string[] {
+export function answerWarnings(answers: Answers): string[] {
+  const { classes, split } = answers;
   const total = sum(classes.map(({ support }) => support));
   const few = `Only ${posts(total, split)}: each is ${pointsText(1 / total, total)} of accuracy, and small differences mean nothing.`;
-  return [
-    ...(total > 0 && total < FEW_POSTS ? [few] : []),
-    ...(split === 'train' ? ['The model was trained on these very posts: it will do worse on others.'] : []),
-    ...(split === 'val' ? ['The best epoch was chosen by these very posts: others will fare a little worse.'] : []),
-    ...(split === 'all' ? ['Posts that the model was trained on may be among these: it will do worse on others.'] : []),
-  ];
+  return [...(total > 0 && total < FEW_POSTS ? [few] : []), ...knownPostsWarnings(answers)];
+}
+
+/** Where the posts are not new to the model, that others will fare worse. */
+export function knownPostsWarnings({ split }: Pick<Answers, 'split'>): string[] {
+  switch (split) {
+    case 'train':
+      return ['The model was trained on these very posts: it will do worse on others.'];
+    case 'val':
+      return ['The best epoch was chosen by these very posts: others will fare a little worse.'];
+    case 'all':
+      return ['Posts that the model was trained on may be among these: it will do worse on others.'];
+    default:
+      return [];
+  }
 }
 
 /** A method's mean accuracy, as shares; null where it was not tested so. */

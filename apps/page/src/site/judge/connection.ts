@@ -62,6 +62,9 @@ export class TokenNeeded extends PageError {}
 
 /** Asks the service (or the folder of static files) that this page came from. */
 export class Connection {
+  /** Whether a service answers, and not files alone. */
+  private isService = false;
+
   constructor(private readonly token: string | null) {}
 
   get headers(): Readonly<Record<string, string>> {
@@ -71,6 +74,7 @@ export class Connection {
   /** @throws TokenNeeded; PageError when there is no model; DataError for the card of another version */
   async model(): Promise<Model> {
     const answer = await this.json<ModelAnswer>('v1/model');
+    this.isService = answer !== null;
     if (answer?.mode === 'server') {
       const { mode, method, run, imageSize, calibration, limits } = answer;
       const maskToken = answer.maskToken ?? DEFAULT_MASK;
@@ -89,9 +93,12 @@ export class Connection {
    * embedded data, where the model was trained on these.
    */
   async examples({ card }: Model): Promise<readonly RunExample[] | null> {
-    const answer = await this.json<{ readonly builtIn: boolean; readonly posts: readonly RunExample[] }>('v1/examples');
-    if (answer !== null) return answer.posts.length === 0 && answer.builtIn ? null : answer.posts;
-    if (card?.dataset === 'embedded') return null; // static files are all there is
+    if (this.isService) {
+      type Answer = { readonly builtIn: boolean; readonly posts: readonly RunExample[] };
+      const { builtIn, posts } = (await this.json<Answer>('v1/examples')) ?? { builtIn: false, posts: [] };
+      return posts.length === 0 && builtIn ? null : posts;
+    }
+    if (card?.dataset === 'embedded') return null;
     const exported = await this.json<{ readonly posts: readonly RunExample[] }>('model/examples/examples.json');
     const posts: RunExample[] = [];
     for (const post of exported?.posts ?? []) {
