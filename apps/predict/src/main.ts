@@ -2,7 +2,7 @@ import { ENGINE_NAMES } from '@drf/engine';
 import { POST_COLUMNS, TEXT_ENCODINGS, type ColumnNames, type EncodingChoice } from '@drf/datasets';
 import { readSeenPosts, RunFolder, SPLIT_NAMES, takeOwnModules, type SeenPosts, type SplitName } from '@drf/experiment';
 import { PAIRS } from '@drf/fusion';
-import { openJudge, type Judge, type Judgment } from '@drf/predict';
+import { MOST_CELLS, openJudge, type Judge, type Judgment } from '@drf/predict';
 import { ConfigurationError, DataError, MODALITIES, refuser } from '@drf/tensor';
 import {
   collect,
@@ -14,10 +14,13 @@ import {
   oneOf,
   percent,
   runApp,
+  startJob,
   startProgress,
   valuesByName,
+  wholeNumber,
   type Progress,
 } from '@drf/terminal';
+import { explainOne, explanationText } from './explain-post.js';
 import { predictOne, predictPosts, type PredictResult } from './predict-posts.js';
 import type { JobCounts } from './finish.js';
 
@@ -25,6 +28,10 @@ interface MainOptions {
   readonly with?: readonly string[];
   readonly text?: string;
   readonly image?: string;
+  /** true: as text; else the file of a page. */
+  readonly explain?: true | string;
+  readonly explainLabel?: string;
+  readonly explainGrid?: number;
   readonly out?: string;
   readonly root?: string;
   readonly 'dataset.encoding': EncodingChoice;
@@ -42,6 +49,7 @@ interface MainOptions {
 const program = createProgram('predict', 'Judges posts of your own with a trained run.', [
   ['pnpm predict runs/quickstart --text "What a day!"', 'one post: text, image, or both'],
   ['pnpm predict runs/quickstart --text "Look" --image cat.jpg --json', 'the same for machines'],
+  ['pnpm predict runs/quickstart --text "Look" --image cat.jpg --explain', 'which words and parts of the image did it'],
   [
     'pnpm predict runs/quickstart posts.csv --out judged.csv',
     'a table with columns text, image, and id if there is one',
@@ -59,6 +67,16 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
   .option('--text <text>', 'text of one post')
   .option('--image <file>', 'image of one post')
+  .option(
+    '--explain [file]',
+    'also say which words and parts of the image moved the answer; with the name of an .html file, as a page, too',
+  )
+  .option('--explain-label <class>', 'the class to explain (default: the most probable one)')
+  .option(
+    '--explain-grid <count>',
+    'rows, and columns, that the image is cut into (default: 7)',
+    wholeNumber(1, MOST_CELLS),
+  )
   .option('--out <file>', 'where the judged posts go: .jsonl, .csv or .parquet')
   .option('--root <folder>', 'folder that image paths are relative to (default: that of the file)')
   .option(
@@ -94,7 +112,8 @@ takeOwnModules(program).action(async (run: string, input: string | undefined, op
 });
 
 /** @throws ConfigurationError for options that do not go together */
-function assertOptions(input: string | undefined, { text, image, out, resume, overwrite }: MainOptions): void {
+function assertOptions(input: string | undefined, options: MainOptions): void {
+  const { text, image, out, resume, overwrite, explain, explainLabel, explainGrid } = options;
   const single = text !== undefined || image !== undefined;
   const refuse = (expected: string, received: string): ConfigurationError =>
     refuser(ConfigurationError, 'predict')(expected, received, 'see pnpm predict --help');
@@ -102,12 +121,50 @@ function assertOptions(input: string | undefined, { text, image, out, resume, ov
   if (!single && input === undefined) throw refuse('an input, or --text or --image', 'neither');
   if (single && out !== undefined) throw refuse('--out with an input only', '--out with one post');
   if (!single && out === undefined) throw refuse('--out FILE (.jsonl, .csv or .parquet)', 'none');
+  if (explain !== undefined && !single) throw refuse('--explain with one post: --text, --image, or both', 'an input');
+  if (explain === undefined && (explainLabel ?? explainGrid) !== undefined) {
+    throw refuse('--explain with --explain-label and --explain-grid', 'none');
+  }
+  if (typeof explain === 'string' && !/\.html?$/i.test(explain)) {
+    throw refuse('--explain, or --explain FILE.html', `--explain ${explain} (name the run before it)`);
+  }
   if (resume === true && overwrite === true) throw refuse('--resume or --overwrite', 'both');
 }
 
 async function judgeOne(judge: Judge, options: MainOptions): Promise<void> {
+  if (options.explain !== undefined) return explainPost(judge, options, options.explain);
   const judgment = await predictOne(judge, options);
   process.stdout.write(options.json === true ? `${JSON.stringify(judgment)}\n` : `${judgmentText(judgment)}\n`);
+}
+
+async function explainPost(judge: Judge, options: MainOptions, explain: true | string): Promise<void> {
+  const { text, image, explainLabel: label, explainGrid: grid, json, quiet } = options;
+  const page = explain === true ? undefined : explain;
+  const silent = quiet === true || json === true;
+  const interrupt = interruptSignal(() => process.stderr.write('\nStopping (Ctrl-C again ends at once) …\n'));
+  const progress = startJob({ label: 'Leaving out parts', unit: 'judgments', silent });
+  const { signal } = interrupt;
+  try {
+    const explanation = await explainOne(judge, {
+      text,
+      image,
+      label,
+      grid,
+      page,
+      signal,
+      onProgress: progress.update,
+    });
+    progress.stop();
+    const { judgment, ...rest } = explanation;
+    if (json === true) return void process.stdout.write(`${JSON.stringify({ ...judgment, explanation: rest })}\n`);
+    process.stdout.write(`${judgmentText(judgment)}\n\n${explanationText(explanation)}\n`);
+    if (page !== undefined) process.stdout.write(`Page: ${page}\n`);
+  } catch (error) {
+    throw signal.aborted ? new ExitRequest(EXIT.interrupted) : error;
+  } finally {
+    progress.stop();
+    interrupt.release();
+  }
 }
 
 async function judgeMany(judge: Judge, input: string, options: MainOptions): Promise<void> {

@@ -54,10 +54,11 @@ export interface PredictResult {
   readonly rejected: string | null;
 }
 
-const MAXIMUM_IMAGE_BYTES = 64 * 1024 * 1024;
+/** Of an image file. */
+export const MAXIMUM_IMAGE_BYTES = 64 * 1024 * 1024;
 
 /** How images are decoded for a judge. */
-function decodingOf({ imageSize }: Pick<JudgeInfo, 'imageSize'>) {
+export function decodingOf({ imageSize }: Pick<JudgeInfo, 'imageSize'>) {
   return { width: imageSize, height: imageSize, fit: 'stretch', maximumPixels: 100_000_000 } as const;
 }
 

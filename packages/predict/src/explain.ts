@@ -58,6 +58,7 @@ export interface ExplainOptions {
 
 /** What {@link explain} asks; every `Judge` is one. */
 export interface ExplainingJudge extends Pick<Judge, 'judge'> {
+  /** Masks in the text are corrupted words: they are not left out. */
   readonly info: Pick<JudgeInfo, 'maskToken'>;
 }
 
@@ -73,10 +74,12 @@ const DEFAULT_GRID = [7, 7] as const;
  * of the label's probability is what the part did. Any judge can be explained, since nothing but `judge` is asked: one
  * judgment for the post, one for each word, region and modality. The same post by the same judge gives the same explanation.
  *
- * A word becomes the text encoder's mask, which keeps the number and places of the other words, and which training knows
- * from corrupted texts; where the mask is not known, the word is dropped. A region becomes the image's mean color (Zeiler
- * and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, occlude by gray): a black rectangle in a
- * bright picture is an object of its own, and moves a judgment further for being black than for what it hides.
+ * A word is dropped (Li, Monroe, Jurafsky, "Understanding neural networks through representation erasure", 2016), and a
+ * region becomes the image's mean color (Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV
+ * 2014, occlude by gray). The mask and the black pixels by which training corrupts posts would say something themselves:
+ * that the post is corrupted. On the quick start's validation posts a masked word lowers the log density of a text twice as
+ * far as a dropped one, and a masked comma moves a judgment as a word does; a black region moves judgments nearly twice as
+ * far as one of the mean color, and the regions that it ranks first matter less when they are blurred.
  *
  * What is left out one at a time misses what is said twice: without one of two words that say the same, little changes.
  * `modalities` shows the sum of it, and `notes` say so where it is seen.
@@ -101,8 +104,8 @@ export async function explain(
   const { maskToken } = judge.info;
   const isWhole = image !== null && text !== null;
   const { pieces, isGrouped } = text === null ? NOTHING : textPieces(text, most, maskToken);
-  // a lone word that can only be dropped leaves no post behind
-  const parts = text === null ? [] : pieces.filter(({ start, end }) => image !== null || without(text, start, end, maskToken).trim() !== ''); // prettier-ignore
+  // without its only word, a post of nothing else would be none
+  const parts = text === null ? [] : pieces.filter(({ start, end }) => image !== null || without(text, start, end).trim() !== ''); // prettier-ignore
   const cells = image === null || grid === null ? [] : gridCells(image, grid);
   const total = 1 + (isWhole ? 2 : 0) + parts.length + cells.length;
   let done = 0;
@@ -131,7 +134,7 @@ export async function explain(
   };
   const words: ExplainedWord[] = [];
   for (const { start, end } of parts) {
-    const change = await changeWithout({ image, text: without(text as string, start, end, maskToken) });
+    const change = await changeWithout({ image, text: without(text as string, start, end) });
     words.push({ word: (text as string).slice(start, end), start, end, change });
   }
   const regions: ExplainedRegion[] = [];
@@ -142,7 +145,7 @@ export async function explain(
     regions.push({ left: cell.left / width, top: cell.top / height, right: cell.right / width, bottom: cell.bottom / height, change }); // prettier-ignore
   }
   const found = { label, judgment, words, regions, modalities };
-  return { ...found, notes: notesOn(found, maskToken, isGrouped) };
+  return { ...found, notes: notesOn(found, isGrouped, pieces.length > parts.length) };
 }
 
 function assertCount(name: string, value: number, least: number, most: number): void {
@@ -222,9 +225,8 @@ function cutWords(text: string, from: number, to: number): Piece[] {
   return pieces.map(({ start, end }) => ({ start, end }));
 }
 
-/** A text with one mask in place of a piece, or without it where no mask is known. */
-function without(text: string, start: number, end: number, maskToken: string | null): string {
-  return text.slice(0, start) + (maskToken ?? '') + text.slice(end);
+function without(text: string, start: number, end: number): string {
+  return text.slice(0, start) + text.slice(end);
 }
 
 /** A rectangle in pixels; right and bottom are the first that do not belong to it. */
@@ -272,16 +274,14 @@ const REPEATED = 0.1;
 
 function notesOn(
   { label, words, regions, modalities }: Omit<Explanation, 'notes'>,
-  maskToken: string | null,
   isGrouped: boolean,
+  isOneWord: boolean,
 ): string[] {
   const notes = [
     `A change is the probability of "${label}" as judged, less what it is without that part alone; where two parts say the same, leaving out one of them changes little.`, // prettier-ignore
   ];
   if (isGrouped) notes.push(`The text is long: it was left out in ${words.length} groups of neighboring words.`);
-  if (words.length > 0 && maskToken === null) {
-    notes.push('Words were dropped, since the mask of the text encoder is not known: the words behind them moved up.');
-  }
+  if (isOneWord) notes.push('The post is a single word: without it, there is nothing to judge.');
   const sums = { image: sumOf(regions), text: sumOf(words) };
   for (const modality of MODALITIES) {
     const whole = modalities[modality]?.probability ?? 0;
@@ -289,7 +289,7 @@ function notesOn(
     if (parts === null || Math.abs(whole) < REPEATED || Math.abs(parts) > Math.abs(whole) / 2) continue;
     const [part, name] = modality === 'image' ? ['region', 'image'] : ['word', 'text'];
     notes.push(
-      `Without its whole ${name} the post's probability of "${label}" changes by ${points(whole)} points, ${part} by ${part} by ${points(parts)} in all: what it says stands in several ${part}s.`, // prettier-ignore
+      `Without the whole ${name} the probability of "${label}" changes by ${points(whole)} points; ${part} by ${part}, by ${points(parts)} in all. What the ${name} says stands in several ${part}s, so that each by itself looks weaker than it is.`, // prettier-ignore
     );
   }
   return notes;
@@ -301,4 +301,17 @@ function sumOf(parts: readonly { readonly change: Change }[]): number | null {
 
 function points(share: number): string {
   return (100 * Math.abs(share)).toFixed(0);
+}
+
+/** Where a region lies, in words: "top left", "center", "bottom right". */
+export function placeOf({ left, top, right, bottom }: Omit<ExplainedRegion, 'change'>): string {
+  const third = (from: number, to: number): number => Math.min(2, Math.floor((3 * (from + to)) / 2));
+  const row = ['top', '', 'bottom'][third(top, bottom)] as string;
+  const column = ['left', '', 'right'][third(left, right)] as string;
+  return `${row} ${column}`.trim() || 'center';
+}
+
+/** The largest change of a probability among parts, whichever its sign; 0 without parts. */
+export function largestChange(parts: readonly { readonly change: Change }[]): number {
+  return parts.reduce((largest, { change }) => Math.max(largest, Math.abs(change.probability)), 0);
 }

@@ -1,0 +1,144 @@
+import { basename } from 'node:path';
+import { decodeImage } from '@drf/datasets';
+import { readBounded, writeFileAtomic } from '@drf/files';
+import {
+  explain,
+  largestChange,
+  placeOf,
+  type Change,
+  type ExplainedRegion,
+  type ExplainedWord,
+  type Explanation,
+  type Judge,
+} from '@drf/predict';
+import { percent } from '@drf/terminal';
+import sharp from 'sharp';
+import { explanationPage, type Picture } from './explanation-page.js';
+import { decodingOf, MAXIMUM_IMAGE_BYTES } from './predict-posts.js';
+
+interface ExplainPostOptions {
+  readonly text?: string;
+  /** Path of an image file. */
+  readonly image?: string;
+  /** The class to explain; default the most probable one. */
+  readonly label?: string;
+  /** Rows, and columns, that the image is cut into. */
+  readonly grid?: number;
+  /** A file for a page that shows it. */
+  readonly page?: string;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Explains the judgment of one post that was named on the command line, and writes a page about it where one is asked for.
+ * @throws DataError when the image cannot be read or decoded, both are missing, or the page cannot be written; as `explain`
+ */
+export async function explainOne(judge: Judge, options: ExplainPostOptions): Promise<Explanation> {
+  const { text = null, image: path, label, grid, page, signal, onProgress } = options;
+  const bytes = path === undefined ? null : await readBounded(path, MAXIMUM_IMAGE_BYTES);
+  const image = bytes === null ? null : await decodeImage(basename(path as string), bytes, decodingOf(judge.info));
+  const size = grid === undefined ? {} : { grid: [grid, grid] as const };
+  const explanation = await explain(judge, { text, image }, { label, ...size, signal, onProgress });
+  if (page !== undefined) {
+    const picture = bytes === null ? null : await pictureOf(bytes);
+    await writeFileAtomic(page, explanationPage(explanation, { text, picture }, judge.info));
+  }
+  return explanation;
+}
+
+/** Longest side of the picture in a page. */
+const PICTURE_SIDE = 640;
+
+/** The image for a page: turned as EXIF says, its aspect kept, small enough to be part of the file. */
+async function pictureOf(bytes: Uint8Array): Promise<Picture> {
+  const { maximumPixels } = decodingOf({ imageSize: 1 });
+  const { data, info } = await sharp(bytes, { limitInputPixels: maximumPixels })
+    .rotate()
+    .resize({ width: PICTURE_SIDE, height: PICTURE_SIDE, fit: 'inside', withoutEnlargement: true })
+    .flatten({ background: '#ffffff' })
+    .webp({ quality: 80 })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height } = info;
+  return { address: `data:image/webp;base64,${data.toString('base64')}`, width, height };
+}
+
+/** Words that a person is shown, the strongest first; `--json` and the page have all. */
+const SHOWN_WORDS = 12;
+const SHOWN_REGIONS = 3;
+const BAR = 10;
+
+/** An explanation for a person, in plain text. */
+export function explanationText(explanation: Explanation): string {
+  const { label, words, regions, modalities, notes } = explanation;
+  const lines = [`Why "${label}": change of its probability by each part, in points (+ speaks for it, − against it)`];
+  const wholes = (['text', 'image'] as const).flatMap((modality) => {
+    const change = modalities[modality];
+    return change === null ? [] : [[`the whole ${modality}`, change] as const];
+  });
+  if (wholes.length > 0) lines.push('', ...barLines(wholes));
+  if (words.length > 0) {
+    const shown = strongest(words).slice(0, SHOWN_WORDS);
+    lines.push('', shown.length < words.length ? `The ${shown.length} strongest of ${words.length} words:` : 'Words, the strongest first:'); // prettier-ignore
+    lines.push(...barLines(shown.map(({ word, change }) => [shortened(word), change] as const)));
+  }
+  if (regions.length > 0) lines.push('', ...regionLines(regions));
+  return [...lines, '', ...notes].join('\n');
+}
+
+function strongest<Part extends ExplainedWord | ExplainedRegion>(parts: readonly Part[]): Part[] {
+  const size = ({ change }: Part): number => Math.abs(change.probability);
+  return [...parts].sort((a, b) => size(b) - size(a));
+}
+
+const LONGEST_NAME = 32;
+
+function shortened(word: string): string {
+  const characters = Array.from(word.replaceAll(/\s+/g, ' '));
+  return characters.length > LONGEST_NAME ? `${characters.slice(0, LONGEST_NAME - 1).join('')}…` : characters.join('');
+}
+
+/** Names, changes and bars: `+` for the label, `−` against it; the largest change fills the bar. */
+function barLines(parts: readonly (readonly [name: string, change: Change])[]): string[] {
+  const largest = largestChange(parts.map(([, change]) => ({ change })));
+  const width = Math.max(...parts.map(([name]) => Array.from(name).length));
+  return parts.map(([name, { probability }]) => {
+    const length = largest === 0 ? 0 : Math.round((BAR * Math.abs(probability)) / largest);
+    const bar = (probability < 0 ? '−' : '+').repeat(length);
+    return `  ${name}${' '.repeat(width - Array.from(name).length)}  ${points(probability).padStart(6)}  ${bar}`.trimEnd();
+  });
+}
+
+/** A change in points of a hundred, with its sign: "+12.3", "−0.4". */
+export function points(share: number): string {
+  const digits = percent(Math.abs(share));
+  return Number(digits) === 0 ? digits : `${share < 0 ? '−' : '+'}${digits}`;
+}
+
+/** The strongest places of an image, each by its strongest region: "top left +3.2". */
+export function strongestPlaces(regions: readonly ExplainedRegion[]): string[] {
+  const places = new Map<string, string>();
+  for (const region of strongest(regions)) {
+    const [place, change] = [placeOf(region), points(region.change.probability)];
+    if (Number(change.slice(1)) > 0 && !places.has(place)) places.set(place, `${place} ${change}`);
+  }
+  return [...places.values()].slice(0, SHOWN_REGIONS);
+}
+
+/** The strongest regions by name, and all of them as a picture of signs. */
+function regionLines(regions: readonly ExplainedRegion[]): string[] {
+  const largest = largestChange(regions);
+  const rows = new Map<number, ExplainedRegion[]>();
+  for (const region of regions) rows.set(region.top, [...(rows.get(region.top) ?? []), region]);
+  const columns = rows.values().next().value?.length ?? 0;
+  const named = strongestPlaces(regions);
+  const sign = ({ change: { probability } }: ExplainedRegion): string => {
+    const strength = largest === 0 ? 0 : Math.abs(probability) / largest;
+    if (strength < 0.2) return '· ';
+    return (probability < 0 ? '−' : '+').repeat(strength < 0.6 ? 1 : 2).padEnd(2);
+  };
+  return [
+    `Image in ${rows.size} × ${columns} regions; ${named.length === 0 ? 'none of them changes anything' : `strongest: ${named.join(', ')}`}`, // prettier-ignore
+    ...Array.from(rows.values(), (row) => `  ${row.map(sign).join(' ')}`.trimEnd()),
+  ];
+}
