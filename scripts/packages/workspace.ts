@@ -21,7 +21,7 @@ export const BROWSER_PACKAGES: readonly string[] = [
 ];
 
 /** Of those, the ones whose bundle takes nothing of tfjs unless the user does. */
-export const WITHOUT_TFJS: readonly string[] = ['@drf/disruption', '@drf/metrics'];
+export const WITHOUT_TFJS: readonly string[] = ['@drf/tensor', '@drf/disruption', '@drf/metrics'];
 
 export type Dependencies = Readonly<Record<string, string>>;
 

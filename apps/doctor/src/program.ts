@@ -1,5 +1,5 @@
 import { createProgram, cursorStream, EXIT, ExitRequest, type Command } from '@drf/terminal';
-import type { EngineName } from '@drf/engine';
+import type { EngineName } from '@drf/tensor';
 import { thisMachine, type Machine } from './machine.js';
 import { makeReport, render, type Finding, type Report } from './report.js';
 import { probePlatform, readWanted, type Wanted } from './probes/platform.js';

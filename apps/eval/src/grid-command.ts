@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ColumnNames } from '@drf/datasets';
+import { SPLIT_NAMES, type SplitName, type ColumnNames } from '@drf/datasets';
 import { PAPER_RATIOS, SETTINGS, type Setting } from '@drf/disruption';
 import {
   ABLATION_SWITCHES,
@@ -24,12 +24,10 @@ import {
   METHOD_NAMES,
   overridesFrom,
   parseForMethod,
-  SPLIT_NAMES,
   takeOwnModules,
   trainsEncoders,
   type ExperimentConfig,
   type MethodName,
-  type SplitName,
 } from '@drf/experiment';
 import { isModulePath } from '@drf/files';
 import { isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';

@@ -9,9 +9,8 @@ import {
   type EncodingChoice,
   type OwnDatasetName,
 } from '@drf/datasets';
-import { ENGINE_NAMES } from '@drf/engine';
 import { isModulePath } from '@drf/files';
-import { ownDefinition } from '@drf/tensor';
+import { ownDefinition, ENGINE_NAMES } from '@drf/tensor';
 import {
   collect,
   createProgram,

@@ -1,7 +1,7 @@
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readCard } from '@drf/predict';
+import { readCard } from '@drf/judge';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { createProgram, formatTable, type Command } from '@drf/terminal';
 import { buildPage } from './build/build-page.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { Judge, JudgeInfo, Judgment, PostContent } from '@drf/predict';
+import type { Judge, JudgeInfo, Judgment, PostContent } from '@drf/judge';
 import { explainOne, explanationText, points } from './explain-post.js';
 
 let folder: string;

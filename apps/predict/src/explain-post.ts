@@ -1,5 +1,3 @@
-import { basename } from 'node:path';
-import { decodeImage } from '@drf/datasets';
 import { readBounded, writeFileAtomic } from '@drf/files';
 import {
   explain,
@@ -10,11 +8,11 @@ import {
   type ExplainedWord,
   type Explanation,
   type Judge,
-} from '@drf/predict';
+} from '@drf/judge';
+import { DEFAULT_IMAGE_DECODING } from '@drf/preprocessing';
 import { percent } from '@drf/terminal';
 import sharp from 'sharp';
 import { explanationPage, type Picture } from './explanation-page.js';
-import { decodingOf, MAXIMUM_IMAGE_BYTES } from './predict-posts.js';
 
 interface ExplainPostOptions {
   readonly text?: string;
@@ -36,24 +34,22 @@ interface ExplainPostOptions {
  */
 export async function explainOne(judge: Judge, options: ExplainPostOptions): Promise<Explanation> {
   const { text = null, image: path, label, grid, page, signal, onProgress } = options;
-  const bytes = path === undefined ? null : await readBounded(path, MAXIMUM_IMAGE_BYTES);
-  const image = bytes === null ? null : await decodeImage(basename(path as string), bytes, decodingOf(judge.info));
   const size = grid === undefined ? {} : { grid: [grid, grid] as const };
-  const explanation = await explain(judge, { text, image }, { label, ...size, signal, onProgress });
+  const explanation = await explain(judge, { text, image: path }, { label, ...size, signal, onProgress });
   if (page !== undefined) {
-    const picture = bytes === null ? null : await pictureOf(bytes);
+    const picture = path === undefined ? null : await pictureOf(await readBounded(path, MAXIMUM_IMAGE_BYTES));
     await writeFileAtomic(page, explanationPage(explanation, { text, picture }, judge.info));
   }
   return explanation;
 }
 
+const MAXIMUM_IMAGE_BYTES = 64 * 1024 * 1024;
 /** Longest side of the picture in a page. */
 const PICTURE_SIDE = 640;
 
 /** The image for a page: turned as EXIF says, its aspect kept, small enough to be part of the file. */
 async function pictureOf(bytes: Uint8Array): Promise<Picture> {
-  const { maximumPixels } = decodingOf({ imageSize: 1 });
-  const { data, info } = await sharp(bytes, { limitInputPixels: maximumPixels })
+  const { data, info } = await sharp(bytes, { limitInputPixels: DEFAULT_IMAGE_DECODING.maximumPixels })
     .rotate()
     .resize({ width: PICTURE_SIDE, height: PICTURE_SIDE, fit: 'inside', withoutEnlargement: true })
     .flatten({ background: '#ffffff' })

@@ -1,5 +1,4 @@
-import { escapeHtml, htmlPage, htmlTable } from '@drf/experiment';
-import { largestChange, placeOf, type Change, type ExplainedRegion, type Explanation, type JudgeInfo } from '@drf/predict'; // prettier-ignore
+import { largestChange, placeOf, type Change, type ExplainedRegion, type Explanation, type JudgeInfo } from '@drf/judge'; // prettier-ignore
 import { points, strongestPlaces } from './explain-post.js';
 
 /** An image as a page has it. */
@@ -42,12 +41,53 @@ export function explanationPage(
     picture === null || regions.length === 0 ? '' : `<section><h2>Image</h2>\n${mappedImage(regions, picture)}</section>`, // prettier-ignore
     `<section><h2>What this shows, and what not</h2>${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join('')}</section>`, // prettier-ignore
     '<section><h2>All numbers</h2>',
-    words.length === 0 ? '' : details('Words', htmlTable({ caption: 'Words, in the order of the text', head: ['word', ...HEAD], rows: words.map(({ word, change }) => [word, ...cells(change)]) })), // prettier-ignore
-    regions.length === 0 ? '' : details('Regions of the image', htmlTable({ caption: 'Regions, row by row', head: ['region', 'place', ...HEAD], rows: regionRows(regions) })), // prettier-ignore
-    details('Probabilities', htmlTable({ caption: 'Of the whole post', head: ['class', 'probability'], rows: Object.entries(judgment.probabilities).map(([name, p]) => [name, percentage(p)]) })), // prettier-ignore
+    words.length === 0 ? '' : details('Words', table('Words, in the order of the text', ['word', ...HEAD], words.map(({ word, change }) => [word, ...cells(change)]))), // prettier-ignore
+    regions.length === 0 ? '' : details('Regions of the image', table('Regions, row by row', ['region', 'place', ...HEAD], regionRows(regions))), // prettier-ignore
+    details('Probabilities', table('Of the whole post', ['class', 'probability'], Object.entries(judgment.probabilities).map(([name, p]) => [name, percentage(p)]))), // prettier-ignore
     '</section>',
   ];
-  return htmlPage(`Why “${label}”`, body.filter((part) => part !== '').join('\n'), { style: STYLE });
+  return page(`Why “${label}”`, body.filter((part) => part !== '').join('\n'));
+}
+
+/** A page in one file, which asks the network for nothing. Reports have more of this, and what makes them needs more. */
+function page(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<link rel="icon" href="data:,">
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<h1>${escapeHtml(title)}</h1>
+${body}
+</main>
+</body>
+</html>
+`;
+}
+
+function escapeHtml(text: string): string {
+  const entities: Readonly<Record<string, string>> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
+  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
+}
+
+/** A table that scrolls by itself where the page is narrow. The first cell of each row is its heading. */
+function table(caption: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const cell = (text: string, column: number): string =>
+    column === 0 ? `<th scope="row">${escapeHtml(text)}</th>` : `<td>${escapeHtml(text)}</td>`;
+  return `<div class="scroll" role="group" tabindex="0" aria-label="${escapeHtml(caption)}"><table><caption>${escapeHtml(caption)}</caption>
+<thead><tr>${head.map((text) => `<th scope="col">${escapeHtml(text)}</th>`).join('')}</tr></thead>
+<tbody>${rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('\n')}</tbody></table></div>`;
 }
 
 const HEAD = ['change, points', 'change, log odds'];
@@ -138,14 +178,26 @@ function regionRows(regions: readonly ExplainedRegion[]): string[][] {
 }
 
 const STYLE = `
-:root { --for: #2f7fc1; --against: #c2571a; }
-@media (prefers-color-scheme: dark) { :root { --for: #5aa5e0; --against: #f09a5b; } }
+:root { color-scheme: light dark; --ink: #1b2026; --paper: #ffffff; --line: #d5d9de; --soft: #f3f5f7; --muted: #59616a; --link: #1a5f9e; --for: #2f7fc1; --against: #c2571a; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e7eaed; --paper: #14171b; --line: #3a4149; --soft: #1e2329; --muted: #a3abb4; --link: #86bdf0; --for: #5aa5e0; --against: #f09a5b; } }
+* { box-sizing: border-box; }
+body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); background: var(--paper); margin: 0; }
+main { max-width: 66rem; margin: 0 auto; padding: 1rem; }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: .6rem 0; overflow-wrap: anywhere; } h2 { font-size: 1.25rem; margin: 1.8rem 0 .6rem; border-top: 1px solid var(--line); padding-top: 1.2rem; }
+p { max-width: 46rem; overflow-wrap: anywhere; }
+details { margin: .6rem 0; } summary { cursor: pointer; padding: .3rem 0; color: var(--link); }
+.scroll { overflow-x: auto; max-width: 100%; } .scroll:focus-visible, summary:focus-visible { outline: 3px solid var(--for); outline-offset: 2px; }
+table { border-collapse: collapse; margin: .8rem 0; font-size: .92rem; } caption { text-align: left; font-weight: 600; padding: .3rem 0; }
+th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: right; font-variant-numeric: tabular-nums; }
+th[scope=row], thead th:first-child { text-align: left; font-weight: 500; } thead th { background: var(--soft); }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1rem; }
+figure { margin: 0; background: var(--soft); border-radius: .5rem; padding: .6rem; min-width: 0; } figcaption { font-size: .9rem; color: var(--muted); padding-top: .3rem; }
 .part { padding: .05em .2em; border-radius: .2em; border-bottom: calc(1px + 3px * var(--strength)) solid var(--for); background: color-mix(in srgb, var(--for) calc(45% * var(--strength)), transparent); box-decoration-break: clone; -webkit-box-decoration-break: clone; }
 .part.against { border-bottom-style: dashed; border-bottom-color: var(--against); background: color-mix(in srgb, var(--against) calc(45% * var(--strength)), transparent); }
 sup { white-space: nowrap; font-size: .65em; line-height: 1; margin-left: .15em; font-variant-numeric: tabular-nums; color: var(--ink); }
 .text { font-size: 1.2rem; line-height: 2.1; white-space: pre-wrap; }
 .legend { list-style: none; padding: 0; color: var(--muted); font-size: .92rem; } .legend .part { color: var(--ink); } .legend li { margin: .45rem 0; }
-figure svg.map { min-width: 0; max-width: 32rem; border-radius: .3rem; }
+svg.map { display: block; width: 100%; height: auto; border-radius: .3rem; }
 .gray { filter: grayscale(1); } .veil { fill: #fff; opacity: .35; }
 .cell { fill: none; stroke: #fff; stroke-opacity: .5; stroke-width: 1; }
 .cell.for { fill: #1f6fb2; fill-opacity: calc(.75 * var(--strength)); }

@@ -4,7 +4,7 @@ import { extname } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { once } from 'node:events';
 import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
-import type { SplitName } from '@drf/experiment';
+import type { SplitName } from '@drf/datasets';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { formatCsv, type CsvOptions } from '@drf/terminal';
 import {

@@ -1,9 +1,16 @@
-import { ENGINE_NAMES } from '@drf/engine';
-import { POST_COLUMNS, TEXT_ENCODINGS, type ColumnNames, type EncodingChoice } from '@drf/datasets';
-import { readSeenPosts, RunFolder, SPLIT_NAMES, takeOwnModules, type SeenPosts, type SplitName } from '@drf/experiment';
-import { PAIRS } from '@drf/fusion';
-import { MOST_CELLS, openJudge, type Judge, type Judgment } from '@drf/predict';
-import { ConfigurationError, DataError, MODALITIES, refuser } from '@drf/tensor';
+import {
+  POST_COLUMNS,
+  TEXT_ENCODINGS,
+  type ColumnNames,
+  type EncodingChoice,
+  readSeenPosts,
+  SPLIT_NAMES,
+  type SeenPosts,
+  type SplitName,
+} from '@drf/datasets';
+import { addOwnOption } from '@drf/files';
+import { MOST_CELLS, openJudge, type Judge, type Judgment } from '@drf/judge';
+import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS, ENGINE_NAMES } from '@drf/tensor';
 import {
   collect,
   createProgram,
@@ -98,7 +105,7 @@ const program = createProgram('predict', 'Judges posts of your own with a traine
   .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
   .option('--quiet', 'no progress')
   .option('--json', 'print the result as JSON; no progress');
-takeOwnModules(program).action(async (run: string, input: string | undefined, options: MainOptions) => {
+addOwnOption(program).action(async (run: string, input: string | undefined, options: MainOptions) => {
   assertOptions(input, options);
   const { engine, checkpoint, allowDownload } = options;
   const judge = await openJudge([run, ...(options.with ?? [])], { engine, checkpoint, allowDownload });
@@ -222,7 +229,7 @@ function nothingJudged(input: string, rejected: number): DataError {
 async function seenPosts({ info }: Judge, say: (message: string) => void): Promise<SeenPosts | null> {
   const all = new Map<string, SplitName>();
   for (const { kind, folder } of info.sources) {
-    const seen = kind === 'run' ? await readSeenPosts(await RunFolder.open(folder)) : null;
+    const seen = kind === 'run' ? await readSeenPosts(folder) : null;
     if (seen === null) {
       say(
         `${kind === 'run' ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`,

@@ -1,5 +1,5 @@
-import { ENGINE_NAMES } from '@drf/engine';
-import { takeOwnModules } from '@drf/experiment';
+import { ENGINE_NAMES } from '@drf/tensor';
+import { addOwnOption } from '@drf/files';
 import { pageFolder } from '@drf/page-app';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
 import { collect, createProgram, finiteNumber, interruptSignal, oneOf, runApp, wholeNumber } from '@drf/terminal';
@@ -75,7 +75,7 @@ program.option(
   wholeNumber(1, 3_600_000),
   10_000,
 );
-takeOwnModules(program).action(async (run: string | undefined, options: MainOptions) => {
+addOwnOption(program).action(async (run: string | undefined, options: MainOptions) => {
   const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
   const token = await readToken(options.tokenFile);
   const page = await pageOf(options.page, say);

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { describeExport, readCard } from '@drf/predict';
+import { describeExport, readCard } from '@drf/judge';
 import { createService, JudgeProcess, type JudgeProcessEnd, type Service, type ServiceLimits } from '@drf/service';
 import { ConfigurationError, refuser } from '@drf/tensor';
 

@@ -1,8 +1,8 @@
 import { contentHash } from '@drf/files';
 import { DataError, type Modality, type Post, type RgbImage } from '@drf/tensor';
 import type { ContentSource, Dataset, PostRecord } from './dataset.js';
-import { decodeImage, IMAGE_DECODER_VERSION, type ImageDecoding } from './image-decoder.js';
-import { RowError, type Ledger } from './ledger.js';
+import { decodeImage, IMAGE_DECODER_VERSION, type ImageDecoding } from '@drf/preprocessing';
+import { asUnusableRow, RowError, type Ledger } from './ledger.js';
 import { decodeText, TEXT_DECODER_VERSION, type TextEncoding } from './text-decoder.js';
 
 /** What a data set is made of, whatever its layout was. */
@@ -62,7 +62,7 @@ export class ContentDataset implements Dataset {
   private async readImage(record: PostRecord): Promise<RgbImage | null> {
     if (record.image === null) return null;
     const bytes = await this.bytes(record, 'image', record.image);
-    return decodeImage(this.subject(record, 'image', record.image), bytes, this.decoding);
+    return decodeImage(this.subject(record, 'image', record.image), bytes, this.decoding).catch(asUnusableRow);
   }
 
   /** What turns the same bytes into other pixels or words. */

@@ -29,15 +29,6 @@ export {
   type Sentiment,
 } from './label-rule.js';
 export { decodeText, TEXT_ENCODINGS, type EncodingChoice, type TextEncoding } from './text-decoder.js';
-export {
-  decodeImage,
-  DEFAULT_IMAGE_DECODING,
-  openDrawing,
-  readImageHeader,
-  type ImageDecoding,
-  type ImageFit,
-  type ImageHeader,
-} from './image-decoder.js';
 export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
 export { emojiSetCredit, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
 export { mapAhead, streamPosts, type StreamOptions } from './stream-posts.js';
@@ -48,6 +39,7 @@ export { POST_COLUMNS, type ColumnNames, type PostColumn } from './posts/columns
 export { makeSplits, PAPER_FRACTIONS, type SplitOptions, type Splits } from './splits/make-splits.js';
 export { loadSplit, loadSplits, saveSplits, type SplitFile, type SplitOrigin } from './splits/split-file.js';
 export type { PublishedPost } from './splits/published-split.js';
+export { readSeenPosts, SPLIT_NAMES, writeSeenPosts, type SeenPosts, type SplitName } from './splits/seen-posts.js';
 export { recordsOfSplit, selectSplit, type LabelDisagreement, type SelectedSplit } from './splits/select-split.js';
 export {
   findDuplicates,

@@ -1,3 +1,4 @@
+import { ImageError } from '@drf/preprocessing';
 import { DataError, type ErrorReport } from '@drf/tensor';
 
 /** A row that is not used: which, why, and where it stood. */
@@ -155,6 +156,12 @@ export class RowError extends DataError {
     this.reason = reason;
     this.line = options.line;
   }
+}
+
+/** Throws what was caught: a row that cannot be used, where it is an image that cannot. */
+export function asUnusableRow(error: unknown): never {
+  if (!(error instanceof ImageError)) throw error;
+  throw new RowError(error.reason, error.report, { cause: error });
 }
 
 /** What a caught error says, short enough for a table. */

@@ -15,12 +15,10 @@ export {
   openExperimentData,
   openExperimentDataset,
   reopenSplits,
-  SPLIT_NAMES,
   splitExperimentData,
   splitNameOf,
   splitShares,
   type ExperimentData,
-  type SplitName,
 } from './data.js';
 export {
   assertEncoders,
@@ -74,17 +72,7 @@ export {
   type DrfForm,
 } from './method.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
-export {
-  assertCalibration,
-  CALIBRATION_FORMAT,
-  describeCalibration,
-  readCalibration,
-  writeCalibration,
-  type Calibration,
-  type QualityBasis,
-  type QualityDistributions,
-} from './calibration/calibration.js';
-export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
+export { readCalibration, writeCalibration } from './calibration/calibration-file.js';
 export { accuracyText, trainingReport, writeTrainingReport } from './report/training-report.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { Judge, type Judged, type Quality } from './judge/judge.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
-import { CARD_FILE, type Card } from '@drf/predict/card';
+import { CARD_FILE, type Card } from '@drf/judge/card';
 import { headOf, type OpenedRun, openRun, openTrainedEncoders } from '@drf/experiment';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
 import { type PackageLicense, readPackageLicense, readVocabulary } from './embedded-packages.js';

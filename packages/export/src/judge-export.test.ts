@@ -2,8 +2,9 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Calibration, writeCalibration } from '@drf/experiment';
-import { openJudge, type Judge, type PostContent } from '@drf/predict';
+import { writeCalibration } from '@drf/experiment';
+import { type Calibration } from '@drf/judge';
+import { openJudge, type Judge, type PostContent } from '@drf/judge';
 import { createRandom, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportRun } from './export-run.js';

@@ -2,7 +2,7 @@
 import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { saveSplits } from '@drf/datasets';
-import { openJudge } from '@drf/predict';
+import { openJudge } from '@drf/judge';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { exportRun } from './export-run.js';
 import { describeLoss, type PrecisionLoss } from './measure-loss.js';

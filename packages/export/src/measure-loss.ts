@@ -1,6 +1,6 @@
 import { openExperimentDataset, type OpenedRun, reopenSplits } from '@drf/experiment';
 import { argMax, fitTemperature, negativeLogLikelihood, wilsonInterval } from '@drf/metrics';
-import { openJudge, type Judge, type Judgment } from '@drf/predict';
+import { openJudge, type Judge, type Judgment } from '@drf/judge';
 import { byModality, type ByModality, DrfError, type Post } from '@drf/tensor';
 import type { Precision } from './onnx/precision.js';
 

@@ -17,10 +17,10 @@ import {
   type PureFunction,
   type RgbImage,
   type TensorTree,
-  toTensor,
   UnavailableError,
   refuser,
 } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import * as tf from '@tensorflow/tfjs';
 import { distributionStatistics, logPeakFactor } from '@drf/distribution';
 import type { PostFeatures } from '@drf/fusion';

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@drf/files';
-import { CARD_FILE } from '@drf/predict/card';
+import { CARD_FILE } from '@drf/judge/card';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** Everything that an export may consist of. */

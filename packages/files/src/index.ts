@@ -2,6 +2,7 @@ export { removeTemporaries, writeFileAtomic, writeJsonAtomic } from './atomic.js
 export { isModulePath, loadDefinition, parseDefinitionOptions, type Definition } from './definition.js';
 export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js';
 export { assertUnlocked, lockFile, type FileLock } from './lock.js';
+export { addOwnOption } from './own-option.js';
 export { optionFromText, optionsOf, parseOptions, unwrapSchema } from './options.js';
 export { contentHash, fileHash, readBounded, readJson } from './read.js';
 export { readText, RefusedError, retryRequest, withAnswer, type RetryOptions } from './retry.js';

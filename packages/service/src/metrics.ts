@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Judgment } from '@drf/predict';
+import type { Judgment } from '@drf/judge';
 import type { JudgeProcessState, Stage } from './work.js';
 
 interface MetricSources {

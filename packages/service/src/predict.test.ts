@@ -1,6 +1,6 @@
 import sharp from 'sharp';
-import { decodeImage } from '@drf/datasets';
-import type { Judgment } from '@drf/predict';
+import { decodeImage } from '@drf/preprocessing';
+import type { Judgment } from '@drf/judge';
 import { DataError } from '@drf/tensor';
 import { crc32 } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { JudgeInfo, Judgment } from '@drf/predict';
+import type { JudgeInfo, Judgment } from '@drf/judge';
 import { clientOf, type BodyLease } from './admission.js';
 import { emptyBody, PostReader, readForm, type ReceivedPost } from './bodies.js';
 import { problemOf, PROBLEM_TYPE, refuse, RequestError, requestErrorOf } from './errors.js';

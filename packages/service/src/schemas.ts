@@ -1,6 +1,5 @@
-import { PAIRS } from '@drf/fusion';
-import type { Judgment } from '@drf/predict';
-import { MODALITIES } from '@drf/tensor';
+import type { Judgment } from '@drf/judge';
+import { MODALITIES, PAIRS } from '@drf/tensor';
 import { z } from 'zod';
 import type { ServiceLimits } from './limits.js';
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { decodeImage, RowError } from '@drf/datasets';
-import type { Judge, Judgment, PostContent } from '@drf/predict';
+import { decodeImage, ImageError } from '@drf/preprocessing';
+import type { Judge, Judgment, PostContent } from '@drf/judge';
 import { DataError, NonFiniteError, refuser, type RgbImage } from '@drf/tensor';
 import { Holdings, shareOf } from './admission.js';
 import type { ReceivedPost } from './bodies.js';
@@ -8,10 +8,12 @@ import { refuse, RequestError } from './errors.js';
 import type { ServiceLimits } from './limits.js';
 
 /** What the service asks for judgments: a judge in this process, or a `JudgeProcess`, which can do more. */
-export interface ServedJudge extends Judge {
+export interface ServedJudge extends Omit<Judge, 'judge'> {
+  /** Of a post whose image is decoded: paths come from nobody who sends a request. */
+  judge(post: PostContent): Promise<Judgment>;
   /**
    * Decodes an image to its size; left out: it is decoded in this process.
-   * @throws RowError for what is no whole image, or has too many pixels
+   * @throws ImageError for what is no whole image, or has too many pixels
    */
   decode?(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<RgbImage>;
   /** Of a process of its own; left out: it has none, and is always ready. */
@@ -143,7 +145,7 @@ export class Work {
       if (judge.decode !== undefined) return await judge.decode(subject, bytes, limits.pixels);
       return await decodeImage(subject, bytes, { width: side, height: side, fit: 'stretch', maximumPixels: limits.pixels }); // prettier-ignore
     } catch (error) {
-      if (error instanceof RowError) throw badImage(subject, error);
+      if (error instanceof ImageError) throw badImage(subject, error);
       throw error;
     }
   }
@@ -165,7 +167,7 @@ function assertFinite({ probabilities, pairWeights }: Judgment): void {
   );
 }
 
-function badImage(subject: string, error: RowError): RequestError {
+function badImage(subject: string, error: ImageError): RequestError {
   const tooLarge = error.reason === 'image too large';
   const { expected } = error.report;
   const received = tooLarge ? 'more, as its header says' : error.report.received;

@@ -1,5 +1,13 @@
-import { explainLoss, foldLabel, isAbsenceWord, lossWarning, type LedgerReport } from '@drf/datasets';
-import { SPLIT_NAMES, type ExperimentData, type RunFolder, type SplitName } from '@drf/experiment';
+import {
+  explainLoss,
+  foldLabel,
+  isAbsenceWord,
+  lossWarning,
+  type LedgerReport,
+  SPLIT_NAMES,
+  type SplitName,
+} from '@drf/datasets';
+import { type ExperimentData, type RunFolder } from '@drf/experiment';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { formatTable } from '@drf/terminal';

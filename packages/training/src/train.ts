@@ -1,11 +1,17 @@
-import { explainLoss, saveSplits, UnusableDataError, type LedgerReport } from '@drf/datasets';
+import {
+  explainLoss,
+  saveSplits,
+  UnusableDataError,
+  type LedgerReport,
+  SPLIT_NAMES,
+  writeSeenPosts,
+} from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
 import type { RunFolder } from '@drf/experiment';
 import {
   assertEncoders,
   createEncodedMethod,
-  describeCalibration,
   encodeSimulated,
   encodeRecords,
   isFeatureSet,
@@ -23,21 +29,19 @@ import {
   reopenSplits,
   Simulation,
   simulationOptions,
-  SPLIT_NAMES,
   splitShares,
   startSession,
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
-  writeSeenPosts,
   writeTrainingReport,
-  type Calibration,
   type EncodedRecords,
   type EncodeOptions,
   type ExperimentConfig,
   type ExperimentData,
   type Session,
 } from '@drf/experiment';
+import { describeCalibration, type Calibration } from '@drf/judge';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
 import { assertLearnable, writeLedger } from './data-summary.js';
@@ -134,7 +138,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) await writeSeenPosts(run, data);
+  if (!resume && !resultOnly) await writeSeenPosts(run.path, data.dataset, data.splits);
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps

@@ -1,5 +1,5 @@
-import { nativeFolder, readInstalledBuild, type EngineName, type InstalledBuild } from '@drf/engine';
-import { DrfError } from '@drf/tensor';
+import { nativeFolder, readInstalledBuild, type InstalledBuild } from '@drf/engine';
+import { DrfError, type EngineName } from '@drf/tensor';
 import type { Finding } from '../report.js';
 import type { Machine, MeasuredEngine } from '../machine.js';
 

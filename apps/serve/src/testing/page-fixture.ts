@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeCalibration, type Calibration } from '@drf/experiment';
+import { writeCalibration } from '@drf/experiment';
+import { type Calibration } from '@drf/judge';
 import { exportRun } from '@drf/export';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { expect } from 'vitest';

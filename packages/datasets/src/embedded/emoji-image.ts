@@ -1,6 +1,6 @@
 import type { Random } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
-import { openDrawing } from '../image-decoder.js';
+import { openDrawing } from '@drf/preprocessing';
 import { EMOJI_SETS, emojiSetVersion, loadEmojiSet, type EmojiDrawing, type EmojiSetName } from './emoji-sets.js';
 
 /** Side of a rendered picture in pixels. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type * as Transformers from '@huggingface/transformers';
 import type { PreTrainedModel } from '@huggingface/transformers';
-import { disableTelemetry } from '@drf/engine';
+import { disableTelemetry } from '@drf/onnx';
 import { ConfigurationError, DrfError, type Modality, UnavailableError } from '@drf/tensor';
 import { type Pooling, POOLINGS } from '../contract.js';
 import {

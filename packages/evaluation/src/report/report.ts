@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openDrawing } from '@drf/datasets';
+import { openDrawing } from '@drf/preprocessing';
 import { escapeHtml, figure, htmlPage, htmlTable, type Chart, type ExperimentConfig } from '@drf/experiment';
 import { writeFileAtomic } from '@drf/files';
 import { formatDuration } from '@drf/terminal';

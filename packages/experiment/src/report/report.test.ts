@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import {
-  CALIBRATION_FORMAT,
   escapeHtml,
   figure,
   htmlPage,
@@ -10,6 +9,7 @@ import {
   trainingReport,
   type MetricRow,
 } from '../index.js';
+import { CALIBRATION_FORMAT } from '@drf/judge';
 
 const epoch = (number: number, valAccuracy: number | null): MetricRow => ({
   type: 'epoch',

@@ -1,4 +1,4 @@
-import { ModelProto } from '@drf/engine';
+import { ModelProto } from '@drf/onnx';
 import { DataError, refuser } from '@drf/tensor';
 
 /** Element types by their codes in ONNX files, as far as this project's models have them. */

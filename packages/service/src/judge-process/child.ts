@@ -16,7 +16,7 @@ const WATCH_PARENT = `
   setInterval(() => { if (process.ppid !== workerData) process.kill(process.pid, 'SIGKILL'); }, 1000);
 `;
 
-const { decodeImage } = await import('@drf/datasets');
+const { decodeImage } = await import('@drf/preprocessing');
 const { loadDefinition } = await import('@drf/files');
 const { failureOf } = await import('./messages.js');
 

@@ -1,7 +1,7 @@
 // Processes that start, are held, end and are replaced.
 import { deflateSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
-import { decodeImage } from '@drf/datasets';
+import { decodeImage } from '@drf/preprocessing';
 import { UnavailableError } from '@drf/tensor';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -42,7 +42,7 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
     expect(image).toEqual(await decodeImage('an image', bytes, { width: 8, height: 8, fit: 'stretch', maximumPixels: 1000 })); // prettier-ignore
     expect(await judge.judge({ text: 'a', image })).toEqual(judgmentOf({ text: 'a', image }));
     await expect(judge.judge(post('cannot'))).rejects.toMatchObject({ name: 'DataError', message: 'its text expected sense, received none' }); // prettier-ignore
-    await expect(judge.decode('an image', deflateSync('x'), 1000)).rejects.toMatchObject({ name: 'RowError', reason: 'undecodable image' }); // prettier-ignore
+    await expect(judge.decode('an image', deflateSync('x'), 1000)).rejects.toMatchObject({ name: 'ImageError', reason: 'undecodable image' }); // prettier-ignore
     await expect(judge.decode('an image', bytes, 10)).rejects.toMatchObject({ reason: 'image too large' });
     expect(judge.process).toEqual({ isReady: true, restarts: 0, residentBytes: expect.any(Number) as number });
     expect(judge.process.residentBytes).toBeGreaterThan(2 ** 24);

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { JudgeInfo, Judgment, openJudge, PostContent } from '@drf/predict';
+import type { JudgeInfo, Judgment, openJudge, PostContent } from '@drf/judge';
 import { ownModules, refuser, UnavailableError, type RgbImage } from '@drf/tensor';
 import { refuse, type RequestError } from '../errors.js';
 import type { JudgeProcessState, ServedJudge } from '../work.js';
@@ -10,7 +10,7 @@ import { errorOf, type FromChild, type Question, type ToChild } from './messages
 export interface JudgeProcessOptions {
   /** What {@link openJudge} is given in the process. */
   readonly open: Parameters<typeof openJudge>;
-  /** Of a module whose `openJudge` is used in place of that of `@drf/predict`. */
+  /** Of a module whose `openJudge` is used in place of that of `@drf/judge`. */
   readonly module?: string;
   /** Longest time of one judgment or decoding; then the process is killed, and another started. Default 10,000. */
   readonly milliseconds?: number;
@@ -89,7 +89,7 @@ export class JudgeProcess implements ServedJudge {
     return this.ask({ kind: 'judge', post });
   }
 
-  /** @throws RowError for what is no whole image; RequestError as {@link JudgeProcess.judge} */
+  /** @throws ImageError for what is no whole image; RequestError as {@link JudgeProcess.judge} */
   decode(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<RgbImage> {
     return this.ask({ kind: 'decode', subject, bytes, maximumPixels });
   }
@@ -243,7 +243,7 @@ class Child {
       void this.ended.then((how) => reject(new ProcessEnded(`the judge's process ended: ${how}`, 'unknown')));
     });
     this.ready.catch(() => undefined); // also where nobody waits for it
-    const { module = '@drf/predict', open } = options;
+    const { module = '@drf/judge', open } = options;
     this.send({ type: 'open', module, open, parent: process.pid });
   }
 

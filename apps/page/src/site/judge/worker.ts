@@ -1,10 +1,10 @@
 // Judges by an exported model, in a thread of its own.
 /// <reference types="vite/client" />
-import type { Judgment, PostContent } from '@drf/predict';
+import type { Judgment, PostContent } from '@drf/judge';
 import * as ort from 'onnxruntime-web/wasm';
-import { createTokenizer, type Tokenize, type Vocabulary } from '@drf/encoders';
-import { judgingModel, MODEL_FILE, type Card, type JudgingModel } from '@drf/predict/card';
-import { describeVerdict, type RawVerdict } from '@drf/predict/judgment';
+import { createTokenizer, type Tokenize, type Vocabulary } from '@drf/preprocessing/text';
+import { judgingModel, MODEL_FILE, type Card, type JudgingModel } from '@drf/judge/card';
+import { describeVerdict, type RawVerdict } from '@drf/judge/judgment';
 import type { RgbImage } from '@drf/tensor';
 import module from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
 import binary from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';

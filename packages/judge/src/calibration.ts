@@ -1,8 +1,5 @@
-import { stat } from 'node:fs/promises';
-import { readJson, writeJsonAtomic } from '@drf/files';
 import { MINIMUM_POSTS, type TemperatureBasis } from '@drf/metrics';
 import { DataError, MODALITIES, type Modality } from '@drf/tensor';
-import type { RunFolder } from '../run-folder.js';
 
 /** What a run's result needs to speak of single posts, measured once at the end of training: `calibration.json`. */
 export interface Calibration {
@@ -44,26 +41,9 @@ export type QualityBasis = 'validation' | 'training-cross-fitted' | 'training';
 export const CALIBRATION_FORMAT = 'drf-calibration-2';
 /** Of runs from before temperatures had a prior, and densities posts of their own. */
 const EARLIER_FORMAT = 'drf-calibration-1';
-const FILE = 'calibration.json';
-
-/** Writes `calibration.json` into a run, whole or not at all. */
-export function writeCalibration(run: RunFolder, calibration: Calibration): Promise<void> {
-  return writeJsonAtomic(run.file(FILE), calibration);
-}
 
 /**
- * A run's calibration; null when it has none, or one of another checkpoint.
- * @throws DataError when the file is damaged
- */
-export async function readCalibration(run: RunFolder, checkpoint: string): Promise<Calibration | null> {
-  const path = run.file(FILE);
-  if ((await stat(path).catch(() => undefined)) === undefined) return null;
-  const calibration = assertCalibration(path, await readJson(path));
-  return calibration.checkpoint === checkpoint ? calibration : null;
-}
-
-/**
- * A calibration as {@link writeCalibration} writes it. One of an earlier version comes in the present form: its densities
+ * A calibration as `writeCalibration` of `@drf/experiment` writes it. One of an earlier version comes in the present form: its densities
  * are of training posts by the distributions that they are part of, and its temperature is 1 where there were too few
  * posts for one, or it lay at a bound of its search.
  * @throws DataError for anything else

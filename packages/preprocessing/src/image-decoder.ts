@@ -1,5 +1,5 @@
 import type { Metadata } from 'sharp';
-import type { RgbImage } from '@drf/tensor';
+import { DataError, type ErrorReport, type RgbImage } from '@drf/tensor';
 import {
   describeOtherKind,
   IMAGE_FORMATS,
@@ -7,7 +7,21 @@ import {
   withoutHarmlessFaults,
   type ImageFormat,
 } from './image-format.js';
-import { messageOf, RowError } from './ledger.js';
+
+/** What can be wrong with an image. */
+export type ImageFault = 'undecodable image' | 'image too large';
+
+/** Bytes that are no image that can be used. */
+export class ImageError extends DataError {
+  static override readonly code = 'unusable-image';
+
+  readonly reason: ImageFault;
+
+  constructor(reason: ImageFault, report: ErrorReport, options?: ErrorOptions) {
+    super(report, options);
+    this.reason = reason;
+  }
+}
 
 /** How an image of other proportions becomes the wanted size: stretched whole, or its center cut out. */
 export type ImageFit = 'stretch' | 'crop';
@@ -80,15 +94,15 @@ function decoderBytesPerPixel({ format, isProgressive, depth }: Metadata): numbe
 
 const REPAIR = 'repair, replace or remove the file';
 
-function refused(subject: string, expected: string, received: string, remedy = REPAIR, cause?: unknown): RowError {
-  return new RowError('undecodable image', { subject, expected, received, remedy }, { cause });
+function refused(subject: string, expected: string, received: string, remedy = REPAIR, cause?: unknown): ImageError {
+  return new ImageError('undecodable image', { subject, expected, received, remedy }, { cause });
 }
 
-function tooLarge(subject: string, expected: string, received: string, remedy = 'shrink the image'): RowError {
-  return new RowError('image too large', { subject, expected, received, remedy });
+function tooLarge(subject: string, expected: string, received: string, remedy = 'shrink the image'): ImageError {
+  return new ImageError('image too large', { subject, expected, received, remedy });
 }
 
-/** Checks what the decoder takes the bytes for before any pixel is decoded. @throws RowError naming what is wrong */
+/** Checks what the decoder takes the bytes for before any pixel is decoded. @throws ImageError naming what is wrong */
 async function inspectHeader(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<Metadata> {
   const sniffed = sniffImageFormat(bytes);
   if (sniffed === null) {
@@ -128,7 +142,7 @@ async function inspectHeader(subject: string, bytes: Uint8Array, maximumPixels: 
 }
 
 function firstLine(cause: unknown): string {
-  return (messageOf(cause).split('\n')[0] as string).replace(/[\s:]+$/, ''); // sharp's own ends in a colon
+  return ((cause instanceof Error ? cause.message : String(cause)).split('\n')[0] as string).replace(/[\s:]+$/, ''); // sharp's own ends in a colon
 }
 
 /**
@@ -136,7 +150,7 @@ function firstLine(cause: unknown): string {
  * the first frame of an animation.
  * @param subject who is decoded, for the error
  * @returns pixels of shape [height, width, 3]
- * @throws RowError when the bytes are no image, cut off or damaged, of another kind than they begin as, or claim more
+ * @throws ImageError when the bytes are no image, cut off or damaged, of another kind than they begin as, or claim more
  *   than `maximumPixels`, {@link MAXIMUM_IMAGE_SIDE} or the decoder's memory
  */
 export async function decodeImage(subject: string, bytes: Uint8Array, decoding: ImageDecoding): Promise<RgbImage> {
@@ -169,7 +183,7 @@ function decodePixels(bytes: Uint8Array, { width, height, fit, maximumPixels }: 
     .toBuffer(); // [height, width, 3]
 }
 
-/** Reads an image's header only. @throws RowError as {@link decodeImage}, but a cut-off body goes unnoticed */
+/** Reads an image's header only. @throws ImageError as {@link decodeImage}, but a cut-off body goes unnoticed */
 export async function readImageHeader(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<ImageHeader> {
   const { width, height, format } = await inspectHeader(subject, bytes, maximumPixels);
   return { width, height, format };

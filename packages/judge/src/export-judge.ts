@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { createTokenizer, padTokens, unitPixels, type Tokenize, type Vocabulary } from '@drf/encoders';
-import { openOnnxModel, type NamedHostTensors, type OnnxModel } from '@drf/engine';
-import { describeCalibration } from '@drf/experiment';
+import { unitPixels } from '@drf/preprocessing';
+import { createTokenizer, padTokens, type Tokenize, type Vocabulary } from '@drf/preprocessing/text';
+import { openOnnxModel, type NamedHostTensors, type OnnxModel } from '@drf/onnx';
+import { describeCalibration } from './calibration.js';
+import { toPostContent } from './content.js';
 import { assertLinksStayInside, readBounded, readJson } from '@drf/files';
 import { ConfigurationError, DataError, hostTensor, refuser, type HostTensor, type RgbImage } from '@drf/tensor';
 import { CARD_FILE, judgingModel, MODEL_FILE, parseCard, type Card, type JudgingModel } from './card.js';
-import { describeVerdict, presentContent, type Judge, type JudgeInfo, type Judgment, type PostContent } from './judgment.js'; // prettier-ignore
-import type { OpenOptions } from './run-judge.js';
+import { describeVerdict, type Judge, type JudgeInfo, type Judgment, type PostContent, type PostInput } from './judgment.js'; // prettier-ignore
+import type { OpenOptions } from './open-options.js';
 
 const LARGEST_CARD = 16 * 1024 * 1024;
 const LARGEST_MODEL = 2 ** 31 - 1; // protobuf allows no more
@@ -79,8 +81,8 @@ export class ExportJudge implements Judge {
     return new ExportJudge(describeExport(folder, card), card, inputs, model, tokenize);
   }
 
-  async judge(content: PostContent): Promise<Judgment> {
-    const post = presentContent(content);
+  async judge(given: PostInput): Promise<Judgment> {
+    const post = await toPostContent(given, this.info);
     const outputs = this.inputs.outputs.map(({ name }) => name).filter((name) => WANTED.includes(name));
     const results = await this.model.run(await this.read(post), outputs);
     const one = (name: string): number => results[name]?.data[0] as number;

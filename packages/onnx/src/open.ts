@@ -1,6 +1,6 @@
 import { DataError, UnavailableError, type HostTensor } from '@drf/tensor';
-import { WorkerClient } from '../worker/client.js';
-import { assertProvider, sessionOptions, type CompileOptions } from '../worker/options.js';
+import { WorkerClient } from './worker/client.js';
+import { assertProvider, sessionOptions, type RuntimeOptions } from './worker/options.js';
 import { ModelProto } from './schema.js';
 
 /** Tensors by the names that they have in the file. */
@@ -22,7 +22,7 @@ export interface OnnxModel {
  * @param name of the file, for messages
  * @throws DataError when ONNX Runtime cannot read it
  */
-export async function openOnnxModel(name: string, bytes: Uint8Array, options: CompileOptions = {}): Promise<OnnxModel> {
+export async function openOnnxModel(name: string, bytes: Uint8Array, options: RuntimeOptions = {}): Promise<OnnxModel> {
   assertProvider(options.provider ?? 'cpu');
   assertWhole(name, bytes);
   const client = new WorkerClient();

@@ -1,10 +1,14 @@
 import { stat } from 'node:fs/promises';
-import { mapAhead, recordHash } from '@drf/datasets';
+import { join } from 'node:path';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import type { ExperimentData } from './data.js';
-import { SPLIT_NAMES, type SplitName } from './data.js';
-import type { RunFolder } from './run-folder.js';
+import { recordHash, type Dataset, type PostRecord } from '../dataset.js';
+import { mapAhead } from '../stream-posts.js';
+
+/** Training, validation and test posts. */
+export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
+/** One of {@link SPLIT_NAMES}. */
+export type SplitName = (typeof SPLIT_NAMES)[number];
 
 const FORMAT = 'drf-posts-1';
 const FILE = 'posts.json';
@@ -17,8 +21,13 @@ export type SeenPosts = ReadonlyMap<string, SplitName>;
 /**
  * Writes `posts.json` into a run: what the posts of its splits are recognized by. Splits name posts by id, and the same
  * posts may come to be judged from another file, without ids, or under others.
+ * @param run its folder
  */
-export async function writeSeenPosts(run: RunFolder, { dataset, splits }: ExperimentData): Promise<void> {
+export async function writeSeenPosts(
+  run: string,
+  dataset: Dataset,
+  splits: Readonly<Record<SplitName, readonly PostRecord[]>>,
+): Promise<void> {
   const hashes: Record<string, string[]> = {};
   for (const name of SPLIT_NAMES) {
     const found: string[] = [];
@@ -27,16 +36,16 @@ export async function writeSeenPosts(run: RunFolder, { dataset, splits }: Experi
     }
     hashes[name] = found;
   }
-  await writeJsonAtomic(run.file(FILE), { format: FORMAT, splits: hashes });
+  await writeJsonAtomic(join(run, FILE), { format: FORMAT, splits: hashes });
 }
 
 /**
- * The posts that a run knows. Content that stands in several splits counts as of the first of train, val and test.
+ * The posts that the run in a folder knows. Content that stands in several splits counts as of the first of train, val and test.
  * @returns null for runs that do not say
  * @throws DataError when the file is damaged
  */
-export async function readSeenPosts(run: RunFolder): Promise<SeenPosts | null> {
-  const path = run.file(FILE);
+export async function readSeenPosts(run: string): Promise<SeenPosts | null> {
+  const path = join(run, FILE);
   if ((await stat(path).catch(() => undefined)) === undefined) return null;
   const { format, splits } = ((await readJson(path, LARGEST_FILE)) ?? {}) as {
     readonly format?: unknown;

@@ -1,5 +1,5 @@
 import { ConfigurationError, MODALITIES, refuser, type Modality, type RgbImage } from '@drf/tensor';
-import { presentContent, type Judge, type JudgeInfo, type Judgment, type PostContent } from './judgment.js';
+import type { Judge, JudgeInfo, Judgment, PostContent } from './judgment.js';
 
 /** What a part of a post does to the explained label: above 0, it speaks for it; below 0, against it. */
 export interface Change {
@@ -56,7 +56,7 @@ export interface ExplainOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** What {@link explain} asks; every `Judge` is one. */
+/** What {@link explainContent} asks; every `Judge` is one. */
 export interface ExplainingJudge extends Pick<Judge, 'judge'> {
   /** Masks in the text are corrupted words: they are not left out. */
   readonly info: Pick<JudgeInfo, 'maskToken'>;
@@ -84,23 +84,20 @@ const DEFAULT_GRID = [7, 7] as const;
  * What is left out one at a time misses what is said twice: without one of two words that say the same, little changes.
  * `modalities` shows the sum of it, and `notes` say so where it is seen.
  *
- * ```ts
- * const { label, words } = await explain(judge, { text: 'What a lovely day', image: null });
- * const strongest = words.toSorted((a, b) => b.change.probability - a.change.probability)[0];
- * ```
+ * It needs neither Node nor a package but `@drf/tensor`, so it runs in browsers (`@drf/judge/explain`).
  * @throws ConfigurationError for a label that is no class and for counts out of range; the signal's reason when aborted; as
  *   `Judge.judge`
  */
-export async function explain(
+export async function explainContent(
   judge: ExplainingJudge,
-  post: PostContent,
+  content: PostContent,
   options: ExplainOptions = {},
 ): Promise<Explanation> {
   const { words: most = DEFAULT_WORDS, grid = DEFAULT_GRID, signal, onProgress } = options;
   assertCount('words', most, 0, MOST_WORDS);
   grid?.forEach((cells) => assertCount('grid', cells, 1, MOST_CELLS));
-  const content = presentContent(post);
-  const { image, text } = content;
+  const { image } = content;
+  const text = content.text?.trim() === '' ? null : content.text;
   const { maskToken } = judge.info;
   const isWhole = image !== null && text !== null;
   const { pieces, isGrouped } = text === null ? NOTHING : textPieces(text, most, maskToken);

@@ -8,9 +8,9 @@ import {
   openDrawing,
   readImageHeader,
   type ImageDecoding,
+  type ImageError,
 } from './image-decoder.js';
-import type { RowError } from './ledger.js';
-import { chunk, noiseJpeg, pngBomb, solidImage, tiff } from './testing/images.js';
+import { chunk, noiseJpeg, pngBomb, solidImage, tiff } from './testing/index.js';
 
 const at = (width: number, height: number, fit: ImageDecoding['fit'] = 'stretch'): ImageDecoding => ({
   ...DEFAULT_IMAGE_DECODING,
@@ -76,8 +76,8 @@ describe('decodeImage', () => {
     const cut = whole.subarray(0, Math.floor(whole.length * 0.6));
     const error = await decodeImage('Post 3, image data/3.jpg', cut, at(32, 32)).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(DataError);
-    expect((error as RowError).reason).toBe('undecodable image');
-    expect((error as RowError).message).toMatch(
+    expect((error as ImageError).reason).toBe('undecodable image');
+    expect((error as ImageError).message).toMatch(
       /^Post 3, image data\/3.jpg expected a whole image that decodes, received .*premature end of JPEG image; repair, replace or remove the file$/,
     );
   });
@@ -88,8 +88,8 @@ describe('decodeImage', () => {
     const attempts = [() => decodeImage('Post 4', bomb, at(8, 8)), () => readImageHeader('Post 4', bomb, 100_000_000)];
     for (const attempt of attempts) {
       const error = await attempt().catch((caught: unknown) => caught);
-      expect((error as RowError).reason).toBe('image too large');
-      expect((error as RowError).message).toMatch(
+      expect((error as ImageError).reason).toBe('image too large');
+      expect((error as ImageError).message).toMatch(
         /^Post 4 expected at most 100000000 pixels, received .*; shrink the image or raise/,
       );
     }
@@ -113,8 +113,8 @@ describe('decodeImage', () => {
     ['JPEG closed early under a header that is warned of', async () => strangeHeader(closedEarly(await noiseJpeg()))],
   ])('refuses a %s', async (_, make) => {
     const error = await decodeImage('Post 3', await make(), at(32, 32)).catch((caught: unknown) => caught);
-    expect((error as RowError).reason).toBe('undecodable image');
-    expect((error as RowError).message).toMatch(/^Post 3 expected a whole image that decodes, received .+; repair/);
+    expect((error as ImageError).reason).toBe('undecodable image');
+    expect((error as ImageError).message).toMatch(/^Post 3 expected a whole image that decodes, received .+; repair/);
   }); // prettier-ignore
 
   it('takes whole images that decoders merely warn about', async () => {
@@ -141,9 +141,9 @@ describe('decodeImage', () => {
   ])('refuses a drawing that begins as %s', async (_, text) => {
     const bytes = Buffer.from(text, 'latin1');
     const error = await decodeImage('Post 5', bytes, at(8, 8)).catch((caught: unknown) => caught);
-    expect((error as RowError).reason).toBe('undecodable image');
+    expect((error as ImageError).reason).toBe('undecodable image');
     await openDrawing('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>').png().toBuffer();
-    await expect(decodeImage('Post 5', bytes, at(8, 8))).rejects.toThrow((error as RowError).message);
+    await expect(decodeImage('Post 5', bytes, at(8, 8))).rejects.toThrow((error as ImageError).message);
   });
 
   it('bounds the sides of an image', async () => {

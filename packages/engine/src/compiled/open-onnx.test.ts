@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { hostTensor } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { compile, openOnnxModel } from '../index.js';
-import { ModelProto } from '../onnx/schema.js';
+import { ModelProto, openOnnxModel } from '@drf/onnx';
+import { compile } from './compile.js';
 
 describe('openOnnxModel', () => {
   it('runs a file by the names in it', async () => {

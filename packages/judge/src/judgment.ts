@@ -1,12 +1,23 @@
-import type { Calibration } from '@drf/experiment';
-import { PAIRS, type PairName } from '@drf/fusion';
+import type { Calibration } from './calibration.js';
 import { applyTemperature, argMax, shareBelow } from '@drf/metrics';
-import { DataError, MODALITIES, refuser, type Modality, type RgbImage } from '@drf/tensor';
+import { DataError, MODALITIES, refuser, type Modality, type RgbImage, PAIRS, type PairName } from '@drf/tensor';
 
-/** What is judged: an image, a text, or both. */
+/** A post as models read it: its image decoded; null for what is missing. */
 export interface PostContent {
   readonly image: RgbImage | null;
   readonly text: string | null;
+}
+
+/**
+ * An image as it may be given: the path of a file, bytes of one, also as a Blob or a stream (`response.body`,
+ * `createReadStream`), or pixels that are decoded already.
+ */
+export type ImageInput = string | Uint8Array | Blob | AsyncIterable<Uint8Array> | RgbImage;
+
+/** A post as it may be given: an image, a text, or both. What is left out or null is missing. */
+export interface PostInput {
+  readonly image?: ImageInput | null;
+  readonly text?: string | null;
 }
 
 /** What the model says of a post. */
@@ -79,7 +90,8 @@ export interface JudgeInfo {
  *
  * ```ts
  * const judge = await openJudge('runs/quickstart');
- * const { label } = await judge.judge({ text: 'What a day!', image: null });
+ * const { label } = await judge.judge({ text: 'What a day!', image: 'cat.jpg' });
+ * const { recovered } = await judge.judge({ text: 'What a day!' }); // 'image'
  * await judge.close();
  * ```
  */
@@ -88,22 +100,12 @@ export interface Judge {
   /**
    * Judges a post, alone: a verdict is the same whatever else is judged, so calls may overlap. There is no line here: who
    * has many callers puts them in one, as `@drf/service` does.
-   * @throws DataError when image and text are both missing, or when the encoder or the head that it names gives NaN or
-   *   infinity for the post
+   * @throws DataError when image and text are both missing, when the image cannot be read or decoded, or when the encoder
+   *   or the head that it names gives NaN or infinity for the post
    */
-  judge(post: PostContent): Promise<Judgment>;
+  judge(post: PostInput): Promise<Judgment>;
   /** Frees what it holds, once all calls are answered; it cannot be used afterwards. */
   close(): Promise<void>;
-}
-
-/**
- * A post as models read it: white space is no text.
- * @throws DataError for a post of nothing
- */
-export function presentContent({ image, text }: PostContent): PostContent {
-  const some = text === null || text.trim() === '' ? null : text;
-  if (image !== null || some !== null) return { image, text: some };
-  throw refuser(DataError, 'The post')('text or an image, or both', 'neither', 'give one of them');
 }
 
 /** Outputs of the model for one post, as numbers. */

@@ -8,21 +8,14 @@ export const EXECUTION_PROVIDERS = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as
 /** One of {@link EXECUTION_PROVIDERS}. */
 export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
 
-/** How the compiled engine computes. */
-export interface CompileOptions {
+/** How a session of ONNX Runtime computes. */
+export interface RuntimeOptions {
   /** Where to compute; default `cpu`. Operators that the provider lacks run on the CPU. */
   readonly provider?: ExecutionProvider;
   /** Threads inside an operator; default: the cores that are really available to this process. */
   readonly threads?: number;
   /** Whether idle threads wait by spinning: a little faster alone on the machine, much slower on a shared one. */
   readonly spinning?: boolean;
-  /**
-   * Constants of a prepared function up to so many bytes in all are written into its graphs, where what depends on them
-   * alone is computed once; larger ones lie in memory that the function's sessions share. Default 64 MiB.
-   */
-  readonly writtenBytes?: number;
-  /** Bytes of a step's state in one WebAssembly memory, of which there are as many as it takes; default 1 GiB. */
-  readonly memoryBytes?: number;
   /** Where ONNX Runtime writes its profile by kernel, as the first part of a file name. */
   readonly profilePrefix?: string;
 }
@@ -91,7 +84,7 @@ export function assertProvider(provider: string): void {
  * session holds its own, and the first run's and the later ones' beside each other
  */
 export function sessionOptions(
-  { provider, threads, spinning, profilePrefix }: CompileOptions,
+  { provider, threads, spinning, profilePrefix }: RuntimeOptions,
   keepsMemory: boolean,
 ): InferenceSession.SessionOptions {
   return {

@@ -1,5 +1,5 @@
 import { z } from 'zod/mini';
-import { assertCalibration, type Calibration } from '@drf/experiment';
+import { assertCalibration, type Calibration } from './calibration.js';
 import { DataError, refuser } from '@drf/tensor';
 
 /** Name of the card's file. */

@@ -1,6 +1,6 @@
 import { ConfigurationError, DataError, type RgbImage } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { explain, largestChange, placeOf, type ExplainingJudge } from './explain.js';
+import { explainContent as explain, largestChange, placeOf, type ExplainingJudge } from './explain-content.js';
 import type { Judgment, PostContent } from './judgment.js';
 
 const IMAGE: RgbImage = { width: 4, height: 4, data: new Uint8Array(48).fill(100) };

@@ -14,11 +14,12 @@ export function assertImage(image: RgbImage, subject: string): void {
 }
 
 function describe(image: RgbImage): string | undefined {
-  if (typeof image !== 'object' || image === null || !(image.data instanceof Uint8Array)) return String(image);
+  if (typeof image !== 'object' || image === null) return image === null ? 'null' : typeof image;
   const { width, height, data } = image;
+  if (!(data instanceof Uint8Array)) return `one whose data is ${data === null ? 'null' : typeof data}`;
   const whole = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
   if (whole && data.length === width * height * 3) return undefined;
-  return `${width} × ${height} with ${data.length} bytes`;
+  return `${String(width)} × ${String(height)} with ${data.length} bytes`;
 }
 
 /** Filters by the names of `sharp`; `linear` is what elsewhere is called bilinear. */

@@ -2,9 +2,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigurationError, refuser, type Modality } from '@drf/tensor';
 import { CARD_FILE } from './card.js';
+import { toPostContent } from './content.js';
 import { ExportJudge } from './export-judge.js';
-import { combineJudgments, type Judge, type JudgeInfo, type Judgment, type PostContent } from './judgment.js';
-import { RunJudge, type OpenOptions } from './run-judge.js';
+import { combineJudgments, type Judge, type JudgeInfo, type Judgment, type PostInput } from './judgment.js';
+import type { OpenOptions } from './open-options.js';
 
 /** How {@link openJudge} opens. */
 interface OpenJudgeOptions extends OpenOptions {
@@ -23,7 +24,8 @@ interface OpenJudgeOptions extends OpenOptions {
  * const one = await openJudge('runs/quickstart');
  * const ensemble = await openJudge(['runs/mvsa-drf-seed1', 'runs/mvsa-drf-seed2', 'exported']);
  * ```
- * @throws as {@link RunJudge.open} and {@link ExportJudge.open}; ConfigurationError for no folder, for members of an
+ * @throws as {@link ExportJudge.open}, and `RunJudge.open` of `@drf/predict`; ConfigurationError for a run where that package
+ *   is not installed, for no folder, for members of an
  *   ensemble that differ in classes or in the size of images, and for a checkpoint of an ensemble
  */
 export async function openJudge(paths: string | readonly string[], options: OpenJudgeOptions = {}): Promise<Judge> {
@@ -49,7 +51,31 @@ export async function openJudge(paths: string | readonly string[], options: Open
 
 async function openFolder(folder: string, options: OpenOptions): Promise<Judge> {
   const isExport = await stat(join(folder, CARD_FILE)).then(() => true, () => false); // prettier-ignore
-  return isExport ? ExportJudge.open(folder, options) : RunJudge.open(folder, options);
+  if (isExport) return ExportJudge.open(folder, options);
+  return (await loadRunJudges(folder)).open(folder, options);
+}
+
+/** What judges by a run itself: `RunJudge` of `@drf/predict`, which this package does not depend on. */
+interface RunJudges {
+  open(folder: string, options: OpenOptions): Promise<Judge>;
+}
+
+/** The package that judges by runs. It brings tfjs and encoders, some hundred megabytes that exports do without. */
+const FOR_RUNS = '@drf/predict';
+
+/** @throws ConfigurationError where the package is not installed */
+async function loadRunJudges(folder: string): Promise<RunJudges> {
+  try {
+    return ((await import(FOR_RUNS)) as { readonly RunJudge: RunJudges }).RunJudge;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw refuser(ConfigurationError, `Judging by ${folder}`)(
+      `a folder with a ${CARD_FILE}, which an export is, or ${FOR_RUNS} to be installed, which judges by runs`,
+      (error as Error).message,
+      `export the run where it was trained (export RUN --out FOLDER), or npm install ${FOR_RUNS}`,
+      error,
+    );
+  }
 }
 
 /** Judges that judge together; they are closed with the ensemble. */
@@ -57,7 +83,8 @@ function ensembleOf(members: readonly Judge[]): Judge {
   const info = describeEnsemble(members.map((member) => member.info));
   return {
     info,
-    async judge(post: PostContent): Promise<Judgment> {
+    async judge(given: PostInput): Promise<Judgment> {
+      const post = await toPostContent(given, info); // once for all
       const judgments: Judgment[] = [];
       for (const member of members) judgments.push(await member.judge(post));
       return combineJudgments(judgments, info.classes);

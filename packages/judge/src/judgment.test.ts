@@ -1,4 +1,4 @@
-import type { Calibration } from '@drf/experiment';
+import type { Calibration } from './calibration.js';
 import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { combineJudgments, describeVerdict, type RawVerdict } from './judgment.js';
