@@ -1,4 +1,4 @@
-import { ConfigurationError, MODALITIES, refuser, type Modality, type RgbImage } from '@drf/tensor';
+import { ConfigurationError, DataError, MODALITIES, refuser, type Modality, type RgbImage } from '@drf/tensor';
 import type { Judge, JudgeInfo, Judgment, PostContent } from './judgment.js';
 
 /** What a part of a post does to the explained label: above 0, it speaks for it; below 0, against it. */
@@ -85,8 +85,8 @@ const DEFAULT_GRID = [7, 7] as const;
  * `modalities` shows the sum of it, and `notes` say so where it is seen.
  *
  * It needs neither Node nor a package but `@drf/tensor`, so it runs in browsers (`@drf/judge/explain`).
- * @throws ConfigurationError for a label that is no class and for counts out of range; the signal's reason when aborted; as
- *   `Judge.judge`
+ * @throws DataError for a post of nothing; ConfigurationError for a label that is no class and for counts out of range; the
+ *   signal's reason when aborted; as `Judge.judge`
  */
 export async function explainContent(
   judge: ExplainingJudge,
@@ -98,6 +98,9 @@ export async function explainContent(
   grid?.forEach((cells) => assertCount('grid', cells, 1, MOST_CELLS));
   const { image } = content;
   const text = content.text?.trim() === '' ? null : content.text;
+  if (image === null && text === null) {
+    throw refuser(DataError, 'The post')('text or an image, or both', 'neither', 'give one of them');
+  }
   const { maskToken } = judge.info;
   const isWhole = image !== null && text !== null;
   const { pieces, isGrouped } = text === null ? NOTHING : textPieces(text, most, maskToken);

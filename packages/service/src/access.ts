@@ -66,8 +66,14 @@ const ALL = ['GET', 'HEAD', 'POST', 'OPTIONS'];
  * @returns what throws RequestError (not-found, method-not-allowed) for others
  */
 export function unroutedAnswer(app: FastifyInstance, isFile: (path: string) => boolean) {
-  // a star is a pattern of routes, and no path
-  const has = (method: 'GET' | 'POST', url: string): boolean => !url.includes('*') && app.hasRoute({ method, url });
+  const routes: { readonly methods: readonly string[]; readonly path: RegExp }[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    if (url.includes('*')) return; // files
+    const path = url.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+');
+    routes.push({ methods: [method].flat(), path: new RegExp(`^${path}$`) });
+  });
+  const has = (method: 'GET' | 'POST', url: string): boolean =>
+    routes.some(({ methods, path }) => methods.includes(method) && path.test(url));
   const methodsOf = (path: string): readonly string[] => {
     if (path === '*') return ALL; // OPTIONS * asks for the server itself (RFC 9110, section 9.3.7)
     const get = has('GET', path) || isFile(path);
@@ -167,7 +173,8 @@ export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOpti
     assertOrigin(request);
     const { origin } = request.headers;
     if (origin === undefined || !origins.has(origin)) return false;
-    reply.header('access-control-allow-origin', origin).header('access-control-expose-headers', 'Retry-After');
+    reply.header('access-control-allow-origin', origin);
+    reply.header('access-control-expose-headers', 'Retry-After, X-Model-Version');
     const isPreflight = request.method === 'OPTIONS' && 'access-control-request-method' in request.headers;
     if (isPreflight) void reply.status(204).headers(PREFLIGHT).send();
     return isPreflight;

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import type { FromChild, JudgeModule, Question, ToChild } from './messages.js';
 import type { ServedJudge } from '../work.js';
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => process.exit(0));
 
 const ALIVE_MILLISECONDS = 2_000;

@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RequestError } from '../errors.js';
 import type { Problem } from '../schemas.js';
-import { judgmentOf, openService } from '../testing/service.js';
+import { answerOf, judgmentOf, openService } from '../testing/service.js';
 import { JudgeProcess, type JudgeProcessEnd, type JudgeProcessOptions } from './judge-process.js';
 
 const FROM_SOURCE = ['--conditions=source', '--import', new URL('../../../../scripts/from-source.mjs', import.meta.url).href]; // prettier-ignore
@@ -63,7 +63,7 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
     expect([answer.statusCode, answer.json<Problem>().detail]).toEqual([504, 'The service expected to judge a post within 2000 ms, received one that takes longer; send another; this one would take as long again']); // prettier-ignore
     expect((await app.inject({ url: '/readyz' })).statusCode).toBe(503);
     for (const [i, other] of others.entries()) {
-      expect((await other).json()).toEqual(judgmentOf(post(['a', 'b', 'c'][i] as string)));
+      expect((await other).json()).toEqual(answerOf(post(['a', 'b', 'c'][i] as string)));
     }
     expect((await app.inject({ url: '/readyz' })).statusCode).toBe(200);
     expect((await app.inject({ url: '/metrics' })).payload).toMatch(/drf_judge_restarts 1\n/);

@@ -7,6 +7,11 @@ import { INFO, judgmentOf } from './fake-judge.js';
 
 export { INFO, judgmentOf };
 
+/** What the service answers, by such a judge. */
+export function answerOf(post: PostContent): object {
+  return { ...judgmentOf(post), model: { name: INFO.name, version: '0' } };
+}
+
 const close = async (): Promise<void> => undefined;
 
 export const instantJudge: ServedJudge = { info: INFO, judge: async (post) => judgmentOf(post), close };
