@@ -90,7 +90,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     const app = await createService({ ...options, judge, info, browserModel: onnx, tracing });
     const address = await listen(app, options);
     const model = judge?.current.identity ?? null;
-    write('info', 'listening', { address, model });
+    write('info', 'listening', { pid: process.pid, address, model });
     return {
       address,
       model,
