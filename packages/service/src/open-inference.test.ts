@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { decodeImage } from '@drf/datasets';
+import { decodeImage } from '@drf/preprocessing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { HeldJudge, INFO, instantJudge, judgmentOf, openService } from './testing/service.js';
 

@@ -66,7 +66,7 @@ export const judgmentSchema = z
   .meta({ title: 'Judgment' }) satisfies z.ZodType<Judgment>;
 
 /** Which model judged. */
-const identitySchema = z.strictObject({
+export const identitySchema = z.strictObject({
   name: z.string(),
   version: z.string().meta({ description: 'The beginning of the SHA-256 of the file of its weights.' }),
 });
