@@ -2,15 +2,16 @@ import { readBounded, writeFileAtomic } from '@drf/files';
 import {
   explain,
   largestChange,
-  placeOf,
+  pointsOf,
+  strengthOf,
+  strongestFirst,
+  strongestPlaces,
   type Change,
   type ExplainedRegion,
-  type ExplainedWord,
   type Explanation,
   type Judge,
 } from '@drf/judge';
 import { DEFAULT_IMAGE_DECODING } from '@drf/preprocessing';
-import { percent } from '@drf/terminal';
 import sharp from 'sharp';
 import { explanationPage, type Picture } from './explanation-page.js';
 
@@ -61,7 +62,6 @@ async function pictureOf(bytes: Uint8Array): Promise<Picture> {
 
 /** Words that a person is shown, the strongest first; `--json` and the page have all. */
 const SHOWN_WORDS = 12;
-const SHOWN_REGIONS = 3;
 const BAR = 10;
 
 /** An explanation for a person, in plain text. */
@@ -74,17 +74,12 @@ export function explanationText(explanation: Explanation): string {
   });
   if (wholes.length > 0) lines.push('', ...barLines(wholes));
   if (words.length > 0) {
-    const shown = strongest(words).slice(0, SHOWN_WORDS);
+    const shown = strongestFirst(words).slice(0, SHOWN_WORDS);
     lines.push('', shown.length < words.length ? `The ${shown.length} strongest of ${words.length} words:` : 'Words, the strongest first:'); // prettier-ignore
     lines.push(...barLines(shown.map(({ word, change }) => [shortened(word), change] as const)));
   }
   if (regions.length > 0) lines.push('', ...regionLines(regions));
   return [...lines, '', ...notes].join('\n');
-}
-
-function strongest<Part extends ExplainedWord | ExplainedRegion>(parts: readonly Part[]): Part[] {
-  const size = ({ change }: Part): number => Math.abs(change.probability);
-  return [...parts].sort((a, b) => size(b) - size(a));
 }
 
 const LONGEST_NAME = 32;
@@ -101,24 +96,8 @@ function barLines(parts: readonly (readonly [name: string, change: Change])[]): 
   return parts.map(([name, { probability }]) => {
     const length = largest === 0 ? 0 : Math.round((BAR * Math.abs(probability)) / largest);
     const bar = (probability < 0 ? '−' : '+').repeat(length);
-    return `  ${name}${' '.repeat(width - Array.from(name).length)}  ${points(probability).padStart(6)}  ${bar}`.trimEnd();
+    return `  ${name}${' '.repeat(width - Array.from(name).length)}  ${pointsOf(probability).padStart(6)}  ${bar}`.trimEnd();
   });
-}
-
-/** A change in points of a hundred, with its sign: "+12.3", "−0.4". */
-export function points(share: number): string {
-  const digits = percent(Math.abs(share));
-  return Number(digits) === 0 ? digits : `${share < 0 ? '−' : '+'}${digits}`;
-}
-
-/** The strongest places of an image, each by its strongest region: "top left +3.2". */
-export function strongestPlaces(regions: readonly ExplainedRegion[]): string[] {
-  const places = new Map<string, string>();
-  for (const region of strongest(regions)) {
-    const [place, change] = [placeOf(region), points(region.change.probability)];
-    if (Number(change.slice(1)) > 0 && !places.has(place)) places.set(place, `${place} ${change}`);
-  }
-  return [...places.values()].slice(0, SHOWN_REGIONS);
 }
 
 /** The strongest regions by name, and all of them as a picture of signs. */
@@ -127,14 +106,13 @@ function regionLines(regions: readonly ExplainedRegion[]): string[] {
   const rows = new Map<number, ExplainedRegion[]>();
   for (const region of regions) rows.set(region.top, [...(rows.get(region.top) ?? []), region]);
   const columns = rows.values().next().value?.length ?? 0;
-  const named = strongestPlaces(regions);
-  const sign = ({ change: { probability } }: ExplainedRegion): string => {
-    const strength = largest === 0 ? 0 : Math.abs(probability) / largest;
-    if (strength < 0.2) return '· ';
-    return (probability < 0 ? '−' : '+').repeat(strength < 0.6 ? 1 : 2).padEnd(2);
+  const sign = ({ change }: ExplainedRegion): string => {
+    const strength = strengthOf(change, largest);
+    if (strength === 0) return '· ';
+    return (strength < 0 ? '−' : '+').repeat(Math.abs(strength) < 0.5 ? 1 : 2).padEnd(2);
   };
   return [
-    `Image in ${rows.size} × ${columns} regions; ${named.length === 0 ? 'none of them changes anything' : `strongest: ${named.join(', ')}`}`, // prettier-ignore
+    `Image in ${rows.size} × ${columns} regions, strongest: ${strongestPlaces(regions)}`,
     ...Array.from(rows.values(), (row) => `  ${row.map(sign).join(' ')}`.trimEnd()),
   ];
 }

@@ -1,5 +1,4 @@
-import { largestChange, placeOf, type Change, type ExplainedRegion, type Explanation, type JudgeInfo } from '@drf/judge'; // prettier-ignore
-import { points, strongestPlaces } from './explain-post.js';
+import { largestChange, placeOf, pointsOf, strengthOf, strongestPlaces, textParts, type Change, type ExplainedRegion, type Explanation, type JudgeInfo } from '@drf/judge'; // prettier-ignore
 
 /** An image as a page has it. */
 export interface Picture {
@@ -14,9 +13,6 @@ interface ExplainedPost {
   readonly text: string | null;
   readonly picture: Picture | null;
 }
-
-/** Parts weaker than so much of the strongest one are left unmarked. */
-const FAINT = 0.1;
 
 /**
  * A page in one file: the text with its words marked, the image under a map of its regions, and all numbers as tables. What
@@ -37,7 +33,7 @@ export function explanationPage(
     `<p>${verdict}, by the run <q>${escapeHtml(info.name)}</q>, method ${escapeHtml(info.method)}. Below, each word and each part of the image was left out by itself, and the rest judged again.</p>`, // prettier-ignore
     legend(),
     wholes(explanation),
-    text === null ? '' : `<section><h2>Text</h2>\n${markedText(explanation, text)}</section>`,
+    text === null ? '' : `<section><h2>Text</h2>\n${marked(explanation, text)}</section>`,
     picture === null || regions.length === 0 ? '' : `<section><h2>Image</h2>\n${mappedImage(regions, picture)}</section>`, // prettier-ignore
     `<section><h2>What this shows, and what not</h2>${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join('')}</section>`, // prettier-ignore
     '<section><h2>All numbers</h2>',
@@ -97,7 +93,7 @@ function percentage(share: number): string {
 }
 
 function cells({ probability, logOdds }: Change): string[] {
-  return [points(probability), `${logOdds < 0 ? '−' : '+'}${Math.abs(logOdds).toFixed(2)}`];
+  return [pointsOf(probability), `${logOdds < 0 ? '−' : '+'}${Math.abs(logOdds).toFixed(2)}`];
 }
 
 function details(name: string, content: string): string {
@@ -115,50 +111,41 @@ function legend(): string {
 function wholes({ modalities }: Explanation): string {
   const parts = (['text', 'image'] as const).flatMap((modality) => {
     const change = modalities[modality];
-    return change === null ? [] : [`${points(change.probability)} points by the whole ${modality}`];
+    return change === null ? [] : [`${pointsOf(change.probability)} points by the whole ${modality}`];
   });
   return parts.length === 0 ? '' : `<p>Together: ${parts.join(', ')}.</p>`;
 }
 
-/** Class and style of a part, null for what is hardly worth a mark. */
-function markOf(
-  { probability }: Change,
-  largest: number,
-): { readonly kind: 'for' | 'against'; readonly strength: string } | null {
-  // prettier-ignore
-  const strength = largest === 0 ? 0 : Math.abs(probability) / largest;
-  if (strength < FAINT || points(probability) === '0.0') return null;
-  return { kind: probability < 0 ? 'against' : 'for', strength: strength.toFixed(2) };
+function marked({ words }: Explanation, text: string): string {
+  const largest = largestChange(words);
+  const parts = textParts(text, words).map((part) => {
+    const { change } = part.word ?? { change: NONE };
+    const strength = strengthOf(change, largest);
+    if (strength === 0) return escapeHtml(part.text);
+    return `<span class="part ${kindOf(strength)}" style="--strength:${Math.abs(strength).toFixed(2)}">${escapeHtml(part.text)}<sup>${pointsOf(change.probability)}</sup></span>`; // prettier-ignore
+  });
+  return `<p class="text">${parts.join('')}</p>`;
 }
 
-function markedText({ words }: Explanation, text: string): string {
-  const largest = largestChange(words);
-  let at = 0;
-  const parts: string[] = [];
-  for (const { word, start, end, change } of words) {
-    parts.push(escapeHtml(text.slice(at, start)));
-    at = end;
-    const mark = markOf(change, largest);
-    if (mark === null) parts.push(escapeHtml(word));
-    else parts.push(`<span class="part ${mark.kind}" style="--strength:${mark.strength}">${escapeHtml(word)}<sup>${points(change.probability)}</sup></span>`); // prettier-ignore
-  }
-  return `<p class="text">${parts.join('')}${escapeHtml(text.slice(at))}</p>`;
+const NONE: Change = { probability: 0, logOdds: 0 };
+
+function kindOf(strength: number): 'for' | 'against' {
+  return strength < 0 ? 'against' : 'for';
 }
 
 /** The image as it is, and the same under its regions, each with its change. */
 function mappedImage(regions: readonly ExplainedRegion[], { address, width, height }: Picture): string {
   const largest = largestChange(regions);
-  const strongest = strongestPlaces(regions);
-  const words = strongest.length === 0 ? 'none of them changes anything' : `strongest: ${strongest.join(', ')}`;
+  const words = `strongest: ${strongestPlaces(regions)}`;
   const drawn = regions.map((region) => {
     const { left, top, right, bottom, change } = region;
-    const mark = markOf(change, largest);
+    const strength = strengthOf(change, largest);
     const [x, y, w, h] = [left * width, top * height, (right - left) * width, (bottom - top) * height];
     const box = `x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${w.toFixed(1)}" height="${h.toFixed(1)}"`;
-    if (mark === null) return `<rect class="cell" ${box}/>`;
+    if (strength === 0) return `<rect class="cell" ${box}/>`;
     const size = Math.min(0.34 * w, 0.5 * h).toFixed(1);
-    const number = `<text x="${(x + w / 2).toFixed(1)}" y="${(y + h / 2).toFixed(1)}" font-size="${size}">${points(change.probability)}</text>`; // prettier-ignore
-    return `<rect class="cell ${mark.kind}" style="--strength:${mark.strength}" ${box}/>${number}`;
+    const number = `<text x="${(x + w / 2).toFixed(1)}" y="${(y + h / 2).toFixed(1)}" font-size="${size}">${pointsOf(change.probability)}</text>`; // prettier-ignore
+    return `<rect class="cell ${kindOf(strength)}" style="--strength:${Math.abs(strength).toFixed(2)}" ${box}/>${number}`;
   });
   const view = `viewBox="0 0 ${width} ${height}"`;
   const image = `<image href="${escapeHtml(address)}" width="${width}" height="${height}"/>`;

@@ -1,6 +1,15 @@
 import { ConfigurationError, DataError, type RgbImage } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { explainContent as explain, largestChange, placeOf, type ExplainingJudge } from './explain-content.js';
+import {
+  explainContent as explain,
+  largestChange,
+  placeOf,
+  pointsOf,
+  strengthOf,
+  strongestPlaces,
+  textParts,
+  type ExplainingJudge,
+} from './explain-content.js';
 import type { Judgment, PostContent } from './judgment.js';
 
 const IMAGE: RgbImage = { width: 4, height: 4, data: new Uint8Array(48).fill(100) };
@@ -181,5 +190,37 @@ describe('placeOf', () => {
     expect(placeOf({ left: 0, top: 0, right: 1, bottom: 1 })).toBe('center');
     expect(largestChange([{ change: { probability: -0.4, logOdds: -1 } }, { change: { probability: 0.1, logOdds: 1 } }])).toBe(0.4); // prettier-ignore
     expect(largestChange([])).toBe(0);
+  });
+});
+
+describe('what is shown of an explanation', () => {
+  const change = (probability: number) => ({ probability, logOdds: 0 });
+
+  it('marks parts by their share of the strongest, and leaves faint ones alone', () => {
+    expect([0.4, -0.2, 0.03, 0].map((each) => strengthOf(change(each), 0.4))).toEqual([1, -0.5, 0, 0]);
+    expect([strengthOf(change(0.0001), 0.0001), strengthOf(change(0), 0)]).toEqual([0, 0]);
+  });
+
+  it('writes points with their sign', () => {
+    expect([0.1234, -0.05, 0.0001, -0.0001].map(pointsOf)).toEqual(['+12.3', '−5.0', '0.0', '0.0']);
+  });
+
+  it('names places once, by their strongest region', async () => {
+    const { regions } = await explain(
+      additiveJudge({}),
+      { text: null, image: withWhitePixel(3, 0) },
+      { label: 'good' },
+    );
+    expect(strongestPlaces(regions)).toMatch(/^top right \+\d+\.\d$/);
+    expect(strongestPlaces([])).toBe('none of them changes anything');
+  });
+
+  it('cuts a text into its words and what stands between them', async () => {
+    const text = ' so [MASK] good! ';
+    const { words } = await explain(additiveJudge({}), { text, image: null });
+    const parts = textParts(text, words);
+    expect(parts.map((part) => part.text)).toEqual([' ', 'so', ' [MASK] ', 'good', '!', ' ']);
+    expect(parts.map(({ word }) => word?.word ?? null)).toEqual([null, 'so', null, 'good', '!', null]);
+    expect(textParts(text, [])).toEqual([{ text, word: null }]);
   });
 });

@@ -315,3 +315,57 @@ export function placeOf({ left, top, right, bottom }: Omit<ExplainedRegion, 'cha
 export function largestChange(parts: readonly { readonly change: Change }[]): number {
   return parts.reduce((largest, { change }) => Math.max(largest, Math.abs(change.probability)), 0);
 }
+
+/** Parts weaker than so much of the strongest one are shown without a mark. */
+const FAINT = 0.1;
+
+/**
+ * How strongly a part is marked beside the others of its kind: from −1 (the strongest, against the label) to 1 (for it); 0
+ * for what is hardly worth a mark.
+ * @param largest of the parts that it is shown with ({@link largestChange})
+ */
+export function strengthOf({ probability }: Change, largest: number): number {
+  const strength = largest === 0 ? 0 : probability / largest;
+  return Math.abs(strength) < FAINT || pointsOf(probability) === NO_POINTS ? 0 : strength;
+}
+
+const NO_POINTS = '0.0';
+
+/** A change of a probability in points of a hundred, with its sign: "+12.3", "−0.4", "0.0". */
+export function pointsOf(probability: number): string {
+  const digits = (100 * Math.abs(probability)).toFixed(1);
+  return digits === NO_POINTS ? digits : `${probability < 0 ? '−' : '+'}${digits}`;
+}
+
+/** Parts by the size of their change, the strongest first. */
+export function strongestFirst<Part extends { readonly change: Change }>(parts: readonly Part[]): Part[] {
+  const size = ({ change }: Part): number => Math.abs(change.probability);
+  return [...parts].sort((a, b) => size(b) - size(a));
+}
+
+const SHOWN_PLACES = 3;
+
+/** The strongest places of an image, each by its strongest region: "top left +3.2, center −1.0". */
+export function strongestPlaces(regions: readonly ExplainedRegion[]): string {
+  const places = new Map<string, string>();
+  for (const region of strongestFirst(regions)) {
+    const [place, points] = [placeOf(region), pointsOf(region.change.probability)];
+    if (points !== NO_POINTS && !places.has(place)) places.set(place, `${place} ${points}`);
+  }
+  const shown = [...places.values()].slice(0, SHOWN_PLACES);
+  return shown.length === 0 ? 'none of them changes anything' : shown.join(', ');
+}
+
+/** A text from its beginning to its end: words as they were explained, and what stands between them (word: null). */
+export function textParts(
+  text: string,
+  words: readonly ExplainedWord[],
+): { readonly text: string; readonly word: ExplainedWord | null }[] {
+  let at = 0;
+  const parts = words.flatMap((word) => {
+    const between = { text: text.slice(at, word.start), word: null };
+    at = word.end;
+    return [between, { text: word.word, word }];
+  });
+  return [...parts, { text: text.slice(at), word: null }].filter((part) => part.text !== '');
+}
