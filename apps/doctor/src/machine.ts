@@ -26,7 +26,7 @@ export interface Machine {
   readonly totalMemory: number;
   readonly freeMemory: number;
   readonly home: string;
-  /** Where runs and caches are written. */
+  /** Where runs are written. */
   readonly workingFolder: string;
   readonly run: RunCommand;
   /** A small text file; nothing when it cannot be read. */

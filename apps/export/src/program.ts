@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import {
+  collect,
   type Command,
   createProgram,
   EXIT,
@@ -7,21 +8,15 @@ import {
   interruptSignal,
   oneOf,
   Option,
+  spell,
   startJob,
   wholeNumber,
 } from '@drf/terminal';
-import { takeOwnModules } from '@drf/experiment';
+import { withMembers } from '@drf/files';
+import { PRECISIONS, type Precision } from '@drf/export/names';
+import { takeOwnModules } from '@drf/experiment/options';
 import type { Modality } from '@drf/tensor';
-import {
-  type BatchSize,
-  encoderOfRun,
-  exportEncoder,
-  type ExportResult,
-  exportRun,
-  isRun,
-  type Precision,
-  PRECISIONS,
-} from '@drf/export';
+import type { BatchSize, ExportResult } from '@drf/export';
 
 interface EncoderOptions {
   readonly modality: Modality;
@@ -44,6 +39,7 @@ function addEncoderCommand(program: Command, print: (text: string) => void): voi
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--json', 'print the paths as JSON')
     .action(async (model: string, { modality, json, allowDownload = false, ...options }: EncoderOptions) => {
+      const { encoderOfRun, exportEncoder, isRun } = await import('@drf/export'); // late: help and wrong options take no time
       const onStep = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
       const trained = isRun(model) ? await encoderOfRun(model, modality, allowDownload) : undefined;
       const name = trained?.model ?? model.replace(/^huggingface:/, '');
@@ -57,32 +53,38 @@ function addEncoderCommand(program: Command, print: (text: string) => void): voi
 }
 
 interface ProgramOptions {
+  readonly with?: readonly string[];
+  readonly precision: Precision;
+  readonly measure: number;
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly checkpoint?: string;
   readonly headOnly?: boolean;
   readonly batch: BatchSize;
   readonly tokens?: number;
-  readonly precision: Precision;
-  readonly measure: number;
   readonly json?: boolean;
 }
 
 /** The command line of this app. @param print takes text for standard output */
-export function createExportProgram(print: (text: string) => void): Command {
+export function createExportProgram(
+  print: (text: string) => void = (text) => void process.stdout.write(text),
+): Command {
   const program = createProgram(
     'export',
     'Writes a trained run as standard ONNX files, with a card that explains them to other programs.',
     [
-      ['pnpm export runs/quickstart --out onnx/quickstart', 'head.onnx, model.onnx, card.json and what they need'],
-      ['pnpm export runs/quickstart --out onnx/small --precision int8', 'a file of a quarter, and what that costs'],
-      ['pnpm export runs/mvsa --out onnx/mvsa --head-only --batch 1', 'the head alone, for one post at a time'],
-      ['pnpm export encoder my-bert --modality text --out onnx/bert', 'an encoder for transformers.js and Python'],
+      [spell('export runs/quickstart --out onnx/quickstart'), 'head.onnx, model.onnx, card.json and what they need'],
+      [spell('export runs/quickstart --out onnx/small --precision int8'), 'a file of a quarter, and what that costs'],
+      [spell('export runs/mvsa --out onnx/mvsa --head-only --batch 1'), 'the head alone, for one post at a time'],
+      [spell('export runs/mvsa-folds5 --out onnx/mvsa'), 'an ensemble: a model for each fold, which judge together'],
+      [spell('export runs/seed1 --with runs/seed2 --out onnx/both'), 'the same of any runs'],
+      [spell('export encoder my-bert --modality text --out onnx/bert'), 'an encoder for transformers.js and Python'],
     ],
   );
   takeOwnModules(program)
     .enablePositionalOptions() // what stands behind a subcommand is the subcommand's
-    .argument('<run>', 'folder of a trained run')
+    .argument('<run>', 'folder of a trained run, or of an ensemble of runs')
+    .option('--with <run>', 'a further run, to judge together as an ensemble (repeat for more)', collect)
     .option('--out <folder>', 'folder to write (required)')
     .option('--overwrite', 'replace an export that is there already')
     .option('--checkpoint <file>', "a checkpoint (default: the run's best, else its last)")
@@ -102,23 +104,32 @@ export function createExportProgram(print: (text: string) => void): Command {
       200,
     )
     .option('--json', 'print the card instead of a summary')
-    .action(async (run: string, { json, out, ...options }: ProgramOptions) => {
+    .action(async (run: string, { json, out, with: others = [], ...options }: ProgramOptions) => {
       // commander's own required options would be asked of subcommands, too
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
+      const { exportEnsemble, exportRun } = await import('@drf/export');
       const interrupt = interruptSignal(() => process.stderr.write('\nStopping (Ctrl-C again ends at once) …\n'));
       const measuring = startJob({ label: 'Measuring', unit: 'posts', silent: json === true });
       const { signal } = interrupt;
       const exporting = { ...options, out, onProgress, onMeasured: measuring.update, signal };
-      const result = await exportRun(run, exporting)
-        .catch((error: unknown) => {
-          throw signal.aborted ? new ExitRequest(EXIT.interrupted) : error;
-        })
-        .finally(() => {
-          measuring.stop();
-          interrupt.release();
-        });
-      print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
+      try {
+        const members = await withMembers([run, ...others]);
+        if (members.length > 1) {
+          const ensemble = await exportEnsemble([run, ...others], exporting);
+          const cards = ensemble.members.map(({ card }) => card);
+          if (json === true) return print(`${JSON.stringify({ members: cards }, null, 2)}\n`);
+          const summaries = await Promise.all(ensemble.members.map(summary));
+          return print(`${summaries.join('')}${ensemble.ensemble}\n`);
+        }
+        const result = await exportRun(run, exporting);
+        print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
+      } catch (error) {
+        throw signal.aborted ? new ExitRequest(EXIT.interrupted) : error;
+      } finally {
+        measuring.stop();
+        interrupt.release();
+      }
     });
   addEncoderCommand(program, print);
   return program;

@@ -11,7 +11,6 @@ import {
   type Explanation,
   type Judge,
 } from '@drf/judge';
-import { DEFAULT_IMAGE_DECODING } from '@drf/preprocessing';
 import sharp from 'sharp';
 import { explanationPage, type Picture } from './explanation-page.js';
 
@@ -45,12 +44,13 @@ export async function explainOne(judge: Judge, options: ExplainPostOptions): Pro
 }
 
 const MAXIMUM_IMAGE_BYTES = 64 * 1024 * 1024;
+const MAXIMUM_PIXELS = 100_000_000;
 /** Longest side of the picture in a page. */
 const PICTURE_SIDE = 640;
 
 /** The image for a page: turned as EXIF says, its aspect kept, small enough to be part of the file. */
 async function pictureOf(bytes: Uint8Array): Promise<Picture> {
-  const { data, info } = await sharp(bytes, { limitInputPixels: DEFAULT_IMAGE_DECODING.maximumPixels })
+  const { data, info } = await sharp(bytes, { limitInputPixels: MAXIMUM_PIXELS })
     .rotate()
     .resize({ width: PICTURE_SIDE, height: PICTURE_SIDE, fit: 'inside', withoutEnlargement: true })
     .flatten({ background: '#ffffff' })

@@ -1,1 +1,1 @@
-export { predictPosts, type PredictOptions } from './predict-posts.js';
+export { createPredictProgram } from './program.js';

@@ -1,46 +1,17 @@
-import { closeSync, openSync } from 'node:fs';
-import { addOwnOption } from '@drf/files';
 import { ENGINE_NAMES } from '@drf/tensor';
-import { pageFolder } from '@drf/page-app';
-import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
+import { addOwnOption } from '@drf/files';
+import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service/limits';
 import {
   collect,
   createProgram,
   finiteNumber,
-  interruptSignal,
   InvalidArgumentError,
   oneOf,
+  spell,
   wholeNumber,
   type Command,
 } from '@drf/terminal';
-import { addressWarnings, readToken, TOKEN_VARIABLE } from './access.js';
-import { serve, type ServeOptions } from './serve.js';
-import { stateOf, watchFolders } from './watch.js';
-import { serveByWorkers } from './workers.js';
-
-interface MainOptions extends Partial<ServiceLimits> {
-  readonly with?: readonly string[];
-  readonly host: string;
-  readonly port: number;
-  readonly tokenFile?: string;
-  readonly page?: string | boolean;
-  readonly onnx?: string;
-  readonly checkpoint?: string;
-  readonly engine: string;
-  readonly allowDownload?: boolean;
-  readonly decoders: number;
-  readonly judgeMilliseconds: number;
-  readonly hostName?: readonly string[];
-  readonly allowOrigin?: readonly string[];
-  readonly trustProxy?: readonly string[];
-  readonly workers: number;
-  readonly watch?: boolean;
-  readonly modelName?: string;
-  readonly trace?: string;
-  readonly grace: number;
-  readonly logLevel: string;
-  readonly quiet?: boolean;
-}
+import { TOKEN_VARIABLE, type MainOptions } from './flags.js';
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'silent'] as const;
 
@@ -60,23 +31,23 @@ const LIMITS: readonly [keyof ServiceLimits, string, string, ReturnType<typeof w
   ['bodyBytesPerSecond', '--body-bytes-per-second <count>', 'slowest body, over five seconds', wholeNumber(0)],
 ]; // prettier-ignore
 
-/** The command `serve`: opens what judges, listens, and ends by a signal. */
+/** The command that serves. */
 export function createServeProgram(): Command {
   const program = createProgram('serve', 'Serves a trained run over HTTP.', [
-    ['pnpm serve runs/quickstart', 'on http://127.0.0.1:8080, with the page'],
+    [spell('serve runs/quickstart'), 'on http://127.0.0.1:8080, with the page'],
     [`curl -s localhost:8080/v1/predict -H 'content-type: application/json' -d '{"text":"What a day!"}'`, 'ask it'],
     ['curl -s localhost:8080/v1/predict -F text="Look" -F image=@cat.jpg', 'the same as a form'],
-    ['pnpm serve runs/quickstart --host 0.0.0.0 --token-file token.txt', 'for others, who need the token'],
-    ['pnpm serve exported --workers 4', 'four processes at one port'],
+    [spell('serve runs/quickstart --host 0.0.0.0 --token-file token.txt'), 'for others, who need the token'],
+    [spell('serve exported --workers 4'), 'four processes at one port'],
     [
-      'pnpm serve current --watch',
+      spell('serve current --watch'),
       'and another model whenever what the link leads to has changed; kill -HUP does so, too',
     ],
-    ['pnpm serve exported', 'by what pnpm export wrote: the run itself is not needed'],
-    ['pnpm serve runs/seed1 --with runs/seed2', 'by several, whose probabilities are averaged'],
-    ['pnpm serve --onnx exported', 'the page judges in the browser, with what pnpm export wrote'],
+    [spell('serve exported'), 'by an exported folder: the run itself is not needed'],
+    [spell('serve runs/seed1 --with runs/seed2'), 'by several, whose probabilities are averaged'],
+    [spell('serve --onnx exported'), 'the page judges in the browser, with an exported folder'],
   ])
-    .argument('[run]', 'folder of a trained run, or one that pnpm export wrote')
+    .argument('[run]', 'folder of a trained run, or an exported one')
     .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
     .option('--host <address>', 'where it listens', '127.0.0.1')
     .option('--port <number>', 'where it listens; 0 for any that is free', wholeNumber(0, 65_535), 8080)
@@ -88,7 +59,7 @@ export function createServeProgram(): Command {
     )
     .option('--allow-origin <origin>', 'https://… of another site whose pages may ask (repeat for more)', collect)
     .option('--trust-proxy <address>', 'a proxy whose X-Forwarded-For names the client (repeat for more)', collect)
-    .option('--page <folder>', 'static files for / (default: the page of this workspace)')
+    .option('--page <folder>', 'static files for / (default: the page that comes with it)')
     .option('--no-page', 'no page')
     .option('--onnx <folder>', 'an exported folder, with which the page judges in the browser')
     .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
@@ -115,69 +86,9 @@ export function createServeProgram(): Command {
     wholeNumber(1, 3_600_000),
     10_000,
   );
-  addOwnOption(program).action(async (run: string | undefined, options: MainOptions) => serveUntilTold(run, options));
-  return program;
-}
-
-async function serveUntilTold(run: string | undefined, options: MainOptions): Promise<void> {
-  const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
-  const token = await readToken(options.tokenFile);
-  const page = await pageOf(options.page, say);
-  const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
-  const log = { level: options.logLevel, stream: process.stdout };
-  const { hostName: hostNames, allowOrigin: allowedOrigins, workers } = options;
-  const folders = run === undefined ? options.with : [run, ...(options.with ?? [])];
-  const opened = await stateOf(folders ?? []);
-  const serving: ServeOptions = {
-    ...chosenOf(options),
-    run: folders,
-    token,
-    page,
-    hostNames,
-    allowedOrigins,
-    limits: limitsOf(options),
-    log,
-    trace: options.trace ?? tracesOfEnvironment(),
-  };
-  const served = await (workers === 1 ? serve(serving) : serveByWorkers(serving, workers));
-  say(`Listening on ${served.address}${page === undefined ? ' (no page)' : ''}. Ctrl-C ends it.`);
-  if (served.model !== null) say(`Model ${served.model.name}, version ${served.model.version}${workers === 1 ? '' : `; ${workers} workers`}.`); // prettier-ignore
-  for (const warning of addressWarnings(options.host, { token, hostNames })) say(warning);
-  const reload = async (): Promise<void> => {
-    say('Opening the model anew …');
-    await served.reload().then(
-      ({ model }) => say(`Model ${model.name}, version ${model.version}.`),
-      (error: unknown) => say(`The model before goes on: ${error instanceof Error ? error.message : String(error)}`),
-    );
-  };
-  const hangUp = onHangUp(reload, interrupt.signal);
-  const watching = options.watch === true && folders !== undefined ? watchFolders(folders, reload, { opened }) : undefined; // prettier-ignore
-  if (!interrupt.signal.aborted) {
-    await new Promise<void>((resolve) => {
-      interrupt.signal.addEventListener('abort', () => resolve(), { once: true });
-      void hangUp.terminalIsGone.then(resolve);
-    });
-  }
-  watching?.();
-  await served.close(options.grace * 1000);
-  hangUp.release();
-  interrupt.release();
-  say('Ended.');
-}
-
-function chosenOf({ checkpoint, engine, onnx, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds }: MainOptions) {
-  return { checkpoint, engine, onnx, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds };
-} // prettier-ignore
-
-function limitsOf(options: MainOptions): Partial<ServiceLimits> {
-  return Object.fromEntries(LIMITS.map(([name]) => [name, options[name]]));
-}
-
-/** Whether OpenTelemetry's own variables say where traces go. */
-function tracesOfEnvironment(environment: NodeJS.ProcessEnv = process.env): 'environment' | undefined {
-  if (environment['OTEL_SDK_DISABLED'] === 'true' || environment['OTEL_TRACES_EXPORTER'] === 'none') return undefined;
-  const { OTEL_EXPORTER_OTLP_ENDPOINT: all, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: traces } = environment;
-  return (all ?? traces) === undefined ? undefined : 'environment';
+  return addOwnOption(program).action(async (run: string | undefined, options: MainOptions) =>
+    (await import('./serve-action.js')).serveAction(run, options),
+  );
 }
 
 function modelName(text: string): string {
@@ -188,39 +99,4 @@ function modelName(text: string): string {
 function collector(text: string): string {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
   throw new InvalidArgumentError('expected http://… or https://…, without /v1/traces');
-}
-
-/**
- * SIGHUP asks for a reload, as services have it. It is also what a terminal sends that is closed: then nobody can end the
- * program any more, so it ends by itself.
- */
-function onHangUp(reload: () => Promise<void>, interrupted: AbortSignal) {
-  let leave: () => void = () => undefined;
-  const terminalIsGone = new Promise<void>((resolve) => (leave = resolve));
-  const hadTerminal = hasTerminal();
-  const handler = (): void => {
-    if (interrupted.aborted) return;
-    if (hadTerminal && !hasTerminal()) return leave();
-    void reload();
-  };
-  process.on('SIGHUP', handler);
-  return { terminalIsGone, release: () => void process.off('SIGHUP', handler) };
-}
-
-function hasTerminal(): boolean {
-  try {
-    closeSync(openSync('/dev/tty', 'r'));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * The folder that `--page` names; with neither `--page` nor `--no-page` that of this workspace's page, which is built
- * first where that is due.
- */
-async function pageOf(option: MainOptions['page'], say: (message: string) => void): Promise<string | undefined> {
-  if (typeof option === 'string') return option;
-  return option === false ? undefined : pageFolder(() => say('Building the page …'));
 }

@@ -1,5 +1,5 @@
-import type { AddressInfo } from 'node:net';
 import { describeExport, readCard } from '@drf/judge';
+import type { AddressInfo } from 'node:net';
 import {
   createService,
   JudgeProcess,
@@ -15,6 +15,7 @@ import {
   type Tracing,
 } from '@drf/service';
 import { ConfigurationError, refuser, UnavailableError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { loggedError, logWriter, type WriteLog } from './log.js';
 
 export interface ServeOptions {
@@ -22,7 +23,7 @@ export interface ServeOptions {
   readonly run?: string | readonly string[];
   readonly checkpoint?: string;
   readonly engine?: string;
-  /** A folder that `pnpm export` wrote. */
+  /** A folder that `drf export` wrote. */
   readonly onnx?: string;
   /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
   readonly allowDownload?: boolean;
@@ -76,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     throw refuser(ConfigurationError, 'serve')(
       'a run, or --onnx with an exported folder, or both',
       'neither',
-      'see pnpm serve --help',
+      `see ${spell('serve --help')}`,
     );
   }
   const write = logWriter(options.log, options.group?.worker);

@@ -39,7 +39,9 @@ describe.skipIf(CHROMIUM === undefined)(`the page as static files${WITHOUT_CHROM
   beforeAll(async () => {
     fixture = await PageFixture.open();
     site = join(fixture.onnx, '../site');
-    await createPageProgram(() => undefined).parseAsync(['--out', site, '--model', fixture.onnx], { from: 'user' });
+    await createPageProgram(() => undefined, fixture.site).parseAsync(['--out', site, '--model', fixture.onnx], {
+      from: 'user',
+    });
   }, 240_000);
 
   afterAll(async () => {

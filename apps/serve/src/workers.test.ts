@@ -13,7 +13,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { limitsOfOne } from './workers.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const PROGRAM = ['--conditions=source', '--import', './scripts/from-source.mjs', 'apps/serve/src/main.ts'];
+/** Built: six processes from source would take minutes to start. */
+const PROGRAM = ['apps/serve/dist/main.js'];
 
 let folder: string;
 beforeAll(async () => {
@@ -98,7 +99,6 @@ describe('limits of one of several workers', () => {
   });
 });
 
-// Up to six processes, from source: on a busy machine that takes a while.
 describe('pnpm serve --workers 2 --watch', { timeout: 400_000 }, () => {
   it('is one service: one model after the other, no request lost, one set of metrics, one end', async () => {
     const link = join(folder, 'current');

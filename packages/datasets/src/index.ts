@@ -7,18 +7,17 @@ export {
   type OwnDatasetName,
 } from './options.js';
 export type { DatasetDefinition, OwnPost, OwnPosts } from './own-dataset.js';
-export {
-  FileSource,
-  InlineText,
-  postHash,
-  recordHash,
-  type ContentSource,
-  type Dataset,
-  type PostRecord,
-} from './dataset.js';
+export { FileSource, InlineText, postHash, type ContentSource, type Dataset, type PostRecord } from './dataset.js';
 export { ContentDataset, type ContentDatasetOptions } from './content-dataset.js';
 export { Ledger, RowError, type DroppedRow, type DropReason, type LedgerNote, type LedgerReport } from './ledger.js';
-export { explainLoss, lossWarning, mainReason, UnusableDataError, type MainReason } from './main-reason.js';
+export {
+  explainLoss,
+  lossWarning,
+  mainReason,
+  UnusableDataError,
+  whatIsWrong,
+  type MainReason,
+} from './main-reason.js';
 export { foldLabel, type LabelOptions } from './relabel.js';
 export {
   applyLabelRule,

@@ -26,6 +26,8 @@ export interface LedgerReport {
   readonly rows: number;
   readonly kept: number;
   readonly dropped: number;
+  /** How many of the dropped rows were found bad only when they were decoded; left out where none was. */
+  readonly undecoded?: number;
   readonly reasons: readonly {
     readonly reason: DropReason;
     readonly count: number;
@@ -114,7 +116,8 @@ export class Ledger {
       ...(this.warnings.has(message) ? { isWarning: true } : {}),
     }));
     const { source, rows, kept } = this;
-    return { source, rows, kept, dropped: this.droppedRows.length, reasons, notes };
+    const undecoded = this.rejectedIds.size === 0 ? {} : { undecoded: this.rejectedIds.size };
+    return { source, rows, kept, dropped: this.droppedRows.length, ...undecoded, reasons, notes };
   }
 }
 

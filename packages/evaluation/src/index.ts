@@ -13,6 +13,7 @@ export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOption
 export { GRID_NAMES, SIMULATED, SMOKE, type GridAxes, type GridExperiment, type GridName } from './grid/plan.js';
 export { createGridDisplay, lockGrid, runGrid, type GridOutcome } from './grid/run-grid.js';
 export { chooseSchedules, readSchedules, schedulesOf, under, type Schedules } from './grid/schedule.js';
+export { openingOf, type Opening } from './opening.js';
 export { PAPER_RESULTS, type PaperResults } from './paper-results.js';
 export {
   ABLATION_SWITCHES,
@@ -44,4 +45,8 @@ export { mergeStores, type MergeOutcome, type RepeatedCell } from './store/merge
 export type { CellRecord, StoredCell, StoredPosts, StoredPrediction, TrainingRecord } from './store/records.js';
 export { ResultStore, STORE_NAME } from './store/result-store.js';
 export { trainingRecord } from './store/training-record.js';
+export { runTune, type TunedExperiment, type TuneOptions } from './tune/run-tune.js';
+export { assertSpace, defaultSpace, describeDimension, parseSearch, type Dimension } from './tune/space.js';
+export { type TunedTrial, type TuneSummary } from './tune/summary.js';
+export { tuneText } from './tune/tune-report.js';
 export { Workspace, type Services } from './workspace.js';

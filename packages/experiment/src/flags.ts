@@ -5,7 +5,8 @@ import { Option, type Command } from '@drf/terminal';
 import { leavesOf, type Leaf } from './schema.js';
 
 const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
+/** `--training.batch-size` */
+export const flagOf = (leaf: Leaf): string => `--${leaf.path.map(kebab).join('.')}`;
 
 /** Longer lists of words belong to a flag's description. */
 const LONGEST_PLACEHOLDER = 100;
@@ -56,9 +57,12 @@ const HEADINGS: Readonly<Record<string, string>> = {
 const DEFAULTS =
   '\nDefaults of these groups hold where an experiment says nothing else; named ones, and --data, bring options of their own.';
 
-/** Adds a flag for every option of an experiment: `--training.batch-size <number>`. */
-export function addConfigFlags(command: Command): Command {
-  for (const leaf of leavesOf()) {
+/**
+ * Adds a flag for every option of an experiment: `--training.batch-size <number>`.
+ * @param isWanted which of them, by dotted name ("training.batchSize"); default: all
+ */
+export function addConfigFlags(command: Command, isWanted: (name: string) => boolean = () => true): Command {
+  for (const leaf of leavesOf().filter(({ path }) => isWanted(path.join('.')))) {
     const option = new Option(`${flagOf(leaf)} <${placeholder(leaf.schema)}>`, describe(leaf.schema));
     command.addOption(option.helpGroup(HEADINGS[leaf.path[0] as string] ?? 'Experiment:'));
   }
@@ -96,6 +100,14 @@ export function overridesFrom(options: Readonly<Record<string, unknown>>): Recor
     node[leaf.path.at(-1) as string] = optionFromText(leaf.schema, text, `Option ${flagOf(leaf)}`);
   }
   return overrides;
+}
+
+/** The flags of options that were given, each with its text. @param options commander's parsed options */
+export function configFlags(options: Readonly<Record<string, unknown>>): [flag: string, text: string][] {
+  return leavesOf().flatMap((leaf): [string, string][] => {
+    const text = options[new Option(`${flagOf(leaf)} <value>`).attributeName()];
+    return typeof text === 'string' ? [[flagOf(leaf), text]] : [];
+  });
 }
 
 /** Lays overrides over an experiment, group by group. */

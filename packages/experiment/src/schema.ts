@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { DATASET_NAMES, TEXT_ENCODINGS, type OwnDatasetName } from '@drf/datasets';
-import { isOwnName, POOLINGS } from '@drf/encoders';
-import { WEIGHTING_MODES } from '@drf/fusion';
+import type { OwnDatasetName } from '@drf/datasets';
+import { DATASET_NAMES, TEXT_ENCODINGS } from '@drf/datasets/names';
+import { isOwnName, POOLINGS } from '@drf/encoders/names';
+import { WEIGHTING_MODES } from '@drf/fusion/names';
 import { isModulePath, optionsOf, unwrapSchema } from '@drf/files';
-import { FEATURE_NORMS } from '@drf/model';
+import { FEATURE_NORMS } from '@drf/model/names';
 import { isOwnId, ownDefinition } from '@drf/tensor';
 
 /**
@@ -106,7 +107,11 @@ const dataset = z.strictObject({
     .max(100)
     .optional()
     .meta(data('deal training and test posts out into so many folds, one of them to test on')),
-  fold: whole(1).optional().meta(data('which of the folds is the test split, from 1 (default: 1)')),
+  fold: whole(1)
+    .optional()
+    .meta(
+      data('which of the folds is the test split, from 1 (default: 1); for training also all, one after the other'),
+    ),
   limit: whole(1).optional().meta(data('use only so many posts of each split (for trying things out)')),
   imageSize: whole(16).max(1024).default(224).meta(result('side in pixels at which images are decoded and disrupted')),
 });

@@ -228,7 +228,7 @@ describe('bad input', () => {
     await expect(attempt).rejects.toThrow(/received an export; use --overwrite to replace it/);
     await writeFile(join(out, 'model.onnx'), 'of a former export');
     await exportRun(run.path, { out, overwrite: true });
-    expect((await readdir(out)).sort()).toEqual(['card.json', 'head.onnx']);
+    expect((await readdir(out)).sort()).toEqual(['README.md', 'card.json', 'head.onnx']);
   });
 
   it('is a folder with other files, whatever was asked for', async () => {

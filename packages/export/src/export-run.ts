@@ -1,10 +1,19 @@
+import { CARD_FILE, type Card } from '@drf/judge/card';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
-import { CARD_FILE, type Card } from '@drf/judge/card';
-import { headOf, type OpenedRun, openRun, openTrainedEncoders } from '@drf/experiment';
+import { spell } from '@drf/terminal';
+import {
+  headOf,
+  MODEL_CARD_FILE,
+  modelCard,
+  type OpenedRun,
+  openRun,
+  openTrainedEncoders,
+  readModelCardFacts,
+} from '@drf/experiment';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
 import { type PackageLicense, readPackageLicense, readVocabulary } from './embedded-packages.js';
 import {
@@ -23,14 +32,15 @@ import {
 import { describeLoss, measureLoss, type PrecisionLoss } from './measure-loss.js';
 import { foldConstants } from './onnx/fold-constants.js';
 import { decodeModel, encodeModel } from './onnx/model.js';
-import { densityConstants, type Precision, withPrecision } from './onnx/precision.js';
+import type { Precision } from './names.js';
+import { densityConstants, withPrecision } from './onnx/precision.js';
 import { withSymbolicBatch } from './onnx/symbolic-batch.js';
 import { prepareOutput, writeOutput } from './output-folder.js';
 
 /** A number of posts, or any number. */
 export type BatchSize = number | 'dynamic';
 
-interface ExportOptions {
+export interface ExportOptions {
   /** Folder that is written. */
   readonly out: string;
   readonly overwrite?: boolean;
@@ -91,7 +101,7 @@ async function build(
     throw refuser(ConfigurationError, `Export of own method ${run.method.id}`)(
       'a prediction of tensor operations alone, which ONNX has, too, for any number of posts',
       error instanceof Error ? error.message : String(error),
-      'change the module and train again, or judge by the run itself: pnpm predict',
+      `change the module and train again, or judge by the run itself: ${spell('predict')}`,
       error,
     );
   }
@@ -110,7 +120,7 @@ async function chooseEncoders(
     trainable[modality]
       ? `The ${modality} encoder "${description.encoders[modality]}" was fine-tuned in this run and is not part of any ` +
         `file here: feed features computed with the parameters "encoders.${modality}" of its checkpoint, or judge by ` +
-        'pnpm predict.'
+        `${spell('predict')}.`
       : `The ${modality} encoder "${description.encoders[modality]}" is not part of any file here: feed its features.`;
   return { encoders, notes: outside.map(feature) };
 }
@@ -131,9 +141,23 @@ function licenseText(licenses: readonly PackageLicense[]): string {
   return licenses.map(part).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
+/** What each file of an export is for. */
+const PURPOSES: Readonly<Record<string, string>> = {
+  'head.onnx': 'everything above the encoders: features to probabilities, weights of pairs, densities',
+  'model.onnx': 'the same with the encoders: pixels and token ids to probabilities',
+  'vocabulary.json': 'word pieces of the text encoder in model.onnx',
+  'licenses.txt': 'licenses of the weights in model.onnx',
+  [CARD_FILE]: 'labels, inputs, outputs, preprocessing and calibration, for programs',
+};
+
+function purposes(names: Iterable<string>): ReadonlyMap<string, string> {
+  return new Map([...names, CARD_FILE].map((name) => [name, PURPOSES[name] ?? '']));
+}
+
 /**
  * Writes a trained run as standard ONNX: `head.onnx` (features to everything that the head says), `model.onnx` (the same
- * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains them.
+ * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains
+ * them to programs; `README.md` does so to people.
  * @throws DataError when there is no such run or the folder cannot be written; CheckpointError when the checkpoint is
  *   truncated, damaged or of another model; ConfigurationError when the folder is occupied, for a method that reads tokens
  *   or needs both modalities, for a module of the user's own that was not loaded, and for a method of the user's own that
@@ -160,6 +184,10 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
     const files = new Map<string, string | Uint8Array>(built.map(({ file, bytes }) => [file, bytes]));
     if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
     if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
+    files.set(
+      MODEL_CARD_FILE,
+      modelCard({ ...(await readModelCardFacts(run.folder, run.checkpoint)), files: purposes(files.keys()) }),
+    );
     return files;
   };
   const { precision = 'float32' } = options;

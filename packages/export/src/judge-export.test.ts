@@ -1,10 +1,10 @@
 // A folder that was exported judges as the run does, and says what is wrong with it where it does not.
+import { type Calibration, openJudge, type Judge, type PostContent } from '@drf/judge';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCalibration } from '@drf/experiment';
-import { type Calibration } from '@drf/judge';
-import { openJudge, type Judge, type PostContent } from '@drf/judge';
+import { writeEnsemble } from '@drf/files';
 import { createRandom, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportRun } from './export-run.js';
@@ -50,6 +50,18 @@ describe('judging by an export', () => {
   afterAll(async () => {
     for (const judge of judges) await judge.close();
     await rm(folder, { recursive: true });
+  });
+
+  it('judges by the folder of an ensemble as by its members together', async () => {
+    const listed = judges.flatMap(({ info }) => info.sources).map(({ folder: member, sha256 }) => ({ folder: member, sha256 })); // prettier-ignore
+    await writeEnsemble(folder, listed);
+    const [ensemble, together] = await Promise.all([openJudge(folder), openJudge(listed.map((own) => own.folder))]);
+    expect(ensemble.info).toEqual(together.info);
+    const [post] = POSTS as [PostContent];
+    expect(await ensemble.judge(post)).toEqual(await together.judge(post));
+    await Promise.all([ensemble.close(), together.close()]);
+    await writeEnsemble(folder, [...listed.slice(1), { folder: out, sha256: '0'.repeat(64) }]);
+    await expect(openJudge(folder)).rejects.toThrow('as ensemble.json lists them');
   });
 
   it('agrees with the run to 1e-4, with any batch and with a fixed one', { timeout: 60_000 }, async () => {

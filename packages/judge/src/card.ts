@@ -1,6 +1,7 @@
 import { z } from 'zod/mini';
 import { assertCalibration, type Calibration } from './calibration.js';
 import { DataError, refuser } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 
 /** Name of the card's file. */
 export const CARD_FILE = 'card.json';
@@ -31,7 +32,7 @@ const fileSchema = z.object({
 });
 
 /**
- * `card.json`, which tells other programs what an export holds: of `pnpm export`, which writes it, and of `openJudge`, the
+ * `card.json`, which tells other programs what an export holds: of `drf export`, which writes it, and of `openJudge`, the
  * service and the page, which read it. Optional is what only people read, and what exports of the head alone lack. It is
  * of `zod/mini`, which compiles no code, since the page's security policy allows none.
  */
@@ -100,7 +101,7 @@ export function parseCard(subject: string, value: unknown): Card {
   throw refuse(
     'the card of an export',
     `one of an earlier version, or a damaged one (${what})`,
-    'restore the folder, or export the run again: pnpm export RUN --out FOLDER --overwrite',
+    `restore the folder, or export the run again: ${spell('export RUN --out FOLDER --overwrite')}`,
   );
 }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigurationError, refuser, type Modality } from '@drf/tensor';
+import { withMembers } from '@drf/files';
+import { ConfigurationError, DataError, refuser, type Modality } from '@drf/tensor';
 import { CARD_FILE } from './card.js';
 import { toPostContent } from './content.js';
 import { ExportJudge } from './export-judge.js';
@@ -17,20 +18,20 @@ interface OpenJudgeOptions extends OpenOptions {
 }
 
 /**
- * Opens what judges posts: the folder of a trained run, a folder that `pnpm export` wrote (by its `card.json`), or several
- * of both, which then judge together as an ensemble.
+ * Opens what judges posts: the folder of a trained run, a folder that `pnpm export` wrote (by its `card.json`), the folder
+ * of an ensemble (by its `ensemble.json`), or several of these, which then judge together, each member counting the same.
  *
  * ```ts
  * const one = await openJudge('runs/quickstart');
  * const ensemble = await openJudge(['runs/mvsa-drf-seed1', 'runs/mvsa-drf-seed2', 'exported']);
  * ```
  * @throws as {@link ExportJudge.open}, and `RunJudge.open` of `@drf/predict`; ConfigurationError for a run where that package
- *   is not installed, for no folder, for members of an
- *   ensemble that differ in classes or in the size of images, and for a checkpoint of an ensemble
+ *   is not installed, for no folder, for members of an ensemble that differ in classes or in the size of images, and for a
+ *   checkpoint of an ensemble; DataError for a damaged `ensemble.json`, and for members that were changed since
  */
 export async function openJudge(paths: string | readonly string[], options: OpenJudgeOptions = {}): Promise<Judge> {
   const { warm = false, ...opening } = options;
-  const folders = typeof paths === 'string' ? [paths] : paths;
+  const folders = await withMembers(typeof paths === 'string' ? [paths] : paths);
   const refuse = refuser(ConfigurationError, 'openJudge');
   if (folders.length === 0) throw refuse('the folder of a run or of an export', 'none', 'name one');
   if (folders.length > 1 && opening.checkpoint !== undefined) {
@@ -39,7 +40,10 @@ export async function openJudge(paths: string | readonly string[], options: Open
   }
   const members: Judge[] = [];
   try {
-    for (const folder of folders) members.push(await openFolder(folder, opening));
+    for (const { folder, sha256 } of folders) {
+      members.push(await openFolder(folder, opening));
+      assertRecorded(members.at(-1) as Judge, sha256);
+    }
     const judge = members.length === 1 ? (members[0] as Judge) : ensembleOf(members);
     if (warm) await warmUp(judge);
     return judge;
@@ -76,6 +80,17 @@ async function loadRunJudges(folder: string): Promise<RunJudges> {
       error,
     );
   }
+}
+
+/** @throws DataError when a member of an ensemble is not the one that the ensemble was made of */
+function assertRecorded({ info }: Judge, sha256: string | undefined): void {
+  const source = info.sources[0];
+  if (sha256 === undefined || source === undefined || source.sha256 === sha256) return;
+  throw refuser(DataError, `Ensemble member ${source.folder}`)(
+    `weights of SHA-256 ${sha256}, as ensemble.json lists them`,
+    source.sha256,
+    'restore the folder, or make the ensemble again',
+  );
 }
 
 /** Judges that judge together; they are closed with the ensemble. */

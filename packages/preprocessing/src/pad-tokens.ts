@@ -1,7 +1,7 @@
 import { hostTensor, type HostTensor } from '@drf/tensor';
 
 /** What {@link padTokens} makes. */
-export type PaddedTokens = { readonly tokens: HostTensor; readonly mask: HostTensor };
+type PaddedTokens = { readonly tokens: HostTensor; readonly mask: HostTensor };
 
 /** Token lists padded to a length: tokens int32 [texts, length] and mask float32 [texts, length]. */
 export function padTokens(tokenLists: readonly (readonly number[])[], length: number): PaddedTokens {

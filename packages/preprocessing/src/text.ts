@@ -5,6 +5,6 @@ export {
   type Tokenize,
   type Vocabulary,
 } from './sentence-tokenizer.js';
-export { padTokens, type PaddedTokens } from './pad-tokens.js';
+export { padTokens } from './pad-tokens.js';
 export { PieceTrie } from './piece-trie.js';
 export { boundMarks, headOf, MAXIMUM_MARKS } from './text-bounds.js';

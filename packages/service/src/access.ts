@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import { isIPv4, isIPv6, type Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigurationError, refuser } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { excerpt, notFound, problemOf, PROBLEM_TYPE, refuse, type RequestError } from './errors.js';
 import type { ServiceLimits } from './limits.js';
 
@@ -138,7 +139,7 @@ export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOpti
       'The request, header Host',
       names.size === 0 ? 'a name of this machine: localhost, 127.0.0.1 or [::1]' : 'a name of this service',
       excerpt(host),
-      'whoever runs the service can name its hosts: pnpm serve RUN --host-name NAME',
+      `whoever runs the service can name its hosts: ${spell('serve RUN --host-name NAME')}`,
     );
   }
 
@@ -155,7 +156,7 @@ export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOpti
       'The request',
       'no page of another site to send it',
       origin === undefined ? `Sec-Fetch-Site: ${excerpt(String(site))}` : `Origin: ${excerpt(origin)}`,
-      'whoever runs the service can allow origins: pnpm serve RUN --allow-origin https://…',
+      `whoever runs the service can allow origins: ${spell('serve RUN --allow-origin https://…')}`,
     );
   }
 

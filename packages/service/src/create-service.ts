@@ -1,7 +1,8 @@
+import { type JudgeInfo } from '@drf/judge';
 import type { Socket } from 'node:net';
 import fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { JudgeInfo } from '@drf/judge';
+import { spell } from '@drf/terminal';
 import {
   bearerAuthentication,
   clientErrorHandler,
@@ -86,7 +87,7 @@ export interface ServiceOptions extends WebOriginOptions {
   readonly info?: JudgeInfo;
   /** A folder of static files that appears at `/`. */
   readonly page?: string;
-  /** A folder that `pnpm export` wrote, which appears at `/model/`: the page then judges by itself. */
+  /** A folder that `drf export` wrote, which appears at `/model/`: the page then judges by itself. */
   readonly browserModel?: string;
   /** Without it, everybody may ask. Page, health and OpenAPI document are always open. */
   readonly token?: string;
@@ -327,6 +328,6 @@ function noJudge(): RequestError {
     'The service',
     'a run to judge with',
     'files for the browser only',
-    'start it with a run: pnpm serve RUN',
+    `start it with a run: ${spell('serve RUN')}`,
   );
 }

@@ -1,5 +1,5 @@
+import { type Judgment } from '@drf/judge';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Judgment } from '@drf/judge';
 import { clientOf } from './admission.js';
 import type { ReceivedPost } from './bodies.js';
 import type { ServiceLimits } from './limits.js';

@@ -1,6 +1,6 @@
+import { type Judgment } from '@drf/judge';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Judgment } from '@drf/judge';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import { checked, emptyBody, PostReader, type ReceivedPost } from './bodies.js';
 import { excerpt, refuse } from './errors.js';
@@ -179,10 +179,14 @@ export function addProtocolInference(app: FastifyInstance, judging: Judging, jud
   }
 }
 
-/** @throws RequestError (unsupported-media-type) for tensors that are not JSON, before the body is read */
+/**
+ * Takes a body without a type for JSON, which is what clients of Triton send.
+ * @throws RequestError (unsupported-media-type) for tensors that are not JSON, before the body is read
+ */
 export function assertJsonTensors({ url, headers }: Pick<FastifyRequest, 'url' | 'headers'>): void {
-  if (!isOfProtocol(url) || headers['inference-header-content-length'] === undefined) return;
-  throw notJson('its extension for binary data', 'send tensors as JSON (tritonclient: binary_data=False)');
+  if (!isOfProtocol(url)) return;
+  if (headers['inference-header-content-length'] === undefined) headers['content-type'] ??= 'application/json';
+  else throw notJson('its extension for binary data', 'send tensors as JSON (tritonclient: binary_data=False)');
 }
 
 function notJson(received: string, remedy: string) {

@@ -5,6 +5,7 @@ import {
   type LedgerReport,
   SPLIT_NAMES,
   writeSeenPosts,
+  type SplitName,
 } from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
@@ -34,6 +35,7 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  writeModelCard,
   writeTrainingReport,
   type EncodedRecords,
   type EncodeOptions,
@@ -44,20 +46,31 @@ import {
 import { describeCalibration, type Calibration } from '@drf/judge';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
-import { assertLearnable, writeLedger } from './data-summary.js';
+import { spell } from '@drf/terminal';
+import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
+import { trackTraining } from './tracking/track-training.js';
+import type { Tracker } from './tracking/tracker.js';
 
 /** What a training needs from outside; programs that train often bring ones that share their work. */
 export interface TrainServices {
   readonly openData: typeof openExperimentData;
+  /** For a run that goes on, which has its splits. */
+  readonly openDataset: typeof openExperimentDataset;
   readonly startSession: typeof startSession;
   readonly encode: (options: EncodeOptions) => Promise<EncodedRecords>;
   readonly readVersions: typeof readVersions;
 }
 
-const SERVICES: TrainServices = { openData: openExperimentData, startSession, encode: encodeRecords, readVersions };
+const SERVICES: TrainServices = {
+  openData: openExperimentData,
+  openDataset: openExperimentDataset,
+  startSession,
+  encode: encodeRecords,
+  readVersions,
+};
 
 export interface TrainOptions {
   readonly config: ExperimentConfig;
@@ -73,6 +86,8 @@ export interface TrainOptions {
   readonly stopAfterEpochs?: number;
   /** Write the result alone, when training ends: no checkpoints before it, no report. */
   readonly resultOnly?: boolean;
+  /** Is told how the training goes, which changes nothing of it. */
+  readonly tracker?: Tracker | undefined;
   /** Those given take the place of the usual ones. */
   readonly services?: Partial<TrainServices>;
 }
@@ -94,7 +109,8 @@ export interface TrainResult {
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const lock = await options.run.lock();
   try {
-    return await trainLocked(options);
+    const { tracker } = options;
+    return await (tracker === undefined ? trainLocked(options) : trackTraining(tracker, options, trainLocked));
   } finally {
     await lock.release();
   }
@@ -162,7 +178,8 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     display.end();
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
-    const report = resultOnly ? null : await writeTrainingReport(run, ledger);
+    const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
+    if (isWhole) await writeModelCard(run);
     const notes = calibration === null ? [] : describeCalibration(calibration);
     return { outcome, run: run.path, selected: trainer.selected, report, notes };
   } finally {
@@ -182,7 +199,7 @@ async function openData(options: TrainOptions): Promise<ExperimentData> {
   const progress = display.job('Reading the data set', 'posts');
   try {
     if (!resume) return await services.openData(config.dataset, progress.update);
-    const dataset = await openExperimentDataset(config.dataset, progress.update);
+    const dataset = await services.openDataset(config.dataset, progress.update);
     return await reopenSplits(dataset, run.file('splits'));
   } catch (error) {
     progress.stop();
@@ -221,7 +238,7 @@ async function encodeSplits(
   const ledger = data.dataset.ledger.toJSON();
   await writeLedger(options.run, ledger);
   const received = 'none';
-  const remedy = 'look at the ledger (pnpm data inspect) and at the split files';
+  const remedy = `look at the ledger (${spell('data inspect')}) and at the split files`;
   const subject = `Training split of ${data.dataset.name}`;
   throw explainLoss(new DataError({ subject, expected: 'at least one usable post', received, remedy }), ledger);
 }
@@ -340,8 +357,19 @@ async function describeRun(
     classes: dataset.classes,
     encoders: { image: session.image.id, text: session.text.id },
     shapes: methodShapes(session, dataset.classes.length, methodNeeds(config)),
+    posts: countPosts(data),
     engine: session.engine.name,
     versions: await servicesOf(options).readVersions(),
     createdAt: new Date().toISOString(),
   });
+}
+
+/** Posts of each class by split. */
+function countPosts({ dataset, splits }: ExperimentData): Record<SplitName, number[]> {
+  const count = (name: SplitName): number[] => {
+    const counts = dataset.classes.map(() => 0);
+    for (const { label } of splits[name]) counts[label] = (counts[label] ?? 0) + 1;
+    return counts;
+  };
+  return { train: count('train'), val: count('val'), test: count('test') };
 }

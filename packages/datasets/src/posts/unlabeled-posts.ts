@@ -5,9 +5,10 @@ import { DataError } from '@drf/tensor';
 import { decodeImage, type ImageDecoding } from '@drf/preprocessing';
 import { findEncodings } from '../folders/text-encodings.js';
 import { mapAhead } from '../stream-posts.js';
-import { postHash } from '../dataset.js';
+import { postHash, type ContentSource } from '../dataset.js';
+import { imageHash, textHash } from '../decoded-hash.js';
 import { asUnusableRow, RowError } from '../ledger.js';
-import { decodeText, type EncodingChoice } from '../text-decoder.js';
+import { decodeText, type EncodingChoice, type TextEncoding } from '../text-decoder.js';
 import { encodingOf } from '../text-evidence.js';
 import { openTable, type Table } from './reader.js';
 import type { ColumnNames } from './columns.js';
@@ -140,10 +141,15 @@ async function readRow(
     const bytes = sources.image === null ? null : await sources.image.bytes();
     const subject = `${place}, image ${sources.image?.description}`;
     const image = bytes === null ? null : await decodeImage(subject, bytes, decoding).catch(asUnusableRow);
-    const text = sources.text === null ? '' : decodeSourceText(`${place}, text`, await sources.text.bytes(), encoding);
+    const written = sources.text === null ? null : await textBytes(sources.text, encoding);
+    const text = written === null ? '' : decodeText(`${place}, text`, written.bytes, written.encoding);
     if (image === null && text === '') throw bothAbsent(place);
     const post = { image, text: text === '' ? null : text };
-    return { row, id, line, own, post, hash: postHash(post.text, bytes) };
+    const contentHashes = {
+      image: bytes === null ? null : imageHash(bytes, decoding),
+      text: written === null || text === '' ? null : textHash(written.bytes, written.encoding),
+    };
+    return { row, id, line, own, post, hash: postHash(post.text, bytes), contentHashes };
   } catch (error) {
     if (error instanceof RowError) return { row, id, error };
     if (error instanceof DataError) {
@@ -153,8 +159,10 @@ async function readRow(
   }
 }
 
-function decodeSourceText(subject: string, bytes: Uint8Array, encoding: EncodingChoice): string {
-  return decodeText(subject, bytes, encoding === 'auto' ? encodingOf(bytes) : encoding);
+async function textBytes(source: ContentSource, choice: EncodingChoice) {
+  const bytes = await source.bytes();
+  const encoding: TextEncoding = source.encoding ?? (choice === 'auto' ? encodingOf(bytes) : choice);
+  return { bytes, encoding };
 }
 
 function bothAbsent(place: string): RowError {

@@ -107,6 +107,7 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
     split: setting.split ?? undefined,
     signal,
     details: true,
+    posts: 0,
   });
   signal?.throwIfAborted();
   const record = await trainingRecord(evaluation, task.keepFeatures);
@@ -152,7 +153,7 @@ async function trainRun(
 }
 
 /** Steps as progress; nothing else of a training is shown. */
-function displayOf(report: (progress: WorkerProgress) => void): Display {
+export function displayOf(report: (progress: WorkerProgress) => void): Display {
   const nothing = (): void => undefined;
   return {
     data: nothing,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { formatStrategy, type Strategy } from '@drf/disruption';
 import { methodNeeds, optionsOfEffect, type ExperimentConfig } from '@drf/experiment';
 import { contentHash, writeFileAtomic } from '@drf/files';
+import type { Selected } from '@drf/training';
 import { CLEAN, formatCell } from '../cells.js';
 import type { PlannedTraining } from './plan.js';
 
@@ -72,6 +73,22 @@ export interface TrainingTask extends Omit<PlannedTraining, 'testedOn'> {
 export interface FeatureTask extends Pick<PlannedTraining, 'experiment' | 'fold' | 'config'> {
   readonly strategy: Strategy;
   readonly posts: 'training' | 'evaluated';
+}
+
+/** A trial that is to be trained to some epoch: from its beginning, or from where it stands. */
+export interface TrialTask {
+  readonly config: ExperimentConfig;
+  /** Of its run, relative to the tuning's. */
+  readonly folder: string;
+  /** Epochs in all after which it stops; those of the configuration: to its end. */
+  readonly epochs: number;
+}
+
+/** How a trial does. */
+export interface TrialOutcome {
+  /** The best epoch so far, judged on the validation split. */
+  readonly selected: Selected;
+  readonly seconds: number;
 }
 
 /** Characters of an identity that name a run's folder. */

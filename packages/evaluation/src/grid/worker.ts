@@ -1,8 +1,9 @@
-// The child process of `pnpm eval grid`: answers requests of its parent until that goes away.
+// The child process of `pnpm eval grid` and `pnpm tune`: answers requests of its parent until that goes away.
 import { loadDefinition } from '@drf/files';
 import { DrfError } from '@drf/tensor';
 import { Workspace } from '../workspace.js';
 import { describeExperiment, encodeFeatures, performTraining, type Surroundings } from './perform.js';
+import { performTrial, prepareTrial } from '../tune/trial.js';
 import type { FromWorker, ToWorker, WorkerRequest } from './workers.js';
 
 const MILLISECONDS_BETWEEN_REPORTS = 500;
@@ -35,6 +36,10 @@ function perform(request: WorkerRequest, around: Surroundings): Promise<unknown>
       return encodeFeatures(request.task, around);
     case 'train':
       return performTraining(request.task, around);
+    case 'prepare':
+      return prepareTrial(request.config, around);
+    case 'trial':
+      return performTrial(request.task, around);
   }
 }
 

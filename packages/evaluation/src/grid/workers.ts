@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { ExperimentConfig, Versions } from '@drf/experiment';
 import { ownModules } from '@drf/tensor';
 import type { TrainingRecord } from '../store/records.js';
-import type { ExperimentFacts, FeatureTask, TrainingTask } from './tasks.js';
+import type { ExperimentFacts, FeatureTask, TrainingTask, TrialOutcome, TrialTask } from './tasks.js';
 
 /** What every worker is told first. */
 export interface WorkerSetting {
@@ -27,13 +27,17 @@ export interface WorkerSetting {
 export type WorkerRequest =
   | { readonly kind: 'describe'; readonly config: ExperimentConfig }
   | { readonly kind: 'encode'; readonly task: FeatureTask }
-  | { readonly kind: 'train'; readonly task: TrainingTask };
+  | { readonly kind: 'train'; readonly task: TrainingTask }
+  | { readonly kind: 'prepare'; readonly config: ExperimentConfig }
+  | { readonly kind: 'trial'; readonly task: TrialTask };
 
 /** Answers by the kind of the request. */
 export interface WorkerAnswers {
   readonly describe: ExperimentFacts;
   readonly encode: { readonly unreadable: readonly string[] };
   readonly train: TrainingRecord;
+  readonly prepare: { readonly unreadable: readonly string[] };
+  readonly trial: TrialOutcome;
 }
 
 /** How far a request is. */
@@ -173,6 +177,8 @@ export interface WorkOptions<Task> {
   /** How often a task is tried again after its process ended (1). */
   readonly retries?: number;
   readonly onFailure?: (failure: Failure<Task>) => void;
+  /** Takes a process that has no more to do, in place of ending it. */
+  readonly release?: (worker: WorkerProcess) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -213,7 +219,9 @@ export async function workOff<Task>(options: WorkOptions<Task>): Promise<Failure
         options.onFailure?.(failure);
       }
     }
-    await worker?.stop();
+    if (worker?.isAlive !== true || isOver() || options.release === undefined) return worker?.stop();
+    running.delete(worker);
+    options.release(worker);
   };
   const isOver = (): boolean => signal?.aborted === true || fatal !== undefined;
   signal?.addEventListener('abort', stopAll);

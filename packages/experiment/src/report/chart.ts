@@ -183,16 +183,24 @@ export function intervalChart(
   return { name, title, description: `${title}. ${said.join('; ')}`, svg: render(option, [], size, { left, top: 16 }) };
 }
 
-/** Clouds of points, whose places mean nothing but nearness. */
+/** Axes of points whose places mean something. */
+interface ScatterAxes extends Axes {
+  readonly xLog?: boolean;
+  /** Names of the places 0, 1, … of x. */
+  readonly xCategories?: readonly string[];
+}
+
+/** Clouds of points. @param axes left out: places mean nothing but nearness */
 export function scatterChart(
   name: string,
   title: string,
   clouds: readonly { readonly name: string; readonly points: readonly (readonly [number, number])[] }[],
+  axes?: ScatterAxes,
 ): Chart {
   const bare = { type: 'value', scale: true, show: false };
   const option = {
-    xAxis: bare,
-    yAxis: bare,
+    xAxis: axes === undefined ? bare : scatterAxis(axes),
+    yAxis: axes === undefined ? bare : { ...yAxis(axes), scale: true },
     series: clouds.map(({ name: own, points }, i) => ({
       name: own,
       type: 'scatter',
@@ -204,8 +212,14 @@ export function scatterChart(
   };
   const names = clouds.map(({ name: own }) => own);
   const counts = clouds.map(({ name: own, points }) => `${points.length} ${own}`).join(', ');
-  const svg = render(option, names, { width: 420, height: 340 }, { left: 18, bottom: 18 });
+  const margins = axes === undefined ? { left: 18, bottom: 18 } : {};
+  const svg = render(option, names, { width: 420, height: 340 }, margins);
   return { name, title, description: `${title}. ${counts}`, svg };
+}
+
+function scatterAxis({ xLog = false, xCategories, ...axes }: ScatterAxes): object {
+  if (xCategories !== undefined) return { ...xAxis(axes), type: 'category', data: [...xCategories], splitLine: undefined }; // prettier-ignore
+  return { ...xAxis(axes), type: xLog ? 'log' : 'value', scale: true };
 }
 
 /** A chart in a page, in the page's own ink, with its words for those who cannot see it. */

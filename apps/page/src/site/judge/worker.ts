@@ -46,7 +46,7 @@ export interface ModelSource {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** An export of a run (`pnpm export`), run by onnxruntime-web on WebAssembly: pixels and words to judgments. */
+/** An export of a run (`drf export`), run by onnxruntime-web on WebAssembly: pixels and words to judgments. */
 class ExportedModel {
   private constructor(
     private readonly card: Card,

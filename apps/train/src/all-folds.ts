@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { readFoldsConfig, trainFolds, chooseExperiment, type Display, type FoldsResult } from '@drf/training';
+import { mergeConfig, overridesFrom } from '@drf/experiment';
+
+/** What of the command line decides the folds. */
+interface FoldsFlags extends Readonly<Record<string, unknown>> {
+  readonly data?: readonly string[];
+  readonly columns?: object;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly resume?: string;
+  readonly allowDownload?: boolean;
+  readonly cache: string;
+  readonly stopAfter?: number;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Whether all folds are asked for: `--dataset.fold all`, or `--resume` of a folder of folds. */
+export async function asksForAllFolds({ resume, ...flags }: FoldsFlags): Promise<boolean> {
+  if (resume === undefined) return flags['dataset.fold'] === 'all';
+  return (await readFoldsConfig(resume)) !== undefined;
+}
+
+/** Trains every fold into one folder, which then judges as an ensemble. */
+export async function trainAllFolds(
+  experiment: string | undefined,
+  flags: FoldsFlags,
+  display: Display,
+  signal: AbortSignal,
+): Promise<FoldsResult> {
+  const { resume, data, columns, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload } = flags;
+  const going = resume === undefined ? undefined : await readFoldsConfig(resume);
+  const named = columns === undefined ? {} : { dataset: { columns } };
+  const overrides = mergeConfig(named, overridesFrom({ ...flags, 'dataset.fold': undefined })) as Record<string, unknown>; // prettier-ignore
+  const config = going ?? (await chooseExperiment({ experiment, data, overrides }))({});
+  const { name, method, seed, dataset } = config;
+  const folder = resume ?? out ?? join('runs', `${name}-${method}-seed${seed}-folds${dataset.folds}`);
+  const say = (text: string): void => void (flags.quiet === true || flags.json === true || process.stderr.write(text));
+  const onFold = (fold: number, folds: number): void => say(`\nFold ${fold} of ${folds}\n`);
+  return trainFolds({ config, folder, overwrite, cache, display, signal, stopAfterEpochs, allowDownload, onFold });
+}
+
+/** The result for a person. */
+export function foldsText({ outcome, folder, runs, trained }: FoldsResult): string {
+  if (outcome === 'interrupted') return `Stopped. Go on with: pnpm train --resume ${folder}\n`;
+  return [
+    `Trained ${runs.length} folds${trained.length < runs.length ? `, ${trained.length} of them now` : ''}. Together they judge as an ensemble.`,
+    `Ensemble: ${folder}`,
+    `Evaluate: pnpm eval ${folder}    # every post by the fold that did not see it`,
+    `Judge:    pnpm predict ${folder} posts.csv --out judged.csv\n`,
+  ].join('\n');
+}

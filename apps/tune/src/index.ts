@@ -1,0 +1,1 @@
+export { createTuneProgram } from './program.js';

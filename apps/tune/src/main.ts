@@ -1,0 +1,4 @@
+import { runApp } from '@drf/terminal';
+import { createTuneProgram } from './program.js';
+
+await runApp(createTuneProgram());
