@@ -65,6 +65,7 @@ describe('what a precision costs', () => {
     const model = await readFile(join(out, 'model.onnx'));
     expect(measured.bytes.smaller).toBe(model.byteLength);
     expect(model.byteLength).toBeLessThan(0.35 * measured.bytes.float32);
+    expect(await readFile(join(out, 'README.md'), 'utf8')).toMatch(/Measured on 4 of 6 validation posts/);
     const judge = await openJudge(out); // as any export
     const { probabilities } = await judge.judge({ text: 'What a day', image: null });
     await judge.close();
