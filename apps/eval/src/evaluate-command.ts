@@ -1,4 +1,4 @@
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import {
   csvReport,
   EvaluatedRuns,
@@ -15,7 +15,7 @@ import {
   type RunMember,
   type RunsSummary,
 } from '@drf/evaluation';
-import { RunFolder } from '@drf/experiment';
+import { linkTo, RunFolder } from '@drf/experiment';
 import { contentHash, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError } from '@drf/tensor';
 import { openTracker, trackEvaluation } from '@drf/training';
@@ -149,8 +149,13 @@ async function writeSummary(
   { out, rawCsv, reference, onProgress }: CommandOptions,
   written: string[],
 ): Promise<RunsSummary> {
-  const { summary, html } = await runs.summarize(reference, onProgress);
   const folder = out ?? join('runs', summaryName(paths));
+  const reports = written.filter((path) => basename(path) === 'report.html');
+  const links = reports.map((path, i) => {
+    const words = `Evaluation of ${folderNames(paths)[i] ?? path}`;
+    return { words, href: linkTo(relative(resolve(folder), resolve(path))) };
+  });
+  const { summary, html } = await runs.summarize(reference, onProgress, links);
   const file = (ending: string): string => join(folder, `summary.${ending}`);
   await writeFileAtomic(file('csv'), summaryCsv(summary, { raw: rawCsv }));
   await writeFileAtomic(file('html'), html);

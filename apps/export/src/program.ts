@@ -60,6 +60,7 @@ interface ProgramOptions {
   readonly overwrite?: boolean;
   readonly checkpoint?: string;
   readonly headOnly?: boolean;
+  readonly examples?: boolean;
   readonly batch: BatchSize;
   readonly tokens?: number;
   readonly json?: boolean;
@@ -90,6 +91,7 @@ export function createExportProgram(
     .option('--checkpoint <file>', "a checkpoint (default: the run's best, else its last)")
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option('--head-only', 'leave the encoders out')
+    .option('--examples', 'copy the example posts of the run, too: whoever gets the export can then see them')
     .addOption(
       new Option('--batch <size>', 'posts at once: a number, or "dynamic" for any')
         .default('dynamic')

@@ -43,7 +43,7 @@ function verdict({ text, image }: PostContent): Judgment {
     unfamiliar: null,
   };
 }
-const judge: Judge = { info: INFO, judge: async (post) => verdict(post), close: async () => undefined };
+const judge: Judge = { info: INFO, judge: async (post) => verdict(post as PostContent), close: async () => undefined };
 
 const TEXT = 'A lovely <b>day</b> in rain';
 

@@ -10,6 +10,7 @@ export interface MainOptions extends Record<string, unknown> {
   readonly cache: string;
   readonly stopAfter?: number;
   readonly track?: string;
+  readonly examples?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }

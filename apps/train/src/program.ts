@@ -35,6 +35,11 @@ export function createTrainProgram(): Command {
       'with --resume: fetch encoders that the run names and the cache lacks from the Hugging Face hub',
     )
     .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
+    .option(
+      '--examples <count>',
+      'test posts to keep in the run, with text and small image, for its page (default: 6 of your own posts, none of public data sets)',
+      wholeNumber(0, 100),
+    )
     .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--track <server>', 'tell an MLflow server: mlflow:http://127.0.0.1:5000, or …:5000/my-experiment')
     .option('--quiet', 'no progress')

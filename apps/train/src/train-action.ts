@@ -46,6 +46,7 @@ export async function trainAction(experiment: string | undefined, options: MainO
       stopAfterEpochs: stopAfter,
       allowDownload: options.allowDownload ?? false,
       tracker,
+      examples: options.examples,
       ...(services === undefined ? {} : { services }),
     });
     report(result, options.json === true);

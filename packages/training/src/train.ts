@@ -35,6 +35,8 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  exampleCount,
+  writeExamples,
   writeModelCard,
   writeTrainingReport,
   type EncodedRecords,
@@ -84,6 +86,11 @@ export interface TrainOptions {
   readonly display: Display;
   readonly signal?: AbortSignal;
   readonly stopAfterEpochs?: number;
+  /**
+   * Posts that the run keeps with text and small image, for its page to be tried on. Default: 6 of one's own posts, none
+   * of public data sets, which belong to their authors.
+   */
+  readonly examples?: number | undefined;
   /** Write the result alone, when training ends: no checkpoints before it, no report. */
   readonly resultOnly?: boolean;
   /** Is told how the training goes, which changes nothing of it. */
@@ -154,7 +161,10 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) await writeSeenPosts(run.path, data.dataset, data.splits);
+  if (!resume && !resultOnly) {
+    await writeSeenPosts(run.path, data.dataset, data.splits);
+    await writeExamples(run, data, exampleCount(config.dataset, options.examples));
+  }
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps
