@@ -15,6 +15,8 @@ const READY_MILLISECONDS = 250;
 const METRICS_MILLISECONDS = 5_000;
 
 let served: Served | undefined;
+/** Until it listens, or cannot. */
+let starting: Promise<void> = Promise.resolve();
 let member: GroupMember | undefined;
 let status: GroupStatus = { ready: 0, restarts: 0, primaryResidentBytes: 0 };
 let wasReady = false;
@@ -22,7 +24,7 @@ const metricsAsked = new Map<number, (text: string) => void>();
 
 process.on('disconnect', () => void close(GRACE_WITHOUT_PARENT));
 process.on('message', (message: ToWorker) => {
-  if (message.type === 'serve') void start(message);
+  if (message.type === 'serve') starting = start(message);
   else if (message.type === 'reload') void reload();
   else if (message.type === 'close') void close(message.graceMilliseconds);
   else if (message.type === 'status') status = message.status;
@@ -99,7 +101,9 @@ function metricsOfAll(): Promise<string> {
   }).finally(() => metricsAsked.delete(id));
 }
 
+/** A start is waited for: a judge that is ended while it loads says so in words that help nobody. */
 async function close(graceMilliseconds: number): Promise<void> {
+  await starting;
   const open = served;
   served = undefined;
   if (open === undefined) {

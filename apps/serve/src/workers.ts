@@ -13,7 +13,7 @@ import {
 } from '@drf/service';
 import { ownModules, refuser, UnavailableError } from '@drf/tensor';
 import { logWriter, loggedError, type WriteLog } from './log.js';
-import type { Served, ServeOptions } from './serve.js';
+import { cannotListen, type Served, type ServeOptions } from './serve.js';
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-messages.js';
 
 /** Source runs from source, the built program from what was built. */
@@ -57,7 +57,9 @@ export async function serveByWorkers(options: ServeOptions, workers: number): Pr
 /** One that is free: each worker must be told the same. */
 async function freePort(host: string): Promise<number> {
   const server = createServer().listen(0, host);
-  await once(server, 'listening');
+  await once(server, 'listening').catch((error: unknown) => {
+    throw cannotListen({ host, port: 0 }, error as NodeJS.ErrnoException);
+  });
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');

@@ -31,6 +31,7 @@ export { decodeText, TEXT_ENCODINGS, type EncodingChoice, type TextEncoding } fr
 export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
 export { emojiSetCredit, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
 export { mapAhead, streamPosts, type StreamOptions } from './stream-posts.js';
+export type { TableStream } from './posts/reader.js';
 export { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './posts/unlabeled-posts.js';
 export type { UnlabeledPost, UnlabeledResult } from './posts/unlabeled-row.js';
 export { isAbsenceWord } from './posts/row.js';

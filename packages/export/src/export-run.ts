@@ -192,7 +192,7 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
     if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
     if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
     const calibration = [...facts.calibration, ...further];
-    files.set(MODEL_CARD_FILE, modelCard({ ...facts, calibration, files: purposes(files.keys()) }));
+    files.set(MODEL_CARD_FILE, await modelCard({ ...facts, calibration, files: purposes(files.keys()) }));
     return files;
   };
   const cardOf = (built: readonly BuiltModel[]): Promise<Card> =>
