@@ -75,7 +75,7 @@ export function createExportProgram(
     'Writes a trained run as standard ONNX files, with a card that explains them to other programs.',
     [
       [spell('export runs/quickstart --out onnx/quickstart'), 'head.onnx, model.onnx, card.json and what they need'],
-      [spell('export runs/quickstart --out onnx/small --precision int8'), 'a file of a quarter, and what that costs'],
+      [spell('export runs/quickstart --out onnx/small --precision int8'), 'a third of the bytes, and what that costs'],
       [spell('export runs/mvsa --out onnx/mvsa --head-only --batch 1'), 'the head alone, for one post at a time'],
       [spell('export runs/mvsa-folds5 --out onnx/mvsa'), 'an ensemble: a model for each fold, which judge together'],
       [spell('export runs/seed1 --with runs/seed2 --out onnx/both'), 'the same of any runs'],

@@ -9,6 +9,10 @@ export interface MainOptions {
   readonly with?: readonly string[];
   readonly text?: string;
   readonly image?: string;
+  /** true: as text; else the file of a page. */
+  readonly explain?: true | string;
+  readonly explainLabel?: string;
+  readonly explainGrid?: number;
   readonly out?: string;
   readonly format?: StreamFormat;
   readonly root?: string;

@@ -8,10 +8,12 @@ import {
   formatTable,
   interruptSignal,
   percent,
+  startJob,
   startProgress,
   type Progress,
   spell,
 } from '@drf/terminal';
+import { explainOne, explanationText } from './explain-post.js';
 import { predictPosts, type PredictOptions, type PredictResult } from './predict-posts.js';
 import { streamPredictions } from './stream-predictions.js';
 import type { JobCounts } from './finish.js';
@@ -34,13 +36,20 @@ export async function predictAction(run: string, input: string | undefined, opti
 
 /** @throws ConfigurationError for options that do not go together */
 function assertOptions(input: string | undefined, options: MainOptions): void {
-  const { text, image, out, resume, overwrite, format } = options;
+  const { text, image, out, resume, overwrite, format, explain, explainLabel, explainGrid } = options;
   const single = text !== undefined || image !== undefined;
   const refuse = (expected: string, received: string): ConfigurationError =>
     refuser(ConfigurationError, 'predict')(expected, received, `see ${spell('predict --help')}`);
   if (single && input !== undefined) throw refuse('an input, or --text and --image', 'both');
   if (!single && input === undefined) throw refuse('an input, or --text or --image', 'neither');
   if (single && out !== undefined) throw refuse('--out with an input only', '--out with one post');
+  if (explain !== undefined && !single) throw refuse('--explain with one post: --text, --image, or both', 'an input');
+  if (explain === undefined && (explainLabel ?? explainGrid) !== undefined) {
+    throw refuse('--explain with --explain-label and --explain-grid', 'none');
+  }
+  if (typeof explain === 'string' && !/\.html?$/i.test(explain)) {
+    throw refuse('--explain, or --explain FILE.html', `--explain ${explain} (name the run before it)`);
+  }
   if (resume === true && (goesToStandardOutput(options) || input === STANDARD)) {
     throw refuse(
       '--resume with an input and an --out that are files',
@@ -129,8 +138,39 @@ async function judgeToStandardOutput(judge: Judge, input: string, options: MainO
 }
 
 async function judgeOne(judge: Judge, options: MainOptions): Promise<void> {
+  if (options.explain !== undefined) return explainPost(judge, options, options.explain);
   const judgment = await judge.judge({ text: options.text, image: options.image });
   process.stdout.write(options.json === true ? `${JSON.stringify(judgment)}\n` : `${judgmentText(judgment)}\n`);
+}
+
+async function explainPost(judge: Judge, options: MainOptions, explain: true | string): Promise<void> {
+  const { text, image, explainLabel: label, explainGrid: grid, json, quiet } = options;
+  const page = explain === true ? undefined : explain;
+  const silent = quiet === true || json === true;
+  const interrupt = interruptSignal(() => process.stderr.write('\nStopping (Ctrl-C again ends at once) …\n'));
+  const progress = startJob({ label: 'Leaving out parts', unit: 'judgments', silent });
+  const { signal } = interrupt;
+  try {
+    const explanation = await explainOne(judge, {
+      text,
+      image,
+      label,
+      grid,
+      page,
+      signal,
+      onProgress: progress.update,
+    });
+    progress.stop();
+    const { judgment, ...rest } = explanation;
+    if (json === true) return void process.stdout.write(`${JSON.stringify({ ...judgment, explanation: rest })}\n`);
+    process.stdout.write(`${judgmentText(judgment)}\n\n${explanationText(explanation)}\n`);
+    if (page !== undefined) process.stdout.write(`Page: ${page}\n`);
+  } catch (error) {
+    throw signal.aborted ? new ExitRequest(EXIT.interrupted) : error;
+  } finally {
+    progress.stop();
+    interrupt.release();
+  }
 }
 
 async function judgeMany(judge: Judge, input: string, options: MainOptions): Promise<void> {

@@ -1,7 +1,8 @@
 import { POST_COLUMNS, TEXT_ENCODINGS } from '@drf/datasets/names';
+import { MOST_CELLS } from '@drf/judge/explain';
 import { ENGINE_NAMES } from '@drf/tensor';
 import { addOwnOption } from '@drf/files';
-import { collect, createProgram, oneOf, spell, valuesByName, type Command } from '@drf/terminal';
+import { collect, createProgram, oneOf, spell, valuesByName, wholeNumber, type Command } from '@drf/terminal';
 import { STREAM_FORMATS, type MainOptions } from './flags.js';
 
 /** The command that judges posts. */
@@ -9,6 +10,10 @@ export function createPredictProgram(): Command {
   const program = createProgram('predict', 'Judges posts of your own with a trained run.', [
     [spell('predict runs/quickstart --text "What a day!"'), 'one post: text, image, or both'],
     [spell('predict runs/quickstart --text "Look" --image cat.jpg --json'), 'the same for machines'],
+    [
+      spell('predict runs/quickstart --text "Look" --image cat.jpg --explain why.html'),
+      'which words and parts of the image did it, also as a page',
+    ],
     [
       spell('predict runs/quickstart posts.csv --out judged.csv'),
       'a table with columns text, image, and id if there is one',
@@ -33,6 +38,16 @@ export function createPredictProgram(): Command {
     .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
     .option('--text <text>', 'text of one post')
     .option('--image <file>', 'image of one post')
+    .option(
+      '--explain [file]',
+      'also say which words and parts of the image moved the answer; with the name of an .html file, as a page, too',
+    )
+    .option('--explain-label <class>', 'the class to explain (default: the most probable one)')
+    .option(
+      '--explain-grid <count>',
+      'rows, and columns, that the image is cut into (default: 7)',
+      wholeNumber(1, MOST_CELLS),
+    )
     .option(
       '--out <file>',
       'where the judged posts go: .jsonl, .csv or .parquet; - or nothing for standard output, a line as soon as it is judged',

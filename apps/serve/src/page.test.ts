@@ -112,6 +112,13 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
       last = served?.probabilities ?? [];
     }
     expect(await page.evaluate('crossOriginIsolated')).toBe(true);
+    await page.check('#text-on');
+    await page.uncheck('#image-on');
+    await page.fill('#text', 'so good');
+    await verdict(page);
+    await page.click('#why');
+    await page.waitForSelector('#why-result:not([hidden])');
+    expect(await page.textContent('#why-text')).toMatch(/^\[MASK\] good([+−]\d+\.\d)?$/); // half of the words are masked
     await page.context().close();
     await asked.context().close();
     fixture.forget('401'); // the browser notes the two refusals
@@ -279,6 +286,30 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
     await page.fill('#text', 'is anybody there?');
     await page.waitForSelector('#notice.error');
     expect(await page.textContent('#notice')).toBe('The service cannot be reached. Is it still running?');
+    fixture.forget('ERR_FAILED');
+    await page.context().close();
+  });
+
+  it('says which words and which parts of the image moved the answer, by the service', async () => {
+    const page = await opened({ viewport: { width: 360, height: 800 } });
+    await page.click('#why');
+    await page.waitForSelector('#why-result:not([hidden])');
+    const label = (await page.textContent('#label')) as string;
+    expect(await page.textContent('#why-summary')).toMatch(
+      new RegExp(`^What speaks for “${label}”.*the whole image [+−]?\\d`),
+    );
+    expect(await page.textContent('#why-text')).toContain((await page.inputValue('#text')).split(' ')[0] as string);
+    expect(await page.$$eval('#why-map rect.cell', (cells) => cells.length)).toBe(49);
+    expect(await page.getAttribute('#why-map', 'aria-label')).toMatch(/^Changes by region, in points\. Strongest: /);
+    await expectAccessible(page);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+    await page.fill('#text', 'another text'); // the explanation was of the one before
+    await page.waitForSelector('#why-result', { state: 'hidden' });
+    await page.route('**/v1/explain', (route) => route.abort());
+    await verdict(page);
+    await page.click('#why');
+    await page.waitForSelector('#why-error:not([hidden])');
+    expect(await page.textContent('#why-error')).toBe('The service cannot be reached. Is it still running?');
     fixture.forget('ERR_FAILED');
     await page.context().close();
   });

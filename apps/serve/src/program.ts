@@ -24,6 +24,8 @@ const LIMITS: readonly [keyof ServiceLimits, string, string, ReturnType<typeof w
   ['batchPosts', '--batch-posts <count>', 'largest batch', wholeNumber(1)],
   ['waitingPosts', '--waiting-posts <count>', 'longest line; further posts get 503', wholeNumber(1)],
   ['answerMilliseconds', '--answer-milliseconds <time>', 'longest wait for an answer', wholeNumber(1, 3_600_000)],
+  ['explanations', '--explanations <count>', 'at once; further ones get 503; 0: none are given', wholeNumber(0)],
+  ['explainMilliseconds', '--explain-milliseconds <time>', 'longest wait for an explanation', wholeNumber(1, 3_600_000)],
   ['requestMilliseconds', '--request-milliseconds <time>', 'longest time that a client may send', wholeNumber(1, 3_600_000)],
   ['clientShare', '--client-share <part>', 'part of the line, of --total-body-bytes and of the connections that one client may hold', finiteNumber(0.01, 1)],
   ['bodyBytesPerSecond', '--body-bytes-per-second <count>', 'slowest body, over five seconds', wholeNumber(0)],

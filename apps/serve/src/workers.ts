@@ -33,6 +33,7 @@ export function limitsOfOne(limits: Partial<ServiceLimits> | undefined, workers:
     ...whole,
     totalBodyBytes: part(whole.totalBodyBytes, whole.bodyBytes),
     waitingPosts: part(whole.waitingPosts, Math.min(whole.waitingPosts, whole.batchPosts)),
+    explanations: part(whole.explanations, 0),
     connections: part(whole.connections, 1),
   };
 }

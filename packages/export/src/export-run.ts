@@ -182,28 +182,33 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
     models.push(await build('model.onnx', wholeModel(head, encoders), inputs, run, options));
   }
   const licenses = await Promise.all(embedded.map(readPackageLicense));
-  const filesOf = async (built: readonly BuiltModel[]): Promise<Map<string, string | Uint8Array>> => {
+  const facts = await readModelCardFacts(run.folder, run.checkpoint);
+  /** @param further what the cards say beside what they always do, for people */
+  const filesOf = async (
+    built: readonly BuiltModel[],
+    further: readonly string[] = [],
+  ): Promise<Map<string, string | Uint8Array>> => {
     const files = new Map<string, string | Uint8Array>(built.map(({ file, bytes }) => [file, bytes]));
     if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
     if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
-    files.set(
-      MODEL_CARD_FILE,
-      await modelCard({ ...(await readModelCardFacts(run.folder, run.checkpoint)), files: purposes(files.keys()) }),
-    );
+    const calibration = [...facts.calibration, ...further];
+    files.set(MODEL_CARD_FILE, await modelCard({ ...facts, calibration, files: purposes(files.keys()) }));
     return files;
   };
+  const cardOf = (built: readonly BuiltModel[]): Promise<Card> =>
+    createCard({ run, encoders, models: built, licenses, notes });
   const { precision = 'float32' } = options;
   const smaller = inPrecision(models, precision);
-  const [files, card] = [await filesOf(smaller), await createCard({ run, encoders, models: smaller, licenses, notes })];
   const write = async (out: string, built: readonly BuiltModel[]): Promise<void> =>
-    writeOutput(out, await filesOf(built), await createCard({ run, encoders, models: built, licenses, notes }));
+    writeOutput(out, await filesOf(built), await cardOf(built));
   const loss = precision === 'float32' ? null : await lossOf(run, { float32: models, smaller }, write, options);
-  const whole = loss === null ? card : withLoss(card, precision, loss);
+  const files = await filesOf(smaller, loss === null ? [] : describeLoss(precision, loss));
+  const card = loss === null ? await cardOf(smaller) : withLoss(await cardOf(smaller), precision, loss);
   if (options.examples === true) for (const [name, content] of await exampleFiles(run)) files.set(name, content);
   options.signal?.throwIfAborted();
   options.onProgress?.('Writing');
-  await writeOutput(options.out, files, whole);
-  return { card: whole, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };
+  await writeOutput(options.out, files, card);
+  return { card, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };
 }
 
 /** The example posts that training kept in a run, as files of an export. @throws ConfigurationError where there are none */

@@ -1,5 +1,5 @@
 // A folder that was exported judges as the run does, and says what is wrong with it where it does not.
-import { type Calibration, openJudge, type Judge, type PostContent } from '@drf/judge';
+import { type Calibration, explain, type Explanation, openJudge, type Judge, type PostContent } from '@drf/judge';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,6 +87,27 @@ describe('judging by an export', () => {
     }
     await expect((judges[0] as Judge).judge({ image: null, text: ' ' })).rejects.toThrow('The post expected text or an image, or both, received neither'); // prettier-ignore
     await byRun.close();
+  });
+
+  it('explains as the run does, by any judge of it', { timeout: 60_000 }, async () => {
+    const post = { image: noise(32, 32), text: 'What a lovely day' };
+    const byRun = await openJudge(run);
+    const both = await openJudge([run, out]);
+    const [expected, byExport, byBoth] = [byRun, judges[0] as Judge, both].map((judge) => explain(judge, post, { grid: [2, 2] })); // prettier-ignore
+    const { label, words, regions, modalities } = (await expected) as Explanation;
+    expect([words.map(({ word }) => word), regions.length]).toEqual([['What', 'a', 'lovely', 'day'], 4]);
+    const changes = [...words, ...regions].map(({ change }) => change.probability);
+    expect(changes.some((change) => change !== 0)).toBe(true);
+    for (const other of [byExport, byBoth]) {
+      const received = (await other) as Explanation;
+      expect(received.label).toBe(label);
+      const own = [...received.words, ...received.regions].map(({ change }) => change.probability);
+      own.forEach((change, i) => expect(Math.abs(change - (changes[i] as number))).toBeLessThan(2e-4));
+      const text = (received.modalities.text?.probability as number) - (modalities.text?.probability as number);
+      expect(Math.abs(text)).toBeLessThan(2e-4);
+    }
+    await byRun.close();
+    await both.close();
   });
 
   async function damaged(change: (folder: string) => Promise<unknown>): Promise<unknown> {

@@ -203,7 +203,7 @@ function temperatures({ float32, smaller }: PrecisionLoss['furtherTemperature'])
 }
 
 /** Whether accuracy fell below the interval of that in float32. */
-export function isWorse({ accuracy: { float32, smaller } }: PrecisionLoss): boolean {
+function isWorse({ accuracy: { float32, smaller } }: PrecisionLoss): boolean {
   return smaller.share < float32.interval[0];
 }
 

@@ -11,3 +11,21 @@ export {
   type QualityBasis,
   type QualityDistributions,
 } from './calibration.js';
+export { explain } from './explain.js';
+export {
+  explainContent,
+  largestChange,
+  MOST_CELLS,
+  MOST_WORDS,
+  placeOf,
+  pointsOf,
+  strengthOf,
+  strongestFirst,
+  strongestPlaces,
+  textParts,
+  type Change,
+  type ExplainedRegion,
+  type ExplainedWord,
+  type ExplainOptions,
+  type Explanation,
+} from './explain-content.js';

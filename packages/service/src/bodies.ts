@@ -57,9 +57,9 @@ export function checked<Value>(schema: z.ZodType<Value>, value: unknown, subject
 
 function describeIssue(issue: z.core.$ZodIssue, value: unknown, subject: string): RequestError {
   const field = issue.path.map(String).join('.');
-  const at = field === '' ? subject : `${subject}, ${field}`;
+  const place = field === '' ? subject : `${subject}, ${field}`;
   const wrong = (code: ErrorCode, expected: string, received: string, remedy: string): RequestError =>
-    refuse(code, at, expected, received, remedy);
+    refuse(code, place, expected, received, remedy);
   switch (issue.code) {
     case 'unrecognized_keys': {
       const [first, ...more] = issue.keys;
@@ -67,11 +67,13 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown, subject: string)
       return wrong('bad-post', 'no other fields than those of /openapi.json', `${excerpt(first as string)}${others}`, 'leave it out'); // prettier-ignore
     }
     case 'too_big': {
+      if (issue.origin !== 'string' && issue.origin !== 'array') return wrong('bad-post', `at most ${issue.maximum}`, String(at(value, issue.path)), 'see /openapi.json'); // prettier-ignore
       const received = `${lengthAt(value, issue.path)}`;
       if (issue.origin === 'string') return wrong('text-too-long', `at most ${issue.maximum} characters`, received, 'shorten the text'); // prettier-ignore
       return wrong('bad-post', `at most ${issue.maximum} posts`, received, 'send several batches');
     }
     case 'too_small':
+      if (issue.origin !== 'array') return wrong('bad-post', `at least ${issue.minimum}`, String(at(value, issue.path)), 'see /openapi.json'); // prettier-ignore
       return wrong('bad-post', `at least ${issue.minimum} post`, 'none', 'send posts');
     case 'invalid_type':
       return wrong('bad-post', nameOfType(issue.expected), typeAt(value, issue.path), 'see /openapi.json');
@@ -80,7 +82,13 @@ function describeIssue(issue: z.core.$ZodIssue, value: unknown, subject: string)
   }
 }
 
-const TYPE_NAMES: Readonly<Record<string, string>> = { object: 'a JSON object', string: 'a string', array: 'a list' };
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  object: 'a JSON object',
+  string: 'a string',
+  array: 'a list',
+  int: 'a whole number',
+  number: 'a number',
+};
 
 function nameOfType(expected: string): string {
   return TYPE_NAMES[expected] ?? expected;

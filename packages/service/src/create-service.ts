@@ -24,6 +24,7 @@ import {
   type RequestError,
 } from './errors.js';
 import { Judging, MODEL_VERSION_HEADER } from './judging.js';
+import { addExplainRoute } from './explain.js';
 import { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
 import { addExamplesRoute, type ExamplesAnswer } from './examples.js';
 import { Metrics, type GroupState, type MetricsOfOne } from './metrics.js';
@@ -217,6 +218,8 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
       });
       const judging = new Judging({ judge: judge as ReloadableJudge, work: work as Work, limits, metrics });
       addPredictRoutes(posts, judging);
+      if (limits.explanations > 0)
+        addExplainRoute(posts, { judge: judge as ReloadableJudge, work: work as Work, limits });
       if (judge !== null) addProtocolInference(posts, judging, judge);
     });
   });

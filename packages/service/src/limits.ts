@@ -14,6 +14,10 @@ export interface ServiceLimits {
   readonly waitingPosts: number;
   /** Milliseconds from a whole request to its answer. */
   readonly answerMilliseconds: number;
+  /** Explanations that are accepted and not yet answered; 0: there is no `POST /v1/explain`. */
+  readonly explanations: number;
+  /** Milliseconds from a whole request to its explanation, which takes some sixty judgments. */
+  readonly explainMilliseconds: number;
   /** Milliseconds that a client may take to send its headers. */
   readonly headerMilliseconds: number;
   /** Milliseconds that a client may take to send its whole request. */
@@ -22,7 +26,7 @@ export interface ServiceLimits {
   readonly idleMilliseconds: number;
   /** Connections at once; further ones are closed. */
   readonly connections: number;
-  /** Part of `totalBodyBytes`, `waitingPosts` and `connections` that one client (an address) may hold: above 0, to 1. */
+  /** Part of `totalBodyBytes`, `waitingPosts`, `explanations` and `connections` that one client (an address) may hold: above 0, to 1. */
   readonly clientShare: number;
   /** Slowest body, over five seconds. */
   readonly bodyBytesPerSecond: number;
@@ -39,6 +43,8 @@ export const DEFAULT_LIMITS: ServiceLimits = {
   batchPosts: 32,
   waitingPosts: 256,
   answerMilliseconds: 30_000,
+  explanations: 4,
+  explainMilliseconds: 60_000,
   headerMilliseconds: 10_000,
   requestMilliseconds: 30_000,
   idleMilliseconds: 75_000,

@@ -44,7 +44,7 @@ export function formSchema({ textCharacters }: Pick<ServiceLimits, 'textCharacte
 const share = z.number().min(0).max(1);
 
 /** What a model says of a post. */
-const judgmentSchema = z
+export const judgmentSchema = z
   .strictObject({
     label: z.string().meta({ description: 'The most probable class.' }),
     probabilities: z.record(z.string(), share).meta({ description: 'By class, summing to 1, calibrated.' }),
@@ -66,7 +66,7 @@ const judgmentSchema = z
   .meta({ title: 'Judgment' }) satisfies z.ZodType<Judgment>;
 
 /** Which model judged. */
-const identitySchema = z.strictObject({
+export const identitySchema = z.strictObject({
   name: z.string(),
   version: z.string().meta({ description: 'The beginning of the SHA-256 of the file of its weights.' }),
 });

@@ -1,10 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import { decodeImage, ImageError } from '@drf/preprocessing';
-import type { Judge, Judgment, PostContent } from '@drf/judge';
+import type { ExplainOptions, Explanation, Judge, Judgment, PostContent } from '@drf/judge';
+import { explainContent } from '@drf/judge/explain';
 import { DataError, NonFiniteError, refuser, type RgbImage } from '@drf/tensor';
 import { Holdings, shareOf } from './admission.js';
 import type { ReceivedPost } from './bodies.js';
-import { refuse, RequestError } from './errors.js';
+import { excerpt, refuse, RequestError } from './errors.js';
 import type { ServiceLimits } from './limits.js';
 
 /** What the service asks for judgments: a judge in this process, or a `JudgeProcess`, which can do more. */
@@ -120,6 +121,33 @@ export class Work {
     }
   }
 
+  /**
+   * Explains the judgment of a post: decodes it once, and stands in line anew for each judgment, so that other clients'
+   * posts come between them. It takes none of the places that `accept` gives out.
+   * @throws as {@link Work.judge}; RequestError (bad-post) for a label that is no class; the signal's reason
+   */
+  async explain(
+    client: string,
+    post: ReceivedPost,
+    options: ExplainOptions & { readonly signal: AbortSignal },
+    task: PostTask = {},
+  ): Promise<Explanation> {
+    const { model = this.options.judge.current } = task;
+    const { signal } = options;
+    const { info } = model.judge;
+    assertClass(options.label, info.classes);
+    return model.use(async () => {
+      signal.throwIfAborted();
+      const image = await this.decode(client, post, signal, model.judge, task);
+      const judge = (content: PostContent): Promise<Judgment> =>
+        this.judging.run(client, async () => {
+          signal.throwIfAborted();
+          return this.compute(post.subject, content, model.judge, task);
+        });
+      return explainContent({ info, judge }, { text: post.text, image }, options);
+    });
+  }
+
   private async compute(subject: string, content: PostContent, judge: ServedJudge, task: PostTask): Promise<Judgment> {
     const started = performance.now();
     try {
@@ -176,6 +204,18 @@ export class Work {
     this.options.onStage(stage, (endedAt - startedAt) / 1000);
     onStage?.(stage, startedAt, endedAt);
   }
+}
+
+/** @throws RequestError (bad-post) for a label that is no class */
+function assertClass(label: string | undefined, classes: readonly string[]): void {
+  if (label === undefined || classes.includes(label)) return;
+  throw refuse(
+    'bad-post',
+    'The explanation, label',
+    'a class of the model',
+    excerpt(label),
+    'see classes of /v1/model',
+  );
 }
 
 /** JSON has no NaN: what would come out as null is no verdict. */

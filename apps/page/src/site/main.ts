@@ -16,6 +16,7 @@ import {
   showLoading,
 } from './view/opening.js';
 import { VerdictView } from './view/verdict.js';
+import { WhyView } from './view/why.js';
 
 /** Milliseconds of rest before a post is judged. */
 const REST = 120;
@@ -43,6 +44,9 @@ class Page {
   private state = EMPTY_POST;
   private files = 0;
   private judge: Judge | undefined;
+  private content: PostContent = { image: null, text: null };
+  private explaining: AbortController | undefined;
+  private readonly why = new WhyView(() => void this.explain());
   private readonly editor: Editor;
   private readonly latest: Latest<PostContent, { judgment: Judgment; milliseconds: number }>;
 
@@ -85,6 +89,8 @@ class Page {
     const { maskToken } = this.model;
     const content = contentOf(this.state, maskToken);
     this.editor.show(this.state, content, maskToken);
+    this.content = content;
+    this.stopExplaining();
     if (this.judge === undefined) return;
     if (content.image === null && content.text === null) {
       this.latest.cancel();
@@ -94,6 +100,32 @@ class Page {
       this.setBusy(true);
       this.latest.submit(content, atOnce);
     }
+  }
+
+  /** Explains the post as it is; asked again while that is under way, stops. A change of the post stops it, too. */
+  private async explain(): Promise<void> {
+    if (this.explaining !== undefined) return this.stopExplaining();
+    const { judge, content } = this;
+    if (judge === undefined) return;
+    const mine = (this.explaining = new AbortController());
+    this.why.begin();
+    try {
+      const onProgress = (done: number, total: number): void => {
+        if (!mine.signal.aborted) this.why.progress(done, total);
+      };
+      const explanation = await judge.explain(content, mine.signal, onProgress);
+      if (!mine.signal.aborted) this.why.show(explanation, content);
+    } catch (error) {
+      if (!mine.signal.aborted) this.why.fail(messageOf(error));
+    } finally {
+      if (this.explaining === mine) this.explaining = undefined;
+    }
+  }
+
+  private stopExplaining(): void {
+    this.explaining?.abort();
+    this.explaining = undefined;
+    this.why.reset();
   }
 
   /** Takes an example unless the reader has begun by themselves. */

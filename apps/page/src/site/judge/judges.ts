@@ -1,5 +1,6 @@
 import type { Judgment, PostContent } from '@drf/judge';
 import type { Card } from '@drf/judge/card';
+import { explainContent, type Explanation } from '@drf/judge/explain';
 import type { RgbImage } from '@drf/tensor';
 import { drawImage } from '../content.js';
 import { isAbort, PageError, type Connection } from './connection.js';
@@ -8,7 +9,15 @@ import { isAbort, PageError, type Connection } from './connection.js';
 export interface Judge {
   /** @throws PageError when it cannot; the signal's reason when aborted */
   judge(content: PostContent, signal: AbortSignal): Promise<Judgment>;
+  /**
+   * Says which parts of the post moved its judgment.
+   * @param onProgress told of each judgment, where that is known
+   * @throws as `judge`
+   */
+  explain(content: PostContent, signal: AbortSignal, onProgress: Progress): Promise<Explanation>;
 }
+
+type Progress = (done: number, total: number) => void;
 
 /** What the page asks of the worker. */
 export type Request =
@@ -29,17 +38,25 @@ export class ServiceJudge implements Judge {
 
   constructor(private readonly connection: Connection) {}
 
-  async judge({ image, text }: PostContent, signal: AbortSignal): Promise<Judgment> {
+  judge(content: PostContent, signal: AbortSignal): Promise<Judgment> {
+    return this.ask<Judgment>('v1/predict', content, signal);
+  }
+
+  explain(content: PostContent, signal: AbortSignal): Promise<Explanation> {
+    return this.ask<Explanation>('v1/explain', content, signal);
+  }
+
+  private async ask<Answer>(path: string, { image, text }: PostContent, signal: AbortSignal): Promise<Answer> {
     const body = JSON.stringify({
       ...(text === null ? {} : { text }),
       ...(image === null ? {} : { image: this.png(image) }),
     });
     const headers = { ...this.connection.headers, 'content-type': 'application/json' };
-    const response = await fetch('v1/predict', { method: 'POST', headers, body, signal }).catch((error: unknown) => {
+    const response = await fetch(path, { method: 'POST', headers, body, signal }).catch((error: unknown) => {
       if (isAbort(error)) throw error;
       throw new PageError('The service cannot be reached. Is it still running?');
     });
-    if (response.ok) return (await response.json()) as Judgment;
+    if (response.ok) return (await response.json()) as Answer;
     const { detail } = (await response.json().catch(() => ({}))) as { readonly detail?: string };
     throw new PageError(detail ?? `The service answered with status ${response.status}.`);
   }
@@ -62,7 +79,10 @@ export class BrowserJudge implements Judge {
   private turn: Promise<unknown> = Promise.resolve();
   private count = 0;
 
-  private constructor(private readonly worker: Worker) {}
+  private constructor(
+    private readonly worker: Worker,
+    private readonly maskToken: string | null,
+  ) {}
 
   /**
    * Loads the model.
@@ -76,7 +96,7 @@ export class BrowserJudge implements Judge {
   ): Promise<BrowserJudge> {
     // prettier-ignore
     const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-    const judge = new BrowserJudge(worker);
+    const judge = new BrowserJudge(worker, card.preprocessing.text.maskToken ?? null);
     await new Promise<void>((resolve, reject) => {
       worker.onerror = () => reject(new PageError('The part of this page that runs the model did not start.'));
       worker.onmessage = ({ data }: MessageEvent<Answer>) => {
@@ -98,6 +118,11 @@ export class BrowserJudge implements Judge {
     });
     this.turn = mine.catch(() => undefined);
     return mine;
+  }
+
+  explain(content: PostContent, signal: AbortSignal, onProgress: Progress): Promise<Explanation> {
+    const judge = (asked: PostContent): Promise<Judgment> => this.judge(asked, signal);
+    return explainContent({ info: { maskToken: this.maskToken }, judge }, content, { signal, onProgress });
   }
 
   private ask(content: PostContent): Promise<Judgment> {

@@ -1,15 +1,21 @@
 import { ConfigurationError, DataError, type RgbImage } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { explain, type ExplainingJudge } from './explain.js';
+import {
+  explainContent as explain,
+  largestChange,
+  placeOf,
+  pointsOf,
+  strengthOf,
+  strongestPlaces,
+  textParts,
+  type ExplainingJudge,
+} from './explain-content.js';
 import type { Judgment, PostContent } from './judgment.js';
 
 const IMAGE: RgbImage = { width: 4, height: 4, data: new Uint8Array(48).fill(100) };
 
 /** Log odds of "good" as a sum over words, and over the pixels that are white, so that every change is known. */
-function additiveJudge(
-  words: Readonly<Record<string, number>>,
-  maskToken: string | null = '[MASK]',
-): ExplainingJudge & { readonly asked: PostContent[] } {
+function additiveJudge(words: Readonly<Record<string, number>>): ExplainingJudge & { readonly asked: PostContent[] } {
   const asked: PostContent[] = [];
   const judge = async (post: PostContent): Promise<Judgment> => {
     asked.push(post);
@@ -27,7 +33,7 @@ function additiveJudge(
       unfamiliar: null,
     };
   };
-  return { info: { maskToken }, judge, asked };
+  return { info: { maskToken: '[MASK]' }, judge, asked };
 }
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
@@ -94,7 +100,7 @@ describe('explain', () => {
     expect(words.map(({ change }) => change.probability)).toEqual([0, 0]);
     expect(modalities.text?.probability).toBeCloseTo(0.7, 9);
     expect(modalities.image?.probability).toBe(0);
-    expect(notes.at(-1)).toContain('what it says stands in several words');
+    expect(notes.at(-1)).toContain('What the text says stands in several words');
   });
 
   it.each([
@@ -110,15 +116,15 @@ describe('explain', () => {
     for (const { word, start, end } of words) expect(text.slice(start, end)).toBe(word);
   });
 
-  it('puts the mask in a word’s place, and drops the word where no mask is known', async () => {
-    const masked = additiveJudge({});
-    await explain(masked, { text: 'so good', image: null });
-    expect(masked.asked.map(({ text }) => text)).toEqual(['so good', '[MASK] good', 'so [MASK]']);
-    const dropped = additiveJudge({}, null);
-    const { notes } = await explain(dropped, { text: 'so good', image: null });
-    expect(dropped.asked.map(({ text }) => text)).toEqual(['so good', ' good', 'so ']);
-    expect(notes.join()).toContain('Words were dropped');
-    expect((await explain(additiveJudge({}, null), { text: 'good', image: null })).words).toEqual([]);
+  it('drops one word at a time, and says so where nothing would be left', async () => {
+    const judge = additiveJudge({});
+    await explain(judge, { text: 'so good', image: null });
+    expect(judge.asked.map(({ text }) => text)).toEqual(['so good', ' good', 'so ']);
+    const { words, notes } = await explain(judge, { text: 'good', image: null });
+    expect(words).toEqual([]);
+    expect(notes.join()).toContain('The post is a single word');
+    const lone = await explain(judge, { text: 'good', image: IMAGE }, { grid: null });
+    expect(lone.words.map(({ word }) => word)).toEqual(['good']);
   });
 
   it('goes by groups of neighbors through a long text, which they cover', async () => {
@@ -134,7 +140,7 @@ describe('explain', () => {
 
   it('explains another class than the most probable one', async () => {
     const judge = additiveJudge({ lovely: 2 });
-    const { words } = await explain(judge, { text: 'lovely', image: null }, { label: 'bad' });
+    const { words } = await explain(judge, { text: 'lovely day', image: null }, { label: 'bad' });
     expect(words[0]?.change.logOdds).toBeCloseTo(-2, 9);
     await expect(explain(judge, { text: 'lovely', image: null }, { label: 'ugly' })).rejects.toThrow(
       'explain, label expected one of good, bad, received ugly',
@@ -174,5 +180,47 @@ describe('explain', () => {
     const post = { text: 'a', image: null };
     await expect(explain(judge, post, { words: 1.5 })).rejects.toThrow(ConfigurationError);
     await expect(explain(judge, post, { grid: [0, 3] })).rejects.toThrow('explain, grid expected a whole number from 1 to 32, received 0'); // prettier-ignore
+  });
+});
+
+describe('placeOf', () => {
+  it('says in words where a region lies', async () => {
+    const { regions } = await explain(additiveJudge({}), { text: null, image: IMAGE }, { grid: [3, 3] });
+    expect(regions.map(placeOf)).toEqual(['top left', 'top', 'top right', 'left', 'center', 'right', 'bottom left', 'bottom', 'bottom right']); // prettier-ignore
+    expect(placeOf({ left: 0, top: 0, right: 1, bottom: 1 })).toBe('center');
+    expect(largestChange([{ change: { probability: -0.4, logOdds: -1 } }, { change: { probability: 0.1, logOdds: 1 } }])).toBe(0.4); // prettier-ignore
+    expect(largestChange([])).toBe(0);
+  });
+});
+
+describe('what is shown of an explanation', () => {
+  const change = (probability: number) => ({ probability, logOdds: 0 });
+
+  it('marks parts by their share of the strongest, and leaves faint ones alone', () => {
+    expect([0.4, -0.2, 0.03, 0].map((each) => strengthOf(change(each), 0.4))).toEqual([1, -0.5, 0, 0]);
+    expect([strengthOf(change(0.0001), 0.0001), strengthOf(change(0), 0)]).toEqual([0, 0]);
+  });
+
+  it('writes points with their sign', () => {
+    expect([0.1234, -0.05, 0.0001, -0.0001].map(pointsOf)).toEqual(['+12.3', '−5.0', '0.0', '0.0']);
+  });
+
+  it('names places once, by their strongest region', async () => {
+    const { regions } = await explain(
+      additiveJudge({}),
+      { text: null, image: withWhitePixel(3, 0) },
+      { label: 'good' },
+    );
+    expect(strongestPlaces(regions)).toMatch(/^top right \+\d+\.\d$/);
+    expect(strongestPlaces([])).toBe('none of them changes anything');
+  });
+
+  it('cuts a text into its words and what stands between them', async () => {
+    const text = ' so [MASK] good! ';
+    const { words } = await explain(additiveJudge({}), { text, image: null });
+    const parts = textParts(text, words);
+    expect(parts.map((part) => part.text)).toEqual([' ', 'so', ' [MASK] ', 'good', '!', ' ']);
+    expect(parts.map(({ word }) => word?.word ?? null)).toEqual([null, 'so', null, 'good', '!', null]);
+    expect(textParts(text, [])).toEqual([{ text, word: null }]);
   });
 });
