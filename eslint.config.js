@@ -5,13 +5,15 @@ import tseslint from 'typescript-eslint';
 /**
  * Dependencies point inward: a package may import only what its own package.json declares, and the layers below say
  * what it may declare at all. Data flows one way: datasets → disruption → encoders → queues → converters → fusion →
- * model → experiment → training → evaluation, predict, service → apps.
+ * model → experiment → training → evaluation, predict, service → apps. What judges by an export (judge, and service over
+ * it) needs nothing of encoders, queues and models.
  */
 const LAYERS = [
   ['tensor'],
   ['terminal'],
-  ['files'],
+  ['files', 'onnx', 'preprocessing'],
   ['distribution', 'disruption', 'metrics', 'datasets', 'engine'],
+  ['judge'],
   ['layers'],
   ['converters', 'encoders'],
   ['fusion'],
@@ -20,6 +22,7 @@ const LAYERS = [
   ['experiment'],
   ['training', 'predict'],
   ['evaluation', 'service', 'export'],
+  ['drf'],
 ];
 
 /** Whatever folder eslint runs in. */

@@ -1,11 +1,11 @@
-// `pnpm build`: turbo, quietly. Prints one line when it works and everything when it does not.
+// `pnpm build`: packages, programs and the page, by turbo, quietly. Prints one line when it works and everything when it does not.
 // One compiler for the whole workspace (`tsc --build` over project references) takes a quarter of the time of one a
 // package; `turbo run build --filter=@drf/model` still builds a single package with what it needs.
 import { spawnSync } from 'node:child_process';
 
 const startedAt = performance.now();
-process.stderr.write('Building packages and apps …\n');
-const result = spawnSync('turbo', ['run', 'compile', '--output-logs=errors-only', ...process.argv.slice(2)], {
+process.stderr.write('Building packages, programs and the page …\n');
+const result = spawnSync('turbo', ['run', 'compile', 'site', '--output-logs=errors-only', ...process.argv.slice(2)], {
   encoding: 'utf8',
   env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },
   shell: process.platform === 'win32',

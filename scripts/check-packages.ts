@@ -27,9 +27,10 @@ import {
   run,
   WITHOUT_TFJS,
   workspacePackages,
+  type WorkspacePackage,
 } from './packages/workspace.js';
 
-const HELP = `usage: pnpm check:packages [--no-build] [--keep] [--json]
+const HELP = `usage: pnpm check:packages [--no-build] [--tarballs DIR] [--keep] [--json]
 
 Builds, packs every package, and checks each tarball: its files and manifest, publint, the types (attw), then all of them
 installed by npm into an empty project: import and require, the README's example run and compiled under both kinds of
@@ -37,6 +38,7 @@ resolution, and a bundle for browsers. Then by pnpm into another, without hoisti
 declares: import, require, types, and the example of docs/packages.md. Exit code 1 on any problem.
 
   --no-build   take dist/ as it is
+  --tarballs   folder of the tarballs: those that are there are taken as they are, the others are put there
   --keep       leave the folder of the tarballs and of the project, and say where it is
   --json       the table and the problems as JSON
 
@@ -48,6 +50,7 @@ examples:
 const { values: options } = parseArgs({
   options: {
     'no-build': { type: 'boolean', default: false },
+    tarballs: { type: 'string' },
     keep: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false, short: 'h' },
@@ -57,6 +60,7 @@ const { values: options } = parseArgs({
 interface Row {
   readonly name: string;
   readonly version: string;
+  readonly kind: WorkspacePackage['kind'];
   readonly tarball: Tarball;
   readonly example: Example | undefined;
   readonly problems: string[];
@@ -76,12 +80,17 @@ async function packAll(folder: string): Promise<Row[]> {
       ...(await publintProblems(tarball, manifest)),
       ...(await typesProblems(tarball)),
     ];
-    const example = await readExample(tarball.folder).catch((error: Error) => void problems.push(error.message));
+    // a command is used from the command line: scripts/check-install.ts does
+    const example =
+      each.kind === 'command'
+        ? undefined
+        : await readExample(tarball.folder).catch((error: Error) => void problems.push(error.message));
     if (example) {
       problems.push(...missingFromInstall(example).map((name) => `the README's npm install line lacks ${name}`));
     }
     rows.push({
       name: manifest.name,
+      kind: each.kind,
       version: manifest.version,
       tarball,
       example: example ?? undefined,
@@ -147,7 +156,7 @@ async function checkInstalled(consumer: string, rows: readonly Row[], trained: s
     await symlink(trained, join(cwd, 'runs', 'quickstart'), 'dir');
     const program = join(consumer, 'out-nodenext', `${short(row.name)}.js`);
     if (row.example) row.problems.push(...(await runExample(program, cwd, row.example.shown)));
-    await checkBundle(consumer, row);
+    if (row.kind === 'library') await checkBundle(consumer, row);
     progress.update(index + 1);
   }
   progress.stop();
@@ -196,7 +205,7 @@ function report(rows: readonly Row[]): void {
         kibibytes(tarball.unpackedBytes),
         tarball.files,
         browser,
-        example?.shown == null ? 'runs' : 'prints as shown',
+        example === undefined ? '' : example.shown === null ? 'runs' : 'prints as shown',
         problems.length,
       ]),
     ),
@@ -215,7 +224,7 @@ async function main(): Promise<void> {
       });
       if (built.status !== 0) throw new Error('the build failed');
     }
-    const rows = await packAll(folder);
+    const rows = await packAll(options.tarballs ?? folder);
     const tarballs = new Map(rows.map(({ name, tarball }) => [name, tarball.path]));
     const consumer = join(folder, 'consumer');
     await installConsumer(consumer, tarballs, 'npm');

@@ -12,17 +12,23 @@ export interface Tarball {
   readonly files: number;
 }
 
+const tarballIn = async (folder: string): Promise<string | undefined> =>
+  (await readdir(folder)).find((file) => file.endsWith('.tgz'));
+
 /**
- * `pnpm pack`, unpacked again beside it.
+ * `pnpm pack`, unpacked again beside it. A tarball that is there already is taken as it is.
  * @throws Error with what pnpm or tar printed
  */
 export async function pack(each: WorkspacePackage, folder: string): Promise<Tarball> {
   const target = join(folder, each.manifest.name.replace('/', '+'));
   await mkdir(target, { recursive: true });
-  const [program, ...args] = pnpm();
-  const packed = await run(program, [...args, 'pack', '--pack-destination', target], { cwd: each.folder });
-  const name = (await readdir(target)).find((file) => file.endsWith('.tgz'));
-  if (packed.failed || name === undefined) throw new Error(`pnpm pack failed: ${lastLines(packed)}`);
+  let name = await tarballIn(target);
+  if (name === undefined) {
+    const [program, ...args] = pnpm();
+    const packed = await run(program, [...args, 'pack', '--pack-destination', target], { cwd: each.folder });
+    name = await tarballIn(target);
+    if (packed.failed || name === undefined) throw new Error(`pnpm pack failed: ${lastLines(packed)}`);
+  }
   const path = join(target, name);
   const unpacked = await run('tar', ['-xzf', path, '-C', target], { cwd: target });
   if (unpacked.failed) throw new Error(`${name} cannot be unpacked: ${lastLines(unpacked)}`);

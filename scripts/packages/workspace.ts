@@ -21,7 +21,7 @@ export const BROWSER_PACKAGES: readonly string[] = [
 ];
 
 /** Of those, the ones whose bundle takes nothing of tfjs unless the user does. */
-export const WITHOUT_TFJS: readonly string[] = ['@drf/disruption', '@drf/metrics'];
+export const WITHOUT_TFJS: readonly string[] = ['@drf/tensor', '@drf/disruption', '@drf/metrics'];
 
 export type Dependencies = Readonly<Record<string, string>>;
 
@@ -43,16 +43,21 @@ export interface Manifest {
 export interface WorkspacePackage {
   readonly folder: string;
   readonly manifest: Manifest;
+  /** Of `packages/`, which is used from code, or of `apps/`, a command of `drf`. */
+  readonly kind: 'library' | 'command';
 }
 
 export async function readManifest(folder: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest;
 }
 
-/** Every package below `packages/`, by name. */
+/** Every package that is published: those below `packages/` and `apps/`, by name. */
 export async function workspacePackages(root = ROOT): Promise<WorkspacePackage[]> {
-  const folders = (await readdir(join(root, 'packages'))).sort().map((name) => join(root, 'packages', name));
-  return Promise.all(folders.map(async (folder) => ({ folder, manifest: await readManifest(folder) })));
+  const below = async (place: string, kind: WorkspacePackage['kind']): Promise<WorkspacePackage[]> => {
+    const folders = (await readdir(join(root, place))).sort().map((name) => join(root, place, name));
+    return Promise.all(folders.map(async (folder) => ({ folder, kind, manifest: await readManifest(folder) })));
+  };
+  return [...(await below('packages', 'library')), ...(await below('apps', 'command'))];
 }
 
 /** The entries of a package that can be imported: `.` and, for instance, `./manifest`. */

@@ -1,11 +1,5 @@
-import {
-  ContentDataset,
-  DEFAULT_IMAGE_DECODING,
-  Ledger,
-  openDataset,
-  type Dataset,
-  type PostRecord,
-} from '@drf/datasets';
+import { ContentDataset, Ledger, openDataset, type Dataset, type PostRecord } from '@drf/datasets';
+import { DEFAULT_IMAGE_DECODING } from '@drf/preprocessing';
 
 /**
  * A data set of any number of posts for measuring: each row has its own record, and shares the content of one of 16

@@ -8,7 +8,7 @@ import {
   type SelectedSplit,
   type SplitFile,
 } from '@drf/datasets';
-import { collect, oneOf, withExamples, type Command } from '@drf/terminal';
+import { collect, oneOf, withExamples, type Command, spell } from '@drf/terminal';
 import { addDatasetFlags, openFromFlags, progressFor, type DatasetFlags } from './dataset-options.js';
 import { describeInspection, type SplitCheck } from './inspection-tables.js';
 
@@ -34,12 +34,12 @@ export function addInspectCommand(program: Command, print: (text: string) => voi
     .option('--json', 'print JSON only')
     .action((flags: InspectFlags) => inspect(flags, print));
   withExamples(command, [
-    ['pnpm --silent data inspect --dataset mvsa-single --root DIR', 'what is there, and what was dropped'],
+    [spell('data inspect --dataset mvsa-single --root DIR'), 'what is there, and what was dropped'],
     [
-      'pnpm --silent data inspect --dataset mvsa-single --root DIR --split train.json --split test.json',
+      spell('data inspect --dataset mvsa-single --root DIR --split train.json --split test.json'),
       'and which posts stand in both',
     ],
-    ['pnpm --silent data inspect --dataset posts --file posts.csv --json', 'your own posts, for a program'],
+    [spell('data inspect --dataset posts --file posts.csv --json'), 'your own posts, for a program'],
   ]);
 }
 

@@ -1,4 +1,4 @@
-import { createProgram, type Command } from '@drf/terminal';
+import { createProgram, type Command, spell } from '@drf/terminal';
 import { addInspectCommand } from './inspect-command.js';
 import { addSampleCommand } from './sample-command.js';
 import { addShowCommand } from './show-command.js';
@@ -11,11 +11,11 @@ import { addStreamCommand } from './stream-command.js';
  */
 export function createDataProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
   const program = createProgram('data', 'Inspects image-text data sets, splits them, and measures how they are read.', [
-    ['pnpm --silent data inspect --dataset mvsa-single --root DIR', 'ledger, classes, sizes, duplicates'],
-    ['pnpm --silent data split --dataset mvsa-single --root DIR --out splits', 'seeded, stratified split files'],
-    ['pnpm --silent data show 17 --dataset mvsa-single --root DIR', 'one post'],
-    ['pnpm data sample --out my-posts', 'a CSV file with images, to try things out with'],
-    ['pnpm --silent data stream --generate 195265', 'rate and peak memory while reading'],
+    [spell('data inspect --dataset mvsa-single --root DIR'), 'ledger, classes, sizes, duplicates'],
+    [spell('data split --dataset mvsa-single --root DIR --out splits'), 'seeded, stratified split files'],
+    [spell('data show 17 --dataset mvsa-single --root DIR'), 'one post'],
+    [spell('data sample --out my-posts'), 'a CSV file with images, to try things out with'],
+    [spell('data stream --generate 195265'), 'rate and peak memory while reading'],
   ]);
   for (const add of [addInspectCommand, addSplitCommand, addShowCommand, addStreamCommand, addSampleCommand])
     add(program, print);

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { openDataset, type Dataset, type PostRecord } from '@drf/datasets';
 import { writeFileAtomic } from '@drf/files';
 import { ConfigurationError, createRandom } from '@drf/tensor';
-import { finiteNumber, formatCsv, startProgress, wholeNumber, withExamples, type Command } from '@drf/terminal';
+import { finiteNumber, formatCsv, startProgress, wholeNumber, withExamples, type Command, spell } from '@drf/terminal';
 
 export interface SampleOptions {
   /** Folder that is made. */
@@ -106,12 +106,12 @@ export function addSampleCommand(program: Command, print: (text: string) => void
       }
     });
   withExamples(command, [
-    ['pnpm data sample --out my-posts', '200 posts in my-posts/posts.csv'],
-    ['pnpm train --data my-posts/posts.csv', 'what to do with them'],
+    [spell('data sample --out my-posts'), '200 posts in my-posts/posts.csv'],
+    [spell('train --data my-posts/posts.csv'), 'what to do with them'],
   ]);
 }
 
 function summary(posts: number, { table, labels }: { table: string; labels: Record<string, number> }): string {
   const counts = Object.entries(labels).map(([name, count]) => `${name} ${count}`);
-  return `${posts} posts (${counts.join(', ')}): ${table}\nTrain: pnpm train --data ${table}\n`;
+  return `${posts} posts (${counts.join(', ')}): ${table}\nTrain: ${spell(`train --data ${table}`)}\n`;
 }

@@ -1,6 +1,6 @@
 import type { Dataset, PostRecord } from '@drf/datasets';
 import { DataError, type Modality } from '@drf/tensor';
-import { nearestName, withExamples, type Command } from '@drf/terminal';
+import { nearestName, withExamples, type Command, spell } from '@drf/terminal';
 import { addDatasetFlags, openFromFlags, type DatasetFlags } from './dataset-options.js';
 
 interface ShowFlags extends DatasetFlags {
@@ -15,9 +15,7 @@ export function addShowCommand(program: Command, print: (text: string) => void):
   addDatasetFlags(command)
     .option('--json', 'print JSON only')
     .action((id: string, flags: ShowFlags) => show(id, flags, print));
-  withExamples(command, [
-    ['pnpm --silent data show 4499 --dataset mvsa-single --root DIR', 'a post whose text is GB18030'],
-  ]);
+  withExamples(command, [[spell('data show 4499 --dataset mvsa-single --root DIR'), 'a post whose text is GB18030']]);
 }
 
 async function show(id: string, flags: ShowFlags, print: (text: string) => void): Promise<void> {

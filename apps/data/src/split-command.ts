@@ -13,7 +13,7 @@ import {
 } from '@drf/datasets';
 import { writeJsonAtomic } from '@drf/files';
 import { ConfigurationError } from '@drf/tensor';
-import { formatTable, InvalidArgumentError, wholeNumber, withExamples, type Command } from '@drf/terminal';
+import { formatTable, InvalidArgumentError, wholeNumber, withExamples, type Command, spell } from '@drf/terminal';
 import { addDatasetFlags, openFromFlags, progressFor, type DatasetFlags } from './dataset-options.js';
 import { duplicateLines, ledgerTable } from './inspection-tables.js';
 
@@ -45,13 +45,10 @@ export function addSplitCommand(program: Command, print: (text: string) => void)
     .option('--json', 'print JSON only')
     .action((flags: SplitFlags) => split(flags, print));
   withExamples(command, [
-    ['pnpm --silent data split --dataset mvsa-single --root DIR --out splits', '8 : 1 : 1, as in the paper'],
+    [spell('data split --dataset mvsa-single --root DIR --out splits'), '8 : 1 : 1, as in the paper'],
+    [spell('data split --dataset posts --file posts.csv --out splits --fractions train=0.7,test=0.3'), 'two splits'],
     [
-      'pnpm --silent data split --dataset posts --file posts.csv --out splits --fractions train=0.7,test=0.3',
-      'two splits',
-    ],
-    [
-      'pnpm --silent data split --dataset mvsa-multiple --root DIR --out splits --fractions train=13618,val=1703,test=1703',
+      spell('data split --dataset mvsa-multiple --root DIR --out splits --fractions train=13618,val=1703,test=1703'),
       'exact sizes',
     ],
   ]);

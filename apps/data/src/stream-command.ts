@@ -1,6 +1,6 @@
 import { streamPosts, type Dataset, type StreamOptions } from '@drf/datasets';
 import { createRandom } from '@drf/tensor';
-import { formatTable, wholeNumber, withExamples, type Command } from '@drf/terminal';
+import { formatTable, wholeNumber, withExamples, type Command, spell } from '@drf/terminal';
 import { addDatasetFlags, openFromFlags, progressFor, type DatasetFlags } from './dataset-options.js';
 import { generateDataset } from './generated.js';
 
@@ -38,8 +38,8 @@ export function addStreamCommand(program: Command, print: (text: string) => void
     .option('--json', 'print JSON only')
     .action((flags: StreamFlags) => stream(flags, print));
   withExamples(command, [
-    ['pnpm --silent data stream --dataset mvsa-single --root DIR', 'how fast posts can be read'],
-    ['pnpm --silent data stream --generate 195265', "memory at TumEmo's size (some minutes)"],
+    [spell('data stream --dataset mvsa-single --root DIR'), 'how fast posts can be read'],
+    [spell('data stream --generate 195265'), "memory at TumEmo's size (some minutes)"],
   ]);
 }
 

@@ -4,8 +4,8 @@ import { lstat, open, readdir, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem, homedir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createEngine, NATIVE_PROBE, productRate, readNativeProbe, type EngineName } from '@drf/engine';
-import { UnavailableError } from '@drf/tensor';
+import { createEngine, NATIVE_PROBE, productRate, readNativeProbe } from '@drf/engine';
+import { UnavailableError, type EngineName } from '@drf/tensor';
 import { findProgram, lastLines, runCommand, type RunCommand } from '@drf/terminal';
 
 export interface MeasuredEngine {
@@ -26,7 +26,7 @@ export interface Machine {
   readonly totalMemory: number;
   readonly freeMemory: number;
   readonly home: string;
-  /** Where runs and caches are written. */
+  /** Where runs are written. */
   readonly workingFolder: string;
   readonly run: RunCommand;
   /** A small text file; nothing when it cannot be read. */

@@ -1,5 +1,6 @@
-import { createProgram, cursorStream, EXIT, ExitRequest, type Command } from '@drf/terminal';
-import type { EngineName } from '@drf/engine';
+import { type EngineName } from '@drf/tensor';
+import * as tf from '@tensorflow/tfjs';
+import { createProgram, cursorStream, EXIT, ExitRequest, type Command, spell } from '@drf/terminal';
 import { thisMachine, type Machine } from './machine.js';
 import { makeReport, render, type Finding, type Report } from './report.js';
 import { probePlatform, readWanted, type Wanted } from './probes/platform.js';
@@ -29,7 +30,7 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
     probeLibraries(machine),
     probeGpu(machine),
     probeHubAndCaches(machine),
-    probeOptional(machine),
+    wanted.pnpm === null ? [] : probeOptional(machine),
   ]);
   const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
   if (verify) onStage('hashes of native TensorFlow');
@@ -59,13 +60,14 @@ function stageLine(silent: boolean): (stage: string) => void {
 /** @param makeMachine tests put in their own */
 export function createDoctorProgram(makeMachine: () => Machine = thisMachine): Command {
   return createProgram('doctor', 'Looks at this machine: what works, what does not, and what to do about it.', [
-    ['pnpm run doctor', 'the report; exit code 1 when something stops the default use'],
-    ['pnpm --silent run doctor --json', 'for machines'],
-    ['pnpm run doctor --verify', 'also hashes every file of native TensorFlow'],
+    [spell('doctor'), 'the report; exit code 1 when something stops the default use'],
+    [spell('doctor --json'), 'for machines'],
+    [spell('doctor --verify'), 'also hashes every file of native TensorFlow'],
   ])
     .option('--json', 'print JSON')
     .option('--verify', 'hash every file of the installed native TensorFlow (some seconds for each gigabyte)')
     .action(async ({ json, verify }: Options) => {
+      tf.env().set('IS_TEST', true); // TensorFlow.js greets Node users with advice; the report has its own
       const machine = makeMachine();
       const onStage = stageLine(json === true);
       const report = await examine(machine, readWanted(), { verify, onStage });

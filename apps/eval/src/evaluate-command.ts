@@ -29,7 +29,7 @@ export interface CommandOptions extends EvaluationOptions {
   /** Texts in CSV as they are, also those that a spreadsheet would run. */
   readonly rawCsv?: boolean;
   /** Told of each run as it is done. */
-  readonly onResult?: (result: EvaluationResult) => void;
+  readonly onResult?: (result: EvaluationResult, evaluation: Evaluation) => void;
   /** Told how far the comparisons are. */
   readonly onProgress?: OnProgress;
 }
@@ -77,7 +77,7 @@ async function evaluateInto(
     if (paths.length > 1 && evaluation.result.missingCells.length === 0) {
       runs.add(evaluation.result, await trainingRecord(evaluation));
     }
-    options.onResult?.(evaluation.result);
+    options.onResult?.(evaluation.result, evaluation);
     if (options.signal?.aborted === true) break;
   }
   if (options.csv !== undefined && results.length > 0) {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ColumnNames } from '@drf/datasets';
+import { SPLIT_NAMES, type SplitName, type ColumnNames } from '@drf/datasets';
 import { PAPER_RATIOS, SETTINGS, type Setting } from '@drf/disruption';
 import {
   ABLATION_SWITCHES,
@@ -24,14 +24,12 @@ import {
   METHOD_NAMES,
   overridesFrom,
   parseForMethod,
-  SPLIT_NAMES,
   takeOwnModules,
   trainsEncoders,
   type ExperimentConfig,
   type MethodName,
-  type SplitName,
 } from '@drf/experiment';
-import { isModulePath } from '@drf/files';
+import { isModulePath, cacheFolder } from '@drf/files';
 import { isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';
 import {
   collect,
@@ -45,6 +43,7 @@ import {
   suggestion,
   wholeNumber,
   withExamples,
+  spell,
 } from '@drf/terminal';
 import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
 import { refuse } from './evaluate-command.js';
@@ -74,23 +73,23 @@ export interface GridFlags extends Record<string, unknown> {
 }
 
 const EXAMPLES: readonly (readonly [string, string])[] = [
-  ['pnpm eval grid smoke', 'every kind of cell on embedded data, in minutes'],
-  ['pnpm eval grid all --dataset.root DIR --out runs/grid', "the paper's tables and Figure 5 on MVSA-Single"],
-  ['pnpm eval grid table-1 figure-5 --methods drf,concatenation --seeds 0-2 --dr 0.6,1', 'a part of it'],
+  [spell('eval grid smoke'), 'every kind of cell on embedded data, in minutes'],
+  [spell('eval grid all --dataset.root DIR --out runs/grid'), "the paper's tables and Figure 5 on MVSA-Single"],
+  [spell('eval grid table-1 figure-5 --methods drf,concatenation --seeds 0-2 --dr 0.6,1'), 'a part of it'],
   [
-    'pnpm eval grid table-1 --folds 5 --methods drf,concatenation',
+    spell('eval grid table-1 --folds 5 --methods drf,concatenation'),
     'every training post judged once, by cross-validation',
   ],
-  ['pnpm eval grid table-1 --methods drf,concatenation,concatenation+simulation', 'what simulation alone does'],
-  ['pnpm eval grid table-1 --data posts.csv --folds 5 --out runs/mine', 'which method is best on your own posts'],
-  ['pnpm eval grid all --dataset.root DIR --dry-run', 'how many trainings and cells, and how long'],
-  ['pnpm eval report runs/grid --out report.html', 'the results as a page'],
+  [spell('eval grid table-1 --methods drf,concatenation,concatenation+simulation'), 'what simulation alone does'],
+  [spell('eval grid table-1 --data posts.csv --folds 5 --out runs/mine'), 'which method is best on your own posts'],
+  [spell('eval grid all --dataset.root DIR --dry-run'), 'how many trainings and cells, and how long'],
+  [spell('eval report runs/grid --out report.html'), 'the results as a page'],
 ];
 
 const DEFAULT_SEEDS = '0-4';
 const MOST_FOLDS = 100;
 
-/** `pnpm eval grid`. */
+/** `drf eval grid`. */
 export function createGridCommand(): Command {
   const command = new Command('grid')
     .description("Trains and evaluates the paper's tables side by side into a result store; goes on where it stopped.")
@@ -114,9 +113,9 @@ export function createGridCommand(): Command {
       'cross-validation: training and test posts in so many folds, each judged once',
       wholeNumber(2, MOST_FOLDS),
     )
-    .option('--schedules <file>', 'learning schedule of each method, as pnpm eval schedule wrote it')
+    .option('--schedules <file>', `learning schedule of each method, as ${spell('eval schedule')} wrote it`)
     .option('--out <folder>', 'folder of the store and of the runs', join('runs', 'grid'))
-    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
     .option('--any-code', 'take results of any version of the code, instead of computing them again')
     .option('--dry-run', 'only say what would be done, and how long it would take')

@@ -1,10 +1,12 @@
+import { join } from 'node:path';
+import { cacheFolder } from '@drf/files';
 import { formatCell } from '@drf/evaluation';
 import { describe, expect, it, vi } from 'vitest';
-import { commandOptions, createEvalProgram, type MainOptions } from './options.js';
+import { commandOptions, createEvaluateCommand, type MainOptions } from './options.js';
 
 function parse(...args: string[]): { runs: string[]; options: MainOptions } {
   let parsed: { runs: string[]; options: MainOptions } | undefined;
-  createEvalProgram()
+  createEvaluateCommand()
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
     .action((runs: string[], options: MainOptions) => {
@@ -20,7 +22,7 @@ describe('the command line', () => {
     expect(runs).toEqual(['a', 'b']);
     const { cells, cache, seed } = commandOptions(options);
     expect(cells).toHaveLength(22);
-    expect([cache, seed]).toEqual(['cache/features', undefined]);
+    expect([cache, seed]).toEqual([join(cacheFolder(), 'features'), undefined]);
   });
 
   it('passes everything on', () => {
@@ -94,7 +96,7 @@ describe('the command line', () => {
 
   it('ends its help with examples', () => {
     const write = vi.fn();
-    createEvalProgram().configureOutput({ writeOut: write }).outputHelp();
+    createEvaluateCommand().configureOutput({ writeOut: write }).outputHelp();
     expect(write.mock.calls.flat().join('')).toContain('$ pnpm eval RUN --manifest manifest.jsonl');
   });
 });

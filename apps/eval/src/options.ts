@@ -9,9 +9,8 @@ import {
   type EncodingChoice,
   type OwnDatasetName,
 } from '@drf/datasets';
-import { ENGINE_NAMES } from '@drf/engine';
-import { isModulePath } from '@drf/files';
-import { ownDefinition } from '@drf/tensor';
+import { isModulePath, cacheFolder } from '@drf/files';
+import { ownDefinition, ENGINE_NAMES } from '@drf/tensor';
 import {
   collect,
   createProgram,
@@ -21,8 +20,16 @@ import {
   valuesByName,
   wholeNumber,
   type Command,
+  spell,
 } from '@drf/terminal';
-import { paperStrategies, parseRatios, parseStrategies, SPLIT_CHOICES, type SplitChoice } from '@drf/evaluation';
+import {
+  paperStrategies,
+  parseRatios,
+  parseStrategies,
+  SHOWN_POSTS,
+  SPLIT_CHOICES,
+  type SplitChoice,
+} from '@drf/evaluation';
 import { refuse, type CommandOptions } from './evaluate-command.js';
 
 /** Options of the command line as they are parsed. */
@@ -49,21 +56,22 @@ export interface MainOptions {
   readonly csv?: string;
   readonly rawCsv?: boolean;
   readonly details?: boolean;
+  readonly posts?: number;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
 
 const EXAMPLES: readonly (readonly [string, string])[] = [
-  ['pnpm eval runs/quickstart-drf-seed0', 'all cells on the test split, else on val'],
-  ['pnpm eval runs/mvsa-s-drf-seed0 --split val --cells clean,fixed', 'intact posts and modality-fixed cells'],
-  ['pnpm eval RUN --cells fixed:image:C,random:0.6:C+D --details', 'chosen cells, with the classes of each'],
-  ['pnpm eval RUN --split-file test.json --dataset-root DIR', 'a published split, data at another place'],
-  ['pnpm eval RUN --data new.csv', 'other posts of your own, with labels of the same classes'],
-  ['pnpm eval RUN --data new.csv --columns text=body,label=mood', 'whose columns have other names'],
-  ['pnpm eval RUN --manifest manifest.jsonl', 'exactly the disruptions of a manifest'],
-  ['pnpm eval runs/drf-seed* runs/concat-seed* --out runs/comparison', 'means over seeds and paired differences'],
-  ['pnpm eval runs/posts-drf-seed0-folds5', 'a cross-validation: every post by the fold that did not see it'],
-  ['pnpm --silent eval RUN --json', 'the results for machines'],
+  [spell('eval runs/quickstart-drf-seed0'), 'all cells on the test split, else on val'],
+  [spell('eval runs/mvsa-s-drf-seed0 --split val --cells clean,fixed'), 'intact posts and modality-fixed cells'],
+  [spell('eval RUN --cells fixed:image:C,random:0.6:C+D --details'), 'chosen cells, with the classes of each'],
+  [spell('eval RUN --split-file test.json --dataset-root DIR'), 'a published split, data at another place'],
+  [spell('eval RUN --data new.csv'), 'other posts of your own, with labels of the same classes'],
+  [spell('eval RUN --data new.csv --columns text=body,label=mood'), 'whose columns have other names'],
+  [spell('eval RUN --manifest manifest.jsonl'), 'exactly the disruptions of a manifest'],
+  [spell('eval runs/drf-seed* runs/concat-seed* --out runs/comparison'), 'means over seeds and paired differences'],
+  [spell('eval runs/posts-drf-seed0-folds5'), 'a cross-validation: every post by the fold that did not see it'],
+  [spell('eval RUN --json'), 'the results for machines'],
 ];
 
 /** `--columns` of one's own posts. */
@@ -74,8 +82,8 @@ export function columnsOption(): Option {
   ).argParser(valuesByName(POST_COLUMNS, 'text=body,label=mood'));
 }
 
-/** The program without its action. */
-export function createEvalProgram(): Command {
+/** The program without its action and subcommands. */
+export function createEvaluateCommand(): Command {
   return createProgram(
     'eval',
     'Evaluates trained runs on intact and on disrupted posts, beside the paper’s numbers.',
@@ -114,11 +122,17 @@ export function createEvalProgram(): Command {
     .option('--checkpoint <file>', 'another checkpoint of the run (default: the best, else the last)')
     .option('--engine <name>', `${ENGINE_NAMES.join(', ')} (default: that of the run)`, oneOf(ENGINE_NAMES))
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
-    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--reference <method>', 'of several runs the method that the others are compared with (default: drf)')
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
+    .option(
+      '--posts <count>',
+      'wrongly judged posts to show in the report, with text and small image; 0 for none',
+      wholeNumber(0, 200),
+      SHOWN_POSTS,
+    )
     .option('--details', 'classes and confusion matrix of every cell')
     .option('--quiet', 'no progress')
     .option('--json', 'print the results as JSON; no progress');
@@ -152,6 +166,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     engine,
     allowDownload,
     cache,
+    posts: options.posts,
     reference,
     out,
     csv,

@@ -10,7 +10,7 @@ import {
   type Schedules,
 } from '@drf/evaluation';
 import { addConfigFlags, takeOwnModules } from '@drf/experiment';
-import { writeJsonAtomic } from '@drf/files';
+import { writeJsonAtomic, cacheFolder } from '@drf/files';
 import {
   collect,
   Command,
@@ -20,6 +20,7 @@ import {
   interruptSignal,
   wholeNumber,
   withExamples,
+  spell,
 } from '@drf/terminal';
 import { refuse } from './evaluate-command.js';
 import {
@@ -40,12 +41,15 @@ interface ScheduleFlags extends GridFlags {
 }
 
 const EXAMPLES: readonly (readonly [string, string])[] = [
-  ['pnpm eval schedule --dataset.root DIR --seeds 0-2', 'the best schedule of every method on MVSA-Single'],
-  ['pnpm eval schedule --experiments quickstart-smoke --rates 1e-4,1e-3 --epochs 2', 'in seconds, to see how it works'],
-  ['pnpm eval grid all --dataset.root DIR --schedules schedules.json', 'a grid that trains each method by its own'],
+  [spell('eval schedule --dataset.root DIR --seeds 0-2'), 'the best schedule of every method on MVSA-Single'],
+  [
+    spell('eval schedule --experiments quickstart-smoke --rates 1e-4,1e-3 --epochs 2'),
+    'in seconds, to see how it works',
+  ],
+  [spell('eval grid all --dataset.root DIR --schedules schedules.json'), 'a grid that trains each method by its own'],
 ];
 
-/** `pnpm eval schedule`. */
+/** `drf eval schedule`. */
 export function createScheduleCommand(): Command {
   const command = new Command('schedule')
     .description('Tries the same learning schedules with every method and keeps the best on the validation split.')
@@ -57,7 +61,7 @@ export function createScheduleCommand(): Command {
     .option('--epochs <list>', 'numbers of epochs to try, separated by commas', '5,10')
     .option('--out <file>', 'file of the chosen schedules', 'schedules.json')
     .option('--store <folder>', 'folder of the trainings and their store', join('runs', 'schedule'))
-    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
     .option('--any-code', 'take results of any version of the code, instead of computing them again')
     .option('--dry-run', 'only say what would be done, and how long it would take')

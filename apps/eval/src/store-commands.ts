@@ -20,7 +20,7 @@ import {
   type RepeatedCell,
 } from '@drf/evaluation';
 import { writeFileAtomic } from '@drf/files';
-import { Command, formatTable, oneOf, wholeNumber, withExamples } from '@drf/terminal';
+import { Command, formatTable, oneOf, wholeNumber, withExamples, spell } from '@drf/terminal';
 import { format, resolveConfig } from 'prettier';
 
 interface ReportFlags {
@@ -34,7 +34,7 @@ interface ReportFlags {
   readonly json?: boolean;
 }
 
-/** `pnpm eval report`. */
+/** `drf eval report`. */
 export function createReportCommand(): Command {
   const command = new Command('report')
     .description('Shows a result store: tables here, and a page in one file with charts and posts.')
@@ -48,8 +48,8 @@ export function createReportCommand(): Command {
     .option('--quiet', 'print no tables')
     .option('--json', 'print tables and comparisons as JSON');
   withExamples(command, [
-    ['pnpm eval report runs/grid --out report.html', 'the page, and the charts in report-charts/'],
-    ['pnpm eval report runs/grid --reference drf-paper --details', 'compared with another method'],
+    [spell('eval report runs/grid --out report.html'), 'the page, and the charts in report-charts/'],
+    [spell('eval report runs/grid --reference drf-paper --details'), 'compared with another method'],
   ]);
   return command.action((path: string, flags: ReportFlags) => reportAction(path, flags));
 }
@@ -87,7 +87,7 @@ interface ResultsFlags {
   readonly charts?: string;
 }
 
-/** `pnpm eval results`. */
+/** `drf eval results`. */
 export function createResultsCommand(): Command {
   const command = new Command('results')
     .description('Writes a result store as a page of Markdown, between marks: what stands around them stays.')
@@ -97,7 +97,7 @@ export function createResultsCommand(): Command {
     .option('--tables <folder>', 'the tables, a file each (default: a folder called as the page)')
     .option('--charts <folder>', 'the charts, as SVG (default: charts, beside the page)');
   withExamples(command, [
-    ['pnpm eval results runs/grid --out docs/results.md', 'rewrites the part between the marks, and docs/results/'],
+    [spell('eval results runs/grid --out docs/results.md'), 'rewrites the part between the marks, and docs/results/'],
   ]);
   return command.action((path: string, flags: ResultsFlags) => resultsAction(path, flags));
 }
@@ -114,7 +114,7 @@ async function resultsAction(path: string, flags: ResultsFlags): Promise<void> {
   const store = new ResultStore(path, 'read');
   try {
     const page = resultsPage(store, {
-      command: ['pnpm eval results', path, ...options].join(' '),
+      command: [spell('eval results'), path, ...options].join(' '),
       reference,
       onProgress: stages.onProgress,
       tables: link(dir, tables),
@@ -151,7 +151,7 @@ interface MergeFlags {
   readonly json?: boolean;
 }
 
-/** `pnpm eval merge`. */
+/** `drf eval merge`. */
 export function createMergeCommand(): Command {
   const command = new Command('merge')
     .description('Copies result stores into one: a grid that several machines shared, or versions of the code.')
@@ -159,7 +159,7 @@ export function createMergeCommand(): Command {
     .requiredOption('--out <folder>', 'folder of the store to fill; what it has stays')
     .option('--json', 'print the outcome as JSON');
   withExamples(command, [
-    ['pnpm eval merge runs/grid-a runs/grid-b --out runs/grid', 'a store that report and results read'],
+    [spell('eval merge runs/grid-a runs/grid-b --out runs/grid'), 'a store that report and results read'],
   ]);
   return command.action((stores: string[], flags: MergeFlags) => mergeAction(stores, flags));
 }

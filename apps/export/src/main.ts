@@ -1,4 +1,4 @@
 import { runApp } from '@drf/terminal';
 import { createExportProgram } from './program.js';
 
-await runApp(createExportProgram((text) => void process.stdout.write(text)));
+await runApp(createExportProgram());

@@ -58,6 +58,7 @@ describe('export on the command line', () => {
     [['run'], /required option '--out <folder>' not specified/],
     [['run', '--out', 'out', '--batch', 'many'], /expected a whole number from 1 to 4096, received "many"/],
     [['run', '--out', 'out', '--tokens', '0'], /expected a whole number from 1/],
+    [['run', '--out', 'out', '--precision', 'int4'], /int4/],
     [['run', '--out', 'out', '--hed-only'], /Did you mean --head-only/],
   ])('refuses %j', async (args, message) => {
     await expect(run(...args)).rejects.toThrow(message);

@@ -1,6 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { withMembers } from '@drf/files';
-import { collect, type Command, createProgram, Option, wholeNumber } from '@drf/terminal';
+import {
+  collect,
+  type Command,
+  createProgram,
+  EXIT,
+  ExitRequest,
+  interruptSignal,
+  oneOf,
+  Option,
+  spell,
+  startJob,
+  wholeNumber,
+} from '@drf/terminal';
 import { takeOwnModules } from '@drf/experiment';
 import type { Modality } from '@drf/tensor';
 import {
@@ -11,6 +23,8 @@ import {
   type ExportResult,
   exportRun,
   isRun,
+  type Precision,
+  PRECISIONS,
 } from '@drf/export';
 
 interface EncoderOptions {
@@ -54,20 +68,25 @@ interface ProgramOptions {
   readonly headOnly?: boolean;
   readonly batch: BatchSize;
   readonly tokens?: number;
+  readonly precision: Precision;
+  readonly measure: number;
   readonly json?: boolean;
 }
 
 /** The command line of this app. @param print takes text for standard output */
-export function createExportProgram(print: (text: string) => void): Command {
+export function createExportProgram(
+  print: (text: string) => void = (text) => void process.stdout.write(text),
+): Command {
   const program = createProgram(
     'export',
     'Writes a trained run as standard ONNX files, with a card that explains them to other programs.',
     [
-      ['pnpm export runs/quickstart --out onnx/quickstart', 'head.onnx, model.onnx, card.json and what they need'],
-      ['pnpm export runs/mvsa --out onnx/mvsa --head-only --batch 1', 'the head alone, for one post at a time'],
-      ['pnpm export runs/mvsa-folds5 --out onnx/mvsa', 'an ensemble: a model for each fold, which judge together'],
-      ['pnpm export runs/seed1 --with runs/seed2 --out onnx/both', 'the same of any runs'],
-      ['pnpm export encoder my-bert --modality text --out onnx/bert', 'an encoder for transformers.js and Python'],
+      [spell('export runs/quickstart --out onnx/quickstart'), 'head.onnx, model.onnx, card.json and what they need'],
+      [spell('export runs/quickstart --out onnx/small --precision int8'), 'a file of a quarter, and what that costs'],
+      [spell('export runs/mvsa --out onnx/mvsa --head-only --batch 1'), 'the head alone, for one post at a time'],
+      [spell('export runs/mvsa-folds5 --out onnx/mvsa'), 'an ensemble: a model for each fold, which judge together'],
+      [spell('export runs/seed1 --with runs/seed2 --out onnx/both'), 'the same of any runs'],
+      [spell('export encoder my-bert --modality text --out onnx/bert'), 'an encoder for transformers.js and Python'],
     ],
   );
   takeOwnModules(program)
@@ -85,21 +104,39 @@ export function createExportProgram(print: (text: string) => void): Command {
         .argParser((value: string): BatchSize => (value === 'dynamic' ? value : wholeNumber(1, 4096)(value))),
     )
     .option('--tokens <count>', 'word pieces of a text that model.onnx reads (default: all it can)', wholeNumber(1))
+    .option('--precision <name>', `of stored weights: ${PRECISIONS.join(', ')}`, oneOf(PRECISIONS), 'float32')
+    .option(
+      '--measure <posts>',
+      'validation posts that are judged in float32, too, to say what another precision costs; 0: none',
+      wholeNumber(0),
+      200,
+    )
     .option('--json', 'print the card instead of a summary')
     .action(async (run: string, { json, out, with: others = [], ...options }: ProgramOptions) => {
       // commander's own required options would be asked of subcommands, too
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
-      const members = await withMembers([run, ...others]);
-      if (members.length > 1) {
-        const ensemble = await exportEnsemble([run, ...others], { ...options, out, onProgress });
-        const cards = ensemble.members.map(({ card }) => card);
-        if (json === true) return print(`${JSON.stringify({ members: cards }, null, 2)}\n`);
-        const summaries = await Promise.all(ensemble.members.map(summary));
-        return print(`${summaries.join('')}${ensemble.ensemble}\n`);
+      const interrupt = interruptSignal(() => process.stderr.write('\nStopping (Ctrl-C again ends at once) …\n'));
+      const measuring = startJob({ label: 'Measuring', unit: 'posts', silent: json === true });
+      const { signal } = interrupt;
+      const exporting = { ...options, out, onProgress, onMeasured: measuring.update, signal };
+      try {
+        const members = await withMembers([run, ...others]);
+        if (members.length > 1) {
+          const ensemble = await exportEnsemble([run, ...others], exporting);
+          const cards = ensemble.members.map(({ card }) => card);
+          if (json === true) return print(`${JSON.stringify({ members: cards }, null, 2)}\n`);
+          const summaries = await Promise.all(ensemble.members.map(summary));
+          return print(`${summaries.join('')}${ensemble.ensemble}\n`);
+        }
+        const result = await exportRun(run, exporting);
+        print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
+      } catch (error) {
+        throw signal.aborted ? new ExitRequest(EXIT.interrupted) : error;
+      } finally {
+        measuring.stop();
+        interrupt.release();
       }
-      const result = await exportRun(run, { ...options, out, onProgress });
-      print(json === true ? `${JSON.stringify(result.card, null, 2)}\n` : await summary(result));
     });
   addEncoderCommand(program, print);
   return program;

@@ -1,2 +1,2 @@
-export { pageFolder } from './build/build-page.js';
+export { builtPage } from './built-page.js';
 export { createPageProgram } from './program.js';

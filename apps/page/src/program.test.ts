@@ -1,21 +1,22 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isCurrent, writeStamp } from './build/build-page.js';
+import { buildPage } from './build/build-page.js';
 import { createPageProgram, type PageFile } from './program.js';
 
 let folder: string;
 let files: readonly PageFile[];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'drf-page-build-'));
+  await buildPage(join(folder, 'built'));
   files = JSON.parse(await run(['--out', join(folder, 'site'), '--json'])) as readonly PageFile[];
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function run(args: readonly string[]): Promise<string> {
+async function run(args: readonly string[], site: string | undefined = join(folder, 'built')): Promise<string> {
   let printed = '';
-  const program = createPageProgram((text) => void (printed += text));
+  const program = createPageProgram((text) => void (printed += text), site);
   await program.parseAsync([...args], { from: 'user' });
   return printed;
 }
@@ -40,19 +41,5 @@ describe('pnpm page', () => {
   it('refuses a folder with files, and a model that is none', async () => {
     await expect(run(['--out', join(folder, 'site')])).rejects.toThrow('expected a new or empty folder, received files (assets, examples, index.html)'); // prettier-ignore
     await expect(run(['--out', join(folder, 'other'), '--model', folder])).rejects.toThrow(/card\.json/);
-  });
-});
-
-describe('stamp', () => {
-  it('is current until a source changes, or the file does', async () => {
-    const stamp = join(folder, 'stamp.json');
-    expect(await isCurrent(stamp)).toBe(false);
-    await writeStamp(stamp, []);
-    expect(await isCurrent(stamp)).toBe(true);
-    const text = await readFile(stamp, 'utf8');
-    await writeFile(stamp, text.replace(/("apps\/page\/src\/site\/main\.ts": ")./, '$1-'));
-    expect(await isCurrent(stamp)).toBe(false);
-    await writeFile(stamp, 'no JSON');
-    expect(await isCurrent(stamp)).toBe(false);
   });
 });

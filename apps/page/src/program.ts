@@ -1,10 +1,10 @@
+import { readCard } from '@drf/judge';
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { readCard } from '@drf/predict';
-import { ConfigurationError, refuser } from '@drf/tensor';
-import { createProgram, formatTable, type Command } from '@drf/terminal';
-import { buildPage } from './build/build-page.js';
+import { ConfigurationError, refuser, UnavailableError } from '@drf/tensor';
+import { createProgram, formatTable, type Command, spell } from '@drf/terminal';
+import { builtPage } from './built-page.js';
 
 interface ProgramOptions {
   readonly out?: string;
@@ -20,11 +20,18 @@ export interface PageFile {
   readonly gzipBytes: number;
 }
 
-/** The command line of this app. @param print takes text for standard output */
-export function createPageProgram(print: (text: string) => void): Command {
-  const program = createProgram('page', 'Builds the page as static files, for any web server.', [
-    ['pnpm page --out site', 'the page alone, and how large its files are'],
-    ['pnpm page --out site --model exported', 'with a model that pnpm export wrote: judges in the browser, without a service'],
+/**
+ * The command that writes the page.
+ * @param print takes text for standard output
+ * @param site folder of the built page
+ */
+export function createPageProgram(
+  print: (text: string) => void = (text) => void process.stdout.write(text),
+  site: string | undefined = builtPage(),
+): Command {
+  const program = createProgram('page', 'Writes the page as static files, for any web server.', [
+    [spell('page --out site'), 'the page alone, and how large its files are'],
+    [spell('page --out site --model exported'), 'with an exported model: judges in the browser, without a service'],
   ]); // prettier-ignore
   return program
     .option('--out <folder>', 'a new or empty folder to write (required)')
@@ -34,11 +41,17 @@ export function createPageProgram(print: (text: string) => void): Command {
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       await assertEmpty(out);
       if (model !== undefined) await readCard(model); // before any work
-      await buildPage(out);
+      await cp(built(site), out, { recursive: true });
       const files = await measure(out);
       if (model !== undefined) await cp(model, join(out, 'model'), { recursive: true });
       print(json === true ? `${JSON.stringify(files, null, 2)}\n` : table(files));
     });
+}
+
+/** @throws UnavailableError in a workspace that was not built */
+function built(site: string | undefined): string {
+  if (site !== undefined) return site;
+  throw refuser(UnavailableError, 'page')('the built page', 'none', `run ${spell('build')}`);
 }
 
 /** @throws ConfigurationError when files are there, which would be lost */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PostContent } from '@drf/predict';
+import type { PostContent } from '@drf/judge';
 import { predictPosts } from './predict-posts.js';
 
 let folder: string;

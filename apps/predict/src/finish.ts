@@ -1,10 +1,8 @@
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { type SplitName } from '@drf/datasets';
 import { rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { finished } from 'node:stream/promises';
-import { once } from 'node:events';
 import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
-import type { SplitName } from '@drf/experiment';
+import { StreamedFile } from '@drf/files';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { formatCsv, type CsvOptions } from '@drf/terminal';
 import {
@@ -66,7 +64,7 @@ export async function finishOutput(
   for (const path of Object.values(temporary)) await rm(path, { force: true }); // of a killed program; or a link
   const columns = flatColumns(classes, format === '.jsonl' ? [] : await inputColumns(out));
   const predictions = rowWriter(temporary.out, format, classes, columns, csv);
-  const side = new LineFile(temporary.rejected);
+  const side = new StreamedFile(temporary.rejected);
   const labels: Record<string, number> = Object.fromEntries(classes.map((name) => [name, 0]));
   const counts = { judged: 0, rejected: 0, unfamiliar: 0 };
   const seen = { train: 0, val: 0, test: 0 };
@@ -111,7 +109,7 @@ function rowWriter(
   csv?: CsvOptions,
 ): RowWriter {
   if (format === '.parquet') return new ParquetRows(path, classes, columns);
-  const file = new LineFile(path);
+  const file = new StreamedFile(path);
   if (format === '.jsonl') return { write: (row) => file.write(jsonLine(row)), end: () => file.end() };
   const cells = (row: PredictionRow): (string | number)[] =>
     flatCells(row, classes, columns).map((cell) => (typeof cell === 'number' ? cell : String(cell ?? '')));
@@ -128,26 +126,6 @@ function rowWriter(
       await file.end();
     },
   };
-}
-
-/** A text file that is written piece by piece, at the speed of the disk. */
-class LineFile {
-  private readonly stream: WriteStream;
-
-  constructor(path: string) {
-    this.stream = createWriteStream(path, { flags: 'wx' });
-    this.stream.on('error', () => undefined); // reported where it is written or ended
-  }
-
-  async write(text: string): Promise<void> {
-    if (this.stream.errored !== null) throw this.stream.errored;
-    if (!this.stream.write(text)) await once(this.stream, 'drain');
-  }
-
-  async end(): Promise<void> {
-    this.stream.end();
-    await finished(this.stream);
-  }
 }
 
 /** Rows of a row group: what is held in memory at once. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { postHash } from '@drf/datasets';
-import type { Judgment, PostContent } from '@drf/predict';
+import type { Judgment, PostContent } from '@drf/judge';
 import { DataError } from '@drf/tensor';
 import { predictPosts, type PredictOptions } from './predict-posts.js';
 

@@ -1,15 +1,14 @@
 import { mkdir, stat } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import {
   countUnlabeledPosts,
-  decodeImage,
   readUnlabeledPosts,
   type ColumnNames,
   type EncodingChoice,
+  type SeenPosts,
 } from '@drf/datasets';
-import type { Judge, JudgeInfo, Judgment } from '@drf/predict';
-import type { SeenPosts } from '@drf/experiment';
-import { lockFile, readBounded } from '@drf/files';
+import type { Judge, JudgeInfo, Judgment } from '@drf/judge';
+import { lockFile } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 import { finishOutput, outputFormat, rejectedPath, type JobCounts, type OutputFormat } from './finish.js';
 import { inputValues } from './prediction-row.js';
@@ -54,8 +53,6 @@ export interface PredictResult {
   readonly rejected: string | null;
 }
 
-const MAXIMUM_IMAGE_BYTES = 64 * 1024 * 1024;
-
 /** How images are decoded for a judge. */
 function decodingOf({ imageSize }: Pick<JudgeInfo, 'imageSize'>) {
   return { width: imageSize, height: imageSize, fit: 'stretch', maximumPixels: 100_000_000 } as const;
@@ -70,9 +67,7 @@ export async function predictOne(
   judge: Judge,
   { text, image }: { readonly text?: string; readonly image?: string },
 ): Promise<Judgment> {
-  const decode = async (path: string) =>
-    decodeImage(basename(path), await readBounded(path, MAXIMUM_IMAGE_BYTES), decodingOf(judge.info));
-  return judge.judge({ text: text ?? null, image: image === undefined ? null : await decode(image) });
+  return judge.judge({ text, image });
 }
 
 /**

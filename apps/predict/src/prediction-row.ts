@@ -1,6 +1,6 @@
-import type { SplitName } from '@drf/experiment';
-import { PAIRS } from '@drf/fusion';
-import type { Judgment } from '@drf/predict';
+import type { SplitName } from '@drf/datasets';
+import { PAIRS } from '@drf/tensor';
+import type { Judgment } from '@drf/judge';
 
 /** A value of the input as JSON has it. */
 type InputValue = string | number | boolean | null | readonly unknown[] | { readonly [name: string]: unknown };

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { exportRun } from '@drf/export';
 import { makeEmbeddedRun } from '@drf/export/testing';
-import { openJudge } from '@drf/predict';
+import { openJudge } from '@drf/judge';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serve } from './serve.js';

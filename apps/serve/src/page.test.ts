@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { pageFolder } from '@drf/page-app';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,7 +23,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
 
   beforeAll(async () => {
     fixture = await PageFixture.open();
-    const at = { host: '127.0.0.1', port: 0, page: await pageFolder() };
+    const at = { host: '127.0.0.1', port: 0, page: fixture.site };
     byService = await serve({ ...at, run: fixture.run, execArgv: FROM_SOURCE });
     byBrowser = await serve({ ...at, onnx: fixture.onnx, token: TOKEN });
   }, 240_000);
@@ -58,7 +57,7 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
   it('shows an example at once, and judges as the service is asked to', async () => {
     const page = await opened();
     const { probabilities, pairs, densities } = await verdict(page);
-    const image = await readFile(join(await pageFolder(), 'examples/test-0045.png'), 'base64');
+    const image = await readFile(join(fixture.site, 'examples/test-0045.png'), 'base64');
     const response = await fetch(`${byService.address}/v1/predict`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
-import { decodeImage } from '@drf/datasets';
-import { openJudge } from '@drf/predict';
+import { decodeImage } from '@drf/preprocessing';
+import { openJudge } from '@drf/judge';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPageProgram } from '@drf/page-app';
 import { CHROMIUM, PageFixture, RESULTS, verdict, WITHOUT_CHROMIUM } from './testing/page-fixture.js';
@@ -39,7 +39,9 @@ describe.skipIf(CHROMIUM === undefined)(`the page as static files${WITHOUT_CHROM
   beforeAll(async () => {
     fixture = await PageFixture.open();
     site = join(fixture.onnx, '../site');
-    await createPageProgram(() => undefined).parseAsync(['--out', site, '--model', fixture.onnx], { from: 'user' });
+    await createPageProgram(() => undefined, fixture.site).parseAsync(['--out', site, '--model', fixture.onnx], {
+      from: 'user',
+    });
   }, 240_000);
 
   afterAll(async () => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { readFoldsConfig, trainFolds, chooseExperiment, type Display, type FoldsResult } from '@drf/training';
 import { mergeConfig, overridesFrom } from '@drf/experiment';
+import { spell } from '@drf/terminal';
 
 /** What of the command line decides the folds. */
 interface FoldsFlags extends Readonly<Record<string, unknown>> {
@@ -43,11 +44,11 @@ export async function trainAllFolds(
 
 /** The result for a person. */
 export function foldsText({ outcome, folder, runs, trained }: FoldsResult): string {
-  if (outcome === 'interrupted') return `Stopped. Go on with: pnpm train --resume ${folder}\n`;
+  if (outcome === 'interrupted') return `Stopped. Go on with: ${spell(`train --resume ${folder}`)}\n`;
   return [
     `Trained ${runs.length} folds${trained.length < runs.length ? `, ${trained.length} of them now` : ''}. Together they judge as an ensemble.`,
     `Ensemble: ${folder}`,
-    `Evaluate: pnpm eval ${folder}    # every post by the fold that did not see it`,
-    `Judge:    pnpm predict ${folder} posts.csv --out judged.csv\n`,
+    `Evaluate: ${spell(`eval ${folder}`)}    # every post by the fold that did not see it`,
+    `Judge:    ${spell(`predict ${folder} posts.csv --out judged.csv`)}\n`,
   ].join('\n');
 }

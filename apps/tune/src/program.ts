@@ -26,11 +26,13 @@ import {
   finiteNumber,
   interruptSignal,
   InvalidArgumentError,
+  spell,
   startJob,
   valuesByName,
   wholeNumber,
   type Command,
 } from '@drf/terminal';
+import { cacheFolder } from '@drf/files';
 import { chooseExperiment, EXPERIMENTS } from '@drf/training';
 
 interface TuneFlags extends Record<string, unknown> {
@@ -52,21 +54,23 @@ interface TuneFlags extends Record<string, unknown> {
 /** Trainings where neither they nor the time is limited. */
 const DEFAULT_TRAININGS = 20;
 
-/** `pnpm tune`. @param print takes what goes to standard output; progress and errors go to standard error */
+/** The command that tunes. @param print takes what goes to standard output; progress and errors go to standard error */
 export function createTuneProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
   const program = createProgram(
     'tune',
     'Searches options of a training: many are trained for few epochs, the best of them go on.',
     [
-      ['pnpm tune --data posts.csv', 'the usual options, around what training would take'],
-      ['pnpm tune --data posts.csv --time 30m', 'for half an hour, then the best one is trained to its end'],
+      [spell('tune --data posts.csv'), 'the usual options, around what training would take'],
+      [spell('tune --data posts.csv --time 30m'), 'for half an hour, then the best one is trained to its end'],
       [
-        'pnpm tune --data posts.csv --search training.learning-rate=1e-5..1e-3:log --search model.dim=64,128,256 --trainings 40',
+        spell(
+          'tune --data posts.csv --search training.learning-rate=1e-5..1e-3:log --search model.dim=64,128,256 --trainings 40',
+        ),
         'options and ranges of your own',
       ],
-      ['pnpm tune mvsa-s --dataset.root DIR --method mvan --time 2h', 'any experiment, any method'],
-      ['pnpm tune quickstart-smoke --trainings 4', 'in seconds, to see how it works'],
-      ['pnpm eval runs/tune/posts-drf-seed0/best', 'the best run on the test posts, which tuning does not look at'],
+      [spell('tune mvsa-s --dataset.root DIR --method mvan --time 2h'), 'any experiment, any method'],
+      [spell('tune quickstart-smoke --trainings 4'), 'in seconds, to see how it works'],
+      [spell('eval runs/tune/posts-drf-seed0/best'), 'the best run on the test posts, which tuning does not look at'],
     ],
   )
     .argument('[experiment]', `${[...EXPERIMENTS.keys()].join(', ')}, or a .json, .js or .ts file`)
@@ -100,7 +104,7 @@ export function createTuneProgram(print: (text: string) => void = (text) => void
     .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
     .option('--out <folder>', 'folder of the tuning (default: runs/tune/NAME-METHOD-seedSEED)')
     .option('--overwrite', 'start anew in a folder that holds a tuning; without it, the same command goes on')
-    .option('--cache <folder>', 'feature cache', join('cache', 'features'))
+    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
   takeOwnModules(addConfigFlags(program));
@@ -158,8 +162,7 @@ function commandOf(experiment: string | undefined, flags: TuneFlags): string[] {
   const { data = [], columns, own = [] } = flags;
   const pairs = Object.entries(columns ?? {}).map(([column, name]) => `${column}=${name}`);
   return [
-    'pnpm',
-    'train',
+    ...spell('train').split(' '),
     ...(experiment === undefined ? [] : [experiment]),
     ...data.flatMap((file) => ['--data', file]),
     ...(pairs.length === 0 ? [] : ['--columns', pairs.join(',')]),

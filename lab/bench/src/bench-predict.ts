@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { openJudge, type Judge } from '@drf/predict';
+import { openJudge, type Judge } from '@drf/judge';
 import { predictPosts } from '@drf/predict-app';
 import { createRandom } from '@drf/tensor';
 

@@ -1,6 +1,5 @@
 import { corruptImage, planDisruptions } from '@drf/disruption';
-import { ENGINE_NAMES } from '@drf/engine';
-import { createRandom, type RgbImage } from '@drf/tensor';
+import { createRandom, type RgbImage, ENGINE_NAMES } from '@drf/tensor';
 import {
   createProgram,
   EXIT,

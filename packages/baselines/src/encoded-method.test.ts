@@ -9,7 +9,6 @@ import {
   mapTree,
   mergeTrees,
   named,
-  toTensor,
   type ByModality,
   type Engine,
   type Host,
@@ -19,6 +18,7 @@ import {
   type Random,
   type TensorTree,
 } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import {
   ADAMW_DEFAULTS,
   createConcatenation,

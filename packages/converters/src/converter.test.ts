@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, flattenTree, mapTree, ShapeMismatchError, toTensor, type HostTensor } from '@drf/tensor';
+import { createRandom, flattenTree, mapTree, ShapeMismatchError, type HostTensor } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import { applyConverter, initializeConverter, type ConverterParameters } from './index.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));

@@ -2,16 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { distributionStatistics } from '@drf/distribution';
-import {
-  createRandom,
-  mapTree,
-  named,
-  toTensor,
-  type Named,
-  type PerPost,
-  type QueueRows,
-  type TensorTree,
-} from '@drf/tensor';
+import { createRandom, mapTree, named, type Named, type PerPost, type QueueRows, type TensorTree } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import {
   applyConverter,
   distributionRecoveryLoss,

@@ -1,9 +1,9 @@
-import { contentHash } from '@drf/files';
 import { DataError, type Modality, type Post, type RgbImage } from '@drf/tensor';
 import type { ContentSource, Dataset, PostRecord } from './dataset.js';
-import { decodeImage, IMAGE_DECODER_VERSION, type ImageDecoding } from './image-decoder.js';
-import { RowError, type Ledger } from './ledger.js';
-import { decodeText, TEXT_DECODER_VERSION, type TextEncoding } from './text-decoder.js';
+import { decodeImage, type ImageDecoding } from '@drf/preprocessing';
+import { imageHash, textHash } from './decoded-hash.js';
+import { asUnusableRow, RowError, type Ledger } from './ledger.js';
+import { decodeText, type TextEncoding } from './text-decoder.js';
 
 /** What a data set is made of, whatever its layout was. */
 export interface ContentDatasetOptions {
@@ -56,20 +56,13 @@ export class ContentDataset implements Dataset {
     const source = record[modality];
     if (source === null) throw this.missing(record, modality);
     const content = source.fingerprint ?? (await this.bytes(record, modality, source));
-    return contentHash(...this.decodingKey(modality, source), content);
+    return modality === 'image' ? imageHash(content, this.decoding) : textHash(content, this.encodingOf(source));
   }
 
   private async readImage(record: PostRecord): Promise<RgbImage | null> {
     if (record.image === null) return null;
     const bytes = await this.bytes(record, 'image', record.image);
-    return decodeImage(this.subject(record, 'image', record.image), bytes, this.decoding);
-  }
-
-  /** What turns the same bytes into other pixels or words. */
-  private decodingKey(modality: Modality, source: ContentSource): readonly string[] {
-    const { width, height, fit } = this.decoding;
-    if (modality === 'image') return [IMAGE_DECODER_VERSION, `${width}x${height}`, fit];
-    return [TEXT_DECODER_VERSION, this.encodingOf(source)];
+    return decodeImage(this.subject(record, 'image', record.image), bytes, this.decoding).catch(asUnusableRow);
   }
 
   private encodingOf(text: ContentSource): TextEncoding {

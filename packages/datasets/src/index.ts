@@ -7,18 +7,17 @@ export {
   type OwnDatasetName,
 } from './options.js';
 export type { DatasetDefinition, OwnPost, OwnPosts } from './own-dataset.js';
-export {
-  FileSource,
-  InlineText,
-  postHash,
-  recordHash,
-  type ContentSource,
-  type Dataset,
-  type PostRecord,
-} from './dataset.js';
+export { FileSource, InlineText, postHash, type ContentSource, type Dataset, type PostRecord } from './dataset.js';
 export { ContentDataset, type ContentDatasetOptions } from './content-dataset.js';
 export { Ledger, RowError, type DroppedRow, type DropReason, type LedgerNote, type LedgerReport } from './ledger.js';
-export { explainLoss, lossWarning, mainReason, UnusableDataError, type MainReason } from './main-reason.js';
+export {
+  explainLoss,
+  lossWarning,
+  mainReason,
+  UnusableDataError,
+  whatIsWrong,
+  type MainReason,
+} from './main-reason.js';
 export { foldLabel, type LabelOptions } from './relabel.js';
 export {
   applyLabelRule,
@@ -29,15 +28,6 @@ export {
   type Sentiment,
 } from './label-rule.js';
 export { decodeText, TEXT_ENCODINGS, type EncodingChoice, type TextEncoding } from './text-decoder.js';
-export {
-  decodeImage,
-  DEFAULT_IMAGE_DECODING,
-  openDrawing,
-  readImageHeader,
-  type ImageDecoding,
-  type ImageFit,
-  type ImageHeader,
-} from './image-decoder.js';
 export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
 export { emojiSetCredit, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
 export { mapAhead, streamPosts, type StreamOptions } from './stream-posts.js';
@@ -48,6 +38,7 @@ export { POST_COLUMNS, type ColumnNames, type PostColumn } from './posts/columns
 export { makeSplits, PAPER_FRACTIONS, type SplitOptions, type Splits } from './splits/make-splits.js';
 export { loadSplit, loadSplits, saveSplits, type SplitFile, type SplitOrigin } from './splits/split-file.js';
 export type { PublishedPost } from './splits/published-split.js';
+export { readSeenPosts, SPLIT_NAMES, writeSeenPosts, type SeenPosts, type SplitName } from './splits/seen-posts.js';
 export { recordsOfSplit, selectSplit, type LabelDisagreement, type SelectedSplit } from './splits/select-split.js';
 export {
   findDuplicates,

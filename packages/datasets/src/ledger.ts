@@ -1,3 +1,4 @@
+import { ImageError } from '@drf/preprocessing';
 import { DataError, type ErrorReport } from '@drf/tensor';
 
 /** A row that is not used: which, why, and where it stood. */
@@ -25,6 +26,8 @@ export interface LedgerReport {
   readonly rows: number;
   readonly kept: number;
   readonly dropped: number;
+  /** How many of the dropped rows were found bad only when they were decoded; left out where none was. */
+  readonly undecoded?: number;
   readonly reasons: readonly {
     readonly reason: DropReason;
     readonly count: number;
@@ -113,7 +116,8 @@ export class Ledger {
       ...(this.warnings.has(message) ? { isWarning: true } : {}),
     }));
     const { source, rows, kept } = this;
-    return { source, rows, kept, dropped: this.droppedRows.length, reasons, notes };
+    const undecoded = this.rejectedIds.size === 0 ? {} : { undecoded: this.rejectedIds.size };
+    return { source, rows, kept, dropped: this.droppedRows.length, ...undecoded, reasons, notes };
   }
 }
 
@@ -155,6 +159,12 @@ export class RowError extends DataError {
     this.reason = reason;
     this.line = options.line;
   }
+}
+
+/** Throws what was caught: a row that cannot be used, where it is an image that cannot. */
+export function asUnusableRow(error: unknown): never {
+  if (!(error instanceof ImageError)) throw error;
+  throw new RowError(error.reason, error.report, { cause: error });
 }
 
 /** What a caught error says, short enough for a table. */

@@ -72,9 +72,14 @@ export function mainReason({ rows, reasons }: Pick<LedgerReport, 'rows' | 'reaso
   const [most] = reasons.toSorted((a, b) => b.count - a.count);
   if (most === undefined) return null;
   const { reason, count } = most;
-  const { what, remedy } = EXPLANATIONS[reason];
-  const said = count === 1 ? what.replace(/^(have|name|lack|are)\b/, (verb) => SINGULAR[verb] as string) : what;
-  return { reason, count, rows, what: said, example: most.rows[0]?.detail, remedy };
+  const { remedy } = EXPLANATIONS[reason];
+  return { reason, count, rows, what: whatIsWrong(reason, count), example: most.rows[0]?.detail, remedy };
+}
+
+/** What is the matter with rows that are dropped for a reason, as it goes after their number: "have no label". */
+export function whatIsWrong(reason: DropReason, count: number): string {
+  const { what } = EXPLANATIONS[reason];
+  return count === 1 ? what.replace(/^(have|name|lack|are|cannot)\b/, (verb) => SINGULAR[verb] ?? verb) : what;
 }
 
 const SINGULAR: Readonly<Record<string, string>> = { have: 'has', name: 'names', lack: 'lacks', are: 'is' };

@@ -1,5 +1,5 @@
 import { ConfigurationError, refuser } from '@drf/tensor';
-import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from './image-decoder.js';
+import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from '@drf/preprocessing';
 import type { ColumnNames } from './posts/columns.js';
 import type { LabelOptions } from './relabel.js';
 import type { EncodingChoice } from './text-decoder.js';

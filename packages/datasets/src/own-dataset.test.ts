@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadDefinition } from '@drf/files';
 import { datasetContract } from './dataset.contract.js';
 import { openDataset, type OpenOptions, type PostRecord } from './index.js';
-import { solidImage } from './testing/images.js';
+import { solidImage } from '@drf/preprocessing/testing';
 
 let folder = '';
 let name: NonNullable<OpenOptions['name']>;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Dataset, PostRecord } from './dataset.js';
 import { Ledger, openDataset, streamPosts, type RowError, type StreamOptions } from './index.js';
 import { folderWith, pairFiles } from './testing/folders.js';
-import { noiseJpeg } from './testing/images.js';
+import { noiseJpeg } from '@drf/preprocessing/testing';
 import { mapAhead } from './stream-posts.js';
 
 /** A data set whose posts are made when they are read: `imageBytes` of fresh pixels each. */

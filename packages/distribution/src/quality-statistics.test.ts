@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, hostTensor, mapTree, toTensor, type HostTensor } from '@drf/tensor';
+import { createRandom, hostTensor, mapTree, type HostTensor } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import {
   distanceMoments,
   fitLowRankGaussian,

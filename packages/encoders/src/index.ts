@@ -12,9 +12,7 @@ export {
   type TrainableTextEncoder,
 } from './contract.js';
 export { createEmbeddedImageEncoder } from './embedded/image-encoder.js';
-export { createEmbeddedTextEncoder, createTokenizer, padTokens, type Tokenize } from './embedded/text-encoder.js';
-export type { Vocabulary } from './embedded/sentence.js';
-export { type ResizeKernel, unitPixels } from './images.js';
+export { createEmbeddedTextEncoder } from './embedded/text-encoder.js';
 export {
   type CachedEncoder,
   type FeatureCache,

@@ -1,14 +1,9 @@
-import { ConfigurationError, UnavailableError, type Engine } from '@drf/tensor';
+import { ConfigurationError, ENGINE_NAMES, UnavailableError, type Engine, type EngineName } from '@drf/tensor';
 import { createCompiledEngine } from './compiled/compiled-engine.js';
-import type { CompileOptions } from './worker/options.js';
+import type { CompileOptions } from './compiled/options.js';
 import { startBackend } from './eager/backend.js';
 import { createEagerEngine } from './eager/eager-engine.js';
 import { nativeMayUseGpu, nativeUsesGpu } from './native/load.js';
-
-/** What `--engine` accepts. */
-export const ENGINE_NAMES = ['auto', 'compiled', 'eager:tensorflow', 'eager:wasm', 'eager:cpu'] as const;
-/** One of {@link ENGINE_NAMES}. */
-export type EngineName = (typeof ENGINE_NAMES)[number];
 
 function isEngineName(name: string): name is EngineName {
   return (ENGINE_NAMES as readonly string[]).includes(name);

@@ -1,11 +1,9 @@
 export { createEagerEngine } from './eager/eager-engine.js';
-export { createEngine, ENGINE_NAMES, whyUnavailable, type EngineName } from './create-engine.js';
+export { createEngine, whyUnavailable } from './create-engine.js';
 export { createCompiledEngine } from './compiled/compiled-engine.js';
 export { compile, type CompiledFunction } from './compiled/compile.js';
-export { ModelProto } from './onnx/schema.js';
 export type { ModelNotes } from './onnx/write.js';
-export { disableTelemetry, installedProviders, type CompileOptions, type ExecutionProvider } from './worker/options.js';
-export { openOnnxModel, type NamedHostTensors, type OnnxModel } from './onnx/open.js';
+export type { CompileOptions } from './compiled/options.js';
 export {
   assertBuildIntact,
   BUILD_FILE,

@@ -1,10 +1,12 @@
-import { lossWarning, type Dataset, type PostRecord } from '@drf/datasets';
+import { basename } from 'node:path';
+import { lossWarning, type Dataset, type LedgerReport, type PostRecord } from '@drf/datasets';
 import { strategyFileName, type DisruptionEntry, type Manifest, type Strategy } from '@drf/disruption';
 import { readManifest } from '@drf/disruption/manifest';
 import {
   assertEncoders,
   Judge,
   openRun,
+  readCalibration,
   trainedEncoders,
   trainsEncoders,
   type EncodedRecords,
@@ -15,7 +17,8 @@ import {
   type Session,
 } from '@drf/experiment';
 import { classificationReport } from '@drf/metrics';
-import { byModality, ConfigurationError, DataError, hostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { byModality, ConfigurationError, DataError, hostTensor, type HostTree } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { CLEAN, formatCell, paperStrategies } from './cells.js';
 import type { CellProgress } from './display.js';
 import { paperFigures } from './paper.js';
@@ -36,23 +39,14 @@ import {
   type CellResult,
   type EvaluationResult,
 } from './result.js';
+import { chooseMistakes, showMistakes, type JudgedCell, type ShownPost } from './report/shown-posts.js';
 import type { Workspace } from './workspace.js';
 
 /** A cell's figures with the answers behind them. */
-export interface EvaluatedCell {
+export interface EvaluatedCell extends JudgedCell {
   readonly result: CellResult;
-  readonly testedOn: Strategy;
-  readonly ids: readonly string[];
-  readonly labels: Int32Array;
-  /** [posts, classes] */
-  readonly probabilities: Float32Array;
-  readonly entries: readonly DisruptionEntry[];
-  /** λᵛ and λᵗ, [posts] */
-  readonly available: Readonly<Record<Modality, Float32Array>>;
   /** What the method says of its posts, batch by batch; empty unless asked for. */
   readonly details: readonly HostTree[];
-  /** Whether the method estimates quality, and knows enough for it. */
-  readonly hasQuality: boolean;
 }
 
 export interface EvaluationOptions {
@@ -76,6 +70,8 @@ export interface EvaluationOptions {
   readonly allowDownload?: boolean;
   /** Keep what the method says of each post beside its probabilities. */
   readonly details?: boolean;
+  /** How many wrongly judged posts the report shows, with text and small image; default {@link SHOWN_POSTS}, 0 for none. */
+  readonly posts?: number;
   /** When it aborts, the cells so far are the result. */
   readonly signal?: AbortSignal;
 }
@@ -87,7 +83,14 @@ export interface Evaluation {
   readonly run: OpenedRun;
   /** What stood for masked words: the text encoder's own token. */
   readonly mask: string;
+  /** What became of the data set's rows. */
+  readonly ledger: LedgerReport;
+  /** Wrongly judged posts, for the report. */
+  readonly shown: readonly ShownPost[];
 }
+
+/** Wrongly judged posts that a report shows, unless it is told otherwise. */
+export const SHOWN_POSTS = 24;
 
 /**
  * Evaluates a trained run: opens it with its checkpoint and memory, encodes the posts under each cell's disruption
@@ -132,25 +135,31 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
   });
   const results = evaluated.cells.map(({ result }) => result);
   const mask = session.text.maskToken;
+  const { records } = evaluated;
+  const calibration = await readCalibration(run.folder, basename(run.checkpoint)).catch(() => null);
+  const mistakes = chooseMistakes(evaluated.cells, options.posts ?? SHOWN_POSTS);
+  const shown = { cells: evaluated.cells, classes, dataset, records, mask, calibration, signal };
   return {
     run,
     mask,
     cells: evaluated.cells,
+    ledger: dataset.ledger.toJSON(),
+    shown: await showMistakes(mistakes, shown),
     result: {
       format: RESULT_FORMAT,
       run: summarizeRun(run),
       evaluation: {
         dataset: shownName(datasetConfig, isOwn),
         split: posts.split,
-        posts: evaluated.records.length,
-        postsHash: postsHash(evaluated.records),
+        posts: records.length,
+        postsHash: postsHash(records),
         classes,
         seed: manifest?.header.seed ?? seed,
         manifest: options.manifest ?? null,
         engine: session.engine.name,
         encoders: run.description.encoders,
       },
-      notes: [...lossNotes(dataset), ...posts.notes, ...manifestNotes(manifest, evaluated.records, mask)],
+      notes: [...lossNotes(dataset), ...posts.notes, ...manifestNotes(manifest, records, mask)],
       unreadable: evaluated.unreadable,
       cells: results,
       curves: robustnessCurves(results, isOwn ? dataset.name : ''),
@@ -227,7 +236,7 @@ interface EvaluatedCells {
 }
 
 /** An evaluated cell, and what the AUROC of the others needs of it. */
-type JudgedCell = EvaluatedCell & { readonly qualities: QualityCell; readonly records: readonly PostRecord[] };
+type MeasuredCell = EvaluatedCell & { readonly qualities: QualityCell; readonly records: readonly PostRecord[] };
 
 /**
  * Evaluates cells one after the other. The clean one decides which posts can be read, so that all cells judge the same.
@@ -238,7 +247,7 @@ async function evaluateCells(request: CellsRequest): Promise<EvaluatedCells> {
   const unreadable = new Map<string, string>();
   const judge = Judge.create(session.engine, run, request.details);
   const progress = workspace.display.cells(`Evaluating ${run.description.config.name}`, cells.length);
-  const done: JudgedCell[] = [];
+  const done: MeasuredCell[] = [];
   try {
     for (const [index, cell] of cells.entries()) {
       if (index > 0 && signal?.aborted === true) break;
@@ -262,10 +271,10 @@ async function evaluateCell(
   request: CellsRequest,
   testedOn: Strategy,
   judge: Judge,
-  clean: JudgedCell | undefined,
+  clean: MeasuredCell | undefined,
   progress: CellProgress,
   unreadable: Map<string, string>,
-): Promise<JudgedCell> {
+): Promise<MeasuredCell> {
   const { dataset, seed, session, cache, workspace, signal, run, manifest } = request;
   const isPlanned = manifest === undefined || testedOn.kind === 'none';
   const encoded = await workspace.encode({
@@ -295,8 +304,8 @@ function describeCell(
   testedOn: Strategy,
   { set, entries, records }: EncodedRecords,
   { probabilities, quality, details }: Judged,
-  clean: JudgedCell | undefined,
-): JudgedCell {
+  clean: MeasuredCell | undefined,
+): MeasuredCell {
   const { config, classes } = run.description;
   const available = byModality((modality) => set[modality].available);
   const qualities: QualityCell = { ids: set.ids, available, entries, quality };
@@ -314,19 +323,7 @@ function describeCell(
     manifest: testedOn.kind === 'none' ? null : `manifests/${strategyFileName(testedOn)}.jsonl`,
   };
   const { ids, labels } = set;
-  return {
-    result,
-    testedOn,
-    ids,
-    labels,
-    probabilities,
-    entries,
-    available,
-    details,
-    hasQuality: quality !== null,
-    qualities,
-    records,
-  };
+  return { result, testedOn, ids, labels, probabilities, entries, available, details, quality, qualities, records };
 }
 
 function nothingReadable({ dataset, records }: CellsRequest, unreadable: ReadonlyMap<string, string>): DataError {
@@ -335,6 +332,6 @@ function nothingReadable({ dataset, records }: CellsRequest, unreadable: Readonl
     subject: `The posts of data set ${dataset.name}`,
     expected: 'at least one that can be read',
     received: `none of ${records.length}${first === undefined ? '' : `, the first: ${first}`}`,
-    remedy: 'look at the files (pnpm data inspect)',
+    remedy: `look at the files (${spell('data inspect')})`,
   });
 }

@@ -7,8 +7,9 @@ import {
   type Dataset,
   type PostRecord,
   type SplitFile,
+  SPLIT_NAMES,
 } from '@drf/datasets';
-import { splitNameOf, SPLIT_NAMES, type DatasetConfig, type RunFolder } from '@drf/experiment';
+import { splitNameOf, type DatasetConfig, type RunFolder } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { ConfigurationError, isOwnId, DataError } from '@drf/tensor';
 

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { parseStrategy } from '@drf/disruption';
 import { classificationReport } from '@drf/metrics';
 import { paperLine, trainedModalities } from './paper.js';
+import { changesOf, openingOf } from './opening.js';
+import { chooseMistakes, type JudgedCell } from './report/shown-posts.js';
 import { csvReport, htmlReport, textReport } from './run-report.js';
 import { syntheticCell, syntheticResult } from './testing/synthetic.js';
 
@@ -67,9 +70,17 @@ describe('textReport', () => {
   it('shows AUROCs and the classes of the clean cell; of all cells on demand', () => {
     expect(text).toMatch(/fixed:image:C │ 0\.875 │ –/);
     expect(rowOf(text, 'bad')).toEqual(['bad', '80.0', '80.0', '80.0', '5', '5']);
-    expect(text).toContain('Confusion matrix, cell clean');
-    expect(text).not.toContain('Confusion matrix, cell fixed:image:C');
-    expect(textReport(result, true)).toContain('Confusion matrix, cell fixed:image:C');
+    expect(text).toContain('Confusion matrix, intact posts: posts of each class');
+    expect(text).not.toContain('Confusion matrix, image corrupted (fixed:image:C)');
+    expect(textReport(result, true)).toContain('Confusion matrix, image corrupted (fixed:image:C)');
+  });
+
+  it('begins with what the figures say, broken into lines', () => {
+    const lines = textReport(result, false, openingOf(result, cellsOf([8, 7]), null)).split('\n');
+    expect(lines[0]).toBe(
+      'The model is right on 8 of 10 test posts, 80 %; the true value lies between 49 and 94 % with 95 %',
+    );
+    expect(Math.max(...lines.slice(0, 8).map(({ length }) => length))).toBeLessThanOrEqual(100);
   });
 
   it('leaves out what there is nothing to say of', () => {
@@ -86,14 +97,80 @@ describe('textReport', () => {
 });
 
 describe('htmlReport', () => {
-  const html = htmlReport(result);
+  const html = htmlReport(result).replaceAll('\u00a0', ' ');
 
   it('holds tables and curve in one file, with text escaped', () => {
     expect(html).toContain('<title>Evaluation of one on mvsa-single, test</title>');
-    expect(html).toContain('C+D: from 80.0 at 0 to 50.0 at 100');
-    expect(html).toContain('Confusion matrix, cell random:1:C+D');
+    expect(html).toContain('corrupted or missing: from 80.0 at 0 to 50.0 at 100');
+    expect(html).toContain('Confusion matrix, 100 % of posts: image or text corrupted or missing (random:1:C+D)');
+    expect(html).toContain('image corrupted <small class="code">fixed:image:C</small>');
+    expect(html).toContain('<dt>C+D</dt>'); // in a legend
     expect(html).toContain('post 7 &lt;broken&gt;');
-    expect(html).not.toMatch(/<script|src=|href="(?!data:)|url\((?!#)/);
+    expect(html).not.toMatch(/<script|src=|href="(?!data:|#)|url\((?!#)/);
+  });
+
+  it('begins with words, shows mistakes, and links to other reports', () => {
+    const image = 'data:image/webp;base64,AAAA';
+    const post = { id: '<7>', cell: 'clean', truth: 'bad', predicted: 'good', confidence: 0.94, text: 'so <sad>', image, disruption: 'intact', rows: [['quality of the image', '12 %']], showing: 'sure' } as const; // prettier-ignore
+    const disrupted = { ...post, id: '8', cell: 'fixed:image:D', image: null, disruption: 'image missing', showing: 'broken' } as const; // prettier-ignore
+    const page = htmlReport(result, {
+      opening: openingOf(result, cellsOf([8, 7]), null),
+      shown: [post, disrupted],
+      links: [{ words: 'How it was trained', href: '../../report.html' }],
+    }).replaceAll('\u00a0', ' ');
+    expect(page).toContain('<p>The model is right on 8 of 10 test posts, 80 %; the true value lies between 49 and 94 % with 95 % confidence.'); // prettier-ignore
+    expect(page).toContain('No disruption changes its accuracy by more than chance explains on so few posts: image corrupted (−10 points).'); // prettier-ignore
+    expect(page).toContain('<li>1 post of split test could not be read and is in no score.</li>');
+    expect(page).toContain('<li>2 posts are elsewhere</li>');
+    expect(page).toContain('<a href="../../report.html">How it was trained</a>');
+    expect(page).toMatch(
+      /Intact posts that are wrong with the most confidence[^]*&lt;7&gt;[^]*so &lt;sad&gt;[^]*good<\/strong> \(94 %\); in truth <strong>bad/,
+    );
+    expect(page).toMatch(/Right until they were disrupted[^]*8 <span class="quiet">image missing<\/span>[^]*no image/);
+    expect(page).not.toContain('Other confusions');
+  });
+});
+
+/** Cells of ten posts: the clean one, and one with corrupted images; the first so many are right. */
+function cellsOf(right: readonly number[]): JudgedCell[] {
+  return right.map((count, i): JudgedCell => {
+    const labels = Int32Array.from({ length: 10 }, (_, post) => post % 2);
+    const row = (post: number): number[] => {
+      const sure = 0.6 + post / 100;
+      return post < count === (post % 2 === 0) ? [sure, 1 - sure] : [1 - sure, sure];
+    };
+    return {
+      testedOn: parseStrategy(i === 0 ? 'none' : 'fixed:image:C'),
+      ids: Array.from(labels, (_, post) => `post ${post}`),
+      labels,
+      probabilities: Float32Array.from(Array.from(labels, (_, post) => row(post)).flat()),
+      entries: [],
+      available: { image: new Float32Array(10).fill(1), text: new Float32Array(10).fill(1) },
+      quality: null,
+    };
+  });
+}
+
+describe('changesOf', () => {
+  it('counts posts that a disruption turns wrong, and right', () => {
+    expect(changesOf(cellsOf([8, 5]))).toEqual([{ what: 'image corrupted', lost: 3, gained: 0 }]);
+    expect(changesOf(cellsOf([8, 9]))).toEqual([{ what: 'image corrupted', lost: 0, gained: 1 }]);
+    expect(changesOf(cellsOf([8]))).toEqual([]);
+    expect(changesOf([])).toEqual([]);
+  });
+});
+
+describe('chooseMistakes', () => {
+  const shown = (right: readonly number[], count: number) =>
+    chooseMistakes(cellsOf(right), count).map(({ showing, cell, position }) => `${showing} ${cell} ${position}`);
+
+  it('takes the surest mistakes, a quarter of other kinds, and what only a disruption spoils; each post once', () => {
+    // wrong when intact: 6 to 9, the later the surer; 4 and 5 only when disrupted
+    expect(shown([6, 4], 8)).toEqual(['sure 0 9', 'sure 0 8', 'sure 0 7', 'sure 0 6', 'broken 1 5', 'broken 1 4']);
+    expect(shown([6, 4], 4)).toEqual(['sure 0 9', 'sure 0 8', 'confused 0 7', 'broken 1 5']);
+    expect(shown([6, 4], 1)).toEqual(['sure 0 9']);
+    expect(shown([6, 4], 0)).toEqual([]);
+    expect(shown([10, 10], 8)).toEqual([]);
   });
 });
 
@@ -127,13 +204,13 @@ describe('reports of many classes', () => {
   it('name the worst classes and the most frequent mistakes, and stay short', () => {
     const text = textReport(many);
     expect(text).toContain('200 classes (class 0, class 1, class 2, class 3, class 4, …)');
-    expect(text).toContain('Classes, cell clean, the 20 worst of 150 with posts by F1 (results.json has all)');
+    expect(text).toContain('Classes, intact posts, the 20 worst of 150 with posts by F1 (results.json has all)');
     expect(rowOf(text, 'class 0').slice(1)).toEqual(['0.0', '0.0', '0.0', '7', '0']);
-    expect(text).toMatch(/Confusion, cell clean: the 20 most frequent of \d+ kinds of mistakes/);
+    expect(text).toMatch(/Confusion, intact posts: the 20 most frequent of \d+ kinds of mistakes/);
     expect(text).toMatch(/│ class 0 +│ class 199 +│ +7 │ +100\.0 │/);
     expect(text.split('\n').length).toBeLessThan(80);
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(180);
-    expect(htmlReport(many).length).toBeLessThan(30_000);
+    expect(htmlReport(many).length).toBeLessThan(40_000);
     expect((csvReport([many]).split('\r\n')[0] as string).split(',').length).toBeLessThan(900);
   });
 });

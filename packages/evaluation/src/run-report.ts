@@ -1,12 +1,35 @@
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
 import { writeManifest } from '@drf/disruption/manifest';
-import { escapeHtml, figure, htmlPage, htmlTable, lineChart, type Chart, type TableData } from '@drf/experiment';
+import {
+  cellWords,
+  escapeHtml,
+  figure,
+  folded,
+  htmlTable,
+  legend,
+  lineChart,
+  linkEvaluations,
+  linkTo,
+  paragraph,
+  reportLinks,
+  reportPage,
+  termsIn,
+  type Chart,
+  type ReportLink,
+  type ReportSection,
+  writeModelCard,
+  type TableData,
+} from '@drf/experiment';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { argMax, type ClassificationReport } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
 import { formatCsv, percent, type CsvOptions } from '@drf/terminal';
 import type { EvaluatedCell, Evaluation } from './evaluate.js';
+import { openingOf, type Opening } from './opening.js';
 import { paperLine, reconstructionNote } from './paper.js';
+import { postCard, POSTS_STYLE } from './report/post-card.js';
+import { showingNote, SHOWINGS, type ShownPost } from './report/shown-posts.js';
 import type { CellResult, EvaluationResult } from './result.js';
 import { dropCells, PAPER_DROP_HEAD } from './statistics/tables.js';
 import { NOTHING, points, share, textTable } from './table.js';
@@ -28,12 +51,15 @@ export function evaluationFolder(result: EvaluationResult): string {
 }
 
 /**
- * Writes `results.json`, `results.csv`, `report.html`, `predictions.jsonl` and `manifests/`, each whole or not at all.
+ * Writes `results.json`, `results.csv`, `report.html`, `predictions.jsonl` and `manifests/`, each whole or not at all; in
+ * the run's own folder also the run's model card anew.
  * @returns the files, the results last, so that results always stand for a whole folder
  * @throws DataError when the folder cannot be written
  */
 export async function writeEvaluation(evaluation: Evaluation, folder: string, csv?: CsvOptions): Promise<string[]> {
-  const { result, cells } = evaluation;
+  const { result, cells, ledger, shown, run } = evaluation;
+  const opening = openingOf(result, cells, ledger);
+  const links = await linksFrom(evaluation, folder);
   const written: string[] = [];
   for (const cell of cells) {
     if (cell.result.manifest === null) continue;
@@ -43,14 +69,23 @@ export async function writeEvaluation(evaluation: Evaluation, folder: string, cs
   const files: [string, string | Uint8Array][] = [
     ['predictions.jsonl', Buffer.concat(cells.map((cell) => predictionLines(cell, result.evaluation.classes)))],
     ['results.csv', csvReport([result], csv)],
-    ['report.html', htmlReport(result)],
+    ['report.html', htmlReport(result, { opening, shown, links })],
   ];
   for (const [name, content] of files) {
     await writeFileAtomic(join(folder, name), content);
     written.push(join(folder, name));
   }
   await writeJsonAtomic(join(folder, 'results.json'), result);
+  if (resolve(folder) === resolve(run.folder.file(evaluationFolder(result)))) await writeModelCard(run.folder);
+  await linkEvaluations(run.folder).catch(() => undefined); // a run may lie where nothing can be written
   return [...written, join(folder, 'results.json')];
+}
+
+/** The run's report, as the way leads from a folder; nothing where there is none. */
+async function linksFrom({ run }: Evaluation, folder: string): Promise<ReportLink[]> {
+  const path = run.folder.file('report.html');
+  const isThere = await stat(path).then((stats) => stats.isFile(), () => false); // prettier-ignore
+  return isThere ? [{ words: 'How it was trained', href: linkTo(relative(resolve(folder), path)) }] : [];
 }
 
 async function writeCellManifest({ result, run, mask }: Evaluation, cell: EvaluatedCell, path: string): Promise<void> {
@@ -81,25 +116,81 @@ function predictionLines({ result, ids, labels, probabilities }: EvaluatedCell, 
   return Buffer.from(lines.map((line) => `${line}\n`).join(''), 'utf8');
 }
 
-/** A result for people, as plain text. @param details tables of classes for every cell */
-export function textReport(result: EvaluationResult, details = false): string {
-  const drawn = resultSections(result, details).map(({ lines = [], tables }) =>
-    ['', [...tables.map(textTable), ...lines].join('\n\n')].join('\n'),
+/**
+ * A result for people, as plain text.
+ * @param details tables of classes for every cell @param opening what the result shows, in words; default: nothing
+ */
+export function textReport(result: EvaluationResult, details = false, opening?: Opening): string {
+  const { paragraphs = [], warnings = [] } = opening ?? {};
+  const said = [...paragraphs.filter(({ length }) => length > 0).map((own) => own.join(' ')), ...warnings.map((own) => `Warning: ${own}`)]; // prettier-ignore
+  const drawn = resultSections(result).map(({ lines = [], tables, more = [] }) =>
+    ['', [...[...tables, ...(details ? more : [])].map(textTable), ...lines].join('\n\n')].join('\n'),
   );
-  return [...headerLines(result), ...drawn].join('\n');
+  return [...said.map((text) => `${wrapped(text)}\n`), ...headerLines(result), ...drawn].join('\n');
 }
 
-/** A result as a page in one file: tables, robustness curves, confusion matrices of every cell. */
-export function htmlReport(result: EvaluationResult): string {
+/** Breaks a text into lines that a terminal shows whole. */
+function wrapped(text: string, width = 100): string {
+  return text.replaceAll(new RegExp(`(.{1,${width}})(?: |$)`, 'g'), '$1\n').trimEnd();
+}
+
+/** What a page shows beyond the figures. */
+export interface PageContents {
+  readonly opening: Opening;
+  readonly shown: readonly ShownPost[];
+  readonly links: readonly ReportLink[];
+}
+
+/** A result as a page in one file: what it shows in words, wrongly judged posts, tables, curves, confusion matrices. */
+export function htmlReport(result: EvaluationResult, contents: Partial<PageContents> = {}): string {
   const { run, evaluation } = result;
-  const sections = resultSections(result, true).flatMap(({ heading, lines = [], tables, charts = [] }) => [
-    `<h2>${escapeHtml(heading)}</h2>`,
+  const { opening = openingOf(result, [], null), shown = [], links = [] } = contents;
+  const sections = resultSections(result).map((section) => ({ ...section, body: sectionBody(section) }));
+  const scores = sections.filter(({ id }) => id === 'scores' || id === 'robustness');
+  const others = sections.filter((section) => !scores.includes(section));
+  const about = `<pre class="wrap">${escapeHtml(headerLines(result).join('\n'))}</pre>`;
+  return reportPage(
+    {
+      title: `Evaluation of ${run.name} on ${evaluation.dataset}, ${evaluation.split}`,
+      opening: opening.paragraphs,
+      warnings: opening.warnings,
+      links: reportLinks(links),
+      sections: [
+        ...scores,
+        ...shownSection(shown),
+        ...others,
+        { id: 'about', heading: 'What was evaluated', body: about },
+      ],
+    },
+    { style: PAGE_STYLE },
+  );
+}
+
+const PAGE_STYLE = `${POSTS_STYLE}pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }`;
+
+function sectionBody({ lines = [], tables, more = [], charts = [], words }: Section): string {
+  const texts = [...tables, ...more].flatMap(({ caption, head, rows }) => [caption, ...head, ...rows.map(([first = '']) => first)]); // prettier-ignore
+  const further = more.map((table) => htmlTable(table, { words })).join('\n');
+  return [
+    legend(termsIn([...texts, ...lines])),
     ...charts.map(figure),
-    ...tables.map((table) => htmlTable(table)),
-    ...lines.map((line) => `<p>${escapeHtml(line)}</p>`),
-  ]);
-  const body = [`<pre>${escapeHtml(headerLines(result).join('\n'))}</pre>`, ...sections];
-  return htmlPage(`Evaluation of ${run.name} on ${evaluation.dataset}, ${evaluation.split}`, body.join('\n'));
+    ...tables.map((table) => htmlTable(table, { words })),
+    ...(further === '' ? [] : [folded('The same of every other disruption', further)]),
+    ...lines.map(paragraph),
+  ].join('\n');
+}
+
+function shownSection(shown: readonly ShownPost[]): ReportSection[] {
+  if (shown.length === 0) return [];
+  const groups = (['sure', 'confused', 'broken'] as const).flatMap((showing) => {
+    const own = shown.filter((post) => post.showing === showing);
+    if (own.length === 0) return [];
+    const cards = own.map((post) => postCard(post, showingNote(post)));
+    return [`<h3>${SHOWINGS[showing]}</h3>`, `<div class="posts">${cards.join('\n')}</div>`];
+  });
+  const line =
+    'Images and texts are as the model met them. Probabilities are its own; quality says how usual the image or text is among posts like those of training.';
+  return [{ id: 'mistakes', heading: 'Mistakes', body: [paragraph(line), ...groups].join('\n') }];
 }
 
 function curveChart({ curves }: EvaluationResult): Chart {
@@ -107,7 +198,7 @@ function curveChart({ curves }: EvaluationResult): Chart {
     'robustness',
     'Accuracy against the share of posts of which one modality is disrupted',
     curves.map(({ setting, points: own }) => ({
-      name: setting,
+      name: cellWords(setting),
       points: own.map(({ ratio, accuracy }) => ({ x: 100 * ratio, y: 100 * accuracy })),
     })),
     { xName: 'disrupted posts (percent)', yName: 'accuracy (percent)' },
@@ -116,11 +207,16 @@ function curveChart({ curves }: EvaluationResult): Chart {
 
 /** Lines of text and tables under a heading, for terminal and page alike. */
 interface Section {
+  readonly id: string;
   readonly heading: string;
   readonly lines?: readonly string[];
   readonly tables: readonly TableData[];
+  /** The same of cells other than the clean one, which not every reader wants. */
+  readonly more?: readonly TableData[];
   /** For the page alone. */
   readonly charts?: readonly Chart[];
+  /** Words for the headings of rows, on the page. */
+  readonly words?: (heading: string) => string;
 }
 
 const DROP_LINE =
@@ -160,17 +256,13 @@ function unreadableLines(unreadable: EvaluationResult['unreadable']): string[] {
   return [`Left out:   ${unreadable.length} posts that could not be read`, ...shown, ...more];
 }
 
-/**
- * The whole of a result.
- * @param details class tables and confusion matrices of every cell, not of the clean one alone
- */
-function resultSections(result: EvaluationResult, details: boolean): Section[] {
-  const scored = scoreSection(result);
+/** The whole of a result. */
+function resultSections(result: EvaluationResult): Section[] {
   return [
-    scored,
+    scoreSection(result),
     ...(result.curves.length === 0 ? [] : [randomSection(result)]),
+    ...classSections(result),
     ...qualitySection(result),
-    ...classSections(result, details),
   ];
 }
 
@@ -180,7 +272,9 @@ function scoreSection(result: EvaluationResult): Section {
   const majority = `Always answering the most frequent class: accuracy ${share(clean?.report.majorityAccuracy)}.`;
   const hasPaper = cells.some(({ paper }) => paper !== null);
   return {
+    id: 'scores',
     heading: 'Scores',
+    words: cellWords,
     lines: [
       majority,
       ...emptyClasses(clean),
@@ -205,7 +299,10 @@ function emptyClasses(clean: CellResult | undefined): string[] {
 function randomSection(result: EvaluationResult): Section {
   const hasPaper = result.curves.some(({ paperDrop }) => paperDrop !== null);
   return {
+    id: 'robustness',
     heading: 'Robustness',
+    words: (text) =>
+      /^[\d.]+$/.test(text) ? `${Number((100 * Number(text)).toFixed(1))} % of posts` : cellWords(text),
     lines: hasPaper ? [DROP_LINE] : [],
     tables: [randomTable(result), robustnessTable(result)],
     charts: [curveChart(result)],
@@ -214,12 +311,12 @@ function randomSection(result: EvaluationResult): Section {
 
 function qualitySection(result: EvaluationResult): Section[] {
   const table = qualityTable(result);
-  return table.rows.length === 0 ? [] : [{ heading: 'Quality', tables: [table] }];
+  return table.rows.length === 0 ? [] : [{ id: 'quality', heading: 'Quality', tables: [table], words: cellWords }];
 }
 
-function classSections({ cells }: EvaluationResult, details: boolean): Section[] {
-  const shown = details ? cells : cells.slice(0, 1);
-  return [{ heading: 'Classes', tables: shown.flatMap((cell) => [classTable(cell), confusionTable(cell)]) }];
+function classSections({ cells }: EvaluationResult): Section[] {
+  const [tables = [], ...more] = cells.map((cell) => [classTable(cell), confusionTable(cell)]);
+  return [{ id: 'classes', heading: 'Classes', tables, more: more.flat() }];
 }
 
 /** What the columns of {@link cellTable} mean where that is not plain. */
@@ -234,7 +331,16 @@ function cellTable(caption: string, cells: readonly CellResult[]): TableData {
   const paperHead = hasPaper ? ['paper accuracy', 'paper weighted F1'] : [];
   return {
     caption,
-    head: ['cell', 'posts', 'accuracy', '95 % interval', 'weighted F1', 'macro F1', 'ECE', ...paperHead],
+    head: [
+      'cell',
+      'posts',
+      'accuracy',
+      '95 % interval',
+      'weighted F1',
+      'macro F1',
+      'calibration error (ECE)',
+      ...paperHead,
+    ],
     rows: cells.map(({ cell, report, paper }) => [
       cell,
       String(report.count),
@@ -280,6 +386,12 @@ function robustnessTable({ curves }: EvaluationResult): TableData {
   };
 }
 
+/** A cell in words, with the code that programs know it by. */
+function cellName(cell: string): string {
+  const words = cellWords(cell);
+  return words === cell || cell === 'clean' ? words : `${words} (${cell})`;
+}
+
 /** Classes that a table lists one by one; of more, it names the worst, and results.json holds all. */
 const LISTED_CLASSES = 20;
 
@@ -290,14 +402,14 @@ function classTable({ cell, report }: Pick<CellResult, 'cell' | 'report'>): Tabl
   const worst = isMany ? present.toSorted((a, b) => a.f1 - b.f1 || b.support - a.support) : report.perClass;
   const which = `, the ${Math.min(LISTED_CLASSES, worst.length)} worst of ${present.length} with posts by F1 (results.json has all)`;
   return {
-    caption: `Classes, cell ${cell}${isMany ? which : ''}`,
+    caption: `Classes, ${cellName(cell)}${isMany ? which : ''}`,
     head: ['class', 'precision', 'recall', 'F1', 'posts', 'answered'],
     rows: (isMany ? worst.slice(0, LISTED_CLASSES) : worst).map(
       ({ name, precision, recall, f1, support, predicted }) => [
-        name,
+        support === 0 ? `${name} (no posts here)` : name,
         percent(precision),
-        percent(recall),
-        percent(f1),
+        support === 0 ? NOTHING : percent(recall),
+        support === 0 ? NOTHING : percent(f1),
         String(support),
         String(predicted),
       ],
@@ -309,7 +421,7 @@ function classTable({ cell, report }: Pick<CellResult, 'cell' | 'report'>): Tabl
 function confusionTable({ cell, report }: { cell: string; report: ClassificationReport }): TableData {
   if (report.classes.length > LISTED_CLASSES) return mistakeTable(cell, report);
   return {
-    caption: `Confusion matrix, cell ${cell}: posts of each class (rows) by answer (columns)`,
+    caption: `Confusion matrix, ${cellName(cell)}: posts of each class (rows) by answer (columns)`,
     head: ['class', ...report.classes.map((name) => `→ ${name}`)],
     rows: report.confusion.map((row, index) => [report.classes[index] as string, ...row.map(String)]),
   };
@@ -322,7 +434,7 @@ function mistakeTable(cell: string, { classes, confusion, perClass }: Classifica
   const ofClass = ({ truth, posts }: (typeof mistakes)[number]): number => posts / (perClass[truth]?.support ?? 1);
   const shown = mistakes.toSorted((a, b) => b.posts - a.posts || ofClass(b) - ofClass(a)).slice(0, LISTED_CLASSES);
   return {
-    caption: `Confusion, cell ${cell}: the ${shown.length} most frequent of ${mistakes.length} kinds of mistakes (results.json has all)`,
+    caption: `Confusion, ${cellName(cell)}: the ${shown.length} most frequent of ${mistakes.length} kinds of mistakes (results.json has all)`,
     head: ['class', 'taken for', 'posts', '% of the class'],
     rows: shown.map((mistake) => [
       classes[mistake.truth] as string,

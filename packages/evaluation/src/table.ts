@@ -20,9 +20,9 @@ export function signed(value: number): string {
   return Number(text) === 0 ? '0.0' : value > 0 ? `+${text}` : text;
 }
 
-/** An interval of differences: "+1.0 to +5.5". */
+/** An interval of differences: "+1.0 to +5.5". No difference of shares is beyond 100 points, as that of few seeds may be. */
 export const span = (interval: Pick<Interval, 'low' | 'high'> | null): string =>
-  interval === null ? NOTHING : `${signed(interval.low)} to ${signed(interval.high)}`;
+  interval === null ? NOTHING : `${signed(Math.max(-1, interval.low))} to ${signed(Math.min(1, interval.high))}`;
 
 /** Mean and standard deviation over seeds: "71.2 ± 0.9". */
 export function spread({ mean, standardDeviation }: SeedSummary, write: (value: number) => string = percent): string {

@@ -11,14 +11,11 @@ import {
   type SelectedSplit,
   type SplitFile,
   type Splits,
+  SPLIT_NAMES,
+  type SplitName,
 } from '@drf/datasets';
 import { ConfigurationError, createRandom, DataError } from '@drf/tensor';
 import type { DatasetConfig } from './schema.js';
-
-/** Training, validation and test posts. */
-export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
-/** One of {@link SPLIT_NAMES}. */
-export type SplitName = (typeof SPLIT_NAMES)[number];
 
 const SPELLINGS: Readonly<Record<SplitName, readonly string[]>> = {
   train: ['train', 'training', 'trn'],

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { moduleOf } from '@drf/disruption';
-import { loadDefinition, optionFromText, unwrapSchema } from '@drf/files';
-import { collect, Option, type Command } from '@drf/terminal';
+import { addOwnOption, optionFromText, unwrapSchema } from '@drf/files';
+import { Option, type Command } from '@drf/terminal';
 import { leavesOf, type Leaf } from './schema.js';
 
 const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -57,9 +57,12 @@ const HEADINGS: Readonly<Record<string, string>> = {
 const DEFAULTS =
   '\nDefaults of these groups hold where an experiment says nothing else; named ones, and --data, bring options of their own.';
 
-/** Adds a flag for every option of an experiment: `--training.batch-size <number>`. */
-export function addConfigFlags(command: Command): Command {
-  for (const leaf of leavesOf()) {
+/**
+ * Adds a flag for every option of an experiment: `--training.batch-size <number>`.
+ * @param isWanted which of them, by dotted name ("training.batchSize"); default: all
+ */
+export function addConfigFlags(command: Command, isWanted: (name: string) => boolean = () => true): Command {
+  for (const leaf of leavesOf().filter(({ path }) => isWanted(path.join('.')))) {
     const option = new Option(`${flagOf(leaf)} <${placeholder(leaf.schema)}>`, describe(leaf.schema));
     command.addOption(option.helpGroup(HEADINGS[leaf.path[0] as string] ?? 'Experiment:'));
   }
@@ -74,16 +77,12 @@ const MODULE_FLAGS = ['dataset.name', 'dataset', 'training.disruption', 'cells',
  * further ones, which a run, an experiment file or a grid asks for.
  */
 export function takeOwnModules(command: Command): Command {
-  return command
-    .option('--own <module>', 'a module of your own that a run or experiment asks for; may be repeated', collect)
-    .hook('preAction', async (_, action) => {
-      const options: Readonly<Record<string, unknown>> = action.optsWithGlobals();
-      const named = MODULE_FLAGS.flatMap((flag) => [options[new Option(`--${flag} <value>`).attributeName()]].flat());
-      const texts = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
-      const modules = texts.map((text) => moduleOf(text.replace(/\+simulation$/, ''))); // may follow a method of a grid
-      const own = (options['own'] ?? []) as readonly string[];
-      for (const module of new Set([...own, ...modules])) if (module !== undefined) await loadDefinition(module);
-    });
+  return addOwnOption(command, (options) => {
+    const named = MODULE_FLAGS.flatMap((flag) => [options[new Option(`--${flag} <value>`).attributeName()]].flat());
+    const texts = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
+    const modules = texts.map((text) => moduleOf(text.replace(/\+simulation$/, ''))); // may follow a method of a grid
+    return modules.filter((module) => module !== undefined);
+  });
 }
 
 /**

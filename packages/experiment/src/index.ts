@@ -16,12 +16,10 @@ export {
   openExperimentData,
   openExperimentDataset,
   reopenSplits,
-  SPLIT_NAMES,
   splitExperimentData,
   splitNameOf,
   splitShares,
   type ExperimentData,
-  type SplitName,
 } from './data.js';
 export {
   assertEncoders,
@@ -33,6 +31,14 @@ export {
   type SessionConfig,
   type SessionOptions,
 } from './session.js';
+export {
+  openEmbedder,
+  type EmbeddedPart,
+  type Embedder,
+  type FeatureName,
+  type PostFeatures,
+} from './embed/embedder.js';
+export { embedPosts, type EmbeddedPost, type EmbedOptions } from './embed/embed-posts.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export {
   areFeatures,
@@ -75,18 +81,29 @@ export {
   type DrfForm,
 } from './method.js';
 export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
+export { readCalibration, writeCalibration } from './calibration/calibration-file.js';
 export {
-  assertCalibration,
-  CALIBRATION_FORMAT,
-  describeCalibration,
-  readCalibration,
-  writeCalibration,
-  type Calibration,
-  type QualityBasis,
-  type QualityDistributions,
-} from './calibration/calibration.js';
-export { readSeenPosts, writeSeenPosts, type SeenPosts } from './seen-posts.js';
-export { accuracyText, trainingReport, writeTrainingReport } from './report/training-report.js';
+  accuracyText,
+  linkEvaluations,
+  trainingReport,
+  writeTrainingReport,
+  type TrainingFacts,
+} from './report/training-report.js';
+export { lossWords, termsIn, type Term } from './report/terms.js';
+export {
+  answerSentences,
+  answersOf,
+  answerWarnings,
+  cellWords,
+  changeSentences,
+  contestSentences,
+  lossSentences,
+  standingSentences,
+  type Answers,
+  type Change,
+  type ClassAnswers,
+  type Contest,
+} from './report/words.js';
 export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
 export { Judge, type Judged, type Quality } from './judge/judge.js';
 export { headOf, openRun, type OpenedRun } from './open-run.js';
@@ -100,7 +117,20 @@ export {
   type Point,
   type Series,
 } from './report/chart.js';
-export { escapeHtml, htmlPage, htmlTable, type TableData } from './report/html.js';
+export {
+  escapeHtml,
+  folded,
+  htmlPage,
+  htmlTable,
+  legend,
+  linkTo,
+  paragraph,
+  reportLinks,
+  reportPage,
+  type ReportLink,
+  type ReportSection,
+  type TableData,
+} from './report/html.js';
 export {
   readVersions,
   RunFolder,
@@ -109,3 +139,10 @@ export {
   type RunDescription,
   type Versions,
 } from './run-folder.js';
+export {
+  MODEL_CARD_FILE,
+  modelCard,
+  readModelCardFacts,
+  writeModelCard,
+  type ModelCardFacts,
+} from './model-card/model-card.js';

@@ -17,6 +17,7 @@ import {
 } from '@drf/files';
 import type { MethodShapes } from '@drf/model';
 import { ConfigurationError, DataError, MODALITIES } from '@drf/tensor';
+import { SPLIT_NAMES, type SplitName } from '@drf/datasets';
 import { parseExperiment } from './parse.js';
 import type { ExperimentConfig } from './schema.js';
 
@@ -27,6 +28,8 @@ export interface RunDescription {
   /** Ids of the encoders, as the feature cache knows them. */
   readonly encoders: { readonly image: string; readonly text: string };
   readonly shapes: Pick<MethodShapes, 'imageDim' | 'textDim' | 'classes' | 'tokens'>;
+  /** Posts of each class, in the order of `classes`; left out by earlier versions. */
+  readonly posts?: Readonly<Record<SplitName, readonly number[]>>;
   readonly engine: string;
   readonly versions: Versions;
   readonly createdAt: string;
@@ -68,7 +71,12 @@ export interface BestCheckpoint {
   readonly score: number;
   /** Validation loss, which decided between equal scores; earlier versions took the first of them. */
   readonly loss?: number | null;
-  readonly validation?: { readonly posts: number; readonly accuracy: number } | null;
+  readonly validation?: {
+    readonly posts: number;
+    readonly accuracy: number;
+    /** By class: posts, how often it was the answer, and how often rightly. Left out by earlier versions. */
+    readonly classes?: readonly { readonly support: number; readonly predicted: number; readonly right: number }[];
+  } | null;
   readonly selection: ExperimentConfig['training']['selection'];
 }
 
@@ -91,6 +99,8 @@ const RUN_NAMES = new Set([
   'best.json',
   'calibration.json',
   'report.html',
+  'README.md',
+  'examples',
   'eval',
 ]);
 
@@ -113,6 +123,7 @@ const descriptionSchema = z
       classes: width,
       tokens: z.looseObject({ image: tokenShape, text: tokenShape }).optional(),
     }),
+    posts: z.record(z.enum(SPLIT_NAMES), z.array(z.int().min(0))).optional(),
     engine: z.string(),
     versions: z.looseObject({ git: z.string().nullable() }),
   })
@@ -126,6 +137,12 @@ const bestSchema = z.looseObject({
   epoch: z.number(),
   step: z.number(),
   score: z.number(),
+  validation: z
+    .looseObject({
+      classes: z.array(z.looseObject({ support: z.number(), predicted: z.number(), right: z.number() })).optional(),
+    })
+    .nullable()
+    .optional(),
 });
 
 const losses = z.record(z.string(), z.number());
@@ -157,7 +174,8 @@ const metricSchema = z.discriminatedUnion('type', [
 
 /**
  * The layout of a run on disk: `config.json`, `splits/`, `ledger.json`, `manifest.jsonl`, `metrics.jsonl`,
- * `checkpoints/step-N.safetensors`, `best.json`, `calibration.json`, `posts.json`, `report.html`; while it is trained, `run.lock`.
+ * `checkpoints/step-N.safetensors`, `best.json`, `calibration.json`, `posts.json`, `report.html`, `README.md`; while it is trained,
+ * `run.lock`.
  */
 export class RunFolder {
   readonly path: string;

@@ -66,26 +66,31 @@ describe.skipIf(executablePath === undefined)(`onnxruntime-web in Chromium${reas
     }
   });
 
-  it('gives what onnxruntime-node gives: the whole model', { timeout: 180_000 }, async () => {
-    const run = await makeEmbeddedRun(join(folder, 'embedded-run'));
-    await exportRun(run.path, { out: join(folder, 'embedded'), tokens: 16 });
-    const count = 2;
-    const inputs = {
-      pixels: randomTensor('pixels', [count, 224, 224, 3]),
-      tokens: hostTensor(
-        Int32Array.from({ length: count * 16 }, (_, i) => 6 + 37 * i),
-        [count, 16],
-      ),
-      tokenMask: hostTensor(
-        Float32Array.from({ length: count * 16 }, (_, i) => Number(i < 21)), // 16 pieces and 5
-        [count, 16],
-      ),
-      imageAvailable: hostTensor([1, 0], [count]),
-      textAvailable: hostTensor([1, 1], [count]),
-    };
-    const expected = await runOnnx(join(folder, 'embedded', 'model.onnx'), inputs);
-    expectOutputs(await runInBrowser('/models/embedded/model.onnx', inputs), expected);
-  });
+  it.each(['float32', 'float16', 'int8'] as const)(
+    'gives what onnxruntime-node gives: the whole model in %s',
+    { timeout: 180_000 },
+    async (precision) => {
+      const run = await makeEmbeddedRun(join(folder, `embedded-run-${precision}`));
+      const name = `embedded-${precision}`;
+      await exportRun(run.path, { out: join(folder, name), tokens: 16, precision, measure: 0 });
+      const count = 2;
+      const inputs = {
+        pixels: randomTensor('pixels', [count, 224, 224, 3]),
+        tokens: hostTensor(
+          Int32Array.from({ length: count * 16 }, (_, i) => 6 + 37 * i),
+          [count, 16],
+        ),
+        tokenMask: hostTensor(
+          Float32Array.from({ length: count * 16 }, (_, i) => Number(i < 21)), // 16 pieces and 5
+          [count, 16],
+        ),
+        imageAvailable: hostTensor([1, 0], [count]),
+        textAvailable: hostTensor([1, 1], [count]),
+      };
+      const expected = await runOnnx(join(folder, name, 'model.onnx'), inputs);
+      expectOutputs(await runInBrowser(`/models/${name}/model.onnx`, inputs), expected);
+    },
+  );
 
   it('is the runtime’s web version', async () => {
     expect(await page.evaluate('window.version')).toBe('1.30.0');

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import {
-  describeCalibration,
   drfForm,
   type ExperimentConfig,
   type OpenedRun,
@@ -9,10 +8,10 @@ import {
   readVersions,
   type RunDescription,
 } from '@drf/experiment';
+import { describeCalibration } from '@drf/judge';
 import type { DrfMemoryInputs } from '@drf/model';
-import type { Host, HostTensor } from '@drf/tensor';
-import { PAIRS } from '@drf/fusion';
-import { CARD_FORMAT, type Card, type CardFile } from '@drf/predict/card';
+import { PAIRS, type Host, type HostTensor } from '@drf/tensor';
+import { CARD_FORMAT, type Card, type CardFile } from '@drf/judge/card';
 import type { PackageLicense } from './embedded-packages.js';
 import { type InputSpecification, isDrf, preprocessed, type RecordedEncoders } from './model-function.js';
 import { ELEMENT_TYPES, type OnnxModel, type OnnxValueInfo, shapeOf } from './onnx/model.js';

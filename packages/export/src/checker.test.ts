@@ -36,13 +36,17 @@ describe.skipIf(python === undefined)(`ONNX's own checker${reason}`, () => {
     expect(await check(join(out, 'head.onnx'))).toEqual(["[''] 17 batch"]);
   });
 
-  it('accepts the whole model', { timeout: 180_000 }, async () => {
-    const folder = await temporaryFolder();
-    const run = await makeEmbeddedRun(join(folder, 'run'));
-    const out = join(folder, 'out');
-    await exportRun(run.path, { out });
-    expect(await check(join(out, 'model.onnx'))).toEqual(["[''] 17 batch"]);
-  });
+  it.each(['float32', 'float16', 'int8'] as const)(
+    'accepts the whole model in %s',
+    { timeout: 180_000 },
+    async (precision) => {
+      const folder = await temporaryFolder();
+      const run = await makeEmbeddedRun(join(folder, 'run'));
+      const out = join(folder, 'out');
+      await exportRun(run.path, { out, precision, measure: 0 });
+      expect(await check(join(out, 'model.onnx'))).toEqual(["[''] 17 batch"]);
+    },
+  );
 
   it('refuses what is no model, so it does look', async () => {
     const folder = await temporaryFolder();

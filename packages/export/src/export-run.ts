@@ -1,8 +1,19 @@
+import { CARD_FILE, type Card } from '@drf/judge/card';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
-import { CARD_FILE, type Card } from '@drf/predict/card';
-import { headOf, type OpenedRun, openRun, openTrainedEncoders } from '@drf/experiment';
+import { spell } from '@drf/terminal';
+import {
+  headOf,
+  MODEL_CARD_FILE,
+  modelCard,
+  type OpenedRun,
+  openRun,
+  openTrainedEncoders,
+  readModelCardFacts,
+} from '@drf/experiment';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
 import { type PackageLicense, readPackageLicense, readVocabulary } from './embedded-packages.js';
 import {
@@ -18,8 +29,10 @@ import {
   recordEncoders,
   wholeModel,
 } from './model-function.js';
+import { describeLoss, measureLoss, type PrecisionLoss } from './measure-loss.js';
 import { foldConstants } from './onnx/fold-constants.js';
 import { decodeModel, encodeModel } from './onnx/model.js';
+import { densityConstants, type Precision, withPrecision } from './onnx/precision.js';
 import { withSymbolicBatch } from './onnx/symbolic-batch.js';
 import { prepareOutput, writeOutput } from './output-folder.js';
 
@@ -40,9 +53,22 @@ export interface ExportOptions {
   readonly batch?: BatchSize;
   /** Word pieces of a text that model.onnx reads; default: all that its encoder can. */
   readonly tokens?: number;
+  /** How weights are stored; default float32. */
+  readonly precision?: Precision;
+  /**
+   * Most validation posts of the run that are judged in float32 and in the other precision, so that the card says what it
+   * costs; 0: none. Default 200.
+   */
+  readonly measure?: number;
+  /** Nothing is written when it is aborted. */
+  readonly signal?: AbortSignal;
   /** Told what is being done. */
   readonly onProgress?: (message: string) => void;
+  /** Told of each post that is judged to measure. */
+  readonly onMeasured?: (done: number, total: number) => void;
 }
+
+const MEASURED_POSTS = 200;
 
 export interface ExportResult {
   readonly card: Card;
@@ -74,7 +100,7 @@ async function build(
     throw refuser(ConfigurationError, `Export of own method ${run.method.id}`)(
       'a prediction of tensor operations alone, which ONNX has, too, for any number of posts',
       error instanceof Error ? error.message : String(error),
-      'change the module and train again, or judge by the run itself: pnpm predict',
+      `change the module and train again, or judge by the run itself: ${spell('predict')}`,
       error,
     );
   }
@@ -93,7 +119,7 @@ async function chooseEncoders(
     trainable[modality]
       ? `The ${modality} encoder "${description.encoders[modality]}" was fine-tuned in this run and is not part of any ` +
         `file here: feed features computed with the parameters "encoders.${modality}" of its checkpoint, or judge by ` +
-        'pnpm predict.'
+        `${spell('predict')}.`
       : `The ${modality} encoder "${description.encoders[modality]}" is not part of any file here: feed its features.`;
   return { encoders, notes: outside.map(feature) };
 }
@@ -114,9 +140,23 @@ function licenseText(licenses: readonly PackageLicense[]): string {
   return licenses.map(part).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
+/** What each file of an export is for. */
+const PURPOSES: Readonly<Record<string, string>> = {
+  'head.onnx': 'everything above the encoders: features to probabilities, weights of pairs, densities',
+  'model.onnx': 'the same with the encoders: pixels and token ids to probabilities',
+  'vocabulary.json': 'word pieces of the text encoder in model.onnx',
+  'licenses.txt': 'licenses of the weights in model.onnx',
+  [CARD_FILE]: 'labels, inputs, outputs, preprocessing and calibration, for programs',
+};
+
+function purposes(names: Iterable<string>): ReadonlyMap<string, string> {
+  return new Map([...names, CARD_FILE].map((name) => [name, PURPOSES[name] ?? '']));
+}
+
 /**
  * Writes a trained run as standard ONNX: `head.onnx` (features to everything that the head says), `model.onnx` (the same
- * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains them.
+ * from pixels and token ids, as far as the encoders are the embedded ones), and `card.json`, which explains
+ * them to programs; `README.md` does so to people.
  * @throws DataError when there is no such run or the folder cannot be written; CheckpointError when the checkpoint is
  *   truncated, damaged or of another model; ConfigurationError when the folder is occupied, for a method that reads tokens
  *   or needs both modalities, for a module of the user's own that was not loaded, and for a method of the user's own that
@@ -139,11 +179,74 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
     models.push(await build('model.onnx', wholeModel(head, encoders), inputs, run, options));
   }
   const licenses = await Promise.all(embedded.map(readPackageLicense));
-  const card = await createCard({ run, encoders, models, licenses, notes });
-  const files = new Map<string, string | Uint8Array>(models.map(({ file, bytes }) => [file, bytes]));
-  if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
-  if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
+  const filesOf = async (built: readonly BuiltModel[]): Promise<Map<string, string | Uint8Array>> => {
+    const files = new Map<string, string | Uint8Array>(built.map(({ file, bytes }) => [file, bytes]));
+    if (encoders.text !== undefined) files.set(VOCABULARY_FILE, `${JSON.stringify(await readVocabulary())}\n`);
+    if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
+    files.set(
+      MODEL_CARD_FILE,
+      modelCard({ ...(await readModelCardFacts(run.folder, run.checkpoint)), files: purposes(files.keys()) }),
+    );
+    return files;
+  };
+  const { precision = 'float32' } = options;
+  const smaller = inPrecision(models, precision);
+  const [files, card] = [await filesOf(smaller), await createCard({ run, encoders, models: smaller, licenses, notes })];
+  const write = async (out: string, built: readonly BuiltModel[]): Promise<void> =>
+    writeOutput(out, await filesOf(built), await createCard({ run, encoders, models: built, licenses, notes }));
+  const loss = precision === 'float32' ? null : await lossOf(run, { float32: models, smaller }, write, options);
+  const whole = loss === null ? card : withLoss(card, precision, loss);
+  options.signal?.throwIfAborted();
   options.onProgress?.('Writing');
-  await writeOutput(options.out, files, card);
-  return { card, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };
+  await writeOutput(options.out, files, whole);
+  return { card: whole, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };
+}
+
+/** The models with their weights in another precision. The first is the head. */
+function inPrecision(models: readonly BuiltModel[], precision: Precision): readonly BuiltModel[] {
+  if (precision === 'float32') return models;
+  const isKept = densityConstants((models[0] as BuiltModel).model);
+  return models.map((built) => {
+    const model = withPrecision(built.model, precision, isKept);
+    return { ...built, model, bytes: encodeModel(model) };
+  });
+}
+
+/** Judges by both from folders that go afterwards. @returns why it was not measured, where it was not */
+async function lossOf(
+  run: OpenedRun,
+  models: { readonly float32: readonly BuiltModel[]; readonly smaller: readonly BuiltModel[] },
+  write: (out: string, built: readonly BuiltModel[]) => Promise<void>,
+  { measure = MEASURED_POSTS, signal, onProgress, onMeasured }: ExportOptions,
+): Promise<PrecisionLoss | string> {
+  if (measure === 0) return 'it was not asked for';
+  const [float32, smaller] = [wholeOf(models.float32), wholeOf(models.smaller)];
+  if (float32 === undefined || smaller === undefined) {
+    return 'posts can be judged only by a model.onnx that reads images and texts as they are';
+  }
+  onProgress?.('Judging validation posts to measure what the precision costs');
+  const folder = await mkdtemp(join(tmpdir(), 'drf-export-'));
+  try {
+    const folders = { float32: join(folder, 'float32'), smaller: join(folder, 'smaller') };
+    for (const name of ['float32', 'smaller'] as const) await write(folders[name], models[name]);
+    const bytes = { float32: float32.bytes.byteLength, smaller: smaller.bytes.byteLength };
+    return await measureLoss(run, folders, bytes, { posts: measure, signal, onProgress: onMeasured });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The model that reads pixels and word pieces, where there is one. */
+function wholeOf(models: readonly BuiltModel[]): BuiltModel | undefined {
+  const reads = (built: BuiltModel, name: string): boolean => built.inputs.some((input) => input.name === name);
+  return models.find((built) => reads(built, 'pixels') && reads(built, 'tokens'));
+}
+
+function withLoss(card: Card, precision: Precision, loss: PrecisionLoss | string): Card {
+  const measured = typeof loss === 'string' ? { measured: null, reason: loss } : { measured: loss };
+  return {
+    ...card,
+    precision: { weights: precision, computed: 'float32', ...measured },
+    notes: [...(card.notes ?? []), ...describeLoss(precision, loss)],
+  };
 }

@@ -1,3 +1,4 @@
 export { exportEnsemble, type EnsembleExportResult } from './export-ensemble.js';
 export { exportRun, type BatchSize, type ExportResult } from './export-run.js';
 export { encoderOfRun, exportEncoder, isRun } from './encoder/export-encoder.js';
+export { PRECISIONS, type Precision } from './onnx/precision.js';

@@ -17,14 +17,15 @@ import {
   type PureFunction,
   type RgbImage,
   type TensorTree,
-  toTensor,
   UnavailableError,
   refuser,
 } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import * as tf from '@tensorflow/tfjs';
 import { distributionStatistics, logPeakFactor } from '@drf/distribution';
 import type { PostFeatures } from '@drf/fusion';
 import type { BatchInputs, DrfMemoryInputs, Prediction } from '@drf/model';
+import { spell } from '@drf/terminal';
 
 /** The pure function that an encoder consists of, its parameters bound. */
 type EncoderFunction = (inputs: TensorTree) => TensorTree;
@@ -235,7 +236,7 @@ function furtherOutputs(method: string, details: TensorTree, memory: TensorTree)
 export function assertPooled({ method, folder }: OpenedRun): void {
   const { tokens, bothModalities } = method.needs ?? {};
   const refuse = refuser(ConfigurationError, `Export of run ${folder.path}`);
-  const remedy = 'export a run of drf or concatenation, or judge by the run itself: pnpm predict';
+  const remedy = `export a run of drf or concatenation, or judge by the run itself: ${spell('predict')}`;
   if (tokens === true) {
     throw refuse('a method that reads one feature an image and a text', `${method.id}, which reads tokens`, remedy);
   }

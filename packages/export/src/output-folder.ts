@@ -1,12 +1,13 @@
+import { CARD_FILE } from '@drf/judge/card';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@drf/files';
-import { CARD_FILE } from '@drf/predict/card';
+import { MODEL_CARD_FILE } from '@drf/experiment';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** Everything that an export may consist of. */
-const KNOWN_FILES = [CARD_FILE, 'head.onnx', 'model.onnx', 'vocabulary.json', 'licenses.txt'];
+const KNOWN_FILES = [CARD_FILE, 'head.onnx', 'model.onnx', 'vocabulary.json', 'licenses.txt', MODEL_CARD_FILE];
 
 /**
  * Makes the folder, or checks that it may be written to.

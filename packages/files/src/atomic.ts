@@ -1,7 +1,7 @@
 import { lstat, mkdir, readdir, rm, stat, writeFile as writeWhole } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import replaceFile from 'write-file-atomic';
-import { DataError } from '@drf/tensor';
+import { DataError, DrfError } from '@drf/tensor';
 
 /**
  * Writes a whole file or nothing: temporary file beside it, flush to disk, rename. Folders are made as needed. A link at
@@ -12,7 +12,7 @@ import { DataError } from '@drf/tensor';
  */
 export async function writeFileAtomic(
   path: string,
-  content: string | Uint8Array | Iterable<Uint8Array>,
+  content: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
@@ -22,6 +22,7 @@ export async function writeFileAtomic(
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- it awaits, whatever its types say
     await replaceFile(path, '', { tmpfileCreated: (temporary) => writeWhole(temporary, content) });
   } catch (error) {
+    if (error instanceof DrfError) throw error; // of what makes the parts
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new DataError(
       {

@@ -3,6 +3,7 @@ export { ENSEMBLE_FILE, readEnsemble, withMembers, writeEnsemble, type EnsembleM
 export { isModulePath, loadDefinition, parseDefinitionOptions, type Definition } from './definition.js';
 export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js';
 export { assertUnlocked, lockFile, type FileLock } from './lock.js';
+export { addOwnOption } from './own-option.js';
 export { optionFromText, optionsOf, parseOptions, unwrapSchema } from './options.js';
 export { contentHash, fileHash, readBounded, readJson } from './read.js';
 export { readText, RefusedError, retryRequest, withAnswer, type RetryOptions } from './retry.js';
@@ -11,7 +12,9 @@ export {
   encodeSafetensors,
   readSafetensors,
   writeSafetensors,
+  writeStreamedSafetensors,
   type SafetensorsContent,
+  type StreamedTensor,
 } from './safetensors.js';
 export {
   openSafetensors,
@@ -19,3 +22,5 @@ export {
   type TensorDescription,
   type TensorSource,
 } from './safetensors-file.js';
+export { cacheFolder } from './cache-folder.js';
+export { StreamedFile } from './streamed-file.js';

@@ -24,7 +24,7 @@ export interface TensorSource {
   readonly tensors: ReadonlyMap<string, TensorDescription>;
   readonly metadata: { readonly [name: string]: string };
   /**
-   * F32, F16 and BF16 become float32, I32 and I64 int32.
+   * F32, F16 and BF16 become float32; BOOL, U8, I32 and I64 int32.
    * @throws CheckpointError for another number format, a whole number beyond 32 bits, a file that became shorter;
    * ConfigurationError for a name that is not there
    */

@@ -155,7 +155,7 @@ function fromInt64(numbers: BigInt64Array, failure: (number: bigint) => Error): 
 }
 
 /**
- * A tensor out of its bytes: F32, F16 and BF16 as float32, I32 and I64 as int32, all without loss.
+ * A tensor out of its bytes: F32, F16 and BF16 as float32, BOOL, U8, I32 and I64 as int32, all without loss.
  * @param bytes little-endian, from the start of a buffer that becomes the tensor's
  * @throws CheckpointError for another number format, or a whole number beyond 32 bits
  */
@@ -171,12 +171,13 @@ export function tensorOf(
   const count = sizeOf(shape);
   if (dtype === 'F32') return hostTensor(new Float32Array(bytes, 0, count), shape);
   if (dtype === 'I32') return hostTensor(new Int32Array(bytes, 0, count), shape);
+  if (dtype === 'BOOL' || dtype === 'U8') return hostTensor(Int32Array.from(new Uint8Array(bytes, 0, count)), shape);
   if (dtype === 'F16') return hostTensor(fromHalf(new Uint16Array(bytes, 0, count)), shape);
   if (dtype === 'BF16') return hostTensor(fromBfloat16(new Uint16Array(bytes, 0, count)), shape);
   if (dtype === 'I64') return hostTensor(fromInt64(new BigInt64Array(bytes, 0, count), beyond), shape);
   throw new CheckpointError({
     subject,
-    expected: `dtype F32, F16, BF16, I32 or I64 for "${name}"`,
+    expected: `dtype F32, F16, BF16, BOOL, U8, I32 or I64 for "${name}"`,
     received: dtype,
     remedy: 'convert the tensor to one of these and save the file again',
   });

@@ -129,8 +129,8 @@ describe('safetensors', () => {
     ['a negative size', fileOf({ a: entry([-1], [0, 4]) }, 4), 'expected shape and offsets of "a"'],
     [
       'a dtype that no tensor here has',
-      fileOf({ a: { ...entry([2], [0, 2]), dtype: 'BOOL' } }, 2),
-      'expected dtype F32, F16, BF16, I32 or I64 for "a", received BOOL; convert the tensor',
+      fileOf({ a: { ...entry([2], [0, 16]), dtype: 'F64' } }, 16),
+      'expected dtype F32, F16, BF16, BOOL, U8, I32 or I64 for "a", received F64; convert the tensor',
     ],
     [
       'an unknown dtype',

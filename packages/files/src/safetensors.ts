@@ -1,7 +1,7 @@
-import type { HostTensor } from '@drf/tensor';
+import { CheckpointError, sizeOf, type HostTensor } from '@drf/tensor';
 import { writeFileAtomic } from './atomic.js';
-import { headerLength, LENGTH_BYTES, parseHeader, tensorOf } from './safetensors-format.js';
-import { openSafetensors } from './safetensors-file.js';
+import { DTYPE_BYTES, headerLength, LENGTH_BYTES, parseHeader, tensorOf } from './safetensors-format.js';
+import { openSafetensors, type TensorDescription } from './safetensors-file.js';
 
 /** Tensors by flat name, and texts about them. */
 export interface SafetensorsContent {
@@ -18,31 +18,70 @@ export function encodeSafetensors(content: SafetensorsContent): Uint8Array {
 }
 
 /** The same, part by part: the tensors' own bytes, without a copy. */
-function* safetensorsParts(content: SafetensorsContent): Generator<Uint8Array> {
+function* safetensorsParts({ tensors, metadata }: SafetensorsContent): Generator<Uint8Array> {
+  const described = [...tensors].map(([name, { shape, dtype }]): [string, TensorDescription] => [
+    name,
+    { shape, dtype: dtype === 'float32' ? 'F32' : 'I32' },
+  ]);
+  yield encodeHeader(new Map(described), metadata);
+  for (const { data } of tensors.values()) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** The file's start: length of the header and the header, padded with spaces so that the data is aligned. */
+function encodeHeader(
+  tensors: ReadonlyMap<string, TensorDescription>,
+  metadata: SafetensorsContent['metadata'],
+): Uint8Array {
   const header: Record<string, unknown> = {};
-  if (Object.keys(content.metadata).length > 0) header.__metadata__ = content.metadata;
+  if (Object.keys(metadata).length > 0) header.__metadata__ = metadata;
   let offset = 0;
-  for (const [name, { shape, dtype, data }] of content.tensors) {
-    header[name] = {
-      dtype: dtype === 'float32' ? 'F32' : 'I32',
-      shape,
-      data_offsets: [offset, offset + data.byteLength],
-    };
-    offset += data.byteLength;
+  for (const [name, { dtype, shape }] of tensors) {
+    const end = offset + sizeOf(shape) * DTYPE_BYTES[dtype];
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    offset = end;
   }
   const json = Buffer.from(JSON.stringify(header), 'utf8');
-  const headerBytes = Math.ceil(json.length / 8) * 8; // padded with spaces so that the data is aligned
-  const start = Buffer.alloc(8 + headerBytes, 0x20);
+  const headerBytes = Math.ceil(json.length / 8) * 8;
+  const start = Buffer.alloc(LENGTH_BYTES + headerBytes, 0x20);
   start.writeBigUInt64LE(BigInt(headerBytes), 0);
-  json.copy(start, 8);
-  yield start;
-  for (const { data } of content.tensors.values()) {
-    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
+  json.copy(start, LENGTH_BYTES);
+  return start;
+}
+
+/** A tensor whose bytes (little-endian) come part by part, since they are not in memory together. */
+export interface StreamedTensor extends TensorDescription {
+  readonly parts: AsyncIterable<Uint8Array>;
 }
 
 /**
- * Tensors of a file in memory: F32, F16 and BF16 become float32, I32 and I64 int32. They share no memory with it.
+ * Writes tensors that come part by part, the whole file or nothing.
+ * @throws CheckpointError for a tensor with more or fewer bytes than its shape says
+ */
+export async function writeStreamedSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, StreamedTensor>,
+  metadata: SafetensorsContent['metadata'] = {},
+): Promise<void> {
+  async function* parts(): AsyncGenerator<Uint8Array> {
+    yield encodeHeader(tensors, metadata);
+    for (const [name, { shape, dtype, parts }] of tensors) {
+      const bytes = sizeOf(shape) * DTYPE_BYTES[dtype];
+      let written = 0;
+      for await (const part of parts) {
+        written += part.length;
+        yield part;
+      }
+      if (written !== bytes) {
+        const subject = `Writing ${path}, tensor "${name}"`;
+        throw new CheckpointError({ subject, expected: `${bytes} bytes`, received: `${written}` });
+      }
+    }
+  }
+  await writeFileAtomic(path, parts());
+}
+
+/**
+ * Tensors of a file in memory: F32, F16 and BF16 become float32; BOOL, U8, I32 and I64 int32. They share no memory with it.
  * @throws CheckpointError naming the file and what is wrong: truncated, bad header, overlap, unknown dtype.
  */
 export function decodeSafetensors(bytes: Uint8Array, subject: string): SafetensorsContent {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, hostTensor, mapTree, named, toTensor, type HostTensor } from '@drf/tensor';
+import { createRandom, hostTensor, mapTree, named, type HostTensor } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import { applyGate, initializeGate, type GateParameters } from './index.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));

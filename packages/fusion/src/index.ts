@@ -1,12 +1,4 @@
-export {
-  existingPairs,
-  expandPairs,
-  filledOriginalPair,
-  PAIRS,
-  select,
-  type PairName,
-  type PostFeatures,
-} from './pairs.js';
+export { existingPairs, expandPairs, filledOriginalPair, select, type PostFeatures } from './pairs.js';
 export {
   applyGate,
   equalWeights,

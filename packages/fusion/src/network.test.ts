@@ -7,10 +7,10 @@ import {
   mapTree,
   named,
   ShapeMismatchError,
-  toTensor,
   type HostTensor,
   type Named,
 } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import { applyFusion, classify, initializeFusion, weightedSum, type FusionParameters } from './index.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));

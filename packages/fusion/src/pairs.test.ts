@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { named, type Features, type PerPost } from '@drf/tensor';
-import { existingPairs, expandPairs, filledOriginalPair, PAIRS, select, type PostFeatures } from './index.js';
+import { named, PAIRS, type Features, type PerPost } from '@drf/tensor';
+import { existingPairs, expandPairs, filledOriginalPair, select, type PostFeatures } from './index.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));
 

@@ -1,11 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { byModality, named, type ByModality, type Features, type Named, type PerPair, type PerPost } from '@drf/tensor';
 
-/** A post's three pairs, in this order everywhere. */
-export const PAIRS = ['original', 'imageAndRecoveredText', 'recoveredImageAndText'] as const;
-/** One of {@link PAIRS}. */
-export type PairName = (typeof PAIRS)[number];
-
 /** The four features of a post, each [batch, dim]. */
 export type PostFeatures = ByModality<Features> & {
   /** C_tv(fᵗ), which stands for an image, and C_vt(fᵛ), which stands for a text. */

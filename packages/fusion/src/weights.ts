@@ -4,6 +4,7 @@ import {
   byModality,
   hostTensor,
   named,
+  PAIRS,
   type ByModality,
   type Host,
   type Named,
@@ -13,7 +14,7 @@ import {
   type Scalar,
 } from '@drf/tensor';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
-import { PAIRS, select } from './pairs.js';
+import { select } from './pairs.js';
 
 /**
  * How a pair's weight is made of its two densities (Eq. 10, 11):

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
-import { createRandom, mapTree, toTensor, type HostTensor } from '@drf/tensor';
+import { createRandom, mapTree, type HostTensor } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
   applyAttention,

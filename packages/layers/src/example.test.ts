@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
 
 import * as tensor from '@drf/tensor';
+import * as transfer from '@drf/tensor/transfer';
 import { runReadmeExample } from '../../../scripts/run-readme-example.js';
 import * as own from './index.js';
 
@@ -10,6 +11,7 @@ it('the README’s example prints what the README shows', async () => {
   const modules = {
     '@tensorflow/tfjs': tf,
     '@drf/tensor': tensor,
+    '@drf/tensor/transfer': transfer,
 
     '@drf/layers': own,
   };

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRandom, mapTree, toTensor } from '@drf/tensor';
+import { createRandom, mapTree } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import { applyLinear, initializeLinear, type LinearParameters } from './index.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));

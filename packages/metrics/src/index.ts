@@ -36,5 +36,5 @@ export {
   type SeedBootstrapDifference,
   type SeedBootstrapOptions,
 } from './bootstrap.js';
-export { holmAdjusted, mcnemarExact, type McNemarResult } from './significance.js';
+export { holmAdjusted, mcnemarExact, mcnemarPValue, type McNemarResult } from './significance.js';
 export { argMax, type ClassIndices, type Probabilities } from './checks.js';

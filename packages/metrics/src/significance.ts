@@ -11,6 +11,16 @@ export interface McNemarResult {
   readonly pValue: number;
 }
 
+/**
+ * The p-value of McNemar's exact test, from the posts that only one of two methods gets right: two-sided, of a fair coin
+ * thrown once for each of them. 1 where there are none.
+ */
+export function mcnemarPValue(firstOnly: number, secondOnly: number): number {
+  // half of the throws or nearly so: the tail holds at least one half, and rounding must not make it less
+  if (Math.abs(firstOnly - secondOnly) <= 1) return 1;
+  return 2 * lowerTail(Math.min(firstOnly, secondOnly), firstOnly + secondOnly);
+}
+
 /** P(X ≤ count) for X binomial over `total` throws of a fair coin. */
 function lowerTail(count: number, total: number): number {
   let sum = 0;
@@ -38,10 +48,7 @@ export function mcnemarExact(labels: ClassIndices, first: ClassIndices, second: 
     if (firstRight && !secondRight) firstOnly += 1;
     if (secondRight && !firstRight) secondOnly += 1;
   }
-  // half of the throws or nearly so: the tail holds at least one half, and rounding must not make it less
-  if (Math.abs(firstOnly - secondOnly) <= 1) return { firstOnly, secondOnly, pValue: 1 };
-  const tail = lowerTail(Math.min(firstOnly, secondOnly), firstOnly + secondOnly);
-  return { firstOnly, secondOnly, pValue: 2 * tail };
+  return { firstOnly, secondOnly, pValue: mcnemarPValue(firstOnly, secondOnly) };
 }
 
 /**

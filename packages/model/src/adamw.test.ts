@@ -8,11 +8,11 @@ import {
   hostTensor,
   mapTree,
   named,
-  toTensor,
   type HostTensor,
   type HostTree,
   type TensorTree,
 } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import {
   ADAMW_DEFAULTS,
   adamW,

@@ -251,10 +251,10 @@ function weighPairs(
 }
 
 /** Everything of a forward pass that a person may want to see. */
-function toPrediction({ features, densities, weights, logits, statistics }: DrfForward): Prediction {
+function toPrediction({ features, fused, densities, weights, logits, statistics }: DrfForward): Prediction {
   const { image, text, recovered } = densities;
   const std = byModality((modality) => statistics[modality].std);
-  return predictionOf(logits, { weights, logDensity: { image, text, recovered }, std, features });
+  return predictionOf(logits, { weights, logDensity: { image, text, recovered }, std, features, fused });
 }
 
 /** λᵛ and λᵗ. */

@@ -77,7 +77,7 @@ export interface GatedDrfConfig extends DrfConfig {
 export type GatedDrfParameters = DrfParameters & { readonly trained: { readonly gate?: GateParameters } };
 
 /** Every intermediate of the forward pass. */
-export type GatedForward = Omit<DrfForward, 'fused'> & {
+export type GatedForward = DrfForward & {
   /** Log density of each encoder output under the low-rank Gaussian of its modality, [batch]. */
   readonly quality: ByModality<PerPost>;
   /** The encoders' outputs, zeros where missing. [batch, width] */
@@ -148,6 +148,7 @@ export function gatedForward(
   const weights =
     gate === undefined ? equalWeights(existing) : pairWeights(applyGate(gate, statistics), existing, 'normalized');
   const fusedPairs = applyFusion(fusion, pairs);
+  const fused = weightedSum(weights, fusedPairs); // Eq. 12
   const [posts, count, dim] = fusedPairs.shape as [number, number, number];
   const rows = named(tf.reshape(fusedPairs, [posts * count, dim]), ['batch', 'dim']);
   const perRow = classify(classifier, rows); // [batch·pair, dim] → [batch·pair, classes]
@@ -159,8 +160,9 @@ export function gatedForward(
     existing,
     weights,
     fusedPairs,
+    fused,
     pairLogits,
-    logits: classify(classifier, weightedSum(weights, fusedPairs)),
+    logits: classify(classifier, fused),
   };
 }
 
@@ -181,9 +183,11 @@ function assess(
   };
 }
 
-function toPrediction({ features, densities, quality, weights, logits, statistics }: GatedForward): Prediction {
+function toPrediction(forward: GatedForward): Prediction {
+  const { features, fused, densities, quality, weights, logits, statistics } = forward;
   const std = byModality((modality) => statistics[modality].std);
-  return predictionOf(logits, { weights, logDensity: { ...quality, recovered: densities.recovered }, std, features });
+  const logDensity = { ...quality, recovered: densities.recovered };
+  return predictionOf(logits, { weights, logDensity, std, features, fused });
 }
 
 /** The paper's loss, counted over intact posts, and the pair supervision. */

@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import {
   assertEncoders,
-  describeCalibration,
   openRun,
   readCalibration,
   RunFolder,
@@ -9,11 +8,21 @@ import {
   startSession,
   tokenInputs,
   trainedEncoders,
-  type Calibration,
   type OpenedRun,
   type RunDescription,
   type Session,
 } from '@drf/experiment';
+import {
+  describeCalibration,
+  type Calibration,
+  type Judge,
+  type JudgeInfo,
+  type Judgment,
+  type OpenOptions,
+  type PostContent,
+  type PostInput,
+  toPostContent,
+} from '@drf/judge';
 import { fileHash } from '@drf/files';
 import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
 import type { EncodedBatchInputs, MethodParameters, Prediction, TokenInputs } from '@drf/model';
@@ -27,16 +36,7 @@ import {
   type Program,
   type TensorTree,
 } from '@drf/tensor';
-import {
-  assertNumbers,
-  describeVerdict,
-  presentContent,
-  type Judge,
-  type JudgeInfo,
-  type Judgment,
-  type PostContent,
-  type RawVerdict,
-} from './judgment.js';
+import { assertNumbers, describeVerdict, type RawVerdict } from '@drf/judge/judgment';
 
 type HeadConstants = { readonly parameters: MethodParameters; readonly memory?: TensorTree };
 type HeadInputs = { readonly batch: EncodedBatchInputs };
@@ -46,16 +46,6 @@ type HeadOutputs = { readonly probabilities: Prediction['probabilities']; readon
 interface JudgedRun extends Pick<OpenedRun, 'method' | 'parameters' | 'memory' | 'checkpoint'> {
   readonly folder: { readonly path: string };
   readonly description: Pick<RunDescription, 'config' | 'classes' | 'encoders'>;
-}
-
-/** Where to compute, and with which checkpoint. */
-export interface OpenOptions {
-  /** As `createEngine`; default `auto`. */
-  readonly engine?: string;
-  /** A checkpoint of the run; default its result. */
-  readonly checkpoint?: string;
-  /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
-  readonly allowDownload?: boolean;
 }
 
 /**
@@ -108,8 +98,8 @@ export class RunJudge implements Judge {
     return new RunJudge(describeRun(run, session, calibration, sha256), run, session, head);
   }
 
-  async judge(content: PostContent): Promise<Judgment> {
-    const post = presentContent(content);
+  async judge(given: PostInput): Promise<Judgment> {
+    const post = await toPostContent(given, this.info);
     const outputs = await this.head.run({ batch: await this.encode(post) });
     const raw = rawVerdict(outputs);
     const ready = (this.run.memory['ready'] as HostTensor | undefined)?.data[0] !== 0;

@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import { isIPv4, isIPv6, type Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ConfigurationError, refuser } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { excerpt, notFound, problemOf, PROBLEM_TYPE, refuse, type RequestError } from './errors.js';
 import type { ServiceLimits } from './limits.js';
 
@@ -66,8 +67,14 @@ const ALL = ['GET', 'HEAD', 'POST', 'OPTIONS'];
  * @returns what throws RequestError (not-found, method-not-allowed) for others
  */
 export function unroutedAnswer(app: FastifyInstance, isFile: (path: string) => boolean) {
-  // a star is a pattern of routes, and no path
-  const has = (method: 'GET' | 'POST', url: string): boolean => !url.includes('*') && app.hasRoute({ method, url });
+  const routes: { readonly methods: readonly string[]; readonly path: RegExp }[] = [];
+  app.addHook('onRoute', ({ method, url }) => {
+    if (url.includes('*')) return; // files
+    const path = url.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+');
+    routes.push({ methods: [method].flat(), path: new RegExp(`^${path}$`) });
+  });
+  const has = (method: 'GET' | 'POST', url: string): boolean =>
+    routes.some(({ methods, path }) => methods.includes(method) && path.test(url));
   const methodsOf = (path: string): readonly string[] => {
     if (path === '*') return ALL; // OPTIONS * asks for the server itself (RFC 9110, section 9.3.7)
     const get = has('GET', path) || isFile(path);
@@ -132,7 +139,7 @@ export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOpti
       'The request, header Host',
       names.size === 0 ? 'a name of this machine: localhost, 127.0.0.1 or [::1]' : 'a name of this service',
       excerpt(host),
-      'whoever runs the service can name its hosts: pnpm serve RUN --host-name NAME',
+      `whoever runs the service can name its hosts: ${spell('serve RUN --host-name NAME')}`,
     );
   }
 
@@ -149,7 +156,7 @@ export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOpti
       'The request',
       'no page of another site to send it',
       origin === undefined ? `Sec-Fetch-Site: ${excerpt(String(site))}` : `Origin: ${excerpt(origin)}`,
-      'whoever runs the service can allow origins: pnpm serve RUN --allow-origin https://…',
+      `whoever runs the service can allow origins: ${spell('serve RUN --allow-origin https://…')}`,
     );
   }
 
@@ -167,7 +174,8 @@ export function webOrigin({ hostNames = [], allowedOrigins = [] }: WebOriginOpti
     assertOrigin(request);
     const { origin } = request.headers;
     if (origin === undefined || !origins.has(origin)) return false;
-    reply.header('access-control-allow-origin', origin).header('access-control-expose-headers', 'Retry-After');
+    reply.header('access-control-allow-origin', origin);
+    reply.header('access-control-expose-headers', 'Retry-After, X-Model-Version');
     const isPreflight = request.method === 'OPTIONS' && 'access-control-request-method' in request.headers;
     if (isPreflight) void reply.status(204).headers(PREFLIGHT).send();
     return isPreflight;

@@ -49,7 +49,7 @@ export class PostReader {
 }
 
 /** @throws RequestError saying what does not fit */
-function checked<Value>(schema: z.ZodType<Value>, value: unknown, subject: string): Value {
+export function checked<Value>(schema: z.ZodType<Value>, value: unknown, subject: string): Value {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw describeIssue(result.error.issues[0] as z.core.$ZodIssue, value, subject);

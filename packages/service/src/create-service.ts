@@ -1,7 +1,8 @@
+import { type JudgeInfo } from '@drf/judge';
 import type { Socket } from 'node:net';
 import fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { JudgeInfo } from '@drf/predict';
+import { spell } from '@drf/terminal';
 import {
   bearerAuthentication,
   clientErrorHandler,
@@ -22,11 +23,21 @@ import {
   RETRY_AFTER_SECONDS,
   type RequestError,
 } from './errors.js';
+import { Judging, MODEL_VERSION_HEADER } from './judging.js';
 import { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
-import { Metrics } from './metrics.js';
+import { Metrics, type GroupState, type MetricsOfOne } from './metrics.js';
+import {
+  addProtocolHealth,
+  addProtocolInference,
+  addProtocolMetadata,
+  assertJsonTensors,
+  isOfProtocol,
+} from './open-inference.js';
+import { identityOf, ReloadableJudge } from './reloadable-judge.js';
 import { addModelRoute, addOperationRoutes, addPredictRoutes, collectRoutes, responses } from './routes.js';
 import { listFiles, serveFiles } from './static-files.js';
-import { Work, type JudgeProcessState, type ServedJudge } from './work.js';
+import { setRequestSpan, type Tracing } from './tracing.js';
+import { Work, type ServedJudge } from './work.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -38,15 +49,44 @@ declare module 'fastify' {
 /** What `createService` makes. */
 export type Service = FastifyInstance;
 
+/** What the others of a group ask one of them. */
+export interface GroupMember {
+  readonly metrics: () => Promise<MetricsOfOne>;
+  readonly isReady: () => boolean;
+}
+
+/** Processes that share a port, as each of them sees it. */
+export interface ServiceGroup extends GroupState {
+  /** Called once, when the service is made. */
+  join(member: GroupMember): void;
+  /** What `/metrics` answers: of all. */
+  metrics(): Promise<string>;
+  /** Whether another one takes posts. */
+  othersAreReady(): boolean;
+}
+
+/** Where lines of the log go, and from which level on: debug, info, warn, error; silent: none. */
+export interface ServiceLog {
+  readonly level: string;
+  readonly stream: { write(line: string): void };
+}
+
 /** What is served, and within what limits. */
 export interface ServiceOptions extends WebOriginOptions {
-  /** null: `POST /v1/predict` answers 501, and the page judges by itself. */
-  readonly judge: ServedJudge | null;
-  /** What `GET /v1/model` says of the model; default what the judge says of itself. */
+  /**
+   * null: `POST /v1/predict` answers 501, and the page judges by itself. A `ReloadableJudge` can be replaced while posts
+   * come in.
+   */
+  readonly judge: ServedJudge | ReloadableJudge | null;
+  /** What the model is called in answers, where the judge is no `ReloadableJudge`; default as its run. */
+  readonly modelName?: string;
+  /** Left out: no other process serves here. */
+  readonly group?: ServiceGroup;
+  /** What `GET /v1/model` says of the model where there is no judge. */
   readonly info?: JudgeInfo;
   /** A folder of static files that appears at `/`. */
   readonly page?: string;
-  /** A folder that `pnpm export` wrote, which appears at `/model/`: the page then judges by itself. */
+  /** A folder that `drf export` wrote, which appears at `/model/`: the page then judges by itself. */
   readonly browserModel?: string;
   /** Without it, everybody may ask. Page, health and OpenAPI document are always open. */
   readonly token?: string;
@@ -58,8 +98,10 @@ export interface ServiceOptions extends WebOriginOptions {
   readonly trustProxy?: readonly string[];
   /** Images that are decoded at once. Default 2. */
   readonly decoders?: number;
+  /** Where traces of requests go; of `startTracing`. Left out: nowhere. */
+  readonly tracing?: Tracing;
   /** JSON lines, without what posts hold; left out: none. */
-  readonly log?: { readonly level: string; readonly stream: { write(line: string): void } };
+  readonly log?: ServiceLog;
 }
 
 /**
@@ -67,7 +109,8 @@ export interface ServiceOptions extends WebOriginOptions {
  * @throws ConfigurationError for a folder that is none, and for what is no host name, origin or address of a proxy
  */
 export async function createService(options: ServiceOptions): Promise<FastifyInstance> {
-  const { judge } = options;
+  const { group } = options;
+  const judge = reloadable(options);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const budget = new BodyBudget(limits);
   const work = judge === null ? null : new Work({
@@ -81,8 +124,10 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     waitingPosts: () => work?.waiting ?? 0,
     bodyBytes: () => budget.used,
     judgeIsReady: () => work !== null && isReady(),
-    process: judge?.process && (() => judge.process as JudgeProcessState),
+    judge,
+    group,
   });
+  group?.join({ metrics: () => metrics.json(), isReady });
   const answersOrigin = webOrigin(options);
   const page = options.page === undefined ? null : await listFiles(options.page, 'The page’s folder');
   const modelFiles = options.browserModel === undefined ? null : await listFiles(options.browserModel, 'The exported folder'); // prettier-ignore
@@ -90,6 +135,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
 
   const app: FastifyInstance = fastify({
     bodyLimit: limits.bodyBytes,
+    routerOptions: { maxParamLength: 1_000 }, // the names of an ensemble's runs
     requestTimeout: limits.requestMilliseconds,
     trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
     keepAliveTimeout: limits.idleMilliseconds,
@@ -100,7 +146,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     },
     return503OnClosing: false, // our own answer says the same as a problem
     logController: new LogController({ disableRequestLogging: true }), // `watch` writes the one line
-    logger: loggerOptions(options.log),
+    logger: loggerOptions(options),
     frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     clientErrorHandler: clientErrorHandler(limits, (status) => metrics.onRequest('none', 'none', status, 0)),
   });
@@ -121,7 +167,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   app.addHook('onRequest', async (request, reply) => {
     watch(request, reply);
     reply.headers(SECURITY_HEADERS);
-    if (request.url.startsWith('/v1/')) reply.header('cache-control', 'no-store');
+    if (request.url.startsWith('/v1/') || isOfProtocol(request.url)) reply.header('cache-control', 'no-store');
     if (answersOrigin(request, reply)) return reply;
     if (!request.is404) return undefined;
     answerUnrouted(request, reply); // here, since a body would be read otherwise
@@ -129,14 +175,18 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
   });
 
   await collectRoutes(app, options.token !== undefined);
-  addOperationRoutes(app, { isReady });
+  const anyIsReady = (): boolean => isReady() || (!closing && group?.othersAreReady() === true);
+  addOperationRoutes(app, { isReady: anyIsReady });
+  if (judge !== null) addProtocolHealth(app, anyIsReady);
   if (page !== null) await app.register((scope) => serveFiles(scope, { folder: options.page as string, files: page, prefix: '/' })); // prettier-ignore
 
   const authenticate = bearerAuthentication(options.token);
   await app.register(async (guarded) => {
     guarded.addHook('onRequest', async (request) => authenticate(request));
-    const info = options.info ?? judge?.info;
-    if (info !== undefined) addModelRoute(guarded, { ...options, info, limits, files: modelFiles });
+    const model = describedModel(options, judge);
+    if (model !== null)
+      addModelRoute(guarded, { ...options, predicts: judge !== null, model, limits, files: modelFiles });
+    if (judge !== null) addProtocolMetadata(guarded, judge, anyIsReady);
     if (modelFiles !== null) {
       await guarded.register((scope) => serveFiles(scope, { folder: options.browserModel as string, files: modelFiles, prefix: '/model/' })); // prettier-ignore
     }
@@ -146,7 +196,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
       response: responses(z.string(), [401], 'text/plain'),
     };
     guarded.get('/metrics', { schema }, async (_, reply) => {
-      return reply.type(metrics.contentType).send(await metrics.text());
+      return reply.type(metrics.contentType).send(await (group ?? metrics).metrics());
     });
     await guarded.register(async (posts) => {
       posts.removeAllContentTypeParsers();
@@ -156,25 +206,35 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
         if (closing) throw shutsDown();
         if (work === null) throw noJudge();
         assertPlain(request.headers['content-encoding']);
+        assertJsonTensors(request);
         const lease = budget.open(clientOf(request.ip), request.headers['content-length']);
         request.bodyLease = lease;
         reply.raw.once('close', () => lease.release());
       });
-      addPredictRoutes(posts, { work: work as Work, limits, metrics });
+      const judging = new Judging({ judge: judge as ReloadableJudge, work: work as Work, limits, metrics });
+      addPredictRoutes(posts, judging);
+      if (judge !== null) addProtocolInference(posts, judging, judge);
     });
   });
   return app;
 
-  /** Counts and logs a request when its answer has gone out, or its client has left. */
+  /** Counts, traces and logs a request when its answer has gone out, or its client has left. */
   function watch(request: FastifyRequest, reply: FastifyReply): void {
     const started = performance.now();
+    const span = options.tracing?.begin(request);
+    if (span !== undefined) {
+      setRequestSpan(request, span);
+      reply.header('traceresponse', span.traceResponse);
+    }
     reply.raw.once('close', () => {
       const { url: route = 'none' } = request.routeOptions;
       const status = reply.raw.writableEnded ? reply.raw.statusCode : 499;
       const milliseconds = performance.now() - started;
       metrics.onRequest(route, request.method, status, milliseconds / 1000);
+      span?.end(route, status);
       const bytes = Number(request.headers['content-length'] ?? 0);
-      app.log.info({ requestId: request.id, method: request.method, route, status, milliseconds: Math.round(milliseconds), bytes, from: loggedAddress(request.ip) }, 'request'); // prettier-ignore
+      const model = reply.getHeader(MODEL_VERSION_HEADER);
+      app.log.info({ requestId: request.id, traceId: span?.traceId, method: request.method, route, status, milliseconds: Math.round(milliseconds), bytes, model, from: loggedAddress(request.ip) }, 'request'); // prettier-ignore
     });
   }
 
@@ -185,21 +245,36 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     if (known.status === 503 || known.status === 429) reply.header('retry-after', RETRY_AFTER_SECONDS);
     if (known.code === 'unsupported-encoding') reply.header('accept-encoding', 'identity');
     if (isUnread(request)) reply.header('connection', 'close');
+    const problem = problemOf(known, request.id);
+    const isInference = isOfProtocol(request.url);
     return reply
       .status(known.status)
-      .type(PROBLEM_TYPE)
-      .send(JSON.stringify(problemOf(known, request.id)));
+      .type(isInference ? 'application/json' : PROBLEM_TYPE)
+      .send(JSON.stringify(isInference ? { error: problem.detail } : problem));
   }
 }
 
-function loggerOptions(log: ServiceOptions['log']) {
+/** What `/v1/model` describes; null: nothing is known of a model. */
+function describedModel({ info, modelName }: ServiceOptions, judge: ReloadableJudge | null) {
+  if (judge !== null) return () => judge.current;
+  if (info === undefined) return null;
+  const identity = identityOf(info, modelName);
+  return () => ({ info, identity });
+}
+
+function reloadable({ judge, modelName }: ServiceOptions): ReloadableJudge | null {
+  if (judge === null || judge instanceof ReloadableJudge) return judge;
+  return new ReloadableJudge(judge, () => Promise.reject(new Error('nothing to reload')), { modelName });
+}
+
+function loggerOptions({ log, group }: ServiceOptions) {
   if (log === undefined) return false;
   const { level, stream } = log;
   const timestamp = (): string => `,"time":"${new Date().toISOString()}"`;
   return {
     level,
     stream: { write: (line: string): void => stream.write(escapeControls(line)) },
-    base: null,
+    base: group === undefined ? null : { worker: group.worker },
     formatters: { level: (name: string): object => ({ level: name }) },
     timestamp,
   };
@@ -250,6 +325,6 @@ function noJudge(): RequestError {
     'The service',
     'a run to judge with',
     'files for the browser only',
-    'start it with a run: pnpm serve RUN',
+    `start it with a run: ${spell('serve RUN')}`,
   );
 }

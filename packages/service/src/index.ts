@@ -1,5 +1,11 @@
-export { createService, type Service } from './create-service.js';
+export { createService, type GroupMember, type Service, type ServiceGroup, type ServiceLog } from './create-service.js';
 export { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
 export { JudgeProcess, type JudgeProcessEnd } from './judge-process/judge-process.js';
+export { errorOf, failureOf, type Failure } from './judge-process/messages.js';
+export { ReloadableJudge, type ModelIdentity, type ReloadResult } from './reloadable-judge.js';
+export { RestartDelay } from './restart-delay.js';
+export { GroupMetrics, type MetricsOfOne } from './metrics.js';
+export { escapeControls } from './errors.js';
 export { isLoopbackAddress } from './access.js';
 export { modelSchema } from './schemas.js';
+export { startTracing, type Tracing } from './tracing.js';

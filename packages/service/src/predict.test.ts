@@ -1,11 +1,11 @@
 import sharp from 'sharp';
-import { decodeImage } from '@drf/datasets';
-import type { Judgment } from '@drf/predict';
+import { decodeImage } from '@drf/preprocessing';
+import type { Judgment } from '@drf/judge';
 import { DataError } from '@drf/tensor';
 import { crc32 } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { batchAnswerSchema, judgmentSchema, problemSchema, type Problem } from './schemas.js';
-import { instantJudge, judgmentOf, openService } from './testing/service.js';
+import { answerSchema, batchAnswerSchema, problemSchema, type Problem } from './schemas.js';
+import { answerOf, instantJudge, judgmentOf, openService } from './testing/service.js';
 
 let png: Buffer;
 let jpeg: Buffer;
@@ -67,15 +67,15 @@ describe('POST /v1/predict', () => {
     ] as const) {
       const response = await post(json(sent));
       expect([response.statusCode, response.headers['content-type']]).toEqual([200, 'application/json; charset=utf-8']);
-      expect(judgmentSchema.parse(response.json())).toEqual(judgmentOf(content));
+      expect(answerSchema.parse(response.json())).toEqual(answerOf(content));
     }
   });
 
   it('judges a form', async () => {
     const response = await post(form([['image', jpeg, 'cat.jpg'], ['text', 'Grüße']])); // prettier-ignore
-    expect(response.json()).toEqual(judgmentOf({ image: await pixels(jpeg), text: 'Grüße' }));
+    expect(response.json()).toEqual(answerOf({ image: await pixels(jpeg), text: 'Grüße' }));
     const alone = await post(form([['text', 'alone']]));
-    expect(alone.json()).toEqual(judgmentOf({ image: null, text: 'alone' }));
+    expect(alone.json()).toEqual(answerOf({ image: null, text: 'alone' }));
   });
 
   it.each([
@@ -86,7 +86,7 @@ describe('POST /v1/predict', () => {
     ['an empty data URL', (): Sent => json({ text: 'alone', image: 'data:image/png;base64,' })],
   ] as const)('takes %s for no image', async (_, sent) => {
     const response = await post(sent());
-    expect(response.json()).toEqual(judgmentOf({ image: null, text: 'alone' }));
+    expect(response.json()).toEqual(answerOf({ image: null, text: 'alone' }));
   }); // prettier-ignore
 
   it.each([
@@ -96,7 +96,7 @@ describe('POST /v1/predict', () => {
   ])('reads base64 that is broken by %j every %i characters', async (ending, length) => {
     const lines = png.toString('base64').match(new RegExp(`.{1,${length}}`, 'g')) ?? [];
     for (const image of [lines.join(ending), `data:image/png;base64,${lines.join(ending)}${ending}`]) {
-      expect((await post(json({ image }))).json()).toEqual(judgmentOf({ image: await pixels(png), text: null }));
+      expect((await post(json({ image }))).json()).toEqual(answerOf({ image: await pixels(png), text: null }));
     }
   });
 

@@ -1,40 +1,35 @@
+import { type JudgeInfo } from '@drf/judge';
 import { STATUS_CODES } from 'node:http';
-import { createRequire } from 'node:module';
 import swagger from '@fastify/swagger';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { JudgeInfo, Judgment } from '@drf/predict';
-import { clientOf, type BodyLease } from './admission.js';
+import type { BodyLease } from './admission.js';
 import { emptyBody, PostReader, readForm, type ReceivedPost } from './bodies.js';
 import { problemOf, PROBLEM_TYPE, refuse, RequestError, requestErrorOf } from './errors.js';
+import { MODEL_VERSION_HEADER, type Judging } from './judging.js';
 import type { ServiceLimits } from './limits.js';
-import type { Metrics } from './metrics.js';
+import { VERSION } from './metrics.js';
+import type { ModelIdentity } from './reloadable-judge.js';
 import {
+  answerSchema,
   batchAnswerSchema,
   batchSchema,
   formSchema,
   jsonSchema,
-  judgmentSchema,
   modelSchema,
   postSchema,
   problemSchema,
+  type Answer,
   type BatchAnswer,
   type ModelAnswer,
 } from './schemas.js';
-import { answerDeadline, type Deadline, type Work } from './work.js';
-
-const { version: VERSION } = createRequire(import.meta.url)('../package.json') as { readonly version: string };
-
-interface PredictRoutes {
-  readonly work: Work;
-  readonly limits: ServiceLimits;
-  readonly metrics: Metrics;
-}
+import type { Deadline } from './work.js';
 
 const POST_PROBLEMS = [401, 408, 413, 415, 422, 429, 501, 503, 504];
 
 /** `POST /v1/predict` and `POST /v1/predict/batch`. */
-export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }: PredictRoutes): void {
+export function addPredictRoutes(app: FastifyInstance, judging: Judging): void {
+  const { limits } = judging;
   const reader = new PostReader(limits);
 
   app.post(
@@ -44,13 +39,12 @@ export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }
         summary: 'Judges a post',
         tags: ['predict'],
         body: predictBody(limits),
-        response: responses(judgmentSchema, POST_PROBLEMS),
+        response: responses(answerSchema, POST_PROBLEMS),
       },
     },
-    async (request, reply) => {
+    async (request, reply): Promise<Answer> => {
       const post = await receive(request);
-      work.accept(clientOf(request.ip), 1);
-      return withDeadline(reply, (deadline) => judge(post, deadline, request));
+      return judging.answer(request, reply, 1, async ({ judge, model }) => ({ ...(await judge(post)), model: model.identity })); // prettier-ignore
     },
   );
 
@@ -75,16 +69,16 @@ export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }
         );
       if (request.body === undefined) throw emptyBody();
       const read = reader.readBatch(request.body).map((value, i) => attempt(() => reader.read(value, `posts[${i}]`)));
-      work.accept(clientOf(request.ip), read.filter((post) => !(post instanceof RequestError)).length);
-      return withDeadline(reply, async (deadline) => {
+      const places = read.filter((post) => !(post instanceof RequestError)).length;
+      return judging.answer(request, reply, places, async ({ judge, model, deadline }) => {
         const answers = read.map(async (post) => {
           if (post instanceof RequestError) return { problem: problemOf(post, request.id) };
-          return judge(post, deadline, request).then(
+          return judge(post).then(
             (judgment) => ({ judgment }),
             (error: unknown) => ({ problem: problemOf(rowError(error, deadline), request.id) }),
           );
         });
-        return { answers: await Promise.all(answers) };
+        return { answers: await Promise.all(answers), model: model.identity };
       });
     },
   );
@@ -96,29 +90,12 @@ export function addPredictRoutes(app: FastifyInstance, { work, limits, metrics }
     return reader.read(request.body);
   }
 
-  async function judge(post: ReceivedPost, deadline: Deadline, request: FastifyRequest): Promise<Judgment> {
-    const working = work.judge(clientOf(request.ip), post, deadline.signal);
-    request.bodyLease?.until(working);
-    const judgment = await deadline.race(working);
-    metrics.onJudgment(judgment);
-    return judgment;
-  }
-
   /** What is wrong with one post stays with it; what ends the whole request ends it. */
   function rowError(error: unknown, { signal }: Deadline): RequestError {
     if (signal.aborted) throw error;
     const known = requestErrorOf(error, limits.bodyBytes, undefined);
     if (known.code === 'internal-error') app.log.error({ err: error }, 'a post of a batch failed');
     return known;
-  }
-
-  async function withDeadline<Value>(reply: FastifyReply, act: (deadline: Deadline) => Promise<Value>): Promise<Value> {
-    const deadline = answerDeadline(reply.raw, limits.answerMilliseconds);
-    try {
-      return await act(deadline);
-    } finally {
-      deadline.release();
-    }
   }
 }
 
@@ -131,9 +108,17 @@ function attempt<Value>(act: () => Value): Value | RequestError {
   }
 }
 
-interface ModelRoute {
-  readonly judge: object | null;
+/** A model as it is described: a `LoadedJudge`, or an export that only browsers judge with. */
+interface DescribedModel {
   readonly info: JudgeInfo;
+  readonly identity: ModelIdentity;
+}
+
+interface ModelRoute {
+  /** Asked for each answer: another may have taken over. */
+  readonly model: () => DescribedModel;
+  /** Whether it judges here. */
+  readonly predicts: boolean;
   readonly token?: string;
   readonly limits: ServiceLimits;
   /** Files of the browser's model; null: there is none. */
@@ -141,23 +126,27 @@ interface ModelRoute {
 }
 
 /** `GET /v1/model`: what a page needs to know before it asks. */
-export function addModelRoute(app: FastifyInstance, { judge, info, token, limits, files }: ModelRoute): void {
+export function addModelRoute(app: FastifyInstance, { model, predicts, token, limits, files }: ModelRoute): void {
   const { bodyBytes, pixels, textCharacters, batchPosts, answerMilliseconds } = limits;
-  const answer: ModelAnswer = {
-    mode: files === null ? 'server' : 'browser',
-    predicts: judge !== null,
-    authentication: token === undefined ? 'none' : 'bearer',
-    ...describeModel(info),
-    engine: judge === null ? null : info.engine,
-    files: [...(files ?? [])],
-    limits: { bodyBytes, pixels, textCharacters, batchPosts, answerMilliseconds },
-  };
   const schema = {
     summary: 'The model, and where the page judges',
     tags: ['model'],
     response: responses(modelSchema, [401]),
   };
-  app.get('/v1/model', { schema }, async () => answer);
+  app.get('/v1/model', { schema }, async (_, reply): Promise<ModelAnswer> => {
+    const { info, identity } = model();
+    reply.header(MODEL_VERSION_HEADER, identity.version);
+    return {
+      mode: files === null ? 'server' : 'browser',
+      predicts,
+      authentication: token === undefined ? 'none' : 'bearer',
+      model: identity,
+      ...describeModel(info),
+      engine: predicts ? info.engine : null,
+      files: [...(files ?? [])],
+      limits: { bodyBytes, pixels, textCharacters, batchPosts, answerMilliseconds },
+    };
+  });
 }
 
 const stateSchema = z.strictObject({ status: z.string() });
@@ -208,7 +197,8 @@ export function addOperationRoutes(app: FastifyInstance, { isReady }: { readonly
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
 }
 
-function jsonBody(schema: z.ZodType): object {
+/** A request's body in JSON, for OpenAPI. */
+export function jsonBody(schema: z.ZodType): object {
   return { required: true, content: { 'application/json': { schema: jsonSchema(schema) } } };
 }
 
@@ -228,9 +218,14 @@ const COMMON_PROBLEMS = [400, 403, 421, 431, 500];
 /**
  * The answer of a route, and the problems that it may have beside those that every route may have.
  * @param type of the answer, where it is not JSON
+ * @param problem what a problem looks like, where it is none of RFC 9457
  */
-export function responses(answer: z.ZodType, problems: readonly number[], type = 'application/json'): object {
-  const problem = { [PROBLEM_TYPE]: { schema: jsonSchema(problemSchema) } };
+export function responses(
+  answer: z.ZodType,
+  problems: readonly number[],
+  type = 'application/json',
+  problem: object = { [PROBLEM_TYPE]: { schema: jsonSchema(problemSchema) } },
+): object {
   const all = [...COMMON_PROBLEMS, ...problems].sort((a, b) => a - b);
   return {
     200: { description: 'OK', content: { [type]: { schema: jsonSchema(answer) } } },

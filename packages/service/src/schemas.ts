@@ -1,6 +1,5 @@
-import { PAIRS } from '@drf/fusion';
-import type { Judgment } from '@drf/predict';
-import { MODALITIES } from '@drf/tensor';
+import type { Judgment } from '@drf/judge';
+import { MODALITIES, PAIRS } from '@drf/tensor';
 import { z } from 'zod';
 import type { ServiceLimits } from './limits.js';
 
@@ -44,7 +43,7 @@ export function formSchema({ textCharacters }: Pick<ServiceLimits, 'textCharacte
 
 const share = z.number().min(0).max(1);
 
-/** What `POST /v1/predict` answers. */
+/** What a model says of a post. */
 export const judgmentSchema = z
   .strictObject({
     label: z.string().meta({ description: 'The most probable class.' }),
@@ -65,6 +64,20 @@ export const judgmentSchema = z
     unfamiliar: z.boolean().nullable().meta({ description: 'Whether it looks unlike all that was trained on.' }),
   })
   .meta({ title: 'Judgment' }) satisfies z.ZodType<Judgment>;
+
+/** Which model judged. */
+const identitySchema = z.strictObject({
+  name: z.string(),
+  version: z.string().meta({ description: 'The beginning of the SHA-256 of the file of its weights.' }),
+});
+
+/** What `POST /v1/predict` answers: the judgment, and whose it is. */
+export const answerSchema = judgmentSchema.extend({ model: identitySchema }).meta({ title: 'Answer' });
+/** What `POST /v1/predict` answers. */
+export type Answer = z.infer<typeof answerSchema>;
+
+/** An error as the Open Inference Protocol has it. */
+export const protocolErrorSchema = z.strictObject({ error: z.string() }).meta({ title: 'InferenceError' });
 
 /** An error as RFC 9457 has it. */
 export const problemSchema = z
@@ -101,6 +114,7 @@ export const batchAnswerSchema = z.strictObject({
   answers: z
     .array(z.union([z.strictObject({ judgment: judgmentSchema }), z.strictObject({ problem: problemSchema })]))
     .meta({ description: 'In the order of the posts.' }),
+  model: identitySchema,
 });
 /** What `POST /v1/predict/batch` answers. */
 export type BatchAnswer = z.infer<typeof batchAnswerSchema>;
@@ -115,7 +129,8 @@ export const modelSchema = z
       .meta({ description: 'Where the page judges: by POST /v1/predict, or by itself with the files below /model/.' }),
     predicts: z.boolean().meta({ description: 'Whether POST /v1/predict answers.' }),
     authentication: z.enum(['none', 'bearer']),
-    version: z.string(),
+    version: z.string().meta({ description: 'Of the service.' }),
+    model: identitySchema,
     classes: z.array(z.string()),
     method: z.string(),
     encoders: z.strictObject({ image: z.string(), text: z.string() }),

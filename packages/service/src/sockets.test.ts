@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { Problem } from './schemas.js';
-import { HeldJudge, judgmentOf, openSocketService } from './testing/service.js';
+import { answerOf, HeldJudge, openSocketService } from './testing/service.js';
 
 /** All that the server says until it closes the connection. */
 function conversation(port: number, talk: (socket: Socket) => void): Promise<string> {
@@ -43,7 +43,7 @@ describe('slow clients', () => {
     const slow = Array.from({ length: 20 }, () => connect(port, '127.0.0.1'));
     for (const socket of slow) socket.write(request('{"text":', 100));
     const answer = await fetch(`${address}/v1/predict`, { method: 'POST', body: '{"text":"a"}', headers: { 'content-type': 'application/json' } }); // prettier-ignore
-    expect(await answer.json()).toEqual(judgmentOf({ text: 'a', image: null }));
+    expect(await answer.json()).toEqual(answerOf({ text: 'a', image: null }));
     for (const socket of slow) socket.destroy();
   });
 });
@@ -168,7 +168,7 @@ describe('shutdown', () => {
     await judge.answerOne();
     const heard = await talk;
     expect(heard).toMatch(/^HTTP\/1.1 200 OK\r\n/);
-    expect(JSON.parse(heard.slice(heard.indexOf('\r\n\r\n')))).toEqual(judgmentOf({ text: 'accepted', image: null }));
+    expect(JSON.parse(heard.slice(heard.indexOf('\r\n\r\n')))).toEqual(answerOf({ text: 'accepted', image: null }));
     await closing;
   });
 

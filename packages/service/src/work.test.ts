@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import type { Problem } from './schemas.js';
-import { HeldJudge, instantJudge, judgmentOf, openService } from './testing/service.js';
+import { answerOf, HeldJudge, instantJudge, judgmentOf, openService } from './testing/service.js';
 import { FairLimit } from './work.js';
 
 const send = (app: Awaited<ReturnType<typeof openService>>, text: string) =>
@@ -25,7 +25,7 @@ describe('the line of posts', () => {
     expect(await metric(app, 'drf_waiting_posts')).toBe(3);
     for (const [i, answer] of answers.entries()) {
       await judge.answerOne();
-      expect((await answer).json()).toEqual(judgmentOf({ text: texts[i] as string, image: null }));
+      expect((await answer).json()).toEqual(answerOf({ text: texts[i] as string, image: null }));
     }
     expect(judge.seen.map(({ text }) => text)).toEqual(texts);
     expect([await metric(app, 'drf_waiting_posts'), await metric(app, 'drf_body_bytes')]).toEqual([0, 0]);

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { decodeImage, RowError } from '@drf/datasets';
-import type { Judge, Judgment, PostContent } from '@drf/predict';
+import { decodeImage, ImageError } from '@drf/preprocessing';
+import type { Judge, Judgment, PostContent } from '@drf/judge';
 import { DataError, NonFiniteError, refuser, type RgbImage } from '@drf/tensor';
 import { Holdings, shareOf } from './admission.js';
 import type { ReceivedPost } from './bodies.js';
@@ -8,10 +8,12 @@ import { refuse, RequestError } from './errors.js';
 import type { ServiceLimits } from './limits.js';
 
 /** What the service asks for judgments: a judge in this process, or a `JudgeProcess`, which can do more. */
-export interface ServedJudge extends Judge {
+export interface ServedJudge extends Omit<Judge, 'judge'> {
+  /** Of a post whose image is decoded: paths come from nobody who sends a request. */
+  judge(post: PostContent): Promise<Judgment>;
   /**
    * Decodes an image to its size; left out: it is decoded in this process.
-   * @throws RowError for what is no whole image, or has too many pixels
+   * @throws ImageError for what is no whole image, or has too many pixels
    */
   decode?(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<RgbImage>;
   /** Of a process of its own; left out: it has none, and is always ready. */
@@ -30,8 +32,23 @@ export interface JudgeProcessState {
 
 export type Stage = 'decode' | 'wait' | 'judge';
 
-interface WorkOptions {
+/** A judge that stays open while it is used: a `LoadedJudge`. */
+interface UsedJudge {
   readonly judge: ServedJudge;
+  use<Value>(work: () => Promise<Value>): Promise<Value>;
+}
+
+/** What a post is judged by, and who is told of it. */
+export interface PostTask {
+  /** Default: the one that is asked when the post comes. */
+  readonly model?: UsedJudge;
+  /** Told when a stage is over, with its times of `performance.now()`. */
+  readonly onStage?: (stage: Stage, startedAt: number, endedAt: number) => void;
+}
+
+interface WorkOptions {
+  /** A `ReloadableJudge`. */
+  readonly judge: { readonly current: UsedJudge; onSwitch(listener: () => void): void };
   readonly limits: Pick<ServiceLimits, 'waitingPosts' | 'batchPosts' | 'pixels' | 'clientShare'>;
   /** Images that are decoded at once, beside the judge. */
   readonly decoders: number;
@@ -54,6 +71,7 @@ export class Work {
 
   constructor(private readonly options: WorkOptions) {
     this.decoding = new FairLimit(options.decoders);
+    options.judge.onSwitch(() => (this.failures = 0));
   }
 
   /** Posts that are accepted and not yet judged. */
@@ -63,7 +81,7 @@ export class Work {
 
   /** Whether posts would be judged. */
   get isReady(): boolean {
-    return this.failures < 3 && this.options.judge.process?.isReady !== false;
+    return this.failures < 3 && this.options.judge.current.judge.process?.isReady !== false;
   }
 
   /**
@@ -84,14 +102,17 @@ export class Work {
    * Judges a post whose place was accepted; the place is free again when the work has ended.
    * @throws RequestError (bad-image, image-too-large, unjudgeable, restarting, answer-timeout)
    */
-  async judge(client: string, post: ReceivedPost, signal: AbortSignal): Promise<Judgment> {
+  async judge(client: string, post: ReceivedPost, signal: AbortSignal, task: PostTask = {}): Promise<Judgment> {
+    const { model = this.options.judge.current } = task;
     try {
-      const image = await this.decode(client, post, signal);
-      const waitingSince = performance.now();
-      return await this.judging.run(client, async () => {
-        this.stage('wait', waitingSince);
-        signal.throwIfAborted();
-        return this.compute(post.subject, { text: post.text, image });
+      return await model.use(async () => {
+        const image = await this.decode(client, post, signal, model.judge, task);
+        const waitingSince = performance.now();
+        return this.judging.run(client, async () => {
+          this.stage('wait', waitingSince, task);
+          signal.throwIfAborted();
+          return this.compute(post.subject, { text: post.text, image }, model.judge, task);
+        });
       });
     } finally {
       this.places -= 1;
@@ -99,10 +120,10 @@ export class Work {
     }
   }
 
-  private async compute(subject: string, content: PostContent): Promise<Judgment> {
+  private async compute(subject: string, content: PostContent, judge: ServedJudge, task: PostTask): Promise<Judgment> {
     const started = performance.now();
     try {
-      const judgment = await this.options.judge.judge(content);
+      const judgment = await judge.judge(content);
       assertFinite(judgment);
       this.failures = 0;
       return judgment;
@@ -115,7 +136,7 @@ export class Work {
       this.failures += 1;
       throw error;
     } finally {
-      this.stage('judge', started);
+      this.stage('judge', started, task);
     }
   }
 
@@ -123,33 +144,37 @@ export class Work {
     client: string,
     { subject, image }: ReceivedPost,
     signal: AbortSignal,
+    judge: ServedJudge,
+    task: PostTask,
   ): Promise<RgbImage | null> {
     if (image === null) return null;
     return this.decoding.run(client, async () => {
       signal.throwIfAborted();
       const started = performance.now();
       try {
-        return await this.decodeBytes(`${subject}, image`, image);
+        return await this.decodeBytes(`${subject}, image`, image, judge);
       } finally {
-        this.stage('decode', started);
+        this.stage('decode', started, task);
       }
     });
   }
 
-  private async decodeBytes(subject: string, bytes: Uint8Array): Promise<RgbImage> {
-    const { judge, limits } = this.options;
+  private async decodeBytes(subject: string, bytes: Uint8Array, judge: ServedJudge): Promise<RgbImage> {
+    const { limits } = this.options;
     const { imageSize: side } = judge.info;
     try {
       if (judge.decode !== undefined) return await judge.decode(subject, bytes, limits.pixels);
       return await decodeImage(subject, bytes, { width: side, height: side, fit: 'stretch', maximumPixels: limits.pixels }); // prettier-ignore
     } catch (error) {
-      if (error instanceof RowError) throw badImage(subject, error);
+      if (error instanceof ImageError) throw badImage(subject, error);
       throw error;
     }
   }
 
-  private stage(stage: Stage, startedAt: number): void {
-    this.options.onStage(stage, (performance.now() - startedAt) / 1000);
+  private stage(stage: Stage, startedAt: number, { onStage }: PostTask): void {
+    const endedAt = performance.now();
+    this.options.onStage(stage, (endedAt - startedAt) / 1000);
+    onStage?.(stage, startedAt, endedAt);
   }
 }
 
@@ -165,7 +190,7 @@ function assertFinite({ probabilities, pairWeights }: Judgment): void {
   );
 }
 
-function badImage(subject: string, error: RowError): RequestError {
+function badImage(subject: string, error: ImageError): RequestError {
   const tooLarge = error.reason === 'image too large';
   const { expected } = error.report;
   const received = tooLarge ? 'more, as its header says' : error.report.received;

@@ -70,3 +70,8 @@ export interface Engine {
   /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
+
+/** Names of the engines that `createEngine` of `@drf/engine` makes, which is what `--engine` accepts. */
+export const ENGINE_NAMES = ['auto', 'compiled', 'eager:tensorflow', 'eager:wasm', 'eager:cpu'] as const;
+/** One of {@link ENGINE_NAMES}. */
+export type EngineName = (typeof ENGINE_NAMES)[number];

@@ -24,7 +24,6 @@ export {
   type Scalar,
 } from './named.js';
 export { assertFinite, floatData, hostScalar, hostTensor, sizeOf, type HostDtype, type HostTensor } from './host.js';
-export { toHost, toTensor } from './transfer.js';
 export {
   flattenTree,
   mapTree,
@@ -42,14 +41,18 @@ export {
   byModality,
   MODALITIES,
   otherModality,
+  PAIRS,
   type ByModality,
   type Modality,
+  type PairName,
   type Post,
   type RgbImage,
 } from './post.js';
 export {
   AFTER_KERNEL,
+  ENGINE_NAMES,
   type Engine,
+  type EngineName,
   type Program,
   type PureFunction,
   type PureStep,

@@ -3,6 +3,11 @@ export const MODALITIES = ['image', 'text'] as const;
 /** One of {@link MODALITIES}. */
 export type Modality = (typeof MODALITIES)[number];
 
+/** A post's three pairs of features, in this order everywhere. */
+export const PAIRS = ['original', 'imageAndRecoveredText', 'recoveredImageAndText'] as const;
+/** One of {@link PAIRS}. */
+export type PairName = (typeof PAIRS)[number];
+
 /** Decoded pixels, 8 bits a channel, red-green-blue, row-major: `data` has shape [height, width, 3]. */
 export interface RgbImage {
   readonly width: number;

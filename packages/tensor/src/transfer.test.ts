@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { hostTensor, sizeOf, toHost, toTensor } from './index.js';
+import { hostTensor, sizeOf } from './index.js';
+import { toHost, toTensor } from './transfer.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));
 

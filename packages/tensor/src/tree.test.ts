@@ -6,12 +6,11 @@ import {
   flattenTree,
   hostTensor,
   mapTree,
-  toHost,
-  toTensor,
   unflattenTree,
   type HostTensor,
   type HostTree,
 } from './index.js';
+import { toHost, toTensor } from './transfer.js';
 
 describe('parameter trees', () => {
   const tree = { b: hostTensor([1], [1]), a: { y: hostTensor([2, 3], [2]), x: { k: hostTensor([4], []) } } };

@@ -1,4 +1,5 @@
 export { createProgram, EXIT, ExitRequest, interruptSignal, runApp, withExamples } from './run-app.js';
+export { spell } from './spell.js';
 export {
   collect,
   finiteNumber,

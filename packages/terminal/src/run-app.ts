@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { DrfError } from '@drf/tensor';
 import { nearestName } from './options.js';
 import { guard } from './printable.js';
+import { spell } from './spell.js';
 
 /** What a process tells its caller. Codes from 128 on are signals (130: Ctrl-C). */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -16,6 +17,7 @@ export class ExitRequest extends Error {
 /**
  * A commander program in this project's manner: unknown options are named with the nearest right one, usage errors
  * exit with 2, and help ends with examples.
+ * @param name the command, as {@link spell} takes it
  * @param examples command lines with what each does
  */
 export function createProgram(
@@ -23,7 +25,7 @@ export function createProgram(
   description: string,
   examples: readonly (readonly [string, string])[],
 ): Command {
-  const program = new Command(name).description(description).showSuggestionAfterError(true);
+  const program = new Command(spell(name)).description(description).showSuggestionAfterError(true);
   return withExamples(program, examples);
 }
 
@@ -43,9 +45,12 @@ function throwInsteadOfExit(command: Command): void {
 /**
  * Parses the arguments, runs the chosen action with control characters shown in all that it prints, and turns what it throws into a message on standard error and an exit
  * code. Errors of ours print their message alone; others print their stack, since they are bugs.
+ * @param program the program, or what loads it
  */
-export async function runApp(program: Command, argv: readonly string[] = process.argv.slice(2)): Promise<void> {
-  throwInsteadOfExit(program);
+export async function runApp(
+  program: Command | (() => Promise<Command>),
+  argv: readonly string[] = process.argv.slice(2),
+): Promise<void> {
   guard(process.stdout);
   guard(process.stderr);
   // a reader that has seen enough (`… | head`) is no error
@@ -55,11 +60,14 @@ export async function runApp(program: Command, argv: readonly string[] = process
   });
   // pnpm hands over the `--` that separates its own options from ours
   const args = argv[0] === '--' ? argv.slice(1) : argv;
+  let loaded: Command | undefined;
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    loaded = typeof program === 'function' ? await program() : program;
+    throwInsteadOfExit(loaded);
+    await loaded.parseAsync([...args], { from: 'user' });
     process.exitCode ??= EXIT.ok;
   } catch (error) {
-    suggestDottedOption(error, program);
+    if (loaded !== undefined) suggestDottedOption(error, loaded);
     process.exitCode = reportError(error);
   }
 }

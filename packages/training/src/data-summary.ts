@@ -1,8 +1,16 @@
-import { explainLoss, foldLabel, isAbsenceWord, lossWarning, type LedgerReport } from '@drf/datasets';
-import { SPLIT_NAMES, type ExperimentData, type RunFolder, type SplitName } from '@drf/experiment';
+import {
+  explainLoss,
+  foldLabel,
+  isAbsenceWord,
+  lossWarning,
+  type LedgerReport,
+  SPLIT_NAMES,
+  type SplitName,
+} from '@drf/datasets';
+import { type ExperimentData, type RunFolder } from '@drf/experiment';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError } from '@drf/tensor';
-import { formatTable } from '@drf/terminal';
+import { formatTable, spell } from '@drf/terminal';
 
 /** Classes that a table lists; of more, those with most posts and those with fewest. */
 const SHOWN_CLASSES = 16;
@@ -144,7 +152,7 @@ function sizeWarnings({ splits }: ExperimentData): string[] {
   if (val.length >= FEW_POSTS) return [];
   const points = (100 / val.length).toFixed(val.length < 20 ? 0 : 1);
   return [
-    `${val.length} validation posts${test.length > 0 ? ` and ${test.length} test posts` : ''} say little: each of the former is ${points} points of accuracy; pnpm eval grid table-3 --folds 5 judges every post`,
+    `${val.length} validation posts${test.length > 0 ? ` and ${test.length} test posts` : ''} say little: each of the former is ${points} points of accuracy; ${spell('eval grid table-3 --folds 5')} judges every post`,
   ];
 }
 

@@ -35,7 +35,14 @@ describe('describeEpoch', () => {
       ...at,
       score: 2 / 3,
       loss: expect.closeTo(loss, 12),
-      validation: { posts: 3, accuracy: 2 / 3 },
+      validation: {
+        posts: 3,
+        accuracy: 2 / 3,
+        classes: [
+          { support: 1, predicted: 2, right: 1 },
+          { support: 2, predicted: 1, right: 1 },
+        ],
+      },
     });
     expect(describeEpoch('best-loss', report, at).score).toBeCloseTo(-loss, 12);
     expect(describeEpoch('last', report, at).score).toBe(3);

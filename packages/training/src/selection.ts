@@ -1,5 +1,5 @@
 import type { ClassificationReport } from '@drf/metrics';
-import type { ExperimentConfig } from '@drf/experiment';
+import { answersOf, type BestCheckpoint, type ExperimentConfig } from '@drf/experiment';
 
 /** Which epoch so far is the result. */
 export interface Selected {
@@ -8,8 +8,8 @@ export interface Selected {
   readonly score: number;
   /** Validation loss, which decides between equal scores; null without validation. */
   readonly loss: number | null;
-  /** On how many posts the epoch was validated, and what share of them it got right; null without any. */
-  readonly validation: { readonly posts: number; readonly accuracy: number } | null;
+  /** On how many posts the epoch was validated, and what share of them it got right, by class, too; null without any. */
+  readonly validation: NonNullable<BestCheckpoint['validation']> | null;
 }
 
 /** An epoch as {@link Selected}, judged by its validation; without one, the last epoch is the best. */
@@ -24,7 +24,11 @@ export function describeEpoch(
     step,
     score: scoreOf(selection, report, epoch),
     loss: report.calibration?.negativeLogLikelihood ?? null,
-    validation: { posts: report.count, accuracy: report.accuracy },
+    validation: {
+      posts: report.count,
+      accuracy: report.accuracy,
+      classes: answersOf('val', report).classes.map(({ support, predicted, right }) => ({ support, predicted, right })),
+    },
   };
 }
 

@@ -1,11 +1,18 @@
-import { explainLoss, saveSplits, UnusableDataError, type LedgerReport } from '@drf/datasets';
+import {
+  explainLoss,
+  saveSplits,
+  UnusableDataError,
+  type LedgerReport,
+  SPLIT_NAMES,
+  writeSeenPosts,
+  type SplitName,
+} from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
 import type { RunFolder } from '@drf/experiment';
 import {
   assertEncoders,
   createEncodedMethod,
-  describeCalibration,
   encodeSimulated,
   encodeRecords,
   isFeatureSet,
@@ -23,24 +30,24 @@ import {
   reopenSplits,
   Simulation,
   simulationOptions,
-  SPLIT_NAMES,
   splitShares,
   startSession,
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
-  writeSeenPosts,
+  writeModelCard,
   writeTrainingReport,
-  type Calibration,
   type EncodedRecords,
   type EncodeOptions,
   type ExperimentConfig,
   type ExperimentData,
   type Session,
 } from '@drf/experiment';
+import { describeCalibration, type Calibration } from '@drf/judge';
 import type { MethodShapes } from '@drf/model';
 import { DataError } from '@drf/tensor';
-import { assertLearnable, writeLedger } from './data-summary.js';
+import { spell } from '@drf/terminal';
+import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
@@ -142,7 +149,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) await writeSeenPosts(run, data);
+  if (!resume && !resultOnly) await writeSeenPosts(run.path, data.dataset, data.splits);
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps
@@ -166,7 +173,8 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     display.end();
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
-    const report = resultOnly ? null : await writeTrainingReport(run, ledger);
+    const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
+    if (isWhole) await writeModelCard(run);
     const notes = calibration === null ? [] : describeCalibration(calibration);
     return { outcome, run: run.path, selected: trainer.selected, report, notes };
   } finally {
@@ -225,7 +233,7 @@ async function encodeSplits(
   const ledger = data.dataset.ledger.toJSON();
   await writeLedger(options.run, ledger);
   const received = 'none';
-  const remedy = 'look at the ledger (pnpm data inspect) and at the split files';
+  const remedy = `look at the ledger (${spell('data inspect')}) and at the split files`;
   const subject = `Training split of ${data.dataset.name}`;
   throw explainLoss(new DataError({ subject, expected: 'at least one usable post', received, remedy }), ledger);
 }
@@ -344,8 +352,19 @@ async function describeRun(
     classes: dataset.classes,
     encoders: { image: session.image.id, text: session.text.id },
     shapes: methodShapes(session, dataset.classes.length, methodNeeds(config)),
+    posts: countPosts(data),
     engine: session.engine.name,
     versions: await servicesOf(options).readVersions(),
     createdAt: new Date().toISOString(),
   });
+}
+
+/** Posts of each class by split. */
+function countPosts({ dataset, splits }: ExperimentData): Record<SplitName, number[]> {
+  const count = (name: SplitName): number[] => {
+    const counts = dataset.classes.map(() => 0);
+    for (const { label } of splits[name]) counts[label] = (counts[label] ?? 0) + 1;
+    return counts;
+  };
+  return { train: count('train'), val: count('val'), test: count('test') };
 }

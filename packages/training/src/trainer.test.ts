@@ -45,7 +45,7 @@ describe('Trainer', () => {
     const rows = (await options.run.readMetrics()).flatMap((row) => (row.type === 'epoch' ? [row] : []));
     const alike = rows.filter(({ valAccuracy }) => valAccuracy === best?.score);
     expect(best?.loss).toBe(Math.min(...alike.map(({ valLoss }) => valLoss as number)));
-    expect(best?.validation).toEqual({ posts: options.val?.ids.length, accuracy: best?.score });
+    expect(best?.validation).toMatchObject({ posts: options.val?.ids.length, accuracy: best?.score });
   });
 
   it('writes the same result where it writes nothing else', async () => {

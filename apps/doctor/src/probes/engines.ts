@@ -1,5 +1,6 @@
-import { nativeFolder, readInstalledBuild, type EngineName, type InstalledBuild } from '@drf/engine';
-import { DrfError } from '@drf/tensor';
+import { nativeFolder, readInstalledBuild, type InstalledBuild } from '@drf/engine';
+import { DrfError, type EngineName } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import type { Finding } from '../report.js';
 import type { Machine, MeasuredEngine } from '../machine.js';
 
@@ -38,7 +39,7 @@ function nativeFinding(machine: Machine, outcome: Outcome): Finding {
     return { topic: TOPIC, subject, mark: 'warning', found, advice };
   }
   if (build === undefined) {
-    const advice = 'for a GPU, run "pnpm tensorflow:install"; nothing else needs it';
+    const advice = `for a GPU, run ${spell('tensorflow:install')}; nothing else needs it`;
     return { topic: TOPIC, subject, mark: 'absent', found: 'not installed', advice };
   }
   const found = `does not work: ${outcome.failure}`;
@@ -47,7 +48,7 @@ function nativeFinding(machine: Machine, outcome: Outcome): Finding {
     subject,
     mark: 'warning',
     found,
-    advice: 'run "pnpm tensorflow:install" again, or with --remove',
+    advice: `run ${spell('tensorflow:install')} again, or with --remove`,
   };
 }
 
@@ -84,7 +85,7 @@ export async function probeEngines(
     outcomes.push(await measure(machine, name));
   }
   const [compiled, wasm, cpu, native] = outcomes as [Outcome, Outcome, Outcome, Outcome];
-  const again = 'run "pnpm install" again';
+  const again = `run "${spell('install')}" again`;
   const isWasmNeeded = 'failure' in compiled; // `auto` falls back on it: without both nothing trains by default
   return [
     engineFinding('compiled', compiled, {

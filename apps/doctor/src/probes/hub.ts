@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { nativeFolder } from '@drf/engine';
+import { cacheFolder } from '@drf/files';
 import { type Finding, formatBytes } from '../report.js';
 import type { Machine } from '../machine.js';
 
@@ -39,8 +40,13 @@ async function cacheFinding(machine: Machine, subject: string, folder: string): 
 export async function probeHubAndCaches(machine: Machine): Promise<Finding[]> {
   return Promise.all([
     hubFinding(machine),
-    cacheFinding(machine, 'Features', join(machine.workingFolder, 'cache', 'features')),
+    cacheFinding(machine, 'Features', join(cacheFolder(machine.environment, machine.home), 'features')),
     cacheFinding(machine, 'Models of the hub', hubCache(machine)),
+    cacheFinding(
+      machine,
+      'Models of transformers.js',
+      join(cacheFolder(machine.environment, machine.home), 'transformers'),
+    ),
     cacheFinding(machine, 'Native TensorFlow', nativeFolder(machine.environment, machine.home)),
   ]);
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { assertBuildIntact, type InstalledBuild, nativeFolder, readInstalledBuild } from '@drf/engine';
+import { spell } from '@drf/terminal';
 import type { Machine } from '../machine.js';
 import type { Finding } from '../report.js';
 
@@ -52,7 +53,7 @@ function gpuFinding(gpus: readonly string[], installed: InstalledBuild | undefin
     const wanted = installed?.device === 'gpu';
     const found = 'none that nvidia-smi lists';
     const advice = wanted
-      ? 'the installed TensorFlow is for a GPU: check the driver, or run "pnpm tensorflow:install --cpu"'
+      ? `the installed TensorFlow is for a GPU: check the driver, or run ${spell('tensorflow:install --cpu')}`
       : 'none is needed: the engine "compiled" computes on the CPU';
     return { topic: GPU, subject, mark: wanted ? 'warning' : 'absent', found, advice };
   }
@@ -63,7 +64,7 @@ function gpuFinding(gpus: readonly string[], installed: InstalledBuild | undefin
     subject,
     mark: 'warning',
     found: `${found}, not used`,
-    advice: 'run "pnpm tensorflow:install --gpu"',
+    advice: `run ${spell('tensorflow:install --gpu')}`,
   };
 }
 
@@ -78,7 +79,7 @@ export async function probeGpu(machine: Machine): Promise<Finding[]> {
   const subject = 'CUDA and cuDNN';
   const found = [...libraries.values()].map((path) => path.slice(path.lastIndexOf('/') + 1)).join(', ') || 'none';
   if (lacking.length === 0) return [gpu, { topic: GPU, subject, mark: 'good', found }];
-  const advice = `without ${lacking.join(', ')} TensorFlow uses no GPU; "pnpm tensorflow:install --gpu" puts them beside it`;
+  const advice = `without ${lacking.join(', ')} TensorFlow uses no GPU; ${spell('tensorflow:install --gpu')} puts them beside it`;
   return [gpu, { topic: GPU, subject, mark: installed?.device === 'gpu' ? 'warning' : 'absent', found, advice }];
 }
 
@@ -90,7 +91,7 @@ const SUBJECT = 'Files of native TensorFlow';
  * seconds for each gigabyte).
  */
 export async function probeNativeFiles(machine: Machine, everyHash: boolean): Promise<Finding[]> {
-  const advice = 'run "pnpm tensorflow:install" again';
+  const advice = `run ${spell('tensorflow:install')} again`;
   try {
     const build = readInstalledBuild(nativeFolder(machine.environment, machine.home));
     if (build === undefined) return [];

@@ -1,22 +1,28 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Machine } from '../machine.js';
 import type { Finding } from '../report.js';
 
 const TOPIC = 'Machine';
 
-/** What the project's own `package.json` asks of the machine. */
+/** What this program's own `package.json`, and that of the workspace, ask of the machine. */
 export interface Wanted {
   readonly nodeMajor: number;
-  readonly pnpm: string;
+  /** null where the program is installed: then there is no workspace to develop in. */
+  readonly pnpm: string | null;
 }
 
-/** Reads the workspace's `package.json`, four folders up from here both in source and built. */
-export function readWanted(path: URL = new URL('../../../../package.json', import.meta.url)): Wanted {
-  const { engines, packageManager } = JSON.parse(readFileSync(path, 'utf8')) as {
-    readonly engines: { readonly node: string };
+/**
+ * Reads the `package.json` of this program and that of the workspace, if it lies in one.
+ * @param own two folders up from here both in source and built
+ */
+export function readWanted(own: URL = new URL('../../package.json', import.meta.url)): Wanted {
+  const { engines } = JSON.parse(readFileSync(own, 'utf8')) as { readonly engines: { readonly node: string } };
+  const nodeMajor = Number(/\d+/.exec(engines.node)?.[0]);
+  if (!existsSync(new URL('../../pnpm-workspace.yaml', own))) return { nodeMajor, pnpm: null };
+  const { packageManager } = JSON.parse(readFileSync(new URL('../../package.json', own), 'utf8')) as {
     readonly packageManager: string;
   };
-  return { nodeMajor: Number(/\d+/.exec(engines.node)?.[0]), pnpm: packageManager.replace(/^pnpm@|\+.*$/g, '') };
+  return { nodeMajor, pnpm: packageManager.replace(/^pnpm@|\+.*$/g, '') };
 }
 
 /** What the pnpm that started this says of itself ("pnpm/10.34.8 npm/? node/v20…"). */
@@ -72,7 +78,7 @@ export async function probePlatform(machine: Machine, wanted: Wanted): Promise<F
   const platform: Finding = { topic: TOPIC, subject: 'Platform', mark: 'good', found: machine.platform };
   return [
     nodeFinding(machine.nodeVersion, wanted.nodeMajor),
-    await pnpmFinding(machine, wanted.pnpm),
+    ...(wanted.pnpm === null ? [] : [await pnpmFinding(machine, wanted.pnpm)]),
     platform,
     await coresFinding(machine),
   ];

@@ -59,6 +59,11 @@ describe('Node and pnpm', () => {
     });
   });
 
+  it('leave pnpm out where there is no workspace', async () => {
+    const findings = await probePlatform(fakeMachine(), { ...WANTED, pnpm: null });
+    expect(findings.map(({ subject }) => subject)).toEqual(['Node', 'Platform', 'Cores']);
+  });
+
   it('say when pnpm is another one or missing', async () => {
     const other = fakeMachine({ environment: {}, run: programs({ pnpm: output('9.1.0\n') }) });
     expect(about(await probePlatform(other, WANTED), 'pnpm')).toMatchObject({
@@ -250,7 +255,7 @@ describe('GPU', () => {
     expect(about(findings, 'NVIDIA GPU')).toMatchObject({
       mark: 'warning',
       found: 'NVIDIA H100 80GB HBM3, 550.54, 81559 MiB, not used',
-      advice: 'run "pnpm tensorflow:install --gpu"',
+      advice: 'run pnpm tensorflow:install --gpu',
     });
     expect(about(findings, 'CUDA and cuDNN')).toMatchObject({
       mark: 'absent',
@@ -272,7 +277,7 @@ describe('GPU', () => {
     const environment = await withBuild('gpu');
     expect(about(await probeGpu(fakeMachine({ environment })), 'NVIDIA GPU')).toMatchObject({
       mark: 'warning',
-      advice: 'the installed TensorFlow is for a GPU: check the driver, or run "pnpm tensorflow:install --cpu"',
+      advice: 'the installed TensorFlow is for a GPU: check the driver, or run pnpm tensorflow:install --cpu',
     });
   });
 });
@@ -287,7 +292,7 @@ describe('hub and caches', () => {
       mark: 'warning',
       found: 'not reachable: getaddrinfo ENOTFOUND hub.example',
     });
-    expect(about(findings, 'Features')).toMatchObject({ mark: 'good', found: 'empty (/project/cache/features)' });
+    expect(about(findings, 'Features')).toMatchObject({ mark: 'good', found: 'empty (/home/me/.cache/drf/features)' });
     const busy = about(await probeHubAndCaches(fakeMachine({ head: async () => 503 })), 'https://hub.example');
     expect(busy).toMatchObject({ mark: 'warning', found: 'answers with status 503' });
     const unknown = await probeHubAndCaches(fakeMachine({ hubEndpoint: async () => undefined }));

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { nativeFolder } from '@drf/engine';
+import { cacheFolder } from '@drf/files';
 import { type Finding, formatBytes } from '../report.js';
 import type { Machine } from '../machine.js';
 
@@ -73,7 +73,7 @@ export async function probeRoom(machine: Machine): Promise<Finding[]> {
   return Promise.all([
     memoryFinding(machine),
     diskFinding(machine, 'Working folder', machine.workingFolder, true),
-    diskFinding(machine, 'Feature cache', join(machine.workingFolder, 'cache'), true),
+    diskFinding(machine, 'Feature cache', cacheFolder(machine.environment, machine.home), true),
     diskFinding(machine, 'Temporary files', tmpdir(), false),
     diskFinding(machine, 'Native TensorFlow', nativeFolder(machine.environment, machine.home), false),
   ]);

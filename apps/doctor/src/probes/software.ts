@@ -1,5 +1,6 @@
 import type { Machine } from '../machine.js';
 import type { Finding } from '../report.js';
+import { spell } from '@drf/terminal';
 
 const LIBRARIES = 'Libraries';
 
@@ -15,7 +16,7 @@ async function libraryFinding(
   try {
     return { topic: LIBRARIES, subject: name, mark: 'good', found: await machine.loadPackage(name) };
   } catch (error) {
-    const advice = `${purpose}; run "pnpm install" on this machine, so that the parts for ${machine.platform} are there`;
+    const advice = `${purpose}; run "${spell('install')}" on this machine, so that the parts for ${machine.platform} are there`;
     return { topic: LIBRARIES, subject: name, mark: whenMissing, found: `does not load: ${firstLine(error)}`, advice };
   }
 }
@@ -47,7 +48,7 @@ async function torchFinding(machine: Machine): Promise<Finding> {
     const { code, stdout } = await machine.run(python, ['-c', TORCH_VERSION], { timeoutMilliseconds: 8000 });
     if (code === 0) return { topic: DEVELOPMENT, subject, mark: 'good', found: `${stdout.trim()} (${python})` };
   }
-  const advice = '"pnpm bench compare" needs it ("pip install torch")';
+  const advice = `${spell('bench compare')} needs it ("pip install torch")`;
   return { topic: DEVELOPMENT, subject, mark: 'absent', found: 'none', advice };
 }
 
@@ -55,7 +56,7 @@ async function compilerFinding(machine: Machine): Promise<Finding> {
   const subject = 'C++ compiler';
   const path = await machine.findProgram([machine.environment['CXX'] ?? 'c++', 'g++', 'clang++']);
   if (path !== undefined) return { topic: DEVELOPMENT, subject, mark: 'good', found: path };
-  const advice = '"pnpm tensorflow:install" needs one ("apt-get install g++")';
+  const advice = `${spell('tensorflow:install')} needs one ("apt-get install g++")`;
   return { topic: DEVELOPMENT, subject, mark: 'absent', found: 'not on the path', advice };
 }
 

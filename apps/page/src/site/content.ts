@@ -1,5 +1,5 @@
 import { corruptImage, corruptText } from '@drf/disruption';
-import type { PostContent } from '@drf/predict';
+import type { PostContent } from '@drf/judge';
 import { createRandom, type Modality, type RgbImage } from '@drf/tensor';
 import { PageError } from './judge/connection.js';
 

@@ -1,4 +1,4 @@
-import type { Judgment, PostContent } from '@drf/predict';
+import type { Judgment, PostContent } from '@drf/judge';
 import type { RgbImage } from '@drf/tensor';
 import { contentOf, decodeImage, EMPTY_POST, type PostState } from './content.js';
 import { Connection, isAbort, messageOf, type Model } from './judge/connection.js';

@@ -1,11 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeCalibration, type Calibration } from '@drf/experiment';
+import { writeCalibration } from '@drf/experiment';
+import { type Calibration } from '@drf/judge';
 import { exportRun } from '@drf/export';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { makeEmbeddedRun } from '@drf/export/testing';
+import { buildPage } from '../../../page/src/build/build-page.js';
 import { findProgram } from '@drf/terminal';
 
 /** Path of the browser, where there is one. */
@@ -42,6 +44,7 @@ export class PageFixture {
     const run = await makeEmbeddedRun(join(folder, 'run'), { method: 'drf', imageSize: 224, seen: 20 });
     await writeCalibration(run, CALIBRATION);
     await exportRun(run.path, { out: join(folder, 'exported') });
+    await buildPage(join(folder, 'built'));
     const args = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
     const browser = await chromium.launch({ executablePath: CHROMIUM as string, args, timeout: 120_000 });
     return new PageFixture(folder, browser);
@@ -55,6 +58,11 @@ export class PageFixture {
   /** Folder of its export. */
   get onnx(): string {
     return join(this.folder, 'exported');
+  }
+
+  /** Folder of the page, as it is now. */
+  get site(): string {
+    return join(this.folder, 'built');
   }
 
   /** The page at an address, in a context of its own. @param prepare what is done before it is asked for */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { Client, request } from 'undici';
-import type { Judgment } from '@drf/predict';
+import type { Judgment } from '@drf/judge';
 import { createRandom, type Random } from '@drf/tensor';
 import { ask, jsonOf, summary, type LoadReport, type Outcomes } from './load.js';
 import type { ClientPost } from './posts.js';

@@ -1,4 +1,4 @@
-import { decodeImage } from '@drf/datasets';
+import { decodeImage } from '@drf/preprocessing';
 import type { Encoder } from '@drf/encoders';
 import { RunFolder, startSession, type FrozenSession } from '@drf/experiment';
 import { ConfigurationError, MODALITIES, type HostTensor, type Modality } from '@drf/tensor';

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Client, FormData, type Dispatcher } from 'undici';
-import type { Judgment } from '@drf/predict';
+import type { Judgment } from '@drf/judge';
 import type { ClientPost } from './posts.js';
 
 /** How each request ended. */

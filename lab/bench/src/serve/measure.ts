@@ -1,5 +1,5 @@
-import { openJudge, type Judge, type Judgment } from '@drf/predict';
-import { decodeImage } from '@drf/datasets';
+import { openJudge, type Judge, type Judgment } from '@drf/judge';
+import { decodeImage } from '@drf/preprocessing';
 import { abuse, type AbuseReport } from './abuse.js';
 import { runLoad, type LoadReport } from './load.js';
 import { makePosts, type ClientPost } from './posts.js';

@@ -1,5 +1,5 @@
 import { createService } from '@drf/service';
-import type { JudgeInfo, Judgment, PostContent } from '@drf/predict';
+import type { JudgeInfo, Judgment, PostContent } from '@drf/judge';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { abuse } from './abuse.js';
 import { runLoad } from './load.js';

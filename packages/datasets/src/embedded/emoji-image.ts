@@ -1,7 +1,7 @@
 import type { Random } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
-import { openDrawing } from '../image-decoder.js';
-import { EMOJI_SETS, emojiSetVersion, loadEmojiSet, type EmojiDrawing, type EmojiSetName } from './emoji-sets.js';
+import { openDrawing } from '@drf/preprocessing';
+import { drawEmoji, EMOJI_SETS, emojiSetVersion, type EmojiDrawing, type EmojiSetName } from './emoji-sets.js';
 
 /** Side of a rendered picture in pixels. */
 const SIDE = 224;
@@ -63,7 +63,7 @@ export class EmojiImage implements ContentSource {
   }
 
   async bytes(): Promise<Uint8Array> {
-    const drawing = (await loadEmojiSet(this.scene.set)).draw(this.scene.emoji);
+    const drawing = drawEmoji(this.scene.set, this.scene.emoji);
     return openDrawing(sceneSvg(this.scene, drawing)).png({ compressionLevel: 1 }).toBuffer();
   }
 }

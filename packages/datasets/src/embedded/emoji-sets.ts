@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
 import { DataError } from '@drf/tensor';
 
-/** Packages of emoji drawings (SVG) and the licenses of their art: CC-BY-4.0, Apache-2.0, CC-BY-SA-4.0, MIT. */
+/** Sets of emoji drawings (SVG) and the licenses of their art: CC-BY-4.0, Apache-2.0, CC-BY-SA-4.0, MIT. */
 export const EMOJI_SETS = ['twemoji', 'noto', 'openmoji', 'fluent-emoji-flat'] as const;
 /** One of the four sets that emoji are drawn by. */
 export type EmojiSetName = (typeof EMOJI_SETS)[number];
@@ -14,27 +13,6 @@ export interface EmojiDrawing {
   readonly height: number;
 }
 
-interface IconFile {
-  readonly width: number;
-  readonly height: number;
-  readonly icons: Readonly<Record<string, { readonly body: string }>>;
-  readonly aliases?: Readonly<Record<string, { readonly parent: string }>>;
-}
-
-/** The drawings of one emoji set. */
-export interface EmojiSet {
-  /** @throws DataError when the set does not draw that emoji */
-  draw(emoji: string): EmojiDrawing;
-}
-
-const require = createRequire(import.meta.url);
-const loaded = new Map<EmojiSetName, Promise<EmojiSet>>();
-
-/** Version of the installed package, which decides its drawings. */
-export function emojiSetVersion(name: EmojiSetName): string {
-  return (require(`@iconify-json/${name}/package.json`) as { version: string }).version;
-}
-
 /** Who drew a set and under which license: what showing its drawings must say. */
 export interface EmojiSetCredit {
   readonly name: string;
@@ -42,43 +20,49 @@ export interface EmojiSetCredit {
   readonly license: { readonly title: string; readonly url: string };
 }
 
-/** A set's credit, as its package states it. */
-export function emojiSetCredit(set: EmojiSetName): EmojiSetCredit {
-  const { name, author, license } = require(`@iconify-json/${set}/info.json`) as EmojiSetCredit;
-  return { name, author: { name: author.name, url: author.url }, license: { title: license.title, url: license.url } };
+/** What `data/emoji-drawings.json` holds: of each set the drawings that embedded posts may need. */
+export type EmojiDrawings = Readonly<Record<EmojiSetName, EmojiSet>>;
+
+interface EmojiSet {
+  /** Of the package that the drawings are from, `@iconify-json/…`; part of what pictures are known by. */
+  readonly version: string;
+  readonly credit: EmojiSetCredit;
+  /** Of each drawing. */
+  readonly width: number;
+  readonly height: number;
+  /** Insides of SVGs by emoji. */
+  readonly bodies: Readonly<Record<string, string>>;
 }
 
-/** Loads a set once; its files hold 9 to 25 MB. */
-export function loadEmojiSet(name: EmojiSetName): Promise<EmojiSet> {
-  const present = loaded.get(name);
-  if (present !== undefined) return present;
-  const loading = readEmojiSet(name);
-  loaded.set(name, loading);
-  return loading;
+/** Beside `src` and `dist`. */
+export const DRAWINGS_FILE = new URL('../../data/emoji-drawings.json', import.meta.url);
+
+let drawings: EmojiDrawings | undefined;
+
+function emojiSet(name: EmojiSetName): EmojiSet {
+  drawings ??= JSON.parse(readFileSync(DRAWINGS_FILE, 'utf8')) as EmojiDrawings;
+  return drawings[name];
 }
 
-async function readEmojiSet(name: EmojiSetName): Promise<EmojiSet> {
-  const readJson = async (file: string): Promise<unknown> =>
-    JSON.parse(await readFile(require.resolve(`@iconify-json/${name}/${file}`), 'utf8'));
-  const icons = (await readJson('icons.json')) as IconFile;
-  const names = (await readJson('chars.json')) as Readonly<Record<string, string>>;
-  return { draw: (emoji) => findDrawing(name, icons, names, emoji) };
+/** Version of a set, which decides its drawings. */
+export function emojiSetVersion(name: EmojiSetName): string {
+  return emojiSet(name).version;
 }
 
-function findDrawing(
-  set: string,
-  file: IconFile,
-  names: Readonly<Record<string, string>>,
-  emoji: string,
-): EmojiDrawing {
-  const code = [...emoji].map((character) => (character.codePointAt(0) as number).toString(16));
-  const name = names[code.join('-')] ?? names[code.filter((part) => part !== 'fe0f').join('-')] ?? '';
-  const icon = file.icons[name] ?? file.icons[file.aliases?.[name]?.parent ?? ''];
-  if (icon !== undefined) return { body: icon.body, width: file.width, height: file.height };
+/** A set's credit, as its makers state it. */
+export function emojiSetCredit(name: EmojiSetName): EmojiSetCredit {
+  return emojiSet(name).credit;
+}
+
+/** @throws DataError when the set does not draw that emoji */
+export function drawEmoji(name: EmojiSetName, emoji: string): EmojiDrawing {
+  const { width, height, bodies } = emojiSet(name);
+  const body = bodies[emoji];
+  if (body !== undefined) return { body, width, height };
   throw new DataError({
-    subject: `Emoji set ${set}`,
+    subject: `Emoji set ${name}`,
     expected: `a drawing of ${emoji}`,
     received: 'none',
-    remedy: 'install the versions that the lock file names',
+    remedy: 'choose an emoji of the embedded posts',
   });
 }

@@ -1,11 +1,10 @@
 import { contentHash } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import type { Dataset, PostRecord } from '../dataset.js';
-import { RowError, type LedgerReport } from '../ledger.js';
+import { asUnusableRow, RowError, type LedgerReport } from '../ledger.js';
 import { mapAhead } from '../stream-posts.js';
 import { findDuplicates, type DuplicateReport, type HashedPost } from '../splits/duplicates.js';
-import { DEFAULT_IMAGE_DECODING, readImageHeader, type ImageHeader } from '../image-decoder.js';
-import { looksWhole } from '../image-format.js';
+import { DEFAULT_IMAGE_DECODING, looksWhole, readImageHeader, type ImageHeader } from '@drf/preprocessing';
 
 /** A split to report on. */
 export interface NamedRecords {
@@ -183,7 +182,7 @@ async function examine(dataset: Dataset, record: PostRecord, check: ImageCheck):
     const [text, bytes] = await Promise.all([dataset.readText(record), record.image?.bytes() ?? null]);
     const subject = `${dataset.name} post ${record.id}, image ${record.image?.description ?? ''}`;
     const { maximumPixels } = DEFAULT_IMAGE_DECODING;
-    const header = bytes === null ? null : await readImageHeader(subject, bytes, maximumPixels);
+    const header = bytes === null ? null : await readImageHeader(subject, bytes, maximumPixels).catch(asUnusableRow);
     if (check === 'pixels' || (bytes !== null && !looksWhole(bytes))) await dataset.read(record);
     return {
       record,

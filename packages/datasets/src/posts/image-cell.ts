@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DataError } from '@drf/tensor';
-import { sniffImageFormat } from '../image-format.js';
+import { sniffImageFormat } from '@drf/preprocessing';
 import { RowError } from '../ledger.js';
 import type { ContentSource } from '../dataset.js';
 

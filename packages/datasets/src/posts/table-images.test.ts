@@ -8,7 +8,7 @@ import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { openDataset, readUnlabeledPosts, type Dataset } from '../index.js';
 import { folderWith, smallJpeg } from '../testing/folders.js';
-import { noiseJpeg } from '../testing/images.js';
+import { noiseJpeg } from '@drf/preprocessing/testing';
 import { imageCell, ImageSpool } from './image-cell.js';
 
 const decoding = { width: 2, height: 2, fit: 'stretch', maximumPixels: 10_000 } as const;

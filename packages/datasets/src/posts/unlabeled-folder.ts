@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { resolveInside } from '@drf/files';
-import { IMAGE_FORMATS, describeOtherKind, SNIFFED_BYTES, sniffImageFormat } from '../image-format.js';
+import { IMAGE_FORMATS, describeOtherKind, SNIFFED_BYTES, sniffImageFormat } from '@drf/preprocessing';
 import { messageOf, RowError } from '../ledger.js';
 import { FileSource } from '../dataset.js';
 import { imageSource, type ContentChecks } from './row-content.js';

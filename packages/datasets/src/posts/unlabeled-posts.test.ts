@@ -2,6 +2,9 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folderWith, smallJpeg } from '../testing/folders.js';
+import type { Modality } from '@drf/tensor';
+import type { PostRecord } from '../dataset.js';
+import { openDataset } from '../open.js';
 import { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './unlabeled-posts.js';
 
 const decoding = { width: 2, height: 2, fit: 'stretch', maximumPixels: 1000 } as const;
@@ -34,6 +37,24 @@ describe('readUnlabeledPosts', () => {
       [6, 'f', 'missing image', expect.stringMatching(/^posts.csv, line 7, column image expected an image file none.jpg/)],
     ]); // prettier-ignore
     expect(await countUnlabeledPosts(join(inside, 'posts.csv'))).toBe(6);
+  });
+
+  it('knows contents as data sets do, so that features of one are found for the other', async () => {
+    const inside = await folderWith({
+      'posts.csv': 'id,text,image,label\na,hällo ,x.jpg,good\nb,,x.jpg,bad\nc,only text,,good\n',
+      'x.jpg': await smallJpeg(),
+    });
+    const file = join(inside, 'posts.csv');
+    const dataset = await openDataset({ name: 'posts', file, imageSize: 2 });
+    const found: unknown[] = [];
+    for await (const result of readUnlabeledPosts(file, { decoding })) found.push('error' in result ? result.error : result.contentHashes); // prettier-ignore
+    const hash = (i: number, modality: Modality): Promise<string> =>
+      dataset.contentHash(dataset.records[i] as PostRecord, modality);
+    expect(found).toEqual([
+      { image: await hash(0, 'image'), text: await hash(0, 'text') },
+      { image: await hash(1, 'image'), text: null },
+      { image: null, text: await hash(2, 'text') },
+    ]);
   });
 
   it('never lets an id cost a judgment, and keeps the digits of tweet ids', async () => {

@@ -2,12 +2,13 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { resolveInside } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import { decodeImage, type ImageDecoding } from '../image-decoder.js';
+import { decodeImage, type ImageDecoding } from '@drf/preprocessing';
 import { findEncodings } from '../folders/text-encodings.js';
 import { mapAhead } from '../stream-posts.js';
-import { postHash } from '../dataset.js';
-import { RowError } from '../ledger.js';
-import { decodeText, type EncodingChoice } from '../text-decoder.js';
+import { postHash, type ContentSource } from '../dataset.js';
+import { imageHash, textHash } from '../decoded-hash.js';
+import { asUnusableRow, RowError } from '../ledger.js';
+import { decodeText, type EncodingChoice, type TextEncoding } from '../text-decoder.js';
 import { encodingOf } from '../text-evidence.js';
 import { openTable, type Table } from './reader.js';
 import type { ColumnNames } from './columns.js';
@@ -139,11 +140,16 @@ async function readRow(
     const sources = await located.content();
     const bytes = sources.image === null ? null : await sources.image.bytes();
     const subject = `${place}, image ${sources.image?.description}`;
-    const image = bytes === null ? null : await decodeImage(subject, bytes, decoding);
-    const text = sources.text === null ? '' : decodeSourceText(`${place}, text`, await sources.text.bytes(), encoding);
+    const image = bytes === null ? null : await decodeImage(subject, bytes, decoding).catch(asUnusableRow);
+    const written = sources.text === null ? null : await textBytes(sources.text, encoding);
+    const text = written === null ? '' : decodeText(`${place}, text`, written.bytes, written.encoding);
     if (image === null && text === '') throw bothAbsent(place);
     const post = { image, text: text === '' ? null : text };
-    return { row, id, line, own, post, hash: postHash(post.text, bytes) };
+    const contentHashes = {
+      image: bytes === null ? null : imageHash(bytes, decoding),
+      text: written === null || text === '' ? null : textHash(written.bytes, written.encoding),
+    };
+    return { row, id, line, own, post, hash: postHash(post.text, bytes), contentHashes };
   } catch (error) {
     if (error instanceof RowError) return { row, id, error };
     if (error instanceof DataError) {
@@ -153,8 +159,10 @@ async function readRow(
   }
 }
 
-function decodeSourceText(subject: string, bytes: Uint8Array, encoding: EncodingChoice): string {
-  return decodeText(subject, bytes, encoding === 'auto' ? encodingOf(bytes) : encoding);
+async function textBytes(source: ContentSource, choice: EncodingChoice) {
+  const bytes = await source.bytes();
+  const encoding: TextEncoding = source.encoding ?? (choice === 'auto' ? encodingOf(bytes) : choice);
+  return { bytes, encoding };
 }
 
 function bothAbsent(place: string): RowError {

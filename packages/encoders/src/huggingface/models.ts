@@ -23,7 +23,7 @@ import {
 } from './image-processor.js';
 import { poolTokens, toUnitLength } from './pooling.js';
 import { lengthFor, type TextTokenizer } from './text-tokenizer.js';
-import { assertImage } from '../images.js';
+import { assertImage } from '@drf/preprocessing';
 import { applyBert, type BertConfig, type BertInputs } from '../models/bert.js';
 import { applyVit, specialTokens, type VitConfig, vitTokens } from '../models/vit.js';
 

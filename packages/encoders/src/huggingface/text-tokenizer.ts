@@ -2,14 +2,13 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { DEFAULT_MASK_TOKEN } from '../contract.js';
 import {
-  boundMarks,
-  headOf,
   isUnigramOfWords,
   type LinearizableTokenizer,
   lowerCase,
   makeLinear,
   type WorkBudget,
 } from '../tokenizers/linear-tokenizer.js';
+import { boundMarks, headOf } from '@drf/preprocessing/text';
 
 type Keys = Readonly<Record<string, unknown>>;
 

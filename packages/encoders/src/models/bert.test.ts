@@ -1,14 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  ConfigurationError,
-  createRandom,
-  flattenTree,
-  type HostTensor,
-  mapTree,
-  type TensorTree,
-  toTensor,
-} from '@drf/tensor';
+import { ConfigurationError, createRandom, flattenTree, type HostTensor, mapTree, type TensorTree } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import { applyBert, bertParameters, bertTensors, initializeBert, longestText, parseBertConfig } from './bert.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));

@@ -1,16 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { addLora, applyLinear, type LoraOptions, mergeLora } from '@drf/layers';
-import {
-  createRandom,
-  flattenTree,
-  hostTensor,
-  type HostTensor,
-  type HostTree,
-  mapTree,
-  named,
-  toTensor,
-} from '@drf/tensor';
+import { createRandom, flattenTree, hostTensor, type HostTensor, type HostTree, mapTree, named } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import { applyBert, initializeBert, parseBertConfig } from './bert.js';
 import { maximumDifference } from '../testing/graph-model.js';
 

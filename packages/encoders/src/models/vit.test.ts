@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ConfigurationError, createRandom, flattenTree, type HostTensor, mapTree, toTensor } from '@drf/tensor';
+import { ConfigurationError, createRandom, flattenTree, type HostTensor, mapTree } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import { applyVit, initializeVit, parseVitConfig, vitParameters, vitTensors, vitTokens } from './vit.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));

@@ -4,10 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createRandom } from '@drf/tensor';
-import { readSentenceFiles, type Vocabulary } from '../embedded/sentence.js';
-import { createTokenizer } from '../embedded/text-encoder.js';
+import { createTokenizer, PieceTrie, type Vocabulary } from '@drf/preprocessing/text';
+import { readSentenceFiles } from '../embedded/sentence.js';
 import { createTextTokenizer } from '../huggingface/text-tokenizer.js';
-import { boundMarks, headOf, MAXIMUM_MARKS, PieceTrie } from './linear-tokenizer.js';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/tokenizers', import.meta.url));
 
@@ -169,21 +168,5 @@ describe('a tokenizer made linear', () => {
       'some model',
     );
     expect(tokenizer.encode(' '.repeat(2 ** 20))).toEqual(tokenizer.encode(''));
-  });
-});
-
-describe('the parts of a text that are read', () => {
-  it('ends with a whole word, or a whole character', () => {
-    expect(headOf('good day today', 10)).toBe('good day');
-    expect(headOf('good\u2581day', 7)).toBe('good');
-    expect(headOf('goodday', 4)).toBe('good');
-    expect(headOf('ab\u{1f600}', 3)).toBe('ab');
-    expect(headOf('short', 5)).toBe('short');
-  });
-
-  it('has 128 combining marks of a run, and all of shorter ones', () => {
-    const marks = '\u0301\u0323'.repeat(MAXIMUM_MARKS);
-    expect(boundMarks(`a${marks}b\u0301`)).toBe(`a${marks.slice(0, MAXIMUM_MARKS)}b\u0301`);
-    expect(boundMarks('naïve cafe\u0301')).toBe('naïve cafe\u0301');
   });
 });

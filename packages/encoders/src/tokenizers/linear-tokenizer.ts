@@ -1,33 +1,4 @@
-/** A place in a {@link PieceTrie}: what can follow, and the piece that ends here. */
-interface TrieNode {
-  readonly next: Map<string, TrieNode>;
-  /** Number of the piece that ends here. */
-  id?: number;
-}
-
-/** The pieces of a vocabulary by their characters, to find all that begin at a place in as many steps as the longest has. */
-export class PieceTrie {
-  readonly root: TrieNode = { next: new Map() };
-
-  /** Adds a piece, as a list of its characters; of two equal ones the later counts. */
-  insert(characters: Iterable<string>, id: number): void {
-    let node = this.root;
-    for (const character of characters) {
-      let child = node.next.get(character);
-      if (child === undefined) {
-        child = { next: new Map() };
-        node.next.set(character, child);
-      }
-      node = child;
-    }
-    node.id = id;
-  }
-
-  /** One step on; undefined where no piece goes on so. */
-  follow(node: TrieNode, character: string): TrieNode | undefined {
-    return node.next.get(character);
-  }
-}
+import { headOf, PieceTrie } from '@drf/preprocessing/text';
 
 /** The part of the library's model of word pieces that is looked at here; it is a function with these members. */
 interface LibraryModel {
@@ -181,36 +152,6 @@ export function makeLinear(tokenizer: LinearizableTokenizer, file: unknown, budg
     budget.isExceeded ||= normalized.length > budget.units;
     return headOf(normalized, budget.units);
   };
-}
-
-/**
- * Combining marks that are read of one run of them. To bring a run into canonical order takes Unicode normalization time
- * that grows with the square of its length; writing systems need fewer than ten, and Unicode's own stream-safe format
- * (UAX #15, 13) allows 30.
- */
-export const MAXIMUM_MARKS = 128;
-
-/** A text that can be normalized in time linear in its length: what a run of combining marks has beyond 128 is left out. */
-export function boundMarks(text: string): string {
-  return text.replace(/\p{M}+/gu, (run) => (run.length > MAXIMUM_MARKS ? wholeHead(run, MAXIMUM_MARKS) : run));
-}
-
-/** The first so many UTF-16 units of a text, one fewer where a character would be halved. */
-function wholeHead(text: string, units: number): string {
-  const splits = /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(units - 1, units + 1));
-  return text.slice(0, splits ? units - 1 : units);
-}
-
-/**
- * The beginning of a text, up to a white space (or `▁`, which some normalizers write for it) where there is one, so that
- * no word is cut; a text that is short enough as it is.
- * @param units most UTF-16 units
- */
-export function headOf(text: string, units: number): string {
-  if (text.length <= units) return text;
-  const head = wholeHead(text, units);
-  const words = /^[^]*(?=[\s\u2581])/.exec(head)?.[0].trimEnd();
-  return words === undefined || words === '' ? head : words;
 }
 
 /** Lower-cases a text as Python does, but not the masks that stand in it. */

@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type * as Transformers from '@huggingface/transformers';
 import type { PreTrainedModel } from '@huggingface/transformers';
-import { disableTelemetry } from '@drf/engine';
+import { disableTelemetry } from '@drf/onnx';
 import { ConfigurationError, DrfError, type Modality, UnavailableError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
+import { cacheFolder } from '@drf/files';
 import { type Pooling, POOLINGS } from '../contract.js';
 import {
   ALLOW_DOWNLOAD,
@@ -32,7 +34,7 @@ export async function loadLibrary(): Promise<Library> {
         subject: 'npm package @huggingface/transformers',
         expected: 'to load on this machine',
         received: error instanceof Error ? error.message : String(error),
-        remedy: 'run "pnpm install", or use the embedded encoders',
+        remedy: `run "${spell('install')}", or use the embedded encoders`,
       },
       { cause: error },
     );
@@ -211,7 +213,7 @@ export async function loadModel<Preprocessor>(
   preprocessor: (name: string, options: LoadOptions) => Promise<Preprocessor>,
 ): Promise<LoadedModel<Preprocessor>> {
   const { modality, revision = 'main', dtype = 'fp32', localFilesOnly = false } = options;
-  const cacheDir = options.cacheDir ?? library.env.cacheDir ?? '.cache';
+  const cacheDir = options.cacheDir ?? join(cacheFolder(), 'transformers'); // the library's own is inside its installation
   const source = findSource(options, cacheDir);
   const local = localFilesOnly || source.isFolder;
   const name = local ? source.folder : source.name; // of a folder the library asks the hub nothing

@@ -6,13 +6,8 @@ import { DEFAULT_MASK_TOKEN, type TextEncoder, type TokenFeatures, UseGuard } fr
 import { assertTexts } from '../embedded/text-encoder.js';
 import { readSentenceModules, type SentenceModules } from '../huggingface/pooling.js';
 import { withConfiguration } from '../huggingface/text-tokenizer.js';
-import {
-  boundMarks,
-  isUnigramOfWords,
-  type LinearizableTokenizer,
-  lowerCase,
-  makeLinear,
-} from '../tokenizers/linear-tokenizer.js';
+import { isUnigramOfWords, type LinearizableTokenizer, lowerCase, makeLinear } from '../tokenizers/linear-tokenizer.js';
+import { boundMarks } from '@drf/preprocessing/text';
 import { type Library, type LoadedModel, loadModel, type TransformersEncoderOptions } from './load-model.js';
 import { type LibraryOutputs, type LibraryTensor, poolOutputs, tokenStates, toUnitLength } from './outputs.js';
 

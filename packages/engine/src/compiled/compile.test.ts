@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { ConfigurationError, hostTensor, UnavailableError, type HostTensor } from '@drf/tensor';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ModelProto } from '../onnx/schema.js';
+import { ModelProto } from '@drf/onnx';
 import { compile } from './compile.js';
 
 type Vector = { readonly x: tf.Tensor };

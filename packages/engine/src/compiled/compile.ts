@@ -1,7 +1,7 @@
 import { ConfigurationError, type Host, type Program, type TensorTree } from '@drf/tensor';
 import type { TracedFunction } from '../graph/graph.js';
 import { writeModel, type ModelNotes } from '../onnx/write.js';
-import type { CompileOptions } from '../worker/options.js';
+import type { CompileOptions } from './options.js';
 import { CompiledProgram } from './compiled-program.js';
 import { SessionHost } from './session-host.js';
 

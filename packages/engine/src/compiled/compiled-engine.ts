@@ -12,7 +12,7 @@ import {
 } from '@drf/tensor';
 import { startBackend } from '../eager/backend.js';
 import { ProgramList } from '../programs.js';
-import type { CompileOptions } from '../worker/options.js';
+import type { CompileOptions } from './options.js';
 import { CompiledProgram } from './compiled-program.js';
 import { CompiledStepProgram, SharedConstantsProgram } from './compiled-step-program.js';
 import { SessionHost } from './session-host.js';

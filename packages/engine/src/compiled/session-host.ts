@@ -1,9 +1,15 @@
 import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
 import { reachable, type TracedFunction } from '../graph/graph.js';
 import { portName, writeModel } from '../onnx/write.js';
-import { WorkerClient } from '../worker/client.js';
-import { assertProvider, sessionOptions, type CompileOptions } from '../worker/options.js';
-import type { NamedTensor, StateLeaf, StepPlan } from '../worker/protocol.js';
+import {
+  assertProvider,
+  sessionOptions,
+  WorkerClient,
+  type NamedTensor,
+  type StateLeaf,
+  type StepPlan,
+} from '@drf/onnx/worker';
+import type { CompileOptions } from './options.js';
 
 /** Numbers that travel in one message: 16 MiB. */
 const PIECE = 2 ** 22;

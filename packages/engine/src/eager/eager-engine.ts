@@ -9,10 +9,9 @@ import {
   type PureStep,
   type StepProgram,
   type TensorTree,
-  toHost,
-  toTensor,
   unflattenTree,
 } from '@drf/tensor';
+import { toHost, toTensor } from '@drf/tensor/transfer';
 import * as tf from '@tensorflow/tfjs';
 import { assertSameLeaves, noLeaf, ProgramList, Turns } from '../programs.js';
 import { startBackend, withBackend } from './backend.js';

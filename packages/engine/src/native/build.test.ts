@@ -58,7 +58,7 @@ describe('readInstalledBuild', () => {
 
   it.each([
     ['{', /build\.json, expected a readable record, received .*JSON/],
-    [{ ...RECORD, format: 2 }, /expected format 1, received format 2; run "pnpm tensorflow:install" again/],
+    [{ ...RECORD, format: 2 }, /expected format 1, received format 2; run pnpm tensorflow:install again/],
     [{ ...RECORD, device: undefined }, /expected a complete record, received one without device/],
     [{ ...RECORD, files: [{ path: 'addon.node' }] }, /expected a complete record, received one without files/],
     [
@@ -97,7 +97,7 @@ describe('assertBuildIntact', () => {
     await writeFile(join(root, '2.20.0-cpu', 'addon.node'), 'short and long');
     expect(() => assertBuildIntact(read())).toThrow(/addon\.node, expected 5 bytes, received 14 bytes/);
     await rm(join(root, '2.20.0-cpu', 'addon.node'));
-    expect(() => assertBuildIntact(read())).toThrow(/expected 5 bytes, received no such file; run "pnpm tensorflow/);
+    expect(() => assertBuildIntact(read())).toThrow(/expected 5 bytes, received no such file; run pnpm tensorflow/);
   });
 });
 
@@ -146,7 +146,7 @@ describe('loadNativeTensorFlow', () => {
     expect(error.message).toMatch(
       /expected a native TensorFlow, received no build in .* \| @example\/absent is not installed; run/,
     );
-    expect(error.message).toMatch(/run "pnpm tensorflow:install", or use the engine "compiled"/);
+    expect(error.message).toMatch(/run pnpm tensorflow:install, or use the engine "compiled"/);
   });
 
   it('does not import a package without its library, which would register its kernels', async () => {

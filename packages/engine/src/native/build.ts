@@ -2,20 +2,21 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
+import { cacheFolder } from '@drf/files';
 import { DataError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 
 /** Names another folder for builds of the native library than the user's cache folder. */
 export const NATIVE_FOLDER_VARIABLE = 'DRF_TENSORFLOW_FOLDER';
 
 /**
- * Where builds of native TensorFlow live: the folder that `DRF_TENSORFLOW_FOLDER` names, else `drf/tensorflow` in the
- * user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`). Never inside `node_modules`, whose files may be shared.
+ * Where builds of native TensorFlow live: the folder that `DRF_TENSORFLOW_FOLDER` names, else `tensorflow` in the folder
+ * of caches ({@link cacheFolder}).
  */
 export function nativeFolder(environment: NodeJS.ProcessEnv = process.env, home: string = homedir()): string {
   const named = environment[NATIVE_FOLDER_VARIABLE];
   if (named !== undefined && named !== '') return resolve(named);
-  const cache = environment['XDG_CACHE_HOME'];
-  return join(cache === undefined || cache === '' ? join(home, '.cache') : cache, 'drf', 'tensorflow');
+  return join(cacheFolder(environment, home), 'tensorflow');
 }
 
 /** A file of a build, as it was when the build was made. */
@@ -62,7 +63,7 @@ function damaged(path: string, expected: string, received: string): DataError {
     subject: `Native TensorFlow, ${path},`,
     expected,
     received,
-    remedy: 'run "pnpm tensorflow:install" again',
+    remedy: `run ${spell('tensorflow:install')} again`,
   });
 }
 

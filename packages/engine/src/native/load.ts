@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UnavailableError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import * as tf from '@tensorflow/tfjs';
 import { assertBuildIntact, type InstalledBuild, nativeFolder, readInstalledBuild } from './build.js';
 
@@ -155,7 +156,7 @@ export async function loadNativeTensorFlow(sources: Partial<NativeSources> = {})
     subject: 'engine "eager:tensorflow"',
     expected: 'a native TensorFlow',
     received: reasons.join(' | '),
-    remedy: 'run "pnpm tensorflow:install", or use the engine "compiled", which needs nothing beyond npm',
+    remedy: `run ${spell('tensorflow:install')}, or use the engine "compiled", which needs nothing beyond npm`,
   });
 }
 

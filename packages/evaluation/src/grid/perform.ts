@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Dataset, PostRecord } from '@drf/datasets';
+import { type SplitName, type Dataset, type PostRecord } from '@drf/datasets';
 import { formatStrategy } from '@drf/disruption';
-import { methodNeeds, RunFolder, type ExperimentConfig, type ExperimentData, type SplitName } from '@drf/experiment';
+import { methodNeeds, RunFolder, type ExperimentConfig, type ExperimentData } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import type { Modality } from '@drf/tensor';
 import { train, type Display } from '@drf/training';
@@ -107,6 +107,7 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
     split: setting.split ?? undefined,
     signal,
     details: true,
+    posts: 0,
   });
   signal?.throwIfAborted();
   const record = await trainingRecord(evaluation, task.keepFeatures);

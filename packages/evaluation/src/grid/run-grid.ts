@@ -5,7 +5,7 @@ import { formatStrategy } from '@drf/disruption';
 import { readVersions } from '@drf/experiment';
 import { lockFile, type FileLock } from '@drf/files';
 import { DataError } from '@drf/tensor';
-import { formatDuration, startProgress, type Progress } from '@drf/terminal';
+import { formatDuration, startProgress, type Progress, spell } from '@drf/terminal';
 import { ResultStore, STORE_NAME } from '../store/result-store.js';
 import { planGrid, type PlannedTraining, type PlanOptions } from './plan.js';
 import {
@@ -226,7 +226,7 @@ async function describe(
           subject: `Experiment ${name}`,
           expected: 'data and encoders that can be opened',
           received: error.message,
-          remedy: 'try it alone: pnpm train',
+          remedy: `try it alone: ${spell('train')}`,
         },
         { cause: error },
       );

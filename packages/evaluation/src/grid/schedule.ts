@@ -1,6 +1,7 @@
 import { readJson } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import type { MethodOptions } from '@drf/experiment';
+import { spell } from '@drf/terminal';
 import type { StoredCell } from '../store/records.js';
 import type { GridExperiment } from './plan.js';
 
@@ -20,7 +21,7 @@ export interface TriedSchedule extends Schedule {
   readonly weightedF1: number;
 }
 
-/** Content of the file that `pnpm eval schedule` writes and `pnpm eval grid --schedules` reads. */
+/** Content of the file that `drf eval schedule` writes and `drf eval grid --schedules` reads. */
 export interface Schedules {
   readonly format: typeof SCHEDULES_FORMAT;
   readonly experiment: string;
@@ -109,7 +110,7 @@ export async function readSchedules(path: string): Promise<Pick<Schedules, 'meth
       subject: `Schedules ${path}`,
       expected: `a file of format ${SCHEDULES_FORMAT}`,
       received: JSON.stringify(content?.format) ?? 'another file',
-      remedy: 'make one: pnpm eval schedule --out schedules.json',
+      remedy: `make one: ${spell('eval schedule --out schedules.json')}`,
     });
   }
   return { methods: content.methods };

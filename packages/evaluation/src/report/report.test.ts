@@ -10,7 +10,9 @@ import { compare, meanQuestions, studiesOf } from '../statistics/compare.js';
 import { resultTables } from '../statistics/tables.js';
 import { ResultStore } from '../store/result-store.js';
 import { findProgram } from '@drf/terminal';
+import { htmlReport } from '../run-report.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
+import { syntheticCell, syntheticResult } from '../testing/synthetic.js';
 import { buildReport, tablesText, writeCharts, type Report } from './report.js';
 import { replacePart, resultsPage } from './results-page.js';
 
@@ -23,11 +25,19 @@ beforeAll(async () => {
   store = new ResultStore(await syntheticStore(folder).then(() => folder), 'read');
   report = await buildReport(store, { posts: 3, onNote: (note) => void notes.push(note) });
   await writeFile(join(folder, 'report.html'), report.html);
+  await writeFile(join(folder, 'run.html'), runPage());
 });
 afterAll(async () => {
   store.close();
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
+
+/** The report of a single run, with a mistake and a long word. */
+function runPage(): string {
+  const cells = [syntheticCell('clean', 8), syntheticCell('fixed:image:C', 7), syntheticCell('random:1:C', 5)];
+  const post = { id: 'p'.repeat(200), cell: 'clean', truth: 'bad', predicted: 'good', confidence: 0.9, text: 'x'.repeat(300), image: null, disruption: 'intact', rows: [], showing: 'sure' } as const; // prettier-ignore
+  return htmlReport(syntheticResult(cells, { notes: ['n'.repeat(300)] }), { shown: [post] });
+}
 
 const DRF = { method: 'drf', without: null };
 const CONCATENATION = { method: 'concatenation', without: null };
@@ -113,22 +123,30 @@ describe('report', () => {
     const ids = [...report.html.matchAll(/<section id="([^"]+)"/g)].map(([, id]) => id);
     expect(ids).toEqual([
       'overall',
+      'figure-5',
       'table-1',
       'table-3',
       'table-4',
-      'figure-5',
       'figure-6',
       'quality',
       'reliability',
       'confusion',
       'training',
       'posts',
+      'about',
     ]);
     expect(notes).toEqual([]);
     expect(/(src|href)="https?:|url\((?!#)|@import/.test(report.html)).toBe(false);
     expect(report.html.match(/<article /g)).toHaveLength(3 * 5);
     expect(report.html).toContain('image missing');
     expect(report.html).toContain('[MASK]');
+  });
+
+  it('begins with the verdict in words, pictures before tables', () => {
+    const words = report.html.replaceAll('\u00a0', ' ');
+    expect(words).toMatch(/<div class="opening"><p>Judged on \d+ posts of split test, seeds 0, 1, 2, 3, 4\. On intact posts, drf is right most often: on [\d.]+ %\. On posts of which one modality is corrupted or missing, drf is right most often: on [\d.]+ %\. On the mean over 6 disrupted cells, drf is better than concatenation by [\d.]+ points \(95 % interval \+[\d.]+ to \+[\d.]+\)\. In \d+ comparisons of single cells, drf is better in \d+/); // prettier-ignore
+    expect(words.indexOf('<svg')).toBeLessThan(words.indexOf('<table'));
+    expect(words).toContain('image corrupted <small class="code">fixed:image:C</small>');
   });
 
   it('prints tables', () => {
@@ -218,7 +236,7 @@ describe.skipIf(executablePath === undefined)(`report in Chromium${reason}`, () 
   afterAll(() => browser?.close());
 
   /** The page at a size; what it says or asks of the network is noted. */
-  async function open(width: number, colorScheme: 'light' | 'dark'): Promise<Page> {
+  async function open(width: number, colorScheme: 'light' | 'dark', file = 'report.html'): Promise<Page> {
     const context = await browser.newContext({ viewport: { width, height: 844 }, colorScheme });
     const page = await context.newPage();
     page.on('console', (message) => said.push(message.text()));
@@ -226,20 +244,22 @@ describe.skipIf(executablePath === undefined)(`report in Chromium${reason}`, () 
     page.on('request', (request) => {
       if (!/^(file|data):/.test(request.url())) said.push(request.url());
     });
-    await page.goto(`file://${join(folder, 'report.html')}`);
+    await page.goto(`file://${join(folder, file)}`);
     return page;
   }
 
   it.each([
-    [390, 'light'],
-    [390, 'dark'],
-    [1200, 'light'],
-    [1200, 'dark'],
+    [390, 'light', 'report.html'],
+    [390, 'dark', 'report.html'],
+    [1200, 'light', 'report.html'],
+    [1200, 'dark', 'report.html'],
+    [390, 'dark', 'run.html'],
+    [1200, 'light', 'run.html'],
   ] as const)(
-    'at %i pixels, %s: no errors, no network, no overflow, accessible',
+    'at %i pixels, %s, %s: no errors, no network, no overflow, accessible',
     { timeout: 180_000 },
-    async (width, scheme) => {
-      const page = await open(width, scheme);
+    async (width, scheme, file) => {
+      const page = await open(width, scheme, file);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
       await page.evaluate('document.querySelectorAll("details").forEach((own) => (own.open = true))');
       await page.addScriptTag({ path: createRequire(import.meta.url).resolve('axe-core/axe.min.js') });

@@ -1,14 +1,33 @@
+import { openDrawing } from '@drf/preprocessing';
 import { join } from 'node:path';
-import { openDrawing } from '@drf/datasets';
-import { escapeHtml, figure, htmlPage, htmlTable, type Chart, type ExperimentConfig } from '@drf/experiment';
+import {
+  cellWords,
+  contestSentences,
+  figure,
+  folded,
+  htmlTable,
+  legend,
+  paragraph,
+  reportLinks,
+  reportPage,
+  standingSentences,
+  termsIn,
+  type Chart,
+  type ExperimentConfig,
+  type ReportLink,
+  type ReportSection,
+  type TableData,
+} from '@drf/experiment';
 import { writeFileAtomic } from '@drf/files';
 import { formatDuration } from '@drf/terminal';
 import { CLEAN } from '../cells.js';
 import { letterNote, paperLine, trainedModalities } from '../paper.js';
-import { cellsOf, studiesOf, systemName, type Study, type System } from '../statistics/compare.js';
+import { cellsOf, studiesOf, systemName, type Comparison, type Study, type System } from '../statistics/compare.js';
 import {
   aurocTable,
   COMPARISON_LINE,
+  DISRUPTED,
+  meanAccuracy,
   methodsOf,
   referenceOf,
   resultTables,
@@ -21,6 +40,8 @@ import type { ResultStore } from '../store/result-store.js';
 import { textTable } from '../table.js';
 import {
   ablationCharts,
+  differenceChart,
+  disruptionChart,
   featureCharts,
   MOST_DRAWN,
   qualityCharts,
@@ -29,7 +50,8 @@ import {
   trainingCharts,
   type Projection,
 } from './charts.js';
-import { gallery, GALLERY_SCRIPT, GALLERY_STYLE, galleryPosts } from './gallery.js';
+import { FILTERS_STYLE, gallery, GALLERY_SCRIPT, galleryPosts } from './gallery.js';
+import { POSTS_STYLE } from './post-card.js';
 
 export interface ReportOptions {
   /** Heading of the page. */
@@ -40,6 +62,8 @@ export interface ReportOptions {
   readonly projection?: Projection;
   /** Posts to show of each cell. */
   readonly posts: number;
+  /** Further pages, such as the reports of single runs. */
+  readonly links?: readonly ReportLink[];
   readonly onProgress?: OnProgress;
   /** Told of what could not be shown. */
   readonly onNote: (note: string) => void;
@@ -51,14 +75,6 @@ export interface Report {
   readonly tables: readonly ResultTable[];
 }
 
-/** A part of the page, with its place in the contents. */
-interface Part {
-  readonly id: string;
-  readonly heading: string;
-  /** HTML */
-  readonly body: string;
-}
-
 /** A store as one page with its charts and tables; several experiments follow each other. */
 export async function buildReport(store: ResultStore, options: ReportOptions): Promise<Report> {
   const studies = studiesOf(store);
@@ -68,7 +84,8 @@ export async function buildReport(store: ResultStore, options: ReportOptions): P
   if (reference !== undefined && !methods.includes(reference)) {
     options.onNote(`--reference "${reference}" is none of the methods here: ${methods.join(', ')}`);
   }
-  const parts: Part[] = [];
+  const parts: ReportSection[] = [];
+  const openings: string[][] = [];
   const charts: Chart[] = [];
   const tables: ResultTable[] = [];
   for (const study of studies) {
@@ -78,12 +95,73 @@ export async function buildReport(store: ResultStore, options: ReportOptions): P
     parts.push(...own.parts.map((part) => ({ ...part, id: name(part.id), heading: prefix + part.heading })));
     charts.push(...own.charts.map((chart) => ({ ...chart, name: name(chart.name) })));
     tables.push(...own.tables);
+    openings.push(studyOpening(study, own.tables, options.reference, prefix));
   }
-  return {
-    html: reportPage(options.title ?? 'Robust multimodal sentiment: results', introduction(store, studies), parts),
-    charts,
-    tables,
-  };
+  const html = reportPage(
+    {
+      title: options.title ?? 'Robust multimodal sentiment: results',
+      opening: openings,
+      warnings: [...(store.waiting > 0 ? [waitingLine(store)] : []), ...studies.flatMap(studyWarnings)],
+      links: reportLinks(options.links ?? []),
+      sections: [...parts, { id: 'about', heading: 'What was compared', body: introduction(store, studies) }],
+    },
+    { style: `${POSTS_STYLE}${FILTERS_STYLE}`, script: GALLERY_SCRIPT },
+  );
+  return { html, charts, tables };
+}
+
+/** What a study shows, in words. */
+function studyOpening(
+  study: Study,
+  tables: readonly ResultTable[],
+  asked: string | undefined,
+  prefix: string,
+): string[] {
+  const reference = referenceOf(study, asked);
+  const disrupted = DISRUPTED.filter(({ name }) => name !== 'intact').flatMap(({ strategies }) => strategies);
+  const standings = methodsOf(study, reference).map((system) => ({
+    name: systemName(system),
+    intact: meanAccuracy(study, system, [CLEAN]),
+    disrupted: meanAccuracy(study, system, disrupted),
+  }));
+  const means = meansOf(tables);
+  const intact = tables.find(({ id }) => id === 'table-3')?.comparisons ?? [];
+  const contests = (means.length > 0 ? means : intact).map((own) => ({
+    ...own,
+    first: systemName(own.first),
+    second: systemName(own.second),
+    on: means.length > 0 ? `the mean over ${own.cells.length} disrupted cells` : 'intact posts',
+  }));
+  const single = tables.filter(({ id }) => id !== 'overall').flatMap(({ comparisons }) => comparisons);
+  const [cell] = study.cells;
+  const base = `${cell?.posts ?? 0} posts of split ${study.split}, ${seedsText(study.cells)}`;
+  return [
+    `${prefix === '' ? 'Judged on' : `${prefix}judged on`} ${base}.`,
+    ...standingSentences(standings),
+    ...contestSentences(contests, single.map(({ verdict }) => verdict)),
+  ]; // prettier-ignore
+}
+
+/** The means over the most cells that there are, a method each. */
+function meansOf(tables: readonly ResultTable[]): readonly Comparison[] {
+  const all = tables.find(({ id }) => id === 'overall')?.comparisons ?? [];
+  const seconds = [...new Set(all.map(({ second }) => systemName(second)))];
+  return seconds.flatMap((name) => {
+    const own = all.filter(({ second }) => systemName(second) === name);
+    return own.toSorted((a, b) => b.cells.length - a.cells.length).slice(0, 1);
+  });
+}
+
+/** Below so many posts, accuracies say little. */
+const FEW_POSTS = 100;
+
+function studyWarnings({ cells, experiment }: Study): string[] {
+  const posts = cells[0]?.posts ?? 0;
+  const seeds = new Set(cells.map(({ seed }) => seed)).size;
+  return [
+    ...(posts < FEW_POSTS ? [`${experiment}: only ${posts} posts, each ${(100 / posts).toFixed(1)} points of accuracy: small differences mean nothing.`] : []),
+    ...(seeds === 1 ? [`${experiment}: one seed: how much trainings vary is not known, and no method is called better.`] : []),
+  ]; // prettier-ignore
 }
 
 /** What a reader must know of folds that are not there. */
@@ -125,10 +203,12 @@ async function studyParts(
   store: ResultStore,
   study: Study,
   options: ReportOptions,
-): Promise<{ parts: Part[]; charts: Chart[]; tables: ResultTable[] }> {
+): Promise<{ parts: ReportSection[]; charts: Chart[]; tables: ResultTable[] }> {
   const reference = referenceOf(study, options.reference);
   const tables = resultTables(store, study, reference, options.onProgress);
   const drawn: Readonly<Record<string, readonly Chart[]>> = {
+    overall: differenceChart(meansOf(tables)),
+    'table-1': disruptionChart(study, reference),
     'table-4': ablationCharts(study),
     'figure-5': robustnessCharts(study, reference),
   };
@@ -137,7 +217,7 @@ async function studyParts(
   const quality = qualityCharts(store, study, reference);
   const reliability = reliabilityChart(store, study, reference);
   const training = trainingCharts(store, study, reference);
-  const parts: Part[] = tables.map((own) => tablePart(own, drawn[own.id] ?? []));
+  const parts: ReportSection[] = tables.toSorted(picturesFirst).map((own) => tablePart(own, drawn[own.id] ?? []));
   if (features.length > 0) {
     const how = { 't-sne': 't-SNE', umap: 'UMAP' }[projection];
     const line = `Features of discarded images and texts, as the model recovers them and as they are when intact, of at most ${MOST_DRAWN} posts, projected together by ${how} (each chart by itself; only nearness means something). Models trained and tested at the same dr.`;
@@ -157,7 +237,10 @@ async function studyParts(
       body:
         paragraph(line) +
         figures(quality) +
-        folded('AUROC of every cell', area.map((own) => htmlTable(own)).join('\n')),
+        folded(
+          'AUROC of every cell',
+          legend(termsIn(area.flatMap(textsOf))) + area.map((own) => htmlTable(own, { words: cellWords })).join('\n'),
+        ),
     });
   }
   if (reliability.length > 0) parts.push({ id: 'reliability', heading: 'Reliability', body: figures(reliability) });
@@ -176,19 +259,35 @@ async function studyParts(
   return { parts, charts, tables };
 }
 
+/** The overall table, then what is drawn, then the others. */
+function picturesFirst(one: ResultTable, other: ResultTable): number {
+  const rank = ({ id }: ResultTable): number => (id === 'overall' ? 0 : id === 'figure-5' ? 1 : 2);
+  return rank(one) - rank(other);
+}
+
+/** Rows from which on a table is folded. */
+const LONG = 12;
+
 function tablePart(
   { id, heading, lines, tables, conclusion, details, comparisons }: ResultTable,
   charts: readonly Chart[],
-): Part {
+): ReportSection {
   const many = comparisons.length === 1 ? 'The comparison' : `All ${comparisons.length} comparisons`;
   const body = [
-    ...lines.map(paragraph),
-    charts.length === 0 ? '' : figures(charts),
-    ...tables.map((own) => htmlTable(own)),
     ...(conclusion === null ? [] : [paragraph(conclusion)]),
-    ...details.map((own) => folded(many, paragraph(COMPARISON_LINE) + htmlTable(own))),
+    charts.length === 0 ? '' : figures(charts),
+    legend(termsIn([...tables, ...details].flatMap(textsOf))),
+    ...tables.map((own) =>
+      own.rows.length <= LONG ? htmlTable(own) : folded(`${own.caption}: ${own.rows.length} rows`, htmlTable(own)),
+    ),
+    ...details.map((own) => folded(many, paragraph(COMPARISON_LINE) + htmlTable(own, { words: cellWords }))),
+    ...lines.map(paragraph),
   ];
   return { id, heading, body: body.join('\n') };
+}
+
+function textsOf({ caption, head, rows }: TableData): string[] {
+  return [caption, ...head, ...rows.map(([first = '']) => first)];
 }
 
 /** Tables for a terminal. @param details prints every comparison */
@@ -206,28 +305,8 @@ export function tablesText(tables: readonly ResultTable[], details: boolean): st
     .join('');
 }
 
-function paragraph(text: string): string {
-  return `<p>${escapeHtml(text)}</p>`;
-}
-
 function figures(charts: readonly Chart[]): string {
   return `<div class="figures">${charts.map(figure).join('\n')}</div>`;
-}
-
-/** The page in one file. */
-function reportPage(title: string, introduction: string, parts: readonly Part[]): string {
-  const contents = parts.map(({ id, heading }) => `<li><a href="#${id}">${escapeHtml(heading)}</a></li>`).join('');
-  const body = parts.map(
-    ({ id, heading, body: own }) =>
-      `<section id="${id}" aria-labelledby="${id}-heading"><h2 id="${id}-heading">${escapeHtml(heading)}</h2>\n${own}</section>`,
-  );
-  const contentsOfAll = `<nav aria-label="Contents"><ol>${contents}</ol></nav>`;
-  const options = { style: GALLERY_STYLE, script: GALLERY_SCRIPT };
-  return htmlPage(title, [introduction, contentsOfAll, ...body].join('\n'), options);
-}
-
-function folded(summary: string, body: string): string {
-  return `<details><summary>${summary}</summary>${body}</details>`;
 }
 
 /** A matrix of more would fill the page. */
@@ -258,7 +337,7 @@ function confusions(store: ResultStore, study: Study, methods: readonly System[]
           ...row.map((count, answer) => `${count} (${(100 * (shares[truth]?.[answer] ?? 0)).toFixed(0)} %)`),
         ]),
       };
-      return [htmlTable(table, shares)];
+      return [htmlTable(table, { shades: shares })];
     })
     .join('\n');
 }

@@ -23,8 +23,8 @@ import { markdownTable, NOTHING, share, signed, span } from '../table.js';
 import { ablationCharts, differenceChart, disruptionChart, robustnessCharts } from './charts.js';
 import { chartFile, seedsText, storedPaperLine, waitingLine } from './report.js';
 
-const BEGIN = '<!-- written by pnpm eval results; changes by hand are lost -->';
-const END = '<!-- end of what pnpm eval results writes -->';
+const BEGIN = '<!-- written by drf eval results; changes by hand are lost -->';
+const END = '<!-- end of what drf eval results writes -->';
 
 export interface ResultsPageOptions {
   /** How the page is written, for the reader. */

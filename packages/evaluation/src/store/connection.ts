@@ -2,6 +2,7 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
 import { ConfigurationError, DataError } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { MIGRATION_FROM_VERSION_1, SCHEMA, STORE_VERSION, VIEW_OF_VERSION_1 } from './schema.js';
 
 /** What a column may hold. */
@@ -60,9 +61,9 @@ function assertFile(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })?.isFile() === true) return;
   throw new DataError({
     subject: `Result store ${path}`,
-    expected: 'a store that pnpm eval grid made',
+    expected: `a store that ${spell('eval grid')} made`,
     received: 'no such file',
-    remedy: 'name the folder of a grid, or run one: pnpm eval grid smoke',
+    remedy: `name the folder of a grid, or run one: ${spell('eval grid smoke')}`,
   });
 }
 
@@ -88,7 +89,7 @@ function guarded<T>(path: string, work: () => T): T {
     throw new DataError(
       {
         subject: `Result store ${path}`,
-        expected: 'a store that pnpm eval grid made, readable and not in use elsewhere',
+        expected: `a store that ${spell('eval grid')} made, readable and not in use elsewhere`,
         received: `${code}: ${(error as Error).message}`,
         remedy: 'name the folder of a grid, or choose another place',
       },

@@ -33,7 +33,7 @@ CREATE TABLE training (
   engine TEXT NOT NULL,
   best_epoch INTEGER, best_step INTEGER, best_score REAL,
   seconds REAL NOT NULL,             -- wall time of the training
-  folder TEXT NOT NULL,              -- its run, relative to the store: pnpm eval and pnpm export read it
+  folder TEXT NOT NULL,              -- its run, relative to the store: eval and export read it
   finished_at TEXT NOT NULL
 );
 -- its course

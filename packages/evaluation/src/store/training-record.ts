@@ -79,7 +79,7 @@ function detailOf(batches: readonly HostTree[], ...path: readonly string[]): Det
   return { width, data };
 }
 
-function densitiesOf({ details, hasQuality }: EvaluatedCell): CellRecord['densities'] {
+function densitiesOf({ details, quality }: EvaluatedCell): CellRecord['densities'] {
   const density = (...path: string[]): Float32Array | null => detailOf(details, 'logDensity', ...path)?.data ?? null;
   const densities = {
     image: density('image'),
@@ -87,7 +87,7 @@ function densitiesOf({ details, hasQuality }: EvaluatedCell): CellRecord['densit
     recoveredText: density('recovered', 'text'),
     recoveredImage: density('recovered', 'image'),
   };
-  return hasQuality && Object.values(densities).some((values) => values !== null) ? densities : null;
+  return quality !== null && Object.values(densities).some((values) => values !== null) ? densities : null;
 }
 
 /** Columns of [posts, pair]: all three pairs, or the original one alone where pairs are not expanded. */

@@ -10,7 +10,7 @@ import {
 } from '@drf/experiment';
 import { contentHash, lockFile, readJson, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
-import { formatDuration, percent, type Progress } from '@drf/terminal';
+import { formatDuration, percent, spell, type Progress } from '@drf/terminal';
 import type { GridDisplay } from '../grid/run-grid.js';
 import { RESULT_VERSION, trainingIdentity, type ExperimentFacts, type TrialTask } from '../grid/tasks.js';
 import {
@@ -194,7 +194,7 @@ async function describe(
   const facts = await worker.ask({ kind: 'describe', config }).catch((error: unknown) => {
     if (!(error instanceof TaskFailure)) throw error;
     const refuse = refuser(DataError, `Experiment ${config.name}`);
-    throw refuse('data and encoders that can be opened', error.message, 'try it alone: pnpm train', error);
+    throw refuse('data and encoders that can be opened', error.message, `try it alone: ${spell('train')}`, error);
   });
   const { posts, encoders, engine, notes } = facts;
   display.say(`  ${posts.train} posts to train on, ${posts.val} to choose by`);
@@ -339,7 +339,7 @@ function failureOf({ elapsed }: Tuning, { trial, rung }: Step, reason: string): 
 function assertSomeWork({ results }: Journal): void {
   const reason = results[0]?.failure ?? null;
   if (reason === null || results.some(({ failure }) => failure === null)) return;
-  const remedy = 'try it alone (pnpm train), then start anew with --overwrite';
+  const remedy = `try it alone (${spell('train')}), then start anew with --overwrite`;
   throw refuser(DataError, 'Tuning')('a trial that can be trained', `${results.length} that failed: ${reason}`, remedy);
 }
 

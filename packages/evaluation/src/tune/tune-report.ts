@@ -9,7 +9,7 @@ import {
   type Point,
   type TableData,
 } from '@drf/experiment';
-import { formatCsv, formatDuration, formatTable, percent, type CsvOptions } from '@drf/terminal';
+import { formatCsv, formatDuration, formatTable, percent, spell, type CsvOptions } from '@drf/terminal';
 import type { Importance } from './importance.js';
 import type { TrialResult } from './journal.js';
 import { describeDimension, shown, type Dimension } from './space.js';
@@ -165,7 +165,7 @@ export function tuneText(summary: TuneSummary): string {
     [
       ...(best === null
         ? []
-        : [`Best run: ${best.run}`, `Again:    ${best.command}`, `Test:     pnpm eval ${best.run}`]),
+        : [`Best run: ${best.run}`, `Again:    ${best.command}`, `Test:     ${spell(`eval ${best.run}`)}`]),
       `Report:   ${folder}/report.html`,
     ].join('\n'),
   ].join('\n\n');
@@ -203,7 +203,7 @@ export function tuneReport(summary: TuneSummary): string {
           paragraph(`The best run is ${best.run}, a run like any other. This trains it again:`),
           `<pre>${escapeHtml(best.command)}</pre>`,
           paragraph('And this says how good it is on posts that no trial has seen:'),
-          `<pre>${escapeHtml(`pnpm eval ${best.run}`)}</pre>`,
+          `<pre>${escapeHtml(spell(`eval ${best.run}`))}</pre>`,
         ]),
     '<h2>Course</h2>',
     figure(courseChart(summary)),

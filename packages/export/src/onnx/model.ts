@@ -1,9 +1,12 @@
-import { ModelProto } from '@drf/engine';
+import { ModelProto } from '@drf/onnx';
 import { DataError, refuser } from '@drf/tensor';
 
 /** Element types by their codes in ONNX files, as far as this project's models have them. */
-export const ELEMENT_TYPES = { 1: 'float32', 6: 'int32', 7: 'int64', 9: 'bool' } as const;
+export const ELEMENT_TYPES = { 1: 'float32', 3: 'int8', 6: 'int32', 7: 'int64', 9: 'bool', 10: 'float16' } as const;
+export const FLOAT32 = 1;
+export const INT8 = 3;
 export const INT64 = 7;
+export const FLOAT16 = 10;
 
 export interface OnnxAttribute {
   readonly name: string;

@@ -4,7 +4,6 @@ import {
   flattenTree,
   hostTensor,
   mapTree,
-  toTensor,
   unflattenTree,
   type Engine,
   type Host,
@@ -13,6 +12,7 @@ import {
   type PerPost,
   type TensorTree,
 } from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
 import {
   createDrf,
   DrfMemory,

@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import type { FromChild, JudgeModule, Question, ToChild } from './messages.js';
 import type { ServedJudge } from '../work.js';
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 process.on('disconnect', () => process.exit(0));
 
 const ALIVE_MILLISECONDS = 2_000;
@@ -16,7 +16,7 @@ const WATCH_PARENT = `
   setInterval(() => { if (process.ppid !== workerData) process.kill(process.pid, 'SIGKILL'); }, 1000);
 `;
 
-const { decodeImage } = await import('@drf/datasets');
+const { decodeImage } = await import('@drf/preprocessing');
 const { loadDefinition } = await import('@drf/files');
 const { failureOf } = await import('./messages.js');
 

@@ -1,13 +1,13 @@
 // Processes that start, are held, end and are replaced.
 import { deflateSync } from 'node:zlib';
 import { fileURLToPath } from 'node:url';
-import { decodeImage } from '@drf/datasets';
+import { decodeImage } from '@drf/preprocessing';
 import { UnavailableError } from '@drf/tensor';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RequestError } from '../errors.js';
 import type { Problem } from '../schemas.js';
-import { judgmentOf, openService } from '../testing/service.js';
+import { answerOf, judgmentOf, openService } from '../testing/service.js';
 import { JudgeProcess, type JudgeProcessEnd, type JudgeProcessOptions } from './judge-process.js';
 
 const FROM_SOURCE = ['--conditions=source', '--import', new URL('../../../../scripts/from-source.mjs', import.meta.url).href]; // prettier-ignore
@@ -42,7 +42,7 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
     expect(image).toEqual(await decodeImage('an image', bytes, { width: 8, height: 8, fit: 'stretch', maximumPixels: 1000 })); // prettier-ignore
     expect(await judge.judge({ text: 'a', image })).toEqual(judgmentOf({ text: 'a', image }));
     await expect(judge.judge(post('cannot'))).rejects.toMatchObject({ name: 'DataError', message: 'its text expected sense, received none' }); // prettier-ignore
-    await expect(judge.decode('an image', deflateSync('x'), 1000)).rejects.toMatchObject({ name: 'RowError', reason: 'undecodable image' }); // prettier-ignore
+    await expect(judge.decode('an image', deflateSync('x'), 1000)).rejects.toMatchObject({ name: 'ImageError', reason: 'undecodable image' }); // prettier-ignore
     await expect(judge.decode('an image', bytes, 10)).rejects.toMatchObject({ reason: 'image too large' });
     expect(judge.process).toEqual({ isReady: true, restarts: 0, residentBytes: expect.any(Number) as number });
     expect(judge.process.residentBytes).toBeGreaterThan(2 ** 24);
@@ -63,7 +63,7 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
     expect([answer.statusCode, answer.json<Problem>().detail]).toEqual([504, 'The service expected to judge a post within 2000 ms, received one that takes longer; send another; this one would take as long again']); // prettier-ignore
     expect((await app.inject({ url: '/readyz' })).statusCode).toBe(503);
     for (const [i, other] of others.entries()) {
-      expect((await other).json()).toEqual(judgmentOf(post(['a', 'b', 'c'][i] as string)));
+      expect((await other).json()).toEqual(answerOf(post(['a', 'b', 'c'][i] as string)));
     }
     expect((await app.inject({ url: '/readyz' })).statusCode).toBe(200);
     expect((await app.inject({ url: '/metrics' })).payload).toMatch(/drf_judge_restarts 1\n/);

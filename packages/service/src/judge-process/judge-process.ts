@@ -1,16 +1,17 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { JudgeInfo, Judgment, openJudge, PostContent } from '@drf/predict';
+import type { JudgeInfo, Judgment, openJudge, PostContent } from '@drf/judge';
 import { ownModules, refuser, UnavailableError, type RgbImage } from '@drf/tensor';
 import { refuse, type RequestError } from '../errors.js';
+import { RestartDelay } from '../restart-delay.js';
 import type { JudgeProcessState, ServedJudge } from '../work.js';
 import { errorOf, type FromChild, type Question, type ToChild } from './messages.js';
 
 export interface JudgeProcessOptions {
   /** What {@link openJudge} is given in the process. */
   readonly open: Parameters<typeof openJudge>;
-  /** Of a module whose `openJudge` is used in place of that of `@drf/predict`. */
+  /** Of a module whose `openJudge` is used in place of that of `@drf/judge`. */
   readonly module?: string;
   /** Longest time of one judgment or decoding; then the process is killed, and another started. Default 10,000. */
   readonly milliseconds?: number;
@@ -29,12 +30,8 @@ export interface JudgeProcessEnd {
   readonly restartInMilliseconds: number;
 }
 
-const FIRST_DELAY = 1_000;
-const LONGEST_DELAY = 30_000;
 /** Of a process that replaces another. */
 const LONGEST_START = 300_000;
-/** Who lived so long has nothing to do with those before. */
-const STEADY_MILLISECONDS = 60_000;
 /** What was not to blame for the end of a process is asked again; not without end. */
 const TRIES = 3;
 
@@ -44,8 +41,7 @@ const TRIES = 3;
  * another. It loads the modules of the user's own that this process has loaded. It is started anew at once; when it ends by itself again soon, or cannot open the run, after 1, 2, 4, … 30 s.
  */
 export class JudgeProcess implements ServedJudge {
-  /** Ends in a row, each soon after the start. */
-  private ends = 0;
+  private readonly restartDelay = new RestartDelay();
   private delay: NodeJS.Timeout | undefined;
   private ready = true;
   private closing = false;
@@ -54,9 +50,14 @@ export class JudgeProcess implements ServedJudge {
   private constructor(
     private readonly options: ChildOptions,
     private child: Child,
-    readonly info: JudgeInfo,
+    private described: JudgeInfo,
   ) {
     this.watch(child);
+  }
+
+  /** What the process says of itself: another, where it was started anew after the folder was replaced. */
+  get info(): JudgeInfo {
+    return this.described;
   }
 
   /** @throws as `openJudge`; UnavailableError when the process ends before it is ready */
@@ -89,7 +90,7 @@ export class JudgeProcess implements ServedJudge {
     return this.ask({ kind: 'judge', post });
   }
 
-  /** @throws RowError for what is no whole image; RequestError as {@link JudgeProcess.judge} */
+  /** @throws ImageError for what is no whole image; RequestError as {@link JudgeProcess.judge} */
   decode(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<RgbImage> {
     return this.ask({ kind: 'decode', subject, bytes, maximumPixels });
   }
@@ -127,9 +128,7 @@ export class JudgeProcess implements ServedJudge {
     void child.ended.then((how) => {
       if (this.closing) return;
       this.ready = false;
-      if (performance.now() - since >= STEADY_MILLISECONDS || child.wasOverdue) this.ends = 0;
-      const wait = this.ends === 0 ? 0 : Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.ends - 1));
-      if (!child.wasOverdue) this.ends += 1;
+      const wait = this.restartDelay.next(performance.now() - since, !child.wasOverdue);
       this.options.onEnd?.({ how, restartInMilliseconds: wait });
       if (wait === 0) return this.restart();
       this.delay = setTimeout(() => {
@@ -146,7 +145,11 @@ export class JudgeProcess implements ServedJudge {
     const timer = setTimeout(() => child.kill(), LONGEST_START);
     void child.ready
       .then(
-        () => void (this.ready = !this.closing && this.child === child),
+        (info) => {
+          if (this.closing || this.child !== child) return;
+          this.described = info;
+          this.ready = true;
+        },
         () => undefined, // its end is seen by `watch`
       )
       .finally(() => clearTimeout(timer));
@@ -243,7 +246,7 @@ class Child {
       void this.ended.then((how) => reject(new ProcessEnded(`the judge's process ended: ${how}`, 'unknown')));
     });
     this.ready.catch(() => undefined); // also where nobody waits for it
-    const { module = '@drf/predict', open } = options;
+    const { module = '@drf/judge', open } = options;
     this.send({ type: 'open', module, open, parent: process.pid });
   }
 

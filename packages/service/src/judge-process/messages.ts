@@ -1,4 +1,4 @@
-import { RowError, type DropReason } from '@drf/datasets';
+import { ImageError, type ImageFault } from '@drf/preprocessing';
 import {
   CheckpointError,
   ConfigurationError,
@@ -9,10 +9,10 @@ import {
   UnavailableError,
   type ErrorReport,
 } from '@drf/tensor';
-import type { JudgeInfo, openJudge, PostContent } from '@drf/predict';
+import type { JudgeInfo, openJudge, PostContent } from '@drf/judge';
 import type { ServedJudge } from '../work.js';
 
-/** What the module of a judge's process must export; `@drf/predict` does. */
+/** What the module of a judge's process must export; `@drf/judge` does. */
 export interface JudgeModule {
   readonly openJudge: (...open: Parameters<typeof openJudge>) => Promise<ServedJudge>;
 }
@@ -46,8 +46,8 @@ export interface Failure {
   readonly stack: string | undefined;
   /** Of errors that are thrown on purpose. */
   readonly report?: ErrorReport;
-  /** Of a `RowError`. */
-  readonly reason?: DropReason;
+  /** Of an `ImageError`. */
+  readonly reason?: ImageFault;
 }
 
 export function failureOf(error: unknown): Failure {
@@ -58,7 +58,7 @@ export function failureOf(error: unknown): Failure {
     message,
     stack,
     ...(error instanceof DrfError ? { report: error.report } : {}),
-    ...(error instanceof RowError ? { reason: error.reason } : {}),
+    ...(error instanceof ImageError ? { reason: error.reason } : {}),
   };
 }
 
@@ -79,7 +79,7 @@ export function errorOf({ name, message, stack, report, reason }: Failure): Erro
 
   function make(): Error {
     if (report === undefined) return Object.assign(new Error(message), { name });
-    if (reason !== undefined) return new RowError(reason, report);
+    if (reason !== undefined) return new ImageError(reason, report);
     return new (CLASSES[name as keyof typeof CLASSES] ?? DrfError)(report);
   }
 }

@@ -1,5 +1,5 @@
 // A judge for a process of its own, which does what the text of a post tells it to; and what judges of tests say.
-import type { Judge, JudgeInfo, Judgment, PostContent } from '@drf/predict';
+import type { Judge, JudgeInfo, Judgment, PostContent } from '@drf/judge';
 import { DataError } from '@drf/tensor';
 
 export const INFO: JudgeInfo = {
@@ -41,7 +41,7 @@ export async function openJudge(command: string): Promise<Judge> {
   if (command === 'end') process.exit(7);
   return {
     info: INFO,
-    judge: async (post) => {
+    judge: async (post: PostContent) => {
       const { text } = post;
       if (text === 'hold the thread') for (;;);
       if (text === 'never answer') await new Promise(() => undefined);

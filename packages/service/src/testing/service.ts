@@ -1,17 +1,23 @@
 import type { FastifyInstance } from 'fastify';
-import type { Judge, Judgment, PostContent } from '@drf/predict';
+import type { Judgment, PostContent } from '@drf/judge';
 import { afterEach } from 'vitest';
 import { createService, type ServiceOptions } from '../create-service.js';
+import type { ServedJudge } from '../work.js';
 import { INFO, judgmentOf } from './fake-judge.js';
 
 export { INFO, judgmentOf };
 
+/** What the service answers, by such a judge. */
+export function answerOf(post: PostContent): object {
+  return { ...judgmentOf(post), model: { name: INFO.name, version: '0' } };
+}
+
 const close = async (): Promise<void> => undefined;
 
-export const instantJudge: Judge = { info: INFO, judge: async (post) => judgmentOf(post), close };
+export const instantJudge: ServedJudge = { info: INFO, judge: async (post) => judgmentOf(post), close };
 
 /** A judge that answers when it is told to. */
-export class HeldJudge implements Judge {
+export class HeldJudge implements ServedJudge {
   readonly info = INFO;
   readonly close = close;
   readonly seen: PostContent[] = [];

@@ -1,4 +1,4 @@
-import type { Card } from '@drf/predict/card';
+import type { Card } from '@drf/judge/card';
 import type { Modality } from '@drf/tensor';
 
 /** What went wrong, in words for the reader of the page. */
@@ -70,7 +70,7 @@ export class Connection {
     const card = await this.json<unknown>('model/card.json'); // also where static files are all there is
     if (card === null)
       throw new PageError('There is no model here: neither a service that judges, nor an exported one.');
-    const { parseCard } = await import('@drf/predict/card'); // which a page of a service does not wait for
+    const { parseCard } = await import('@drf/judge/card'); // which a page of a service does not wait for
     return ofCard(parseCard('The exported model, card.json,', card));
   }
 

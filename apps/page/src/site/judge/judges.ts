@@ -1,5 +1,5 @@
-import type { Judgment, PostContent } from '@drf/predict';
-import type { Card } from '@drf/predict/card';
+import type { Judgment, PostContent } from '@drf/judge';
+import type { Card } from '@drf/judge/card';
 import type { RgbImage } from '@drf/tensor';
 import { drawImage } from '../content.js';
 import { isAbort, PageError, type Connection } from './connection.js';

@@ -1,10 +1,10 @@
 // Judges by an exported model, in a thread of its own.
 /// <reference types="vite/client" />
-import type { Judgment, PostContent } from '@drf/predict';
+import type { Judgment, PostContent } from '@drf/judge';
 import * as ort from 'onnxruntime-web/wasm';
-import { createTokenizer, type Tokenize, type Vocabulary } from '@drf/encoders';
-import { judgingModel, MODEL_FILE, type Card, type JudgingModel } from '@drf/predict/card';
-import { describeVerdict, type RawVerdict } from '@drf/predict/judgment';
+import { createTokenizer, type Tokenize, type Vocabulary } from '@drf/preprocessing/text';
+import { judgingModel, MODEL_FILE, type Card, type JudgingModel } from '@drf/judge/card';
+import { describeVerdict, type RawVerdict } from '@drf/judge/judgment';
 import type { RgbImage } from '@drf/tensor';
 import module from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
 import binary from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
@@ -46,7 +46,7 @@ export interface ModelSource {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** An export of a run (`pnpm export`), run by onnxruntime-web on WebAssembly: pixels and words to judgments. */
+/** An export of a run (`drf export`), run by onnxruntime-web on WebAssembly: pixels and words to judgments. */
 class ExportedModel {
   private constructor(
     private readonly card: Card,

@@ -1,4 +1,4 @@
-import type { PostContent } from '@drf/predict';
+import type { PostContent } from '@drf/judge';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import { drawImage, EMPTY_POST, type PostState } from '../content.js';
 import { byId, html } from './dom.js';

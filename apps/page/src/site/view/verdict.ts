@@ -1,6 +1,5 @@
-import { MODALITIES, type Modality } from '@drf/tensor';
-import type { Judgment } from '@drf/predict';
-import type { PairName } from '@drf/fusion';
+import { MODALITIES, type Modality, type PairName } from '@drf/tensor';
+import type { Judgment } from '@drf/judge';
 import type { Distributions } from '../judge/connection.js';
 import { densityCurve, type DensityCurve } from './density.js';
 import { byId, html, percent, svg } from './dom.js';

@@ -1,0 +1,1 @@
+export { createDoctorProgram } from './program.js';

@@ -1,0 +1,1 @@
+export { createEmbedProgram } from './program.js';

@@ -1,0 +1,1 @@
+export { createEvalProgram } from './program.js';

@@ -1,0 +1,1 @@
+export { createExportProgram } from './program.js';

@@ -1,0 +1,1 @@
+export { createTrainProgram } from './program.js';

@@ -1,0 +1,1 @@
+export { createDrfProgram, runDrf } from './commands.js';

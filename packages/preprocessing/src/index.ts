@@ -1,0 +1,21 @@
+export {
+  decodeImage,
+  DEFAULT_IMAGE_DECODING,
+  IMAGE_DECODER_VERSION,
+  ImageError,
+  openDrawing,
+  readImageHeader,
+  type ImageDecoding,
+  type ImageFault,
+  type ImageFit,
+  type ImageHeader,
+} from './image-decoder.js';
+export {
+  describeOtherKind,
+  IMAGE_FORMATS,
+  looksWhole,
+  sniffImageFormat,
+  SNIFFED_BYTES,
+  type ImageFormat,
+} from './image-format.js';
+export { assertImage, resizeImage, unitPixels, type ResizeKernel } from './images.js';
