@@ -150,7 +150,7 @@ async function tune(options: TuneOptions): Promise<TuneSummary> {
       workers,
       start: () => idle.pop() ?? start(threads),
       startEncoding: () => (first.isAlive ? first : start(resources.cores)),
-      isTimeUp: () => journal.results.length > 1 && elapsed() + timeToFinish(journal, halving, workers) >= seconds,
+      isTimeUp: () => isComparable(journal) && elapsed() + timeToFinish(journal, halving, workers) >= seconds,
       elapsed,
     };
     const prepared = new Set<string>();
@@ -178,6 +178,11 @@ function nextSteps(tuning: Tuning): readonly Step[] {
   const { journal, halving, isTimeUp } = tuning;
   if (isTimeUp()) return [];
   return journal.pending.length > 0 ? journal.pending : nextWave(journal.results, halving);
+}
+
+/** Whether there is a first result of the experiment's own options, and of others. */
+function isComparable({ results }: Journal): boolean {
+  return results.some(({ trial }) => trial === 0) && results.some(({ trial }) => trial > 0);
 }
 
 function isMoreToDo({ journal, halving }: Tuning): boolean {
@@ -283,7 +288,9 @@ async function runWave(
   }
   await prepare(tuning, tasks, prepared);
   if (signal?.aborted === true) return;
-  tasks.sort((a, b) => b.epochs - b.from - (a.epochs - a.from)); // long ones first, so that none is left at the end
+  // the experiment's own options first, to compare with; then long ones, so that none is left at the end
+  const lengthOf = ({ trial, epochs, from }: TrialStep): number => (trial === 0 ? Infinity : epochs - from);
+  tasks.sort((a, b) => (a.trial === b.trial ? 0 : lengthOf(b) - lengthOf(a)));
   const shown = waveProgress(tuning, tasks);
   try {
     await workOff({
@@ -450,6 +457,7 @@ async function keepBest({ options: { folder }, journal, halving }: Tuning): Prom
     await cp(from, partial, { recursive: true });
     await rm(to, { recursive: true, force: true });
     await rename(partial, to);
+    await writeModelCard(await RunFolder.open(to)); // under its new name
   }
   const whole = new Set(journal.results.filter(({ rung }) => rung === halving.rungs - 1).map(({ trial }) => trial));
   for (const trial of new Set(journal.results.map((own) => own.trial))) {

@@ -65,15 +65,14 @@ function comparison({ best, own, caution }: TuneSummary, accuracy: number): stri
 }
 
 /** The options that were searched, as they were and as they are best. */
-function optionsTable({ space, best, trials }: TuneSummary): TableData {
-  const own = trials.find(({ trial }) => trial === 0)?.options ?? {};
+function optionsTable({ space, best, before }: TuneSummary): TableData {
   return {
     caption: 'Options',
     head: ['option', 'searched', 'before', ...(best === null ? [] : ['best'])],
     rows: space.map((dimension) => [
       dimension.name,
       describeDimension(dimension),
-      shown(own[dimension.name]),
+      shown(before[dimension.name]),
       ...(best === null ? [] : [shown(best.options[dimension.name])]),
     ]),
   };
