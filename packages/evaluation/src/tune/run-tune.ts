@@ -6,6 +6,7 @@ import {
   RunFolder,
   simulationOptions,
   trainsEncoders,
+  writeModelCard,
   type ExperimentConfig,
 } from '@drf/experiment';
 import { contentHash, lockFile, readJson, writeFileAtomic, writeJsonAtomic } from '@drf/files';
@@ -393,8 +394,8 @@ function waveProgress(tuning: Tuning, tasks: readonly TrialStep[]) {
   const total = tasks.reduce((sum, task) => sum + lengthOf(task), 0);
   const fresh = tasks.filter(({ rung }) => rung === 0).length;
   const parts = [
-    ...(fresh > 0 ? [`${fresh} new trials`] : []),
-    ...(fresh < tasks.length ? [`${tasks.length - fresh} that go on`] : []),
+    ...(fresh > 0 ? [`${fresh} new ${fresh === 1 ? 'trial' : 'trials'}`] : []),
+    ...(fresh < tasks.length ? [`${tasks.length - fresh} going on`] : []),
   ];
   const progress = options.display.progress(parts.join(' and '), total, 'epochs');
   const running = new Map<number, number>();

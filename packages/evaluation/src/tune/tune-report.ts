@@ -37,7 +37,7 @@ export function tuneSentences(summary: TuneSummary): string[] {
       : outcome === 'out of time'
         ? ['The time was up; what was best by then was trained in full.']
         : [];
-  const failures = failed === 0 ? [] : [`${failed} trials failed; trials.csv says why.`];
+  const failures = failed === 0 ? [] : [`${failed === 1 ? 'One trial' : `${failed} trials`} failed; trials.csv says why.`];
   if (best === null || caution === null) {
     return [...head, compared, ...failures, 'No trial that may win has been trained in full yet.'];
   }
@@ -223,11 +223,11 @@ export function tuneReport(summary: TuneSummary): string {
 
 function courseChart(summary: TuneSummary): Chart {
   const { any, whole } = courseOf(summary);
-  const end = Math.max(summary.seconds, ...any.map(({ at }) => at));
+  const end = Math.ceil(Math.max(summary.seconds, ...any.map(({ at }) => at)));
   const stairs = (course: typeof any): Point[] =>
     course.flatMap(({ at, best }, i): Point[] => [
-      { x: at, y: 100 * best },
-      { x: course[i + 1]?.at ?? end, y: 100 * best },
+      { x: Math.round(at), y: 100 * best },
+      { x: Math.round(course[i + 1]?.at ?? end), y: 100 * best },
     ]);
   return lineChart(
     'course',
