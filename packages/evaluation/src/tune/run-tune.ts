@@ -137,7 +137,7 @@ async function tune(options: TuneOptions): Promise<TuneSummary> {
   try {
     const facts = await describe(first, base, display);
     const own = valuesOf(space, base);
-    const halving = { eta, trainings, rungs: rungsOf(fewestEpochs(options, base), eta), ownMayWin: isInSpace(space, own) }; // prettier-ignore
+    const halving = { eta, trainings, rungs: rungsOf(base.training.epochs, eta), ownMayWin: isInSpace(space, own) }; // prettier-ignore
     const journal = await Journal.open(join(folder, 'journal.jsonl'), identityOf(options, base, facts, halving.rungs));
     const earlier = journal.seconds;
     const elapsed = (): number => earlier + (performance.now() - startedAt) / 1000;
@@ -212,13 +212,6 @@ async function describe(
     'none',
     'give the validation split some: --dataset.val-fraction 0.2',
   );
-}
-
-/** Of all trials that there may be. */
-function fewestEpochs({ space }: TuneOptions, base: ExperimentConfig): number {
-  const searched = space.find(({ name }) => name === 'training.epochs');
-  const values = searched === undefined ? [] : searched.kind === 'range' ? [searched.low] : searched.values.map(Number);
-  return Math.min(base.training.epochs, ...values);
 }
 
 /** Equal where going on gives what one session would have given. */
