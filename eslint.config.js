@@ -29,12 +29,14 @@ const LAYERS = [
 const inRoot = (path) => join(import.meta.dirname, path);
 
 /** Parts of packages that have an entry of their own, such as @drf/model/checkpoint: what needs Node, beside what does not. */
-const ENTRIES = readdirSync(inRoot('packages')).flatMap((folder) => {
-  const { name, publishConfig } = JSON.parse(readFileSync(inRoot(`packages/${folder}/package.json`), 'utf8'));
-  return Object.keys(publishConfig?.exports ?? {})
-    .filter((entry) => entry !== '.' && entry !== './package.json')
-    .map((entry) => `!${name}${entry.slice(1)}`);
-});
+const ENTRIES = ['packages', 'apps']
+  .flatMap((kind) => readdirSync(inRoot(kind)).map((folder) => `${kind}/${folder}`))
+  .flatMap((folder) => {
+    const { name, publishConfig } = JSON.parse(readFileSync(inRoot(`${folder}/package.json`), 'utf8'));
+    return Object.keys(publishConfig?.exports ?? {})
+      .filter((entry) => entry !== '.' && entry !== './package.json')
+      .map((entry) => `!${name}${entry.slice(1)}`);
+  });
 
 const layerOf = (name) => LAYERS.findIndex((layer) => layer.includes(name));
 

@@ -22,7 +22,7 @@ const tests = (places: readonly string[]): string[] =>
 const ALL = ['packages/*/src', 'apps/*/src', 'lab/*/src', 'scripts'];
 
 // Workspace packages resolve to their TypeScript source, so tests never see a stale build.
-const conditions = ['source', 'import', 'module', 'node', 'default'];
+const conditions = ['source', 'import', 'node', 'default']; // as Node's own, without the bundlers' `module`
 const resolution = { resolve: { conditions }, ssr: { resolve: { conditions } } };
 
 const common = { setupFiles: ['./vitest.setup.ts'], pool: 'forks' as const, testTimeout: 60_000, hookTimeout: 60_000 };

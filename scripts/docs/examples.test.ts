@@ -114,7 +114,7 @@ describe('my-method and my-encoder', { timeout: 240_000 }, () => {
       body: JSON.stringify({ text: 'a lovely day' }),
       headers: { 'content-type': 'application/json' },
     });
-    expect(await answer.json()).toEqual(judgment);
+    expect(await answer.json()).toMatchObject(judgment);
     child.kill('SIGTERM');
     await once(child, 'close');
   });

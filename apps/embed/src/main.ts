@@ -1,4 +1,4 @@
 import { runApp } from '@drf/terminal';
 import { createEmbedProgram } from './program.js';
 
-await runApp(createEmbedProgram((text) => void process.stdout.write(text)));
+await runApp(createEmbedProgram());

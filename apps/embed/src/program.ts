@@ -50,8 +50,8 @@ const FEATURE_OPTIONS =
 /** The posts are those of the input, whatever an experiment is about. */
 const NO_DATA = { dataset: { name: 'embedded' } };
 
-/** The command line of this app. @param print takes text for standard output */
-export function createEmbedProgram(print: (text: string) => void): Command {
+/** The command `embed`. @param print takes text for standard output */
+export function createEmbedProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
   const program = createProgram('embed', 'Writes the features of posts as Parquet or safetensors.', [
     ['pnpm embed posts.csv --out features.parquet', 'by the embedded encoders: a row a post, image and text feature'],
     [

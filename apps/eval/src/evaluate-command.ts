@@ -1,4 +1,4 @@
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import {
   csvReport,
   EvaluatedRuns,
@@ -15,9 +15,10 @@ import {
   type RunMember,
   type RunsSummary,
 } from '@drf/evaluation';
-import { RunFolder } from '@drf/experiment';
+import { linkTo, RunFolder } from '@drf/experiment';
 import { contentHash, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError } from '@drf/tensor';
+import { openTracker, trackEvaluation } from '@drf/training';
 
 export interface CommandOptions extends EvaluationOptions {
   /** Of several runs the method that the others are compared with; default: drf, else the first. */
@@ -28,6 +29,8 @@ export interface CommandOptions extends EvaluationOptions {
   readonly csv?: string;
   /** Texts in CSV as they are, also those that a spreadsheet would run. */
   readonly rawCsv?: boolean;
+  /** A server that gets the cells of each run, as of {@link openTracker}. */
+  readonly track?: string;
   /** Told of each run as it is done. */
   readonly onResult?: (result: EvaluationResult, evaluation: Evaluation) => void;
   /** Told how far the comparisons are. */
@@ -40,6 +43,8 @@ export interface CommandOutcome {
   readonly summary: RunsSummary | null;
   /** Every file written. */
   readonly written: readonly string[];
+  /** What the tracking server was told, for people. */
+  readonly notes: readonly string[];
   readonly interrupted: boolean;
 }
 
@@ -52,6 +57,7 @@ export async function evaluateRuns(paths: readonly string[], options: CommandOpt
   if (options.checkpoint !== undefined && paths.length > 1) {
     throw refuse('--checkpoint', 'a single run', `${paths.length} runs`, 'evaluate that run alone');
   }
+  if (options.track !== undefined) openTracker(options.track); // refuses what is no server
   const runs = new EvaluatedRuns(await describeRuns(paths)); // refuses what could not be summarized, before any work
   try {
     return await evaluateInto(runs, paths, options);
@@ -68,12 +74,17 @@ async function evaluateInto(
   const folders = paths.length > 1 ? folderNames(paths) : [''];
   const written: string[] = [];
   const results: EvaluationResult[] = [];
+  const notes: string[] = [];
   for (const [index, path] of paths.entries()) {
     const evaluation = await evaluateUnlessStopped(path, options);
     if (evaluation === undefined) break;
     const folder = folderOf(evaluation, folders[index] ?? '', options.out);
     written.push(...(await writeEvaluation(evaluation, folder, { raw: options.rawCsv })));
     results.push(evaluation.result);
+    if (options.track !== undefined) {
+      const { folder: run, description } = evaluation.run;
+      notes.push(...(await trackEvaluation(openTracker(options.track), run, description.config, evaluation.result)));
+    }
     if (paths.length > 1 && evaluation.result.missingCells.length === 0) {
       runs.add(evaluation.result, await trainingRecord(evaluation));
     }
@@ -86,7 +97,7 @@ async function evaluateInto(
   }
   const whole = results.filter(({ missingCells }) => missingCells.length === 0).length;
   const summary = paths.length < 2 || whole < 2 ? null : await writeSummary(runs, paths, options, written);
-  return { results, summary, written, interrupted: whole < paths.length };
+  return { results, summary, written, notes, interrupted: whole < paths.length };
 }
 
 /** A run's result, or none when it was stopped before there was any. */
@@ -138,8 +149,13 @@ async function writeSummary(
   { out, rawCsv, reference, onProgress }: CommandOptions,
   written: string[],
 ): Promise<RunsSummary> {
-  const { summary, html } = await runs.summarize(reference, onProgress);
   const folder = out ?? join('runs', summaryName(paths));
+  const reports = written.filter((path) => basename(path) === 'report.html');
+  const links = reports.map((path, i) => {
+    const words = `Evaluation of ${folderNames(paths)[i] ?? path}`;
+    return { words, href: linkTo(relative(resolve(folder), resolve(path))) };
+  });
+  const { summary, html } = await runs.summarize(reference, onProgress, links);
   const file = (ending: string): string => join(folder, `summary.${ending}`);
   await writeFileAtomic(file('csv'), summaryCsv(summary, { raw: rawCsv }));
   await writeFileAtomic(file('html'), html);

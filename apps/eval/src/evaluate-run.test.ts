@@ -69,6 +69,17 @@ describe('evaluateRun', () => {
     const manifest = await readManifest(join(out, 'manifests', 'random-1-C+D.jsonl'));
     expect(manifest.entries).toHaveLength(18);
     expect(manifest.header.imageSize).toEqual({ width: 16, height: 16 });
+    const wrong = Math.round(18 * (1 - (result.cells[0]?.report.accuracy ?? 0)));
+    expect(wrong).toBeGreaterThan(0);
+    const page = await readFile(join(out, 'report.html'), 'utf8');
+    expect(page).toMatch(/<div class="opening"><p>The model is right on \d+ of 18 test posts/);
+    expect(page.match(/<article /g)).toHaveLength(evaluation.shown.length);
+    expect(evaluation.shown.filter(({ cell }) => cell === 'clean')).toHaveLength(wrong);
+    expect(page).toContain('<img src="data:image/webp;base64,');
+    const again = await evaluateRun(drf, { workspace, cache, cells });
+    expect(again.shown).toEqual(evaluation.shown);
+    const without = await evaluateRun(drf, { workspace, cache, cells, posts: 0 });
+    expect(without.shown).toEqual([]);
     await workspace.dispose();
   });
 
@@ -176,6 +187,9 @@ describe('several runs', () => {
       'summary.html',
       'summary.json',
     ]);
+    const page = await readFile(join(out, 'summary.html'), 'utf8');
+    expect(page).toContain('<a href="drf/report.html">Evaluation of drf</a>');
+    expect(page).toContain('<a href="concatenation/report.html">Evaluation of concatenation</a>');
     const rows = (await readFile(join(folder, 'all.csv'), 'utf8')).trimEnd().split('\r\n');
     expect(rows).toHaveLength(1 + 2 * 5);
     await workspace.dispose();

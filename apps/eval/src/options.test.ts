@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { cacheFolder } from '@drf/files';
 import { formatCell } from '@drf/evaluation';
 import { describe, expect, it, vi } from 'vitest';
-import { commandOptions, createEvaluateCommand, type MainOptions } from './options.js';
+import { commandOptions } from './options.js';
+import type { MainOptions } from './flags.js';
+import { createEvaluateCommand } from './program.js';
 
 function parse(...args: string[]): { runs: string[]; options: MainOptions } {
   let parsed: { runs: string[]; options: MainOptions } | undefined;

@@ -1,1 +1,2 @@
 export { createExportProgram } from './program.js';
+export { createPushProgram } from './push-program.js';

@@ -19,7 +19,9 @@ describe('export on the command line', () => {
     const folder = await temporaryFolder();
     const { path } = await makeTinyRun(join(folder, 'run'));
     const out = join(folder, 'out');
-    expect(await run(path, '--out', out)).toMatch(/head\.onnx {2}\d+ kB\n.*card\.json {2}\d+ kB\nThe image encoder/);
+    expect(await run(path, '--out', out)).toMatch(
+      /head\.onnx {2}\d+ kB\n.*README\.md {2}\d+ kB\n.*card\.json {2}\d+ kB\nThe image encoder/,
+    );
     expect(progress.mock.calls.map(([text]) => text)).toEqual(['Tracing head.onnx …\n', 'Writing …\n']);
     progress.mockClear();
     const card = JSON.parse(await run(path, '--out', out, '--overwrite', '--batch', '2', '--json')) as {

@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import { withMembers } from '@drf/files';
 import {
   collect,
   type Command,
@@ -13,19 +12,11 @@ import {
   startJob,
   wholeNumber,
 } from '@drf/terminal';
-import { takeOwnModules } from '@drf/experiment';
+import { withMembers } from '@drf/files';
+import { PRECISIONS, type Precision } from '@drf/export/names';
+import { takeOwnModules } from '@drf/experiment/options';
 import type { Modality } from '@drf/tensor';
-import {
-  type BatchSize,
-  encoderOfRun,
-  exportEncoder,
-  exportEnsemble,
-  type ExportResult,
-  exportRun,
-  isRun,
-  type Precision,
-  PRECISIONS,
-} from '@drf/export';
+import type { BatchSize, ExportResult } from '@drf/export';
 
 interface EncoderOptions {
   readonly modality: Modality;
@@ -48,6 +39,7 @@ function addEncoderCommand(program: Command, print: (text: string) => void): voi
     .option('--revision <name>', 'branch, tag or commit on the hub')
     .option('--json', 'print the paths as JSON')
     .action(async (model: string, { modality, json, allowDownload = false, ...options }: EncoderOptions) => {
+      const { encoderOfRun, exportEncoder, isRun } = await import('@drf/export'); // late: help and wrong options take no time
       const onStep = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
       const trained = isRun(model) ? await encoderOfRun(model, modality, allowDownload) : undefined;
       const name = trained?.model ?? model.replace(/^huggingface:/, '');
@@ -62,14 +54,15 @@ function addEncoderCommand(program: Command, print: (text: string) => void): voi
 
 interface ProgramOptions {
   readonly with?: readonly string[];
+  readonly precision: Precision;
+  readonly measure: number;
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly checkpoint?: string;
   readonly headOnly?: boolean;
+  readonly examples?: boolean;
   readonly batch: BatchSize;
   readonly tokens?: number;
-  readonly precision: Precision;
-  readonly measure: number;
   readonly json?: boolean;
 }
 
@@ -98,6 +91,7 @@ export function createExportProgram(
     .option('--checkpoint <file>', "a checkpoint (default: the run's best, else its last)")
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option('--head-only', 'leave the encoders out')
+    .option('--examples', 'copy the example posts of the run, too: whoever gets the export can then see them')
     .addOption(
       new Option('--batch <size>', 'posts at once: a number, or "dynamic" for any')
         .default('dynamic')
@@ -116,6 +110,7 @@ export function createExportProgram(
       // commander's own required options would be asked of subcommands, too
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
+      const { exportEnsemble, exportRun } = await import('@drf/export');
       const interrupt = interruptSignal(() => process.stderr.write('\nStopping (Ctrl-C again ends at once) …\n'));
       const measuring = startJob({ label: 'Measuring', unit: 'posts', silent: json === true });
       const { signal } = interrupt;

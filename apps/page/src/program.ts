@@ -1,4 +1,3 @@
-import { readCard } from '@drf/judge';
 import { cp, readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -40,7 +39,7 @@ export function createPageProgram(
     .action(async ({ out, model, json }: ProgramOptions) => {
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
       await assertEmpty(out);
-      if (model !== undefined) await readCard(model); // before any work
+      if (model !== undefined) await (await import('@drf/judge')).readCard(model); // before any work
       await cp(built(site), out, { recursive: true });
       const files = await measure(out);
       if (model !== undefined) await cp(model, join(out, 'model'), { recursive: true });

@@ -1,2 +1,1 @@
 export { createPredictProgram } from './program.js';
-export { predictPosts, type PredictOptions } from './predict-posts.js';

@@ -1,9 +1,7 @@
 import { readBounded } from '@drf/files';
 import { isLoopbackAddress } from '@drf/service';
 import { ConfigurationError, refuser } from '@drf/tensor';
-
-/** Where the token may stand, beside a file. Never on the command line, which every user of the machine can read. */
-export const TOKEN_VARIABLE = 'DRF_SERVE_TOKEN';
+import { TOKEN_VARIABLE } from './flags.js';
 
 const SHORTEST = 16;
 

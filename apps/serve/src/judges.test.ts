@@ -33,6 +33,8 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+const matching = (pattern: RegExp): string => expect.stringMatching(pattern) as string;
+
 /** Rows by `pnpm predict`: judgments, and what belongs to the table. */
 async function predicted(judge: readonly string[]): Promise<object[]> {
   const out = join(folder, `${judge.length}-${judge[0]?.endsWith('run')}.jsonl`);
@@ -62,9 +64,10 @@ async function served(judge: readonly string[]): Promise<{ answers: object[]; mo
       const image = i === 1 ? null : await readFile(join(folder, `${i}.png`), 'base64');
       const headers = { 'content-type': 'application/json' };
       const body = JSON.stringify({ text, image });
-      return (
-        await fetch(`${service.address}/v1/predict`, { method: 'POST', headers, body })
-      ).json() as Promise<object>;
+      const response = await fetch(`${service.address}/v1/predict`, { method: 'POST', headers, body });
+      const { model, ...judgment } = (await response.json()) as { readonly model: object };
+      expect(model).toMatchObject({ version: matching(/^[0-9a-f]{12}$/) });
+      return judgment;
     });
     return {
       answers: await Promise.all(answers),

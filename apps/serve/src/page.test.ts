@@ -174,6 +174,33 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WITHOUT_CHROMIUM}
     await page.context().close();
   });
 
+  it('shows the run’s own posts where it kept some, with or without an image, and nothing else', async () => {
+    const image = await sharp({ create: { width: 40, height: 40, channels: 3, background: '#ff0000' } }).jpeg().toBuffer(); // prettier-ignore
+    const posts = [
+      { id: 'a', text: 'a text of the run', image: image.toString('base64'), label: 'good' },
+      { id: 'b', text: '<b>words alone</b>', image: null, label: 'bad' },
+    ];
+    const page = await fixture.visit(byService.address, {}, (own) =>
+      own.route('**/v1/examples', (route) => route.fulfill({ json: { builtIn: true, posts } })),
+    );
+    await page.waitForSelector(RESULTS);
+    expect(await page.inputValue('#text')).toBe('a text of the run');
+    expect(await page.evaluate('document.querySelectorAll(".example").length')).toBe(2);
+    expect(await page.evaluate('document.querySelectorAll(".example img, .example b").length')).toBe(0);
+    expect(await page.isVisible('#credits-part')).toBe(false);
+    await expectAccessible(page);
+    await page.click('.example >> nth=1');
+    await eventually(() => page.inputValue('#text')).toBe('<b>words alone</b>');
+    expect(await page.isVisible('#preview')).toBe(false);
+    await page.context().close();
+    const empty = await fixture.visit(byService.address, {}, (own) =>
+      own.route('**/v1/examples', (route) => route.fulfill({ json: { builtIn: false, posts: [] } })),
+    );
+    await eventually(() => empty.textContent('#notice')).toBe('Nothing to judge: give the post an image or a text.');
+    expect(await empty.isVisible('#examples')).toBe(false);
+    await empty.context().close();
+  });
+
   it('keeps what is done before the first example has come', async () => {
     let send: (() => void) | undefined;
     const held = new Promise<void>((resolve) => (send = resolve));

@@ -1,47 +1,17 @@
 import { ENGINE_NAMES } from '@drf/tensor';
-import { closeSync, openSync } from 'node:fs';
 import { addOwnOption } from '@drf/files';
-import { builtPage } from '@drf/page-app';
-import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service';
+import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service/limits';
 import {
   collect,
   createProgram,
   finiteNumber,
-  interruptSignal,
   InvalidArgumentError,
   oneOf,
   spell,
   wholeNumber,
   type Command,
 } from '@drf/terminal';
-import { addressWarnings, readToken, TOKEN_VARIABLE } from './access.js';
-import { serve, type ServeOptions } from './serve.js';
-import { stateOf, watchFolders } from './watch.js';
-import { serveByWorkers } from './workers.js';
-
-interface MainOptions extends Partial<ServiceLimits> {
-  readonly with?: readonly string[];
-  readonly host: string;
-  readonly port: number;
-  readonly tokenFile?: string;
-  readonly page?: string | boolean;
-  readonly onnx?: string;
-  readonly checkpoint?: string;
-  readonly engine: string;
-  readonly allowDownload?: boolean;
-  readonly decoders: number;
-  readonly judgeMilliseconds: number;
-  readonly hostName?: readonly string[];
-  readonly allowOrigin?: readonly string[];
-  readonly trustProxy?: readonly string[];
-  readonly workers: number;
-  readonly watch?: boolean;
-  readonly modelName?: string;
-  readonly trace?: string;
-  readonly grace: number;
-  readonly logLevel: string;
-  readonly quiet?: boolean;
-}
+import { TOKEN_VARIABLE, type MainOptions } from './flags.js';
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug', 'silent'] as const;
 
@@ -59,7 +29,7 @@ const LIMITS: readonly [keyof ServiceLimits, string, string, ReturnType<typeof w
   ['bodyBytesPerSecond', '--body-bytes-per-second <count>', 'slowest body, over five seconds', wholeNumber(0)],
 ]; // prettier-ignore
 
-/** The command `serve`: opens what judges, listens, and ends by a signal. */
+/** The command that serves. */
 export function createServeProgram(): Command {
   const program = createProgram('serve', 'Serves a trained run over HTTP.', [
     [spell('serve runs/quickstart'), 'on http://127.0.0.1:8080, with the page'],
@@ -114,69 +84,9 @@ export function createServeProgram(): Command {
     wholeNumber(1, 3_600_000),
     10_000,
   );
-  addOwnOption(program).action(async (run: string | undefined, options: MainOptions) => serveUntilTold(run, options));
-  return program;
-}
-
-async function serveUntilTold(run: string | undefined, options: MainOptions): Promise<void> {
-  const say = (message: string): void => void (options.quiet === true || process.stderr.write(`${message}\n`));
-  const token = await readToken(options.tokenFile);
-  const page = pageOf(options.page, say);
-  const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
-  const log = { level: options.logLevel, stream: process.stdout };
-  const { hostName: hostNames, allowOrigin: allowedOrigins, workers } = options;
-  const folders = run === undefined ? options.with : [run, ...(options.with ?? [])];
-  const opened = await stateOf(folders ?? []);
-  const serving: ServeOptions = {
-    ...chosenOf(options),
-    run: folders,
-    token,
-    page,
-    hostNames,
-    allowedOrigins,
-    limits: limitsOf(options),
-    log,
-    trace: options.trace ?? tracesOfEnvironment(),
-  };
-  const served = await (workers === 1 ? serve(serving) : serveByWorkers(serving, workers));
-  say(`Listening on ${served.address}${page === undefined ? ' (no page)' : ''}. Ctrl-C ends it.`);
-  if (served.model !== null) say(`Model ${served.model.name}, version ${served.model.version}${workers === 1 ? '' : `; ${workers} workers`}.`); // prettier-ignore
-  for (const warning of addressWarnings(options.host, { token, hostNames })) say(warning);
-  const reload = async (): Promise<void> => {
-    say('Opening the model anew …');
-    await served.reload().then(
-      ({ model }) => say(`Model ${model.name}, version ${model.version}.`),
-      (error: unknown) => say(`The model before goes on: ${error instanceof Error ? error.message : String(error)}`),
-    );
-  };
-  const hangUp = onHangUp(reload, interrupt.signal);
-  const watching = options.watch === true && folders !== undefined ? watchFolders(folders, reload, { opened }) : undefined; // prettier-ignore
-  if (!interrupt.signal.aborted) {
-    await new Promise<void>((resolve) => {
-      interrupt.signal.addEventListener('abort', () => resolve(), { once: true });
-      void hangUp.terminalIsGone.then(resolve);
-    });
-  }
-  watching?.();
-  await served.close(options.grace * 1000);
-  hangUp.release();
-  interrupt.release();
-  say('Ended.');
-}
-
-function chosenOf({ checkpoint, engine, onnx, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds }: MainOptions) {
-  return { checkpoint, engine, onnx, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds };
-} // prettier-ignore
-
-function limitsOf(options: MainOptions): Partial<ServiceLimits> {
-  return Object.fromEntries(LIMITS.map(([name]) => [name, options[name]]));
-}
-
-/** Whether OpenTelemetry's own variables say where traces go. */
-function tracesOfEnvironment(environment: NodeJS.ProcessEnv = process.env): 'environment' | undefined {
-  if (environment['OTEL_SDK_DISABLED'] === 'true' || environment['OTEL_TRACES_EXPORTER'] === 'none') return undefined;
-  const { OTEL_EXPORTER_OTLP_ENDPOINT: all, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: traces } = environment;
-  return (all ?? traces) === undefined ? undefined : 'environment';
+  return addOwnOption(program).action(async (run: string | undefined, options: MainOptions) =>
+    (await import('./serve-action.js')).serveAction(run, options),
+  );
 }
 
 function modelName(text: string): string {
@@ -187,39 +97,4 @@ function modelName(text: string): string {
 function collector(text: string): string {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
   throw new InvalidArgumentError('expected http://… or https://…, without /v1/traces');
-}
-
-/**
- * SIGHUP asks for a reload, as services have it. It is also what a terminal sends that is closed: then nobody can end the
- * program any more, so it ends by itself.
- */
-function onHangUp(reload: () => Promise<void>, interrupted: AbortSignal) {
-  let leave: () => void = () => undefined;
-  const terminalIsGone = new Promise<void>((resolve) => (leave = resolve));
-  const hadTerminal = hasTerminal();
-  const handler = (): void => {
-    if (interrupted.aborted) return;
-    if (hadTerminal && !hasTerminal()) return leave();
-    void reload();
-  };
-  process.on('SIGHUP', handler);
-  return { terminalIsGone, release: () => void process.off('SIGHUP', handler) };
-}
-
-function hasTerminal(): boolean {
-  try {
-    closeSync(openSync('/dev/tty', 'r'));
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The folder that `--page` names; with neither `--page` nor `--no-page` the page that comes with this program. */
-function pageOf(option: MainOptions['page'], say: (message: string) => void): string | undefined {
-  if (typeof option === 'string') return option;
-  const page = option === false ? undefined : builtPage();
-  if (option !== false && page === undefined)
-    say(`There is no page to show: it was not built (${spell('build')} makes it).`);
-  return page;
 }

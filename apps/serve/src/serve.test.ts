@@ -77,7 +77,8 @@ describe('pnpm serve RUN', { timeout: 240_000 }, () => {
     const last = Promise.all(texts.map(async (text) => (await post(address, { text })).status));
     while (!/waiting_posts [1-9]/.test(await (await fetch(`${address}/metrics`)).text()));
     process.kill(-(child.pid as number), 'SIGTERM'); // as systemd does, the judge's process, too
-    expect([await over, heard.err]).toEqual([0, expect.stringMatching(/Finishing what was accepted/)]);
+    expect([await over, heard.err]).toEqual([0, expect.stringMatching(/Finishing what was accepted[^]*Ended\.\n$/)]);
+    expect(heard.out).toMatch(/"msg":"ended"\}\n$/);
     expect(await last).toEqual([200, 200, 422, 200]);
     expect(heard.out.split('\n').filter((line) => line.includes('"status":200')).length).toBeGreaterThan(6);
     expect(heard.out).not.toContain('What a day');
@@ -85,7 +86,9 @@ describe('pnpm serve RUN', { timeout: 240_000 }, () => {
     const judge = await openJudge(path);
     const side = judge.info.imageSize;
     const pixels = await decodeImage('one pixel', Buffer.from(onePixel, 'base64'), { width: side, height: side, fit: 'stretch', maximumPixels: 1 }); // prettier-ignore
-    for (const [i, text] of texts.entries()) expect(answers[i]).toEqual(await judge.judge({ text, image: pixels }));
+    for (const [i, text] of texts.entries()) {
+      expect(answers[i]).toEqual({ ...(await judge.judge({ text, image: pixels })), model: model.model });
+    }
     await judge.close();
   });
 });

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import {
   createService,
   JudgeProcess,
+  readExamples,
   ReloadableJudge,
   startTracing,
   type JudgeProcessEnd,
@@ -88,10 +89,12 @@ export async function serve(options: ServeOptions): Promise<Served> {
     tracing = trace === undefined ? undefined : await openTracing(trace, write);
     if (run !== undefined) judge = new ReloadableJudge(await open(), open, { modelName });
     const info = onnx === undefined ? undefined : describeExport(onnx, await readCard(onnx)); // also to see that it is one
-    const app = await createService({ ...options, judge, info, browserModel: onnx, tracing });
+    const [folder = onnx] = run === undefined ? [] : [run].flat();
+    const examples = folder === undefined ? undefined : await readExamples(folder);
+    const app = await createService({ ...options, judge, info, examples, browserModel: onnx, tracing });
     const address = await listen(app, options);
     const model = judge?.current.identity ?? null;
-    write('info', 'listening', { address, model });
+    write('info', 'listening', { pid: process.pid, address, model });
     return {
       address,
       model,

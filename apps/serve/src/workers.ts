@@ -1,4 +1,6 @@
 import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
@@ -46,8 +48,19 @@ export async function serveByWorkers(options: ServeOptions, workers: number): Pr
   cluster.setupPrimary({ exec: SCRIPT, args: ownModules(), execArgv: [...execArgv], serialization: 'advanced' });
   cluster.schedulingPolicy = cluster.SCHED_RR;
   const limits = limitsOfOne(options.limits, workers);
-  const all = new Workers({ ...rest, execArgv, limits, logLevel: log?.level }, workers, logWriter(log));
+  const port = options.port === 0 ? await freePort(options.host) : options.port;
+  const all = new Workers({ ...rest, port, execArgv, limits, logLevel: log?.level }, workers, logWriter(log));
   return all.start();
+}
+
+/** One that is free: each worker must be told the same. */
+async function freePort(host: string): Promise<number> {
+  const server = createServer().listen(0, host);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** One of them, whichever process it is in at the moment. */
@@ -72,7 +85,7 @@ class Workers {
   private statusTimer: NodeJS.Timeout | undefined;
 
   constructor(
-    private options: WorkerOptions,
+    private readonly options: WorkerOptions,
     private readonly count: number,
     private readonly write: WriteLog,
   ) {}
@@ -84,7 +97,6 @@ class Workers {
       await this.close(0);
       throw error;
     });
-    this.options = { ...this.options, port: Number(new URL(address).port) };
     for (let number = 2; number <= this.count; number++) this.fork(number);
     this.statusTimer = setInterval(() => this.tellStatus(), STATUS_MILLISECONDS);
     return {

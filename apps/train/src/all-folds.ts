@@ -13,6 +13,7 @@ interface FoldsFlags extends Readonly<Record<string, unknown>> {
   readonly allowDownload?: boolean;
   readonly cache: string;
   readonly stopAfter?: number;
+  readonly examples?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -30,7 +31,7 @@ export async function trainAllFolds(
   display: Display,
   signal: AbortSignal,
 ): Promise<FoldsResult> {
-  const { resume, data, columns, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload } = flags;
+  const { resume, data, columns, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload, examples } = flags;
   const going = resume === undefined ? undefined : await readFoldsConfig(resume);
   const named = columns === undefined ? {} : { dataset: { columns } };
   const overrides = mergeConfig(named, overridesFrom({ ...flags, 'dataset.fold': undefined })) as Record<string, unknown>; // prettier-ignore
@@ -39,7 +40,18 @@ export async function trainAllFolds(
   const folder = resume ?? out ?? join('runs', `${name}-${method}-seed${seed}-folds${dataset.folds}`);
   const say = (text: string): void => void (flags.quiet === true || flags.json === true || process.stderr.write(text));
   const onFold = (fold: number, folds: number): void => say(`\nFold ${fold} of ${folds}\n`);
-  return trainFolds({ config, folder, overwrite, cache, display, signal, stopAfterEpochs, allowDownload, onFold });
+  return trainFolds({
+    config,
+    folder,
+    overwrite,
+    cache,
+    display,
+    signal,
+    stopAfterEpochs,
+    allowDownload,
+    examples,
+    onFold,
+  });
 }
 
 /** The result for a person. */

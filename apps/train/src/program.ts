@@ -1,48 +1,10 @@
 import { join } from 'node:path';
-import { POST_COLUMNS, UnusableDataError, type ColumnNames } from '@drf/datasets';
-import {
-  accuracyText,
-  addConfigFlags,
-  departuresFromLetter,
-  mergeConfig,
-  overridesFrom,
-  RunFolder,
-  takeOwnModules,
-  type ExperimentConfig,
-} from '@drf/experiment';
-import {
-  collect,
-  createProgram,
-  EXIT,
-  ExitRequest,
-  interruptSignal,
-  valuesByName,
-  wholeNumber,
-  spell,
-  type Command,
-} from '@drf/terminal';
-import { ConfigurationError } from '@drf/tensor';
-import { createDisplay, type Display } from '@drf/training';
-import { EXPERIMENTS } from '@drf/training';
-import { loadExperiment, readExperiment } from '@drf/training';
-import { openOwnData, ownConfig } from '@drf/training';
-import { writeLedger } from '@drf/training';
-import { train, type TrainOptions, type TrainResult } from '@drf/training';
+import { POST_COLUMNS } from '@drf/datasets/names';
+import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
 import { cacheFolder } from '@drf/files';
-import { asksForAllFolds, foldsText, trainAllFolds } from './all-folds.js';
-
-interface MainOptions extends Record<string, unknown> {
-  readonly data?: readonly string[];
-  readonly columns?: ColumnNames;
-  readonly out?: string;
-  readonly overwrite?: boolean;
-  readonly resume?: string;
-  readonly allowDownload?: boolean;
-  readonly cache: string;
-  readonly stopAfter?: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-}
+import { collect, createProgram, spell, valuesByName, wholeNumber, type Command } from '@drf/terminal';
+import { EXPERIMENTS } from '@drf/training/experiments';
+import type { MainOptions } from './flags.js';
 
 /** The command that trains. */
 export function createTrainProgram(): Command {
@@ -73,129 +35,16 @@ export function createTrainProgram(): Command {
       'with --resume: fetch encoders that the run names and the cache lacks from the Hugging Face hub',
     )
     .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
+    .option(
+      '--examples <count>',
+      'test posts to keep in the run, with text and small image, for its page (default: 6 of your own posts, none of public data sets)',
+      wholeNumber(0, 100),
+    )
     .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .option('--track <server>', 'tell an MLflow server: mlflow:http://127.0.0.1:5000, or …:5000/my-experiment')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
-  return takeOwnModules(addConfigFlags(program)).action(trainAction);
-}
-
-async function trainAction(experiment: string | undefined, options: MainOptions): Promise<void> {
-  const display = createDisplay(options.quiet === true || options.json === true);
-  const prepared = (await asksForAllFolds(options)) ? undefined : await prepare(experiment, options, display);
-  const interrupt = interruptSignal(() => {
-    process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
-  });
-  try {
-    const { cache, stopAfter } = options;
-    if (prepared === undefined) {
-      const result = await trainAllFolds(experiment, options, display, interrupt.signal);
-      process.stdout.write(options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result));
-      if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
-      return;
-    }
-    const { config, run, services } = prepared;
-    const result = await train({
-      config,
-      run,
-      resume: options.resume !== undefined,
-      cache,
-      display,
-      signal: interrupt.signal,
-      stopAfterEpochs: stopAfter,
-      allowDownload: options.allowDownload ?? false,
-      ...(services === undefined ? {} : { services }),
-    });
-    report(result, options.json === true);
-    if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
-  } finally {
-    interrupt.release();
-  }
-}
-
-/** A new run, or the one to go on with; its own configuration then decides, and changes are refused. */
-async function prepare(
-  experiment: string | undefined,
-  options: MainOptions,
-  display: Display,
-): Promise<{ config: ExperimentConfig; run: RunFolder; services?: TrainOptions['services'] }> {
-  const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
-  const overrides = mergeConfig(named, overridesFrom(options)) as Record<string, unknown>;
-  if (options.resume !== undefined) {
-    const changed = Object.keys(overrides);
-    if (experiment !== undefined || changed.length > 0 || options.out !== undefined || options.data !== undefined) {
-      throw new ConfigurationError({
-        subject: '--resume',
-        expected: 'no other experiment, option or folder: a run goes on as it was configured',
-        received: experiment ?? (changed.join(', ') || (options.data === undefined ? '--out' : '--data')),
-        remedy: 'leave it out, or start a new run',
-      });
-    }
-    const run = await RunFolder.open(options.resume);
-    return { config: (await run.readDescription()).config, run };
-  }
-  if (options.data !== undefined) {
-    const base = experiment === undefined ? undefined : await readExperiment(experiment);
-    const progress = display.job('Reading posts', 'posts');
-    const opened = openOwnData(options.data, base, overrides, progress.update).finally(progress.stop);
-    const { config, data } = await opened.catch(async (error: unknown) => {
-      if (error instanceof UnusableDataError) await tellLoss(error, ownConfig(options.data ?? [], base, overrides, 0), options, display); // prettier-ignore
-      throw error;
-    });
-    return { config, run: await newRun(config, options), services: { openData: () => Promise.resolve(data) } };
-  }
-  if (experiment === undefined) {
-    throw new ConfigurationError({
-      subject: 'train',
-      expected: `an experiment: ${[...EXPERIMENTS.keys()].join(', ')}, or a file; or your own posts, --data FILE`,
-      received: 'none',
-      remedy: `begin with: ${spell('train quickstart')}`,
-    });
-  }
-  const config = await loadExperiment(experiment, overrides);
-  return { config, run: await newRun(config, options) };
-}
-
-/** Says which rows are dropped and why, and lists them in the run folder to be, unless that holds something. */
-async function tellLoss(
-  { ledger }: UnusableDataError,
-  config: ExperimentConfig,
-  options: MainOptions,
-  display: Display,
-): Promise<void> {
-  const folder = await newRun(config, { ...options, overwrite: false }).catch(() => undefined);
-  display.lost(ledger, folder === undefined ? null : await writeLedger(folder, ledger));
-}
-
-function newRun(
-  config: ExperimentConfig,
-  { out, overwrite }: Pick<MainOptions, 'out' | 'overwrite'>,
-): Promise<RunFolder> {
-  const departures = departuresFromLetter(config);
-  if (departures.length > 0) {
-    process.stderr.write(`note: drf-paper is not the paper to the letter here: ${departures.join(', ')}\n`);
-  }
-  const { folds, fold = 1 } = config.dataset;
-  const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
-  const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);
-  return RunFolder.create(folder, { overwrite: overwrite === true });
-}
-
-function report(result: TrainResult, asJson: boolean): void {
-  if (asJson) {
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-    return;
-  }
-  const { outcome, run, selected, notes } = result;
-  if (outcome === 'interrupted') {
-    process.stdout.write(`Stopped. Go on with: ${spell(`train --resume ${run}`)}\n`);
-    return;
-  }
-  const early = outcome === 'stopped-early' ? ' (stopped early: no better epoch for a while)' : '';
-  const { validation = null } = selected ?? {};
-  const scores = validation === null ? '' : `, validation accuracy ${accuracyText(validation.accuracy, validation.posts)}`; // prettier-ignore
-  const epoch = selected === undefined ? '' : `; result: epoch ${selected.epoch}${scores}`;
-  process.stdout.write(
-    `Trained${early}${epoch}.\n${notes.map((note) => `${note}\n`).join('')}Run:      ${run}\nReport:   ${result.report}\n`,
+  return takeOwnModules(addConfigFlags(program)).action(async (experiment: string | undefined, options: MainOptions) =>
+    (await import('./train-action.js')).trainAction(experiment, options),
   );
-  process.stdout.write(`Evaluate: ${spell(`eval ${run}`)}\n`);
 }

@@ -7,7 +7,7 @@ import { finished } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { openJudge, type Judge } from '@drf/judge';
-import { predictPosts } from '@drf/predict-app';
+import { predictPosts } from '@drf/predict-app/posts';
 import { createRandom } from '@drf/tensor';
 
 export interface PredictBenchOptions {

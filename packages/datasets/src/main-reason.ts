@@ -78,7 +78,7 @@ export function mainReason({ rows, reasons }: Pick<LedgerReport, 'rows' | 'reaso
 
 /** What is the matter with rows that are dropped for a reason, as it goes after their number: "have no label". */
 export function whatIsWrong(reason: DropReason, count: number): string {
-  const { what } = EXPLANATIONS[reason];
+  const { what } = Object.hasOwn(EXPLANATIONS, reason) ? EXPLANATIONS[reason] : { what: `are left out: ${reason}` }; // of another version
   return count === 1 ? what.replace(/^(have|name|lack|are|cannot)\b/, (verb) => SINGULAR[verb] ?? verb) : what;
 }
 

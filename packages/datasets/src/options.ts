@@ -3,11 +3,9 @@ import { DEFAULT_IMAGE_DECODING, type ImageDecoding, type ImageFit } from '@drf/
 import type { ColumnNames } from './posts/columns.js';
 import type { LabelOptions } from './relabel.js';
 import type { EncodingChoice } from './text-decoder.js';
+import type { DatasetName } from './names.js';
 
-/** What {@link openDataset} can open. */
-export const DATASET_NAMES = ['mvsa-single', 'mvsa-multiple', 'tumemo', 'embedded', 'posts'] as const;
-/** One of {@link DATASET_NAMES}. */
-export type DatasetName = (typeof DATASET_NAMES)[number];
+export { DATASET_NAMES, type DatasetName } from './names.js';
 
 /** The id of a data set of the user's own, whose module was loaded: "my-dataset@1f0c8a93d2e4". */
 export type OwnDatasetName = `${string}@${string}`;

@@ -24,13 +24,19 @@ const COMMANDS: readonly Entry[] = [
   { name: 'report', summary: 'show what a grid found, as tables and as a page', load: evaluation, within: 'eval' },
   { name: 'results', summary: 'write what a grid found as Markdown', load: evaluation, within: 'eval' },
   { name: 'merge', summary: 'copy the results of several grids into one', load: evaluation, within: 'eval' },
+  { name: 'tune', summary: 'search for the options that validate best', load: async () => (await import('@drf/tune-app')).createTuneProgram() },
   { name: 'predict', summary: 'judge posts: one, a table, or a folder', load: async () => (await import('@drf/predict-app')).createPredictProgram() },
   { name: 'serve', summary: 'judge posts over HTTP, with a page to try it on', load: async () => (await import('@drf/serve-app')).createServeProgram() },
   { name: 'export', summary: 'write a run as standard ONNX files with a card', load: async () => (await import('@drf/export-app')).createExportProgram() },
+  { name: 'embed', summary: 'write features of posts as Parquet or safetensors', load: async () => (await import('@drf/embed-app')).createEmbedProgram() },
+  { name: 'push', summary: 'upload a run or an export to a model hub', load: async () => (await import('@drf/export-app')).createPushProgram() },
   { name: 'page', summary: 'write the page as static files, for any web server', load: async () => (await import('@drf/page-app')).createPageProgram() },
   { name: 'data', summary: 'inspect, split and sample data sets', load: async () => (await import('@drf/data-app')).createDataProgram() },
   { name: 'doctor', summary: 'say what works on this machine, and what to do about the rest', load: async () => (await import('@drf/doctor-app')).createDoctorProgram() },
 ]; // prettier-ignore
+
+/** Names of all commands, in the order of the help. */
+export const COMMAND_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
 
 /** Of this package. */
 function version(): string {

@@ -16,11 +16,13 @@ import {
   type RunDescription,
   type Session,
 } from '@drf/experiment';
+import { readJson } from '@drf/files';
 import { classificationReport } from '@drf/metrics';
 import { byModality, ConfigurationError, DataError, hostTensor, type HostTree } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 import { CLEAN, formatCell, paperStrategies } from './cells.js';
 import type { CellProgress } from './display.js';
+import { SHOWN_POSTS } from './names.js';
 import { paperFigures } from './paper.js';
 import {
   evaluatedDataset,
@@ -83,14 +85,11 @@ export interface Evaluation {
   readonly run: OpenedRun;
   /** What stood for masked words: the text encoder's own token. */
   readonly mask: string;
-  /** What became of the data set's rows. */
+  /** What became of the data set's rows; of the run's own data as its training found it. */
   readonly ledger: LedgerReport;
   /** Wrongly judged posts, for the report. */
   readonly shown: readonly ShownPost[];
 }
-
-/** Wrongly judged posts that a report shows, unless it is told otherwise. */
-export const SHOWN_POSTS = 24;
 
 /**
  * Evaluates a trained run: opens it with its checkpoint and memory, encodes the posts under each cell's disruption
@@ -143,7 +142,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
     run,
     mask,
     cells: evaluated.cells,
-    ledger: dataset.ledger.toJSON(),
+    ledger: (isOwn ? await trainedLedger(run) : null) ?? dataset.ledger.toJSON(),
     shown: await showMistakes(mistakes, shown),
     result: {
       format: RESULT_FORMAT,
@@ -166,6 +165,13 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
       missingCells: cells.slice(results.length).map((testedOn) => formatCell({ testedOn })),
     },
   };
+}
+
+/** What training said of its data; null of a run that does not say. What it decoded, an evaluation need not decode again. */
+async function trainedLedger({ folder }: OpenedRun): Promise<LedgerReport | null> {
+  const ledger = (await readJson(folder.file('ledger.json')).catch(() => null)) as Partial<LedgerReport> | null;
+  const isWhole = Number.isInteger(ledger?.rows) && Number.isInteger(ledger?.kept) && Array.isArray(ledger?.reasons);
+  return isWhole ? (ledger as LedgerReport) : null;
 }
 
 function lossNotes({ ledger }: Dataset): string[] {

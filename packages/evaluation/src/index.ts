@@ -9,7 +9,7 @@ export {
   type Fold,
 } from './cells.js';
 export { createDisplay, startStages, type CellProgress, type Display, type OnProgress } from './display.js';
-export { evaluateRun, SHOWN_POSTS, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
+export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
 export { GRID_NAMES, SIMULATED, SMOKE, type GridAxes, type GridExperiment, type GridName } from './grid/plan.js';
 export { createGridDisplay, lockGrid, runGrid, type GridOutcome } from './grid/run-grid.js';
 export { chooseSchedules, readSchedules, schedulesOf, under, type Schedules } from './grid/schedule.js';

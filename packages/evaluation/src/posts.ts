@@ -7,11 +7,13 @@ import {
   type Dataset,
   type PostRecord,
   type SplitFile,
-  SPLIT_NAMES,
 } from '@drf/datasets';
 import { splitNameOf, type DatasetConfig, type RunFolder } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { ConfigurationError, isOwnId, DataError } from '@drf/tensor';
+import { SPLIT_CHOICES, type SplitChoice } from './names.js';
+
+export { SPLIT_CHOICES, type SplitChoice };
 
 /** Where the data is now, or another data set of the run's classes. */
 export interface DatasetOverride {
@@ -89,10 +91,6 @@ export function shownName({ name, file }: DatasetConfig, isOwn: boolean): string
   if (isOwn || name !== 'posts' || file === undefined) return name;
   return [file].flat().map((path) => basename(path)).join('+'); // prettier-ignore
 }
-
-/** What `--split` takes; `all` is every post of the data set. */
-export const SPLIT_CHOICES = [...SPLIT_NAMES, 'all'] as const;
-export type SplitChoice = (typeof SPLIT_CHOICES)[number];
 
 /** Where the posts come from. */
 interface PostsRequest {

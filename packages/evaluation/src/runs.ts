@@ -1,5 +1,5 @@
 import { formatStrategy, parseStrategy, SETTINGS, type Setting } from '@drf/disruption';
-import { drfForm, optionsOfEffect, type ExperimentConfig } from '@drf/experiment';
+import { drfForm, optionsOfEffect, type ExperimentConfig, type ReportLink } from '@drf/experiment';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { ConfigurationError, type Modality } from '@drf/tensor';
 import { formatCsv, type CsvOptions } from '@drf/terminal';
@@ -203,13 +203,19 @@ export class EvaluatedRuns {
   /**
    * Means over seeds, tables and comparisons of what was taken in, and the same as a page.
    * @param reference the method that the others are compared with; default: drf, else the first
+   * @param links reports of the single runs, as the way leads from the page
    */
-  async summarize(reference?: string, onProgress?: OnProgress): Promise<{ summary: RunsSummary; html: string }> {
+  async summarize(
+    reference?: string,
+    onProgress?: OnProgress,
+    links: readonly ReportLink[] = [],
+  ): Promise<{ summary: RunsSummary; html: string }> {
     const found: string[] = [];
     const { html, tables } = await buildReport(this.store, {
       title: 'Evaluation of several runs',
       reference,
       posts: 0,
+      links,
       onProgress,
       onNote: (note) => void found.push(note),
     });

@@ -7,14 +7,9 @@ import { suggestion } from '@drf/terminal';
 import { recordedOptions } from './compared-options.js';
 import { mergeConfig } from './flags.js';
 import { withParsedOptions } from './method.js';
-import {
-  experimentSchema,
-  METHOD_NAMES,
-  type ExperimentConfig,
-  type ExperimentInput,
-  type MethodName,
-  type OwnMethodName,
-} from './schema.js';
+import { experimentSchema, METHOD_NAMES, type ExperimentConfig, type MethodName } from './schema.js';
+
+export { defineExperiment, type ExperimentFile, type MethodOptions } from './options.js';
 
 /**
  * Checks an experiment and fills in defaults.
@@ -96,19 +91,6 @@ function checkEncoders(
       'a step cannot have more parts than posts',
     );
   }
-}
-
-/** What an experiment says differently for some of the methods. */
-export type MethodOptions = {
-  readonly [Name in MethodName | OwnMethodName]?: Partial<Pick<ExperimentInput, 'model' | 'compared' | 'training'>>;
-};
-
-/** An experiment as files hold it: beside its options, those of single methods, which are laid over the others. */
-export type ExperimentFile = ExperimentInput & { readonly methods?: MethodOptions };
-
-/** Marks a file's default export as an experiment, so that the compiler checks it. */
-export function defineExperiment(experiment: ExperimentFile): ExperimentFile {
-  return experiment;
 }
 
 /**

@@ -101,6 +101,7 @@ const RUN_NAMES = new Set([
   'report.html',
   'README.md',
   'examples',
+  'tracking.json',
   'eval',
 ]);
 

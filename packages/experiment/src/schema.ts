@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { DATASET_NAMES, TEXT_ENCODINGS, type OwnDatasetName } from '@drf/datasets';
-import { isOwnName, POOLINGS } from '@drf/encoders';
-import { WEIGHTING_MODES } from '@drf/fusion';
+import type { OwnDatasetName } from '@drf/datasets';
+import { DATASET_NAMES, TEXT_ENCODINGS } from '@drf/datasets/names';
+import { isOwnName, POOLINGS } from '@drf/encoders/names';
+import { WEIGHTING_MODES } from '@drf/fusion/names';
 import { isModulePath, optionsOf, unwrapSchema } from '@drf/files';
-import { FEATURE_NORMS } from '@drf/model';
+import { FEATURE_NORMS } from '@drf/model/names';
 import { isOwnId, ownDefinition } from '@drf/tensor';
 
 /**

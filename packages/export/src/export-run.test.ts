@@ -1,4 +1,4 @@
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { predictionOf, type MethodDefinition } from '@drf/model';
 import {
@@ -228,7 +228,7 @@ describe('bad input', () => {
     await expect(attempt).rejects.toThrow(/received an export; use --overwrite to replace it/);
     await writeFile(join(out, 'model.onnx'), 'of a former export');
     await exportRun(run.path, { out, overwrite: true });
-    expect((await readdir(out)).sort()).toEqual(['card.json', 'head.onnx']);
+    expect((await readdir(out)).sort()).toEqual(['README.md', 'card.json', 'head.onnx']);
   });
 
   it('is a folder with other files, whatever was asked for', async () => {
@@ -279,5 +279,23 @@ describe('a method of the user’s own', () => {
     await expect(exported({ method: id })).rejects.toThrow(/Export of own method drf-like@0123456789ab expected a prediction of tensor operations alone/); // prettier-ignore
     load((scores) => scores, { bothModalities: true });
     await expect(exported({ method: id })).rejects.toThrow(`expected a method that can take a missing modality, received ${id}, which needs both`); // prettier-ignore
+  });
+});
+
+describe('example posts', () => {
+  it('are copied when they are asked for, replaced with the export, and missed where there are none', async () => {
+    const { run, out } = await exported();
+    await expect(exportRun(run.path, { out, overwrite: true, examples: true })).rejects.toThrow(
+      'export --examples expected example posts in the run (examples/), received none; leave --examples out, or train again with --examples 6',
+    );
+    await mkdir(run.file('examples'));
+    for (const name of ['examples.json', '0.jpg', 'notes.txt']) await writeFile(run.file('examples', name), name);
+    await exportRun(run.path, { out, overwrite: true });
+    expect(await readdir(out)).not.toContain('examples');
+    const { written } = await exportRun(run.path, { out, overwrite: true, examples: true });
+    expect(written).toContain(join(out, 'examples/0.jpg'));
+    expect((await readdir(join(out, 'examples'))).sort()).toEqual(['0.jpg', 'examples.json']);
+    await exportRun(run.path, { out, overwrite: true });
+    expect(await readdir(out)).not.toContain('examples');
   });
 });

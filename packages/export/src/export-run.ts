@@ -1,5 +1,5 @@
 import { CARD_FILE, type Card } from '@drf/judge/card';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
@@ -32,7 +32,8 @@ import {
 import { describeLoss, measureLoss, type PrecisionLoss } from './measure-loss.js';
 import { foldConstants } from './onnx/fold-constants.js';
 import { decodeModel, encodeModel } from './onnx/model.js';
-import { densityConstants, type Precision, withPrecision } from './onnx/precision.js';
+import type { Precision } from './names.js';
+import { densityConstants, withPrecision } from './onnx/precision.js';
 import { withSymbolicBatch } from './onnx/symbolic-batch.js';
 import { prepareOutput, writeOutput } from './output-folder.js';
 
@@ -53,6 +54,8 @@ export interface ExportOptions {
   readonly batch?: BatchSize;
   /** Word pieces of a text that model.onnx reads; default: all that its encoder can. */
   readonly tokens?: number;
+  /** Copy the run's example posts, too, which are of its data: whoever has the export can see them. Default: not. */
+  readonly examples?: boolean;
   /** How weights are stored; default float32. */
   readonly precision?: Precision;
   /**
@@ -196,10 +199,29 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
     writeOutput(out, await filesOf(built), await createCard({ run, encoders, models: built, licenses, notes }));
   const loss = precision === 'float32' ? null : await lossOf(run, { float32: models, smaller }, write, options);
   const whole = loss === null ? card : withLoss(card, precision, loss);
+  if (options.examples === true) for (const [name, content] of await exampleFiles(run)) files.set(name, content);
   options.signal?.throwIfAborted();
   options.onProgress?.('Writing');
   await writeOutput(options.out, files, whole);
   return { card: whole, written: [...files.keys(), CARD_FILE].map((name) => join(options.out, name)) };
+}
+
+/** The example posts that training kept in a run, as files of an export. @throws ConfigurationError where there are none */
+async function exampleFiles({ folder }: OpenedRun): Promise<Map<string, Uint8Array>> {
+  const entries = await readdir(folder.file('examples'), { withFileTypes: true }).catch(() => []);
+  const names = entries.filter((own) => own.isFile() && /^(\d+\.jpg|examples\.json)$/.test(own.name));
+  if (!names.some(({ name }) => name === 'examples.json')) {
+    throw refuser(ConfigurationError, 'export --examples')(
+      'example posts in the run (examples/)',
+      'none',
+      'leave --examples out, or train again with --examples 6',
+    );
+  }
+  return new Map(
+    await Promise.all(
+      names.map(async ({ name }) => [`examples/${name}`, await readFile(folder.file('examples', name))] as const),
+    ),
+  );
 }
 
 /** The models with their weights in another precision. The first is the head. */

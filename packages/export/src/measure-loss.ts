@@ -2,7 +2,7 @@ import { openJudge, type Judge, type Judgment } from '@drf/judge';
 import { openExperimentDataset, type OpenedRun, reopenSplits } from '@drf/experiment';
 import { argMax, fitTemperature, negativeLogLikelihood, wilsonInterval } from '@drf/metrics';
 import { byModality, type ByModality, DrfError, type Post } from '@drf/tensor';
-import type { Precision } from './onnx/precision.js';
+import type { Precision } from './names.js';
 
 /** Accuracy on the measured posts, with its 95 % interval by Wilson. */
 interface Accuracy {

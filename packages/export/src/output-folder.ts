@@ -7,7 +7,15 @@ import { MODEL_CARD_FILE } from '@drf/experiment';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** Everything that an export may consist of. */
-const KNOWN_FILES = [CARD_FILE, 'head.onnx', 'model.onnx', 'vocabulary.json', 'licenses.txt', MODEL_CARD_FILE];
+const KNOWN_FILES = [
+  CARD_FILE,
+  'head.onnx',
+  'model.onnx',
+  'vocabulary.json',
+  'licenses.txt',
+  MODEL_CARD_FILE,
+  'examples',
+];
 
 /**
  * Makes the folder, or checks that it may be written to.

@@ -194,6 +194,7 @@ describe('predict', () => {
       'features.recovered.image',
       'features.recovered.text',
       'features.text',
+      'fused',
       'logDensity.image',
       'logDensity.recovered.image',
       'logDensity.recovered.text',

@@ -15,11 +15,9 @@ import {
 import { safeNorm } from '@drf/distribution';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 import type { FeatureMoments, MethodParameters, MethodShapes, ModalityInputs } from './method.js';
+import { type FeatureNorm } from './names.js';
 
-/** What may be done to features in the shared space: nothing, or a scale to Euclidean norm 1. */
-export const FEATURE_NORMS = ['none', 'unit'] as const;
-/** One of {@link FEATURE_NORMS}. */
-export type FeatureNorm = (typeof FEATURE_NORMS)[number];
+export { FEATURE_NORMS, type FeatureNorm } from './names.js';
 
 /** What scales a modality's encoder outputs. */
 export type ScalingParameters = { readonly mean: Named<['width']>; readonly scale: Named<['width']> };

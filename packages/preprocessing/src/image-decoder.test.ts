@@ -78,7 +78,7 @@ describe('decodeImage', () => {
     expect(error).toBeInstanceOf(DataError);
     expect((error as ImageError).reason).toBe('undecodable image');
     expect((error as ImageError).message).toMatch(
-      /^Post 3, image data\/3.jpg expected a whole image that decodes, received .*premature end of JPEG image; repair, replace or remove the file$/,
+      /^Post 3, image data\/3.jpg expected a whole image that decodes, received a JPEG that is cut off \(VipsJpeg: premature end of JPEG image\); repair, replace or remove the file$/,
     );
   });
 

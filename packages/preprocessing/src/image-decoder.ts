@@ -112,7 +112,7 @@ async function inspectHeader(subject: string, bytes: Uint8Array, maximumPixels: 
   const metadata = await openImage(bytes, { failOn: 'none', limitInputPixels: false })
     .metadata()
     .catch((cause: unknown) => {
-      throw refused(subject, 'a whole image that decodes', firstLine(cause), REPAIR, cause);
+      throw refused(subject, 'a whole image that decodes', faultOf(sniffed, cause), REPAIR, cause);
     });
   const { format, width, height, depth, channels, space } = metadata;
   if (format !== DECODER_NAMES[sniffed]) {
@@ -141,8 +141,20 @@ async function inspectHeader(subject: string, bytes: Uint8Array, maximumPixels: 
   return metadata;
 }
 
-function firstLine(cause: unknown): string {
-  return ((cause instanceof Error ? cause.message : String(cause)).split('\n')[0] as string).replace(/[\s:]+$/, ''); // sharp's own ends in a colon
+/** A decoder's complaint without what sharp puts around it. */
+function complaintOf(cause: unknown): string {
+  const lines = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+  const own = lines.find((line) => line !== '' && !line.startsWith('Warning treated as error')) ?? '';
+  return own.replace(/^Input buffer (has corrupt header|contains unsupported image format)[:\s]*/, '').replace(/[\s:]+$/, ''); // prettier-ignore
+}
+
+/** What is the matter with an image, in words, with the decoder's own in brackets: "a JPEG that is cut off (…)". */
+function faultOf(kind: ImageFormat | 'image', cause: unknown): string {
+  const complaint = complaintOf(cause);
+  const isCut = /premature end|unexpected end|bad seek/i.test(complaint);
+  const article = /^[AEIO]/i.test(kind) ? 'an' : 'a';
+  if (isCut) return `${article} ${kind} that is cut off (${complaint})`;
+  return `${article} ${kind} that is damaged or cut off${complaint === '' ? '' : ` (${complaint})`}`;
 }
 
 /**
@@ -164,11 +176,17 @@ export async function decodeImage(subject: string, bytes: Uint8Array, decoding: 
     });
     return { width, height, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
   } catch (cause) {
-    const message = firstLine(cause);
-    if (message.startsWith('timeout')) {
-      throw tooLarge(subject, `an image that decodes within ${MAXIMUM_SECONDS} s`, message);
+    const complaint = complaintOf(cause);
+    if (complaint.startsWith('timeout')) {
+      throw tooLarge(subject, `an image that decodes within ${MAXIMUM_SECONDS} s`, complaint);
     }
-    throw refused(subject, 'a whole image that decodes', message, REPAIR, cause);
+    throw refused(
+      subject,
+      'a whole image that decodes',
+      faultOf(sniffImageFormat(bytes) ?? 'image', cause),
+      REPAIR,
+      cause,
+    );
   }
 }
 

@@ -19,3 +19,4 @@ export {
   type ImageFormat,
 } from './image-format.js';
 export { assertImage, resizeImage, unitPixels, type ResizeKernel } from './images.js';
+export { encodeSmall, type SmallImageOptions } from './small-image.js';

@@ -175,7 +175,7 @@ describe('operation', () => {
     const document = JSON.parse(payload) as OpenApi;
     expect(await new Validator().validate(JSON.parse(payload) as { [key: string]: unknown })).toEqual({ valid: true });
     expect(Object.keys(document.paths).sort()).toEqual(
-      ['/healthz', '/metrics', '/readyz', '/v1/model', '/v1/predict', '/v1/predict/batch', '/v2', '/v2/health/live', '/v2/health/ready', ...['', '/versions/{version}'].flatMap((version) => ['', '/infer', '/ready'].map((rest) => `/v2/models/{name}${version}${rest}`))].sort(),
+      ['/healthz', '/metrics', '/readyz', '/v1/examples', '/v1/model', '/v1/predict', '/v1/predict/batch', '/v2', '/v2/health/live', '/v2/health/ready', ...['', '/versions/{version}'].flatMap((version) => ['', '/infer', '/ready'].map((rest) => `/v2/models/{name}${version}${rest}`))].sort(),
     ); // prettier-ignore
     const { content } = (document.paths['/v1/predict'] as OpenApi['paths'][string]).post.requestBody;
     expect(content['application/json'].schema).toMatchObject({ additionalProperties: false });

@@ -25,6 +25,7 @@ import {
 } from './errors.js';
 import { Judging, MODEL_VERSION_HEADER } from './judging.js';
 import { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
+import { addExamplesRoute, type ExamplesAnswer } from './examples.js';
 import { Metrics, type GroupState, type MetricsOfOne } from './metrics.js';
 import {
   addProtocolHealth,
@@ -84,6 +85,8 @@ export interface ServiceOptions extends WebOriginOptions {
   readonly group?: ServiceGroup;
   /** What `GET /v1/model` says of the model where there is no judge. */
   readonly info?: JudgeInfo;
+  /** Posts to try the page on, as `readExamples` reads them; default: none. */
+  readonly examples?: ExamplesAnswer;
   /** A folder of static files that appears at `/`. */
   readonly page?: string;
   /** A folder that `drf export` wrote, which appears at `/model/`: the page then judges by itself. */
@@ -187,6 +190,7 @@ export async function createService(options: ServiceOptions): Promise<FastifyIns
     if (model !== null)
       addModelRoute(guarded, { ...options, predicts: judge !== null, model, limits, files: modelFiles });
     if (judge !== null) addProtocolMetadata(guarded, judge, anyIsReady);
+    addExamplesRoute(guarded, options.examples);
     if (modelFiles !== null) {
       await guarded.register((scope) => serveFiles(scope, { folder: options.browserModel as string, files: modelFiles, prefix: '/model/' })); // prettier-ignore
     }

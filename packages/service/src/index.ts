@@ -1,4 +1,5 @@
 export { createService, type GroupMember, type Service, type ServiceGroup, type ServiceLog } from './create-service.js';
+export { readExamples, type ExamplesAnswer } from './examples.js';
 export { DEFAULT_LIMITS, type ServiceLimits } from './limits.js';
 export { JudgeProcess, type JudgeProcessEnd } from './judge-process/judge-process.js';
 export { errorOf, failureOf, type Failure } from './judge-process/messages.js';

@@ -1,7 +1,7 @@
 import { decodeImage } from '@drf/preprocessing';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { HeldJudge, INFO, instantJudge, judgmentOf, openService } from './testing/service.js';
+import { HeldJudge, INFO, instantJudge, judgmentOf, openService, openSocketService } from './testing/service.js';
 
 const PATH = '/v2/models/tiny/infer';
 
@@ -71,6 +71,13 @@ describe('POST /v2/models/NAME/infer', () => {
       { name: 'label', datatype: 'BYTES', shape: [2], data: ['a', 'b'].map((text) => judgmentOf({ text, image: null }).label) },
     ]); // prettier-ignore
     expect(response.json()).not.toHaveProperty('id');
+  });
+
+  it('takes a body without a type for JSON, as clients of Triton send it', async () => {
+    const { address } = await openSocketService();
+    const body = Buffer.from(JSON.stringify({ inputs: [tensor('text', ['a'])] })); // of bytes, fetch names no type
+    expect((await fetch(`${address}${PATH}`, { method: 'POST', body })).status).toBe(200);
+    expect((await fetch(`${address}/v1/predict`, { method: 'POST', body })).status).toBe(415);
   });
 
   it.each([

@@ -179,10 +179,14 @@ export function addProtocolInference(app: FastifyInstance, judging: Judging, jud
   }
 }
 
-/** @throws RequestError (unsupported-media-type) for tensors that are not JSON, before the body is read */
+/**
+ * Takes a body without a type for JSON, which is what clients of Triton send.
+ * @throws RequestError (unsupported-media-type) for tensors that are not JSON, before the body is read
+ */
 export function assertJsonTensors({ url, headers }: Pick<FastifyRequest, 'url' | 'headers'>): void {
-  if (!isOfProtocol(url) || headers['inference-header-content-length'] === undefined) return;
-  throw notJson('its extension for binary data', 'send tensors as JSON (tritonclient: binary_data=False)');
+  if (!isOfProtocol(url)) return;
+  if (headers['inference-header-content-length'] === undefined) headers['content-type'] ??= 'application/json';
+  else throw notJson('its extension for binary data', 'send tensors as JSON (tritonclient: binary_data=False)');
 }
 
 function notJson(received: string, remedy: string) {

@@ -16,8 +16,8 @@ export interface ModelIdentity {
 const VERSION_DIGITS = 12;
 
 export function identityOf({ name, sources }: JudgeInfo, givenName?: string): ModelIdentity {
-  const hashes = sources.map(({ sha256 }) => sha256);
-  const joined = hashes.length === 1 ? hashes.join() : sha256OfLines(hashes);
+  const hashes = sources.map(({ sha256 }) => sha256).filter((sha256) => sha256 !== '');
+  const joined = hashes.length > 1 ? sha256OfLines(hashes) : hashes.join();
   return { name: givenName ?? name, version: joined === '' ? 'unknown' : joined.slice(0, VERSION_DIGITS) };
 }
 

@@ -107,16 +107,16 @@ export async function writeLedger(run: RunFolder, ledger: LedgerReport): Promise
   return path;
 }
 
-/** The counts of {@link dataSummary} again, after posts that could not be decoded were left out. */
+/** What {@link dataSummary} could not know: posts that were left out since, as they could not be decoded. */
 export function decodedSummary(
   { dataset }: ExperimentData,
   encoded: Readonly<Record<'train' | 'val', number>>,
 ): string {
   const ledger = dataset.ledger.toJSON();
-  const counts = ledgerCounts(ledger).map(([name, count]) => `${name} ${count}`);
+  const { rows, kept, undecoded = 0 } = ledger;
   const warning = lossWarning(ledger);
   return [
-    `After decoding: ${counts.join(', ')}; training on ${encoded.train} posts, validating on ${encoded.val}`,
+    `${undecoded} more left out while encoding: kept ${kept} of ${rows} rows; training on ${encoded.train} posts, validating on ${encoded.val}`,
     ...(warning === null ? [] : [`warning: ${warning}`]),
   ].join('\n');
 }

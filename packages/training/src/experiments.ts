@@ -1,13 +1,8 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readJson } from '@drf/files';
-import {
-  defineExperiment,
-  parseForMethod,
-  type ExperimentConfig,
-  type ExperimentFile,
-  type MethodOptions,
-} from '@drf/experiment';
+import type { ExperimentConfig } from '@drf/experiment';
+import { defineExperiment, type ExperimentFile, type MethodOptions } from '@drf/experiment/options';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 
@@ -161,6 +156,7 @@ export const EXPERIMENTS: ReadonlyMap<string, ExperimentFile> = new Map(
  */
 export async function loadExperiment(nameOrFile: string, overrides: unknown): Promise<ExperimentConfig> {
   const base = await readExperiment(nameOrFile);
+  const { parseForMethod } = await import('@drf/experiment'); // late, since the names are wanted for help
   return parseForMethod(base, [overrides], `Experiment ${nameOrFile}`);
 }
 

@@ -6,4 +6,7 @@ export { chooseExperiment, type ExperimentChoice } from './choose-experiment.js'
 export { EXPERIMENTS, loadExperiment, readExperiment } from './experiments.js';
 export { writeLedger } from './data-summary.js';
 export { readFoldsConfig, trainFolds, type FoldsOptions, type FoldsResult } from './train-folds.js';
+export { openTracker } from './tracking/open-tracker.js';
+export type { TrackedOutcome, TrackedRun, Tracker } from './tracking/tracker.js';
+export { trackEvaluation } from './tracking/track-training.js';
 export { isBetter, type Selected } from './selection.js';

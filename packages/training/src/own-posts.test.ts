@@ -246,8 +246,9 @@ describe('a run on one’s own posts', () => {
     expect(dataWarnings(data)).toContain(
       '4 of 24 rows name an image that is not there and are not used: say which folder their paths start from (--dataset.root DIR) or which column holds them (--columns image=NAME)',
     );
+    data.dataset.ledger.reject({ id: '23', reason: 'undecodable image' });
     expect(decodedSummary(data, { train: 17, val: 2 })).toMatch(
-      /^After decoding: rows 24, dropped: missing image 4, kept 20; training on 17 posts, validating on 2\nwarning: 4 of 24 rows/,
+      /^1 more left out while encoding: kept 19 of 24 rows; training on 17 posts, validating on 2\nwarning: 4 of 24 rows/,
     );
   });
 

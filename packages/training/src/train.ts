@@ -35,6 +35,8 @@ import {
   trainedEncoders,
   withInitialFeatures,
   writeCalibration,
+  exampleCount,
+  writeExamples,
   writeModelCard,
   writeTrainingReport,
   type EncodedRecords,
@@ -51,6 +53,8 @@ import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
+import { trackTraining } from './tracking/track-training.js';
+import type { Tracker } from './tracking/tracker.js';
 
 /** What a training needs from outside; programs that train often bring ones that share their work. */
 export interface TrainServices {
@@ -82,8 +86,15 @@ export interface TrainOptions {
   readonly display: Display;
   readonly signal?: AbortSignal;
   readonly stopAfterEpochs?: number;
+  /**
+   * Posts that the run keeps with text and small image, for its page to be tried on. Default: 6 of one's own posts, none
+   * of public data sets, which belong to their authors.
+   */
+  readonly examples?: number | undefined;
   /** Write the result alone, when training ends: no checkpoints before it, no report. */
   readonly resultOnly?: boolean;
+  /** Is told how the training goes, which changes nothing of it. */
+  readonly tracker?: Tracker | undefined;
   /** Those given take the place of the usual ones. */
   readonly services?: Partial<TrainServices>;
 }
@@ -105,7 +116,8 @@ export interface TrainResult {
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const lock = await options.run.lock();
   try {
-    return await trainLocked(options);
+    const { tracker } = options;
+    return await (tracker === undefined ? trainLocked(options) : trackTraining(tracker, options, trainLocked));
   } finally {
     await lock.release();
   }
@@ -149,7 +161,10 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) await writeSeenPosts(run.path, data.dataset, data.splits);
+  if (!resume && !resultOnly) {
+    await writeSeenPosts(run.path, data.dataset, data.splits);
+    await writeExamples(run, data, exampleCount(config.dataset, options.examples));
+  }
   if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps

@@ -97,12 +97,16 @@ class Page {
   }
 
   /** Takes an example unless the reader has begun by themselves. */
-  async offerExample(example: Example, file: Blob): Promise<void> {
+  async offerExample(example: Example, file: Blob | null): Promise<void> {
     if (this.state === EMPTY_POST) await this.takeExample(example, file);
   }
 
-  async takeExample({ text }: Example, file: Blob): Promise<void> {
-    await this.takeFile(file, { text, isOn: EMPTY_POST.isOn, fraction: EMPTY_POST.fraction });
+  async takeExample({ text }: Example, file: Blob | null): Promise<void> {
+    const change = { text: text ?? '', isOn: EMPTY_POST.isOn, fraction: EMPTY_POST.fraction };
+    if (file !== null) return this.takeFile(file, change);
+    this.files++; // an image that is still being decoded comes too late
+    this.editor.showImageError('');
+    this.change({ ...change, image: null });
   }
 
   /** The last file that was given wins, however long an earlier one takes to decode. */
@@ -135,7 +139,8 @@ async function start(): Promise<void> {
   byId('model').textContent = describeModel(model);
   byId('privacy').textContent = describePrivacy(model);
   const page = new Page(model, new VerdictView(model.distributions));
-  const examples = await showExamples((example, image) => void page.takeExample(example, image));
+  const own = await connection.examples(model).catch(() => []);
+  const examples = await showExamples(own, (example, image) => void page.takeExample(example, image));
   const [first] = examples;
   if (first !== undefined) await page.offerExample(first, await load(first));
   page.begin(await openJudge(connection, model));

@@ -18,6 +18,7 @@ interface ServeFlags {
   readonly requests: number;
   readonly posts: number;
   readonly abuseSeconds: number;
+  readonly workers: number;
   readonly seed: number;
   readonly json?: boolean;
 }
@@ -133,6 +134,7 @@ export function addServeCommands(program: Command): void {
     .option('--clients <list>', 'how many ask at once, in turns', wholeNumbers, [1, 8, 64])
     .option('--requests <count>', 'in all, in equal parts', wholeNumber(1), 1500)
     .option('--posts <count>', 'different posts', wholeNumber(10), 40)
+    .option('--workers <count>', 'processes that serve', wholeNumber(1, 64), 1)
     .option('--abuse-seconds <time>', 'how long it is abused; 0: not', wholeNumber(0), 10)
     .option('--seed <number>', 'of the posts', wholeNumber(), 0)
     .option('--json', 'print JSON; no progress')

@@ -82,9 +82,9 @@ export async function ask(
       path: '/v1/predict',
       ...(asForm ? { body: formOf(post) } : { body: jsonOf(post), headers: { 'content-type': 'application/json' } }),
     });
-    const answer = await body.json();
+    const { model, ...answer } = (await body.json()) as Judgment & { readonly model?: object };
     if (statusCode !== 200) return 'refused';
-    return isDeepStrictEqual(answer, judgment) ? 'right' : 'wrong';
+    return model !== undefined && isDeepStrictEqual(answer, judgment) ? 'right' : 'wrong';
   } catch {
     return 'lost';
   }

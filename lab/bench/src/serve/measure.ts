@@ -29,16 +29,18 @@ export interface ServeOptions {
   readonly posts: number;
   /** 0: none. */
   readonly abuseSeconds: number;
+  /** Processes that serve. Default 1. */
+  readonly workers?: number;
   readonly seed: number;
   readonly onProgress?: (done: number, note: string) => void;
 }
 
 /** The service under load, beside the same model called directly, and under abuse. */
 export async function measureServe(options: ServeOptions): Promise<ServeReport> {
-  const { run, clients, seed } = options;
+  const { run, clients, seed, workers = 1 } = options;
   const posts = await makePosts(options.posts, seed);
   const judge = await openJudge(run);
-  const server = await startServer([run, '--request-milliseconds', '5000']);
+  const server = await startServer([run, '--request-milliseconds', '5000'], workers);
   let exitCode: number | null = null;
   try {
     const { judgments } = await judgeDirectly(judge, posts); // warms up, too

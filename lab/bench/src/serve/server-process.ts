@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { lastLines } from '@drf/terminal';
 import { UnavailableError } from '@drf/tensor';
@@ -21,15 +22,17 @@ function program(): string {
 }
 
 /** @throws UnavailableError with what it printed when it does not come up */
-export async function startServer(args: readonly string[]): Promise<ServerProcess> {
-  const options = ['--port', '0', '--no-page', '--log-level', 'error'];
+export async function startServer(args: readonly string[], workers = 1): Promise<ServerProcess> {
+  const options = ['--workers', String(workers), '--port', '0', '--no-page', '--log-level', 'error'];
   const child = spawn(process.execPath, [...process.execArgv, program(), ...args, ...options], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const address = await addressOf(child);
+  const metrics = async (): ReturnType<ServerProcess['metrics']> => parseMetrics(await (await request(`${address}/metrics`)).body.text()); // prettier-ignore
+  while (child.exitCode === null && ((await metrics()).get('drf_judge_ready') ?? 0) < workers) await setTimeout(100);
   return {
     address,
-    metrics: async () => parseMetrics(await (await request(`${address}/metrics`)).body.text()),
+    metrics,
     stop: async () => {
       const over = once(child, 'exit');
       child.kill('SIGTERM');
@@ -61,9 +64,8 @@ function parseMetrics(text: string): ReadonlyMap<string, number> {
   );
 }
 
-/** Of both processes, the one that serves and the one that judges, in MiB. */
+/** Of all processes: those that serve, those that judge, and the one that watches over several, in MiB. */
 export async function residentMebibytes(server: ServerProcess): Promise<number> {
-  const metrics = await server.metrics();
-  const bytes = (name: string): number => metrics.get(name) ?? 0;
-  return (bytes('process_resident_memory_bytes') + bytes('drf_judge_resident_memory_bytes')) / 2 ** 20;
+  const each = [...(await server.metrics())].filter(([name]) => name.startsWith('drf_process_resident_memory_bytes{'));
+  return each.reduce((sum, [, bytes]) => sum + bytes, 0) / 2 ** 20;
 }

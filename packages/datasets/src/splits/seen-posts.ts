@@ -3,12 +3,10 @@ import { join } from 'node:path';
 import { readJson, writeJsonAtomic } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { recordHash, type Dataset, type PostRecord } from '../dataset.js';
+import { SPLIT_NAMES, type SplitName } from '../names.js';
 import { mapAhead } from '../stream-posts.js';
 
-/** Training, validation and test posts. */
-export const SPLIT_NAMES = ['train', 'val', 'test'] as const;
-/** One of {@link SPLIT_NAMES}. */
-export type SplitName = (typeof SPLIT_NAMES)[number];
+export { SPLIT_NAMES, type SplitName } from '../names.js';
 
 const FORMAT = 'drf-posts-1';
 const FILE = 'posts.json';

@@ -3,7 +3,7 @@ import { defineExperiment, parseForMethod } from '@drf/experiment';
 import { describe, expect, it } from 'vitest';
 import { ABLATION_SWITCHES } from '../paper.js';
 import { CLEAN, formatCell } from '../cells.js';
-import { parseSeeds } from '../../../../apps/eval/src/grid-command.js';
+import { parseSeeds } from '../../../../apps/eval/src/grid-action.js';
 import { planGrid, type GridExperiment, type GridName } from './plan.js';
 import { cellIdentity, trainingIdentity } from './tasks.js';
 

@@ -3,10 +3,9 @@ import { SIMULATED_SHARE, type ExperimentConfig } from '@drf/experiment';
 import type { Modality } from '@drf/tensor';
 import { CLEAN, type Cell, type Fold } from '../cells.js';
 import { variantName, type AblationSwitch } from '../paper.js';
+import { SIMULATED, type GridName } from '../names.js';
 
-/** The paper's evaluation by its tables, all of it, and all of it at a size that shows that everything works. */
-export const GRID_NAMES = ['table-1', 'table-3', 'table-4', 'figure-5', 'all', 'smoke'] as const;
-export type GridName = (typeof GRID_NAMES)[number];
+export { GRID_NAMES, SIMULATED, type GridName } from '../names.js';
 
 /** What a grid is made of, after narrowing. */
 export interface GridAxes {
@@ -35,9 +34,6 @@ export const SMOKE = {
   ablations: ['pairExpansion', 'gaussianProbability'],
   seeds: 2,
 } as const satisfies { readonly [axis: string]: unknown };
-
-/** Behind a method's name: trained with simulated disruptions, as `drf` is by default. */
-export const SIMULATED = '+simulation';
 
 /** One model to train, and the cells that it is to be tested in. */
 export interface PlannedTraining extends Omit<Cell, 'testedOn'> {

@@ -19,6 +19,9 @@ import {
 } from '../statistics/tables.js';
 import type { StoredCell } from '../store/records.js';
 import type { ResultStore } from '../store/result-store.js';
+import type { Projection } from '../names.js';
+
+export { PROJECTIONS, type Projection } from '../names.js';
 
 const INTACT = { trainedOn: CLEAN, testedOn: CLEAN };
 const DR = 'share dr of disrupted posts';
@@ -291,11 +294,6 @@ export function trainingCharts(store: ResultStore, study: Study, reference: stri
     .filter(({ series }) => series.length > 0)
     .map(({ name, title, yName, series }) => lineChart(name, title, series, { xName: 'epoch', yName, xWhole: true }));
 }
-
-/** Ways to lay features out in the plane; the paper's Figure 6 is t-SNE. */
-export const PROJECTIONS = ['t-sne', 'umap'] as const;
-/** One of {@link PROJECTIONS}. */
-export type Projection = (typeof PROJECTIONS)[number];
 
 /** t-SNE's, lowered for few rows (van der Maaten and Hinton 2008 advise 5 to 50; it must stay well below the rows). */
 const PERPLEXITY = 30;

@@ -1,7 +1,7 @@
+import { encodeSmall } from '@drf/preprocessing';
 import type { DisruptionEntry } from '@drf/disruption';
 import { escapeHtml } from '@drf/experiment';
 import type { Post, RgbImage } from '@drf/tensor';
-import sharp from 'sharp';
 
 /** A post as a model met it, and what the model said. */
 export interface PostCard {
@@ -24,6 +24,7 @@ export interface PostCard {
 
 /** Of thumbnails, in pixels. */
 const SIDE = 160;
+const IMAGE_BYTES = 8_000;
 /** Longer texts are cut: a page holds many. */
 const TEXT_LENGTH = 400;
 
@@ -52,13 +53,9 @@ function disruptionWords(entry: DisruptionEntry | undefined): string {
   return `${modality} corrupted${share}`;
 }
 
-/** At most some kilobytes: 160 pixels of quality 50. */
-async function dataAddress({ width, height, data }: RgbImage): Promise<string> {
-  const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
-    .resize(SIDE, SIDE, { fit: 'inside' })
-    .webp({ quality: 50 })
-    .toBuffer();
-  return `data:image/webp;base64,${bytes.toString('base64')}`;
+async function dataAddress(image: RgbImage): Promise<string> {
+  const bytes = await encodeSmall(image, { format: 'webp', side: SIDE, quality: 50, maximumBytes: IMAGE_BYTES });
+  return `data:image/webp;base64,${Buffer.from(bytes).toString('base64')}`;
 }
 
 /** A post as HTML. @param note what stands small beside its id */

@@ -287,7 +287,7 @@ function tablePart(
 }
 
 function textsOf({ caption, head, rows }: TableData): string[] {
-  return [caption, ...head, ...rows.map(([first = '']) => first)];
+  return [caption, ...head, ...rows.flatMap(([first = '', second = '']) => [first, second])];
 }
 
 /** Tables for a terminal. @param details prints every comparison */

@@ -46,7 +46,7 @@ function facts(changes: Partial<ModelCardFacts> = {}): ModelCardFacts {
   return { name: 'mine-drf-seed0', description: description(), best, ledger: undefined, calibration: [], evaluations: [], ...changes }; // prettier-ignore
 }
 
-function evaluation(split: string, accuracies: Readonly<Record<string, number>>, checkpoint = best.checkpoint) {
+function evaluation(split: string, accuracies: Readonly<Record<string, number>>, checkpoint: string = best.checkpoint) {
   const report = { count: 10, weightedF1: 0.5, macroF1: 0.4, majorityAccuracy: 0.6 };
   return {
     run: { checkpoint },

@@ -1,3 +1,4 @@
+import { contentHash } from '@drf/files';
 import * as echarts from 'echarts';
 import { escapeHtml } from './html.js';
 
@@ -276,7 +277,17 @@ function render(option: object, names: readonly string[], size = SIZE, margins: 
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return inkOf(svg);
+  return inkOf(withStableNames(svg));
+}
+
+/**
+ * The same chart whenever it is drawn: ECharts counts what it draws in its names, and styles what a pointer hovers over,
+ * which a picture does not need. Parts keep names that no other chart of a page has.
+ */
+function withStableNames(svg: string): string {
+  const still = svg.replaceAll(/<style\b[^>]*>\s*<!\[CDATA\[[^]*?\]\]>\s*<\/style>/g, '').replaceAll(/ class="zr\d+-cls-\d+"/g, ''); // prettier-ignore
+  const name = `chart-${contentHash(still.replaceAll(/\bzr\d+-/g, '')).slice(0, 12)}-`;
+  return still.replaceAll(/\bzr\d+-/g, name);
 }
 
 /** The same chart in an ink that reads on light and on dark; a page may set another color. */

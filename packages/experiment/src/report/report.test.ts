@@ -69,6 +69,8 @@ describe('reports', () => {
       }));
       return lineChart('many', 'Many', lines, { xName: 'dr', yName: 'percent' }).svg;
     };
+    expect(named(2)).toBe(named(2)); // whatever was drawn before
+    expect(named(2)).not.toMatch(/\bzr\d|:hover/);
     const height = (svg: string): number => Number(/<svg [^>]*height="(\d+)"/.exec(svg)?.[1]);
     expect(height(named(12))).toBeGreaterThan(height(named(2)) + 100);
     for (let i = 0; i < 12; i++) expect(named(12)).toContain(`a method with a name ${i}<`);
@@ -158,7 +160,7 @@ describe('reports', () => {
   });
 
   it('of earlier runs, which know no classes, give the accuracy', () => {
-    const { validation: _, ...former } = best;
+    const former: BestCheckpoint = { ...best, validation: null };
     const facts = { description, rows: [epoch(2, 0.75)], ledger, best: former, calibration: null };
     expect(trainingReport(facts).replaceAll('\u00a0', ' ')).toContain(
       'Validation accuracy 75.0 % of 12 posts (95 % interval: 46.8 to 91.1 %).',

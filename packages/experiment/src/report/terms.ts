@@ -10,7 +10,7 @@ const TERMS: Readonly<Record<string, string>> = {
   F1: 'Harmonic mean of precision and recall: high only where both are.',
   'weighted F1': 'Mean of the classes’ F1, each weighted by its posts. The paper reports this one.',
   'macro F1': 'Mean of the classes’ F1, each counting the same, over the classes that have posts here.',
-  posts: 'Posts of the class in this split, also called its support.',
+  posts: 'How many posts it is counted over; of a class, its posts in this split (its support).',
   answered: 'How often the class was the answer, rightly or wrongly.',
   'calibration error (ECE)':
     'Expected calibration error: how far confidence and accuracy lie apart, on average; 0 is best. It is of the model’s own probabilities, before a temperature calibrates them, and few posts make it look larger than it is.',
@@ -41,6 +41,13 @@ const TERMS: Readonly<Record<string, string>> = {
   'drf-adapted': 'The paper’s model with normalized weights, which learns over frozen encoders.',
   'drf-paper': 'The paper’s model to the letter.',
   concatenation: 'Image and text features side by side: the plainest method.',
+  clmlf: 'A compared method: contrastive learning and multi-layer fusion.',
+  hsan: 'A compared method: hierarchical semantic attention.',
+  mvan: 'A compared method: multi-view attention with memory.',
+  mgnns: 'A compared method: multi-channel graph networks.',
+  mvcn: 'A compared method: multi-view calibration.',
+  'cells of':
+    'Over which cells the mean is: fixed ones disrupt one modality of every post (trained on intact posts), random ones a share of the posts (trained and tested on the same share); C, D and C+D are how.',
   epoch: 'One pass over the training posts.',
   'training loss': 'What training makes small; comparable within one run only.',
   'validation loss': 'Mean −ln of the probability of the right class, on validation posts.',

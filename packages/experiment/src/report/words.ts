@@ -248,7 +248,7 @@ export function contestSentences(contests: readonly Contest[], verdicts: readonl
   const places = [...new Set(open.map(({ on, first }) => `${on}, ${first}`))];
   for (const place of places) {
     const own = open.filter(({ on, first }) => `${on}, ${first}` === place);
-    const others = own.map((each) => `${each.second} (${signedPoints(each.difference)} points, ${range(each)})`);
+    const others = own.map((each) => `${each.second} (${signedPoints(each.difference)} points${own.length > LISTED ? '' : `, ${range(each)}`})`); // prettier-ignore
     const why = own.every(({ seeds }) => seeds === 1) ? 'one seed is too few to say' : `${own.length === 1 ? 'this' : 'each'} may be chance`; // prettier-ignore
     said.push(`On ${place} cannot be told from ${joined(others, 'or')}: ${why}.`);
   }

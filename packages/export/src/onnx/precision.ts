@@ -1,10 +1,6 @@
+import type { Precision } from '../names.js';
 import { encodeFloat16 } from '@drf/encoders';
 import { FLOAT16, FLOAT32, INT8, int64Tensor, type OnnxModel, type OnnxNode, type OnnxTensor } from './model.js';
-
-/** How an export's weights are stored. It computes in float32 in any case. */
-export const PRECISIONS = ['float32', 'float16', 'int8'] as const;
-/** One of {@link PRECISIONS}. */
-export type Precision = (typeof PRECISIONS)[number];
 
 /** Which input of an operation holds weights. */
 const WEIGHT_INPUTS: Readonly<Record<string, number>> = { Gemm: 1, MatMul: 1, Conv: 1, Gather: 0 };

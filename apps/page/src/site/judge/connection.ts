@@ -33,6 +33,16 @@ export interface Model {
   readonly card: Card | null;
 }
 
+/** A post of the run's own data. */
+export interface RunExample {
+  readonly id: string;
+  readonly text: string | null;
+  /** A JPEG, in base64 where the service sends it. */
+  readonly image: string | Uint8Array | null;
+  /** What it is in truth. */
+  readonly label: string;
+}
+
 /** The part of the service's `/v1/model` that is read here. */
 interface ModelAnswer {
   readonly mode: 'server' | 'browser';
@@ -72,6 +82,23 @@ export class Connection {
       throw new PageError('There is no model here: neither a service that judges, nor an exported one.');
     const { parseCard } = await import('@drf/judge/card'); // which a page of a service does not wait for
     return ofCard(parseCard('The exported model, card.json,', card));
+  }
+
+  /**
+   * Posts to try the page on: those that the run kept of its own. Null stands for the page's own, which are posts of the
+   * embedded data, where the model was trained on these.
+   */
+  async examples({ card }: Model): Promise<readonly RunExample[] | null> {
+    const answer = await this.json<{ readonly builtIn: boolean; readonly posts: readonly RunExample[] }>('v1/examples');
+    if (answer !== null) return answer.posts.length === 0 && answer.builtIn ? null : answer.posts;
+    if (card?.dataset === 'embedded') return null; // static files are all there is
+    const exported = await this.json<{ readonly posts: readonly RunExample[] }>('model/examples/examples.json');
+    const posts: RunExample[] = [];
+    for (const post of exported?.posts ?? []) {
+      if (post.image === null) posts.push(post);
+      else posts.push({ ...post, image: await download(`model/examples/${post.image}`, this.headers) });
+    }
+    return posts;
   }
 
   private async json<T>(path: string): Promise<T | null> {

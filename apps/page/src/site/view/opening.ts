@@ -1,4 +1,4 @@
-import { type Model, TokenNeeded } from '../judge/connection.js';
+import { type Model, type RunExample, TokenNeeded } from '../judge/connection.js';
 import { byId, html } from './dom.js';
 
 /** Which model judges, and where. */
@@ -64,9 +64,18 @@ export function showLoading(): { progress(bytes: number, total: number): void; e
   };
 }
 
-/** A post of the embedded data set; the build writes `examples/examples.json`. */
+/** A post to try the page on. */
 export interface Example {
-  readonly id: string;
+  readonly text: string | null;
+  readonly label: string;
+  readonly picture: Picture;
+}
+
+/** An address of the page, a file, or nothing. */
+type Picture = string | Blob | null;
+
+/** A post of the embedded data set; the build writes `examples/examples.json`. */
+interface BuiltInExample {
   /** Relative to the page. */
   readonly image: string;
   readonly text: string;
@@ -78,29 +87,64 @@ export interface Example {
   };
 }
 
-/** Shows example posts as buttons, and who drew their pictures. */
-export async function showExamples(onChoose: (example: Example, image: Blob) => void): Promise<readonly Example[]> {
-  const response = await fetch('examples/examples.json').catch(() => null);
-  const examples = response?.ok === true ? ((await response.json()) as readonly Example[]) : [];
+/**
+ * Shows example posts as buttons, and who drew their pictures.
+ * @param own those of the run; null for those of the page
+ */
+export async function showExamples(
+  own: readonly RunExample[] | null,
+  onChoose: (example: Example, image: Blob | null) => void,
+): Promise<readonly Example[]> {
+  const builtIn = own === null ? await builtInExamples() : [];
+  const examples = own?.map(exampleOfRun) ?? builtIn.map(({ image, ...post }) => ({ ...post, picture: image }));
   byId('examples').hidden = examples.length === 0;
   byId('examples').replaceChildren(
     ...examples.map((example) => {
-      const picture = html('img', { src: example.image, alt: '', width: 64, height: 64 });
-      const name = html('span', { class: 'hidden' }, `Example, ${example.label}: ${example.text}`);
-      const button = html('button', { type: 'button', class: 'example', title: example.text }, picture, name);
+      const { text, label, picture } = example;
+      const name = html('span', { class: 'hidden' }, `Example, ${label}: ${text ?? 'no text'}`);
+      const shown = thumbnail(picture, text ?? '');
+      const button = html('button', { type: 'button', class: 'example', title: `${label}: ${text ?? 'no text'}` }, shown, name); // prettier-ignore
       button.addEventListener('click', () => void load(example).then((image) => onChoose(example, image)));
       return button;
     }),
   );
-  showCredits(examples);
+  showCredits(builtIn);
   return examples;
 }
 
-export async function load({ image }: Example): Promise<Blob> {
-  return (await fetch(image)).blob();
+async function builtInExamples(): Promise<readonly BuiltInExample[]> {
+  const response = await fetch('examples/examples.json').catch(() => null);
+  return response?.ok === true ? ((await response.json()) as readonly BuiltInExample[]) : [];
 }
 
-function showCredits(examples: readonly Example[]): void {
+function exampleOfRun({ text, label, image }: RunExample): Example {
+  if (image === null) return { text, label, picture: null };
+  const bytes =
+    typeof image === 'string' ? Uint8Array.from(atob(image), (character) => character.charCodeAt(0)) : image;
+  return { text, label, picture: new Blob([new Uint8Array(bytes)], { type: 'image/jpeg' }) };
+}
+
+/** Side of thumbnails in pixels, twice what they take of the page. */
+const SIDE = 128;
+
+/** What a button shows: the picture (one that is no file of the page is drawn, as its policy wants), else some words. */
+function thumbnail(picture: Picture, text: string): HTMLElement {
+  if (picture === null) return html('span', { class: 'words', 'aria-hidden': 'true' }, text);
+  if (typeof picture === 'string') return html('img', { src: picture, alt: '', width: 64, height: 64 });
+  const canvas = html('canvas', { width: SIDE, height: SIDE, 'aria-hidden': 'true' });
+  void createImageBitmap(picture, { resizeWidth: SIDE, resizeHeight: SIDE, resizeQuality: 'high' })
+    .then((bitmap) => canvas.getContext('2d')?.drawImage(bitmap, 0, 0))
+    .catch(() => undefined); // a damaged one stays blank, and choosing it says why
+  return canvas;
+}
+
+/** An example's image as a file. */
+export async function load({ picture }: Example): Promise<Blob | null> {
+  return typeof picture === 'string' ? (await fetch(picture)).blob() : picture;
+}
+
+function showCredits(examples: readonly BuiltInExample[]): void {
+  byId('credits-part').hidden = examples.length === 0;
   const credits = new Map(examples.map(({ credit }) => [credit.name, credit]));
   const link = (href: string, words: string): HTMLElement => html('a', { href, rel: 'noreferrer' }, words);
   byId('credits').replaceChildren(

@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-import { SPLIT_NAMES, type SplitName, type ColumnNames } from '@drf/datasets';
 import { PAPER_RATIOS, SETTINGS, type Setting } from '@drf/disruption';
 import {
   ABLATION_SWITCHES,
@@ -19,114 +17,23 @@ import {
   type Schedules,
 } from '@drf/evaluation';
 import {
-  addConfigFlags,
   mergeConfig,
   METHOD_NAMES,
   overridesFrom,
   parseForMethod,
-  takeOwnModules,
   trainsEncoders,
   type ExperimentConfig,
   type MethodName,
 } from '@drf/experiment';
-import { isModulePath, cacheFolder } from '@drf/files';
+import { isModulePath } from '@drf/files';
 import { isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';
-import {
-  collect,
-  Command,
-  EXIT,
-  ExitRequest,
-  formatDuration,
-  formatTable,
-  interruptSignal,
-  oneOf,
-  suggestion,
-  wholeNumber,
-  withExamples,
-  spell,
-} from '@drf/terminal';
+import { EXIT, ExitRequest, formatDuration, formatTable, interruptSignal, suggestion } from '@drf/terminal';
 import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
 import { refuse } from './evaluate-command.js';
-import { columnsOption } from './options.js';
-
-export interface GridFlags extends Record<string, unknown> {
-  readonly experiments?: string;
-  readonly data?: readonly string[];
-  readonly columns?: ColumnNames;
-  readonly methods?: string;
-  readonly seeds?: string;
-  readonly settings?: string;
-  readonly modalities?: string;
-  readonly dr?: string;
-  readonly ablations?: string;
-  readonly ablated?: string;
-  readonly split?: SplitName;
-  readonly folds?: number;
-  readonly schedules?: string;
-  readonly out: string;
-  readonly cache: string;
-  readonly jobs?: number;
-  readonly anyCode?: boolean;
-  readonly dryRun?: boolean;
-  readonly quiet?: boolean;
-  readonly json?: boolean;
-}
-
-const EXAMPLES: readonly (readonly [string, string])[] = [
-  [spell('eval grid smoke'), 'every kind of cell on embedded data, in minutes'],
-  [spell('eval grid all --dataset.root DIR --out runs/grid'), "the paper's tables and Figure 5 on MVSA-Single"],
-  [spell('eval grid table-1 figure-5 --methods drf,concatenation --seeds 0-2 --dr 0.6,1'), 'a part of it'],
-  [
-    spell('eval grid table-1 --folds 5 --methods drf,concatenation'),
-    'every training post judged once, by cross-validation',
-  ],
-  [spell('eval grid table-1 --methods drf,concatenation,concatenation+simulation'), 'what simulation alone does'],
-  [spell('eval grid table-1 --data posts.csv --folds 5 --out runs/mine'), 'which method is best on your own posts'],
-  [spell('eval grid all --dataset.root DIR --dry-run'), 'how many trainings and cells, and how long'],
-  [spell('eval report runs/grid --out report.html'), 'the results as a page'],
-];
-
-const DEFAULT_SEEDS = '0-4';
-const MOST_FOLDS = 100;
+import { DEFAULT_SEEDS, type GridFlags } from './flags.js';
 
 /** `drf eval grid`. */
-export function createGridCommand(): Command {
-  const command = new Command('grid')
-    .description("Trains and evaluates the paper's tables side by side into a result store; goes on where it stopped.")
-    .argument('<grids...>', `${GRID_NAMES.join(', ')}`)
-    .option('--experiments <names>', 'experiments or their files, separated by commas (default: mvsa-s)')
-    .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
-    .addOption(columnsOption())
-    .option('--methods <names>', `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all)`)
-    .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
-    .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
-    .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
-    .option('--dr <ratios>', `ratios of modality-random cells (default: ${PAPER_RATIOS.join(',')})`)
-    .option('--ablations <parts>', 'parts that Table 4 switches off (default: all five)')
-    .option(
-      '--ablated <method>',
-      'the method whose parts they are (default: drf-paper where encoders are trained, else drf-adapted)',
-    )
-    .option('--split <name>', 'split to evaluate (default: test if it has posts, else val)', oneOf(SPLIT_NAMES))
-    .option(
-      '--folds <count>',
-      'cross-validation: training and test posts in so many folds, each judged once',
-      wholeNumber(2, MOST_FOLDS),
-    )
-    .option('--schedules <file>', `learning schedule of each method, as ${spell('eval schedule')} wrote it`)
-    .option('--out <folder>', 'folder of the store and of the runs', join('runs', 'grid'))
-    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
-    .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
-    .option('--any-code', 'take results of any version of the code, instead of computing them again')
-    .option('--dry-run', 'only say what would be done, and how long it would take')
-    .option('--quiet', 'no progress')
-    .option('--json', 'print the outcome as JSON; no progress');
-  takeOwnModules(addConfigFlags(command));
-  withExamples(command, EXAMPLES);
-  return command.action((grids: string[], flags: GridFlags) => gridAction(grids, flags));
-}
-
-async function gridAction(names: readonly string[], flags: GridFlags): Promise<void> {
+export async function gridAction(names: readonly string[], flags: GridFlags): Promise<void> {
   const grids = [...new Set(names.map(gridName))];
   const isSmoke = grids.includes('smoke');
   if (isSmoke && grids.length > 1)

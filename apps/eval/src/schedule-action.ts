@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   chooseSchedules,
   createGridDisplay,
@@ -9,19 +8,8 @@ import {
   under,
   type Schedules,
 } from '@drf/evaluation';
-import { addConfigFlags, takeOwnModules } from '@drf/experiment';
-import { writeJsonAtomic, cacheFolder } from '@drf/files';
-import {
-  collect,
-  Command,
-  EXIT,
-  ExitRequest,
-  formatTable,
-  interruptSignal,
-  wholeNumber,
-  withExamples,
-  spell,
-} from '@drf/terminal';
+import { writeJsonAtomic } from '@drf/files';
+import { EXIT, ExitRequest, formatTable, interruptSignal } from '@drf/terminal';
 import { refuse } from './evaluate-command.js';
 import {
   chosenMethods,
@@ -31,48 +19,11 @@ import {
   parseSeeds,
   plain,
   refuseOverruled,
-  type GridFlags,
-} from './grid-command.js';
-
-interface ScheduleFlags extends GridFlags {
-  readonly rates: string;
-  readonly epochs: string;
-  readonly store: string;
-}
-
-const EXAMPLES: readonly (readonly [string, string])[] = [
-  [spell('eval schedule --dataset.root DIR --seeds 0-2'), 'the best schedule of every method on MVSA-Single'],
-  [
-    spell('eval schedule --experiments quickstart-smoke --rates 1e-4,1e-3 --epochs 2'),
-    'in seconds, to see how it works',
-  ],
-  [spell('eval grid all --dataset.root DIR --schedules schedules.json'), 'a grid that trains each method by its own'],
-];
+} from './grid-action.js';
+import type { ScheduleFlags } from './flags.js';
 
 /** `drf eval schedule`. */
-export function createScheduleCommand(): Command {
-  const command = new Command('schedule')
-    .description('Tries the same learning schedules with every method and keeps the best on the validation split.')
-    .option('--experiments <name>', 'an experiment or its file (default: mvsa-s)')
-    .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
-    .option('--methods <names>', 'methods, separated by commas (default: all)')
-    .option('--seeds <seeds>', 'such as 0-2 or 0,2,7', '0')
-    .option('--rates <list>', 'learning rates to try, separated by commas', '1e-4,3e-4,1e-3')
-    .option('--epochs <list>', 'numbers of epochs to try, separated by commas', '5,10')
-    .option('--out <file>', 'file of the chosen schedules', 'schedules.json')
-    .option('--store <folder>', 'folder of the trainings and their store', join('runs', 'schedule'))
-    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
-    .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
-    .option('--any-code', 'take results of any version of the code, instead of computing them again')
-    .option('--dry-run', 'only say what would be done, and how long it would take')
-    .option('--quiet', 'no progress')
-    .option('--json', 'print the schedules as JSON; no progress');
-  takeOwnModules(addConfigFlags(command));
-  withExamples(command, EXAMPLES);
-  return command.action(scheduleAction);
-}
-
-async function scheduleAction(flags: ScheduleFlags): Promise<void> {
+export async function scheduleAction(flags: ScheduleFlags): Promise<void> {
   refuseOverruled(flags, [
     ['training.learningRate', '--rates'],
     ['training.epochs', '--epochs'],

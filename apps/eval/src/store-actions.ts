@@ -6,7 +6,6 @@ import {
   formatCell,
   lockGrid,
   mergeStores,
-  PROJECTIONS,
   replacePart,
   ResultStore,
   resultsPage,
@@ -16,45 +15,14 @@ import {
   tablesText,
   writeCharts,
   type MergeOutcome,
-  type Projection,
   type RepeatedCell,
 } from '@drf/evaluation';
 import { writeFileAtomic } from '@drf/files';
-import { Command, formatTable, oneOf, wholeNumber, withExamples, spell } from '@drf/terminal';
-import { format, resolveConfig } from 'prettier';
-
-interface ReportFlags {
-  readonly out: string;
-  readonly reference?: string;
-  readonly projection: Projection;
-  readonly posts: number;
-  readonly charts: boolean;
-  readonly details?: boolean;
-  readonly quiet?: boolean;
-  readonly json?: boolean;
-}
+import { formatTable, spell } from '@drf/terminal';
+import type { MergeFlags, ReportFlags, ResultsFlags } from './flags.js';
 
 /** `drf eval report`. */
-export function createReportCommand(): Command {
-  const command = new Command('report')
-    .description('Shows a result store: tables here, and a page in one file with charts and posts.')
-    .argument('<store>', 'folder of a grid, or its store')
-    .option('--out <file>', 'the page', 'report.html')
-    .option('--reference <method>', 'method that the others are compared with (default: drf)')
-    .option('--projection <name>', `how Figure 6 is drawn: ${PROJECTIONS.join(', ')}`, oneOf(PROJECTIONS), 't-sne')
-    .option('--posts <count>', 'posts to show of each cell', wholeNumber(0, 200), 8)
-    .option('--no-charts', 'no SVG and PNG files of the charts (they go to FILE-charts/)')
-    .option('--details', 'print every comparison')
-    .option('--quiet', 'print no tables')
-    .option('--json', 'print tables and comparisons as JSON');
-  withExamples(command, [
-    [spell('eval report runs/grid --out report.html'), 'the page, and the charts in report-charts/'],
-    [spell('eval report runs/grid --reference drf-paper --details'), 'compared with another method'],
-  ]);
-  return command.action((path: string, flags: ReportFlags) => reportAction(path, flags));
-}
-
-async function reportAction(path: string, flags: ReportFlags): Promise<void> {
+export async function reportAction(path: string, flags: ReportFlags): Promise<void> {
   const store = new ResultStore(path, 'read');
   try {
     const notes: string[] = [];
@@ -80,29 +48,8 @@ async function reportAction(path: string, flags: ReportFlags): Promise<void> {
   }
 }
 
-interface ResultsFlags {
-  readonly out: string;
-  readonly reference?: string;
-  readonly tables?: string;
-  readonly charts?: string;
-}
-
 /** `drf eval results`. */
-export function createResultsCommand(): Command {
-  const command = new Command('results')
-    .description('Writes a result store as a page of Markdown, between marks: what stands around them stays.')
-    .argument('<store>', 'folder of a grid, or its store')
-    .option('--out <file>', 'the page', 'results.md')
-    .option('--reference <method>', 'method that the others are compared with (default: drf)')
-    .option('--tables <folder>', 'the tables, a file each (default: a folder called as the page)')
-    .option('--charts <folder>', 'the charts, as SVG (default: charts, beside the page)');
-  withExamples(command, [
-    [spell('eval results runs/grid --out docs/results.md'), 'rewrites the part between the marks, and docs/results/'],
-  ]);
-  return command.action((path: string, flags: ResultsFlags) => resultsAction(path, flags));
-}
-
-async function resultsAction(path: string, flags: ResultsFlags): Promise<void> {
+export async function resultsAction(path: string, flags: ResultsFlags): Promise<void> {
   const { out, reference } = flags;
   const { dir, name } = parse(out);
   const { tables = join(dir, name), charts = join(dir, 'charts') } = flags;
@@ -134,6 +81,7 @@ async function resultsAction(path: string, flags: ResultsFlags): Promise<void> {
 }
 
 async function writeMarkdown(path: string, text: string): Promise<void> {
+  const { format, resolveConfig } = await import('prettier'); // which nothing else needs
   const style = await resolveConfig(path);
   await writeFileAtomic(path, await format(text, { ...style, parser: 'markdown' }));
 }
@@ -146,25 +94,8 @@ async function readText(path: string): Promise<string> {
   });
 }
 
-interface MergeFlags {
-  readonly out: string;
-  readonly json?: boolean;
-}
-
 /** `drf eval merge`. */
-export function createMergeCommand(): Command {
-  const command = new Command('merge')
-    .description('Copies result stores into one: a grid that several machines shared, or versions of the code.')
-    .argument('<stores...>', 'folders of grids, or their stores')
-    .requiredOption('--out <folder>', 'folder of the store to fill; what it has stays')
-    .option('--json', 'print the outcome as JSON');
-  withExamples(command, [
-    [spell('eval merge runs/grid-a runs/grid-b --out runs/grid'), 'a store that report and results read'],
-  ]);
-  return command.action((stores: string[], flags: MergeFlags) => mergeAction(stores, flags));
-}
-
-async function mergeAction(stores: readonly string[], { out, json }: MergeFlags): Promise<void> {
+export async function mergeAction(stores: readonly string[], { out, json }: MergeFlags): Promise<void> {
   const path = join(out, STORE_NAME);
   const lock = await lockGrid(out);
   try {

@@ -1,0 +1,40 @@
+import * as tf from '@tensorflow/tfjs';
+import type { EngineName } from '@drf/tensor';
+import type { Machine } from './machine.js';
+import { makeReport, type Finding, type Report } from './report.js';
+import { probePlatform, type Wanted } from './probes/platform.js';
+import { probeEngines } from './probes/engines.js';
+import { probeGpu, probeNativeFiles } from './probes/native.js';
+import { probeHubAndCaches } from './probes/hub.js';
+import { probeLibraries, probeOptional } from './probes/software.js';
+import { probeRoom } from './probes/room.js';
+
+interface ExamineOptions {
+  /** Hashes every file of the native build. */
+  readonly verify?: boolean;
+  readonly onStage?: (stage: string) => void;
+}
+
+/**
+ * Looks at everything. What only waits runs at once; engines are measured one after the other when the rest is done, so
+ * that nothing slows them down.
+ */
+export async function examine(machine: Machine, wanted: Wanted, options: ExamineOptions = {}): Promise<Report> {
+  const { verify = false, onStage = () => undefined } = options;
+  tf.env().set('IS_TEST', true); // TensorFlow.js greets Node users with advice; the report has its own
+  const started = performance.now();
+  onStage('machine, disk, network');
+  const [platform, room, libraries, gpu, hub, optional] = await Promise.all([
+    probePlatform(machine, wanted),
+    probeRoom(machine),
+    probeLibraries(machine),
+    probeGpu(machine),
+    probeHubAndCaches(machine),
+    wanted.pnpm === null ? [] : probeOptional(machine),
+  ]);
+  const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
+  if (verify) onStage('hashes of native TensorFlow');
+  const files = await probeNativeFiles(machine, verify);
+  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, optional].flat();
+  return makeReport(findings, (performance.now() - started) / 1000);
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { createDisplay, openingOf, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
+import { EXIT, ExitRequest, interruptSignal } from '@drf/terminal';
+import { readEnsemble, withMembers } from '@drf/files';
+import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
+import { commandOptions } from './options.js';
+import type { MainOptions } from './flags.js';
+
+/** `drf eval RUN`. */
+export async function evaluateAction(named: string[], options: MainOptions): Promise<void> {
+  const runs = (await withMembers(named)).map(({ folder }) => folder);
+  const [first = '', ...others] = named;
+  const isEnsemble = others.length === 0 && (await readEnsemble(first)) !== undefined;
+  const { out = isEnsemble ? join(first, 'eval') : undefined, ...evaluationOptions } = commandOptions(options);
+  const isQuiet = options.quiet === true || options.json === true;
+  const workspace = new Workspace({ display: createDisplay(isQuiet) });
+  const stages = startStages('comparisons', isQuiet);
+  const interrupt = interruptSignal(() => {
+    process.stderr.write('\nStopping after the work at hand (Ctrl-C again ends at once) …\n');
+  });
+  try {
+    const outcome = await evaluateRuns(runs, {
+      ...evaluationOptions,
+      out,
+      workspace,
+      signal: interrupt.signal,
+      onProgress: stages.onProgress,
+      onResult: (result, { cells, ledger }) => {
+        const full = runs.length === 1 || options.details === true;
+        if (options.json !== true && full)
+          process.stdout.write(`${textReport(result, options.details, openingOf(result, cells, ledger))}\n\n`);
+      },
+    });
+    stages.stop();
+    if (options.json === true) printJson(outcome, runs.length);
+    else printOutcome(outcome);
+    if (isEnsemble && options.json !== true) process.stdout.write(ENSEMBLE_NOTE);
+    if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
+  } finally {
+    stages.stop();
+    interrupt.release();
+    await workspace.dispose();
+  }
+}
+
+/** One run: its `results.json`. Several: their results, and the summary. */
+function printJson({ results, summary }: CommandOutcome, runs: number): void {
+  const content = runs === 1 ? (results[0] ?? null) : { runs: results, summary };
+  process.stdout.write(`${JSON.stringify(content, null, 2)}\n`);
+}
+
+const ENSEMBLE_NOTE =
+  'Each run was judged on its own held-out posts. The ensemble itself is not: most of these posts were trained on by some of its members.\n';
+
+const SHOWN_FILES = /(results\.json|report\.html|summary\.\w+|\.csv)$/;
+
+function printOutcome({ summary, written, notes, interrupted }: CommandOutcome): void {
+  if (summary !== null) process.stdout.write(`${summaryText(summary)}\n`);
+  if (interrupted) process.stdout.write('Interrupted: what was done so far is written.\n');
+  const shown = written.filter((path) => SHOWN_FILES.test(path));
+  const others = written.length - shown.length;
+  if (written.length === 0) process.stdout.write('Nothing was written.\n');
+  else process.stdout.write(`Written:\n${shown.map((path) => `  ${shownPath(path)}\n`).join('')}`);
+  if (others > 0) process.stdout.write(`  and ${others} more beside them (predictions, manifests)\n`);
+  for (const note of notes) process.stdout.write(`${note}\n`);
+}

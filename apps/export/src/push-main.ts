@@ -1,0 +1,4 @@
+import { runApp } from '@drf/terminal';
+import { createPushProgram } from './push-program.js';
+
+await runApp(createPushProgram());

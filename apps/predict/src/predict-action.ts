@@ -1,0 +1,169 @@
+import { readSeenPosts, SPLIT_NAMES, type SeenPosts, type SplitName } from '@drf/datasets';
+import { openJudge, type Judge, type Judgment } from '@drf/judge';
+import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS } from '@drf/tensor';
+import {
+  EXIT,
+  ExitRequest,
+  formatTable,
+  interruptSignal,
+  percent,
+  startProgress,
+  type Progress,
+  spell,
+} from '@drf/terminal';
+import { predictOne, predictPosts, type PredictResult } from './predict-posts.js';
+import type { JobCounts } from './finish.js';
+import type { MainOptions } from './flags.js';
+
+/** `drf predict`. */
+export async function predictAction(run: string, input: string | undefined, options: MainOptions): Promise<void> {
+  assertOptions(input, options);
+  const { engine, checkpoint, allowDownload } = options;
+  const judge = await openJudge([run, ...(options.with ?? [])], { engine, checkpoint, allowDownload });
+  try {
+    if (options.quiet !== true) process.stderr.write(`${judge.info.notes.join('\n')}\n`);
+    if (input === undefined) await judgeOne(judge, options);
+    else await judgeMany(judge, input, options);
+  } finally {
+    await judge.close();
+  }
+}
+
+/** @throws ConfigurationError for options that do not go together */
+function assertOptions(input: string | undefined, { text, image, out, resume, overwrite }: MainOptions): void {
+  const single = text !== undefined || image !== undefined;
+  const refuse = (expected: string, received: string): ConfigurationError =>
+    refuser(ConfigurationError, 'predict')(expected, received, `see ${spell('predict --help')}`);
+  if (single && input !== undefined) throw refuse('an input, or --text and --image', 'both');
+  if (!single && input === undefined) throw refuse('an input, or --text or --image', 'neither');
+  if (single && out !== undefined) throw refuse('--out with an input only', '--out with one post');
+  if (!single && out === undefined) throw refuse('--out FILE (.jsonl, .csv or .parquet)', 'none');
+  if (resume === true && overwrite === true) throw refuse('--resume or --overwrite', 'both');
+}
+
+async function judgeOne(judge: Judge, options: MainOptions): Promise<void> {
+  const judgment = await predictOne(judge, options);
+  process.stdout.write(options.json === true ? `${JSON.stringify(judgment)}\n` : `${judgmentText(judgment)}\n`);
+}
+
+async function judgeMany(judge: Judge, input: string, options: MainOptions): Promise<void> {
+  const silent = options.quiet === true || options.json === true;
+  const say = (message: string): void => void (silent || process.stderr.write(`${message}\n`));
+  const interrupt = interruptSignal(() => say('\nStopping after this post (Ctrl-C again ends at once) …'));
+  let progress: Progress | undefined;
+  let first = true;
+  try {
+    const result = await predictPosts({
+      judge,
+      seen: await seenPosts(judge, say),
+      input,
+      root: options.root,
+      encoding: options['dataset.encoding'],
+      columns: options.columns,
+      out: options.out as string,
+      rawCsv: options.rawCsv,
+      resume: options.resume === true,
+      overwrite: options.overwrite === true,
+      onCounting: () => say('Counting rows …'),
+      onNote: (message) => say(`note: ${message}`),
+      onProgress: (done, total) => {
+        progress ??= startProgress({ label: 'Judging', total, unit: 'posts', initial: done - 1, silent });
+        progress.update(done);
+      },
+      onRejected: (row, detail) => {
+        if (first) say(`row ${row} is left out: ${detail} (further ones go to the side file only)`);
+        first = false;
+      },
+      signal: interrupt.signal,
+    });
+    progress?.stop();
+    report(result, options.json === true);
+    if (result.outcome === 'interrupted') throw new ExitRequest(EXIT.interrupted);
+    if (result.counts?.judged === 0) throw nothingJudged(input, result.counts.rejected);
+  } finally {
+    progress?.stop();
+    interrupt.release();
+  }
+}
+
+function nothingJudged(input: string, rejected: number): DataError {
+  return refuser(DataError, `Judging ${input}`)(
+    'at least one post that can be judged',
+    rejected === 0 ? 'no posts' : `${rejected} rows that cannot`,
+    rejected === 0 ? 'check the path' : 'see the reasons in the side file',
+  );
+}
+
+/**
+ * The posts that the runs know; what stands in several splits counts as of the first of train, val and test. Exports, and
+ * runs of earlier versions, do not say.
+ */
+async function seenPosts({ info }: Judge, say: (message: string) => void): Promise<SeenPosts | null> {
+  const all = new Map<string, SplitName>();
+  for (const { kind, folder } of info.sources) {
+    const seen = kind === 'run' ? await readSeenPosts(folder) : null;
+    if (seen === null) {
+      say(
+        `${kind === 'run' ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`,
+      );
+      return null;
+    }
+    for (const [hash, split] of seen) {
+      const other = all.get(hash);
+      if (other === undefined || SPLIT_NAMES.indexOf(split) < SPLIT_NAMES.indexOf(other)) all.set(hash, split);
+    }
+  }
+  return all;
+}
+
+function report(result: PredictResult, asJson: boolean): void {
+  const { outcome, rows, counts, out, rejected } = result;
+  if (asJson) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else if (counts === null || outcome === 'interrupted') {
+    process.stdout.write(`Stopped after ${rows} rows. Go on with the same command and --resume.\n`);
+  } else {
+    process.stdout.write(`${countsText(counts)}\nOutput: ${out}\n`);
+    if (rejected !== null) process.stdout.write(`Rows that could not be judged, with reasons: ${rejected}\n`);
+  }
+}
+
+/** Classes that a person is shown; `--json` and files have all. */
+const SHOWN_CLASSES = 20;
+
+/** A judgment for a person. */
+function judgmentText(judgment: Judgment): string {
+  const { label, probabilities, quality, pairWeights, recovered, unfamiliar } = judgment;
+  const classes = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
+  const shown = classes.slice(0, SHOWN_CLASSES).map(([name, p]) => [name, percent(p)]);
+  const lines = [`Label: ${label}`, '', formatTable(['class', 'probability, %'], shown)];
+  if (classes.length > shown.length) lines.push(`and ${classes.length - shown.length} classes less likely`);
+  const known = MODALITIES.filter((modality) => quality[modality] !== null);
+  if (known.length > 0) {
+    lines.push('', 'Quality: the share of posts like those of training that lie farther from the usual');
+    lines.push(...known.map((modality) => `  ${modality}: ${percent(quality[modality] as number)} %`));
+  }
+  if (pairWeights !== null) {
+    const named = PAIRS.map((pair) => `${pair} ${percent(pairWeights[pair])} %`);
+    lines.push('', `Pairs in the verdict: ${named.join(', ')}`);
+  }
+  if (recovered !== null) lines.push('', `The ${recovered} was missing; what stands for it was recovered.`);
+  if (unfamiliar === true) lines.push('', 'Unlike the training posts: take this verdict with care.');
+  return lines.join('\n');
+}
+
+/** A finished job for a person. */
+function countsText({ judged, rejected, labels, unfamiliar, seen }: JobCounts): string {
+  const share = (count: number): string => percent(judged === 0 ? 0 : count / judged);
+  const names = Object.entries(labels);
+  const listed = names.length > SHOWN_CLASSES ? names.sort(([, a], [, b]) => b - a).slice(0, SHOWN_CLASSES) : names;
+  const table = formatTable(['label', 'posts', '%'], listed.map(([name, count]) => [name, count, share(count)])); // prettier-ignore
+  const notes = [`${judged} posts judged`];
+  if (listed.length < names.length) notes.push(`the ${listed.length} most frequent of ${names.length} labels`);
+  if (unfamiliar > 0) notes.push(`${unfamiliar} of them unlike the training posts`);
+  const { train, val } = seen;
+  if (train + val > 0) {
+    notes.push(`the run was trained on ${train} of them and validated on ${val} (column seen): of new posts, this says little`); // prettier-ignore
+  }
+  if (rejected > 0) notes.push(`${rejected} rows could not be judged`);
+  return `${table}\n${notes.join('; ')}.`;
+}

@@ -1,0 +1,16 @@
+import type { ColumnNames } from '@drf/datasets/names';
+
+export interface MainOptions extends Record<string, unknown> {
+  readonly data?: readonly string[];
+  readonly columns?: ColumnNames;
+  readonly out?: string;
+  readonly overwrite?: boolean;
+  readonly resume?: string;
+  readonly allowDownload?: boolean;
+  readonly cache: string;
+  readonly stopAfter?: number;
+  readonly track?: string;
+  readonly examples?: number;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}

@@ -1,0 +1,20 @@
+import { SPLIT_NAMES } from '@drf/datasets/names';
+
+/** Ways to lay features out in the plane; the paper's Figure 6 is t-SNE. */
+export const PROJECTIONS = ['t-sne', 'umap'] as const;
+/** One of {@link PROJECTIONS}. */
+export type Projection = (typeof PROJECTIONS)[number];
+
+/** What `--split` takes; `all` is every post of the data set. */
+export const SPLIT_CHOICES = [...SPLIT_NAMES, 'all'] as const;
+export type SplitChoice = (typeof SPLIT_CHOICES)[number];
+
+/** The paper's evaluation by its tables, all of it, and all of it at a size that shows that everything works. */
+export const GRID_NAMES = ['table-1', 'table-3', 'table-4', 'figure-5', 'all', 'smoke'] as const;
+export type GridName = (typeof GRID_NAMES)[number];
+
+/** Behind a method's name: trained with simulated disruptions, as `drf` is by default. */
+export const SIMULATED = '+simulation';
+
+/** Wrongly judged posts that a report shows, unless it is told otherwise. */
+export const SHOWN_POSTS = 24;

@@ -1,0 +1,28 @@
+import sharp from 'sharp';
+import type { RgbImage } from '@drf/tensor';
+
+/** How small. */
+export interface SmallImageOptions {
+  readonly format: 'jpeg' | 'webp';
+  /** Longest side in pixels; smaller images stay as they are. */
+  readonly side: number;
+  /** Default: 80. */
+  readonly quality?: number;
+  /** The image gets coarser until it fits; default: as large as it comes. */
+  readonly maximumBytes?: number;
+}
+
+/** Coarsest that is tried. */
+const LOWEST_QUALITY = 20;
+
+/** A decoded image as a small file, for people to look at; the same for the same pixels. */
+export async function encodeSmall({ width, height, data }: RgbImage, options: SmallImageOptions): Promise<Uint8Array> {
+  const { format, side, maximumBytes = Infinity } = options;
+  for (let quality = options.quality ?? 80; ; quality -= 15) {
+    const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
+      .resize(side, side, { fit: 'inside', withoutEnlargement: true })
+      .toFormat(format, { quality: Math.max(quality, LOWEST_QUALITY) })
+      .toBuffer();
+    if (bytes.length <= maximumBytes || quality <= LOWEST_QUALITY) return bytes;
+  }
+}
