@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { readFoldsConfig, trainFolds, chooseExperiment, type Display, type FoldsResult } from '@drf/training';
 import { mergeConfig, overridesFrom } from '@drf/experiment';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 
 /** What of the command line decides the folds. */
@@ -35,6 +36,14 @@ export async function trainAllFolds(
   const going = resume === undefined ? undefined : await readFoldsConfig(resume);
   const named = columns === undefined ? {} : { dataset: { columns } };
   const overrides = mergeConfig(named, overridesFrom({ ...flags, 'dataset.fold': undefined })) as Record<string, unknown>; // prettier-ignore
+  const changed = [...Object.keys(overrides), ...(out === undefined ? [] : ['--out']), ...(data === undefined ? [] : ['--data'])]; // prettier-ignore
+  if (going !== undefined && (experiment !== undefined || changed.length > 0)) {
+    throw refuser(ConfigurationError, '--resume')(
+      'no other experiment, option or folder: folds go on as they were configured',
+      experiment ?? changed.join(', '),
+      'leave it out, or start anew in another folder',
+    );
+  }
   const config = going ?? (await chooseExperiment({ experiment, data, overrides }))({});
   const { name, method, seed, dataset } = config;
   const folder = resume ?? out ?? join('runs', `${name}-${method}-seed${seed}-folds${dataset.folds}`);
