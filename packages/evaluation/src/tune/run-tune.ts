@@ -226,7 +226,7 @@ function identityOf(
 }
 
 /** The values of a trial: the experiment's own of the first. */
-export function valuesOfTrial(trial: number, space: readonly Dimension[], base: ExperimentConfig): OptionValues {
+function valuesOfTrial(trial: number, space: readonly Dimension[], base: ExperimentConfig): OptionValues {
   return trial === 0 ? valuesOf(space, base) : sampleValues(space, trial - 1, base.seed);
 }
 
