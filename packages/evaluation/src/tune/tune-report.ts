@@ -37,7 +37,8 @@ export function tuneSentences(summary: TuneSummary): string[] {
       : outcome === 'out of time'
         ? ['The time was up; what was best by then was trained in full.']
         : [];
-  const failures = failed === 0 ? [] : [`${failed === 1 ? 'One trial' : `${failed} trials`} failed; trials.csv says why.`];
+  const failures =
+    failed === 0 ? [] : [`${failed === 1 ? 'One trial' : `${failed} trials`} failed; trials.csv says why.`];
   if (best === null || caution === null) {
     return [...head, compared, ...failures, 'No trial that may win has been trained in full yet.'];
   }
@@ -107,6 +108,9 @@ function importanceSentences({ importance, trials, space, rungs }: TuneSummary):
       ? 'No option made a difference that can be told from chance.'
       : `What made a difference that can be told from chance: ${sure.join(', ')}.`,
     ...few,
+    ...(rungs > 1 && space.some(({ name }) => name === 'training.epochs')
+      ? ['Longer trainings have had more epochs by the first rung, so there their number looks better than it is.']
+      : []),
     ...(rungs > 1 ? ['Scores here are those after the first rung, since all trials have one; what helps early need not help in the end.'] : []), // prettier-ignore
     'Each option is looked at alone: the share of the variance between trials with like values (ε²), with a bootstrap interval over trials and the p-value of shuffled scores. Options that only matter together show too little.',
   ];
