@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config';
  * each worker, which loads every module once.
  */
 const ISOLATED = [
-  'packages/{export,service}',
+  'packages/{drf,export,service}',
   'packages/datasets/src/stream-posts', // measures the memory of its process
   'packages/files/src/atomic',
   'packages/terminal',

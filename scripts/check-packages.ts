@@ -120,6 +120,14 @@ async function trainRun(folder: string): Promise<string> {
   return path;
 }
 
+/** The run's export, for the examples that open `exported`. */
+async function exportRun(folder: string, trained: string): Promise<string> {
+  const path = join(folder, 'exported');
+  const written = await run(process.execPath, ['apps/export/dist/main.js', trained, '--out', path], { cwd: ROOT });
+  if (written.failed) throw new Error(`exporting the small run failed: ${lastLines(written)}`);
+  return path;
+}
+
 /** A package's name without its scope, which its example's file has. */
 const short = (name: string): string => name.replace('@drf/', '');
 
@@ -145,7 +153,12 @@ async function checkExamples(
 }
 
 /** What the installed packages do in a project of their own. */
-async function checkInstalled(consumer: string, rows: readonly Row[], trained: string): Promise<void> {
+async function checkInstalled(
+  consumer: string,
+  rows: readonly Row[],
+  trained: string,
+  exported: string,
+): Promise<void> {
   await checkExamples(consumer, rows, RESOLUTIONS);
   await checkLoading(consumer, rows);
   rows.find(({ name }) => name === '@drf/engine')?.problems.push(...(await tfjsProblems(consumer)));
@@ -154,6 +167,7 @@ async function checkInstalled(consumer: string, rows: readonly Row[], trained: s
     const cwd = join(consumer, 'cwd', short(row.name));
     await mkdir(join(cwd, 'runs'), { recursive: true });
     await symlink(trained, join(cwd, 'runs', 'quickstart'), 'dir');
+    await symlink(exported, join(cwd, 'exported'), 'dir');
     const program = join(consumer, 'out-nodenext', `${short(row.name)}.js`);
     if (row.example) row.problems.push(...(await runExample(program, cwd, row.example.shown)));
     if (row.kind === 'library') await checkBundle(consumer, row);
@@ -228,7 +242,8 @@ async function main(): Promise<void> {
     const tarballs = new Map(rows.map(({ name, tarball }) => [name, tarball.path]));
     const consumer = join(folder, 'consumer');
     await installConsumer(consumer, tarballs, 'npm');
-    await checkInstalled(consumer, rows, await trainRun(folder));
+    const trained = await trainRun(folder);
+    await checkInstalled(consumer, rows, trained, await exportRun(folder, trained));
     const strict = join(folder, 'strict');
     await installConsumer(strict, tarballs, 'pnpm');
     const strictly = rows.map((row) => ({ ...row, problems: [] }));

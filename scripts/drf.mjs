@@ -40,30 +40,37 @@ function build(saying, args) {
   process.exit(1);
 }
 
-if (!isBuilt()) {
+/** Runs the command in a process with the loader of sources, and ends as it does. */
+function runWithLoader(args) {
+  const child = spawn(process.execPath, [...args, ...argv], { stdio: 'inherit' });
+  process.on('SIGINT', () => undefined); // Ctrl-C reaches the child by itself
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.on('close', (code, signal) => (process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143)));
+}
+
+const LOADER = pathToFileURL(join(import.meta.dirname, 'from-source.mjs')).href;
+const PROGRAM = join(ROOT, 'packages', 'drf', 'dist', 'bin.js');
+const asksForHelp = argv.length === 0 || argv.includes('--help') || argv.includes('-h') || argv[0] === 'help';
+const helpsFromSource = asksForHelp && !existsSync(PROGRAM); // sooner than the first build
+
+if (!helpsFromSource && !isBuilt()) {
   const startedAt = new Date();
-  build('Building what changed (a minute when nothing was built yet)', [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--build', join(ROOT, 'packages', 'drf')]); // prettier-ignore
+  build('Building what changed (a minute when nothing was built yet)', [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--build', ...projects]); // prettier-ignore
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, '');
   utimesSync(STAMP, startedAt, startedAt); // what changed meanwhile is built next time
 }
-if (
-  ['serve', 'page'].includes(argv[0]) &&
-  !argv.includes('--help') &&
-  changedAt(SITE) < newestOf([join(ROOT, 'apps', 'page', 'src'), ...sources])
-)
-  // prettier-ignore
+const showsPage = ['serve', 'page'].includes(argv[0]) && !asksForHelp;
+if (showsPage && changedAt(SITE) < newestOf([join(ROOT, 'apps', 'page', 'src'), ...sources])) {
   build('Building the page', [join(ROOT, 'apps', 'page', 'dist', 'build', 'main.js')]);
+}
 
 // Modules of one's own may be TypeScript, which Node before 22.18 does not load, nor do the processes that it starts.
 const hasOwnTypeScript = argv.some((word) => /\.[mc]?ts(:|$)/.test(word));
-if (hasOwnTypeScript && !process.features.typescript) {
-  const program = join(ROOT, 'packages', 'drf', 'dist', 'bin.js');
-  const loader = pathToFileURL(join(import.meta.dirname, 'from-source.mjs')).href;
-  const child = spawn(process.execPath, ['--import', loader, program, ...argv], { stdio: 'inherit' });
-  process.on('SIGINT', () => undefined); // Ctrl-C reaches the child by itself
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
-  child.on('close', (code, signal) => (process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143)));
+if (helpsFromSource) {
+  runWithLoader(['--conditions=source', '--import', LOADER, join(ROOT, 'packages', 'drf', 'src', 'bin.ts')]);
+} else if (hasOwnTypeScript && !process.features.typescript) {
+  runWithLoader(['--import', LOADER, PROGRAM]);
 } else {
   const { runDrf } = await import(pathToFileURL(join(ROOT, 'packages', 'drf', 'dist', 'commands.js')).href);
   await runDrf(argv);

@@ -20,7 +20,7 @@ function commandsOf(text) {
 /** `pnpm train …` as what the root's package.json says, from any folder. */
 function fromAnywhere(command) {
   const [, script, rest] = /^pnpm (?:--silent )?(\S+)(.*)$/.exec(command) ?? [];
-  const line = scripts[script]?.replace('./scripts/', `${root}scripts/`).replace(/ (apps|lab)\//g, ` ${root}$1/`);
+  const line = scripts[script]?.replace(/ (?:\.\/)?(scripts|apps|lab)\//g, ` ${root}$1/`);
   if (line === undefined) throw new Error(`${command}: no script of the root's package.json`);
   return `${line}${rest}`;
 }

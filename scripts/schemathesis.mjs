@@ -3,7 +3,7 @@
 // Installs schemathesis from PyPI into a folder that is removed afterwards; without PyPI it skips, saying so.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,12 @@ const run = promisify(execFile);
  * An image that is base64 need not be one, and a text may be white space only: 422 is right, and documented. So is 400 for
  * a key `__proto__`, which a schema does not see. A field of a form is text, whatever its letters are in JSON ("false").
  */
-const SETTINGS = `
+const settings = (version) => `
+# of any other model, and of any other version, the answer is 404
+[parameters]
+name = "mood"
+version = "${version}"
+
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "400", "422"]
 
@@ -52,7 +57,7 @@ async function install() {
 }
 
 async function check() {
-  const service = spawn(process.execPath, ['apps/serve/dist/main.js', trained, '--port', '0', '--no-page', '--log-level', 'error'], {
+  const service = spawn(process.execPath, ['apps/serve/dist/main.js', trained, '--port', '0', '--no-page', '--log-level', 'error', '--model-name', 'mood'], {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'pipe'],
   }); // prettier-ignore
@@ -67,8 +72,8 @@ async function check() {
 }
 
 async function schemathesis(address) {
-  const { writeFile } = await import('node:fs/promises');
-  await writeFile(join(folder, 'schemathesis.toml'), SETTINGS);
+  const { model } = await (await fetch(`${address}/v1/model`)).json();
+  await writeFile(join(folder, 'schemathesis.toml'), settings(model.version));
   const args = [
     'run',
     `${address}/openapi.json`,

@@ -97,7 +97,7 @@ describe('embed', () => {
     expect(metadata['text_encoder']).toMatch(/^huggingface:/);
   });
 
-  it('encodes each content once, here and in a training over the same posts', async () => {
+  it('encodes each content once', async () => {
     const cache = join(folder, 'cache');
     const encoded: number[] = [];
     const file = async (out: string): Promise<void> => {
@@ -140,9 +140,14 @@ describe('embed', () => {
     const base = { name: 'tiny', engine: 'eager:cpu', encoders: { image: join(folder, 'vit'), text: join(folder, 'bert'), trainable: { text: true } }, model: { dim: 6, queueCapacity: 8 }, training: { epochs: 1, batchSize: 8, encoderLearningRate: 1e-2 } }; // prettier-ignore
     const { config, data } = await openOwnData([join(folder, 'posts.csv')], base, { dataset: { imageSize: 16 } });
     const run = await RunFolder.create(join(folder, 'run'), { overwrite: false });
-    await train({ config, run, resume: false, cache: join(folder, 'cache'), display: createDisplay(true), services: { openData: async () => data } }); // prettier-ignore
+    await train({ config, run, resume: false, cache: join(folder, 'run-cache'), display: createDisplay(true), services: { openData: async () => data } }); // prettier-ignore
 
-    const features = await rowsOf((await embed('run.parquet', '--run', run.path, '--engine', 'eager:cpu', '--cache', join(folder, 'cache'))).out); // prettier-ignore
+    const features = await rowsOf((await embed('run.parquet', '--run', run.path, '--engine', 'eager:cpu', '--no-cache')).out); // prettier-ignore
+    const embedder = await openEmbedder({ run: run.path, engine: 'eager:cpu' });
+    let encoded = -1;
+    await embedFile({ embedder, input: join(folder, 'posts.csv'), out: join(folder, 'shared.parquet'), overwrite: false, cache: join(folder, 'run-cache'), onEncoded: (count) => void (encoded = count) }); // prettier-ignore
+    await embedder.dispose();
+    expect(encoded).toBe(11); // texts, by the encoder that was trained; the training has encoded the images
     const trained = await encoderOfRun(run.path, 'text');
     await exportEncoder(trained.model, 'text', { out: join(folder, 'trained-bert'), ...trained });
     const same = ['--encoders.image', join(folder, 'vit'), '--encoders.text', join(folder, 'trained-bert'), '--engine', 'eager:cpu', '--dataset.image-size', '16']; // prettier-ignore

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { pushModel, type PushResult } from '@drf/export';
+import type { PushResult } from '@drf/export';
 import { readBounded } from '@drf/files';
 import {
   collect,
@@ -12,6 +12,7 @@ import {
   startProgress,
   type Command,
   type Progress,
+  spell,
 } from '@drf/terminal';
 
 interface PushProgramOptions {
@@ -31,15 +32,15 @@ interface PushProgramOptions {
 export function createPushProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
   return createProgram(
     'push',
-    'Sends a run or an export to a repository of the Hugging Face hub: what judging needs, and its model card.',
+    'Sends a run, an export or an ensemble to a repository of the Hugging Face hub: what judging needs, and its model card.',
     [
-      ['pnpm push exported me/my-model --dry-run', 'what would be sent, and what stays here; asks nobody'],
-      ['HF_TOKEN=hf_… pnpm push exported me/my-model', 'sends it; the repository is made if it is not there'],
-      ['pnpm push runs/quickstart me/my-model --private --token-file token.txt', 'a run, into a private repository'],
-      ['pnpm push exported me/my-model --revision v2 --message "More posts"', 'onto a branch'],
+      [spell('push exported me/my-model --dry-run'), 'what would be sent, and what stays here; asks nobody'],
+      [`HF_TOKEN=hf_… ${spell('push exported me/my-model')}`, 'sends it; the repository is made if it is not there'],
+      [spell('push runs/quickstart me/my-model --private --token-file token.txt'), 'a run, into a private repository'],
+      [spell('push exported me/my-model --revision v2 --message "More posts"'), 'onto a branch'],
     ],
   )
-    .argument('<folder>', 'a trained run, or a folder that pnpm export wrote')
+    .argument('<folder>', 'a trained run, an exported folder, or an ensemble of these')
     .argument('<repository>', 'owner/name on the hub')
     .option('--private', 'make the repository private (one that is there stays as it is)')
     .option('--revision <branch>', 'branch; one that is not there is made from main', 'main')
@@ -58,6 +59,7 @@ export function createPushProgram(print: (text: string) => void = (text) => void
       const endpoint = options.endpoint ?? (process.env['HF_ENDPOINT'] || undefined);
       let progress: Progress | undefined;
       try {
+        const { pushModel } = await import('@drf/export'); // late: help and wrong options take no time
         const result = await pushModel(folder, repository, {
           token: dryRun ? undefined : await readToken(options.tokenFile),
           endpoint,

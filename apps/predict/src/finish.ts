@@ -13,7 +13,7 @@ import {
   type PredictionRow,
   type RejectedRow,
 } from './prediction-row.js';
-import { isRejected, spooledRows } from './spool.js';
+import { isRejected, spooledRows, type SpooledRow } from './spool.js';
 
 /** Formats of the output, by the ending of its name. */
 const OUTPUT_FORMATS = ['.jsonl', '.csv', '.parquet'] as const;
@@ -44,6 +44,32 @@ export interface JobCounts {
   readonly seen: Readonly<Record<SplitName, number>>;
 }
 
+/** Counts a job's rows. */
+export class Counter {
+  private readonly labels: Record<string, number>;
+  private readonly seen = { train: 0, val: 0, test: 0 };
+  private readonly rows = { judged: 0, rejected: 0, unfamiliar: 0 };
+
+  constructor(classes: readonly string[]) {
+    this.labels = Object.fromEntries(classes.map((name) => [name, 0]));
+  }
+
+  get counts(): JobCounts {
+    return { ...this.rows, labels: this.labels, seen: this.seen };
+  }
+
+  add(row: SpooledRow): void {
+    if (isRejected(row)) {
+      this.rows.rejected++;
+      return;
+    }
+    this.rows.judged++;
+    this.rows.unfamiliar += row.unfamiliar === true ? 1 : 0;
+    if (row.seen !== null) this.seen[row.seen]++;
+    this.labels[row.label] = (this.labels[row.label] ?? 0) + 1;
+  }
+}
+
 /** A file that gets rows, under a temporary name until it is whole. */
 interface RowWriter {
   write(row: PredictionRow): Promise<void>;
@@ -65,27 +91,19 @@ export async function finishOutput(
   const columns = flatColumns(classes, format === '.jsonl' ? [] : await inputColumns(out));
   const predictions = rowWriter(temporary.out, format, classes, columns, csv);
   const side = new StreamedFile(temporary.rejected);
-  const labels: Record<string, number> = Object.fromEntries(classes.map((name) => [name, 0]));
-  const counts = { judged: 0, rejected: 0, unfamiliar: 0 };
-  const seen = { train: 0, val: 0, test: 0 };
+  const counter = new Counter(classes);
   for await (const row of spooledRows(out)) {
-    if (isRejected(row)) {
-      counts.rejected++;
-      await side.write(jsonLine(row));
-      continue;
-    }
-    counts.judged++;
-    counts.unfamiliar += row.unfamiliar === true ? 1 : 0;
-    if (row.seen !== null) seen[row.seen]++;
-    labels[row.label] = (labels[row.label] ?? 0) + 1;
-    await predictions.write(row);
+    counter.add(row);
+    if (isRejected(row)) await side.write(jsonLine(row));
+    else await predictions.write(row);
   }
+  const { counts } = counter;
   await predictions.end();
   await side.end();
   if (counts.rejected > 0) await rename(temporary.rejected, rejectedPath(out));
   else for (const path of [temporary.rejected, rejectedPath(out)]) await rm(path, { force: true });
   await rename(temporary.out, out); // last: where there is an output, all of it is there
-  return { ...counts, labels, seen };
+  return counts;
 }
 
 /** All columns that any row of the input has, in the order in which they come: rows of JSON Lines may differ. */
@@ -97,7 +115,7 @@ async function inputColumns(out: string): Promise<Set<string>> {
   return names;
 }
 
-function jsonLine(row: PredictionRow | RejectedRow): string {
+export function jsonLine(row: PredictionRow | RejectedRow): string {
   return `${JSON.stringify(row)}\n`;
 }
 
@@ -111,8 +129,6 @@ function rowWriter(
   if (format === '.parquet') return new ParquetRows(path, classes, columns);
   const file = new StreamedFile(path);
   if (format === '.jsonl') return { write: (row) => file.write(jsonLine(row)), end: () => file.end() };
-  const cells = (row: PredictionRow): (string | number)[] =>
-    flatCells(row, classes, columns).map((cell) => (typeof cell === 'number' ? cell : String(cell ?? '')));
   let head: readonly string[] | null = columns.names;
   const take = (): string => {
     const text = head === null ? '' : formatCsv(head, [], csv);
@@ -120,12 +136,26 @@ function rowWriter(
     return text;
   };
   return {
-    write: (row) => file.write(take() + formatCsv(cells(row).map(String), [], csv)),
+    write: (row) => file.write(take() + csvLine(row, classes, columns, csv)),
     end: async () => {
       await file.write(take());
       await file.end();
     },
   };
+}
+
+/** A row as a line of CSV, its end included. */
+export function csvLine(
+  row: PredictionRow,
+  classes: readonly string[],
+  columns: FlatColumns,
+  csv?: CsvOptions,
+): string {
+  return formatCsv(
+    flatCells(row, classes, columns).map((cell) => String(cell ?? '')),
+    [],
+    csv,
+  );
 }
 
 /** Rows of a row group: what is held in memory at once. */

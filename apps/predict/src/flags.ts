@@ -1,10 +1,16 @@
 import type { ColumnNames, EncodingChoice } from '@drf/datasets/names';
 
+/** Formats of standard input and output, which have no ending that would say. */
+export const STREAM_FORMATS = ['jsonl', 'csv'] as const;
+/** One of {@link STREAM_FORMATS}. */
+export type StreamFormat = (typeof STREAM_FORMATS)[number];
+
 export interface MainOptions {
   readonly with?: readonly string[];
   readonly text?: string;
   readonly image?: string;
   readonly out?: string;
+  readonly format?: StreamFormat;
   readonly root?: string;
   readonly 'dataset.encoding': EncodingChoice;
   readonly columns?: ColumnNames;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readSeenPosts, SPLIT_NAMES, type SeenPosts, type SplitName } from '@drf/datasets';
 import { openJudge, type Judge, type Judgment } from '@drf/judge';
 import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS } from '@drf/tensor';
@@ -11,7 +12,8 @@ import {
   type Progress,
   spell,
 } from '@drf/terminal';
-import { predictOne, predictPosts, type PredictResult } from './predict-posts.js';
+import { predictOne, predictPosts, type PredictOptions, type PredictResult } from './predict-posts.js';
+import { streamPredictions } from './stream-predictions.js';
 import type { JobCounts } from './finish.js';
 import type { MainOptions } from './flags.js';
 
@@ -23,6 +25,7 @@ export async function predictAction(run: string, input: string | undefined, opti
   try {
     if (options.quiet !== true) process.stderr.write(`${judge.info.notes.join('\n')}\n`);
     if (input === undefined) await judgeOne(judge, options);
+    else if (goesToStandardOutput(options)) await judgeToStandardOutput(judge, input, options);
     else await judgeMany(judge, input, options);
   } finally {
     await judge.close();
@@ -30,15 +33,99 @@ export async function predictAction(run: string, input: string | undefined, opti
 }
 
 /** @throws ConfigurationError for options that do not go together */
-function assertOptions(input: string | undefined, { text, image, out, resume, overwrite }: MainOptions): void {
+function assertOptions(input: string | undefined, options: MainOptions): void {
+  const { text, image, out, resume, overwrite, format } = options;
   const single = text !== undefined || image !== undefined;
   const refuse = (expected: string, received: string): ConfigurationError =>
     refuser(ConfigurationError, 'predict')(expected, received, `see ${spell('predict --help')}`);
   if (single && input !== undefined) throw refuse('an input, or --text and --image', 'both');
   if (!single && input === undefined) throw refuse('an input, or --text or --image', 'neither');
   if (single && out !== undefined) throw refuse('--out with an input only', '--out with one post');
-  if (!single && out === undefined) throw refuse('--out FILE (.jsonl, .csv or .parquet)', 'none');
+  if (resume === true && (goesToStandardOutput(options) || input === STANDARD)) {
+    throw refuse(
+      '--resume with an input and an --out that are files',
+      'standard input or output, which cannot be gone back to',
+    );
+  }
+  if (format !== undefined && input !== STANDARD && !goesToStandardOutput(options)) {
+    throw refuse(
+      '--format with standard input or output only',
+      `--format ${format} beside files, whose endings say it`,
+    );
+  }
+  if (format !== undefined && single) throw refuse('--format with posts in a table', '--format with one post');
   if (resume === true && overwrite === true) throw refuse('--resume or --overwrite', 'both');
+}
+
+/** Stands for standard input and for standard output. */
+const STANDARD = '-';
+
+/** Rows of a table go there unless a file is named. */
+function goesToStandardOutput({ out }: MainOptions): boolean {
+  return out === undefined || out === STANDARD;
+}
+
+/** Standard input as a table; nothing where the input is a file or a folder. */
+function streamOf(input: string, { format }: MainOptions, signal: AbortSignal): PredictOptions['stream'] {
+  if (input !== STANDARD) return undefined;
+  return { format: format === 'csv' ? 'CSV' : 'JSON Lines', chunks: standardInput(signal) };
+}
+
+/** Ends at the input's end, or when the signal says so, also while nothing comes. */
+async function* standardInput(signal: AbortSignal): AsyncGenerator<Buffer> {
+  const end = (): void => void process.stdin.destroy();
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    for await (const chunk of process.stdin) yield chunk as Buffer;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
+}
+
+/** What every way of judging many posts reads. */
+async function readingOf(
+  judge: Judge,
+  input: string,
+  options: MainOptions,
+  signal: AbortSignal,
+  say: (message: string) => void,
+) {
+  return {
+    judge,
+    seen: await seenPosts(judge, say),
+    input: input === STANDARD ? 'standard input' : input,
+    stream: streamOf(input, options, signal),
+    root: options.root,
+    encoding: options['dataset.encoding'],
+    columns: options.columns,
+    rawCsv: options.rawCsv,
+    onNote: (message: string) => say(`note: ${message}`),
+    signal,
+  };
+}
+
+/** Each post as a line as soon as it is judged; everything else is said on standard error. */
+async function judgeToStandardOutput(judge: Judge, input: string, options: MainOptions): Promise<void> {
+  const silent = options.quiet === true || options.json === true;
+  const say = (message: string): void => void (silent || process.stderr.write(`${message}\n`));
+  const interrupt = interruptSignal(() => say('\nStopping after this post (Ctrl-C again ends at once) …'));
+  try {
+    const counts = await streamPredictions({
+      ...(await readingOf(judge, input, options, interrupt.signal, say)),
+      format: options.format ?? 'jsonl',
+      write: async (text) => {
+        if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+      },
+      onRejected: (row, detail) => say(`row ${row} is left out: ${detail}`),
+    });
+    say(countsText(counts));
+    if (interrupt.signal.aborted) throw new ExitRequest(EXIT.interrupted);
+    if (counts.judged === 0) throw nothingJudged(input, counts.rejected);
+  } finally {
+    interrupt.release();
+  }
 }
 
 async function judgeOne(judge: Judge, options: MainOptions): Promise<void> {
@@ -54,19 +141,13 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions): Pro
   let first = true;
   try {
     const result = await predictPosts({
-      judge,
-      seen: await seenPosts(judge, say),
-      input,
-      root: options.root,
-      encoding: options['dataset.encoding'],
-      columns: options.columns,
+      ...(await readingOf(judge, input, options, interrupt.signal, say)),
       out: options.out as string,
-      rawCsv: options.rawCsv,
       resume: options.resume === true,
       overwrite: options.overwrite === true,
       onCounting: () => say('Counting rows …'),
-      onNote: (message) => say(`note: ${message}`),
       onProgress: (done, total) => {
+        if (total === null) return; // of a stream nobody knows how much comes
         progress ??= startProgress({ label: 'Judging', total, unit: 'posts', initial: done - 1, silent });
         progress.update(done);
       },
@@ -74,7 +155,6 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions): Pro
         if (first) say(`row ${row} is left out: ${detail} (further ones go to the side file only)`);
         first = false;
       },
-      signal: interrupt.signal,
     });
     progress?.stop();
     report(result, options.json === true);
@@ -90,7 +170,7 @@ function nothingJudged(input: string, rejected: number): DataError {
   return refuser(DataError, `Judging ${input}`)(
     'at least one post that can be judged',
     rejected === 0 ? 'no posts' : `${rejected} rows that cannot`,
-    rejected === 0 ? 'check the path' : 'see the reasons in the side file',
+    rejected === 0 ? 'check the input' : 'see the reasons that were given for each',
   );
 }
 

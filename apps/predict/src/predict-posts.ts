@@ -5,6 +5,7 @@ import {
   readUnlabeledPosts,
   type ColumnNames,
   type EncodingChoice,
+  type TableStream,
   type SeenPosts,
 } from '@drf/datasets';
 import type { Judge, JudgeInfo, Judgment } from '@drf/judge';
@@ -22,6 +23,8 @@ export interface PredictOptions {
   readonly seen?: SeenPosts | null;
   /** A file of posts, or a folder of images and texts. */
   readonly input: string;
+  /** Read in place of `input`, which is then its name: standard input. */
+  readonly stream?: TableStream;
   /** Folder that a file's image paths are relative to; default that of the file. */
   readonly root?: string;
   /** Of a table, or of a folder's texts; default `auto`. */
@@ -37,7 +40,8 @@ export interface PredictOptions {
   readonly onCounting?: () => void;
   /** Told how the input is read, where that is worth knowing. */
   readonly onNote?: (message: string) => void;
-  readonly onProgress?: (done: number, total: number) => void;
+  /** @param total null of a stream, whose end is not known */
+  readonly onProgress?: (done: number, total: number | null) => void;
   readonly onRejected?: (row: number, detail: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -102,8 +106,8 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
     );
   }
   const identity = await identityOf(options);
-  options.onCounting?.();
-  const total = await countUnlabeledPosts(input, { ...options, except: out });
+  if (options.stream === undefined) options.onCounting?.();
+  const total = options.stream === undefined ? await countUnlabeledPosts(input, { ...options, except: out }) : null;
   const spool = await Spool.open(out, identity, options);
   let rows = spool.done;
   try {
@@ -116,16 +120,20 @@ async function predictLocked(options: PredictOptions, format: OutputFormat): Pro
   } finally {
     await spool.close();
   }
-  if (signal?.aborted === true && rows < total)
+  if (signal?.aborted === true && rows < (total ?? Infinity))
     return { outcome: 'interrupted', rows, counts: null, out, rejected: null };
   const counts = await finishOutput(out, format, judge.info.classes, { raw: options.rawCsv });
   await removeSpool(out);
   return { outcome: 'finished', rows, counts, out, rejected: counts.rejected > 0 ? rejectedPath(out) : null };
 }
 
-async function* judged(options: PredictOptions, skip: number): AsyncGenerator<SpooledRow> {
-  const { judge, input, root, encoding, columns, out, onNote, onRejected } = options;
-  const reading = { root, encoding, columns, decoding: decodingOf(judge.info), except: out, skip, onNote };
+/** Judges row by row. */
+export async function* judged(
+  options: Omit<PredictOptions, 'out' | 'resume' | 'overwrite'> & { readonly out?: string },
+  skip = 0,
+): AsyncGenerator<SpooledRow> {
+  const { judge, input, stream, root, encoding, columns, out, onNote, onRejected } = options;
+  const reading = { stream, root, encoding, columns, decoding: decodingOf(judge.info), except: out, skip, onNote };
   for await (const result of readUnlabeledPosts(input, reading)) {
     const { row, id } = result;
     if ('error' in result) {

@@ -2,7 +2,7 @@ import { POST_COLUMNS, TEXT_ENCODINGS } from '@drf/datasets/names';
 import { ENGINE_NAMES } from '@drf/tensor';
 import { addOwnOption } from '@drf/files';
 import { collect, createProgram, oneOf, spell, valuesByName, type Command } from '@drf/terminal';
-import type { MainOptions } from './flags.js';
+import { STREAM_FORMATS, type MainOptions } from './flags.js';
 
 /** The command that judges posts. */
 export function createPredictProgram(): Command {
@@ -13,6 +13,10 @@ export function createPredictProgram(): Command {
       spell('predict runs/quickstart posts.csv --out judged.csv'),
       'a table with columns text, image, and id if there is one',
     ],
+    [
+      `${spell('predict runs/quickstart - --quiet')} < posts.jsonl > judged.jsonl`,
+      'standard input and output, line by line',
+    ],
     [spell('predict runs/quickstart folder/ --out judged.parquet'), 'a folder: 12.jpg and 12.txt are one post'],
     [spell('predict exported posts.csv --out judged.csv'), 'by an export: the run itself is not needed'],
     [
@@ -22,11 +26,22 @@ export function createPredictProgram(): Command {
     [spell('predict runs/quickstart posts.jsonl --out judged.jsonl --resume'), 'go on after an interruption'],
   ])
     .argument('<run>', 'folder of a trained run, or an exported one')
-    .argument('[input]', 'a .jsonl, .csv, .tsv or .parquet file of posts, or a folder of images and texts')
+    .argument(
+      '[input]',
+      'a .jsonl, .csv, .tsv or .parquet file of posts, a folder of images and texts, or - for standard input',
+    )
     .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
     .option('--text <text>', 'text of one post')
     .option('--image <file>', 'image of one post')
-    .option('--out <file>', 'where the judged posts go: .jsonl, .csv or .parquet')
+    .option(
+      '--out <file>',
+      'where the judged posts go: .jsonl, .csv or .parquet; - or nothing for standard output, a line as soon as it is judged',
+    )
+    .option(
+      '--format <name>',
+      `of standard input and output: ${STREAM_FORMATS.join(', ')} (default: jsonl)`,
+      oneOf(STREAM_FORMATS),
+    )
     .option('--root <folder>', 'folder that image paths are relative to (default: that of the file)')
     .option(
       '--encoding, --dataset.encoding <name>',

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { runApp } from '@drf/terminal';
 import { createServeProgram } from './program.js';
 

@@ -11,6 +11,7 @@ import { openJudge } from '@drf/judge';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { makeEmbeddedRun } from '@drf/export/testing';
 import { addressWarnings } from './access.js';
+import { createServeProgram } from './program.js';
 import { serve } from './serve.js';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -143,6 +144,22 @@ describe('pnpm serve --onnx', () => {
   ])('refuses a folder whose card is another', async (card, received) => {
     await expect(serve({ host: '127.0.0.1', port: 0, onnx: await exported(card) })).rejects.toThrow(received);
   });
+});
+
+it('has the options that the files of docs/deployment give', () => {
+  const given = ['--host', '--port', '--host-name', '--token-file', '--no-page', '--workers', '--watch', '--model-name', '--trace', '--quiet', '--grace']; // prettier-ignore
+  expect(createServeProgram().options.map(({ long }) => long)).toEqual(expect.arrayContaining(given));
+});
+
+it.each([
+  ['--model-name', 'a/b', 'expected 1 to 200 letters, digits'],
+  ['--trace', 'collector:4318', 'expected http://… or https://…, without /v1/traces'],
+  ['--workers', '0', 'from 1 to 64'],
+])('refuses %s %s', async (option, value, message) => {
+  const program = createServeProgram()
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  await expect(program.parseAsync(['run', option, value], { from: 'user' })).rejects.toThrow(message);
 });
 
 describe('serve', () => {

@@ -167,7 +167,8 @@ async function listen(app: Service, options: ServeOptions): Promise<string> {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
-function cannotListen({ host, port }: ServeOptions, error: NodeJS.ErrnoException): Error {
+/** What a server's error means to whoever chose where it listens. */
+export function cannotListen({ host, port }: Pick<ServeOptions, 'host' | 'port'>, error: NodeJS.ErrnoException): Error {
   if (error.code === undefined) return error;
   return refuser(ConfigurationError, 'serve')(
     `to listen on ${host}, port ${port}`,

@@ -1,6 +1,6 @@
 // The program of one of several processes that serve at the same port: serves what its parent names, and does what it
 // says. Signals to the whole group (Ctrl-C) are for the parent alone, from the first moment on; so all that takes time to
-// load comes after that. When the parent has gone, it answers what it accepted, and ends.
+// load comes after that. It ends with its parent, as Node's cluster has it.
 import type { GroupMember } from '@drf/service';
 import type { Served } from './serve.js';
 import type { FromWorker, GroupStatus, ToWorker } from './worker-messages.js';
@@ -9,20 +9,20 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 const modules = Promise.all([import('@drf/files'), import('@drf/service'), import('./serve.js')]);
 
-const GRACE_WITHOUT_PARENT = 10_000;
 /** How often it looks whether it is ready. */
 const READY_MILLISECONDS = 250;
 const METRICS_MILLISECONDS = 5_000;
 
 let served: Served | undefined;
+/** Until it listens, or cannot. */
+let starting: Promise<void> = Promise.resolve();
 let member: GroupMember | undefined;
 let status: GroupStatus = { ready: 0, restarts: 0, primaryResidentBytes: 0 };
 let wasReady = false;
 const metricsAsked = new Map<number, (text: string) => void>();
 
-process.on('disconnect', () => void close(GRACE_WITHOUT_PARENT));
 process.on('message', (message: ToWorker) => {
-  if (message.type === 'serve') void start(message);
+  if (message.type === 'serve') starting = start(message);
   else if (message.type === 'reload') void reload();
   else if (message.type === 'close') void close(message.graceMilliseconds);
   else if (message.type === 'status') status = message.status;
@@ -99,7 +99,9 @@ function metricsOfAll(): Promise<string> {
   }).finally(() => metricsAsked.delete(id));
 }
 
+/** A start is waited for: a judge that is ended while it loads says so in words that help nobody. */
 async function close(graceMilliseconds: number): Promise<void> {
+  await starting;
   const open = served;
   served = undefined;
   if (open === undefined) {

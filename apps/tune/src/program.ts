@@ -1,60 +1,21 @@
 import { join } from 'node:path';
-import { POST_COLUMNS, type ColumnNames } from '@drf/datasets';
-import {
-  assertSpace,
-  createGridDisplay,
-  defaultSpace,
-  describeDimension,
-  parseSearch,
-  runTune,
-  tuneText,
-  type Dimension,
-} from '@drf/evaluation';
-import {
-  addConfigFlags,
-  configFlags,
-  mergeConfig,
-  overridesFrom,
-  takeOwnModules,
-  valueOfOption,
-} from '@drf/experiment';
+import { POST_COLUMNS } from '@drf/datasets/names';
+import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
+import { cacheFolder } from '@drf/files';
 import {
   collect,
   createProgram,
-  EXIT,
-  ExitRequest,
   finiteNumber,
-  interruptSignal,
   InvalidArgumentError,
   spell,
-  startJob,
   valuesByName,
   wholeNumber,
   type Command,
 } from '@drf/terminal';
-import { cacheFolder } from '@drf/files';
-import { chooseExperiment, EXPERIMENTS } from '@drf/training';
+import { EXPERIMENTS } from '@drf/training/experiments';
+import { DEFAULT_TRAININGS, type TuneFlags } from './flags.js';
 
-interface TuneFlags extends Record<string, unknown> {
-  readonly data?: readonly string[];
-  readonly columns?: ColumnNames;
-  readonly search?: readonly string[];
-  readonly trainings?: number;
-  readonly time?: number;
-  readonly eta: number;
-  readonly jobs?: number;
-  readonly out?: string;
-  readonly overwrite?: boolean;
-  readonly cache: string;
-  readonly own?: readonly string[];
-  readonly quiet?: boolean;
-  readonly json?: boolean;
-}
-
-/** Trainings where neither they nor the time is limited. */
-const DEFAULT_TRAININGS = 20;
-
-/** The command that tunes. @param print takes what goes to standard output; progress and errors go to standard error */
+/** `drf tune`. @param print takes what goes to standard output; progress and errors go to standard error */
 export function createTuneProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
   const program = createProgram(
     'tune',
@@ -108,67 +69,9 @@ export function createTuneProgram(print: (text: string) => void = (text) => void
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
   takeOwnModules(addConfigFlags(program));
-  return program.action((experiment: string | undefined, flags: TuneFlags) => tuneAction(experiment, flags, print));
-}
-
-async function tuneAction(
-  experiment: string | undefined,
-  flags: TuneFlags,
-  print: (text: string) => void,
-): Promise<void> {
-  const { data, columns, time: seconds, eta, jobs, overwrite, cache } = flags;
-  const isQuiet = flags.quiet === true || flags.json === true;
-  const named = columns === undefined ? {} : { dataset: { columns } };
-  const overrides = mergeConfig(named, overridesFrom(flags)) as Record<string, unknown>;
-  const isGiven = (path: readonly string[]): boolean => valueOfOption(overrides, path) !== undefined;
-  const searched = flags.search?.map(parseSearch);
-  if (searched !== undefined) assertSpace(searched, isGiven); // before posts are read
-  const reading = startJob({ label: 'Reading posts', unit: 'posts', silent: isQuiet });
-  const chosen = await chooseExperiment({ experiment, data, overrides, onProgress: reading.update }).finally(
-    reading.stop,
+  return program.action(async (experiment: string | undefined, flags: TuneFlags) =>
+    (await import('./tune-action.js')).tuneAction(experiment, flags, print),
   );
-  const { name, method, seed } = chosen({});
-  const space: readonly Dimension[] = searched ?? defaultSpace(chosen({}), isGiven);
-  assertSpace(space, isGiven);
-  const display = createGridDisplay(isQuiet);
-  display.say(`Searching:\n${space.map((own) => `  ${own.name}: ${describeDimension(own)}`).join('\n')}`);
-  const interrupt = interruptSignal(() => {
-    process.stderr.write('\nStopping; what is found is kept, the same command goes on (Ctrl-C again ends at once) …\n');
-  });
-  try {
-    const summary = await runTune({
-      experiment: chosen,
-      space,
-      folder: flags.out ?? join('runs', 'tune', `${name}-${method}-seed${seed}`),
-      cache,
-      trainings: flags.trainings ?? (seconds === undefined ? DEFAULT_TRAININGS : undefined),
-      seconds,
-      eta,
-      jobs,
-      overwrite,
-      command: commandOf(experiment, flags),
-      display,
-      signal: interrupt.signal,
-    });
-    print(flags.json === true ? `${JSON.stringify(summary, null, 2)}\n` : `${tuneText(summary)}\n`);
-    if (summary.outcome === 'interrupted') throw new ExitRequest(EXIT.interrupted);
-  } finally {
-    interrupt.release();
-  }
-}
-
-/** What trains the experiment without tuning. */
-function commandOf(experiment: string | undefined, flags: TuneFlags): string[] {
-  const { data = [], columns, own = [] } = flags;
-  const pairs = Object.entries(columns ?? {}).map(([column, name]) => `${column}=${name}`);
-  return [
-    ...spell('train').split(' '),
-    ...(experiment === undefined ? [] : [experiment]),
-    ...data.flatMap((file) => ['--data', file]),
-    ...(pairs.length === 0 ? [] : ['--columns', pairs.join(',')]),
-    ...own.flatMap((module) => ['--own', module]),
-    ...configFlags(flags).flat(),
-  ];
 }
 
 const UNITS = { h: 3600, m: 60, s: 1 } as const;

@@ -1,5 +1,5 @@
-export { POST_COLUMNS, type ColumnNames, type PostColumn } from './posts/columns.js';
-export { TEXT_ENCODINGS, type EncodingChoice, type TextEncoding } from './text-decoder.js';
+export { POST_COLUMNS, type ColumnNames } from './posts/columns.js';
+export { TEXT_ENCODINGS, type EncodingChoice } from './text-decoder.js';
 
 /** What `openDataset` can open. */
 export const DATASET_NAMES = ['mvsa-single', 'mvsa-multiple', 'tumemo', 'embedded', 'posts'] as const;

@@ -83,6 +83,5 @@ export {
   PREPROCESSING_FILES,
 } from './huggingface/fetch-model.js';
 export { loadBert, type LoadedEncoder, loadVit } from './huggingface/load-encoder.js';
-export { POOLINGS } from './contract.js';
 export type { Pooling } from './contract.js';
 export { type EncoderContext, type EncoderDefinition, type EncoderNeeds, isOwnName } from './own-encoder.js';

@@ -23,9 +23,9 @@ export {
   type PaperDrop,
   type PaperFigures,
 } from './paper.js';
-export { SPLIT_CHOICES, type DatasetOverride, type SplitChoice } from './posts.js';
+export type { DatasetOverride, SplitChoice } from './posts.js';
 export { type QualityCell } from './quality.js';
-export { PROJECTIONS, type Projection } from './report/charts.js';
+export type { Projection } from './report/charts.js';
 export { buildReport, tablesText, writeCharts, type Report, type ReportOptions } from './report/report.js';
 export { replacePart, resultsPage, type ResultsPage, type ResultsPageOptions } from './report/results-page.js';
 export {

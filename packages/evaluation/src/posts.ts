@@ -13,7 +13,7 @@ import { contentHash } from '@drf/files';
 import { ConfigurationError, isOwnId, DataError } from '@drf/tensor';
 import { SPLIT_CHOICES, type SplitChoice } from './names.js';
 
-export { SPLIT_CHOICES, type SplitChoice };
+export type { SplitChoice };
 
 /** Where the data is now, or another data set of the run's classes. */
 export interface DatasetOverride {

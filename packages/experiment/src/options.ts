@@ -1,7 +1,7 @@
 import type { ExperimentInput, MethodName, OwnMethodName } from './schema.js';
 
 export { addConfigFlags, takeOwnModules } from './flags.js';
-export { METHOD_NAMES, type MethodName } from './schema.js';
+export type { MethodName } from './schema.js';
 
 /** What an experiment says differently for some of the methods. */
 export type MethodOptions = {

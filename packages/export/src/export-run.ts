@@ -188,7 +188,7 @@ export async function exportRun(path: string, options: ExportOptions): Promise<E
     if (licenses.length > 0) files.set('licenses.txt', licenseText(licenses));
     files.set(
       MODEL_CARD_FILE,
-      modelCard({ ...(await readModelCardFacts(run.folder, run.checkpoint)), files: purposes(files.keys()) }),
+      await modelCard({ ...(await readModelCardFacts(run.folder, run.checkpoint)), files: purposes(files.keys()) }),
     );
     return files;
   };

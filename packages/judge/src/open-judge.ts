@@ -7,6 +7,7 @@ import { toPostContent } from './content.js';
 import { ExportJudge } from './export-judge.js';
 import { combineJudgments, type Judge, type JudgeInfo, type Judgment, type PostInput } from './judgment.js';
 import type { OpenOptions } from './open-options.js';
+import { loadRunJudges } from './run-judges.js';
 
 /** How {@link openJudge} opens. */
 interface OpenJudgeOptions extends OpenOptions {
@@ -57,29 +58,6 @@ async function openFolder(folder: string, options: OpenOptions): Promise<Judge> 
   const isExport = await stat(join(folder, CARD_FILE)).then(() => true, () => false); // prettier-ignore
   if (isExport) return ExportJudge.open(folder, options);
   return (await loadRunJudges(folder)).open(folder, options);
-}
-
-/** What judges by a run itself: `RunJudge` of `@drf/predict`, which this package does not depend on. */
-interface RunJudges {
-  open(folder: string, options: OpenOptions): Promise<Judge>;
-}
-
-/** The package that judges by runs. It brings tfjs and encoders, some hundred megabytes that exports do without. */
-const FOR_RUNS = '@drf/predict';
-
-/** @throws ConfigurationError where the package is not installed */
-async function loadRunJudges(folder: string): Promise<RunJudges> {
-  try {
-    return ((await import(FOR_RUNS)) as { readonly RunJudge: RunJudges }).RunJudge;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw refuser(ConfigurationError, `Judging by ${folder}`)(
-      `a folder with a ${CARD_FILE}, which an export is, or ${FOR_RUNS} to be installed, which judges by runs`,
-      (error as Error).message,
-      `export the run where it was trained (export RUN --out FOLDER), or npm install ${FOR_RUNS}`,
-      error,
-    );
-  }
 }
 
 /** @throws DataError when a member of an ensemble is not the one that the ensemble was made of */

@@ -43,7 +43,6 @@ export {
 } from './drf.js';
 export { DrfMemory, type DrfMemoryInputs, type DrfObservations, type QueueInputs } from './drf-memory.js';
 export {
-  FEATURE_NORMS,
   initializeProjections,
   projectFeatures,
   scalingOf,

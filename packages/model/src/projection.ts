@@ -17,7 +17,7 @@ import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layer
 import type { FeatureMoments, MethodParameters, MethodShapes, ModalityInputs } from './method.js';
 import { type FeatureNorm } from './names.js';
 
-export { FEATURE_NORMS, type FeatureNorm } from './names.js';
+export type { FeatureNorm } from './names.js';
 
 /** What scales a modality's encoder outputs. */
 export type ScalingParameters = { readonly mean: Named<['width']>; readonly scale: Named<['width']> };

@@ -1,7 +1,10 @@
 // The files of docs/deployment: well-formed, and about metrics, options and routes that there are.
-import { readdir, readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { instantJudge, openService } from './testing/service.js';
@@ -97,6 +100,34 @@ function overlap(a: Place, b: Place): boolean {
   return a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 }
 
+describe('the Dockerfile', () => {
+  it('asks for the health of a path that there is, and starts the program with options that there are, as nobody', async () => {
+    const dockerfile = await read('Dockerfile');
+    const app = await openService();
+    const [, url = ''] = /fetch\('http:\/\/127\.0\.0\.1:8080([^']+)'/.exec(dockerfile) ?? [];
+    expect((await app.inject({ url })).statusCode).toBe(200);
+    const entry = JSON.parse(/^ENTRYPOINT (.+)$/m.exec(dockerfile)?.[1] ?? '') as string[];
+    for (const option of entry.filter((each) => each.startsWith('--'))) expect(OPTIONS).toContain(option);
+    expect(dockerfile).toMatch(/^USER 65532:65532$/m);
+  });
+
+  it('installs one package, from tarballs where they are', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drf-tarballs-'));
+    const made = async () => JSON.parse((await promisify(execFile)(process.execPath, [join(FOLDER, 'packages.mjs'), folder, '@drf/serve-app'])).stdout) as object; // prettier-ignore
+    expect(await made()).toEqual({ private: true, dependencies: { '@drf/serve-app': 'latest' }, overrides: {} });
+    for (const name of ['drf-serve-app-0.1.0', 'drf-service-0.1.0', 'drf-sentiment-1.0.0-beta.1']) await writeFile(join(folder, `${name}.tgz`), ''); // prettier-ignore
+    expect(await made()).toEqual({
+      private: true,
+      dependencies: { '@drf/serve-app': `file:${folder}/drf-serve-app-0.1.0.tgz` },
+      overrides: {
+        '@drf/service': `file:${folder}/drf-service-0.1.0.tgz`,
+        'drf-sentiment': `file:${folder}/drf-sentiment-1.0.0-beta.1.tgz`,
+      },
+    });
+    await rm(folder, { recursive: true });
+  });
+});
+
 describe('the YAML files', () => {
   it('are well-formed', async () => {
     for (const name of yamlFiles)
@@ -132,7 +163,7 @@ describe('the YAML files', () => {
   });
 });
 
-/** Those that the files give; that the program has them is in the test of `serve`. */
+/** Those that the files give; a test of `serve` sees to it that the program has them. */
 const OPTIONS = ['--host', '--port', '--host-name', '--token-file', '--no-page', '--workers', '--watch', '--model-name', '--trace', '--quiet', '--grace']; // prettier-ignore
 
 /** What a pod, or a container, must be. */

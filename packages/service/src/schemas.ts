@@ -44,7 +44,7 @@ export function formSchema({ textCharacters }: Pick<ServiceLimits, 'textCharacte
 const share = z.number().min(0).max(1);
 
 /** What a model says of a post. */
-export const judgmentSchema = z
+const judgmentSchema = z
   .strictObject({
     label: z.string().meta({ description: 'The most probable class.' }),
     probabilities: z.record(z.string(), share).meta({ description: 'By class, summing to 1, calibrated.' }),

@@ -9,6 +9,8 @@ export interface TextForm {
   readonly encoding: TextEncoding;
   /** What ends a line: "\n" (with a "\r" before it or not), or "\r" alone, as old programs for the Mac write. */
   readonly lineEnd: '\n' | '\r';
+  /** What is read, once, in place of a file: standard input. */
+  readonly chunks?: AsyncIterable<Buffer>;
 }
 
 export const PLAIN_TEXT: TextForm = { encoding: 'utf-8', lineEnd: '\n' };
@@ -60,11 +62,11 @@ class LineBuffer {
 export async function* readLines(
   path: string,
   maximumLineBytes: number,
-  { encoding, lineEnd }: TextForm = PLAIN_TEXT,
+  { encoding, lineEnd, chunks }: TextForm = PLAIN_TEXT,
   subjectOf: (line: number) => string = (line) => `${path}, line ${line}`,
 ): AsyncGenerator<Line> {
   const isWide = encoding.startsWith('utf-16');
-  const stream = createReadStream(path) as AsyncIterable<Buffer>;
+  const stream = chunks ?? (createReadStream(path) as AsyncIterable<Buffer>);
   const byteEncoding = isWide ? 'utf-8' : encoding;
   let number = 0;
   for await (const [raw, end] of splitLines(isWide ? narrowed(stream, encoding) : stream, maximumLineBytes, lineEnd)) {

@@ -89,6 +89,24 @@ export async function openTable(path: string, { kind, columns, encoding }: Table
   };
 }
 
+/** A table that is no file and is read once, as it comes. */
+export interface TableStream {
+  readonly format: 'CSV' | 'JSON Lines';
+  readonly chunks: AsyncIterable<Buffer>;
+}
+
+/** A table whose form nothing but its user can tell. @param name for messages */
+export function streamedTable(name: string, stream: TableStream, { kind, columns, encoding }: TableOptions): Table {
+  const { format, chunks } = stream;
+  const form: TextForm = { ...PLAIN_TEXT, ...(encoding === 'auto' ? {} : { encoding }), chunks };
+  return {
+    format,
+    notes: [],
+    rows: () => READERS[format](name, kind, columns, form),
+    placeOf: (line) => `${name}, line ${line}`,
+  };
+}
+
 async function headOf(path: string): Promise<Buffer> {
   const handle = await open(path).catch((cause: NodeJS.ErrnoException) => {
     const report = { subject: `Opening ${path}`, expected: 'a file of posts', received: cause.code ?? cause.message };

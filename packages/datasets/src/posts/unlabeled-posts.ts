@@ -1,16 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { resolveInside } from '@drf/files';
-import { DataError } from '@drf/tensor';
+import { mapAhead, DataError } from '@drf/tensor';
 import { decodeImage, type ImageDecoding } from '@drf/preprocessing';
 import { findEncodings } from '../folders/text-encodings.js';
-import { mapAhead } from '../stream-posts.js';
 import { postHash, type ContentSource } from '../dataset.js';
 import { imageHash, textHash } from '../decoded-hash.js';
 import { asUnusableRow, RowError } from '../ledger.js';
 import { decodeText, type EncodingChoice, type TextEncoding } from '../text-decoder.js';
 import { encodingOf } from '../text-evidence.js';
-import { openTable, type Table } from './reader.js';
+import { openTable, streamedTable, type Table, type TableStream } from './reader.js';
 import type { ColumnNames } from './columns.js';
 import type { ContentChecks } from './row-content.js';
 import { NameVariants } from './name-variants.js';
@@ -39,6 +38,11 @@ export interface UnlabeledOptions {
   readonly except?: string;
   /** Rows at the start that are passed over, their content unread. Default 0. */
   readonly skip?: number;
+  /**
+   * A table that is read in place of a file, as it comes and row by row: standard input. The path is then its name in
+   * messages, `root` the working folder unless said, and `auto` means UTF-8.
+   */
+  readonly stream?: TableStream;
 }
 
 /** Rows that are read and decoded side by side. */
@@ -53,14 +57,28 @@ const ROWS_AHEAD = 16;
  * @throws DataError when there is nothing at the path, or a table has neither column
  */
 export async function* readUnlabeledPosts(path: string, options: UnlabeledOptions): AsyncGenerator<UnlabeledResult> {
+  const note = onceEach(options.onNote);
+  if (options.stream !== undefined) return yield* streamedPosts(path, { ...options, stream: options.stream }, note);
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
-  const note = onceEach(options.onNote);
   const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options, note);
   const [rows, encoding] = stats.isDirectory()
     ? [folderRows(path, checks, options.except), await folderEncoding(path, checks, options, note)]
     : [tableRows(await tableOf(path, options, note), checks), 'utf-8' as const];
   yield* mapAhead(after(rows, options.skip ?? 0), ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
+}
+
+/** Row by row: each is judged before the next is waited for. */
+async function* streamedPosts(
+  name: string,
+  options: UnlabeledOptions & { readonly stream: TableStream },
+  note: (message: string) => void,
+): AsyncGenerator<UnlabeledResult> {
+  const { stream, columns = {}, encoding = 'auto', root = '.' } = options;
+  const table = streamedTable(name, stream, { kind: 'unlabeled', columns, encoding });
+  for await (const row of tableRows(table, await checksOf(root, options, note))) {
+    if (row.row > (options.skip ?? 0)) yield readRow(row, options.decoding, 'utf-8');
+  }
 }
 
 async function tableOf(

@@ -21,7 +21,7 @@ import type { StoredCell } from '../store/records.js';
 import type { ResultStore } from '../store/result-store.js';
 import type { Projection } from '../names.js';
 
-export { PROJECTIONS, type Projection } from '../names.js';
+export type { Projection } from '../names.js';
 
 const INTACT = { trainedOn: CLEAN, testedOn: CLEAN };
 const DR = 'share dr of disrupted posts';

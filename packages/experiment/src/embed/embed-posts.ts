@@ -1,4 +1,5 @@
 import { readUnlabeledPosts, type ColumnNames, type EncodingChoice, type UnlabeledResult } from '@drf/datasets';
+import { disruptionKey } from '@drf/disruption';
 import { encodeWithCache, featureKey, openFeatureCache, type FeatureCache, type FrozenEncoder } from '@drf/encoders';
 import { MODALITIES, type DataError, type Modality, type RgbImage } from '@drf/tensor';
 import type { Embedder, PostFeatures } from './embedder.js';
@@ -100,7 +101,14 @@ async function encodeModality<M extends Modality, C extends { image: RgbImage; t
     if ('error' in result) return [];
     const [content, hash] = [result.post[modality], result.contentHashes[modality]];
     if (content === null || hash === null) return [];
-    return [{ place, key: featureKey(hash), name: `post ${result.id}`, load: () => Promise.resolve(content as C) }];
+    return [
+      {
+        place,
+        key: featureKey(hash, disruptionKey(undefined)),
+        name: `post ${result.id}`,
+        load: () => Promise.resolve(content as C),
+      },
+    ];
   });
   let encoded = 0;
   const store = await encodeWithCache<C>({

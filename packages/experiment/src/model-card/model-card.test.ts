@@ -57,8 +57,8 @@ function evaluation(split: string, accuracies: Readonly<Record<string, number>>,
 }
 
 describe('model card', () => {
-  it('says what the run knows of itself', () => {
-    const { front, body } = parts(modelCard(facts({ evaluations: [evaluation('test', { clean: 0.8, 'fixed:image:D': 0.6, 'fixed:text:D': 0.4 })] }))); // prettier-ignore
+  it('says what the run knows of itself', async () => {
+    const { front, body } = parts(await modelCard(facts({ evaluations: [evaluation('test', { clean: 0.8, 'fixed:image:D': 0.6, 'fixed:text:D': 0.4 })] }))); // prettier-ignore
     expect(front).toMatchObject({
       license: 'other',
       pipeline_tag: 'text-classification',
@@ -73,11 +73,11 @@ describe('model card', () => {
     expect(body).not.toContain('/home/someone'); // folders of the trainer's machine are nobody's business
   });
 
-  it('keeps names of classes and experiments from being read as YAML, tags, links or cells', () => {
+  it('keeps names of classes and experiments from being read as YAML, tags, links or cells', async () => {
     const hostile = ['a\n---\nlicense: mit', '<script>alert(1)</script>', '[x](javascript:alert(1))', 'p|q', '# head', 'http://evil.example', '`code`', '\u202eabc', 'no', '- item', '&lt;b&gt;']; // prettier-ignore
     const posts = { train: hostile.map(() => 1), val: hostile.map(() => 0), test: hostile.map(() => 0) };
     const name = 'x"\n---\nlicense: mit\nno: "yes';
-    const { front, body } = parts(modelCard(facts({ name, description: description({ classes: hostile, posts }), evaluations: [{ ...evaluation('te"st: x\n---', { clean: 0.5 }) }] }))); // prettier-ignore
+    const { front, body } = parts(await modelCard(facts({ name, description: description({ classes: hostile, posts }), evaluations: [{ ...evaluation('te"st: x\n---', { clean: 0.5 }) }] }))); // prettier-ignore
     expect(front.license).toBe('other');
     expect(Object.keys(front)).not.toContain('no');
     expect(front['model-index']?.[0]?.name).toBe(name);

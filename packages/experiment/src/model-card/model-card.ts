@@ -1,6 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { stringify } from 'yaml';
 import { z } from 'zod';
 import { SPLIT_NAMES } from '@drf/datasets';
 import { isOwnName } from '@drf/encoders';
@@ -108,7 +107,7 @@ async function readEvaluations(run: RunFolder, best: BestCheckpoint | undefined)
 export async function writeModelCard(run: RunFolder): Promise<string | null> {
   const path = run.file(MODEL_CARD_FILE);
   if (!(await isOurs(path))) return null;
-  await writeFileAtomic(path, modelCard(await readModelCardFacts(run)));
+  await writeFileAtomic(path, await modelCard(await readModelCardFacts(run)));
   return path;
 }
 
@@ -124,9 +123,9 @@ async function isOurs(path: string): Promise<boolean> {
 const PIPELINE_TAG = 'text-classification';
 
 /** A model card: front matter for programs, then words for people. */
-export function modelCard(facts: ModelCardFacts): string {
+export async function modelCard(facts: ModelCardFacts): Promise<string> {
   const parts = [
-    `---\n${frontMatter(facts)}---`,
+    `---\n${await frontMatter(facts)}---`,
     MARK,
     `# ${escapeMarkdown(facts.name)}`,
     introduction(facts),
@@ -149,7 +148,7 @@ export function modelCard(facts: ModelCardFacts): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-function frontMatter({ name, description, evaluations }: ModelCardFacts): string {
+async function frontMatter({ name, description, evaluations }: ModelCardFacts): Promise<string> {
   const { config } = description;
   const models = [...new Set(MODALITIES.map((modality) => hubModel(description, modality)))];
   const base = models.filter((model) => model !== undefined);
@@ -166,6 +165,7 @@ function frontMatter({ name, description, evaluations }: ModelCardFacts): string
       ? {}
       : { 'model-index': [{ name, results: evaluations.map((each) => indexResult(each, config.name)) }] }),
   };
+  const { stringify } = await import('yaml'); // when a card is written, and not when a program starts
   // every text in double quotes: "no", "1e3" or "a: b" are texts then in YAML 1.1 as well as in 1.2
   return stringify(metadata, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 });
 }

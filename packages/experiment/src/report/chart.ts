@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
+import type * as ECharts from 'echarts';
 import { contentHash } from '@drf/files';
-import * as echarts from 'echarts';
 import { escapeHtml } from './html.js';
 
 /** A chart as an SVG document, with what it shows in words. */
@@ -262,11 +263,15 @@ function yAxis({ yName }: Pick<Axes, 'yName'>): object {
   return { ...AXIS, type: 'value', name: yName, nameGap: 12, nameTextStyle: { ...AXIS.nameTextStyle, align: 'left' } };
 }
 
+/** Loaded with the first chart: most commands draw none. */
+let echarts: typeof ECharts | undefined;
+
 /** Draws on a canvas that grows by its legend, so that the plot itself keeps its size. */
 function render(option: object, names: readonly string[], size = SIZE, margins: object = {}): string {
   const own = legend(names, size.width - 20);
   const grid = { left: 62, right: 18, top: 28 + own.height, bottom: 52, ...margins };
   const height = size.height + Math.max(0, own.height - LEGEND.row);
+  echarts ??= createRequire(import.meta.url)('echarts') as typeof ECharts;
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: size.width, height });
   chart.setOption({
     animation: false,

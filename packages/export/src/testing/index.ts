@@ -1,3 +1,3 @@
 export { makeEmbeddedRun, makeTinyRun } from './tiny-run.js';
 export { temporaryFolder } from './tools.js';
-export { HUB_TOKEN, startPushHub, type HubRepository, type PushHub } from './push-hub.js';
+export { HUB_TOKEN, startPushHub, type PushHub } from './push-hub.js';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
 
 /** A repository of {@link PushHub}: files by path, of each branch. */
-export interface HubRepository {
+interface HubRepository {
   readonly isPrivate: boolean;
   readonly branches: Map<string, Map<string, Buffer>>;
   /** Titles, oldest first. */
