@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { readFoldsConfig, trainFolds, chooseExperiment, type Display, type FoldsResult } from '@drf/training';
 import { mergeConfig, overridesFrom } from '@drf/experiment';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 
 /** What of the command line decides the folds. */
@@ -13,6 +14,7 @@ interface FoldsFlags extends Readonly<Record<string, unknown>> {
   readonly allowDownload?: boolean;
   readonly cache: string;
   readonly stopAfter?: number;
+  readonly examples?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -30,16 +32,35 @@ export async function trainAllFolds(
   display: Display,
   signal: AbortSignal,
 ): Promise<FoldsResult> {
-  const { resume, data, columns, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload } = flags;
+  const { resume, data, columns, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload, examples } = flags;
   const going = resume === undefined ? undefined : await readFoldsConfig(resume);
   const named = columns === undefined ? {} : { dataset: { columns } };
   const overrides = mergeConfig(named, overridesFrom({ ...flags, 'dataset.fold': undefined })) as Record<string, unknown>; // prettier-ignore
+  const changed = [...Object.keys(overrides), ...(out === undefined ? [] : ['--out']), ...(data === undefined ? [] : ['--data'])]; // prettier-ignore
+  if (going !== undefined && (experiment !== undefined || changed.length > 0)) {
+    throw refuser(ConfigurationError, '--resume')(
+      'no other experiment, option or folder: folds go on as they were configured',
+      experiment ?? changed.join(', '),
+      'leave it out, or start anew in another folder',
+    );
+  }
   const config = going ?? (await chooseExperiment({ experiment, data, overrides }))({});
   const { name, method, seed, dataset } = config;
   const folder = resume ?? out ?? join('runs', `${name}-${method}-seed${seed}-folds${dataset.folds}`);
   const say = (text: string): void => void (flags.quiet === true || flags.json === true || process.stderr.write(text));
   const onFold = (fold: number, folds: number): void => say(`\nFold ${fold} of ${folds}\n`);
-  return trainFolds({ config, folder, overwrite, cache, display, signal, stopAfterEpochs, allowDownload, onFold });
+  return trainFolds({
+    config,
+    folder,
+    overwrite,
+    cache,
+    display,
+    signal,
+    stopAfterEpochs,
+    allowDownload,
+    examples,
+    onFold,
+  });
 }
 
 /** The result for a person. */

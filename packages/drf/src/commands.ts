@@ -17,6 +17,7 @@ const evaluation = async (): Promise<Command> => (await import('@drf/eval-app'))
 /** Every command, in the order of the help. A line adds one. */
 const COMMANDS: readonly Entry[] = [
   { name: 'train', summary: 'train a model on image-text posts', load: async () => (await import('@drf/train-app')).createTrainProgram() },
+  { name: 'tune', summary: 'search the options of a training', load: async () => (await import('@drf/tune-app')).createTuneProgram() },
   { name: 'eval', summary: 'score trained runs, on intact and on disrupted posts', load: evaluation },
   { name: 'grid', summary: 'train and compare methods, seeds and disruptions side by side', load: evaluation, within: 'eval' },
   { name: 'schedule', summary: 'choose the learning schedule of every method', load: evaluation, within: 'eval' },

@@ -9,4 +9,4 @@ export { readFoldsConfig, trainFolds, type FoldsOptions, type FoldsResult } from
 export { openTracker } from './tracking/open-tracker.js';
 export type { TrackedOutcome, TrackedRun, Tracker } from './tracking/tracker.js';
 export { trackEvaluation } from './tracking/track-training.js';
-export { isBetter, type Selected } from './selection.js';
+export { type Selected } from './selection.js';

@@ -7,7 +7,7 @@ import { train, type TrainOptions, type TrainResult } from './train.js';
 
 export interface FoldsOptions extends Pick<
   TrainOptions,
-  'cache' | 'display' | 'signal' | 'stopAfterEpochs' | 'allowDownload' | 'services'
+  'cache' | 'display' | 'signal' | 'stopAfterEpochs' | 'allowDownload' | 'examples' | 'services'
 > {
   /** With `dataset.folds`; its `dataset.fold` does not count. */
   readonly config: ExperimentConfig;
@@ -130,7 +130,7 @@ async function isFinished(path: string): Promise<boolean> {
 }
 
 async function trainFold(path: string, config: ExperimentConfig, options: FoldsOptions): Promise<TrainResult> {
-  const { cache, display, signal, stopAfterEpochs, allowDownload, services } = options;
+  const { cache, display, signal, stopAfterEpochs, allowDownload, examples, services } = options;
   const run = await RunFolder.open(path).catch(() => undefined);
   const resume = run !== undefined && (await run.checkpointSteps()).length > 0;
   return train({
@@ -142,6 +142,7 @@ async function trainFold(path: string, config: ExperimentConfig, options: FoldsO
     signal,
     stopAfterEpochs,
     allowDownload,
+    examples,
     services,
   });
 }

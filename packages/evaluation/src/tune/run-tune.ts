@@ -6,11 +6,12 @@ import {
   RunFolder,
   simulationOptions,
   trainsEncoders,
+  writeModelCard,
   type ExperimentConfig,
 } from '@drf/experiment';
 import { contentHash, lockFile, readJson, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
-import { formatDuration, percent, type Progress, spell } from '@drf/terminal';
+import { formatDuration, percent, spell, type Progress } from '@drf/terminal';
 import type { GridDisplay } from '../grid/run-grid.js';
 import { RESULT_VERSION, trainingIdentity, type ExperimentFacts, type TrialTask } from '../grid/tasks.js';
 import {
@@ -136,7 +137,7 @@ async function tune(options: TuneOptions): Promise<TuneSummary> {
   try {
     const facts = await describe(first, base, display);
     const own = valuesOf(space, base);
-    const halving = { eta, trainings, rungs: rungsOf(fewestEpochs(options, base), eta), ownMayWin: isInSpace(space, own) }; // prettier-ignore
+    const halving = { eta, trainings, rungs: rungsOf(base.training.epochs, eta), ownMayWin: isInSpace(space, own) }; // prettier-ignore
     const journal = await Journal.open(join(folder, 'journal.jsonl'), identityOf(options, base, facts, halving.rungs));
     const earlier = journal.seconds;
     const elapsed = (): number => earlier + (performance.now() - startedAt) / 1000;
@@ -150,7 +151,7 @@ async function tune(options: TuneOptions): Promise<TuneSummary> {
       workers,
       start: () => idle.pop() ?? start(threads),
       startEncoding: () => (first.isAlive ? first : start(resources.cores)),
-      isTimeUp: () => journal.results.length > 1 && elapsed() + timeToFinish(journal, halving, workers) >= seconds,
+      isTimeUp: () => isComparable(journal) && elapsed() + timeToFinish(journal, halving, workers) >= seconds,
       elapsed,
     };
     const prepared = new Set<string>();
@@ -178,6 +179,11 @@ function nextSteps(tuning: Tuning): readonly Step[] {
   const { journal, halving, isTimeUp } = tuning;
   if (isTimeUp()) return [];
   return journal.pending.length > 0 ? journal.pending : nextWave(journal.results, halving);
+}
+
+/** Whether there is a first result of the experiment's own options, and of others. */
+function isComparable({ results }: Journal): boolean {
+  return results.some(({ trial }) => trial === 0) && results.some(({ trial }) => trial > 0);
 }
 
 function isMoreToDo({ journal, halving }: Tuning): boolean {
@@ -208,13 +214,6 @@ async function describe(
   );
 }
 
-/** Of all trials that there may be. */
-function fewestEpochs({ space }: TuneOptions, base: ExperimentConfig): number {
-  const searched = space.find(({ name }) => name === 'training.epochs');
-  const values = searched === undefined ? [] : searched.kind === 'range' ? [searched.low] : searched.values.map(Number);
-  return Math.min(base.training.epochs, ...values);
-}
-
 /** Equal where going on gives what one session would have given. */
 function identityOf(
   { space, eta }: TuneOptions,
@@ -227,7 +226,7 @@ function identityOf(
 }
 
 /** The values of a trial: the experiment's own of the first. */
-export function valuesOfTrial(trial: number, space: readonly Dimension[], base: ExperimentConfig): OptionValues {
+function valuesOfTrial(trial: number, space: readonly Dimension[], base: ExperimentConfig): OptionValues {
   return trial === 0 ? valuesOf(space, base) : sampleValues(space, trial - 1, base.seed);
 }
 
@@ -283,7 +282,9 @@ async function runWave(
   }
   await prepare(tuning, tasks, prepared);
   if (signal?.aborted === true) return;
-  tasks.sort((a, b) => b.epochs - b.from - (a.epochs - a.from)); // long ones first, so that none is left at the end
+  // the experiment's own options first, to compare with; then long ones, so that none is left at the end
+  const lengthOf = ({ trial, epochs, from }: TrialStep): number => (trial === 0 ? Infinity : epochs - from);
+  tasks.sort((a, b) => (a.trial === b.trial ? 0 : lengthOf(b) - lengthOf(a)));
   const shown = waveProgress(tuning, tasks);
   try {
     await workOff({
@@ -386,8 +387,8 @@ function waveProgress(tuning: Tuning, tasks: readonly TrialStep[]) {
   const total = tasks.reduce((sum, task) => sum + lengthOf(task), 0);
   const fresh = tasks.filter(({ rung }) => rung === 0).length;
   const parts = [
-    ...(fresh > 0 ? [`${fresh} new trials`] : []),
-    ...(fresh < tasks.length ? [`${tasks.length - fresh} that go on`] : []),
+    ...(fresh > 0 ? [`${fresh} new ${fresh === 1 ? 'trial' : 'trials'}`] : []),
+    ...(fresh < tasks.length ? [`${tasks.length - fresh} going on`] : []),
   ];
   const progress = options.display.progress(parts.join(' and '), total, 'epochs');
   const running = new Map<number, number>();
@@ -450,6 +451,7 @@ async function keepBest({ options: { folder }, journal, halving }: Tuning): Prom
     await cp(from, partial, { recursive: true });
     await rm(to, { recursive: true, force: true });
     await rename(partial, to);
+    await writeModelCard(await RunFolder.open(to)); // under its new name
   }
   const whole = new Set(journal.results.filter(({ rung }) => rung === halving.rungs - 1).map(({ trial }) => trial));
   for (const trial of new Set(journal.results.map((own) => own.trial))) {

@@ -29,6 +29,8 @@ export interface TuneSummary {
   readonly selection: ExperimentConfig['training']['selection'];
   readonly posts: ExperimentFacts['posts'];
   readonly space: readonly Dimension[];
+  /** The experiment's own options. */
+  readonly before: OptionValues;
   readonly limits: { readonly trainings: number | null; readonly seconds: number | null };
   readonly eta: number;
   readonly rungs: number;
@@ -103,6 +105,7 @@ export function describeTuning(tuned: Tuned): TuneSummary {
     selection: base.training.selection,
     posts: facts.posts,
     space,
+    before: tuned.valuesOf(0),
     limits: tuned.limits,
     eta: halving.eta,
     rungs: halving.rungs,

@@ -9,7 +9,7 @@ import {
   type Point,
   type TableData,
 } from '@drf/experiment';
-import { formatCsv, formatDuration, formatTable, percent, type CsvOptions, spell } from '@drf/terminal';
+import { formatCsv, formatDuration, formatTable, percent, spell, type CsvOptions } from '@drf/terminal';
 import type { Importance } from './importance.js';
 import type { TrialResult } from './journal.js';
 import { describeDimension, shown, type Dimension } from './space.js';
@@ -37,7 +37,8 @@ export function tuneSentences(summary: TuneSummary): string[] {
       : outcome === 'out of time'
         ? ['The time was up; what was best by then was trained in full.']
         : [];
-  const failures = failed === 0 ? [] : [`${failed} trials failed; trials.csv says why.`];
+  const failures =
+    failed === 0 ? [] : [`${failed === 1 ? 'One trial' : `${failed} trials`} failed; trials.csv says why.`];
   if (best === null || caution === null) {
     return [...head, compared, ...failures, 'No trial that may win has been trained in full yet.'];
   }
@@ -65,15 +66,14 @@ function comparison({ best, own, caution }: TuneSummary, accuracy: number): stri
 }
 
 /** The options that were searched, as they were and as they are best. */
-function optionsTable({ space, best, trials }: TuneSummary): TableData {
-  const own = trials.find(({ trial }) => trial === 0)?.options ?? {};
+function optionsTable({ space, best, before }: TuneSummary): TableData {
   return {
     caption: 'Options',
     head: ['option', 'searched', 'before', ...(best === null ? [] : ['best'])],
     rows: space.map((dimension) => [
       dimension.name,
       describeDimension(dimension),
-      shown(own[dimension.name]),
+      shown(before[dimension.name]),
       ...(best === null ? [] : [shown(best.options[dimension.name])]),
     ]),
   };
@@ -108,6 +108,9 @@ function importanceSentences({ importance, trials, space, rungs }: TuneSummary):
       ? 'No option made a difference that can be told from chance.'
       : `What made a difference that can be told from chance: ${sure.join(', ')}.`,
     ...few,
+    ...(rungs > 1 && space.some(({ name }) => name === 'training.epochs')
+      ? ['Longer trainings have had more epochs by the first rung, so there their number looks better than it is.']
+      : []),
     ...(rungs > 1 ? ['Scores here are those after the first rung, since all trials have one; what helps early need not help in the end.'] : []), // prettier-ignore
     'Each option is looked at alone: the share of the variance between trials with like values (ε²), with a bootstrap interval over trials and the p-value of shuffled scores. Options that only matter together show too little.',
   ];
@@ -224,11 +227,11 @@ export function tuneReport(summary: TuneSummary): string {
 
 function courseChart(summary: TuneSummary): Chart {
   const { any, whole } = courseOf(summary);
-  const end = Math.max(summary.seconds, ...any.map(({ at }) => at));
+  const end = Math.ceil(Math.max(summary.seconds, ...any.map(({ at }) => at)));
   const stairs = (course: typeof any): Point[] =>
     course.flatMap(({ at, best }, i): Point[] => [
-      { x: at, y: 100 * best },
-      { x: course[i + 1]?.at ?? end, y: 100 * best },
+      { x: Math.round(at), y: 100 * best },
+      { x: Math.round(course[i + 1]?.at ?? end), y: 100 * best },
     ]);
   return lineChart(
     'course',

@@ -221,7 +221,8 @@ export function scatterChart(
 
 function scatterAxis({ xLog = false, xCategories, ...axes }: ScatterAxes): object {
   if (xCategories !== undefined) return { ...xAxis(axes), type: 'category', data: [...xCategories], splitLine: undefined }; // prettier-ignore
-  return { ...xAxis(axes), type: xLog ? 'log' : 'value', scale: true };
+  const axisLabel = { ...AXIS.axisLabel, formatter: (value: number) => String(Number(value.toPrecision(3))) };
+  return { ...xAxis(axes), type: xLog ? 'log' : 'value', scale: true, axisLabel };
 }
 
 /** A chart in a page, in the page's own ink, with its words for those who cannot see it. */
