@@ -48,11 +48,15 @@ interface Size {
 }
 
 const steps: Step[] = [];
+let sizes: readonly Size[] = [];
 const problems: string[] = [];
 
 /** The environment of someone who never saw the workspace: its programs are not on the path, caches have a folder. */
 function strangersEnvironment(folder: string): NodeJS.ProcessEnv {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|PNPM_|NODE_|DRF_|INIT_CWD|XDG_)/i.test(name));
+  const kept = Object.entries(process.env).filter(
+    ([name]) =>
+      !/^(npm_(?!config_(registry|cafile|cache)$)|PNPM_|NODE_(ENV|OPTIONS|PATH)$|DRF_|INIT_CWD|XDG_)/i.test(name),
+  );
   const path = (process.env['PATH'] ?? '').split(delimiter).filter((each) => !each.includes('node_modules'));
   return {
     ...Object.fromEntries(kept),
@@ -217,14 +221,14 @@ async function checkUnder(
 
 const EXPECTED = ['cache-home', 'exported', 'judged.csv', 'my-posts', 'node_modules', 'package-lock.json', 'package.json', 'runs', 'site']; // prettier-ignore
 
-async function check(folder: string): Promise<Size[]> {
+async function check(folder: string): Promise<void> {
   const env = strangersEnvironment(folder);
   const tarballs = await packAll(options.tarballs ?? join(folder, 'tarballs'));
   const cwd = join(folder, 'project');
   await install(cwd, tarballs, env);
   const modules = join(cwd, 'node_modules');
   const before = await stateOf(modules);
-  const sizes = await sizesOf(modules);
+  sizes = [{ name: 'all', bytes: before.bytes }, ...(await sizesOf(modules))];
   const { exported } = await takeTheWay(cwd, env);
   for (const version of options.node) await checkUnder(version, folder, cwd, exported, env);
   const after = await stateOf(modules);
@@ -233,10 +237,9 @@ async function check(folder: string): Promise<Size[]> {
   }
   const unasked = (await readdir(cwd)).filter((name) => !EXPECTED.includes(name));
   if (unasked.length > 0) problems.push(`files that nobody asked for: ${unasked.join(', ')}`);
-  return [{ name: 'all', bytes: before.bytes }, ...sizes];
 }
 
-function report(sizes: readonly Size[]): void {
+function report(): void {
   if (options.json) {
     console.log(JSON.stringify({ node: process.version, steps, sizes, problems }, null, 2));
     return;
@@ -249,13 +252,12 @@ function report(sizes: readonly Size[]): void {
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'drf-install-'));
-  let sizes: readonly Size[] = [];
   try {
-    sizes = await check(folder);
+    await check(folder);
   } catch (error) {
     problems.push((error as Error).message);
   } finally {
-    report(sizes);
+    report();
     if (problems.length > 0) process.exitCode = 1;
     if (options.keep) console.error(`kept: ${folder}`);
     else await rm(folder, { recursive: true, force: true, maxRetries: 5 });

@@ -55,7 +55,7 @@ const helpsFromSource = asksForHelp && !existsSync(PROGRAM); // sooner than the 
 
 if (!helpsFromSource && !isBuilt()) {
   const startedAt = new Date();
-  build('Building what changed (a minute when nothing was built yet)', [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--build', join(ROOT, 'packages', 'drf')]); // prettier-ignore
+  build('Building what changed (a minute when nothing was built yet)', [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '--build', ...projects]); // prettier-ignore
   mkdirSync(dirname(STAMP), { recursive: true });
   writeFileSync(STAMP, '');
   utimesSync(STAMP, startedAt, startedAt); // what changed meanwhile is built next time

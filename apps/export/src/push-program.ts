@@ -32,7 +32,7 @@ interface PushProgramOptions {
 export function createPushProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {
   return createProgram(
     'push',
-    'Sends a run or an export to a repository of the Hugging Face hub: what judging needs, and its model card.',
+    'Sends a run, an export or an ensemble to a repository of the Hugging Face hub: what judging needs, and its model card.',
     [
       [spell('push exported me/my-model --dry-run'), 'what would be sent, and what stays here; asks nobody'],
       [`HF_TOKEN=hf_… ${spell('push exported me/my-model')}`, 'sends it; the repository is made if it is not there'],
@@ -40,7 +40,7 @@ export function createPushProgram(print: (text: string) => void = (text) => void
       [spell('push exported me/my-model --revision v2 --message "More posts"'), 'onto a branch'],
     ],
   )
-    .argument('<folder>', 'a trained run, or an exported folder')
+    .argument('<folder>', 'a trained run, an exported folder, or an ensemble of these')
     .argument('<repository>', 'owner/name on the hub')
     .option('--private', 'make the repository private (one that is there stays as it is)')
     .option('--revision <branch>', 'branch; one that is not there is made from main', 'main')

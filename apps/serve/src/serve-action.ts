@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { builtPage } from '@drf/page-app';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service/limits';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import { interruptSignal, spell } from '@drf/terminal';
 import { addressWarnings, readToken } from './access.js';
 import type { MainOptions } from './flags.js';
@@ -17,6 +18,13 @@ export async function serveAction(run: string | undefined, options: MainOptions)
   const log = { level: options.logLevel, stream: process.stdout };
   const { hostName: hostNames, allowOrigin: allowedOrigins, workers } = options;
   const folders = run === undefined ? options.with : [run, ...(options.with ?? [])];
+  if (options.watch === true && folders === undefined) {
+    throw refuser(ConfigurationError, 'serve --watch')(
+      'a run or an export that judges',
+      'files for the browser only',
+      'name it, or start serve anew when they have changed',
+    );
+  }
   const opened = await stateOf(folders ?? []);
   const serving: ServeOptions = {
     ...chosenOf(options),

@@ -1,6 +1,6 @@
 // The program of one of several processes that serve at the same port: serves what its parent names, and does what it
 // says. Signals to the whole group (Ctrl-C) are for the parent alone, from the first moment on; so all that takes time to
-// load comes after that. When the parent has gone, it answers what it accepted, and ends.
+// load comes after that. It ends with its parent, as Node's cluster has it.
 import type { GroupMember } from '@drf/service';
 import type { Served } from './serve.js';
 import type { FromWorker, GroupStatus, ToWorker } from './worker-messages.js';
@@ -9,7 +9,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 const modules = Promise.all([import('@drf/files'), import('@drf/service'), import('./serve.js')]);
 
-const GRACE_WITHOUT_PARENT = 10_000;
 /** How often it looks whether it is ready. */
 const READY_MILLISECONDS = 250;
 const METRICS_MILLISECONDS = 5_000;
@@ -22,7 +21,6 @@ let status: GroupStatus = { ready: 0, restarts: 0, primaryResidentBytes: 0 };
 let wasReady = false;
 const metricsAsked = new Map<number, (text: string) => void>();
 
-process.on('disconnect', () => void close(GRACE_WITHOUT_PARENT));
 process.on('message', (message: ToWorker) => {
   if (message.type === 'serve') starting = start(message);
   else if (message.type === 'reload') void reload();

@@ -119,7 +119,7 @@ class Workers {
     this.slots = [...this.slots.filter((other) => other.number !== number), slot];
     worker.on('message', (message: FromWorker) => void this.hear(slot, message));
     worker.on('error', () => undefined); // of a process that has gone: its exit says so
-    worker.on('exit', (code, signal) => void this.ended(slot, signal ?? `exit code ${code}`));
+    worker.on('exit', (code, signal) => this.ended(slot, signal ?? `exit code ${code}`));
     return slot;
   } // prettier-ignore
 
@@ -150,7 +150,7 @@ class Workers {
       this.tellStatus();
     } else if (message.type === 'refused' && this.statusTimer !== undefined) {
       this.write('error', 'a worker cannot serve', { worker: slot.number, ...loggedError(errorOf(message.failure)) });
-    } else if (message.type === 'collected') {
+    } else if (message.type === 'collected' && slot.isListening) {
       this.metrics.update(slot.process.id, message.metrics);
       this.collected.get(message.id)?.(slot.process.id);
     } else if (message.type === 'metrics') {
@@ -183,10 +183,10 @@ class Workers {
     return this.metrics.text();
   }
 
-  private async ended(slot: Slot, how: string): Promise<void> {
+  private ended(slot: Slot, how: string): void {
     slot.isReady = false;
     slot.isListening = false;
-    await this.metrics.end(slot.process.id);
+    this.metrics.end(slot.process.id);
     if (this.closing || this.statusTimer === undefined) return; // the first one's end ends all
     const delay = slot.delay.next(performance.now() - slot.startedAt);
     this.write('error', 'a worker ended', { worker: slot.number, how, restartInMilliseconds: delay });

@@ -13,7 +13,7 @@ import { ConfigurationError } from '@drf/tensor';
 import { createDisplay, type Display } from '@drf/training';
 import { EXPERIMENTS } from '@drf/training';
 import { loadExperiment, readExperiment } from '@drf/training';
-import { openOwnData, ownConfig } from '@drf/training';
+import { openOwnData, ownConfig, runName } from '@drf/training';
 import { writeLedger } from '@drf/training';
 import { openTracker, train, type TrainOptions, type TrainResult } from '@drf/training';
 import { asksForAllFolds, foldsText, trainAllFolds } from './all-folds.js';
@@ -118,9 +118,7 @@ function newRun(
   if (departures.length > 0) {
     process.stderr.write(`note: drf-paper is not the paper to the letter here: ${departures.join(', ')}\n`);
   }
-  const { folds, fold = 1 } = config.dataset;
-  const part = folds === undefined ? '' : `-fold${fold}of${folds}`;
-  const folder = out ?? join('runs', `${config.name}-${config.method}-seed${config.seed}${part}`);
+  const folder = out ?? join('runs', runName(config));
   return RunFolder.create(folder, { overwrite: overwrite === true });
 }
 

@@ -30,11 +30,12 @@ export {
 export { decodeText, TEXT_ENCODINGS, type EncodingChoice, type TextEncoding } from './text-decoder.js';
 export { EmojiImage, type EmojiScene } from './embedded/emoji-image.js';
 export { emojiSetCredit, type EmojiSetCredit, type EmojiSetName } from './embedded/emoji-sets.js';
-export { mapAhead, streamPosts, type StreamOptions } from './stream-posts.js';
+export { streamPosts, type StreamOptions } from './stream-posts.js';
 export type { TableStream } from './posts/reader.js';
 export { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './posts/unlabeled-posts.js';
 export type { UnlabeledPost, UnlabeledResult } from './posts/unlabeled-row.js';
 export { isAbsenceWord } from './posts/row.js';
+export { writeMemoryRows, type MemoryPost } from './posts/memory-rows.js';
 export { POST_COLUMNS, type ColumnNames, type PostColumn } from './posts/columns.js';
 export { makeSplits, PAPER_FRACTIONS, type SplitOptions, type Splits } from './splits/make-splits.js';
 export { loadSplit, loadSplits, saveSplits, type SplitFile, type SplitOrigin } from './splits/split-file.js';

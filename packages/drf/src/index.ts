@@ -1,1 +1,11 @@
-export { createDrfProgram, runDrf } from './commands.js';
+export { train, type ExperimentOptions, type TrainOptions } from './train.js';
+export { load, type LoadOptions } from './load.js';
+export type { LoadedModel } from './loaded-model.js';
+export { openRun, type EvaluateOptions, type EvaluationReport, type ExportOptions, type Run } from './run.js';
+export type { LenientPredictOptions, Model, PredictOptions } from './judging.js';
+export type { ImageInput, Judgment, JudgeInfo, PostInput } from '@drf/judge';
+export type { MemoryPost } from '@drf/datasets';
+export type { Data, Files, Rows } from './posts.js';
+export type { DataEvent, EpochEvent, StageEvent, TrainEvent, WarningEvent, WorkEvent } from './progress.js';
+export { InterruptedError } from './errors.js';
+export { DrfError, isDrfError } from '@drf/tensor';

@@ -1,6 +1,6 @@
-import { mapAhead, type Dataset, type PostRecord } from '@drf/datasets';
+import type { Dataset, PostRecord } from '@drf/datasets';
 import type { TrainableEncoder } from '@drf/encoders';
-import { DataError, type HostTree, type Modality } from '@drf/tensor';
+import { mapAhead, DataError, type HostTree, type Modality } from '@drf/tensor';
 import {
   isPresent,
   loadContent,

@@ -1,4 +1,4 @@
-import { mapAhead, RowError, type Dataset, type PostRecord } from '@drf/datasets';
+import { RowError, type Dataset, type PostRecord } from '@drf/datasets';
 import { disruptionKey, planDisruptions, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import {
   encodeWithCache,
@@ -13,7 +13,7 @@ import {
   type TrainableEncoder,
 } from '@drf/encoders';
 import type { MethodNeeds } from '@drf/model';
-import { DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
+import { mapAhead, DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
 import { checkReadable, contentRows, type ContentRows, type ContentSource } from './content-rows.js';
 import { memoryRows, type FeatureRows, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
 import { isPresent, loadContent, presenceOf, wordsOf, type Content, type PlannedRecord } from './planned-record.js';

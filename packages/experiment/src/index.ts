@@ -11,7 +11,7 @@ export {
 export { comparedOptions } from './compared-options.js';
 export { defineExperiment, parseExperiment, parseForMethod, type ExperimentFile, type MethodOptions } from './parse.js';
 export { configOption, valueOfOption, type ConfigOption } from './config-option.js';
-export { addConfigFlags, configFlags, mergeConfig, overridesFrom, takeOwnModules } from './flags.js';
+export { addConfigFlags, configFlags, mergeConfig, overridesFrom } from './flags.js';
 export {
   openExperimentData,
   openExperimentDataset,

@@ -1,4 +1,4 @@
-import type { Engine, Host, HostTree, StepProgram, TensorTree } from '@drf/tensor';
+import { mapAhead, type Engine, type Host, type HostTree, type StepProgram, type TensorTree } from '@drf/tensor';
 import type {
   EncodedBatchInputs,
   EncodedMethod,
@@ -7,7 +7,6 @@ import type {
   MethodParameters,
   TrainingProgram,
 } from '@drf/model';
-import { mapAhead } from '@drf/datasets';
 import { gatherBatch, isFeatureSet, type PostSet } from './feature-set.js';
 
 /** Judged posts. */

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { formatStrategy, parseStrategy } from '@drf/disruption';
 import {
@@ -84,12 +85,15 @@ const CHECKPOINT_NAME = /^step-(\d+)\.safetensors$/;
 const CONFIG = 'config.json';
 const CHECKPOINTS = 'checkpoints';
 const LOCK = 'run.lock';
+/** Posts that came from memory rather than from a file. */
+const ROWS = 'rows.jsonl';
 
 /** Everything that training and evaluation put into a run. */
 const RUN_NAMES = new Set([
   CONFIG,
   CHECKPOINTS,
   LOCK,
+  ROWS,
   'splits',
   'ledger.json',
   'rejected.jsonl',
@@ -175,8 +179,8 @@ const metricSchema = z.discriminatedUnion('type', [
 
 /**
  * The layout of a run on disk: `config.json`, `splits/`, `ledger.json`, `manifest.jsonl`, `metrics.jsonl`,
- * `checkpoints/step-N.safetensors`, `best.json`, `calibration.json`, `posts.json`, `report.html`, `README.md`; while it is trained,
- * `run.lock`.
+ * `checkpoints/step-N.safetensors`, `best.json`, `calibration.json`, `posts.json`, `report.html`, `README.md`; `rows.jsonl` where
+ * the posts came from memory; while it is trained, `run.lock`.
  */
 export class RunFolder {
   readonly path: string;
@@ -271,7 +275,19 @@ export class RunFolder {
   async readDescription(): Promise<RunDescription> {
     const path = this.file(CONFIG);
     const raw = checked<RunDescription>(path, 'the description of a run', descriptionSchema, await readJson(path));
-    return { ...raw, config: parseExperiment(withPresentNames(raw.config), path) };
+    return { ...raw, config: this.withOwnRows(parseExperiment(withPresentNames(raw.config), path)) };
+  }
+
+  /** Where posts that came from memory are kept: in the run itself. */
+  get rowsFile(): string {
+    return this.file(ROWS);
+  }
+
+  /** Posts that lie in the run are found there, also when it was moved. */
+  private withOwnRows(config: ExperimentConfig): ExperimentConfig {
+    const { file } = config.dataset;
+    if (typeof file !== 'string' || basename(file) !== ROWS || !existsSync(this.rowsFile)) return config;
+    return { ...config, dataset: { ...config.dataset, file: this.rowsFile } };
   }
 
   /** Adds a line to `metrics.jsonl`. */

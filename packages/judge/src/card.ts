@@ -1,7 +1,6 @@
-import { z } from 'zod/mini';
+import * as z from 'zod/mini'; // `{ z }` would bring messages in every language into a page
 import { assertCalibration, type Calibration } from './calibration.js';
 import { DataError, refuser } from '@drf/tensor';
-import { spell } from '@drf/terminal';
 
 /** Name of the card's file. */
 export const CARD_FILE = 'card.json';
@@ -101,7 +100,7 @@ export function parseCard(subject: string, value: unknown): Card {
   throw refuse(
     'the card of an export',
     `one of an earlier version, or a damaged one (${what})`,
-    `restore the folder, or export the run again: ${spell('export RUN --out FOLDER --overwrite')}`,
+    'restore the folder, or export the run again (export RUN --out FOLDER --overwrite)',
   );
 }
 

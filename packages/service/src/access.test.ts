@@ -105,7 +105,9 @@ describe('an origin that may ask', () => {
     const preflight = { ...headers, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' }; // prettier-ignore
     const allowed = await ask(app, preflight, 'OPTIONS');
     expect([allowed.statusCode, allowed.headers['access-control-allow-origin'], allowed.headers.vary]).toEqual([204, origin, 'Origin']); // prettier-ignore
-    expect(allowed.headers['access-control-allow-headers']).toBe('authorization, content-type');
+    expect(allowed.headers['access-control-allow-headers']).toBe(
+      'authorization, content-type, traceparent, tracestate',
+    );
     const answer = await ask(app, { ...headers, authorization: 'Bearer abcdefghijklmnop' });
     expect([answer.statusCode, answer.headers['access-control-allow-origin']]).toEqual([200, origin]);
     const problem = await ask(app, headers);

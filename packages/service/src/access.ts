@@ -105,7 +105,7 @@ export interface WebOriginOptions {
 
 const PREFLIGHT = {
   'access-control-allow-methods': 'GET, HEAD, POST',
-  'access-control-allow-headers': 'authorization, content-type',
+  'access-control-allow-headers': 'authorization, content-type, traceparent, tracestate',
   'access-control-max-age': '600',
 };
 

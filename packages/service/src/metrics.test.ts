@@ -43,15 +43,15 @@ describe('the metrics of several workers', () => {
     expect(value(both, 'drf_process_resident_memory_bytes{worker="none",process="primary"}')).toBe(7);
     expect(both.match(/^drf_process_resident_memory_bytes\{worker="\d",process="serve"\} \d+$/gm)).toHaveLength(2);
 
-    await all.end(2);
-    await all.end(3); // which never said anything
+    all.end(2);
+    all.end(3); // which never said anything
     judged(one, 10);
     const alone = await update();
     expect(value(alone, 'drf_judgments_total{label="good"}')).toBe(810);
     expect(value(alone, 'drf_quality_count{modality="text"}')).toBe(810);
     expect(value(alone, 'drf_workers')).toBe(1);
     expect(value(alone, 'drf_waiting_posts')).toBe(1);
-    await all.end(1);
+    all.end(1);
     expect(value(await all.text(), 'drf_judgments_total{label="good"}')).toBe(810);
   });
 });

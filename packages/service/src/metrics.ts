@@ -35,21 +35,32 @@ export type MetricsOfOne = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
  */
 export class GroupMetrics {
   private readonly latest = new Map<number, MetricsOfOne>();
-  private ended: MetricsOfOne = [];
+  /** Counts of those that have ended. */
+  private readonly ended: MetricsOfOne[] = [];
+  private merging: Promise<void> = Promise.resolve();
 
   /** @param process any number that names it */
   update(process: number, metrics: MetricsOfOne): void {
     this.latest.set(process, metrics);
   }
 
-  async end(process: number): Promise<void> {
-    const last = this.latest.get(process)?.filter(({ type }) => ['counter', 'histogram'].includes(String(type))) ?? [];
+  end(process: number): void {
+    const last = this.latest.get(process);
+    if (last === undefined) return;
     this.latest.delete(process);
-    this.ended = await AggregatorRegistry.aggregate([this.ended, last]).getMetricsAsJSON();
+    this.ended.push(last.filter(({ type }) => ['counter', 'histogram'].includes(String(type))));
+    this.merging = this.merging.then(() => this.merge());
   }
 
   text(): Promise<string> {
-    return AggregatorRegistry.aggregate([...this.latest.values(), this.ended]).metrics();
+    return AggregatorRegistry.aggregate([...this.latest.values(), ...this.ended]).metrics();
+  }
+
+  /** However many end, they are held as one. */
+  private async merge(): Promise<void> {
+    const { length } = this.ended;
+    const merged = await AggregatorRegistry.aggregate(this.ended.slice(0, length)).getMetricsAsJSON();
+    this.ended.splice(0, length, merged);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   ConfigurationError,
   DataError,
   DrfError,
+  isDrfError,
   NonFiniteError,
   refuser,
   ShapeMismatchError,
@@ -47,6 +48,14 @@ describe('errors', () => {
     const codes = Object.values(CLASSES).map((ErrorClass) => new ErrorClass(report).code);
     expect(codes).toEqual(['checkpoint', 'configuration', 'data', 'not-finite', 'shape-mismatch', 'unavailable']);
     expect(new DataError({ ...report, code: 'too-large' }).code).toBe('too-large');
+  });
+
+  it('are asked for by the code of a class, also by one above their own', async () => {
+    const copy: typeof errors = await import(`./errors.js?${'copy'}`);
+    const error = new copy.DataError({ subject: 'A', expected: 'b', received: 'c', code: 'too-large' });
+    const codes = [undefined, 'too-large', 'data', 'error', 'checkpoint'];
+    expect(codes.map((code) => isDrfError(error, code))).toEqual([true, true, true, true, false]);
+    expect(isDrfError(Object.assign(new Error('A'), { code: 'data' }), 'data')).toBe(false);
   });
 
   it('are recognized when another copy of the package threw them', async () => {

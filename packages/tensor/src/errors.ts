@@ -51,6 +51,21 @@ export class DrfError extends Error {
   }
 }
 
+/**
+ * Whether an error is one of ours, thrown by whichever copy of this package; with a code, whether it is of that kind, also
+ * by a class above its own: an "unusable-row" is "data", too.
+ *
+ * ```ts
+ * if (isDrfError(error, 'data')) console.error(error.report.remedy);
+ * ```
+ */
+export function isDrfError(error: unknown, code?: string): error is DrfError {
+  if (!(error instanceof DrfError)) return false;
+  if (code === undefined || error.code === code) return true;
+  const codes: unknown = Reflect.get(error, CODES);
+  return Array.isArray(codes) && codes.includes(code);
+}
+
 /** A tensor or array whose shape is not the one that was due. */
 export class ShapeMismatchError extends DrfError {
   static override readonly code: string = 'shape-mismatch';

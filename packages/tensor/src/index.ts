@@ -3,6 +3,7 @@ export {
   ConfigurationError,
   DataError,
   DrfError,
+  isDrfError,
   NonFiniteError,
   refuser,
   ShapeMismatchError,
@@ -36,6 +37,7 @@ export {
   type TensorTree,
   type Tree,
 } from './tree.js';
+export { mapAhead } from './map-ahead.js';
 export { createRandom, philox, restoreRandom, type Random, type RandomState } from './random.js';
 export {
   byModality,

@@ -1,10 +1,10 @@
 export { train, type TrainOptions, type TrainResult, type TrainServices } from './train.js';
 export { Trainer, type TrainerEvents, type TrainerOptions, type TrainerOutcome } from './trainer.js';
 export { createDisplay, type Display } from './display.js';
-export { openOwnData, ownConfig, ownExperiment } from './own-data.js';
+export { openOwnData, ownConfig, ownExperiment, runName } from './own-data.js';
 export { chooseExperiment, type ExperimentChoice } from './choose-experiment.js';
 export { EXPERIMENTS, loadExperiment, readExperiment } from './experiments.js';
-export { writeLedger } from './data-summary.js';
+export { dataWarnings, writeLedger } from './data-summary.js';
 export { readFoldsConfig, trainFolds, type FoldsOptions, type FoldsResult } from './train-folds.js';
 export { openTracker } from './tracking/open-tracker.js';
 export type { TrackedOutcome, TrackedRun, Tracker } from './tracking/tracker.js';

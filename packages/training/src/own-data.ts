@@ -42,6 +42,11 @@ export function nameAfter(file: string): string {
   return name === '' ? 'posts' : name;
 }
 
+/** How a run's folder is called where nobody says: `posts-drf-seed0`, and of a fold `posts-drf-seed0-fold2of5`. */
+export function runName({ name, method, seed, dataset: { folds, fold = 1 } }: ExperimentConfig): string {
+  return `${name}-${method}-seed${seed}${folds === undefined ? '' : `-fold${fold}of${folds}`}`;
+}
+
 /**
  * The experiment of `--data`, before and after its posts are known.
  * @param files of posts; with several, each one's name is the split of its posts

@@ -1,5 +1,4 @@
 import { basename } from 'node:path';
-import { mapAhead } from '@drf/datasets';
 import {
   ADAMW_DEFAULTS,
   joinParts,
@@ -27,7 +26,7 @@ import {
   type RunFolder,
   type Simulation,
 } from '@drf/experiment';
-import { CheckpointError, createRandom, hostTensor, type Engine, type Host } from '@drf/tensor';
+import { mapAhead, CheckpointError, createRandom, hostTensor, type Engine, type Host } from '@drf/tensor';
 import { epochBatches, partsOf } from './batches.js';
 import { LossMean, readLosses, type StepLosses } from './finite.js';
 import { describeEpoch, isBetter, isExhausted, type Selected } from './selection.js';

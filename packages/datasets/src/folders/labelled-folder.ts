@@ -1,9 +1,9 @@
+import { mapAhead } from '@drf/tensor';
 import { resolve } from 'node:path';
 import { ContentDataset } from '../content-dataset.js';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { Ledger, RowError } from '../ledger.js';
 import type { ContentOptions } from '../options.js';
-import { mapAhead } from '../stream-posts.js';
 import type { TextEncoding } from '../text-decoder.js';
 import { ContentFolder, locatePost, type LocatedPost } from './content-folder.js';
 import { labelledLines, readLabelFile, type LabelledLine } from './label-lines.js';

@@ -1,6 +1,6 @@
+import { mapAhead } from '@drf/tensor';
 import type { ContentSource, PostRecord } from '../dataset.js';
 import type { Ledger } from '../ledger.js';
-import { mapAhead } from '../stream-posts.js';
 import type { TextEncoding } from '../text-decoder.js';
 import { bytesEvidence, type EncodingEvidence } from '../text-evidence.js';
 

@@ -1,8 +1,7 @@
 import { contentHash } from '@drf/files';
-import { DataError } from '@drf/tensor';
+import { mapAhead, DataError } from '@drf/tensor';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { asUnusableRow, RowError, type LedgerReport } from '../ledger.js';
-import { mapAhead } from '../stream-posts.js';
 import { findDuplicates, type DuplicateReport, type HashedPost } from '../splits/duplicates.js';
 import { DEFAULT_IMAGE_DECODING, looksWhole, readImageHeader, type ImageHeader } from '@drf/preprocessing';
 

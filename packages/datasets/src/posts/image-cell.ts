@@ -44,6 +44,10 @@ export function imageCell(subject: string, value: unknown): ImageCell {
     if (typeof bytes === 'string') return { bytes: fromBase64(subject, bytes), name };
     throw wrong(subject, 'its bytes in base64', typeOf(bytes));
   }
+  if (typeof value === 'object' && 'width' in value && 'height' in value && 'data' in value) {
+    const { width, height, data } = value; // as `writeMemoryRows` puts down pixels that are not as many as they say
+    throw wrong(subject, `${String(width)} × ${String(height)} pixels of 3 bytes`, `${String(data)} bytes`);
+  }
   throw wrong(subject, 'the path of an image file, or an image', typeOf(value));
 }
 

@@ -7,7 +7,8 @@ import { PLAIN_TEXT, readLines, type Line, type TextForm } from './lines.js';
 import type { RawRow } from './row.js';
 import { decodeStrictly } from '../text-decoder.js';
 
-const MAXIMUM_LINE_BYTES = 4 * 1024 * 1024;
+/** An image of 64 MiB in base64, the largest that is taken by default, and the row around it. */
+const MAXIMUM_LINE_BYTES = 96 * 1024 * 1024;
 
 /** Reads JSON Lines: one object a line. Blank lines are skipped; a wrong line comes as an error with its number. */
 export async function* readJsonLines(

@@ -1,13 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { resolveInside } from '@drf/files';
-import { DataError, refuser } from '@drf/tensor';
+import { mapAhead, DataError, refuser } from '@drf/tensor';
 import { ContentDataset } from '../content-dataset.js';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { SENTIMENTS } from '../label-rule.js';
 import { Ledger, RowError, type DroppedRow } from '../ledger.js';
 import type { ContentOptions } from '../options.js';
-import { mapAhead } from '../stream-posts.js';
 import { codedNames, isAbsenceWord, ownId, parsePostRow, type RawRow } from './row.js';
 import { checkRow, plainNumber, type CheckedRow, type RowChecks } from './row-content.js';
 import { describeColumns, type ColumnNames } from './columns.js';

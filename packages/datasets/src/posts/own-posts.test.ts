@@ -143,7 +143,7 @@ describe('posts of one’s own', () => {
       {},
     ].map((row, i) => ({ id: i, label: 'x', ...row }));
     await writeFile(join(folder, 'a.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
-    await writeFile(join(folder, 'b.jsonl'), `{"text":"${'x'.repeat(10_000_000)}","label":"x"}\n{"text":"fine","label":"y"}`); // prettier-ignore
+    await writeFile(join(folder, 'b.jsonl'), `{"text":"${'x'.repeat(101_000_000)}","label":"x"}\n{"text":"fine","label":"y"}`); // prettier-ignore
     const dataset = await openDataset({ name: 'posts', file: join(folder, 'a.jsonl'), imageSize: 4 });
     expect(dataset.records.map(({ id }) => id)).toEqual(['0', '1', '2', '3', '7', '10', '11']);
     const trouble = await Promise.all(
@@ -174,7 +174,7 @@ describe('posts of one’s own', () => {
     const long = await openDataset({ name: 'posts', file: join(folder, 'b.jsonl') });
     expect(long.records).toHaveLength(1);
     expect(details(long)[0]?.[1]).toBe(
-      'b.jsonl, line 1 expected a line of at most 4194304 bytes, received a longer one; shorten or remove the line',
+      'b.jsonl, line 1 expected a line of at most 100663296 bytes, received a longer one; shorten or remove the line',
     );
   });
 });

@@ -1,10 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { resolveInside } from '@drf/files';
-import { DataError } from '@drf/tensor';
+import { mapAhead, DataError } from '@drf/tensor';
 import { decodeImage, type ImageDecoding } from '@drf/preprocessing';
 import { findEncodings } from '../folders/text-encodings.js';
-import { mapAhead } from '../stream-posts.js';
 import { postHash, type ContentSource } from '../dataset.js';
 import { imageHash, textHash } from '../decoded-hash.js';
 import { asUnusableRow, RowError } from '../ledger.js';

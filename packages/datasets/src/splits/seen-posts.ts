@@ -1,10 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson, writeJsonAtomic } from '@drf/files';
-import { DataError } from '@drf/tensor';
+import { DataError, mapAhead } from '@drf/tensor';
 import { recordHash, type Dataset, type PostRecord } from '../dataset.js';
 import { SPLIT_NAMES, type SplitName } from '../names.js';
-import { mapAhead } from '../stream-posts.js';
 
 export { SPLIT_NAMES, type SplitName } from '../names.js';
 

@@ -1,6 +1,7 @@
 import { createRandom } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { projectToPlane, PROJECTIONS } from './charts.js';
+import { PROJECTIONS } from '../names.js';
+import { projectToPlane } from './charts.js';
 
 /** Three well-separated clusters, one row after the other, with some rows twice. */
 function clusters(count: number): Float32Array[] {

@@ -3,7 +3,7 @@ import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
 import { CARD_FILE } from '@drf/judge/card';
 import { MODEL_CARD_FILE, RunFolder } from '@drf/experiment';
-import { fileHash, readJson, resolveInside } from '@drf/files';
+import { ENSEMBLE_FILE, fileHash, readEnsemble, readJson, resolveInside } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** A file that goes to the hub. */
@@ -19,7 +19,7 @@ export interface PushFile {
 
 /** What of a folder goes to the hub, and what does not. */
 export interface PushSelection {
-  readonly kind: 'run' | 'export';
+  readonly kind: 'run' | 'export' | 'ensemble';
   readonly files: readonly PushFile[];
   /** Paths inside the folder that stay here. */
   readonly leftOut: readonly string[];
@@ -35,6 +35,7 @@ export interface PushSelection {
  * @throws DataError for a folder that is neither, a link in it, a file that is missing or leads out of it
  */
 export async function selectPushFiles(folder: string, include: readonly string[] = []): Promise<PushSelection> {
+  if (await isThere(join(folder, ENSEMBLE_FILE))) return selectEnsemble(folder, include);
   const isExport = await isThere(join(folder, CARD_FILE));
   const kind = isExport ? 'export' : 'run';
   const chosen = isExport ? await exportFiles(folder) : await runFiles(folder);
@@ -50,6 +51,33 @@ export async function selectPushFiles(folder: string, include: readonly string[]
   const sent = new Set(wanted);
   const leftOut = (await allFiles(folder)).filter((path) => !sent.has(path));
   return { kind, files, leftOut, notes };
+}
+
+/** `ensemble.json`, and of each member what would be sent of it alone. */
+async function selectEnsemble(folder: string, include: readonly string[]): Promise<PushSelection> {
+  await readEnsemble(folder); // refuses what is damaged, and members outside
+  const { members } = (await readJson(join(folder, ENSEMBLE_FILE))) as {
+    readonly members: readonly { path: string }[];
+  };
+  const files: PushFile[] = [];
+  const notes: string[] = [];
+  for (const { path } of members) {
+    const member = join(folder, path);
+    const name = relative(folder, member).split(sep).join('/');
+    await assertOwnFolder(folder, name); // of a link, the hub would get another folder than ensemble.json names
+    const selection = await selectPushFiles(member);
+    files.push(...selection.files.map((file) => ({ ...file, path: `${name}/${file.path}` })));
+    notes.push(...selection.notes.map((note) => `${name}: ${note}`));
+  }
+  const sent = new Set(files.map(({ path }) => path));
+  const others = [ENSEMBLE_FILE, ...(await present(folder, [MODEL_CARD_FILE])), ...(await included(folder, include))];
+  for (const path of new Set(others.filter((each) => !sent.has(each)))) {
+    const source = await ownFile(folder, path);
+    files.push({ path, source, bytes: (await stat(source)).size });
+    sent.add(path);
+  }
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return { kind: 'ensemble', files, leftOut: (await allFiles(folder)).filter((path) => !sent.has(path)), notes };
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -91,20 +119,29 @@ async function included(folder: string, include: readonly string[]): Promise<str
 
 /** @throws DataError for a link, a folder, or nothing, at the path or on the way there */
 async function ownFile(folder: string, path: string): Promise<string> {
-  const refuse = refuser(DataError, `Pushing ${path}`);
   const parts = path.split('/');
   for (const end of parts.keys()) {
-    const part = join(folder, ...parts.slice(0, end + 1));
-    const stats = await lstat(part).catch(() => undefined);
     const isLast = end === parts.length - 1;
-    if (stats?.isSymbolicLink() === true) {
-      throw refuse('a file of the folder itself', `a link, ${part}`, 'put what it leads to in its place');
-    }
-    if (isLast ? stats?.isFile() !== true : stats?.isDirectory() !== true) {
-      throw refuse('a file in the folder', stats === undefined ? 'nothing there' : 'something else', 'name a file');
-    }
+    await assertOwn(join(folder, ...parts.slice(0, end + 1)), isLast ? 'file' : 'folder', `Pushing ${path}`);
   }
   return join(folder, ...parts);
+}
+
+/** @throws DataError for a link, a file, or nothing, at the path or on the way there */
+async function assertOwnFolder(folder: string, path: string): Promise<void> {
+  const parts = path.split('/');
+  for (const end of parts.keys())
+    await assertOwn(join(folder, ...parts.slice(0, end + 1)), 'folder', `Pushing ${path}`);
+}
+
+async function assertOwn(path: string, kind: 'file' | 'folder', subject: string): Promise<void> {
+  const refuse = refuser(DataError, subject);
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats?.isSymbolicLink() === true) {
+    throw refuse('a file of the folder itself', `a link, ${path}`, 'put what it leads to in its place');
+  }
+  if (kind === 'file' ? stats?.isFile() === true : stats?.isDirectory() === true) return;
+  throw refuse('a file in the folder', stats === undefined ? 'nothing there' : 'something else', 'name a file');
 }
 
 /** Paths of all files below a folder; links are listed, not followed. */

@@ -1,8 +1,8 @@
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RunFolder } from '@drf/experiment';
-import { writeJsonAtomic } from '@drf/files';
+import { fileHash, writeEnsemble, writeJsonAtomic, type EnsembleMember } from '@drf/files';
 import { exportRun } from '../export-run.js';
 import { HUB_TOKEN, makeTinyRun, startPushHub, temporaryFolder, type PushHub } from '../testing/index.js';
 import { pushModel, type PushOptions, type PushProgress } from './push-model.js';
@@ -109,6 +109,25 @@ describe('pushModel', () => {
       /^---\nlicense: "cc-by-nc-4.0"\nlibrary_name: [^]*- License of the trained weights: cc-by-nc-4.0\./,
     );
     expect(hub.repositories.get(REPOSITORY)?.commits.slice(0, 2)).toEqual(['Push export', 'Better words']);
+  });
+
+  it('sends of an ensemble what it sends of its members', async () => {
+    const [hub, folder] = [await startPushHub(), await temporaryFolder()];
+    const members: EnsembleMember[] = [];
+    for (const name of ['fold1', 'fold2']) {
+      const run = await makeTinyRun(join(folder, 'folds', name));
+      await writeFile(run.file('posts.json'), '{}');
+      members.push({ folder: run.path, sha256: await fileHash(await run.resultCheckpoint()) });
+    }
+    await writeEnsemble(join(folder, 'folds'), members);
+    const { kind, leftOut } = await push(join(folder, 'folds'), hub);
+    expect([kind, leftOut]).toEqual(['ensemble', ['fold1/posts.json', 'fold2/posts.json']]);
+    expect([...filesOf(hub).keys()].sort()).toEqual(['.gitattributes', 'ensemble.json', ...['fold1', 'fold2'].flatMap((name) => [`${name}/checkpoints/step-3.safetensors`, `${name}/config.json`])]); // prettier-ignore
+    await rm(join(folder, 'folds', 'fold2'), { recursive: true });
+    await symlink(join(folder, 'folds', 'fold1'), join(folder, 'folds', 'fold2'));
+    await expect(push(join(folder, 'folds'), hub)).rejects.toThrow(
+      /expected a file of the folder itself, received a link, .*fold2/,
+    );
   });
 
   it('goes on after an interruption without sending large files again', async () => {

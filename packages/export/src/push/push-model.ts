@@ -44,7 +44,7 @@ export interface PushProgress {
 
 /** What was sent. */
 export interface PushResult {
-  readonly kind: 'run' | 'export';
+  readonly kind: 'run' | 'export' | 'ensemble';
   readonly repository: string;
   readonly revision: string;
   /** Where it can be seen. */
@@ -62,7 +62,7 @@ export interface PushResult {
 const ENDPOINT = 'https://huggingface.co';
 
 /**
- * Sends a run or an export to a repository of the Hugging Face hub, which is made if there is none: what is needed to
+ * Sends a run, an export or an ensemble of these to a repository of the Hugging Face hub, which is made if there is none: what is needed to
  * judge with it, and its model card. Files that the hub has already are not sent again, so that a push that was
  * interrupted goes on, and a second one does nothing.
  *

@@ -96,9 +96,16 @@ export class Connection {
     const posts: RunExample[] = [];
     for (const post of exported?.posts ?? []) {
       if (post.image === null) posts.push(post);
-      else posts.push({ ...post, image: await download(`model/examples/${post.image}`, this.headers) });
+      else posts.push({ ...post, image: await this.file(`model/examples/${post.image}`) });
     }
     return posts;
+  }
+
+  /** @throws PageError when it cannot be had */
+  private async file(path: string): Promise<Uint8Array> {
+    const response = await fetch(path, { headers: this.headers }).catch(() => null);
+    if (response?.ok !== true) throw new PageError(`${path.split('/').at(-1)} could not be loaded.`);
+    return new Uint8Array(await response.arrayBuffer());
   }
 
   private async json<T>(path: string): Promise<T | null> {
@@ -122,47 +129,4 @@ function ofCard(card: Card): Model {
     textCharacters: LONGEST_TEXT,
     card,
   };
-}
-
-export interface Expected {
-  readonly bytes: number;
-  /** In hexadecimal. */
-  readonly sha256: string;
-  readonly onProgress: (bytes: number, total: number) => void;
-}
-
-/** A whole file. @throws PageError when it cannot be had, or is another than expected */
-export async function download(
-  address: string,
-  headers: Readonly<Record<string, string>>,
-  expected?: Expected,
-): Promise<Uint8Array> {
-  // prettier-ignore
-  const response = await fetch(address, { headers }).catch(() => null);
-  const name = address.split('/').at(-1) as string;
-  if (response?.ok !== true || response.body === null) throw new PageError(`${name} could not be loaded.`);
-  if (expected === undefined) return new Uint8Array(await response.arrayBuffer());
-  const content = new Uint8Array(expected.bytes);
-  let filled = 0;
-  for (const reader = response.body.getReader(); ;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    if (filled + value.length > content.length) throw damaged(name);
-    content.set(value, filled);
-    filled += value.length;
-    expected.onProgress(filled, content.length);
-  }
-  if (filled !== content.length || !(await hasHash(content, expected.sha256))) throw damaged(name);
-  return content;
-}
-
-function damaged(name: string): PageError {
-  return new PageError(`${name} is not the file that its card describes. Reload the page, or export the run again.`);
-}
-
-/** Browsers offer hashes to pages of a secure origin only (https, or this machine); elsewhere the size must do. */
-async function hasHash(content: Uint8Array<ArrayBuffer>, sha256: string): Promise<boolean> {
-  if (globalThis.crypto.subtle === undefined) return true;
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', content));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('') === sha256;
 }

@@ -1,4 +1,0 @@
-import { runApp } from '@drf/terminal';
-import { createPushProgram } from './push-program.js';
-
-await runApp(createPushProgram());

@@ -1,0 +1,114 @@
+import type { Judgment } from '@drf/judge';
+import { ConfigurationError, DataError, mapAhead, refuser } from '@drf/tensor';
+import { InterruptedError } from './errors.js';
+
+/** How posts are judged. */
+export interface PredictOptions {
+  /** When it aborts, no further post is begun, and the call ends with an {@link InterruptedError}. */
+  readonly signal?: AbortSignal;
+}
+
+/** How posts are judged of which some may be unusable. */
+export interface LenientPredictOptions extends PredictOptions {
+  /** Told of each post that cannot be judged, which gets null. Left out: the first such post ends the call. */
+  readonly onError: (error: DataError, index: number) => void;
+}
+
+/** Posts whose images are read while others are judged. */
+const POSTS_AHEAD = 4;
+
+/**
+ * What judges posts: a run, an export, or an ensemble. Judgments are the same whatever else is judged, so calls may
+ * overlap, also of several models in one process.
+ */
+export abstract class Model<Post> implements AsyncDisposable {
+  private readonly working = new Set<Promise<unknown>>();
+  private closing: Promise<void> | undefined;
+
+  /** Judges a post; the first may have to open what judges. */
+  protected abstract judgePost(post: Post): Promise<Judgment>;
+  /** Frees what was opened. */
+  protected abstract free(): Promise<void>;
+
+  /**
+   * Judges one post.
+   * @throws DataError for a post of nothing, an image that cannot be read, and a model that gives no numbers for it
+   */
+  judge(post: Post): Promise<Judgment> {
+    return this.use(() => this.judgePost(post));
+  }
+
+  /**
+   * Judges posts in their order. An async iterable gives judgments as they come, with memory that does not grow with
+   * their number; leaving the loop ends the work.
+   *
+   * ```ts
+   * const [judgment] = await model.predict([{ text: 'What a day!', image: 'photo.jpg' }]);
+   * for await (const { label } of model.predict(postsFromSomewhere())) console.log(label);
+   * ```
+   * @throws DataError naming the first post that cannot be judged, unless `onError` is told of it; InterruptedError when the
+   *   signal aborts; whatever the iterable throws
+   */
+  predict(posts: Iterable<Post>, options: LenientPredictOptions): Promise<(Judgment | null)[]>;
+  predict(posts: Iterable<Post>, options?: PredictOptions): Promise<Judgment[]>;
+  predict(posts: AsyncIterable<Post>, options: LenientPredictOptions): AsyncGenerator<Judgment | null>;
+  predict(posts: AsyncIterable<Post>, options?: PredictOptions): AsyncGenerator<Judgment>;
+  predict(
+    posts: Iterable<Post> | AsyncIterable<Post>,
+    options: PredictOptions | LenientPredictOptions = {},
+  ): Promise<(Judgment | null)[]> | AsyncGenerator<Judgment | null> {
+    const judgments = this.judgments(posts, options);
+    return Symbol.asyncIterator in posts ? judgments : collect(judgments);
+  }
+
+  private async *judgments(
+    posts: Iterable<Post> | AsyncIterable<Post>,
+    options: PredictOptions | LenientPredictOptions,
+  ): AsyncGenerator<Judgment | null> {
+    const { signal } = options;
+    const onError = 'onError' in options ? options.onError : undefined;
+    let count = 0;
+    const judgeNext = async (post: Post): Promise<Judgment | null> => {
+      const index = count++;
+      if (signal?.aborted === true) throw new InterruptedError('Judging posts', null, undefined, signal.reason);
+      try {
+        return await this.judge(post);
+      } catch (error) {
+        if (!(error instanceof DataError)) throw error;
+        const named = new DataError({ ...error.report, subject: `Post ${index}, ${error.report.subject}` }, { cause: error }); // prettier-ignore
+        if (onError === undefined) throw named;
+        onError(named, index);
+        return null;
+      }
+    };
+    yield* mapAhead(posts, POSTS_AHEAD, judgeNext);
+  }
+
+  /** Runs work that closing waits for. @throws ConfigurationError once the model is closed */
+  protected use<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.closing !== undefined) {
+      const refuse = refuser(ConfigurationError, 'A model');
+      return Promise.reject(refuse('to be used while it is open', 'a closed one', 'open it again with load'));
+    }
+    const running = work();
+    const settled = running.catch(() => undefined).finally(() => this.working.delete(settled));
+    this.working.add(settled);
+    return running;
+  }
+
+  /** Frees what the model holds, once all calls are answered. Other models go on. */
+  close(): Promise<void> {
+    this.closing ??= Promise.all(this.working).then(() => this.free());
+    return this.closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}

@@ -1,0 +1,36 @@
+import type { PostInput } from '@drf/judge';
+import { LoadedModel } from './loaded-model.js';
+import { loadOwnModules } from './own.js';
+
+/** How {@link load} opens a model. */
+export interface LoadOptions {
+  /** Where a run computes: `auto` (default), `compiled`, `eager:wasm`, `eager:cpu` or `eager:tensorflow`. */
+  readonly engine?: string;
+  /** A checkpoint of the run. Default: its result. */
+  readonly checkpoint?: string;
+  /** Whether encoders that a run names and the cache lacks may be fetched from the Hugging Face hub. Default false. */
+  readonly allowDownload?: boolean;
+  /** Whether a post of each kind is judged before, so that the first call does not wait for what is made on first use. */
+  readonly warm?: boolean;
+  /** Modules of your own that a run asks for: files or packages whose code you trust. */
+  readonly own?: readonly string[];
+}
+
+/**
+ * Opens what judges posts: the folder of a run, of an export, or several of both, which then judge together.
+ *
+ * ```ts
+ * await using model = await load('exported');
+ * const [{ label }] = await model.predict([{ text: 'What a day!' }]);
+ * ```
+ * @throws DataError, CheckpointError or ConfigurationError for folders that are none of these, damaged, or do not fit together
+ */
+export async function load(
+  paths: string | readonly string[],
+  options: LoadOptions = {},
+): Promise<LoadedModel<PostInput>> {
+  const { own = [], ...opening } = options;
+  await loadOwnModules(own);
+  const { openJudge } = await import('@drf/judge');
+  return new LoadedModel(await openJudge(paths, opening));
+}
