@@ -67,7 +67,7 @@ function commandOf(experiment: string | undefined, flags: TuneFlags): string[] {
   const { data = [], columns, own = [] } = flags;
   const pairs = Object.entries(columns ?? {}).map(([column, name]) => `${column}=${name}`);
   return [
-    spell('train'),
+    ...spell('train').split(' '),
     ...(experiment === undefined ? [] : [experiment]),
     ...data.flatMap((file) => ['--data', file]),
     ...(pairs.length === 0 ? [] : ['--columns', pairs.join(',')]),
