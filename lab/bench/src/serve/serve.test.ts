@@ -90,7 +90,7 @@ describe('runLoad', () => {
 describe('abuse', () => {
   it('is met with the right status each, while honest posts are judged', async () => {
     const address = await listening(honest);
-    const server = { address, metrics: () => Promise.resolve(new Map([['process_resident_memory_bytes', 2 ** 20]])), stop: () => Promise.resolve(0) }; // prettier-ignore
+    const server = { address, metrics: () => Promise.resolve(new Map([['drf_process_resident_memory_bytes{worker="1",process="serve"}', 2 ** 20]])), stop: () => Promise.resolve(0) }; // prettier-ignore
     const judgments = posts.map(({ text }) => judgment(text === null ? 'a' : 'b'));
     const report = await abuse({ server, posts, judgments, seconds: 4, seed: 1 });
     expect(report.honest).toMatchObject({ wrong: 0, lost: 0 });
