@@ -160,7 +160,7 @@ describe('an interruption', () => {
       cells,
       signal: AbortSignal.abort(),
     });
-    expect(outcome).toEqual({ results: [], summary: null, written: [], interrupted: true });
+    expect(outcome).toEqual({ results: [], summary: null, notes: [], written: [], interrupted: true });
     await workspace.dispose();
   });
 });

@@ -54,7 +54,7 @@ it('judges what it can, and says of each other row what is wrong with it', async
     [{ image: 'fine.jpg\u0000.png' }, /line 11, column image expected a path inside/],
     [{ image: 'none.jpg' }, /line 12, column image expected an image file none.jpg inside .*, received nothing there/],
     [{ text: 'x'.repeat(2_000_000) }, /line 13 expected a text of at most 1048576 bytes, received 2000000 bytes; shorten it/],
-    [{ text: 'x'.repeat(10_000_000) }, /line 14 expected a line of at most 4194304 bytes, received a longer one/],
+    [{ text: 'x'.repeat(10_000_000) }, /line 14 expected a text of at most 1048576 bytes, received 10000000 bytes; shorten it/],
     [{ text: 'a\u0000b' }, null],
     [{ text: 'half \ud83d' }, null],
     [{ text: null, image: null }, /line 17 expected text or an image, or both, received neither; fill in one of them or remove the row/],

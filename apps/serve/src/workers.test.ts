@@ -93,7 +93,7 @@ async function lead(link: string, to: string): Promise<void> {
 describe('limits of one of several workers', () => {
   it('are its part of the whole, and never less than a request needs', () => {
     const { totalBodyBytes, waitingPosts, connections, bodyBytes, batchPosts } = DEFAULT_LIMITS;
-    expect(limitsOfOne(undefined, 4)).toEqual({ ...DEFAULT_LIMITS, totalBodyBytes: totalBodyBytes / 4, waitingPosts: waitingPosts / 4, connections: connections / 4 }); // prettier-ignore
+    expect(limitsOfOne(undefined, 4)).toEqual({ ...DEFAULT_LIMITS, explanations: 1, totalBodyBytes: totalBodyBytes / 4, waitingPosts: waitingPosts / 4, connections: connections / 4 }); // prettier-ignore
     expect(limitsOfOne({}, 64)).toMatchObject({ totalBodyBytes: bodyBytes, waitingPosts: batchPosts });
     expect(limitsOfOne({ waitingPosts: 3 }, 2)).toMatchObject({ waitingPosts: 3 });
   });

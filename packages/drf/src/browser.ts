@@ -1,9 +1,10 @@
 import { openExport, type BrowserPost, type OpenExportOptions } from '@drf/judge/browser';
+import { decodeImage } from '@drf/judge/browser-image';
 import { LoadedModel } from './loaded-model.js';
 
 export type { BrowserPost, OpenExportOptions } from '@drf/judge/browser';
 export type { BrowserImage } from '@drf/judge/browser-image';
-export type { JudgeInfo, Judgment } from '@drf/judge';
+export type { ExplainOptions, Explanation, JudgeInfo, Judgment } from '@drf/judge';
 export type { LoadedModel } from './loaded-model.js';
 export type { LenientPredictOptions, Model, PredictOptions } from './judging.js';
 export { InterruptedError } from './errors.js';
@@ -21,5 +22,8 @@ export { DrfError, isDrfError } from '@drf/tensor';
  *   signal's reason when it aborts
  */
 export async function load(address: string | URL, options?: OpenExportOptions): Promise<LoadedModel<BrowserPost>> {
-  return new LoadedModel(await openExport(address, options));
+  return new LoadedModel(await openExport(address, options), async ({ text = null, image = null }, { imageSize }) => ({
+    text,
+    image: image === null ? null : await decodeImage(image, imageSize),
+  }));
 }

@@ -3,7 +3,7 @@ export { load, type LoadOptions } from './load.js';
 export type { LoadedModel } from './loaded-model.js';
 export { openRun, type EvaluateOptions, type EvaluationReport, type ExportOptions, type Run } from './run.js';
 export type { LenientPredictOptions, Model, PredictOptions } from './judging.js';
-export type { ImageInput, Judgment, JudgeInfo, PostInput } from '@drf/judge';
+export type { ExplainOptions, Explanation, ImageInput, Judgment, JudgeInfo, PostInput } from '@drf/judge';
 export type { MemoryPost } from '@drf/datasets';
 export type { Data, Files, Rows } from './posts.js';
 export type { DataEvent, EpochEvent, StageEvent, TrainEvent, WarningEvent, WorkEvent } from './progress.js';

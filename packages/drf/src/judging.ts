@@ -1,4 +1,5 @@
-import type { Judgment } from '@drf/judge';
+import type { Judgment, PostContent } from '@drf/judge';
+import { explainContent, type ExplainingJudge, type ExplainOptions, type Explanation } from '@drf/judge/explain';
 import { ConfigurationError, DataError, mapAhead, refuser } from '@drf/tensor';
 import { InterruptedError } from './errors.js';
 
@@ -27,6 +28,8 @@ export abstract class Model<Post> implements AsyncDisposable {
 
   /** Judges a post; the first may have to open what judges. */
   protected abstract judgePost(post: Post): Promise<Judgment>;
+  /** What explanations ask: the judge, and the post with its image decoded, once. */
+  protected abstract explained(post: Post): Promise<{ readonly judge: ExplainingJudge; readonly content: PostContent }>;
   /** Frees what was opened. */
   protected abstract free(): Promise<void>;
 
@@ -36,6 +39,28 @@ export abstract class Model<Post> implements AsyncDisposable {
    */
   judge(post: Post): Promise<Judgment> {
     return this.use(() => this.judgePost(post));
+  }
+
+  /**
+   * Which words, and which regions of the image, moved the answer, by leaving them out one at a time: some sixty judgments
+   * of a post with both.
+   *
+   * ```ts
+   * const { label, words } = await model.explain({ text: 'What a lovely day' });
+   * for (const { word, change } of words) console.log(word, change.probability); // above 0: it speaks for the label
+   * ```
+   * @throws as {@link judge}; ConfigurationError for a label that is no class; InterruptedError when the signal aborts
+   */
+  explain(post: Post, options: ExplainOptions = {}): Promise<Explanation> {
+    return this.use(async () => {
+      const { judge, content } = await this.explained(post);
+      return explainContent(judge, content, options).catch((error: unknown) => {
+        const { signal } = options;
+        throw signal?.aborted === true && error === signal.reason
+          ? new InterruptedError('Explaining a post', null, undefined, signal.reason)
+          : error;
+      });
+    });
   }
 
   /**

@@ -44,6 +44,17 @@ describe('load', () => {
     expect(both.info.sources.map(({ kind }) => kind)).toEqual(['run', 'export']);
     expectAlike(await exported.predict(posts), expected);
     expectAlike(await both.predict(posts), expected);
+    const explanations = await Promise.all([run, exported, both].map((model) => model.explain(posts[0] as PostInput, { grid: [1, 2] }))); // prettier-ignore
+    for (const { judgment, label, words, regions, modalities } of explanations) {
+      expect([label, label]).toEqual([judgment.label, expected[0]?.label]);
+      expect(words.map(({ word }) => word)).toEqual(['what', 'a', 'joy']);
+      expect(regions).toHaveLength(2);
+      const alone = (await exported.judge({ text: 'what a joy' })).probabilities[label] as number;
+      const whole = judgment.probabilities[label] as number;
+      expect(modalities.image?.probability).toBeCloseTo(whole - alone, 3);
+    }
+    const signal = AbortSignal.abort();
+    await expect(exported.explain({ text: 'a' }, { signal })).rejects.toMatchObject({ name: 'AbortError', code: 'interrupted' }); // prettier-ignore
   });
 
   it('keeps models of other classes, methods and engines apart, and goes on when one is closed', async () => {

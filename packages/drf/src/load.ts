@@ -31,6 +31,6 @@ export async function load(
 ): Promise<LoadedModel<PostInput>> {
   const { own = [], ...opening } = options;
   await loadOwnModules(own);
-  const { openJudge } = await import('@drf/judge');
-  return new LoadedModel(await openJudge(paths, opening));
+  const { openJudge, toPostContent } = await import('@drf/judge');
+  return new LoadedModel(await openJudge(paths, opening), toPostContent);
 }

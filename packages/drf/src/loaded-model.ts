@@ -1,17 +1,23 @@
-import type { JudgeInfo, Judgment } from '@drf/judge';
+import type { JudgeInfo, Judgment, PostContent } from '@drf/judge';
 import { Model } from './judging.js';
 
 /** A judge of posts in whatever form it takes them. */
 interface Opened<Post> {
   readonly info: JudgeInfo;
-  judge(post: Post): Promise<Judgment>;
+  judge(post: Post | PostContent): Promise<Judgment>;
   close(): Promise<void>;
 }
 
 /** A model that judges: what `load` opened. */
 export class LoadedModel<Post> extends Model<Post> {
-  /** @param judged what it says of itself comes from there */
-  constructor(private readonly judged: Opened<Post>) {
+  /**
+   * @param judged what it says of itself comes from there
+   * @param decode what it makes of a post before it judges
+   */
+  constructor(
+    private readonly judged: Opened<Post>,
+    private readonly decode: (post: Post, info: JudgeInfo) => Promise<PostContent>,
+  ) {
     super();
   }
 
@@ -22,6 +28,12 @@ export class LoadedModel<Post> extends Model<Post> {
 
   protected judgePost(post: Post): Promise<Judgment> {
     return this.judged.judge(post);
+  }
+
+  protected async explained(post: Post) {
+    const { info } = this.judged;
+    const judge = { info, judge: (content: PostContent): Promise<Judgment> => this.judged.judge(content) };
+    return { judge, content: await this.decode(post, info) };
   }
 
   protected free(): Promise<void> {

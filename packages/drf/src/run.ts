@@ -189,6 +189,13 @@ export class Run extends Model<PostInput> {
     return (await this.judging).judge(post);
   }
 
+  protected async explained(post: PostInput) {
+    this.judging ??= this.openJudge();
+    const judge = await this.judging;
+    const { toPostContent } = await import('@drf/judge');
+    return { judge, content: await toPostContent(post, judge.info) };
+  }
+
   private async openJudge(): Promise<Judge> {
     const { engine = this.config.engine, checkpoint, allowDownload, warm } = this.options;
     const { openJudge } = await import('@drf/judge');

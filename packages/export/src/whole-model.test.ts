@@ -78,6 +78,7 @@ describe('model.onnx of the embedded encoders', () => {
     const out = join(folder, 'out');
     const { card } = await exportRun(run.path, { out });
     expect((await readdir(out)).sort()).toEqual([
+      'README.md',
       'card.json',
       'head.onnx',
       'licenses.txt',
