@@ -29,10 +29,10 @@ async function sourcesBelow(folder: string): Promise<string[]> {
   return Promise.all(files.map(({ name, parentPath }) => readFile(join(parentPath, name), 'utf8')));
 }
 
-/** The parts of a message that stand in the code as they are: between what differs and what joins a report. */
+/** The parts of a message that stand in the code as they are: between what differs, commands, and what joins a report. */
 function parts(message: string): string[] {
   return message
-    .split(/…| expected |, received |; /)
+    .split(/…| expected |, received |; |"?pnpm (?:run )?[a-z:]+(?: [a-z]+)?"?/)
     .map((part) => part.replace(/^[\s,.:"?]+|[\s,.:"?]+$/g, ''))
     .filter((part) => part.length > 2);
 }

@@ -24,7 +24,6 @@ const COMMANDS: readonly Entry[] = [
   { name: 'report', summary: 'show what a grid found, as tables and as a page', load: evaluation, within: 'eval' },
   { name: 'results', summary: 'write what a grid found as Markdown', load: evaluation, within: 'eval' },
   { name: 'merge', summary: 'copy the results of several grids into one', load: evaluation, within: 'eval' },
-  { name: 'tune', summary: 'search for the options that validate best', load: async () => (await import('@drf/tune-app')).createTuneProgram() },
   { name: 'predict', summary: 'judge posts: one, a table, or a folder', load: async () => (await import('@drf/predict-app')).createPredictProgram() },
   { name: 'serve', summary: 'judge posts over HTTP, with a page to try it on', load: async () => (await import('@drf/serve-app')).createServeProgram() },
   { name: 'export', summary: 'write a run as standard ONNX files with a card', load: async () => (await import('@drf/export-app')).createExportProgram() },
