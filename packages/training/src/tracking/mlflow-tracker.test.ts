@@ -65,7 +65,7 @@ describe('MlflowTracker', () => {
     const first = await startMlflowServer();
     const port = Number(new URL(first.url).port);
     await first.close();
-    const tracker = trackerOf(first);
+    const tracker = trackerOf(first, { patienceMs: 30_000 });
     tracker.begin(await tracked());
     tracker.metrics({ loss: 1 }, 1);
     await wait(50);
