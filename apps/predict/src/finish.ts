@@ -1,7 +1,7 @@
-import { type SplitName } from '@drf/datasets';
 import { rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
+import type { SplitName } from '@drf/datasets';
 import { StreamedFile } from '@drf/files';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { formatCsv, type CsvOptions } from '@drf/terminal';

@@ -3,7 +3,6 @@ import { join, relative, resolve } from 'node:path';
 import { writeManifest } from '@drf/disruption/manifest';
 import {
   cellWords,
-  escapeHtml,
   figure,
   folded,
   htmlTable,
@@ -24,7 +23,7 @@ import {
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { argMax, type ClassificationReport } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
-import { formatCsv, percent, type CsvOptions } from '@drf/terminal';
+import { escapeHtml, formatCsv, percent, type CsvOptions } from '@drf/terminal';
 import type { EvaluatedCell, Evaluation } from './evaluate.js';
 import { openingOf, type Opening } from './opening.js';
 import { paperLine, reconstructionNote } from './paper.js';

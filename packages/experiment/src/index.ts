@@ -119,7 +119,6 @@ export {
   type Series,
 } from './report/chart.js';
 export {
-  escapeHtml,
   folded,
   htmlPage,
   htmlTable,

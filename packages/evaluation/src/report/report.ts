@@ -1,4 +1,3 @@
-import { openDrawing } from '@drf/preprocessing';
 import { join } from 'node:path';
 import {
   cellWords,
@@ -19,6 +18,7 @@ import {
   type TableData,
 } from '@drf/experiment';
 import { writeFileAtomic } from '@drf/files';
+import { openDrawing } from '@drf/preprocessing';
 import { formatDuration } from '@drf/terminal';
 import { CLEAN } from '../cells.js';
 import { letterNote, paperLine, trainedModalities } from '../paper.js';

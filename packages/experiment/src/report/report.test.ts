@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LedgerReport } from '@drf/datasets';
 import { describe, expect, it } from 'vitest';
+import { CALIBRATION_FORMAT } from '@drf/judge';
 import {
   cellWords,
   escapeHtml,
@@ -22,7 +23,6 @@ import {
   type MetricRow,
   type RunDescription,
 } from '../index.js';
-import { CALIBRATION_FORMAT } from '@drf/judge';
 
 const epoch = (number: number, valAccuracy: number | null): MetricRow => ({
   type: 'epoch',
