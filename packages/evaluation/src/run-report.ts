@@ -246,12 +246,13 @@ function classNames(classes: readonly string[]): string {
 }
 
 const SHOWN_CLASSES = 5;
-const SHOWN_POSTS = 5;
+const SHOWN_FAILURES = 5;
 
 function unreadableLines(unreadable: EvaluationResult['unreadable']): string[] {
   if (unreadable.length === 0) return [];
-  const shown = unreadable.slice(0, SHOWN_POSTS).map(({ message }) => `            ${message}`);
-  const more = unreadable.length > SHOWN_POSTS ? [`            … and ${unreadable.length - SHOWN_POSTS} more`] : [];
+  const shown = unreadable.slice(0, SHOWN_FAILURES).map(({ message }) => `            ${message}`);
+  const more =
+    unreadable.length > SHOWN_FAILURES ? [`            … and ${unreadable.length - SHOWN_FAILURES} more`] : [];
   return [`Left out:   ${unreadable.length} posts that could not be read`, ...shown, ...more];
 }
 

@@ -98,6 +98,7 @@ export {
   cellWords,
   changeSentences,
   contestSentences,
+  FEW_POSTS,
   lossSentences,
   standingSentences,
   type Answers,

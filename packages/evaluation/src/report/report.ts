@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  FEW_POSTS,
   cellWords,
   contestSentences,
   figure,
@@ -151,9 +152,6 @@ function meansOf(tables: readonly ResultTable[]): readonly Comparison[] {
     return own.toSorted((a, b) => b.cells.length - a.cells.length).slice(0, 1);
   });
 }
-
-/** Below so many posts, accuracies say little. */
-const FEW_POSTS = 100;
 
 function studyWarnings({ cells, experiment }: Study): string[] {
   const posts = cells[0]?.posts ?? 0;
