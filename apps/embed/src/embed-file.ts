@@ -1,8 +1,8 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { countUnlabeledPosts } from '@drf/datasets';
 import { embedPosts, type Embedder, type EmbedOptions } from '@drf/experiment';
-import { lockFile, StreamedFile } from '@drf/files';
+import { lockFile, rejectedPath, RejectedRows } from '@drf/files';
 import { ConfigurationError, MODALITIES, refuser, type Modality } from '@drf/tensor';
 import { featureFormat, idsPath, openFeatureFile } from './feature-file.js';
 
@@ -36,10 +36,6 @@ export interface EmbedFileResult {
   readonly ids: string | null;
   /** The side file, if any row was rejected. */
   readonly rejectedFile: string | null;
-}
-
-function rejectedPath(out: string): string {
-  return `${out}.rejected.jsonl`;
 }
 
 /**
@@ -79,17 +75,15 @@ async function embedLocked(options: EmbedFileOptions): Promise<EmbedFileResult> 
     ids: featureFormat(out) === '.safetensors' ? idsPath(out) : null,
     rejectedFile: counts.rejected > 0 ? rejectedPath(out) : null,
   });
-  const aside = `${rejectedPath(out)}.temporary`;
-  await rm(aside, { force: true });
   const file = await openFeatureFile(out, featureFormat(out), embedder);
-  const side = new StreamedFile(aside);
+  const rejected = await RejectedRows.create(out);
   try {
     for await (const post of embedPosts(embedder, input, reading)) {
       counts.rows++;
       if (post.error !== undefined) {
         counts.rejected++;
         options.onRejected?.(post.row, post.error.detail);
-        await side.write(`${JSON.stringify({ row: post.row, id: post.id, ...post.error })}\n`);
+        await rejected.add({ row: post.row, id: post.id, ...post.error });
       } else {
         counts.embedded++;
         for (const modality of MODALITIES) if (post.features[modality] != null) counts.present[modality]++;
@@ -97,15 +91,12 @@ async function embedLocked(options: EmbedFileOptions): Promise<EmbedFileResult> 
       }
       options.onProgress?.(counts.rows, total);
     }
-    await side.end();
-    if (counts.rejected > 0) await rename(aside, rejectedPath(out));
-    else for (const path of [aside, rejectedPath(out)]) await rm(path, { force: true });
+    await rejected.end();
     await file.end();
     return resultOf('finished');
   } catch (error) {
     await file.discard();
-    await side.end().catch(() => undefined); // the first error is the one to hear about
-    await rm(aside, { force: true });
+    await rejected.discard();
     if (signal?.aborted === true && error === signal.reason) return resultOf('interrupted');
     throw error;
   }

@@ -1,4 +1,3 @@
-import { openJudge } from '@drf/judge';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
 import { encoderOfRun, exportEncoder } from '@drf/export';
 import { openEmbedder, openRun, parseExperiment, RunFolder } from '@drf/experiment';
 import { readSafetensors } from '@drf/files';
+import { openJudge } from '@drf/judge';
 import { createDisplay, openOwnData, train } from '@drf/training';
 import { embedFile } from './embed-file.js';
 import { createEmbedProgram } from './program.js';

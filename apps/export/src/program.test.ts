@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { writeTinyBert } from '@drf/encoders/testing';
+import { makeTinyRun, temporaryFolder } from '@drf/export/testing';
 import { createExportProgram } from './program.js';
-import { temporaryFolder } from '@drf/export/testing';
-import { makeTinyRun } from '@drf/export/testing';
 
 async function run(...args: string[]): Promise<string> {
   const printed: string[] = [];

@@ -1,4 +1,9 @@
 import { stat } from 'node:fs/promises';
+import { takeOwnModules } from '@drf/experiment/options';
+import type { BatchSize, ExportResult } from '@drf/export';
+import { PRECISIONS, type Precision } from '@drf/export/names';
+import { withMembers } from '@drf/files';
+import type { Modality } from '@drf/tensor';
 import {
   collect,
   type Command,
@@ -12,11 +17,6 @@ import {
   startJob,
   wholeNumber,
 } from '@drf/terminal';
-import { withMembers } from '@drf/files';
-import { PRECISIONS, type Precision } from '@drf/export/names';
-import { takeOwnModules } from '@drf/experiment/options';
-import type { Modality } from '@drf/tensor';
-import type { BatchSize, ExportResult } from '@drf/export';
 
 interface EncoderOptions {
   readonly modality: Modality;

@@ -1,4 +1,5 @@
 import { largestChange, placeOf, pointsOf, strengthOf, strongestPlaces, textParts, type Change, type ExplainedRegion, type Explanation, type JudgeInfo } from '@drf/judge'; // prettier-ignore
+import { escapeHtml } from '@drf/terminal';
 
 /** An image as a page has it. */
 export interface Picture {
@@ -64,17 +65,6 @@ ${body}
 </body>
 </html>
 `;
-}
-
-function escapeHtml(text: string): string {
-  const entities: Readonly<Record<string, string>> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
 }
 
 /** A table that scrolls by itself where the page is narrow. The first cell of each row is its heading. */

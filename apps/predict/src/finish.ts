@@ -1,8 +1,8 @@
-import { type SplitName } from '@drf/datasets';
 import { rename, rm } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
-import { StreamedFile } from '@drf/files';
+import type { SplitName } from '@drf/datasets';
+import { RejectedRows, StreamedFile } from '@drf/files';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { formatCsv, type CsvOptions } from '@drf/terminal';
 import {
@@ -26,11 +26,6 @@ export function outputFormat(path: string): OutputFormat {
   if (format !== undefined) return format;
   const expected = `a file that ends in ${OUTPUT_FORMATS.join(', ')}`;
   throw refuser(ConfigurationError, '--out')(expected, path, 'choose one of these endings');
-}
-
-/** Name of the side file with the rows that could not be judged. */
-export function rejectedPath(out: string): string {
-  return `${out}.rejected.jsonl`;
 }
 
 /** What a job gave. */
@@ -86,23 +81,21 @@ export async function finishOutput(
   classes: readonly string[],
   csv?: CsvOptions,
 ): Promise<JobCounts> {
-  const temporary = { out: `${out}.temporary`, rejected: `${rejectedPath(out)}.temporary` };
-  for (const path of Object.values(temporary)) await rm(path, { force: true }); // of a killed program; or a link
+  const temporary = `${out}.temporary`;
+  await rm(temporary, { force: true }); // of a killed program; or a link
+  const rejected = await RejectedRows.create(out);
   const columns = flatColumns(classes, format === '.jsonl' ? [] : await inputColumns(out));
-  const predictions = rowWriter(temporary.out, format, classes, columns, csv);
-  const side = new StreamedFile(temporary.rejected);
+  const predictions = rowWriter(temporary, format, classes, columns, csv);
   const counter = new Counter(classes);
   for await (const row of spooledRows(out)) {
     counter.add(row);
-    if (isRejected(row)) await side.write(jsonLine(row));
+    if (isRejected(row)) await rejected.add(row);
     else await predictions.write(row);
   }
   const { counts } = counter;
   await predictions.end();
-  await side.end();
-  if (counts.rejected > 0) await rename(temporary.rejected, rejectedPath(out));
-  else for (const path of [temporary.rejected, rejectedPath(out)]) await rm(path, { force: true });
-  await rename(temporary.out, out); // last: where there is an output, all of it is there
+  await rejected.end();
+  await rename(temporary, out); // last: where there is an output, all of it is there
   return counts;
 }
 

@@ -8,10 +8,10 @@ import {
   type TableStream,
   type SeenPosts,
 } from '@drf/datasets';
+import { lockFile, rejectedPath } from '@drf/files';
 import type { Judge, JudgeInfo } from '@drf/judge';
-import { lockFile } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
-import { finishOutput, outputFormat, rejectedPath, type JobCounts, type OutputFormat } from './finish.js';
+import { finishOutput, outputFormat, type JobCounts, type OutputFormat } from './finish.js';
 import { inputValues } from './prediction-row.js';
 import { isUnfinished, removeSpool, Spool, type JobIdentity, type SpooledRow } from './spool.js';
 

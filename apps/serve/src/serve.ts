@@ -1,5 +1,5 @@
-import { describeExport, readCard } from '@drf/judge';
 import type { AddressInfo } from 'node:net';
+import { describeExport, readCard } from '@drf/judge';
 import {
   createService,
   JudgeProcess,

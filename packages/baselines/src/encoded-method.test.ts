@@ -2,24 +2,6 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import {
-  byModality,
-  createRandom,
-  flattenTree,
-  hostTensor,
-  mapTree,
-  mergeTrees,
-  named,
-  type ByModality,
-  type Engine,
-  type Host,
-  type HostTensor,
-  type HostTree,
-  type PerPost,
-  type Random,
-  type TensorTree,
-} from '@drf/tensor';
-import { toTensor } from '@drf/tensor/transfer';
-import {
   ADAMW_DEFAULTS,
   createConcatenation,
   createDrf,
@@ -37,8 +19,26 @@ import {
   type StepEncoder,
   type TokenInputs,
 } from '@drf/model';
-import { createHsan } from './index.js';
 import { tinyContents, tinyImageEncoder, tinyTextEncoder, upload } from '@drf/model/testing';
+import {
+  byModality,
+  createRandom,
+  flattenTree,
+  hostTensor,
+  mapTree,
+  mergeTrees,
+  named,
+  type ByModality,
+  type Engine,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type PerPost,
+  type Random,
+  type TensorTree,
+} from '@drf/tensor';
+import { toTensor } from '@drf/tensor/transfer';
+import { createHsan } from './index.js';
 
 const POSTS = 6;
 const SHAPES = { imageDim: 5, textDim: 4, classes: 3 };

@@ -1,6 +1,6 @@
+import { decodeImage, type ImageDecoding } from '@drf/preprocessing';
 import { DataError, type Modality, type Post, type RgbImage } from '@drf/tensor';
 import type { ContentSource, Dataset, PostRecord } from './dataset.js';
-import { decodeImage, type ImageDecoding } from '@drf/preprocessing';
 import { imageHash, textHash } from './decoded-hash.js';
 import { asUnusableRow, RowError, type Ledger } from './ledger.js';
 import { decodeText, type TextEncoding } from './text-decoder.js';

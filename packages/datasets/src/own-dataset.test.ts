@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadDefinition } from '@drf/files';
+import { solidImage } from '@drf/preprocessing/testing';
 import { datasetContract } from './dataset.contract.js';
 import { openDataset, type OpenOptions, type PostRecord } from './index.js';
-import { solidImage } from '@drf/preprocessing/testing';
 
 let folder = '';
 let name: NonNullable<OpenOptions['name']>;

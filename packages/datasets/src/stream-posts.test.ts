@@ -1,10 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { mapAhead, ConfigurationError, createRandom, type Post } from '@drf/tensor';
+import { noiseJpeg } from '@drf/preprocessing/testing';
 import { describe, expect, it } from 'vitest';
+import { mapAhead, ConfigurationError, createRandom, type Post } from '@drf/tensor';
 import type { Dataset, PostRecord } from './dataset.js';
 import { Ledger, openDataset, streamPosts, type RowError, type StreamOptions } from './index.js';
 import { folderWith, pairFiles } from './testing/folders.js';
-import { noiseJpeg } from '@drf/preprocessing/testing';
 
 /** A data set whose posts are made when they are read: `imageBytes` of fresh pixels each. */
 function generated(count: number, imageBytes: number, read?: (record: PostRecord) => Promise<Post>): Dataset {

@@ -3,7 +3,6 @@ import { join, relative, resolve } from 'node:path';
 import { writeManifest } from '@drf/disruption/manifest';
 import {
   cellWords,
-  escapeHtml,
   figure,
   folded,
   htmlTable,
@@ -24,7 +23,7 @@ import {
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { argMax, type ClassificationReport } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
-import { formatCsv, percent, type CsvOptions } from '@drf/terminal';
+import { escapeHtml, formatCsv, percent, type CsvOptions } from '@drf/terminal';
 import type { EvaluatedCell, Evaluation } from './evaluate.js';
 import { openingOf, type Opening } from './opening.js';
 import { paperLine, reconstructionNote } from './paper.js';
@@ -247,12 +246,13 @@ function classNames(classes: readonly string[]): string {
 }
 
 const SHOWN_CLASSES = 5;
-const SHOWN_POSTS = 5;
+const SHOWN_FAILURES = 5;
 
 function unreadableLines(unreadable: EvaluationResult['unreadable']): string[] {
   if (unreadable.length === 0) return [];
-  const shown = unreadable.slice(0, SHOWN_POSTS).map(({ message }) => `            ${message}`);
-  const more = unreadable.length > SHOWN_POSTS ? [`            … and ${unreadable.length - SHOWN_POSTS} more`] : [];
+  const shown = unreadable.slice(0, SHOWN_FAILURES).map(({ message }) => `            ${message}`);
+  const more =
+    unreadable.length > SHOWN_FAILURES ? [`            … and ${unreadable.length - SHOWN_FAILURES} more`] : [];
   return [`Left out:   ${unreadable.length} posts that could not be read`, ...shown, ...more];
 }
 

@@ -1,8 +1,8 @@
-import { readImageHeader } from '@drf/preprocessing';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readJson } from '@drf/files';
+import { readImageHeader } from '@drf/preprocessing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openExperimentData, parseExperiment, RunFolder, writeExamples, type ExperimentData, type RunExamples } from './index.js'; // prettier-ignore
 import { exampleCount } from './examples.js';

@@ -1,6 +1,6 @@
-import { encodeSmall } from '@drf/preprocessing';
 import type { Dataset, PostRecord } from '@drf/datasets';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
+import { encodeSmall } from '@drf/preprocessing';
 import { DataError, isOwnId } from '@drf/tensor';
 import type { ExperimentData } from './data.js';
 import type { RunFolder } from './run-folder.js';

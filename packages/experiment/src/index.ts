@@ -98,6 +98,7 @@ export {
   cellWords,
   changeSentences,
   contestSentences,
+  FEW_POSTS,
   lossSentences,
   standingSentences,
   type Answers,
@@ -119,7 +120,6 @@ export {
   type Series,
 } from './report/chart.js';
 export {
-  escapeHtml,
   folded,
   htmlPage,
   htmlTable,

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findProgram } from '@drf/terminal';
 import { exportRun } from './export-run.js';
 import { serveModels } from './testing/model-page.js';
 import { expectOutputs, headBatch, type OnnxOutputs, randomPosts, runOnnx } from './testing/posts.js';
 import { makeEmbeddedRun, makeTinyRun, randomTensor } from './testing/tiny-run.js';
-import { findProgram } from '@drf/terminal';
 
 const executablePath = await findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']);
 const reason = executablePath === undefined ? ' [skipped: no Chromium on the path; Debian has chromium]' : '';

@@ -9,9 +9,9 @@ import {
   type RunDescription,
 } from '@drf/experiment';
 import { describeCalibration } from '@drf/judge';
+import { CARD_FORMAT, type Card, type CardFile } from '@drf/judge/card';
 import type { DrfMemoryInputs } from '@drf/model';
 import { PAIRS, type Host, type HostTensor } from '@drf/tensor';
-import { CARD_FORMAT, type Card, type CardFile } from '@drf/judge/card';
 import type { PackageLicense } from './embedded-packages.js';
 import { type InputSpecification, isDrf, preprocessed, type RecordedEncoders } from './model-function.js';
 import { ELEMENT_TYPES, type OnnxModel, type OnnxValueInfo, shapeOf } from './onnx/model.js';

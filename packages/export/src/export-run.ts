@@ -1,10 +1,7 @@
-import { CARD_FILE, type Card } from '@drf/judge/card';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compile, type ModelNotes } from '@drf/engine';
-import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
-import { spell } from '@drf/terminal';
 import {
   headOf,
   MODEL_CARD_FILE,
@@ -14,6 +11,9 @@ import {
   openTrainedEncoders,
   readModelCardFacts,
 } from '@drf/experiment';
+import { CARD_FILE, type Card } from '@drf/judge/card';
+import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
+import { spell } from '@drf/terminal';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
 import { type PackageLicense, readPackageLicense, readVocabulary } from './embedded-packages.js';
 import {

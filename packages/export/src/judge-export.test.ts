@@ -1,10 +1,10 @@
 // A folder that was exported judges as the run does, and says what is wrong with it where it does not.
-import { type Calibration, explain, type Explanation, openJudge, type Judge, type PostContent } from '@drf/judge';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCalibration } from '@drf/experiment';
 import { writeEnsemble } from '@drf/files';
+import { type Calibration, explain, type Explanation, openJudge, type Judge, type PostContent } from '@drf/judge';
 import { createRandom, type RgbImage } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportRun } from './export-run.js';

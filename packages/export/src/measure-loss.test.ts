@@ -1,8 +1,8 @@
 // Exports with smaller weights say what they cost, as far as it can be measured.
-import { openJudge } from '@drf/judge';
 import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { saveSplits } from '@drf/datasets';
+import { openJudge } from '@drf/judge';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { exportRun } from './export-run.js';
 import { describeLoss, type PrecisionLoss } from './measure-loss.js';

@@ -1,5 +1,5 @@
-import { openJudge, type Judge, type Judgment } from '@drf/judge';
 import { openExperimentDataset, type OpenedRun, reopenSplits } from '@drf/experiment';
+import { openJudge, type Judge, type Judgment } from '@drf/judge';
 import { argMax, fitTemperature, negativeLogLikelihood, wilsonInterval } from '@drf/metrics';
 import { byModality, type ByModality, DrfError, type Post } from '@drf/tensor';
 import type { Precision } from './names.js';

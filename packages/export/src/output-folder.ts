@@ -1,9 +1,9 @@
-import { CARD_FILE } from '@drf/judge/card';
 import { constants } from 'node:fs';
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@drf/files';
 import { MODEL_CARD_FILE } from '@drf/experiment';
+import { CARD_FILE } from '@drf/judge/card';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** Everything that an export may consist of. */

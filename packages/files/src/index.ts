@@ -23,4 +23,5 @@ export {
   type TensorSource,
 } from './safetensors-file.js';
 export { cacheFolder } from './cache-folder.js';
+export { rejectedPath, RejectedRows } from './rejected-rows.js';
 export { StreamedFile } from './streamed-file.js';

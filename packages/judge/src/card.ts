@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'; // `{ z }` would bring messages in every language into a page
-import { assertCalibration, type Calibration } from './calibration.js';
 import { DataError, refuser } from '@drf/tensor';
+import { assertCalibration, type Calibration } from './calibration.js';
 
 /** Name of the card's file. */
 export const CARD_FILE = 'card.json';

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { unitPixels } from '@drf/preprocessing';
+import { assertLinksStayInside, readBounded, readJson } from '@drf/files';
 import { openOnnxModel, type OnnxModel } from '@drf/onnx';
+import { unitPixels } from '@drf/preprocessing';
+import { ConfigurationError, DataError, refuser, type HostTensor, type RgbImage } from '@drf/tensor';
 import { toPostContent } from './content.js';
 import { describeCard, ExportedModel, exportedTokenizer } from './exported-model.js';
-import { assertLinksStayInside, readBounded, readJson } from '@drf/files';
-import { ConfigurationError, DataError, refuser, type HostTensor, type RgbImage } from '@drf/tensor';
 import { CARD_FILE, judgingModel, MODEL_FILE, parseCard, type Card, type JudgingModel } from './card.js';
 import type { Judge, JudgeInfo, Judgment, PostInput } from './judgment.js';
 import type { OpenOptions } from './open-options.js';

@@ -1,6 +1,6 @@
-import type { Calibration } from './calibration.js';
 import { DataError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
+import type { Calibration } from './calibration.js';
 import { combineJudgments, describeVerdict, type RawVerdict } from './judgment.js';
 
 const image = { width: 1, height: 1, data: new Uint8Array(3) };

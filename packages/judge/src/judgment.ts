@@ -1,6 +1,6 @@
-import type { Calibration } from './calibration.js';
 import { applyTemperature, argMax, shareBelow } from '@drf/metrics';
 import { DataError, MODALITIES, refuser, type Modality, type RgbImage, PAIRS, type PairName } from '@drf/tensor';
+import type { Calibration } from './calibration.js';
 
 /** A post as models read it: its image decoded; null for what is missing. */
 export interface PostContent {

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
 import {
   assertEncoders,
   openRun,
@@ -12,6 +13,7 @@ import {
   type RunDescription,
   type Session,
 } from '@drf/experiment';
+import { fileHash } from '@drf/files';
 import {
   describeCalibration,
   type Calibration,
@@ -23,8 +25,7 @@ import {
   type PostInput,
   toPostContent,
 } from '@drf/judge';
-import { fileHash } from '@drf/files';
-import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
+import { assertNumbers, describeVerdict, type RawVerdict } from '@drf/judge/judgment';
 import type { EncodedBatchInputs, MethodParameters, Prediction, TokenInputs } from '@drf/model';
 import {
   hostTensor,
@@ -36,7 +37,6 @@ import {
   type Program,
   type TensorTree,
 } from '@drf/tensor';
-import { assertNumbers, describeVerdict, type RawVerdict } from '@drf/judge/judgment';
 
 type HeadConstants = { readonly parameters: MethodParameters; readonly memory?: TensorTree };
 type HeadInputs = { readonly batch: EncodedBatchInputs };

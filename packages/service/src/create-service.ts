@@ -1,7 +1,7 @@
-import { type JudgeInfo } from '@drf/judge';
 import type { Socket } from 'node:net';
 import fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { JudgeInfo } from '@drf/judge';
 import { spell } from '@drf/terminal';
 import {
   bearerAuthentication,

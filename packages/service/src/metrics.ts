@@ -1,4 +1,3 @@
-import { type Judgment } from '@drf/judge';
 import { createRequire } from 'node:module';
 import {
   AggregatorRegistry,
@@ -9,6 +8,7 @@ import {
   Registry,
   type Aggregator,
 } from 'prom-client';
+import type { Judgment } from '@drf/judge';
 import { MODALITIES } from '@drf/tensor';
 import { DECILES, QualityDrift } from './quality-drift.js';
 import type { ReloadableJudge } from './reloadable-judge.js';

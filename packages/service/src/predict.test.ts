@@ -1,8 +1,8 @@
-import sharp from 'sharp';
+import { crc32 } from 'node:zlib';
 import { decodeImage } from '@drf/preprocessing';
 import type { Judgment } from '@drf/judge';
 import { DataError } from '@drf/tensor';
-import { crc32 } from 'node:zlib';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { answerSchema, batchAnswerSchema, problemSchema, type Problem } from './schemas.js';
 import { answerOf, instantJudge, judgmentOf, openService } from './testing/service.js';

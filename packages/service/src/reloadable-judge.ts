@@ -1,5 +1,5 @@
-import { type JudgeInfo } from '@drf/judge';
 import { createHash } from 'node:crypto';
+import type { JudgeInfo } from '@drf/judge';
 import type { ServedJudge } from './work.js';
 
 /** Which model an answer comes from. */

@@ -1,8 +1,8 @@
-import { type JudgeInfo } from '@drf/judge';
 import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { JudgeInfo } from '@drf/judge';
 import type { BodyLease } from './admission.js';
 import { emptyBody, PostReader, readForm, type ReceivedPost } from './bodies.js';
 import { problemOf, PROBLEM_TYPE, refuse, RequestError, requestErrorOf } from './errors.js';

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { decodeImage, ImageError } from '@drf/preprocessing';
 import type { ExplainOptions, Explanation, Judge, Judgment, PostContent } from '@drf/judge';
 import { explainContent } from '@drf/judge/explain';
+import { decodeImage, ImageError } from '@drf/preprocessing';
 import { DataError, NonFiniteError, refuser, type RgbImage } from '@drf/tensor';
 import { Holdings, shareOf } from './admission.js';
 import type { ReceivedPost } from './bodies.js';

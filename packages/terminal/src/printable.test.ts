@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { createProgram, cursorStream, formatTable, printable, runApp, startProgress } from './index.js';
+import { createProgram, cursorStream, escapeHtml, formatTable, printable, runApp, startProgress } from './index.js';
 import { guard } from './printable.js';
 
 /** Something that a terminal would obey, hide or turn around, in as many ways as there are. */
@@ -32,6 +32,12 @@ describe('printable', () => {
     expect(lines).toHaveLength(6);
     expect(lines.join('\n')).toBe(printable(lines.join('\n')));
     expect(lines[3]).toContain('one\\u000atwo');
+  });
+});
+
+describe('escapeHtml', () => {
+  it('leaves nothing that begins a tag or ends an attribute', () => {
+    expect(escapeHtml(`<a href="x">'&`)).toBe('&lt;a href=&quot;x&quot;&gt;&#39;&amp;');
   });
 });
 

@@ -5,7 +5,7 @@ const IN_WORKSPACE = /\/packages\/terminal\/(src|dist)\/[^/]*$/;
 const ONLY_IN_A_CLONE = /^(build|tensorflow:install|bench)\b/;
 
 /**
- * A command as whoever reads it has to type it: `drf train quickstart` in the workspace, `drf train quickstart` where the
+ * A command as whoever reads it has to type it: `pnpm train quickstart` in the workspace, `drf train quickstart` where the
  * packages are installed. Every help text, error, report and card says commands through this.
  *
  * ```ts

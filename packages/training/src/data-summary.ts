@@ -7,7 +7,7 @@ import {
   SPLIT_NAMES,
   type SplitName,
 } from '@drf/datasets';
-import { type ExperimentData, type RunFolder } from '@drf/experiment';
+import { FEW_POSTS, type ExperimentData, type RunFolder } from '@drf/experiment';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { formatTable, spell } from '@drf/terminal';
@@ -18,8 +18,6 @@ const SHOWN_CLASSES = 16;
 const SHOWN_NAMES = 5;
 /** From this ratio of the largest class to the smallest on, weights are worth a word. */
 const UNEVEN = 10;
-/** Below so many posts, a split's scores are worth a word. */
-const FEW_POSTS = 100;
 
 /** Posts of one class, by split. */
 interface ClassCount {

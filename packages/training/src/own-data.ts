@@ -10,7 +10,7 @@ import { ConfigurationError } from '@drf/tensor';
 import { BY_METHOD, FROZEN_ENCODERS } from './experiments.js';
 
 /** Below so many training posts, options are those that were measured on few (the quick start's). */
-const FEW_POSTS = 2000;
+const FEW_TRAINING_POSTS = 2000;
 /** A training takes about so many steps, within bounds of epochs; see docs/notebook.md for what was measured. */
 const STEPS = 300;
 const EPOCHS = { fewest: 8, most: 20 } as const;
@@ -20,7 +20,7 @@ const EPOCHS = { fewest: 8, most: 20 } as const;
  * @param posts of the training split
  */
 export function ownExperiment(posts: number): Omit<ExperimentFile, 'name' | 'dataset'> {
-  const isFew = posts < FEW_POSTS;
+  const isFew = posts < FEW_TRAINING_POSTS;
   const stepsAnEpoch = Math.max(1, Math.ceil(posts / 16));
   const epochs = Math.min(EPOCHS.most, Math.max(EPOCHS.fewest, Math.round(STEPS / stepsAnEpoch)));
   return {

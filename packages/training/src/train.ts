@@ -9,7 +9,6 @@ import {
 } from '@drf/datasets';
 import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
-import type { RunFolder } from '@drf/experiment';
 import {
   assertEncoders,
   createEncodedMethod,
@@ -43,6 +42,7 @@ import {
   type EncodeOptions,
   type ExperimentConfig,
   type ExperimentData,
+  type RunFolder,
   type Session,
 } from '@drf/experiment';
 import { describeCalibration, type Calibration } from '@drf/judge';

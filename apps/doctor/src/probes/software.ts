@@ -1,6 +1,6 @@
+import { spell } from '@drf/terminal';
 import type { Machine } from '../machine.js';
 import type { Finding } from '../report.js';
-import { spell } from '@drf/terminal';
 
 const LIBRARIES = 'Libraries';
 

@@ -2,13 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeCalibration } from '@drf/experiment';
-import { type Calibration } from '@drf/judge';
 import { exportRun } from '@drf/export';
+import { makeEmbeddedRun } from '@drf/export/testing';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { makeEmbeddedRun } from '@drf/export/testing';
-import { buildPage } from '../../../page/src/build/build-page.js';
+import { type Calibration } from '@drf/judge';
 import { findProgram } from '@drf/terminal';
+import { buildPage } from '../../../page/src/build/build-page.js';
 
 /** Path of the browser, where there is one. */
 export const CHROMIUM = await findProgram(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']);

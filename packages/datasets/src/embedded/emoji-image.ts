@@ -1,6 +1,6 @@
+import { openDrawing } from '@drf/preprocessing';
 import type { Random } from '@drf/tensor';
 import type { ContentSource } from '../dataset.js';
-import { openDrawing } from '@drf/preprocessing';
 import { drawEmoji, EMOJI_SETS, emojiSetVersion, type EmojiDrawing, type EmojiSetName } from './emoji-sets.js';
 
 /** Side of a rendered picture in pixels. */

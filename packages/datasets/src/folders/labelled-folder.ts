@@ -1,5 +1,5 @@
-import { mapAhead } from '@drf/tensor';
 import { resolve } from 'node:path';
+import { mapAhead } from '@drf/tensor';
 import { ContentDataset } from '../content-dataset.js';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { Ledger, RowError } from '../ledger.js';

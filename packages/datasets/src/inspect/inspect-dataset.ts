@@ -1,9 +1,9 @@
 import { contentHash } from '@drf/files';
+import { DEFAULT_IMAGE_DECODING, looksWhole, readImageHeader, type ImageHeader } from '@drf/preprocessing';
 import { mapAhead, DataError } from '@drf/tensor';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { asUnusableRow, RowError, type LedgerReport } from '../ledger.js';
 import { findDuplicates, type DuplicateReport, type HashedPost } from '../splits/duplicates.js';
-import { DEFAULT_IMAGE_DECODING, looksWhole, readImageHeader, type ImageHeader } from '@drf/preprocessing';
 
 /** A split to report on. */
 export interface NamedRecords {

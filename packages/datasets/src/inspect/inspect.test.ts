@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { looksWhole } from '@drf/preprocessing';
+import { noiseJpeg, pngBomb, solidImage } from '@drf/preprocessing/testing';
 import { openDataset } from '../open.js';
 import { folderWith, pairFiles, smallJpeg } from '../testing/folders.js';
-import { noiseJpeg, pngBomb, solidImage } from '@drf/preprocessing/testing';
-import { looksWhole } from '@drf/preprocessing';
 import { countNames, inspectDataset, summarize } from './inspect-dataset.js';
 
 async function folder(): Promise<string> {

@@ -3,9 +3,9 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parquetWriteFile } from 'hyparquet-writer';
 import { describe, expect, it } from 'vitest';
+import { noiseJpeg, pngBomb } from '@drf/preprocessing/testing';
 import { openDataset, type OpenOptions } from '../index.js';
 import { folderWith, smallJpeg } from '../testing/folders.js';
-import { noiseJpeg, pngBomb } from '@drf/preprocessing/testing';
 
 async function openFile(name: string, content: string | Uint8Array, options: Partial<OpenOptions> = {}) {
   const images = { 'images/a.jpg': await smallJpeg(1), 'b c é.jpg': await smallJpeg(2) };

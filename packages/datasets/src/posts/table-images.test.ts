@@ -4,11 +4,11 @@ import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteFile, type SchemaElement } from 'hyparquet-writer';
-import { DataError } from '@drf/tensor';
+import { noiseJpeg } from '@drf/preprocessing/testing';
 import { describe, expect, it } from 'vitest';
+import { DataError } from '@drf/tensor';
 import { openDataset, readUnlabeledPosts, type Dataset } from '../index.js';
 import { folderWith, smallJpeg } from '../testing/folders.js';
-import { noiseJpeg } from '@drf/preprocessing/testing';
 import { imageCell, ImageSpool } from './image-cell.js';
 
 const decoding = { width: 2, height: 2, fit: 'stretch', maximumPixels: 10_000 } as const;

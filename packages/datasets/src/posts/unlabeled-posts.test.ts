@@ -1,8 +1,8 @@
 import { symlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { folderWith, smallJpeg } from '../testing/folders.js';
 import type { Modality } from '@drf/tensor';
+import { folderWith, smallJpeg } from '../testing/folders.js';
 import type { PostRecord } from '../dataset.js';
 import { openDataset } from '../open.js';
 import { countUnlabeledPosts, readUnlabeledPosts, type UnlabeledOptions } from './unlabeled-posts.js';

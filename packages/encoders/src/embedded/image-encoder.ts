@@ -1,3 +1,4 @@
+import { assertImage, unitPixels } from '@drf/preprocessing';
 import {
   type Engine,
   type Host,
@@ -10,7 +11,6 @@ import {
 import { copyRows, emptyRows, splitBatch } from '../batches.js';
 import { type ImageEncoder, type TokenFeatures, UseGuard } from '../contract.js';
 import { loadMobileNet, MOBILE_NET_DIM, mobileNetFeatures, mobileNetTokens, type PixelInputs } from './mobile-net.js';
-import { assertImage, unitPixels } from '@drf/preprocessing';
 
 /** Width and height that the network reads. */
 const EMBEDDED_IMAGE_SIZE = 224;

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { DropoutRates, TransformerOptions } from '@drf/layers';
+import { assertImage } from '@drf/preprocessing';
 import {
   ConfigurationError,
   type Features,
@@ -23,7 +24,6 @@ import {
 } from './image-processor.js';
 import { poolTokens, toUnitLength } from './pooling.js';
 import { lengthFor, type TextTokenizer } from './text-tokenizer.js';
-import { assertImage } from '@drf/preprocessing';
 import { applyBert, type BertConfig, type BertInputs } from '../models/bert.js';
 import { applyVit, specialTokens, type VitConfig, vitTokens } from '../models/vit.js';
 

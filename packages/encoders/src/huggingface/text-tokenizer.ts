@@ -1,4 +1,5 @@
 import { Tokenizer } from '@huggingface/tokenizers';
+import { boundMarks, headOf } from '@drf/preprocessing/text';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { DEFAULT_MASK_TOKEN } from '../contract.js';
 import {
@@ -8,7 +9,6 @@ import {
   makeLinear,
   type WorkBudget,
 } from '../tokenizers/linear-tokenizer.js';
-import { boundMarks, headOf } from '@drf/preprocessing/text';
 
 type Keys = Readonly<Record<string, unknown>>;
 

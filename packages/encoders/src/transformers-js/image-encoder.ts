@@ -1,8 +1,8 @@
 import type { ImageProcessor, RawImage, Tensor } from '@huggingface/transformers';
+import { assertImage, resizeImage, type ResizeKernel } from '@drf/preprocessing';
 import { ConfigurationError, DataError, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
 import { inBatches, joinTokens, outputWidths, type Widths } from '../batches.js';
 import { type ImageEncoder, type TokenFeatures, UseGuard } from '../contract.js';
-import { assertImage, resizeImage, type ResizeKernel } from '@drf/preprocessing';
 import { type Library, type LoadedModel, loadModel, type TransformersEncoderOptions } from './load-model.js';
 import { type LibraryOutputs, poolOutputs, tokenStates } from './outputs.js';
 

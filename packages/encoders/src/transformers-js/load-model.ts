@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type * as Transformers from '@huggingface/transformers';
 import type { PreTrainedModel } from '@huggingface/transformers';
+import { cacheFolder } from '@drf/files';
 import { disableTelemetry } from '@drf/onnx';
 import { ConfigurationError, DrfError, type Modality, UnavailableError } from '@drf/tensor';
 import { spell } from '@drf/terminal';
-import { cacheFolder } from '@drf/files';
 import { type Pooling, POOLINGS } from '../contract.js';
 import {
   ALLOW_DOWNLOAD,

@@ -1,5 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import type { PreTrainedTokenizer } from '@huggingface/transformers';
+import { boundMarks } from '@drf/preprocessing/text';
 import { ConfigurationError, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
 import { inBatches, joinTokens, outputWidths, type Widths } from '../batches.js';
 import { DEFAULT_MASK_TOKEN, type TextEncoder, type TokenFeatures, UseGuard } from '../contract.js';
@@ -7,7 +8,6 @@ import { assertTexts } from '../embedded/text-encoder.js';
 import { readSentenceModules, type SentenceModules } from '../huggingface/pooling.js';
 import { withConfiguration } from '../huggingface/text-tokenizer.js';
 import { isUnigramOfWords, type LinearizableTokenizer, lowerCase, makeLinear } from '../tokenizers/linear-tokenizer.js';
-import { boundMarks } from '@drf/preprocessing/text';
 import { type Library, type LoadedModel, loadModel, type TransformersEncoderOptions } from './load-model.js';
 import { type LibraryOutputs, type LibraryTensor, poolOutputs, tokenStates, toUnitLength } from './outputs.js';
 

@@ -1,3 +1,4 @@
+import type { StepPlan } from '@drf/onnx/worker';
 import {
   flattenTree,
   type Host,
@@ -10,7 +11,6 @@ import {
 import type { TracedFunction } from '../graph/graph.js';
 import { trace } from '../trace/trace.js';
 import { Turns } from '../programs.js';
-import type { StepPlan } from '@drf/onnx/worker';
 import type { Session, SessionHost } from './session-host.js';
 
 /** A traced function, and how it moves a state on if it is a step. */

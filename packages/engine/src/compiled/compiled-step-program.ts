@@ -1,3 +1,4 @@
+import type { StateLeaf } from '@drf/onnx/worker';
 import {
   mapTree,
   unflattenTree,
@@ -12,7 +13,6 @@ import {
 import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
 import { assertSameLeaves, noLeaf, Turns } from '../programs.js';
 import { trace } from '../trace/trace.js';
-import type { StateLeaf } from '@drf/onnx/worker';
 import { TraceCache, type Recorded } from './compiled-program.js';
 import { namedLeaves, type SessionHost } from './session-host.js';
 

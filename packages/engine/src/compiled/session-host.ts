@@ -1,6 +1,3 @@
-import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
-import { reachable, type TracedFunction } from '../graph/graph.js';
-import { portName, writeModel } from '../onnx/write.js';
 import {
   assertProvider,
   sessionOptions,
@@ -9,6 +6,9 @@ import {
   type StateLeaf,
   type StepPlan,
 } from '@drf/onnx/worker';
+import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
+import { reachable, type TracedFunction } from '../graph/graph.js';
+import { portName, writeModel } from '../onnx/write.js';
 import type { CompileOptions } from './options.js';
 
 /** Numbers that travel in one message: 16 MiB. */

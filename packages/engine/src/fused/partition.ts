@@ -1,9 +1,9 @@
+import type { StepPlan, Wire } from '@drf/onnx/worker';
 import { sizeOf } from '@drf/tensor';
 import { reachable, type TracedFunction } from '../graph/graph.js';
 import { sameShape } from '../graph/shapes.js';
 import { constantData, type Operation, type OutputRole, type Port, type Value } from '../graph/value.js';
 import { portName } from '../onnx/write.js';
-import type { StepPlan, Wire } from '@drf/onnx/worker';
 import { encodeModule, FUSED_OPERATORS, type FusedOperator, type FusedProgram, type Instruction } from './wasm.js';
 
 /** State tensors below this size are left to the runtime. */

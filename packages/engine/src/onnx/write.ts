@@ -1,3 +1,4 @@
+import { ModelProto } from '@drf/onnx';
 import {
   type Attributes,
   type AttributeValue,
@@ -9,7 +10,6 @@ import {
   type Value,
 } from '../graph/value.js';
 import { reachable, type TracedFunction } from '../graph/graph.js';
-import { ModelProto } from '@drf/onnx';
 
 /** The newest opset that ONNX 1.12's checker knows; every operator used here exists in it. */
 const OPSET = 17;

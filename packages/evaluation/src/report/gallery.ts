@@ -1,6 +1,7 @@
 import { applyDisruption, parseStrategy, type DisruptionEntry } from '@drf/disruption';
-import { cellWords, escapeHtml, openExperimentData } from '@drf/experiment';
+import { cellWords, openExperimentData } from '@drf/experiment';
 import type { Post } from '@drf/tensor';
+import { escapeHtml } from '@drf/terminal';
 import { CLEAN, formatCell } from '../cells.js';
 import { cellsOf, type Study, type System } from '../statistics/compare.js';
 import type { StoredCell, StoredPrediction } from '../store/records.js';

@@ -1,7 +1,7 @@
-import { encodeSmall } from '@drf/preprocessing';
 import type { DisruptionEntry } from '@drf/disruption';
-import { escapeHtml } from '@drf/experiment';
+import { encodeSmall } from '@drf/preprocessing';
 import type { Post, RgbImage } from '@drf/tensor';
+import { escapeHtml } from '@drf/terminal';
 
 /** A post as a model met it, and what the model said. */
 export interface PostCard {

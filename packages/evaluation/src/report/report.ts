@@ -1,6 +1,6 @@
-import { openDrawing } from '@drf/preprocessing';
 import { join } from 'node:path';
 import {
+  FEW_POSTS,
   cellWords,
   contestSentences,
   figure,
@@ -19,6 +19,7 @@ import {
   type TableData,
 } from '@drf/experiment';
 import { writeFileAtomic } from '@drf/files';
+import { openDrawing } from '@drf/preprocessing';
 import { formatDuration } from '@drf/terminal';
 import { CLEAN } from '../cells.js';
 import { letterNote, paperLine, trainedModalities } from '../paper.js';
@@ -151,9 +152,6 @@ function meansOf(tables: readonly ResultTable[]): readonly Comparison[] {
     return own.toSorted((a, b) => b.cells.length - a.cells.length).slice(0, 1);
   });
 }
-
-/** Below so many posts, accuracies say little. */
-const FEW_POSTS = 100;
 
 function studyWarnings({ cells, experiment }: Study): string[] {
   const posts = cells[0]?.posts ?? 0;

@@ -1,5 +1,4 @@
 import {
-  escapeHtml,
   figure,
   htmlPage,
   htmlTable,
@@ -9,7 +8,7 @@ import {
   type Point,
   type TableData,
 } from '@drf/experiment';
-import { formatCsv, formatDuration, formatTable, percent, spell, type CsvOptions } from '@drf/terminal';
+import { escapeHtml, formatCsv, formatDuration, formatTable, percent, spell, type CsvOptions } from '@drf/terminal';
 import type { Importance } from './importance.js';
 import type { TrialResult } from './journal.js';
 import { describeDimension, shown, type Dimension } from './space.js';

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
+import { CALIBRATION_FORMAT, type Calibration, type QualityBasis, type QualityDistributions } from '@drf/judge';
 import { fitTemperature, quantilesOf } from '@drf/metrics';
 import { byModality, createRandom, hostTensor, MODALITIES, type Engine, type Modality } from '@drf/tensor';
 import { isFeatureSet, selectPosts, type PostSet } from '../feature-set.js';
 import { Judge, type Judged, type Quality } from '../judge/judge.js';
 import type { OpenedRun } from '../open-run.js';
-import { CALIBRATION_FORMAT, type Calibration, type QualityBasis, type QualityDistributions } from '@drf/judge';
 import { crossFittedQuality } from './cross-fit.js';
 
 /** The run to calibrate, and the posts to do it by. */

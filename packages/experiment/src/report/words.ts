@@ -50,7 +50,7 @@ export interface Contest {
 /** Level at which a difference counts as more than chance. */
 const LEVEL = 0.05;
 /** Below so many posts, an accuracy says little. */
-const FEW_POSTS = 100;
+export const FEW_POSTS = 100;
 /** Below so many posts, the score of a class may be anything. */
 const FEW_OF_CLASS = 10;
 /** Names that a sentence lists. */

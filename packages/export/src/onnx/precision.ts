@@ -1,5 +1,5 @@
-import type { Precision } from '../names.js';
 import { encodeFloat16 } from '@drf/encoders';
+import type { Precision } from '../names.js';
 import { FLOAT16, FLOAT32, INT8, int64Tensor, type OnnxModel, type OnnxNode, type OnnxTensor } from './model.js';
 
 /** Which input of an operation holds weights. */
