@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 
 const startedAt = performance.now();
-process.stderr.write('Building packages, programs and the page …\n');
+process.stderr.write('Building packages, programs and the page (a minute or two where nothing is built yet) …\n');
 const result = spawnSync('turbo', ['run', 'compile', 'site', '--output-logs=errors-only', ...process.argv.slice(2)], {
   encoding: 'utf8',
   env: { ...process.env, TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' },

@@ -250,6 +250,13 @@ function report(result: PredictResult, asJson: boolean): void {
 /** Classes that a person is shown; `--json` and files have all. */
 const SHOWN_CLASSES = 20;
 
+/** Pairs of features, as a person says them. */
+const PAIR_WORDS: Readonly<Record<(typeof PAIRS)[number], string>> = {
+  original: 'image and text as they are',
+  imageAndRecoveredText: 'image with the text recovered from it',
+  recoveredImageAndText: 'text with the image recovered from it',
+};
+
 /** A judgment for a person. */
 function judgmentText(judgment: Judgment): string {
   const { label, probabilities, quality, pairWeights, recovered, unfamiliar } = judgment;
@@ -263,8 +270,8 @@ function judgmentText(judgment: Judgment): string {
     lines.push(...known.map((modality) => `  ${modality}: ${percent(quality[modality] as number)} %`));
   }
   if (pairWeights !== null) {
-    const named = PAIRS.map((pair) => `${pair} ${percent(pairWeights[pair])} %`);
-    lines.push('', `Pairs in the verdict: ${named.join(', ')}`);
+    const named = PAIRS.map((pair) => `${PAIR_WORDS[pair]} ${percent(pairWeights[pair])} %`);
+    lines.push('', `Weights in the verdict: ${named.join(', ')}`);
   }
   if (recovered !== null) lines.push('', `The ${recovered} was missing; what stands for it was recovered.`);
   if (unfamiliar === true) lines.push('', 'Unlike the training posts: take this verdict with care.');
