@@ -22,6 +22,7 @@ import {
   type TableData,
 } from '@drf/experiment';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
+import { EXPLANATION_LEGEND } from '@drf/judge';
 import { argMax, type ClassificationReport } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
 import { formatCsv, percent, type CsvOptions } from '@drf/terminal';
@@ -190,8 +191,12 @@ function shownSection(shown: readonly ShownPost[]): ReportSection[] {
   });
   const line =
     'Images and texts are as the model met them. Probabilities are its own; quality says how usual the image or text is among posts like those of training.';
-  return [{ id: 'mistakes', heading: 'Mistakes', body: [paragraph(line), ...groups].join('\n') }];
+  const explained = shown.some(({ explanation }) => explanation !== undefined) ? [paragraph(EXPLAINED_LINE), EXPLANATION_LEGEND] : []; // prettier-ignore
+  return [{ id: 'mistakes', heading: 'Mistakes', body: [paragraph(line), ...explained, ...groups].join('\n') }];
 }
+
+const EXPLAINED_LINE =
+  'Of the intact posts that are wrong with the most confidence, some are explained: each word and each part of the image was left out by itself, the rest judged again, and marked by how much that changed the probability of the wrong answer. What is said twice, in several words or in text and image, seems to matter less than it does.';
 
 function curveChart({ curves }: EvaluationResult): Chart {
   return lineChart(

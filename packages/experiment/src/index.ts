@@ -118,8 +118,8 @@ export {
   type Point,
   type Series,
 } from './report/chart.js';
+export { escapeHtml } from '@drf/judge';
 export {
-  escapeHtml,
   folded,
   htmlPage,
   htmlTable,

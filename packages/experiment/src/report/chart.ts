@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as ECharts from 'echarts';
 import { contentHash } from '@drf/files';
-import { escapeHtml } from './html.js';
+import { escapeHtml } from '@drf/judge';
 
 /** A chart as an SVG document, with what it shows in words. */
 export interface Chart {

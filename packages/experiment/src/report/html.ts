@@ -1,10 +1,5 @@
+import { escapeHtml } from '@drf/judge';
 import { meaningOf, type Term } from './terms.js';
-
-/** Text made safe for HTML content and attributes. */
-export function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
-}
 
 /** A table, whatever it is drawn on. */
 export interface TableData {

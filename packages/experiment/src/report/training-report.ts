@@ -3,11 +3,11 @@ import { writeFileAtomic } from '@drf/files';
 import { loadSplits, whatIsWrong, type LedgerReport } from '@drf/datasets';
 import { wilsonInterval } from '@drf/metrics';
 import { formatDuration, percent } from '@drf/terminal';
-import { describeCalibration, type Calibration } from '@drf/judge';
+import { describeCalibration, escapeHtml, type Calibration } from '@drf/judge';
 import { readCalibration } from '../calibration/calibration-file.js';
 import type { BestCheckpoint, MetricRow, RunDescription, RunFolder } from '../run-folder.js';
 import { figure, lineChart, type Series } from './chart.js';
-import { escapeHtml, folded, htmlTable, legend, linkTo, paragraph, reportLinks, reportPage, type ReportLink, type ReportSection } from './html.js'; // prettier-ignore
+import { folded, htmlTable, legend, linkTo, paragraph, reportLinks, reportPage, type ReportLink, type ReportSection } from './html.js'; // prettier-ignore
 import { lossTerms, lossWords, termsIn } from './terms.js';
 import {
   answerSentences,
