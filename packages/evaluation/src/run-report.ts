@@ -163,11 +163,9 @@ export function htmlReport(result: EvaluationResult, contents: Partial<PageConte
         { id: 'about', heading: 'What was evaluated', body: about },
       ],
     },
-    { style: PAGE_STYLE },
+    { style: POSTS_STYLE },
   );
 }
-
-const PAGE_STYLE = `${POSTS_STYLE}pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }`;
 
 function sectionBody({ lines = [], tables, more = [], charts = [], words }: Section): string {
   const texts = [...tables, ...more].flatMap(({ caption, head, rows }) => [caption, ...head, ...rows.map(([first = '']) => first)]); // prettier-ignore
