@@ -189,7 +189,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
 async function withJudge<T>(
   run: OpenedRun,
   session: Session,
-  { workspace: { display }, allowDownload }: EvaluationOptions,
+  { workspace: { display }, allowDownload, signal }: EvaluationOptions,
   mistakes: readonly Mistake[],
   show: (explaining?: Explaining) => Promise<T>,
 ): Promise<T> {
@@ -201,7 +201,9 @@ async function withJudge<T>(
     allowDownload,
   });
   try {
-    return await show({ mistakes, judge, job: (label) => display.job(label, 'judgments') });
+    const shown = await show({ mistakes, judge, job: (label) => display.job(label, 'judgments') });
+    if (signal?.aborted === true) display.say('Stopped: the report shows and explains the mistakes up to here.');
+    return shown;
   } finally {
     await judge.close();
   }

@@ -258,7 +258,15 @@ function xAxis({ xName, xWhole }: Pick<Axes, 'xName' | 'xWhole'>): object {
 }
 
 function yAxis({ yName }: Pick<Axes, 'yName'>): object {
-  return { ...AXIS, type: 'value', name: yName, nameGap: 12, nameTextStyle: { ...AXIS.nameTextStyle, align: 'left' } };
+  const axisLabel = { ...AXIS.axisLabel, formatter: tickText };
+  const nameTextStyle = { ...AXIS.nameTextStyle, align: 'left' };
+  return { ...AXIS, type: 'value', name: yName, nameGap: 12, nameTextStyle, axisLabel };
+}
+
+/** A number that fits beside an axis: "12,000", "0.25", "3.5e-5". */
+function tickText(value: number): string {
+  if (value !== 0 && Math.abs(value) < 0.001) return Number(value.toPrecision(3)).toExponential();
+  return value.toLocaleString('en-US', { maximumFractionDigits: 10 });
 }
 
 /** Loaded with the first chart: most commands draw none. */
