@@ -26,6 +26,7 @@ export interface MainOptions {
   readonly rawCsv?: boolean;
   readonly details?: boolean;
   readonly posts?: number;
+  readonly explain?: number;
   readonly track?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;

@@ -35,6 +35,7 @@ export function commandOptions(options: MainOptions): Omit<CommandOptions, 'work
     allowDownload,
     cache,
     posts: options.posts,
+    explain: options.explain,
     reference,
     out,
     csv,

@@ -54,6 +54,7 @@ const EVAL_EXAMPLES: readonly (readonly [string, string])[] = [
   [spell('eval RUN --manifest manifest.jsonl'), 'exactly the disruptions of a manifest'],
   [spell('eval runs/drf-seed* runs/concat-seed* --out runs/comparison'), 'means over seeds and paired differences'],
   [spell('eval runs/posts-drf-seed0-folds5'), 'a cross-validation: every post by the fold that did not see it'],
+  [spell('eval RUN --explain 5'), 'a report that also says what misled it in its five surest mistakes'],
   [spell('eval RUN --json'), 'the results for machines'],
 ];
 
@@ -115,6 +116,12 @@ export function createEvaluateCommand(): Command {
       'wrongly judged posts to show in the report, with text and small image; 0 for none',
       wholeNumber(0, 200),
       SHOWN_POSTS,
+    )
+    .option(
+      '--explain <count>',
+      'explain so many of them by words and parts of the image; some 60 judgments each',
+      wholeNumber(0, 200),
+      0,
     )
     .option('--details', 'classes and confusion matrix of every cell')
     .option('--track <server>', 'add the cells to the run on an MLflow server: mlflow:http://127.0.0.1:5000')

@@ -10,9 +10,10 @@ import {
   type ExplainedRegion,
   type Explanation,
   type Judge,
+  type Picture,
 } from '@drf/judge';
 import sharp from 'sharp';
-import { explanationPage, type Picture } from './explanation-page.js';
+import { explanationPage } from './explanation-page.js';
 
 interface ExplainPostOptions {
   readonly text?: string;

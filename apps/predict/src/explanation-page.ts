@@ -1,14 +1,5 @@
-import { largestChange, placeOf, pointsOf, strengthOf, strongestPlaces, textParts, type Change, type ExplainedRegion, type Explanation, type JudgeInfo } from '@drf/judge'; // prettier-ignore
+import { EXPLANATION_LEGEND, EXPLANATION_STYLE, explanationMap, markedText, placeOf, pointsOf, strongestPlaces, type Change, type ExplainedRegion, type Explanation, type JudgeInfo, type Picture } from '@drf/judge'; // prettier-ignore
 import { escapeHtml } from '@drf/terminal';
-
-/** An image as a page has it. */
-export interface Picture {
-  /** A data address. */
-  readonly address: string;
-  /** In pixels. */
-  readonly width: number;
-  readonly height: number;
-}
 
 interface ExplainedPost {
   readonly text: string | null;
@@ -32,9 +23,9 @@ export function explanationPage(
       : `The post is judged <strong>${escapeHtml(judgment.label)}</strong>; explained is <strong>${escapeHtml(label)}</strong>, with a probability of ${percentage(share)}`; // prettier-ignore
   const body = [
     `<p>${verdict}, by the run <q>${escapeHtml(info.name)}</q>, method ${escapeHtml(info.method)}. Below, each word and each part of the image was left out by itself, and the rest judged again.</p>`, // prettier-ignore
-    legend(),
+    EXPLANATION_LEGEND,
     wholes(explanation),
-    text === null ? '' : `<section><h2>Text</h2>\n${marked(explanation, text)}</section>`,
+    text === null ? '' : `<section><h2>Text</h2>\n${markedText(words, text)}</section>`,
     picture === null || regions.length === 0 ? '' : `<section><h2>Image</h2>\n${mappedImage(regions, picture)}</section>`, // prettier-ignore
     `<section><h2>What this shows, and what not</h2>${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join('')}</section>`, // prettier-ignore
     '<section><h2>All numbers</h2>',
@@ -55,7 +46,7 @@ function page(title: string, body: string): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
 <link rel="icon" href="data:,">
-<style>${STYLE}</style>
+<style>${STYLE}${EXPLANATION_STYLE}</style>
 </head>
 <body>
 <main>
@@ -90,14 +81,6 @@ function details(name: string, content: string): string {
   return `<details><summary>${name}</summary>${content}</details>`;
 }
 
-function legend(): string {
-  return `<ul class="legend" aria-label="Legend">
-<li><span class="part for" style="--strength:.8">word<sup>+9</sup></span> speaks for the label: without it, its probability is so many points lower</li>
-<li><span class="part against" style="--strength:.8">word<sup>−9</sup></span> speaks against it: without it, the probability is higher</li>
-<li>The stronger the color and the thicker the line, the larger the change; plain: next to none</li>
-</ul>`;
-}
-
 function wholes({ modalities }: Explanation): string {
   const parts = (['text', 'image'] as const).flatMap((modality) => {
     const change = modalities[modality];
@@ -106,42 +89,12 @@ function wholes({ modalities }: Explanation): string {
   return parts.length === 0 ? '' : `<p>Together: ${parts.join(', ')}.</p>`;
 }
 
-function marked({ words }: Explanation, text: string): string {
-  const largest = largestChange(words);
-  const parts = textParts(text, words).map((part) => {
-    const { change } = part.word ?? { change: NONE };
-    const strength = strengthOf(change, largest);
-    if (strength === 0) return escapeHtml(part.text);
-    return `<span class="part ${kindOf(strength)}" style="--strength:${Math.abs(strength).toFixed(2)}">${escapeHtml(part.text)}<sup>${pointsOf(change.probability)}</sup></span>`; // prettier-ignore
-  });
-  return `<p class="text">${parts.join('')}</p>`;
-}
-
-const NONE: Change = { probability: 0, logOdds: 0 };
-
-function kindOf(strength: number): 'for' | 'against' {
-  return strength < 0 ? 'against' : 'for';
-}
-
 /** The image as it is, and the same under its regions, each with its change. */
-function mappedImage(regions: readonly ExplainedRegion[], { address, width, height }: Picture): string {
-  const largest = largestChange(regions);
-  const words = `strongest: ${strongestPlaces(regions)}`;
-  const drawn = regions.map((region) => {
-    const { left, top, right, bottom, change } = region;
-    const strength = strengthOf(change, largest);
-    const [x, y, w, h] = [left * width, top * height, (right - left) * width, (bottom - top) * height];
-    const box = `x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${w.toFixed(1)}" height="${h.toFixed(1)}"`;
-    if (strength === 0) return `<rect class="cell" ${box}/>`;
-    const size = Math.min(0.34 * w, 0.5 * h).toFixed(1);
-    const number = `<text x="${(x + w / 2).toFixed(1)}" y="${(y + h / 2).toFixed(1)}" font-size="${size}">${pointsOf(change.probability)}</text>`; // prettier-ignore
-    return `<rect class="cell ${kindOf(strength)}" style="--strength:${Math.abs(strength).toFixed(2)}" ${box}/>${number}`;
-  });
-  const view = `viewBox="0 0 ${width} ${height}"`;
-  const image = `<image href="${escapeHtml(address)}" width="${width}" height="${height}"/>`;
+function mappedImage(regions: readonly ExplainedRegion[], picture: Picture): string {
+  const { address, width, height } = picture;
   return `<div class="figures">
-<figure><svg class="map" ${view} role="img" aria-label="The image">${image}</svg><figcaption>The image</figcaption></figure>
-<figure><svg class="map" ${view} role="img" aria-label="Map of changes; ${words}"><g class="gray">${image}</g><rect class="veil" width="${width}" height="${height}"/>${drawn.join('')}</svg><figcaption>Change in points by each region; ${words}</figcaption></figure>
+<figure><img src="${escapeHtml(address)}" alt="The image" width="${width}" height="${height}"><figcaption>The image</figcaption></figure>
+<figure>${explanationMap(regions, picture)}<figcaption>Change in points by each region; strongest: ${strongestPlaces(regions)}</figcaption></figure>
 </div>`;
 }
 
@@ -155,8 +108,8 @@ function regionRows(regions: readonly ExplainedRegion[]): string[][] {
 }
 
 const STYLE = `
-:root { color-scheme: light dark; --ink: #1b2026; --paper: #ffffff; --line: #d5d9de; --soft: #f3f5f7; --muted: #59616a; --link: #1a5f9e; --for: #2f7fc1; --against: #c2571a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e7eaed; --paper: #14171b; --line: #3a4149; --soft: #1e2329; --muted: #a3abb4; --link: #86bdf0; --for: #5aa5e0; --against: #f09a5b; } }
+:root { color-scheme: light dark; --ink: #1b2026; --paper: #ffffff; --line: #d5d9de; --soft: #f3f5f7; --muted: #59616a; --link: #1a5f9e; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e7eaed; --paper: #14171b; --line: #3a4149; --soft: #1e2329; --muted: #a3abb4; --link: #86bdf0; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); background: var(--paper); margin: 0; }
 main { max-width: 66rem; margin: 0 auto; padding: 1rem; }
@@ -169,15 +122,6 @@ th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align:
 th[scope=row], thead th:first-child { text-align: left; font-weight: 500; } thead th { background: var(--soft); }
 .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1rem; }
 figure { margin: 0; background: var(--soft); border-radius: .5rem; padding: .6rem; min-width: 0; } figcaption { font-size: .9rem; color: var(--muted); padding-top: .3rem; }
-.part { padding: .05em .2em; border-radius: .2em; border-bottom: calc(1px + 3px * var(--strength)) solid var(--for); background: color-mix(in srgb, var(--for) calc(45% * var(--strength)), transparent); box-decoration-break: clone; -webkit-box-decoration-break: clone; }
-.part.against { border-bottom-style: dashed; border-bottom-color: var(--against); background: color-mix(in srgb, var(--against) calc(45% * var(--strength)), transparent); }
-sup { white-space: nowrap; font-size: .65em; line-height: 1; margin-left: .15em; font-variant-numeric: tabular-nums; color: var(--ink); }
-.text { font-size: 1.2rem; line-height: 2.1; white-space: pre-wrap; }
-.legend { list-style: none; padding: 0; color: var(--muted); font-size: .92rem; } .legend .part { color: var(--ink); } .legend li { margin: .45rem 0; }
-svg.map { display: block; width: 100%; height: auto; border-radius: .3rem; }
-.gray { filter: grayscale(1); } .veil { fill: #fff; opacity: .35; }
-.cell { fill: none; stroke: #fff; stroke-opacity: .5; stroke-width: 1; }
-.cell.for { fill: #1f6fb2; fill-opacity: calc(.75 * var(--strength)); }
-.cell.against { fill: #c2571a; fill-opacity: calc(.75 * var(--strength)); stroke: #7a2f05; stroke-opacity: .9; stroke-width: 2; stroke-dasharray: 6 4; }
-.map text { text-anchor: middle; dominant-baseline: central; font-family: system-ui, sans-serif; font-weight: 600; fill: #fff; stroke: #10202e; stroke-width: .18em; paint-order: stroke; }
+.marked { font-size: 1.2rem; max-width: 46rem; }
+figure img { display: block; width: 100%; height: auto; border-radius: .3rem; }
 `;

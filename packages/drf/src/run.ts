@@ -37,6 +37,8 @@ interface EvaluationChoices {
   /** Folder of the feature cache. Default: below the user's cache folder, as of the command `drf`. */
   readonly cache?: string;
   readonly allowDownload?: boolean;
+  /** How many wrongly judged posts the report explains, by words and parts of the image; some 60 judgments each. Default 0. */
+  readonly explain?: number;
   readonly onProgress?: (event: WorkEvent) => void;
   /** When it aborts, the cells so far are written, and the call ends with an {@link InterruptedError} that names their folder. */
   readonly signal?: AbortSignal;

@@ -17,6 +17,7 @@ import {
   type Session,
 } from '@drf/experiment';
 import { readJson } from '@drf/files';
+import { openJudge } from '@drf/judge';
 import { classificationReport } from '@drf/metrics';
 import { byModality, ConfigurationError, DataError, hostTensor, type HostTree } from '@drf/tensor';
 import { spell } from '@drf/terminal';
@@ -41,7 +42,15 @@ import {
   type CellResult,
   type EvaluationResult,
 } from './result.js';
-import { chooseMistakes, showMistakes, type JudgedCell, type ShownPost } from './report/shown-posts.js';
+import {
+  chooseMistakes,
+  explainedMistakes,
+  showMistakes,
+  type Explaining,
+  type JudgedCell,
+  type Mistake,
+  type ShownPost,
+} from './report/shown-posts.js';
 import type { Workspace } from './workspace.js';
 
 /** A cell's figures with the answers behind them. */
@@ -74,6 +83,11 @@ export interface EvaluationOptions {
   readonly details?: boolean;
   /** How many wrongly judged posts the report shows, with text and small image; default {@link SHOWN_POSTS}, 0 for none. */
   readonly posts?: number;
+  /**
+   * How many of them to explain: of the intact ones, those wrong with the most confidence. Default 0. Each takes one
+   * judgment for every word and region of the post, some 60, by a judge that is opened for it.
+   */
+  readonly explain?: number;
   /** When it aborts, the cells so far are the result. */
   readonly signal?: AbortSignal;
 }
@@ -137,13 +151,17 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
   const { records } = evaluated;
   const calibration = await readCalibration(run.folder, basename(run.checkpoint)).catch(() => null);
   const mistakes = chooseMistakes(evaluated.cells, options.posts ?? SHOWN_POSTS);
-  const shown = { cells: evaluated.cells, classes, dataset, records, mask, calibration, signal };
+  const showing = { cells: evaluated.cells, classes, dataset, records, mask, calibration, signal };
+  const explained = explainedMistakes(mistakes, signal?.aborted === true ? 0 : (options.explain ?? 0));
+  const shown = await withJudge(run, session, options, explained, (explaining) =>
+    showMistakes(mistakes, { ...showing, explaining }),
+  );
   return {
     run,
     mask,
     cells: evaluated.cells,
     ledger: (isOwn ? await trainedLedger(run) : null) ?? dataset.ledger.toJSON(),
-    shown: await showMistakes(mistakes, shown),
+    shown,
     result: {
       format: RESULT_FORMAT,
       run: summarizeRun(run),
@@ -165,6 +183,30 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
       missingCells: cells.slice(results.length).map((testedOn) => formatCell({ testedOn })),
     },
   };
+}
+
+/** Calls with what explains mistakes: the run's own judge, which is open as long as it takes; with nothing where there are none. */
+async function withJudge<T>(
+  run: OpenedRun,
+  session: Session,
+  { workspace: { display }, allowDownload, signal }: EvaluationOptions,
+  mistakes: readonly Mistake[],
+  show: (explaining?: Explaining) => Promise<T>,
+): Promise<T> {
+  if (mistakes.length === 0) return show();
+  display.say(`Opening the run to explain ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`} …`);
+  const judge = await openJudge(run.folder.path, {
+    engine: session.engine.name,
+    checkpoint: run.checkpoint,
+    allowDownload,
+  });
+  try {
+    const shown = await show({ mistakes, judge, job: (label) => display.job(label, 'judgments') });
+    if (signal?.aborted === true) display.say('Stopped: the report shows and explains the mistakes up to here.');
+    return shown;
+  } finally {
+    await judge.close();
+  }
 }
 
 /** What training said of its data; null of a run that does not say. What it decoded, an evaluation need not decode again. */

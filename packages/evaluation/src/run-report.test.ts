@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { parseStrategy } from '@drf/disruption';
+import type { ExplainingJudge } from '@drf/judge';
 import { classificationReport } from '@drf/metrics';
 import { paperLine, trainedModalities } from './paper.js';
 import { changesOf, openingOf } from './opening.js';
-import { chooseMistakes, type JudgedCell } from './report/shown-posts.js';
+import { chooseMistakes, explainedMistakes, showMistakes, type JudgedCell } from './report/shown-posts.js';
 import { csvReport, htmlReport, textReport } from './run-report.js';
+import { openTiny } from './testing/tiny-world.js';
 import { syntheticCell, syntheticResult } from './testing/synthetic.js';
 
 const paper = { accuracy: 0.765, weightedF1: 0.759 };
@@ -171,6 +173,66 @@ describe('chooseMistakes', () => {
     expect(shown([6, 4], 1)).toEqual(['sure 0 9']);
     expect(shown([6, 4], 0)).toEqual([]);
     expect(shown([10, 10], 8)).toEqual([]);
+  });
+});
+
+describe('explained mistakes', () => {
+  const classes = ['bad', 'good'];
+  const job = () => ({ update: () => undefined, stop: () => undefined });
+
+  /** Half a probability for the first word of the first text. */
+  function judgeOf(asked: string[]): ExplainingJudge {
+    const none = { image: null, text: null };
+    return {
+      info: { maskToken: null },
+      judge: async ({ text }) => {
+        asked.push(text ?? '');
+        const first = /\S+/.exec(asked[0] ?? '')?.[0] ?? '';
+        const good = text?.includes(first) === true ? 0.75 : 0.25;
+        return { label: 'good', probabilities: { good, bad: 1 - good }, quality: none, logDensity: none, pairWeights: null, recovered: null, unfamiliar: null }; // prettier-ignore
+      },
+    };
+  }
+
+  /** The clean cell, and one of corrupted images, of the first posts that have both modalities. */
+  async function shownOf(count: number, signal?: AbortSignal, asked: string[] = []) {
+    const dataset = await openTiny();
+    const whole = dataset.records.filter(({ image, text }) => image !== null && text !== null).slice(0, 10);
+    const cells = cellsOf([6, 4]).map((cell) => ({ ...cell, ids: whole.map(({ id }) => id) }));
+    const mistakes = chooseMistakes(cells, 8);
+    const explaining = { mistakes: explainedMistakes(mistakes, count), judge: judgeOf(asked), job };
+    const options = { cells, classes, dataset, records: whole, mask: '[MASK]', calibration: null, signal, explaining };
+    return showMistakes(mistakes, options);
+  }
+
+  it('are the surest of the intact posts, in the order in which they are shown', () => {
+    const mistakes = chooseMistakes(cellsOf([6, 4]), 8);
+    const positions = (count: number): number[] => explainedMistakes(mistakes, count).map(({ position }) => position);
+    expect(positions(2)).toEqual([9, 8]);
+    expect(positions(100)).toEqual([9, 8, 7, 6]); // not those that only a disruption spoils
+    expect([positions(0), positions(-1)]).toEqual([[], []]);
+  });
+
+  it('show words and regions by what they did to the wrong label, with a legend', async () => {
+    const shown = await shownOf(1);
+    expect(shown.map(({ explanation }) => explanation?.label)).toEqual([shown[0]?.predicted, ...shown.slice(1).map(() => undefined)]); // prettier-ignore
+    expect(shown[0]?.explanation?.regions).toHaveLength(49);
+    const html = htmlReport(result, { shown });
+    const sign = shown[0]?.predicted === 'good' ? ['for', '\\+'] : ['against', '−'];
+    expect(html).toMatch(new RegExp(`<p class="marked"><span class="part ${sign[0]}" style="--strength:1.00">[^<]+<sup>${sign[1]}50.0</sup>`)); // prettier-ignore
+    expect(html.match(/<svg class="map"/g)).toHaveLength(1);
+    expect(html.match(/aria-label="Legend"/g)).toHaveLength(1);
+    expect(htmlReport(result, { shown: shown.slice(1) })).not.toContain('aria-label="Legend"');
+  });
+
+  it('keep what is shown when they are stopped', async () => {
+    const stop = new AbortController();
+    const asked: string[] = [];
+    asked.push = (text) => (asked.length === 3 && stop.abort(), Array.prototype.push.call(asked, text));
+    const shown = await shownOf(2, stop.signal, asked);
+    expect(asked).toHaveLength(4);
+    expect(shown).toHaveLength(1);
+    expect(shown[0]?.explanation).toBeUndefined();
   });
 });
 

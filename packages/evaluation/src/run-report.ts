@@ -21,6 +21,7 @@ import {
   type TableData,
 } from '@drf/experiment';
 import { writeFileAtomic, writeJsonAtomic } from '@drf/files';
+import { EXPLANATION_LEGEND } from '@drf/judge';
 import { argMax, type ClassificationReport } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
 import { escapeHtml, formatCsv, percent, type CsvOptions } from '@drf/terminal';
@@ -161,11 +162,9 @@ export function htmlReport(result: EvaluationResult, contents: Partial<PageConte
         { id: 'about', heading: 'What was evaluated', body: about },
       ],
     },
-    { style: PAGE_STYLE },
+    { style: POSTS_STYLE },
   );
 }
-
-const PAGE_STYLE = `${POSTS_STYLE}pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }`;
 
 function sectionBody({ lines = [], tables, more = [], charts = [], words }: Section): string {
   const texts = [...tables, ...more].flatMap(({ caption, head, rows }) => [caption, ...head, ...rows.map(([first = '']) => first)]); // prettier-ignore
@@ -189,8 +188,12 @@ function shownSection(shown: readonly ShownPost[]): ReportSection[] {
   });
   const line =
     'Images and texts are as the model met them. Probabilities are its own; quality says how usual the image or text is among posts like those of training.';
-  return [{ id: 'mistakes', heading: 'Mistakes', body: [paragraph(line), ...groups].join('\n') }];
+  const explained = shown.some(({ explanation }) => explanation !== undefined) ? [paragraph(EXPLAINED_LINE), EXPLANATION_LEGEND] : []; // prettier-ignore
+  return [{ id: 'mistakes', heading: 'Mistakes', body: [paragraph(line), ...explained, ...groups].join('\n') }];
 }
+
+const EXPLAINED_LINE =
+  'Of the intact posts that are wrong with the most confidence, some are explained: each word and each part of the image was left out by itself, the rest judged again, and marked by how much that changed the probability of the wrong answer. What is said twice, in several words or in text and image, seems to matter less than it does.';
 
 function curveChart({ curves }: EvaluationResult): Chart {
   return lineChart(

@@ -12,7 +12,7 @@ export const share = (value: Share): string => (value === null || value === unde
 
 /** A difference of shares in points: 0.0448 → "4.48". */
 export const points = (value: Share): string =>
-  value === null || value === undefined ? NOTHING : (100 * value).toFixed(2);
+  value === null || value === undefined ? NOTHING : withoutZeroSign((100 * value).toFixed(2));
 
 /** A difference of shares in points, with its sign: 0.031 → "+3.1". */
 export function signed(value: number): string {
@@ -26,7 +26,13 @@ export const span = (interval: Pick<Interval, 'low' | 'high'> | null): string =>
 
 /** Mean and standard deviation over seeds: "71.2 ± 0.9". */
 export function spread({ mean, standardDeviation }: SeedSummary, write: (value: number) => string = percent): string {
-  return standardDeviation === null ? write(mean) : `${write(mean)} ± ${write(standardDeviation)}`;
+  const written = withoutZeroSign(write(mean));
+  return standardDeviation === null ? written : `${written} ± ${write(standardDeviation)}`;
+}
+
+/** "-0.0" as "0.0": what rounds to nothing has no sign. */
+function withoutZeroSign(text: string): string {
+  return text.replace(/^-(?=[0.]+$)/, '');
 }
 
 /** A table for a terminal, below its caption. */

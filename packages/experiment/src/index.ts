@@ -119,6 +119,7 @@ export {
   type Point,
   type Series,
 } from './report/chart.js';
+
 export {
   folded,
   htmlPage,

@@ -26,6 +26,8 @@ export {
   type Change,
   type ExplainedRegion,
   type ExplainedWord,
+  type ExplainingJudge,
   type ExplainOptions,
   type Explanation,
 } from './explain-content.js';
+export { EXPLANATION_LEGEND, EXPLANATION_STYLE, explanationMap, markedText, type Picture } from './explanation-html.js';

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readExamples } from './examples.js';
 import { openService } from './testing/service.js';
@@ -30,6 +30,7 @@ describe('readExamples', () => {
     const run = await runWith('own', examples, { dataset: { name: 'posts' } });
     const posts = [post('a', Buffer.from('pixels').toString('base64')), post('b', null)];
     expect(await readExamples(run)).toEqual({ builtIn: false, posts });
+    expect(await readExamples(relative(process.cwd(), run))).toEqual({ builtIn: false, posts });
     const embedded = await runWith('embedded', 'nothing', { dataset: { name: 'embedded' } });
     expect(await readExamples(embedded)).toEqual({ builtIn: true, posts: [] });
     const exported = join(folder, 'exported');

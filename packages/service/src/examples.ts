@@ -41,7 +41,7 @@ export async function readExamples(folder: string): Promise<ExamplesAnswer> {
   if (!parsed.success) return { ...NONE, builtIn };
   const posts: ExamplesAnswer['posts'] = [];
   for (const post of parsed.data.posts) {
-    const image = post.image === null ? null : await readBytes(folder, join(folder, 'examples', post.image));
+    const image = post.image === null ? null : await readBytes(folder, join('examples', post.image));
     if (post.image === null || image !== null) posts.push({ ...post, image: image?.toString('base64') ?? null });
   }
   return { builtIn, posts };
@@ -55,7 +55,7 @@ async function fieldsOf(path: string): Promise<Fields> {
   return typeof value === 'object' && value !== null ? (value as Fields) : undefined;
 }
 
-/** A file's bytes; null for one that is not there, too large, or outside of the folder by a link. */
+/** Bytes of a file, by its path in the folder; null for one that is not there, too large, or outside of the folder by a link. */
 async function readBytes(root: string, path: string): Promise<Buffer | null> {
   try {
     const real = await resolveInside(root, path);

@@ -276,16 +276,18 @@ export function trainingCharts(store: ResultStore, study: Study, reference: stri
       });
       return points.length === 0 ? [] : [{ name: systemName(system), points }];
     });
+  const isBanded = new Set(study.cells.map(({ seed }) => seed)).size > 1;
+  const bands = isBanded ? ', with 95 % intervals over seeds' : '';
   const charts = [
     {
       name: 'training-accuracy',
-      title: 'Validation accuracy by epoch',
+      title: `Validation accuracy by epoch${bands}`,
       yName: 'accuracy, %',
       series: course(({ valAccuracy }) => valAccuracy, 100),
     },
     {
       name: 'training-loss',
-      title: 'Classification loss on validation posts by epoch',
+      title: `Classification loss on validation posts by epoch${bands}`,
       yName: 'loss',
       series: course(({ valLoss }) => valLoss, 1),
     },

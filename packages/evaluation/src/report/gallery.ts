@@ -67,7 +67,7 @@ async function galleryPost(
 ): Promise<PostCard> {
   const { classes, labels } = store.posts(cell);
   const { densities, weights, probabilities, predicted, position } = prediction;
-  const number = (value: number | null): string => (value === null ? '–' : value.toFixed(2));
+  const number = (value: number | null): string => (value === null ? '–' : value.toFixed(Math.abs(value) < 100 ? 2 : 0));
   const known = ([, value]: readonly [string, number | null]): boolean => value !== null;
   const figures: (readonly [string, number | null])[] = [
     ['density of the image', densities.image],

@@ -22,7 +22,7 @@ import { writeFileAtomic } from '@drf/files';
 import { openDrawing } from '@drf/preprocessing';
 import { formatDuration } from '@drf/terminal';
 import { CLEAN } from '../cells.js';
-import { letterNote, paperLine, trainedModalities } from '../paper.js';
+import { letterNote, paperFiguresOf, paperLine, trainedModalities } from '../paper.js';
 import { cellsOf, studiesOf, systemName, type Comparison, type Study, type System } from '../statistics/compare.js';
 import {
   aurocTable,
@@ -102,7 +102,12 @@ export async function buildReport(store: ResultStore, options: ReportOptions): P
     {
       title: options.title ?? 'Robust multimodal sentiment: results',
       opening: openings,
-      warnings: [...(store.waiting > 0 ? [waitingLine(store)] : []), ...studies.flatMap(studyWarnings)],
+      warnings: [
+        ...(store.waiting > 0 ? [waitingLine(store)] : []),
+        ...studies.flatMap((study) =>
+          studyWarnings(study, studies.length === 1 ? '' : `${study.experiment}, ${study.split}: `),
+        ),
+      ],
       links: reportLinks(options.links ?? []),
       sections: [...parts, { id: 'about', heading: 'What was compared', body: introduction(store, studies) }],
     },
@@ -153,12 +158,13 @@ function meansOf(tables: readonly ResultTable[]): readonly Comparison[] {
   });
 }
 
-function studyWarnings({ cells, experiment }: Study): string[] {
+/** @param prefix names the study where there are several */
+function studyWarnings({ cells }: Study, prefix: string): string[] {
   const posts = cells[0]?.posts ?? 0;
   const seeds = new Set(cells.map(({ seed }) => seed)).size;
   return [
-    ...(posts < FEW_POSTS ? [`${experiment}: only ${posts} posts, each ${(100 / posts).toFixed(1)} points of accuracy: small differences mean nothing.`] : []),
-    ...(seeds === 1 ? [`${experiment}: one seed: how much trainings vary is not known, and no method is called better.`] : []),
+    ...(posts < FEW_POSTS ? [`${prefix}Only ${posts} posts, each ${(100 / posts).toFixed(1)} points of accuracy: small differences mean nothing.`] : []),
+    ...(seeds === 1 ? [`${prefix}One seed: how much trainings vary is not known, and no method is called better.`] : []),
   ]; // prettier-ignore
 }
 
@@ -191,10 +197,16 @@ function introduction(store: ResultStore, studies: readonly Study[]): string {
   const time = formatDuration(hours * 3600);
   return [
     ...lines.map(paragraph),
-    paragraph(`${trainings} trainings, ${time} of training one after the other; code ${versions.join(', ')}.`),
-    paragraph(storedPaperLine(store, studies)),
+    paragraph(`${trainings} trainings, ${time} of training one after the other${codeText(versions)}.`),
+    ...(studies.some(({ dataset }) => paperFiguresOf('DRF', [], dataset, CLEAN) !== null) ? [paragraph(storedPaperLine(store, studies))] : []), // prettier-ignore
     ...(store.cells.some(isPooled) ? [paragraph(FOLDS_LINE)] : []),
   ].join('\n');
+}
+
+/** Versions of the code, as far as they are known. */
+function codeText(versions: readonly string[]): string {
+  const known = versions.filter((version) => version !== 'unknown');
+  return known.length === 0 ? '' : `; code ${known.join(', ')}`;
 }
 
 async function studyParts(
@@ -228,13 +240,15 @@ async function studyParts(
   const area = aurocTable(study);
   if (quality.length > 0 || area.length > 0) {
     const line =
-      'The quality estimate of intact posts and of corrupted ones by how much was corrupted, trained on intact posts, all seeds together.';
+      quality.length > 0
+        ? 'The quality estimate of intact posts and of corrupted ones by how much was corrupted, trained on intact posts, all seeds together.'
+        : 'How well a low quality estimate finds the corrupted modality, as AUROC: 0.5 is chance, 1 is always.';
     parts.push({
       id: 'quality',
       heading: 'Quality estimates',
       body:
         paragraph(line) +
-        figures(quality) +
+        (quality.length > 0 ? figures(quality) : '') +
         folded(
           'AUROC of every cell',
           legend(termsIn(area.flatMap(textsOf))) + area.map((own) => htmlTable(own, { words: cellWords })).join('\n'),

@@ -1,9 +1,10 @@
 import type { Dataset, PostRecord } from '@drf/datasets';
 import { applyDisruption, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import { cellWords, type Quality } from '@drf/experiment';
-import { type Calibration } from '@drf/judge';
+import { explainContent, type Calibration, type ExplainingJudge, type Explanation } from '@drf/judge';
 import { argMax, shareBelow } from '@drf/metrics';
-import { DataError, MODALITIES, type Modality } from '@drf/tensor';
+import { DataError, MODALITIES, type Modality, type Post } from '@drf/tensor';
+import type { Job } from '@drf/terminal';
 import { formatCell } from '../cells.js';
 import { visiblePost, type PostCard } from './post-card.js';
 
@@ -101,13 +102,35 @@ interface ShowOptions {
   /** What stands for masked words. */
   readonly mask: string;
   readonly calibration: Calibration | null;
+  /** Explains the answers of some; see {@link explainedMistakes}. */
+  readonly explaining?: Explaining | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Which mistakes are explained, by which judge. */
+export interface Explaining {
+  readonly mistakes: readonly Mistake[];
+  readonly judge: ExplainingJudge;
+  /** Shows how far one is, in judgments: it takes one for each part of the post. */
+  readonly job: (label: string) => Job;
+}
+
+/** Of those chosen, in their order, the intact posts that are wrong with the most confidence. Of equal ones, the earlier. */
+export function explainedMistakes(mistakes: readonly Mistake[], count: number): Mistake[] {
+  const intact = mistakes.filter(({ showing }) => showing !== 'broken');
+  const surest = intact
+    .toSorted((a, b) => b.confidence - a.confidence || a.position - b.position)
+    .slice(0, Math.max(0, count));
+  return mistakes.filter((mistake) => surest.includes(mistake));
 }
 
 /** A mistake with its post. */
 export type ShownPost = PostCard & { readonly showing: Showing };
 
-/** Reads the posts of some mistakes, and disrupts them as their cells did. A post that cannot be read is left out. */
+/**
+ * Reads the posts of some mistakes, and disrupts them as their cells did. A post that cannot be read is left out. When the
+ * signal aborts, those so far are shown.
+ */
 export async function showMistakes(mistakes: readonly Mistake[], options: ShowOptions): Promise<ShownPost[]> {
   const { cells, dataset, mask, signal } = options;
   const records = new Map(options.records.map((record) => [record.id, record]));
@@ -120,12 +143,35 @@ export async function showMistakes(mistakes: readonly Mistake[], options: ShowOp
     const entry = cell.entries.find(({ id }) => id === record.id);
     try {
       const post = applyDisruption(await dataset.read(record), entry, { mask });
-      shown.push({ ...(await visiblePost(post, entry)), ...figuresOf(mistake, cell, options) });
+      const card = { ...(await visiblePost(post, entry)), ...figuresOf(mistake, cell, options) };
+      const explanation = await explanationOf(mistake, post, card.predicted, options);
+      shown.push(explanation === undefined ? card : { ...card, explanation });
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
     }
   }
   return shown;
+}
+
+/** Why a post got the wrong label; nothing for one that is not to be explained, and when the signal aborts meanwhile. */
+async function explanationOf(
+  mistake: Mistake,
+  { image, text }: Post,
+  label: string,
+  { explaining, signal }: ShowOptions,
+): Promise<Explanation | undefined> {
+  const place = explaining?.mistakes.indexOf(mistake) ?? -1;
+  if (explaining === undefined || place < 0) return undefined;
+  const { judge, mistakes, job } = explaining;
+  const explained = job(`Explaining mistake ${place + 1} of ${mistakes.length}`);
+  try {
+    return await explainContent(judge, { image, text }, { label, signal, onProgress: explained.update });
+  } catch (error) {
+    if (signal?.aborted === true && error === signal.reason) return undefined;
+    throw error;
+  } finally {
+    explained.stop();
+  }
 }
 
 function figuresOf(

@@ -1,5 +1,5 @@
 import { fixedStrategies, formatStrategy, parseStrategy, SETTINGS, type Setting, type Strategy } from '@drf/disruption';
-import type { TableData } from '@drf/experiment';
+import { cellWords, type TableData } from '@drf/experiment';
 import { robustnessArea, summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
 import { percent } from '@drf/terminal';
@@ -68,7 +68,7 @@ export function resultTables(
       id: 'table-1',
       heading: 'Table 1: one modality of every post disrupted (modality-fixed)',
       lines: [
-        'Trained on intact posts. Mean ± standard deviation over seeds, in percent; the paper’s figures in brackets.',
+        `Trained on intact posts. Mean ± standard deviation over seeds, in percent${hasPaper(study, methods) ? '; the paper’s figures in brackets' : ''}.`,
         ...reconstructed,
       ],
       tables: fixedTables(study, methods),
@@ -302,7 +302,7 @@ function fixedTables(study: Study, systems: readonly System[], trainedOn: Strate
     });
     if (rows.length === 0) return [];
     const head = strategies.flatMap(({ setting }) => [`${setting} accuracy`, `${setting} weighted F1`]);
-    const caption = `${modality} disrupted${isIntact ? ': ours (paper)' : ''}`;
+    const caption = `${modality} disrupted${isIntact && hasPaper(study, systems) ? ': ours (paper)' : ''}`;
     return [{ caption, head: ['method', 'seeds', ...head], rows }];
   });
 }
@@ -328,13 +328,18 @@ function cleanTable(study: Study, methods: readonly System[], trainedOn: Strateg
     return [[systemName(system), seedsOf(cells), ...figures]];
   });
   const head = ['method', 'seeds', 'accuracy', '95 % interval', 'weighted F1'];
-  const caption = `Intact posts${trainedOn.kind === 'none' ? ': ours (paper)' : ''}`;
+  const caption = `Intact posts${trainedOn.kind === 'none' && hasPaper(study, methods) ? ': ours (paper)' : ''}`;
   return rows.length === 0 ? [] : [{ caption, head, rows }];
 }
 
 function paperOf({ dataset }: Study, system: System, strategy: Strategy) {
   const ablations = system.without === null ? [] : [system.without];
   return paperFiguresOf(paperName(system.method), ablations, dataset, strategy) ?? undefined;
+}
+
+/** Whether the paper has figures of any of these on this data. */
+function hasPaper(study: Study, systems: readonly System[]): boolean {
+  return systems.some((system) => [CLEAN, ...fixedStrategies()].some((own) => paperOf(study, system, own) !== undefined)); // prettier-ignore
 }
 
 /** Heads of {@link dropCells}. */
@@ -361,7 +366,13 @@ function randomTable(study: Study, systems: readonly System[], setting: Setting,
   ]);
   const drs = ratios.map((ratio) => `dr ${ratio}`);
   const head = ['method', ...drs, 'area', 'lost', ...(paper === null ? [] : PAPER_DROP_HEAD)];
-  return [{ caption: `Accuracy, setting ${setting}`, head, rows }];
+  return [
+    {
+      caption: `Accuracy by the share dr of posts of which one modality is ${cellWords(setting)} (${setting})`,
+      head,
+      rows,
+    },
+  ];
 }
 
 const spreadOf = (summary: SeedSummary | null | undefined): string =>

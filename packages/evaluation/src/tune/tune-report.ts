@@ -197,15 +197,15 @@ export function tuneReport(summary: TuneSummary): string {
       ? 'Every trial was trained in full.'
       : `Trials are trained by their whole configuration and stop at rungs: after 1/${eta ** (rungs - 1)} of their epochs first. One of ${eta} goes on from where it stands (asynchronous successive halving, decided by whole waves). Trial 0 is the experiment as it is.`;
   const body = [
-    paragraph(tuneSentences(summary).join(' ')),
+    `<div class="opening">${paragraph(tuneSentences(summary).join(' ').replaceAll(' %', '\u00a0%'))}</div>`,
     htmlTable(optionsTable(summary)),
     ...(best === null
       ? []
       : [
           paragraph(`The best run is ${best.run}, a run like any other. This trains it again:`),
-          `<pre>${escapeHtml(best.command)}</pre>`,
+          `<pre class="wrap">${escapeHtml(best.command)}</pre>`,
           paragraph('And this says how good it is on posts that no trial has seen:'),
-          `<pre>${escapeHtml(spell(`eval ${best.run}`))}</pre>`,
+          `<pre class="wrap">${escapeHtml(spell(`eval ${best.run}`))}</pre>`,
         ]),
     '<h2>Course</h2>',
     figure(courseChart(summary)),
@@ -265,7 +265,7 @@ function optionChart({ trials, rungs }: TuneSummary, dimension: Dimension): Char
   return scatterChart(
     `option-${name}`,
     `Validation accuracy by ${name}`,
-    [cloud('trained in full', true), cloud('stopped before', false)],
+    [cloud('trained in full', true), cloud('stopped before', false)].filter(({ points: { length } }) => length > 0),
     {
       xName: name,
       yName: 'percent',

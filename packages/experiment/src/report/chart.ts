@@ -109,11 +109,9 @@ export function barChart(
   marks: readonly CategoryValues[],
   yName: string,
 ): Chart {
-  const values = [...bars, ...marks].flatMap(({ values: own }) => own.filter((value) => value !== null));
-  const low = Math.max(0, Math.floor((Math.min(...values, 100) - 4) / 5) * 5);
   const option = {
     xAxis: { ...AXIS, type: 'category', data: [...categories] },
-    yAxis: { ...yAxis({ yName }), min: low },
+    yAxis: { ...yAxis({ yName }), min: 0 },
     series: [
       ...bars.map(({ name: own, values: data }, i) => ({
         name: own,
@@ -231,7 +229,7 @@ export function figure({ title, description, svg }: Chart): string {
   return `<figure><div class="scroll" role="img" tabindex="0" aria-label="${escapeHtml(description)}">${own}</div><figcaption>${escapeHtml(title)}</figcaption></figure>`;
 }
 
-const LEGEND = { fontSize: 13, mark: 18, gap: 22, row: 26 };
+const LEGEND = { fontSize: 13, mark: 18, gap: 30, row: 26 };
 
 /** Without a browser no text can be measured: as wide as so many average letters, and some more. */
 function textWidth(text: string): number {
@@ -260,7 +258,15 @@ function xAxis({ xName, xWhole }: Pick<Axes, 'xName' | 'xWhole'>): object {
 }
 
 function yAxis({ yName }: Pick<Axes, 'yName'>): object {
-  return { ...AXIS, type: 'value', name: yName, nameGap: 12, nameTextStyle: { ...AXIS.nameTextStyle, align: 'left' } };
+  const axisLabel = { ...AXIS.axisLabel, formatter: tickText };
+  const nameTextStyle = { ...AXIS.nameTextStyle, align: 'left' };
+  return { ...AXIS, type: 'value', name: yName, nameGap: 12, nameTextStyle, axisLabel };
+}
+
+/** A number that fits beside an axis: "12,000", "0.25", "3.5e-5". */
+function tickText(value: number): string {
+  if (value !== 0 && Math.abs(value) < 0.001) return Number(value.toPrecision(3)).toExponential();
+  return value.toLocaleString('en-US', { maximumFractionDigits: 10 });
 }
 
 /** Loaded with the first chart: most commands draw none. */

@@ -83,14 +83,14 @@ body { font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; color: 
 main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: .6rem 0; } h2 { font-size: 1.25rem; margin: 2.4rem 0 .6rem; border-top: 1px solid var(--line); padding-top: 1.2rem; } h3 { font-size: 1rem; margin: .2rem 0; }
 a { color: var(--link); } p { max-width: 46rem; overflow-wrap: anywhere; }
-nav { margin: 1rem 0; } nav ol, nav ul { columns: 16rem; padding-left: 1.2rem; margin: .3rem 0; }
+nav { margin: 1rem 0; } nav ol, nav ul { columns: 16rem; column-gap: 2rem; padding-left: 1.2rem; margin: .3rem 0; }
 .links ul { display: inline; columns: auto; padding: 0; } .links li { display: inline; } .links li + li::before { content: ' · '; }
 .opening { border-left: 4px solid var(--accent); padding: .2rem 0 .2rem 1rem; font-size: 1.06rem; } .opening p { margin: .5rem 0; }
 .warnings { list-style: none; margin: 1rem 0; padding: 0; max-width: 48rem; } .warnings li { background: var(--warn); border-radius: .4rem; padding: .45rem .8rem; margin: .4rem 0; overflow-wrap: anywhere; }
 small.code { color: var(--muted); font-size: .78rem; font-family: ui-monospace, monospace; white-space: nowrap; }
 abbr { text-decoration: underline dotted; text-underline-offset: .2em; cursor: help; }
 .legend dl { display: grid; grid-template-columns: minmax(6rem, max-content) minmax(0, 1fr); gap: .25rem 1rem; max-width: 52rem; font-size: .92rem; } .legend dt { font-weight: 600; text-align: left; color: inherit; } .legend dd { margin: 0; text-align: left; }
-pre { background: var(--soft); padding: .8rem; overflow-x: auto; }
+pre { background: var(--soft); padding: .8rem; overflow-x: auto; } pre.wrap { white-space: pre-wrap; overflow-wrap: anywhere; }
 .quiet { color: var(--muted); font-weight: 400; }
 .scroll { overflow-x: auto; max-width: 100%; } .scroll:focus-visible, a:focus-visible, select:focus-visible, summary:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 table { border-collapse: collapse; margin: .8rem 0; font-size: .92rem; } caption { text-align: left; font-weight: 600; padding: .3rem 0; min-width: min(34rem, 80vw); } caption span { position: sticky; left: 0; display: inline-block; max-width: min(60rem, calc(100vw - 1.6rem)); }
