@@ -1,7 +1,7 @@
 import type { Dataset, PostRecord } from '@drf/datasets';
 import { applyDisruption, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import { cellWords, type Quality } from '@drf/experiment';
-import { type Calibration } from '@drf/judge';
+import type { Calibration } from '@drf/judge';
 import { argMax, shareBelow } from '@drf/metrics';
 import { DataError, MODALITIES, type Modality } from '@drf/tensor';
 import { formatCell } from '../cells.js';
