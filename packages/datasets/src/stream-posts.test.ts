@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { noiseJpeg } from '@drf/preprocessing/testing';
+import { mapAhead, untilAborted, ConfigurationError, createRandom, type Post } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { mapAhead, ConfigurationError, createRandom, type Post } from '@drf/tensor';
 import type { Dataset, PostRecord } from './dataset.js';
@@ -156,5 +156,61 @@ describe('mapAhead', () => {
     };
     await expect(run()).rejects.toThrow('item 2');
     expect(results).toEqual([0, 1]);
+  });
+
+  it('gives the results before the place where the items themselves break off', async () => {
+    const results: number[] = [];
+    const run = async (): Promise<void> => {
+      const items = (function* () {
+        yield* [0, 1];
+        throw new Error('no more items');
+      })();
+      for await (const value of mapAhead(items, 4, async (item) => item)) results.push(value);
+    };
+    await expect(run()).rejects.toThrow('no more items');
+    expect(results).toEqual([0, 1]);
+  });
+});
+
+describe('untilAborted', () => {
+  const all = async (items: Iterable<number> | AsyncIterable<number>, signal: AbortSignal): Promise<number[]> => {
+    const taken: number[] = [];
+    for await (const item of untilAborted(items, signal)) taken.push(item);
+    return taken;
+  };
+
+  it('gives all items on, and what they throw', async () => {
+    const { signal } = new AbortController();
+    expect(await all([1, 2, 3], signal)).toEqual([1, 2, 3]);
+    const broken = (async function* () {
+      yield 1;
+      throw new Error('broken');
+    })();
+    await expect(all(broken, signal)).rejects.toThrow('broken');
+  });
+
+  it('ends by the signal while the next item does not come', async () => {
+    let returned = 0;
+    const waiting: AsyncIterable<number> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => new Promise(() => undefined),
+        return: () => (returned++, new Promise(() => undefined)),
+      }),
+    };
+    await expect(all(waiting, AbortSignal.timeout(5))).rejects.toThrow(/timeout/);
+    expect(returned).toBe(1);
+  });
+
+  it('closes what it reads when it is left', async () => {
+    let closed = false;
+    const endless = (async function* () {
+      try {
+        for (;;) yield 1;
+      } finally {
+        closed = true;
+      }
+    })();
+    for await (const item of untilAborted(endless, new AbortController().signal)) if (item === 1) break;
+    expect(closed).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 import type { Judgment, PostContent } from '@drf/judge';
 import { explainContent, type ExplainingJudge, type ExplainOptions, type Explanation } from '@drf/judge/explain';
-import { ConfigurationError, DataError, mapAhead, refuser } from '@drf/tensor';
+import { ConfigurationError, DataError, mapAhead, refuser, untilAborted } from '@drf/tensor';
 import { InterruptedError } from './errors.js';
 
 /** How posts are judged. */
@@ -93,9 +93,11 @@ export abstract class Model<Post> implements AsyncDisposable {
     const { signal } = options;
     const onError = 'onError' in options ? options.onError : undefined;
     let count = 0;
+    const interrupted = (reason: unknown): InterruptedError =>
+      new InterruptedError('Judging posts', null, undefined, reason);
     const judgeNext = async (post: Post): Promise<Judgment | null> => {
       const index = count++;
-      if (signal?.aborted === true) throw new InterruptedError('Judging posts', null, undefined, signal.reason);
+      if (signal?.aborted === true) throw interrupted(signal.reason);
       try {
         return await this.judge(post);
       } catch (error) {
@@ -106,7 +108,11 @@ export abstract class Model<Post> implements AsyncDisposable {
         return null;
       }
     };
-    yield* mapAhead(posts, POSTS_AHEAD, judgeNext);
+    try {
+      yield* mapAhead(signal === undefined ? posts : untilAborted(posts, signal), POSTS_AHEAD, judgeNext);
+    } catch (error) {
+      throw signal?.aborted === true && error === signal.reason ? interrupted(error) : error;
+    }
   }
 
   /** Runs work that closing waits for. @throws ConfigurationError once the model is closed */

@@ -54,6 +54,9 @@ describe('load', () => {
       expect(modalities.image?.probability).toBeCloseTo(whole - alone, 3);
     }
     const signal = AbortSignal.abort();
+    const waiting = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<PostInput>>(() => undefined) }) }; // prettier-ignore
+    const judging = exported.predict(waiting, { signal: AbortSignal.timeout(5) }).next();
+    await expect(judging).rejects.toMatchObject({ name: 'AbortError', code: 'interrupted' });
     await expect(exported.explain({ text: 'a' }, { signal })).rejects.toMatchObject({ name: 'AbortError', code: 'interrupted' }); // prettier-ignore
   });
 

@@ -53,6 +53,19 @@ describe('an ensemble', () => {
     await symlink(tmpdir(), join(folder, 'link'));
     await write('link');
     await expect(readEnsemble(folder)).rejects.toThrow('leads outside');
+    await symlink('.', join(folder, 'itself'));
+    for (const path of ['.', 'a/..', 'itself']) {
+      await write(path);
+      await expect(readEnsemble(folder)).rejects.toThrow('which is the folder itself');
+    }
+  });
+
+  it('has each member once, by whichever name', async () => {
+    await mkdir(join(folder, 'a'));
+    await symlink('a', join(folder, 'b'));
+    const members = ['a', 'b'].map((path) => ({ path, sha256: one }));
+    await writeFile(join(folder, 'ensemble.json'), JSON.stringify({ format: 'drf-ensemble/1', members }));
+    await expect(readEnsemble(folder)).rejects.toThrow('expected each member once, since all count the same, received "b" again'); // prettier-ignore
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { DataError, refuser } from '@drf/tensor';
@@ -55,16 +55,26 @@ export async function writeEnsemble(folder: string, members: readonly EnsembleMe
 
 /**
  * The members of an ensemble's folder; nothing for a folder that is none.
- * @throws DataError for a damaged `ensemble.json`, and for a member outside of the folder
+ * @throws DataError for a damaged `ensemble.json`, and for a member that is listed twice, or does not lie below the folder
  */
 export async function readEnsemble(folder: string): Promise<readonly EnsembleMember[] | undefined> {
   const path = join(folder, ENSEMBLE_FILE);
   const isEnsemble = await stat(path).then(() => true, () => false); // prettier-ignore
   if (!isEnsemble) return undefined;
   const { members } = parseOptions(ensembleSchema, await readJson(path, LARGEST_FILE), path);
-  return Promise.all(
+  const real = await realpath(folder);
+  const listed = await Promise.all(
     members.map(async ({ path: own, sha256 }) => ({ folder: await resolveInside(folder, own), sha256 })),
   );
+  const refuse = refuser(DataError, `Ensemble ${folder}`);
+  for (const [i, { folder: member }] of listed.entries()) {
+    const name = JSON.stringify(members[i]?.path);
+    if (member === real)
+      throw refuse('members below it', `${name}, which is the folder itself`, 'correct ensemble.json');
+    if (listed.findIndex((other) => other.folder === member) === i) continue;
+    throw refuse('each member once, since all count the same', `${name} again`, 'remove one of its entries');
+  }
+  return listed;
 }
 
 /**

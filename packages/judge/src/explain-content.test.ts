@@ -123,6 +123,8 @@ describe('explain', () => {
     const { words, notes } = await explain(judge, { text: 'good', image: null });
     expect(words).toEqual([]);
     expect(notes.join()).toContain('The post is a single word');
+    const whole = await explain(judge, { text: 'so good', image: null }, { words: 1 });
+    expect([whole.words, whole.notes[1]]).toEqual([[], 'The text was taken as one part: without it, there is nothing to judge.']); // prettier-ignore
     const lone = await explain(judge, { text: 'good', image: IMAGE }, { grid: null });
     expect(lone.words.map(({ word }) => word)).toEqual(['good']);
   });
@@ -145,6 +147,10 @@ describe('explain', () => {
     await expect(explain(judge, { text: 'lovely', image: null }, { label: 'ugly' })).rejects.toThrow(
       'explain, label expected one of good, bad, received ugly',
     );
+    for (const label of ['__proto__', 'toString']) {
+      const named = explain(judge, { text: 'lovely', image: null }, { label });
+      await expect(named).rejects.toThrow(`expected one of good, bad, received ${label}`);
+    }
   });
 
   it('tells its progress, and stops when asked to', async () => {

@@ -118,7 +118,7 @@ export async function explainContent(
   };
   const judgment = await ask(content);
   const label = options.label ?? judgment.label;
-  const p = judgment.probabilities[label];
+  const p = Object.hasOwn(judgment.probabilities, label) ? judgment.probabilities[label] : undefined;
   if (p === undefined) {
     const classes = Object.keys(judgment.probabilities).join(', ');
     throw refuser(ConfigurationError, 'explain, label')(`one of ${classes}`, label, 'name a class, or leave it out');
@@ -275,13 +275,14 @@ const REPEATED = 0.1;
 function notesOn(
   { label, words, regions, modalities }: Omit<Explanation, 'notes'>,
   isGrouped: boolean,
-  isOneWord: boolean,
+  isAllOfPost: boolean,
 ): string[] {
   const notes = [
     `A change is the probability of "${label}" as judged, less what it is without that part alone; where two parts say the same, leaving out one of them changes little.`, // prettier-ignore
   ];
-  if (isGrouped) notes.push(`The text is long: it was left out in ${words.length} groups of neighboring words.`);
-  if (isOneWord) notes.push('The post is a single word: without it, there is nothing to judge.');
+  if (isGrouped && isAllOfPost) notes.push('The text was taken as one part: without it, there is nothing to judge.');
+  else if (isGrouped) notes.push(`The text is long: it was left out in ${words.length} groups of neighboring words.`);
+  else if (isAllOfPost) notes.push('The post is a single word: without it, there is nothing to judge.');
   const sums = { image: sumOf(regions), text: sumOf(words) };
   for (const modality of MODALITIES) {
     const whole = modalities[modality]?.probability ?? 0;

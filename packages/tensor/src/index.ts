@@ -37,7 +37,7 @@ export {
   type TensorTree,
   type Tree,
 } from './tree.js';
-export { mapAhead } from './map-ahead.js';
+export { mapAhead, untilAborted } from './map-ahead.js';
 export { createRandom, philox, restoreRandom, type Random, type RandomState } from './random.js';
 export {
   byModality,

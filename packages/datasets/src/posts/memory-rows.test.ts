@@ -29,6 +29,15 @@ async function opened(rows: Iterable<object> | AsyncIterable<object>, columns = 
 }
 
 describe('writeMemoryRows', () => {
+  it('ends by the signal while the next row does not come', async () => {
+    const rows = {
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<object>>(() => undefined) }),
+    };
+    const file = nextFile();
+    await expect(writeMemoryRows(file, rows, { signal: AbortSignal.timeout(5) })).rejects.toThrow(/timeout/);
+    await expect(readFile(file)).rejects.toThrow('ENOENT');
+  });
+
   it('gives the same images whether they are named, bytes, blobs or pixels', async () => {
     const images = ['a.png', png, new Uint8Array(png), new Blob([new Uint8Array(png)]), pixels];
     const { written, dataset } = await opened(images.map((image, i) => ({ image, label: i % 2 })));

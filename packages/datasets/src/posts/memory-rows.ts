@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { writeFileAtomic } from '@drf/files';
-import type { RgbImage } from '@drf/tensor';
+import { untilAborted, type RgbImage } from '@drf/tensor';
 import { findColumns, type ColumnNames } from './columns.js';
 
 /** A post with its label, in memory. What is left out is missing. */
@@ -42,8 +42,7 @@ export async function writeMemoryRows(
   let failure: { readonly error: unknown } | undefined;
   async function* lines(): AsyncGenerator<Buffer> {
     try {
-      for await (const row of rows) {
-        signal?.throwIfAborted();
+      for await (const row of signal === undefined ? rows : untilAborted(rows, signal)) {
         const { line, namesFile } = await rowLine(row, columns);
         namesFiles ||= namesFile;
         yield Buffer.from(`${line}\n`);

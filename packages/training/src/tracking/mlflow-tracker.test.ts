@@ -65,7 +65,7 @@ describe('MlflowTracker', () => {
     const first = await startMlflowServer();
     const port = Number(new URL(first.url).port);
     await first.close();
-    const tracker = trackerOf(first);
+    const tracker = trackerOf(first, { patienceMs: 30_000 });
     tracker.begin(await tracked());
     tracker.metrics({ loss: 1 }, 1);
     await wait(50);
@@ -158,6 +158,7 @@ it.each([
   ['mlflow:ftp://x', /expected mlflow:http:\/\/127\.0\.0\.1:5000, or .*, received "mlflow:ftp:\/\/x"/],
   ['wandb:http://x', /expected mlflow:/],
   ['http://127.0.0.1:5000', /expected mlflow:/],
+  ['mlflow:http://127.0.0.1:5000/100%', /expected the name of an experiment as addresses spell it, received "100%"/],
   ['mlflow:http://me:secret@x', /expected an address without a password, received one with a password \(not shown\)/],
 ])('refuses %s', (text, message) => {
   expect(() => openTracker(text, {})).toThrow(message);

@@ -292,14 +292,24 @@ export class MlflowTracker implements Tracker {
   }
 }
 
+const reasonSchema = z.looseObject({ message: z.string() });
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // a page of a proxy, for one
+  }
+}
+
 /** What the server will not do, and why. */
 class MlflowRefusal extends Error {
   readonly status: number;
   readonly isPassing: boolean;
 
   constructor({ message, status, isPassing }: RefusedError, answer: string) {
-    const reason = /"message":\s*("(?:[^"\\]|\\.)*")/.exec(answer)?.[1];
-    super(reason === undefined ? message : `${message}: ${(JSON.parse(reason) as string).slice(0, 200)}`);
+    const reason = reasonSchema.safeParse(parsedJson(answer)).data?.message;
+    super(reason === undefined ? message : `${message}: ${reason.slice(0, 200)}`);
     this.status = status;
     this.isPassing = isPassing;
   }

@@ -29,7 +29,16 @@ function parseServer(text: string): MlflowServer {
   const parts = pathname.split('/').filter((part) => part !== '');
   const named = hash === '' ? parts.pop() : hash.slice(1);
   const url = [origin, ...parts].join('/');
-  return named === undefined ? { url } : { url, experiment: decodeURIComponent(named) };
+  if (named === undefined) return { url };
+  try {
+    return { url, experiment: decodeURIComponent(named) };
+  } catch {
+    throw refuse(
+      'the name of an experiment as addresses spell it',
+      JSON.stringify(named),
+      'write %25 for a percent sign',
+    );
+  }
 }
 
 function credentials(environment: Environment): Pick<MlflowServer, 'authorization'> {
