@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { mapAhead, untilAborted, ConfigurationError, createRandom, type Post } from '@drf/tensor';
+import { noiseJpeg } from '@drf/preprocessing/testing';
+import { ConfigurationError, createRandom, mapAhead, untilAborted, type Post } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
-import { mapAhead, ConfigurationError, createRandom, type Post } from '@drf/tensor';
 import type { Dataset, PostRecord } from './dataset.js';
 import { Ledger, openDataset, streamPosts, type RowError, type StreamOptions } from './index.js';
 import { folderWith, pairFiles } from './testing/folders.js';
