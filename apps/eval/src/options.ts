@@ -1,5 +1,5 @@
 import { PAPER_RATIOS } from '@drf/disruption';
-import { type DatasetName, type OwnDatasetName } from '@drf/datasets';
+import type { DatasetName, OwnDatasetName } from '@drf/datasets';
 import { isModulePath } from '@drf/files';
 import { ownDefinition } from '@drf/tensor';
 import { paperStrategies, parseRatios, parseStrategies } from '@drf/evaluation';

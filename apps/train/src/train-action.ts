@@ -8,14 +8,23 @@ import {
   RunFolder,
   type ExperimentConfig,
 } from '@drf/experiment';
-import { EXIT, ExitRequest, interruptSignal, spell } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
-import { createDisplay, type Display } from '@drf/training';
-import { EXPERIMENTS } from '@drf/training';
-import { loadExperiment, readExperiment } from '@drf/training';
-import { openOwnData, ownConfig, runName } from '@drf/training';
-import { writeLedger } from '@drf/training';
-import { openTracker, train, type TrainOptions, type TrainResult } from '@drf/training';
+import { EXIT, ExitRequest, interruptSignal, spell } from '@drf/terminal';
+import {
+  createDisplay,
+  EXPERIMENTS,
+  loadExperiment,
+  openOwnData,
+  openTracker,
+  ownConfig,
+  readExperiment,
+  runName,
+  train,
+  writeLedger,
+  type Display,
+  type TrainOptions,
+  type TrainResult,
+} from '@drf/training';
 import { asksForAllFolds, foldsText, trainAllFolds } from './all-folds.js';
 import type { MainOptions } from './flags.js';
 

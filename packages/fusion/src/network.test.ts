@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type LinearParameters } from '@drf/layers';
+import type { LinearParameters } from '@drf/layers';
 import {
   createRandom,
   flattenTree,

@@ -15,7 +15,7 @@ import {
 import { safeNorm } from '@drf/distribution';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
 import type { FeatureMoments, MethodParameters, MethodShapes, ModalityInputs } from './method.js';
-import { type FeatureNorm } from './names.js';
+import type { FeatureNorm } from './names.js';
 
 export type { FeatureNorm } from './names.js';
 

@@ -1,4 +1,4 @@
-import { type Judgment } from '@drf/judge';
+import type { Judgment } from '@drf/judge';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { clientOf } from './admission.js';
 import type { ReceivedPost } from './bodies.js';

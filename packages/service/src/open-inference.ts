@@ -1,4 +1,4 @@
-import { type Judgment } from '@drf/judge';
+import type { Judgment } from '@drf/judge';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { MODALITIES, type Modality } from '@drf/tensor';

@@ -6,7 +6,7 @@ import { exportRun } from '@drf/export';
 import { makeEmbeddedRun } from '@drf/export/testing';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { type Calibration } from '@drf/judge';
+import type { Calibration } from '@drf/judge';
 import { findProgram } from '@drf/terminal';
 import { buildPage } from '../../../page/src/build/build-page.js';
 

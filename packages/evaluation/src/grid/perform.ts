@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type SplitName, type Dataset, type PostRecord } from '@drf/datasets';
+import type { SplitName, Dataset, PostRecord } from '@drf/datasets';
 import { formatStrategy } from '@drf/disruption';
 import { methodNeeds, RunFolder, type ExperimentConfig, type ExperimentData } from '@drf/experiment';
 import { contentHash } from '@drf/files';
