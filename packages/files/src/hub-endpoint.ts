@@ -1,7 +1,7 @@
 import { ConfigurationError, refuser } from '@drf/tensor';
 
 /** Where a hub of models answers. */
-export interface HubEndpoint {
+interface HubEndpoint {
   /** Without a slash at its end. */
   readonly endpoint: string;
   /** Whether nobody on the way reads what is sent: it is encrypted, or stays on this machine. */
