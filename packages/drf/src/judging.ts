@@ -82,6 +82,10 @@ export abstract class Model<Post> implements AsyncDisposable {
     posts: Iterable<Post> | AsyncIterable<Post>,
     options: PredictOptions | LenientPredictOptions = {},
   ): Promise<(Judgment | null)[]> | AsyncGenerator<Judgment | null> {
+    if (typeof posts !== 'object' || posts === null || !(Symbol.iterator in posts || Symbol.asyncIterator in posts)) {
+      const refuse = refuser(ConfigurationError, 'predict');
+      throw refuse('a list of posts, or an iterable', posts === null ? 'null' : `a value of type ${typeof posts}`, "write predict([{ text: '…' }])"); // prettier-ignore
+    }
     const judgments = this.judgments(posts, options);
     return Symbol.asyncIterator in posts ? judgments : collect(judgments);
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Judgment, PostInput } from '@drf/judge';
+import { ConfigurationError } from '@drf/tensor';
 import { makeEmbeddedRun, makeTinyRun } from '@drf/export/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { load, openRun } from './index.js';
@@ -53,6 +54,8 @@ describe('load', () => {
       const whole = judgment.probabilities[label] as number;
       expect(modalities.image?.probability).toBeCloseTo(whole - alone, 3);
     }
+    for (const none of ['', null, 5, ['']] as string[]) await expect(load(none)).rejects.toThrow(ConfigurationError);
+    for (const none of ['what a joy', null, 5, {}] as PostInput[][]) expect(() => exported.predict(none)).toThrow(ConfigurationError); // prettier-ignore
     const signal = AbortSignal.abort();
     const waiting = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<PostInput>>(() => undefined) }) }; // prettier-ignore
     const judging = exported.predict(waiting, { signal: AbortSignal.timeout(5) }).next();

@@ -1,4 +1,5 @@
 import type { PostInput } from '@drf/judge';
+import { ConfigurationError, refuser } from '@drf/tensor';
 import { LoadedModel } from './loaded-model.js';
 import { loadOwnModules } from './own.js';
 
@@ -30,6 +31,12 @@ export async function load(
   options: LoadOptions = {},
 ): Promise<LoadedModel<PostInput>> {
   const { own = [], ...opening } = options;
+  const folders: readonly unknown[] = Array.isArray(paths) ? paths : [paths];
+  if (!folders.every((path) => typeof path === 'string' && path !== '')) {
+    const refuse = refuser(ConfigurationError, 'load');
+    const received = folders.map((path) => (path === '' ? 'an empty text' : `a value of type ${typeof path}`));
+    throw refuse('the path of a folder, or several', received.join(', '), "name one, such as load('exported')");
+  }
   await loadOwnModules(own);
   const { openJudge, toPostContent } = await import('@drf/judge');
   return new LoadedModel(await openJudge(paths, opening), toPostContent);

@@ -1,6 +1,7 @@
 export { removeTemporaries, writeFileAtomic, writeJsonAtomic } from './atomic.js';
 export { ENSEMBLE_FILE, readEnsemble, withMembers, writeEnsemble, type EnsembleMember } from './ensemble.js';
 export { isModulePath, loadDefinition, parseDefinitionOptions, type Definition } from './definition.js';
+export { parseHubEndpoint } from './hub-endpoint.js';
 export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js';
 export { assertUnlocked, lockFile, type FileLock } from './lock.js';
 export { addOwnOption } from './own-option.js';

@@ -83,6 +83,8 @@ describe('POST /v2/models/NAME/infer', () => {
   it.each([
     [{ inputs: [] }, 422, 'The request, inputs expected text, image, or both, received none; see GET /v2/models/NAME and /openapi.json'],
     [{ inputs: [tensor('text', ['a'], [2])] }, 422, 'The request, input text expected 2 elements, as its shape says, received 1'],
+    [{ inputs: [tensor('text', [['a', 'b'], []])] }, 422, 'The request, input text expected a list of texts, as its shape says, received another list within it, as element 0'],
+    [{ inputs: [tensor('text', [['a', 'b'], []], [2, 1])] }, 422, 'The request, input text expected rows of one element, as its shape says, received another list within it, as element 0'],
     [{ inputs: [tensor('text', ['a', 'b'], [1, 2])] }, 422, 'expected shape [n] or [n, 1] with n from 1 to 32, received [1, 2]'],
     [{ inputs: [tensor('text', [], [0])] }, 422, 'with n from 1 to 32, received [0]'],
     [{ inputs: [tensor('text', Array(33).fill('a'))] }, 422, 'with n from 1 to 32, received [33]'],

@@ -278,8 +278,11 @@ class InferenceReader {
       throw wrong(subject, `shape [n] or [n, 1] with n from 1 to ${batchPosts}`, `[${shape.join(', ')}]`);
     }
     const flat = data.flat();
-    if (flat.length === count) return flat;
-    throw wrong(subject, `${count} elements, as its shape says`, String(flat.length));
+    if (flat.length !== count) throw wrong(subject, `${count} elements, as its shape says`, String(flat.length));
+    const other = data.findIndex((row) => Array.isArray(row) && (shape.length < 2 || row.length !== 1));
+    if (other < 0) return flat;
+    const expected = shape.length < 2 ? 'a list of texts, as its shape says' : 'rows of one element, as its shape says';
+    throw wrong(subject, expected, `another list within it, as element ${other}`);
   }
 }
 

@@ -73,5 +73,5 @@ function orAborted<Value>(value: Value | PromiseLike<Value>, signal: AbortSignal
     stop = () => reject(signal.reason as Error);
     signal.addEventListener('abort', stop, { once: true });
   });
-  return Promise.race([value, aborted]).finally(() => signal.removeEventListener('abort', stop as () => void)) as Promise<Awaited<Value>>; // prettier-ignore
+  return Promise.race([value, aborted]).finally(() => signal.removeEventListener('abort', stop as () => void)); // prettier-ignore
 }

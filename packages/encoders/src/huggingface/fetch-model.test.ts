@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, DataError, UnavailableError } from '@drf/tensor';
+import { hubSettings } from './hub-client.js';
 import { fetchModel, type FetchModelOptions, type FetchProgress } from './fetch-model.js';
 import { loadBert } from './load-encoder.js';
 import { type HubModel, type HubServer, startHubServer } from '../testing/hub-server.js';
@@ -116,6 +117,13 @@ describe('fetchModel', () => {
       /^Fetching config\.json expected content with the hash [0-9a-f]{40}, received other content; try again/,
     );
     expect(readdirSync(join(cacheDir, 'models--someone--bert/blobs'))).toEqual([]);
+  });
+
+  it('sends a token only where nobody else reads it, and shows no password', () => {
+    const tokenAt = (HF_ENDPOINT: string): string | undefined => hubSettings({ HF_ENDPOINT, HF_TOKEN: 'hf_x' }).token;
+    expect(['', 'https://mirror.example', 'http://127.0.0.1:1'].map(tokenAt)).toEqual(['hf_x', 'hf_x', 'hf_x']);
+    expect(tokenAt('http://mirror.example')).toBeUndefined();
+    expect(() => tokenAt('https://me:secret@mirror.example')).toThrow(/^HF_ENDPOINT expected an address without a password, received one with a password \(not shown\)/); // prettier-ignore
   });
 
   it('sends the token to the hub, and waits out a hub that is busy', async () => {

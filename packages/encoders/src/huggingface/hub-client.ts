@@ -1,13 +1,13 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { readText, RefusedError, type RetryOptions, retryRequest, withAnswer } from '@drf/files';
+import { parseHubEndpoint, readText, RefusedError, type RetryOptions, retryRequest, withAnswer } from '@drf/files';
 import { UnavailableError } from '@drf/tensor';
 
 /** How the hub is reached, as other Hugging Face tools read it from the environment. */
 export interface HubSettings {
   /** `HF_ENDPOINT`: the hub, or a mirror of it. */
   readonly endpoint: string;
-  /** `HF_TOKEN`: for private and gated models. */
+  /** `HF_TOKEN`: for private and gated models. Only for an endpoint on the way to which nobody reads it. */
   readonly token?: string;
   /** `HF_HUB_OFFLINE`: never ask. */
   readonly offline: boolean;
@@ -25,11 +25,13 @@ function defaultCacheDir({ HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME }: Environment)
   return join(home, 'hub');
 }
 
+/** @throws ConfigurationError for an `HF_ENDPOINT` that is no address of the web, or holds a password */
 export function hubSettings(environment: Environment): HubSettings {
   const { HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE } = environment;
+  const { endpoint, isPrivate } = parseHubEndpoint(HF_ENDPOINT || DEFAULT_ENDPOINT, 'HF_ENDPOINT');
   return {
-    endpoint: (HF_ENDPOINT || DEFAULT_ENDPOINT).replace(/\/+$/, ''),
-    token: HF_TOKEN || undefined,
+    endpoint,
+    token: isPrivate ? HF_TOKEN || undefined : undefined,
     offline: /^(1|on|yes|true)$/i.test(HF_HUB_OFFLINE ?? ''),
     cacheDir: defaultCacheDir(environment),
   };
@@ -155,16 +157,18 @@ export class HubClient {
       const remedy = 'check the revision: a branch, a tag or a commit';
       return this.error(`the revision "${this.revision}" on the hub`, 'no such revision', remedy);
     }
+    const { isPrivate } = parseHubEndpoint(this.settings.endpoint, 'HF_ENDPOINT');
+    const encrypt = 'set HF_ENDPOINT to an address of https: a token is not sent where others can read it';
     if (code === 'GatedRepo') {
       const remedy = 'accept its conditions on its page, and set HF_TOKEN to a token of that account';
-      return this.error('a model that anyone may read', 'a gated model', remedy);
+      return this.error('a model that anyone may read', 'a gated model', isPrivate ? remedy : encrypt);
     }
     if (code === 'RepoNotFound' || [401, 403, 404].includes(status)) {
       const received = `no such model, or one that needs a token (status ${status})`;
       return this.error(
         'a model of this name on the hub',
         received,
-        'check the id, or set HF_TOKEN for a private model',
+        isPrivate ? 'check the id, or set HF_TOKEN for a private model' : `check the id; ${encrypt}`,
       );
     }
     return this.error('an answer of the hub', message.replace('HTTP ', ''), 'try again later');

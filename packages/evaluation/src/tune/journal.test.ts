@@ -28,11 +28,14 @@ it('keeps what was decided and found, and knows what is left', async () => {
   expect([again.results, again.pending, again.seconds]).toEqual([[result(1, 0, 7)], [wave[0]], 7]);
 });
 
+/** Of the right form in JSON alone. */
+const DAMAGED = ['{"result":null}', '{"result":{"trial":0,"rung":0,"score":"0.5"}}', '{"wave":5}', '{"wave":[null]}'];
+
 it('repeats what a torn or damaged line would have said', async () => {
   const path = join(folder, 'torn.jsonl');
   const journal = await Journal.open(path, 'mine');
   await journal.decide([{ trial: 0, rung: 0 }]);
-  await writeFile(path, `${await readFile(path, 'utf8')}null\n7\n{{{\n`);
+  await writeFile(path, `${await readFile(path, 'utf8')}null\n7\n{{{\n${DAMAGED.join('\n')}\n`);
   await appendFile(path, JSON.stringify({ result: result(0, 0, 1) }).slice(0, -4));
   const again = await Journal.open(path, 'mine');
   expect(again.pending).toEqual([{ trial: 0, rung: 0 }]);
@@ -44,6 +47,10 @@ it('refuses the journal of another tuning, and other files', async () => {
   const path = join(folder, 'other.jsonl');
   await Journal.open(path, 'mine');
   await expect(Journal.open(path, 'yours')).rejects.toThrow('start anew with --overwrite');
+  await writeFile(path, 'a note of somebody else\n');
+  await expect(Journal.open(path, 'mine')).rejects.toThrow('start anew with --overwrite');
+  expect(await readFile(path, 'utf8')).toBe('a note of somebody else\n');
+  await expect(Journal.open(folder, 'mine')).rejects.toThrow('expected a journal that can be read, received EISDIR');
   await writeFile(path, '{"wave":[]}\n');
   await expect(Journal.open(path, 'mine')).rejects.toThrow('received another one');
 });

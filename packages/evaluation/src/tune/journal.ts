@@ -41,17 +41,20 @@ export class Journal {
   /**
    * Opens a journal, or begins one.
    * @param identity of what is tuned
-   * @throws DataError for the journal of another tuning
+   * @throws DataError for the journal of another tuning, and for a file that cannot be read or is none
    */
   static async open(path: string, identity: string): Promise<Journal> {
-    const text = await readFile(path, 'utf8').catch(() => '');
+    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw refuser(DataError, `Tuning ${path}`)('a journal that can be read', error.code ?? error.message, 'check the file', error); // prettier-ignore
+    });
     const lines = text.split('\n').slice(0, -1).flatMap(parsed);
     const [head, ...rest] = lines;
-    if (head === undefined) {
+    if (head === undefined && text.trim() === '') {
       await writeFileAtomic(path, `${JSON.stringify({ format: FORMAT, identity })}\n`);
       return new Journal(path, [], []);
     }
-    if (!('format' in head) || head.format !== FORMAT || head.identity !== identity) {
+    if (head === undefined || !('format' in head) || head.format !== FORMAT || head.identity !== identity) {
       throw refuser(DataError, `Tuning ${path}`)(
         'one of the same options, ranges, posts, encoders and engine, by this version',
         'another one',
@@ -99,10 +102,27 @@ export class Journal {
   }
 }
 
+function isStep(value: unknown): value is Step {
+  const { trial, rung } = (value ?? {}) as Partial<Step>;
+  return [trial, rung].every((number) => Number.isSafeInteger(number) && (number as number) >= 0);
+}
+
+function isResult(value: unknown): value is TrialResult {
+  if (!isStep(value)) return false;
+  const { epochs, posts, seconds, at, score, loss, accuracy, bestEpoch, failure } = value as Partial<TrialResult>;
+  return (
+    [epochs, posts, seconds, at].every((number) => Number.isFinite(number)) &&
+    [score, loss, accuracy, bestEpoch].every((number) => number === null || Number.isFinite(number)) &&
+    (failure === null || typeof failure === 'string')
+  );
+}
+
 function parsed(line: string): Line[] {
   try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? [value as Line] : [];
+    const value = (JSON.parse(line) ?? {}) as Readonly<Record<string, unknown>>;
+    const { format, wave, result } = value;
+    const isLine = typeof format === 'string' || isResult(result) || (Array.isArray(wave) && wave.every(isStep));
+    return isLine ? [value as Line] : [];
   } catch {
     return [];
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, relative, sep } from 'node:path';
+import { readCard } from '@drf/judge';
 import { CARD_FILE } from '@drf/judge/card';
 import { MODEL_CARD_FILE, RunFolder } from '@drf/experiment';
 import { ENSEMBLE_FILE, fileHash, readEnsemble, readJson, resolveInside } from '@drf/files';
@@ -91,8 +92,8 @@ async function present(folder: string, paths: readonly string[]): Promise<string
 
 /** The models that the card names, and what is needed to use them. */
 async function exportFiles(folder: string): Promise<string[]> {
-  const { files } = (await readJson(join(folder, CARD_FILE))) as { readonly files?: object };
-  const models = Object.keys(files ?? {}).filter((name) => /^[\w.-]+\.onnx$/.test(name));
+  const { files } = await readCard(folder); // refuses what is damaged
+  const models = Object.keys(files).filter((name) => /^[\w.-]+\.onnx$/.test(name));
   const others = await present(folder, ['vocabulary.json', 'licenses.txt', MODEL_CARD_FILE]);
   return [CARD_FILE, ...models, ...others];
 }

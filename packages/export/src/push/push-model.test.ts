@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { RunFolder } from '@drf/experiment';
+import { DataError } from '@drf/tensor';
 import { fileHash, writeEnsemble, writeJsonAtomic, type EnsembleMember } from '@drf/files';
 import { exportRun } from '../export-run.js';
 import { HUB_TOKEN, makeTinyRun, startPushHub, temporaryFolder, type PushHub } from '../testing/index.js';
@@ -123,8 +124,8 @@ describe('pushModel', () => {
     const { kind, leftOut } = await push(join(folder, 'folds'), hub);
     expect([kind, leftOut]).toEqual(['ensemble', ['fold1/posts.json', 'fold2/posts.json']]);
     expect([...filesOf(hub).keys()].sort()).toEqual(['.gitattributes', 'ensemble.json', ...['fold1', 'fold2'].flatMap((name) => [`${name}/checkpoints/step-3.safetensors`, `${name}/config.json`])]); // prettier-ignore
-    await rm(join(folder, 'folds', 'fold2'), { recursive: true });
-    await symlink(join(folder, 'folds', 'fold1'), join(folder, 'folds', 'fold2'));
+    await rename(join(folder, 'folds', 'fold2'), join(folder, 'folds', 'elsewhere'));
+    await symlink(join(folder, 'folds', 'elsewhere'), join(folder, 'folds', 'fold2'));
     await expect(push(join(folder, 'folds'), hub)).rejects.toThrow(
       /expected a file of the folder itself, received a link, .*fold2/,
     );
@@ -195,6 +196,13 @@ describe('pushModel', () => {
     expect(hub.requests).toEqual([]);
   });
 
+  it.each(['null', '{"files":5}', '[]', '{'])('sends nothing of an export whose card is %s', async (card) => {
+    const [hub, folder] = [await startPushHub(), await temporaryFolder()];
+    await writeFile(join(folder, 'card.json'), card);
+    await expect(push(folder, hub)).rejects.toThrow(DataError);
+    expect(hub.requests).toEqual([]);
+  });
+
   it('tells without asking anybody what it would send', async () => {
     const [hub, run] = [await startPushHub(), await runWithPosts()];
     const { sent, commit } = await pushModel(run, REPOSITORY, { endpoint: hub.endpoint, dryRun: true });
@@ -206,6 +214,7 @@ describe('pushModel', () => {
     ['name', {}, /expected a repository of the hub/],
     ['me/../x', {}, /expected a repository of the hub/],
     [REPOSITORY, { endpoint: 'http://hub.example' }, /expected an address that begins with https:/],
+    [REPOSITORY, { endpoint: 'https://me:secret@hub.example' }, /received one with a password \(not shown\)/],
     [REPOSITORY, { endpoint: 'file:///etc' }, /expected an address such as/],
     [REPOSITORY, { revision: '../x' }, /expected a branch/],
   ])('refuses %s %j', async (repository, options, message) => {

@@ -1,5 +1,5 @@
 import { pathToFileURL } from 'node:url';
-import { RefusedError, retryRequest } from '@drf/files';
+import { parseHubEndpoint, RefusedError, retryRequest } from '@drf/files';
 import { ConfigurationError, refuser, UnavailableError } from '@drf/tensor';
 import {
   assertRepository,
@@ -76,8 +76,11 @@ const ENDPOINT = 'https://huggingface.co';
 export async function pushModel(folder: string, repository: string, options: PushOptions = {}): Promise<PushResult> {
   assertRepository(repository);
   const { endpoint: given = ENDPOINT, revision = 'main', include = [], dryRun = false, signal } = options;
-  const endpoint = given.replace(/\/+$/, '');
-  assertEndpoint(endpoint);
+  const { endpoint, isPrivate: isPrivateWay } = parseHubEndpoint(given, 'push, endpoint,');
+  if (!isPrivateWay) {
+    const refuse = refuser(ConfigurationError, 'push, endpoint,');
+    throw refuse('an address that begins with https://', endpoint, 'the token would be sent where others can read it');
+  }
   assertRevision(revision);
   const { kind, files: chosen, leftOut, notes } = await selectPushFiles(folder, include);
   const { license } = options;
@@ -95,18 +98,6 @@ export async function pushModel(folder: string, repository: string, options: Pus
   if (changed.length === 0) return { ...result, commit: null, sent: [], unchanged };
   const commit = await hub.commit(changed, options.message ?? `Push ${kind}`);
   return { ...result, commit, sent: listed(changed), unchanged };
-}
-
-/** @throws ConfigurationError for an address to which a token would go in the open */
-function assertEndpoint(endpoint: string): void {
-  const refuse = refuser(ConfigurationError, 'push, endpoint,');
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (url === undefined || !['http:', 'https:'].includes(url.protocol)) {
-    throw refuse(`an address such as ${ENDPOINT}`, JSON.stringify(endpoint));
-  }
-  const isHere = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
-  if (url.protocol === 'https:' || isHere) return;
-  throw refuse('an address that begins with https://', endpoint, 'the token would be sent where others can read it');
 }
 
 function assertRevision(revision: string): void {
