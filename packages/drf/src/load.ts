@@ -1,4 +1,5 @@
 import type { PostInput } from '@drf/judge';
+import { refuseUnknownOptions, type OptionNames } from './known-options.js';
 import { LoadedModel } from './loaded-model.js';
 import { loadOwnModules } from './own.js';
 
@@ -16,6 +17,15 @@ export interface LoadOptions {
   readonly own?: readonly string[];
 }
 
+/** Of {@link load} and `openRun`. */
+export const LOAD_OPTIONS: OptionNames<keyof LoadOptions> = {
+  engine: true,
+  checkpoint: true,
+  allowDownload: true,
+  warm: true,
+  own: true,
+};
+
 /**
  * Opens what judges posts: the folder of a run, of an export, or several of both, which then judge together.
  *
@@ -29,6 +39,7 @@ export async function load(
   paths: string | readonly string[],
   options: LoadOptions = {},
 ): Promise<LoadedModel<PostInput>> {
+  refuseUnknownOptions('load', options, LOAD_OPTIONS);
   const { own = [], ...opening } = options;
   await loadOwnModules(own);
   const { openJudge, toPostContent } = await import('@drf/judge');
