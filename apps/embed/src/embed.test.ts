@@ -83,6 +83,11 @@ describe('embed', () => {
     expect((await readdir(folder)).filter((name) => /temporary|lock/.test(name))).toEqual([]);
   });
 
+  it('says how a run is named to those who name it first, as other commands take it', async () => {
+    const program = createEmbedProgram().exitOverride();
+    await expect(program.parseAsync(['runs/mine', 'posts.csv', '--out', 'a.parquet'], { from: 'user' })).rejects.toThrow(/a run is named by --run runs\/mine/); // prettier-ignore
+  });
+
   it('gives the same numbers as matrices, with ids beside', async () => {
     const { out } = await embed('b.safetensors', ...encoders, '--no-cache');
     const rows = await rowsOf((await embed('b.parquet', ...encoders, '--no-cache')).out);

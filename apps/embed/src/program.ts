@@ -57,7 +57,10 @@ export function createEmbedProgram(print: (text: string) => void = (text) => voi
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
   addConfigFlags(program, (name) => FEATURE_OPTIONS.test(name));
-  return takeOwnModules(program).action(async (input: string, options: MainOptions) =>
-    (await import('./embed-action.js')).embedAction(input, options, print),
-  );
+  return takeOwnModules(program)
+    .allowExcessArguments() // refused below, with what those who begin with a run, as of other commands, look for
+    .action(async (input: string, options: MainOptions, command: Command) => {
+      if (command.args.length > 1) command.error(`error: expected one input, received ${command.args.length}; a run is named by --run ${input}`); // prettier-ignore
+      return (await import('./embed-action.js')).embedAction(input, options, print);
+    });
 }

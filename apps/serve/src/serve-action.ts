@@ -25,6 +25,7 @@ export async function serveAction(run: string | undefined, options: MainOptions)
       'name it, or start serve anew when they have changed',
     );
   }
+  if (folders !== undefined) say(`Opening ${folders.join(' and ')} …`);
   const opened = await stateOf(folders ?? []);
   const serving: ServeOptions = {
     ...chosenOf(options),

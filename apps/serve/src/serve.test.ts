@@ -78,7 +78,10 @@ describe('pnpm serve RUN', { timeout: 240_000 }, () => {
     const last = Promise.all(texts.map(async (text) => (await post(address, { text })).status));
     while (!/waiting_posts [1-9]/.test(await (await fetch(`${address}/metrics`)).text()));
     process.kill(-(child.pid as number), 'SIGTERM'); // as systemd does, the judge's process, too
-    expect([await over, heard.err]).toEqual([0, expect.stringMatching(/Finishing what was accepted[^]*Ended\.\n$/)]);
+    expect([await over, heard.err]).toEqual([
+      0,
+      expect.stringMatching(/^Opening .* …\nListening [^]*Finishing what was accepted[^]*Ended\.\n$/),
+    ]);
     expect(heard.out).toMatch(/"msg":"ended"\}\n$/);
     expect(await last).toEqual([200, 200, 422, 200]);
     expect(heard.out.split('\n').filter((line) => line.includes('"status":200')).length).toBeGreaterThan(6);

@@ -148,7 +148,7 @@ describe('pnpm serve --workers 2 --watch', { timeout: 400_000 }, () => {
   it('says what is wrong once, and ends with 1', async () => {
     const service = await start([join(folder, 'half-exported'), '--workers', '2']);
     expect(await service.over).toBe(1);
-    expect(service.heard.err).toMatch(/^error: \S+model.onnx expected the \d+ bytes .*, received 1000 bytes; .*\n$/);
+    expect(service.heard.err).toMatch(/^error: \S+model.onnx expected the \d+ bytes .*, received 1000 bytes; .*\n$/m);
     expect(service.heard.err).not.toMatch(/bug/);
   });
 });
@@ -167,7 +167,7 @@ describe('as another user, in a folder of others', { timeout: 240_000 }, () => {
     process.kill(service.pid, 'SIGHUP');
     await until(() => service.heard.out.includes('the model was opened anew'));
     process.kill(service.pid, 'SIGTERM');
-    expect([await service.over, service.heard.err]).toEqual([0, expect.stringMatching(/^Listening [^]*Ended\.\n$/)]);
+    expect([await service.over, service.heard.err]).toEqual([0, expect.stringMatching(/^Listening [^]*Ended\.\n$/m)]);
     expect(service.heard.err).not.toMatch(/EACCES|EROFS|bug/);
   }); // prettier-ignore
 
@@ -176,7 +176,7 @@ describe('as another user, in a folder of others', { timeout: 240_000 }, () => {
     await cp(join(folder, 'drf-exported'), join(locked, 'exported'), { recursive: true });
     const service = await start([join(locked, 'exported')], { uid: NOBODY, gid: NOBODY });
     expect(await service.over).toBe(1);
-    expect(service.heard.err).toMatch(/^error: .*locked-/);
+    expect(service.heard.err).toMatch(/^error: .*locked-/m);
     expect(service.heard.err).not.toMatch(/bug/);
   });
 });

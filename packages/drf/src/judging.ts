@@ -82,12 +82,13 @@ export abstract class Model<Post> implements AsyncDisposable {
     posts: Iterable<Post> | AsyncIterable<Post>,
     options: PredictOptions | LenientPredictOptions = {},
   ): Promise<(Judgment | null)[]> | AsyncGenerator<Judgment | null> {
-    if (typeof posts !== 'object' || posts === null || !(Symbol.iterator in posts || Symbol.asyncIterator in posts)) {
+    const isAsync = isMany(posts, Symbol.asyncIterator);
+    if (!isAsync && !isMany(posts, Symbol.iterator)) {
       const refuse = refuser(ConfigurationError, 'predict');
-      throw refuse('a list of posts, or an iterable', posts === null ? 'null' : `a value of type ${typeof posts}`, "write predict([{ text: '…' }])"); // prettier-ignore
+      return Promise.reject(refuse('an array of posts, or another iterable', posts === null ? 'null' : typeof posts, 'judge takes a single post')); // prettier-ignore
     }
     const judgments = this.judgments(posts, options);
-    return Symbol.asyncIterator in posts ? judgments : collect(judgments);
+    return isAsync ? judgments : collect(judgments);
   }
 
   private async *judgments(
@@ -140,6 +141,11 @@ export abstract class Model<Post> implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Whether it can be iterated over; a string is no list of posts. */
+function isMany(posts: unknown, iterator: symbol): boolean {
+  return typeof posts === 'object' && posts !== null && iterator in posts;
 }
 
 async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]> {

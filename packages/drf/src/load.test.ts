@@ -38,6 +38,9 @@ describe('load', () => {
     const { written } = await run.export(at('exported'), { tokens: 16 });
     expect(written.at(-1)).toBe(at('exported', 'card.json'));
     await expect(run.export(at('exported'))).rejects.toThrow(/expected a new or empty folder/);
+    await expect(run.export(at('more'), { precison: 'int8' } as object)).rejects.toThrow(/did you mean "precision"/);
+    await expect(run.evaluate({ cels: 'clean' } as object)).rejects.toThrow(/did you mean "cells"/);
+    await expect(load(at('exported'), { engin: 'compiled' } as object)).rejects.toThrow(/did you mean "engine"/);
     const expected = await run.predict(posts);
     await using exported = await load(at('exported'));
     await using both = await load([at('run'), at('exported')]);

@@ -1,5 +1,6 @@
 import type { PostInput } from '@drf/judge';
 import { ConfigurationError, refuser } from '@drf/tensor';
+import { refuseUnknownOptions, type OptionNames } from './known-options.js';
 import { LoadedModel } from './loaded-model.js';
 import { loadOwnModules } from './own.js';
 
@@ -17,6 +18,15 @@ export interface LoadOptions {
   readonly own?: readonly string[];
 }
 
+/** Of {@link load} and `openRun`. */
+export const LOAD_OPTIONS: OptionNames<keyof LoadOptions> = {
+  engine: true,
+  checkpoint: true,
+  allowDownload: true,
+  warm: true,
+  own: true,
+};
+
 /**
  * Opens what judges posts: the folder of a run, of an export, or several of both, which then judge together.
  *
@@ -30,6 +40,7 @@ export async function load(
   paths: string | readonly string[],
   options: LoadOptions = {},
 ): Promise<LoadedModel<PostInput>> {
+  refuseUnknownOptions('load', options, LOAD_OPTIONS);
   const { own = [], ...opening } = options;
   const folders: readonly unknown[] = Array.isArray(paths) ? paths : [paths];
   if (!folders.every((path) => typeof path === 'string' && path !== '')) {

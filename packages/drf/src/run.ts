@@ -9,7 +9,8 @@ import type { Judge, Judgment, PostInput } from '@drf/judge';
 import { featureCache } from './cache.js';
 import { InterruptedError } from './errors.js';
 import { Model } from './judging.js';
-import type { LoadOptions } from './load.js';
+import { refuseUnknownOptions, type OptionNames } from './known-options.js';
+import { LOAD_OPTIONS, type LoadOptions } from './load.js';
 import { loadOwnModules } from './own.js';
 import { isRows, writeRows, type Data, type Files } from './posts.js';
 import { evaluationEvents, startStage, type StageEvent, type WorkEvent } from './progress.js';
@@ -60,6 +61,37 @@ export interface ExportOptions extends Omit<Parameters<typeof exportRun>[1], 'ou
   readonly onProgress?: (event: StageEvent) => void;
 }
 
+const EVALUATE_OPTIONS: OptionNames<keyof EvaluationChoices | 'data' | 'columns'> = {
+  cells: true,
+  data: true,
+  columns: true,
+  root: true,
+  split: true,
+  seed: true,
+  out: true,
+  checkpoint: true,
+  engine: true,
+  cache: true,
+  allowDownload: true,
+  onProgress: true,
+  signal: true,
+};
+
+const EXPORT_OPTIONS: OptionNames<keyof ExportOptions> = {
+  overwrite: true,
+  checkpoint: true,
+  allowDownload: true,
+  headOnly: true,
+  batch: true,
+  tokens: true,
+  examples: true,
+  precision: true,
+  measure: true,
+  signal: true,
+  onProgress: true,
+  onMeasured: true,
+};
+
 /** A trained run: it judges posts, is evaluated and exported. */
 export class Run extends Model<PostInput> {
   private judging: Promise<Judge> | undefined;
@@ -81,6 +113,7 @@ export class Run extends Model<PostInput> {
 
   /** {@link openRun} */
   static async open(folder: string, options: LoadOptions = {}): Promise<Run> {
+    refuseUnknownOptions('openRun', options, LOAD_OPTIONS);
     await loadOwnModules(options.own ?? []);
     const { describeCalibration } = await import('@drf/judge');
     const { readCalibration, RunFolder } = await import('@drf/experiment');
@@ -127,6 +160,7 @@ export class Run extends Model<PostInput> {
    */
   evaluate(options: EvaluateOptions = {}): Promise<EvaluationReport> {
     return this.use(async () => {
+      refuseUnknownOptions('evaluate', options, EVALUATE_OPTIONS);
       const { data, columns, signal } = options;
       if (data === undefined || !isRows(data)) return this.evaluateFiles(options, data);
       const folder = await mkdtemp(join(tmpdir(), 'drf-rows-'));
@@ -180,6 +214,7 @@ export class Run extends Model<PostInput> {
    */
   export(folder: string, { onProgress, ...options }: ExportOptions = {}): Promise<ExportResult> {
     return this.use(async () => {
+      refuseUnknownOptions('export', options, EXPORT_OPTIONS);
       const { exportRun } = await import('@drf/export');
       const tell = (stage: string): void => startStage(onProgress, stage, 'files').update(0, 1);
       return exportRun(this.folder, { ...options, out: folder, onProgress: tell });

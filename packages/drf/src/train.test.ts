@@ -161,6 +161,9 @@ describe('train', () => {
     await expect(train({} as { data: string })).rejects.toThrow(
       /train expected data, an experiment, or a run to resume/,
     );
+    const misplaced = { data: file, epochs: 3 };
+    await expect(train(misplaced)).rejects.toThrow(/received "epochs"; .*options: { training: { epochs: 20 } }/);
+    await expect(train({ ...misplaced, epochs: undefined, sed: 1 } as object)).rejects.toThrow(/did you mean "seed"/);
     const error = await train({ data: at('none.csv') }).catch((reason: unknown) => reason);
     expect(isDrfError(error, 'data')).toBe(true);
   });
@@ -197,6 +200,9 @@ describe('a run', () => {
     const judged = await run.predict(some, { onError: (_, index) => void errors.push(index) });
     expect(judged.map((each) => each === null)).toEqual([false, true, true, false]);
     expect(errors.sort()).toEqual([1, 2]);
+    for (const noList of ['fine', { text: 'fine' }, null]) {
+      await expect(run.predict(noList as Iterable<object>)).rejects.toThrow(/^predict expected an array of posts/);
+    }
     const signal = AbortSignal.abort();
     await expect(run.predict(some, { signal })).rejects.toMatchObject({ name: 'AbortError' });
   });

@@ -5,6 +5,7 @@ import { ConfigurationError, refuser } from '@drf/tensor';
 import type { TrainOptions as TrainingOptions } from '@drf/training';
 import { featureCache } from './cache.js';
 import { InterruptedError } from './errors.js';
+import { refuseUnknownOptions, type OptionNames } from './known-options.js';
 import { loadOwnModules } from './own.js';
 import { isRows, writeRows, type Data, type Files } from './posts.js';
 import { startStage, type TrainEvent } from './progress.js';
@@ -174,7 +175,30 @@ async function reopen({
 
 type New = Exclude<TrainOptions, Resumed>;
 
+const NAMES: OptionNames<keyof NewTraining | 'data' | 'columns'> = {
+  data: true,
+  columns: true,
+  root: true,
+  experiment: true,
+  method: true,
+  seed: true,
+  options: true,
+  out: true,
+  overwrite: true,
+  examples: true,
+  resume: true,
+  cache: true,
+  allowDownload: true,
+  own: true,
+  track: true,
+  onProgress: true,
+  signal: true,
+};
+const ELSEWHERE =
+  'options of an experiment go into options, such as train({ data, options: { training: { epochs: 20 } } })';
+
 async function prepare(options: New): Promise<Prepared> {
+  refuseUnknownOptions('train', options, NAMES, ELSEWHERE);
   const { data, experiment, onProgress } = options;
   const { loadExperiment, openOwnData, readExperiment } = await import('@drf/training');
   const { parseForMethod } = await import('@drf/experiment');

@@ -178,7 +178,7 @@ describe('labels', () => {
     const each = await open(Array.from({ length: 20 }, (_, i) => ['a', '', `label ${i}`]));
     expect(() => assertLearnable(each)).toThrow(/received 20 posts, each with a label of its own/);
     await expect(open(Array.from({ length: 5 }, (_, i) => ['a', '', i % 2 === 0 ? 'x' : 'y']))).rejects.toThrow(
-      'makeSplits, split val expected at least one post, received none of 5; raise its fraction or bring more posts',
+      'Split val expected at least one post, received none of 5; raise its fraction or bring more posts',
     );
   });
 });

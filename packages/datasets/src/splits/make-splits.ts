@@ -57,7 +57,7 @@ function checkSizes(names: readonly string[], sizes: readonly number[]): void {
   const empty = sizes.indexOf(0);
   if (empty === -1) return;
   throw new ConfigurationError({
-    subject: `makeSplits, split ${names[empty]}`,
+    subject: `Split ${names[empty]}`,
     expected: 'at least one post',
     received: `none of ${sizes.reduce((sum, size) => sum + size, 0)}`,
     remedy: 'raise its fraction or bring more posts',

@@ -78,7 +78,7 @@ describe('makeSplits', () => {
       'makeSplits expected positive fractions that sum to 1, or positive whole numbers, received {"train":0.8,"val":0.1}; pass such as train 0.8, val 0.1, test 0.1',
     );
     expect(() => makeSplits(labelled(3, 2), { fractions: PAPER_FRACTIONS, seed: 1 })).toThrow(
-      'makeSplits, split val expected at least one post, received none of 5; raise its fraction or bring more posts',
+      'Split val expected at least one post, received none of 5; raise its fraction or bring more posts',
     );
   });
 });

@@ -230,7 +230,7 @@ function filesTable(files: ReadonlyMap<string, string>): string {
 
 function usage({ name }: ModelCardFacts): string {
   const safe = /^[\w.-]+$/.test(name) && !name.startsWith('-') ? name : 'model';
-  const clone = `In the folder \`${safe}\` that holds these files:`;
+  const where = `Next to the folder \`${safe}\`, which holds these files:`;
   const commands = [
     'npm install drf-sentiment',
     `npx drf predict ${safe} --text "What a day!" --image photo.jpg`,
@@ -241,7 +241,7 @@ function usage({ name }: ModelCardFacts): string {
     `await using model = await load('${safe}');`,
     "const [{ label, probabilities }] = await model.predict([{ text: 'What a day!' }]);",
   ];
-  return `${clone}\n\n\`\`\`sh\n${commands.join('\n')}\n\`\`\`\n\n\`\`\`ts\n${code.join('\n')}\n\`\`\``;
+  return `${where}\n\n\`\`\`sh\n${commands.join('\n')}\n\`\`\`\n\n\`\`\`ts\n${code.join('\n')}\n\`\`\``;
 }
 
 function dataSection({ description, ledger }: ModelCardFacts): string[] {
