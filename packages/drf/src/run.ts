@@ -68,6 +68,7 @@ const EVALUATE_OPTIONS: OptionNames<keyof EvaluationChoices | 'data' | 'columns'
   root: true,
   split: true,
   seed: true,
+  explain: true,
   out: true,
   checkpoint: true,
   engine: true,
