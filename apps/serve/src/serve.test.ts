@@ -75,15 +75,19 @@ describe('pnpm serve RUN', { timeout: 240_000 }, () => {
     const answers = await Promise.all(texts.map(async (text) => (await post(address, { text, image })).json()));
     const model = modelSchema.parse(await (await fetch(`${address}/v1/model`)).json());
     expect(model).toMatchObject({ run: 'run', method: 'drf-paper', checkpoint: 'step-3.safetensors', mode: 'server', predicts: true, maskToken: '[MASK]' }); // prettier-ignore
-    const last = Promise.all(texts.map(async (text) => (await post(address, { text })).status));
-    while (!/waiting_posts [1-9]/.test(await (await fetch(`${address}/metrics`)).text()));
+    const many = Array.from({ length: 25 }, () => texts).flat(); // so many that some wait whenever one looks
+    const last = Promise.all(many.map(async (text) => (await post(address, { text })).status));
+    let isAnswered = false;
+    void last.then(() => (isAnswered = true));
+    const someWait = async (): Promise<boolean> => /waiting_posts [1-9]/.test(await (await fetch(`${address}/metrics`)).text()); // prettier-ignore
+    while (!(await someWait())) expect(isAnswered).toBe(false);
     process.kill(-(child.pid as number), 'SIGTERM'); // as systemd does, the judge's process, too
     expect([await over, heard.err]).toEqual([
       0,
       expect.stringMatching(/^Opening .* …\nListening [^]*Finishing what was accepted[^]*Ended\.\n$/),
     ]);
     expect(heard.out).toMatch(/"msg":"ended"\}\n$/);
-    expect(await last).toEqual([200, 200, 422, 200]);
+    expect(await last).toEqual(many.map((text) => (text === ' ' ? 422 : 200)));
     expect(heard.out.split('\n').filter((line) => line.includes('"status":200')).length).toBeGreaterThan(6);
     expect(heard.out).not.toContain('What a day');
 

@@ -58,7 +58,7 @@ describe('load', () => {
       expect(modalities.image?.probability).toBeCloseTo(whole - alone, 3);
     }
     for (const none of ['', null, 5, ['']] as string[]) await expect(load(none)).rejects.toThrow(ConfigurationError);
-    for (const none of ['what a joy', null, 5, {}] as PostInput[][]) expect(() => exported.predict(none)).toThrow(ConfigurationError); // prettier-ignore
+    for (const none of ['what a joy', null, 5, {}] as PostInput[][]) await expect(exported.predict(none)).rejects.toThrow(ConfigurationError); // prettier-ignore
     const signal = AbortSignal.abort();
     const waiting = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<PostInput>>(() => undefined) }) }; // prettier-ignore
     const judging = exported.predict(waiting, { signal: AbortSignal.timeout(5) }).next();
