@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { formatTable, startProgress } from '../packages/terminal/src/index.js';
-import { pack } from './packages/pack.js';
-import { lastLines, run, workspacePackages, type Finished } from './packages/workspace.js';
+import { formatTable } from '../packages/terminal/src/index.js';
+import { packAll } from './packages/pack.js';
+import { lastLines, run, type Finished } from './packages/workspace.js';
 
 const HELP = `usage: pnpm check:install [--tarballs DIR] [--node VERSION]... [--keep] [--json]
 
@@ -65,19 +65,6 @@ function strangersEnvironment(folder: string): NodeJS.ProcessEnv {
     // the one script that would fetch something from outside npm: GPU libraries
     ONNXRUNTIME_NODE_INSTALL: 'skip',
   };
-}
-
-/** Every published package as a tarball. @returns paths by name */
-async function packAll(folder: string): Promise<ReadonlyMap<string, string>> {
-  const packages = await workspacePackages();
-  const progress = startProgress({ label: 'packing', total: packages.length, unit: 'packages' });
-  const tarballs = new Map<string, string>();
-  for (const each of packages) {
-    tarballs.set(each.manifest.name, (await pack(each, folder)).path);
-    progress.update(tarballs.size);
-  }
-  progress.stop();
-  return tarballs;
 }
 
 /** An empty folder with drf-sentiment in it. The overrides stand for the registry, which has none of this yet. */

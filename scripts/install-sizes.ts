@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { formatTable, startProgress } from '../packages/terminal/src/index.js';
-import { pack } from './packages/pack.js';
-import { lastLines, ROOT, run, workspacePackages, type Finished } from './packages/workspace.js';
+import { packAll } from './packages/pack.js';
+import { lastLines, ROOT, run, type Finished } from './packages/workspace.js';
 
 const HELP = `usage: pnpm install:sizes [--export DIR] [--tarballs DIR] [--limit MIB] [--json]
 
@@ -98,19 +98,6 @@ function plainEnvironment(): NodeJS.ProcessEnv {
 function must(what: string, finished: Finished): Finished {
   if (finished.failed) throw new Error(`${what} failed:\n      ${lastLines(finished, 20)}`);
   return finished;
-}
-
-/** Every published package as a tarball. @returns paths by name */
-async function packAll(folder: string): Promise<ReadonlyMap<string, string>> {
-  const packages = await workspacePackages();
-  const progress = startProgress({ label: 'packing', total: packages.length, unit: 'packages' });
-  const tarballs = new Map<string, string>();
-  for (const each of packages) {
-    tarballs.set(each.manifest.name, (await pack(each, folder)).path);
-    progress.update(tarballs.size);
-  }
-  progress.stop();
-  return tarballs;
 }
 
 /** The export of a small run, by the built programs of the workspace. */

@@ -1,7 +1,8 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { filesBelow } from './tarball.js';
-import { lastLines, pnpm, run, type WorkspacePackage } from './workspace.js';
+import { startProgress } from '../../packages/terminal/src/index.js';
+import { lastLines, pnpm, run, workspacePackages, type WorkspacePackage } from './workspace.js';
 
 export interface Tarball {
   readonly path: string;
@@ -42,4 +43,17 @@ export async function pack(each: WorkspacePackage, folder: string): Promise<Tarb
     unpackedBytes: sizes.reduce((sum, size) => sum + size, 0),
     files: files.length,
   };
+}
+
+/** Every published package as a tarball. @returns paths by name */
+export async function packAll(folder: string): Promise<ReadonlyMap<string, string>> {
+  const packages = await workspacePackages();
+  const progress = startProgress({ label: 'packing', total: packages.length, unit: 'packages' });
+  const tarballs = new Map<string, string>();
+  for (const each of packages) {
+    tarballs.set(each.manifest.name, (await pack(each, folder)).path);
+    progress.update(tarballs.size);
+  }
+  progress.stop();
+  return tarballs;
 }

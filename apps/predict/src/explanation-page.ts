@@ -1,5 +1,5 @@
 import { EXPLANATION_LEGEND, EXPLANATION_STYLE, explanationMap, markedText, placeOf, pointsOf, strongestPlaces, type Change, type ExplainedRegion, type Explanation, type JudgeInfo, type Picture } from '@drf/judge'; // prettier-ignore
-import { escapeHtml } from '@drf/terminal';
+import { escapeHtml, htmlDocument } from '@drf/terminal';
 
 interface ExplainedPost {
   readonly text: string | null;
@@ -34,28 +34,7 @@ export function explanationPage(
     details('Probabilities', table('Of the whole post', ['class', 'probability'], Object.entries(judgment.probabilities).map(([name, p]) => [name, percentage(p)]))), // prettier-ignore
     '</section>',
   ];
-  return page(`Why “${label}”`, body.filter((part) => part !== '').join('\n'));
-}
-
-/** A page in one file, which asks the network for nothing. Reports have more of this, and what makes them needs more. */
-function page(title: string, body: string): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}${EXPLANATION_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
-${body}
-</main>
-</body>
-</html>
-`;
+  return htmlDocument(`Why “${label}”`, body.filter((part) => part !== '').join('\n'), `${STYLE}${EXPLANATION_STYLE}`);
 }
 
 /** A table that scrolls by itself where the page is narrow. The first cell of each row is its heading. */

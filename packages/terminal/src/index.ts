@@ -20,7 +20,8 @@ export {
   type ProgressOptions,
 } from './progress.js';
 export { formatCsv, formatTable, percent, type Cell, type CsvOptions } from './table.js';
-export { cursorStream, escapeHtml, printable } from './printable.js';
+export { escapeHtml, htmlDocument } from './html.js';
+export { cursorStream, printable } from './printable.js';
 export { Command, Option, InvalidArgumentError } from 'commander';
 export {
   findProgram,

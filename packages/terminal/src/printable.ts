@@ -20,12 +20,6 @@ export function printable(text: string, { layout = true }: { readonly layout?: b
   return text.replaceAll(UNSAFE, escape);
 }
 
-/** A text made safe for HTML content and attributes. */
-export function escapeHtml(text: string): string {
-  const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
-  return text.replace(/[&<>"']/g, (character) => entities[character] as string);
-}
-
 type Write = NodeJS.WriteStream['write'];
 
 /** A guarded stream's own `write`. */

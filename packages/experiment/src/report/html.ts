@@ -1,4 +1,4 @@
-import { escapeHtml } from '@drf/terminal';
+import { escapeHtml, htmlDocument } from '@drf/terminal';
 import { meaningOf, type Term } from './terms.js';
 
 /** A table, whatever it is drawn on. */
@@ -168,23 +168,7 @@ interface HtmlPageOptions {
   readonly script?: string;
 }
 
-/** A page in one file, which asks the network for nothing, not even for an icon. @param body HTML */
+/** A page with the style of reports, in one file ({@link htmlDocument}). @param body HTML */
 export function htmlPage(title: string, body: string, { style = '', script }: HtmlPageOptions = {}): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<link rel="icon" href="data:,">
-<style>${STYLE}${style}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
-${body}
-</main>${script === undefined ? '' : `\n<script>${script}</script>`}
-</body>
-</html>
-`;
+  return htmlDocument(title, body, `${STYLE}${style}`, script);
 }
