@@ -234,7 +234,9 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'drf-packages-'));
   try {
     if (!options['no-build']) {
-      const built = spawnSync(process.execPath, ['scripts/build.mjs'], {
+      // the compiler leaves what it once made of a source that is gone, and so would a tarball
+      for (const { folder: own } of await workspacePackages()) await rm(join(own, 'dist'), { recursive: true, force: true }); // prettier-ignore
+      const built = spawnSync(process.execPath, ['scripts/build.mjs', '--force'], {
         cwd: ROOT,
         stdio: ['ignore', 'ignore', 'inherit'],
         env: { ...process.env, PATH: `${join(ROOT, 'node_modules', '.bin')}:${process.env['PATH']}` },
