@@ -26,3 +26,4 @@ export {
 export { cacheFolder } from './cache-folder.js';
 export { rejectedPath, RejectedRows } from './rejected-rows.js';
 export { StreamedFile } from './streamed-file.js';
+export type { Storage, StoredEntry, StoredFile, WrittenContent } from './storage.js';

@@ -1,0 +1,1 @@
+export { isObjectLocation, openStorage } from './open-storage.js';

@@ -1,0 +1,15 @@
+export {
+  UNIT_EXIT,
+  type Plan,
+  type PublishedPlan,
+  type Runner,
+  type RunnerJob,
+  type Unit,
+  type UnitEvent,
+  type UnitFailure,
+  type UnitKind,
+  type UnitProgress,
+  type UnitResources,
+  type UnitSurroundings,
+  type UnitWorker,
+} from './contract.js';
