@@ -10,9 +10,10 @@ import tseslint from 'typescript-eslint';
  */
 const LAYERS = [
   ['tensor'],
-  ['terminal'],
+  ['terminal', 'collective'],
   ['files', 'onnx', 'preprocessing'],
-  ['distribution', 'disruption', 'metrics', 'datasets', 'engine'],
+  ['storage'],
+  ['units', 'distribution', 'disruption', 'metrics', 'datasets', 'engine'],
   ['judge'],
   ['layers'],
   ['converters', 'encoders'],
