@@ -27,6 +27,7 @@ import {
 } from '@drf/files';
 import { DataError, DrfError, refuser } from '@drf/tensor';
 import { comparePaths, listedPath, storedPath } from './location.js';
+import { isFileContent, sizeOf } from './content.js';
 import { changedError, goneError } from './errors.js';
 
 /** A write under way, or one that was killed: no listing shows it. Short, since a file's own name may be the longest. */
@@ -109,6 +110,7 @@ export class FolderStorage implements Storage {
     const { real, plain } = await this.#resolve(path);
     const temporary = join(dirname(real), `.drf-${randomUUID()}.temporary`);
     try {
+      await sizeOf(content);
       await mkdir(dirname(real), { recursive: true });
       if (ifAbsent && (await isThere(real))) return false; // before all of it is written
       await fill(temporary, content);
@@ -118,7 +120,7 @@ export class FolderStorage implements Storage {
     } catch (error) {
       throw failed('Writing', join(this.folder, plain), error);
     } finally {
-      await rm(temporary, { force: true });
+      await rm(temporary, { force: true }).catch(() => undefined);
     }
   }
 
@@ -137,7 +139,7 @@ export class FolderStorage implements Storage {
 
 /** Writes a whole new file down to the disk. */
 async function fill(temporary: string, content: WrittenContent): Promise<void> {
-  if (typeof content === 'string' || !('file' in content)) {
+  if (!isFileContent(content)) {
     return writeFile(temporary, content, { flush: true, flag: 'wx' });
   }
   await copyFile(content.file, temporary, constants.COPYFILE_EXCL);

@@ -45,6 +45,11 @@ export function isNoBucket(error: unknown): boolean {
   return (error as ClientError).name === 'NoSuchBucket';
 }
 
+/** Whether a multipart upload was completed, or aborted, before. */
+export function isUploadOver(error: unknown): boolean {
+  return (error as ClientError).name === 'NoSuchUpload';
+}
+
 /** Whether an object is not there, as far as the answer tells: one to HEAD has no body that would name the bucket. */
 export function isNotThere(error: unknown): boolean {
   return !isNoBucket(error) && statusOf(error) === 404;
@@ -54,7 +59,11 @@ export function isNotThere(error: unknown): boolean {
 export function explained(error: unknown, attempt: Attempt): DrfError {
   if (error instanceof DrfError) return error;
   const { Kind, ...report } = reportOf(error as ClientError, attempt);
-  return new Kind({ subject: `${attempt.doing} ${attempt.name}`, ...report }, { cause: error });
+  const subject = `${attempt.doing} ${attempt.name}`;
+  if (report.code === 'bad-credentials') return new Kind({ subject, ...report });
+  const { name, message, stack } = error as Error;
+  // the client's own errors carry the request with its signature
+  return new Kind({ subject, ...report }, { cause: Object.assign(new Error(message), { name, stack }) });
 }
 
 type Explanation = Omit<ErrorReport, 'subject'> & { readonly Kind: typeof DataError | typeof UnavailableError };

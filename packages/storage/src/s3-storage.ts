@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -10,12 +10,13 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { DataError, mapAhead, refuser, type DrfError } from '@drf/tensor';
+import { mapAhead, type DrfError } from '@drf/tensor';
 import type { Storage, StoredEntry, StoredFile, WrittenContent } from '@drf/files';
+import { isFileContent, sizeOf } from './content.js';
 import { changedError, goneError } from './errors.js';
 import { listedPath, storedPath, type ObjectLocation } from './location.js';
 import { PIECE_BYTES, type Connection } from './s3-client.js';
-import { explained, isNoBucket, isNotThere, statusOf } from './s3-errors.js';
+import { explained, isNoBucket, isNotThere, isUploadOver, statusOf } from './s3-errors.js';
 
 /** Larger contents are written in parts, which are kept from view until the last is there. */
 const MULTIPART_BYTES = 2 * PIECE_BYTES;
@@ -62,7 +63,7 @@ export class S3Storage implements Storage {
 
   async find(path: string): Promise<StoredEntry | undefined> {
     const head = await this.#head(path);
-    return head && { path, bytes: head.ContentLength ?? 0, version: head.ETag ?? '' };
+    return head && { path: storedPath(this.location, path), bytes: head.ContentLength ?? 0, version: head.ETag ?? '' };
   }
 
   async open(path: string, version?: string): Promise<StoredFile> {
@@ -91,6 +92,7 @@ export class S3Storage implements Storage {
           return true;
         } catch (error) {
           if (ifAbsent && statusOf(error) === 412) return await this.#isOwn(path, writer);
+          if (isUploadOver(error) && (await this.#isOwn(path, writer))) return true;
           if (statusOf(error) !== 409 || attempt === CONFLICT_ATTEMPTS) throw error;
         }
       }
@@ -103,16 +105,19 @@ export class S3Storage implements Storage {
   }
 
   async #put(params: PutParams, content: WrittenContent): Promise<void> {
-    const body = typeof content === 'object' && 'file' in content ? await readFile(content.file) : content;
+    const body = isFileContent(content) ? await readFile(content.file) : Buffer.from(content);
     await this.connection.client.send(new PutObjectCommand({ ...params, Body: body }));
   }
 
   /** In parts; those of an upload that fails are removed. */
   async #upload(params: PutParams, content: WrittenContent, bytes: number): Promise<void> {
-    const isFile = typeof content === 'object' && 'file' in content;
     const upload = new Upload({
       client: this.connection.client,
-      params: { ...params, Body: isFile ? createReadStream(content.file) : Buffer.from(content), ContentLength: bytes },
+      params: {
+        ...params,
+        Body: isFileContent(content) ? createReadStream(content.file) : Buffer.from(content),
+        ContentLength: bytes,
+      },
       partSize: Math.max(PIECE_BYTES, Math.ceil(bytes / MOST_PARTS)),
       queueSize: PARTS_AT_ONCE,
     });
@@ -219,13 +224,4 @@ class S3File implements StoredFile {
     const last = Math.min(end, this.bytes);
     for (let from = start; from < last; from += PIECE_BYTES) yield [from, Math.min(from + PIECE_BYTES, last)];
   }
-}
-
-async function sizeOf(content: WrittenContent): Promise<number> {
-  if (typeof content === 'string') return Buffer.byteLength(content);
-  if (!('file' in content)) return content.length;
-  const stats = await stat(content.file).catch((error: NodeJS.ErrnoException) => {
-    throw refuser(DataError, `Reading ${content.file}`)('a file', error.code ?? error.message, 'check the path', error);
-  });
-  return stats.size;
 }
