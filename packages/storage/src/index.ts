@@ -1,3 +1,5 @@
+export { fetchFolder, fetchFolders } from './fetch-folder.js';
 export { fetchInto, localCopy, type LocalCopyOptions } from './local-copy.js';
-export { isObjectLocation } from './location.js';
+export { assertLocalLocation, isObjectLocation } from './location.js';
+export { FolderMirror, type MirrorOptions } from './mirror.js';
 export { openLocation, openStorage, type OpenedLocation } from './open-storage.js';

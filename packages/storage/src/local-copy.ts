@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { contentHash, type Storage, type StoredEntry, type StoredFile } from '@drf/files';
 import { DataError, refuser } from '@drf/tensor';
@@ -41,14 +41,19 @@ export async function localCopy(location: string, options: LocalCopyOptions): Pr
   const entries = await entriesOf(storage, options);
   const identity = entries.map(({ path, bytes, version }) => `${path}\0${bytes}\0${version}\n`).join('');
   const copies = join(resolve(options.cache), 'copies');
-  const copy = join(copies, contentHash(storage.location, identity));
+  const place = join(copies, contentHash(storage.location, identity));
+  const copy = join(place, basename(storage.location)); // the name is how reports call it
   if (await isFolder(copy)) return copy;
 
   await removeForgotten(copies);
   const temporary = join(copies, `.${randomUUID()}.temporary`);
   try {
-    await download(storage, entries, temporary, options);
-    await rename(temporary, copy).catch(async (error: unknown) => {
+    const onProgress = (done: number, total: number): void => {
+      options.onProgress?.(done, total);
+      void utimes(temporary, new Date(), new Date()).catch(() => undefined); // it is not forgotten
+    };
+    await download(storage, entries, join(temporary, basename(copy)), { ...options, onProgress });
+    await rename(temporary, place).catch(async (error: unknown) => {
       if (!(await isFolder(copy))) throw error; // else another process was faster, with the same
     });
     return copy;
@@ -101,10 +106,7 @@ async function download(
 ): Promise<void> {
   const total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
   let done = 0;
-  const onBytes = (bytes: number): void => {
-    onProgress?.((done += bytes), total);
-    void utimes(folder, new Date(), new Date()).catch(() => undefined); // it is not forgotten
-  };
+  const onBytes = (bytes: number): void => onProgress?.((done += bytes), total);
   const failure = new AbortController();
   const either = AbortSignal.any(signal === undefined ? [failure.signal] : [failure.signal, signal]);
   const due = entries.values();

@@ -32,6 +32,13 @@ export function isLocalLocation(location: string): boolean {
   );
 }
 
+/** @throws ConfigurationError for a location in object storage, where an option of a command line takes local ones alone */
+export function assertLocalLocation(option: string, location: string | undefined): void {
+  if (location === undefined || isLocalLocation(location)) return;
+  const refuse = refuser(ConfigurationError, option);
+  throw refuse('a place on this machine', location, 'name a local one, and copy it there afterwards');
+}
+
 /** Takes `s3://bucket/prefix` apart. @throws ConfigurationError for one that names no bucket, or a prefix that is no path */
 export function parseObjectLocation(location: string): ObjectLocation {
   const [bucket = '', ...parts] = location.slice('s3://'.length).split('/');
