@@ -8,10 +8,12 @@ import {
   RunFolder,
   type ExperimentConfig,
 } from '@drf/experiment';
+import type { Collective } from '@drf/collective';
 import { ConfigurationError } from '@drf/tensor';
 import { EXIT, ExitRequest, interruptSignal, spell } from '@drf/terminal';
 import {
   createDisplay,
+  distributionNotes,
   EXPERIMENTS,
   loadExperiment,
   openOwnData,
@@ -19,6 +21,7 @@ import {
   ownConfig,
   readExperiment,
   runName,
+  shareRun,
   train,
   writeLedger,
   type Display,
@@ -30,21 +33,44 @@ import type { MainOptions } from './flags.js';
 
 /** `drf train`. */
 export async function trainAction(experiment: string | undefined, options: MainOptions): Promise<void> {
+  const isAllFolds = await asksForAllFolds(options);
+  if (options.distributed === undefined)
+    return isAllFolds ? trainFolds(experiment, options) : trainOne(experiment, options);
+  const ranks = await import('./in-ranks.js'); // alone loads koffi
+  const own = await ranks.joinRanks(isAllFolds);
+  await ranks.inRank(own, () => trainOne(experiment, options, own));
+}
+
+/** An abort signal of Ctrl-C and SIGTERM, and of SIGUSR2 where there are ranks, to whom launchers pass it on. */
+function stopSignal(ranks: Collective | undefined): ReturnType<typeof interruptSignal> {
+  const say = (): void => {
+    if (isLead(ranks)) process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
+  };
+  return interruptSignal(say, ranks === undefined ? [] : ['SIGUSR2']);
+}
+
+const isLead = (ranks: Collective | undefined): boolean => ranks === undefined || ranks.rank === 0;
+
+async function trainFolds(experiment: string | undefined, options: MainOptions): Promise<void> {
   const display = createDisplay(options.quiet === true || options.json === true);
-  const tracker = options.track === undefined ? undefined : openTracker(options.track);
-  const prepared = (await asksForAllFolds(options)) ? undefined : await prepare(experiment, options, display);
-  const interrupt = interruptSignal(() => {
-    process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
-  });
+  const interrupt = stopSignal(undefined);
   try {
-    const { cache, stopAfter } = options;
-    if (prepared === undefined) {
-      const result = await trainAllFolds(experiment, options, display, interrupt.signal);
-      process.stdout.write(options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result));
-      if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
-      return;
-    }
-    const { config, run, services } = prepared;
+    const result = await trainAllFolds(experiment, options, display, interrupt.signal);
+    process.stdout.write(options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result));
+    endInterrupted(result, options);
+  } finally {
+    interrupt.release();
+  }
+}
+
+async function trainOne(experiment: string | undefined, options: MainOptions, ranks?: Collective): Promise<void> {
+  const { cache, stopAfter: stopAfterEpochs, allowDownload = false, examples, distributedCheck: checkEvery } = options;
+  const display = createDisplay(options.quiet === true || options.json === true || !isLead(ranks));
+  const tracker = options.track === undefined || !isLead(ranks) ? undefined : openTracker(options.track);
+  const { config, run, services, release } = await prepare(experiment, options, display, ranks);
+  const interrupt = stopSignal(ranks);
+  try {
+    if (ranks !== undefined) tellNotes(distributionNotes(config, ranks.size), options, ranks);
     const result = await train({
       config,
       run,
@@ -52,17 +78,37 @@ export async function trainAction(experiment: string | undefined, options: MainO
       cache,
       display,
       signal: interrupt.signal,
-      stopAfterEpochs: stopAfter,
-      allowDownload: options.allowDownload ?? false,
+      stopAfterEpochs,
+      allowDownload,
       tracker,
-      examples: options.examples,
+      examples,
+      ...(ranks === undefined ? {} : { distributed: { collective: ranks, checkEvery } }),
       ...(services === undefined ? {} : { services }),
     });
-    report(result, options.json === true);
-    if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
+    if (isLead(ranks)) report(result, options, ranks);
+    endInterrupted(result, options);
   } finally {
     interrupt.release();
+    await release();
   }
+}
+
+/** A training that was interrupted has said so; it was asked to where `--stop-after` is given. */
+function endInterrupted({ outcome }: { readonly outcome: string }, { stopAfter }: MainOptions): void {
+  if (outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
+}
+
+function tellNotes(notes: readonly string[], { quiet, json }: MainOptions, ranks: Collective): void {
+  if (quiet === true || json === true || !isLead(ranks)) return;
+  for (const note of notes) process.stderr.write(`note: ${note}\n`);
+}
+
+interface Prepared {
+  readonly config: ExperimentConfig;
+  readonly run: RunFolder;
+  readonly services?: TrainOptions['services'];
+  /** Removes the run folder where it is a temporary one. */
+  release(): Promise<void>;
 }
 
 /** A new run, or the one to go on with; its own configuration then decides, and changes are refused. */
@@ -70,7 +116,10 @@ async function prepare(
   experiment: string | undefined,
   options: MainOptions,
   display: Display,
-): Promise<{ config: ExperimentConfig; run: RunFolder; services?: TrainOptions['services'] }> {
+  ranks: Collective | undefined,
+): Promise<Prepared> {
+  const open = async (make: () => Promise<RunFolder>): Promise<Pick<Prepared, 'run' | 'release'>> =>
+    ranks === undefined ? { run: await make(), release: () => Promise.resolve() } : shareRun(ranks, make);
   const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
   const overrides = mergeConfig(named, overridesFrom(options)) as Record<string, unknown>;
   if (options.resume !== undefined) {
@@ -83,8 +132,9 @@ async function prepare(
         remedy: 'leave it out, or start a new run',
       });
     }
-    const run = await RunFolder.open(options.resume);
-    return { config: (await run.readDescription()).config, run };
+    const { resume } = options;
+    const opened = await open(() => RunFolder.open(resume));
+    return { config: (await opened.run.readDescription()).config, ...opened };
   }
   if (options.data !== undefined) {
     const base = experiment === undefined ? undefined : await readExperiment(experiment);
@@ -94,7 +144,8 @@ async function prepare(
       if (error instanceof UnusableDataError) await tellLoss(error, ownConfig(options.data ?? [], base, overrides, 0), options, display); // prettier-ignore
       throw error;
     });
-    return { config, run: await newRun(config, options), services: { openData: () => Promise.resolve(data) } };
+    const created = await open(() => newRun(config, options));
+    return { config, ...created, services: { openData: () => Promise.resolve(data) } };
   }
   if (experiment === undefined) {
     throw new ConfigurationError({
@@ -105,7 +156,7 @@ async function prepare(
     });
   }
   const config = await loadExperiment(experiment, overrides);
-  return { config, run: await newRun(config, options) };
+  return { config, ...(await open(() => newRun(config, options))) };
 }
 
 /** Says which rows are dropped and why, and lists them in the run folder to be, unless that holds something. */
@@ -131,15 +182,16 @@ function newRun(
   return RunFolder.create(folder, { overwrite: overwrite === true });
 }
 
-function report(result: TrainResult, asJson: boolean): void {
-  if (asJson) {
+function report(result: TrainResult, { json }: MainOptions, ranks: Collective | undefined): void {
+  if (json === true) {
     process.stdout.write(`${JSON.stringify(result)}\n`);
     return;
   }
   const { outcome, run, selected, notes } = result;
   if (outcome === 'interrupted') {
+    const again = ranks === undefined ? '' : ', or by mpirun as before, with --distributed mpi';
     process.stdout.write(
-      `Stopped. Go on with: ${spell(`train --resume ${run}`)}\n${notes.map((note) => `${note}\n`).join('')}`,
+      `Stopped. Go on with: ${spell(`train --resume ${run}`)}${again}\n${notes.map((note) => `${note}\n`).join('')}`,
     );
     return;
   }

@@ -138,10 +138,7 @@ export function trainingFunctions<
 ): {
   readonly learn: (state: TrainingState, inputs: LearnInputs<Batch, M>) => StepResult<LearnOutputs<O>>;
   readonly accumulate: (state: TrainingState, inputs: AccumulateInputs<Batch, M>) => StepResult<LossOutputs<O>>;
-  readonly differentiate: (
-    state: TrainingState,
-    inputs: AccumulateInputs<Batch, M>,
-  ) => StepResult<GradientOutputs<O>>;
+  readonly differentiate: (state: TrainingState, inputs: AccumulateInputs<Batch, M>) => StepResult<GradientOutputs<O>>;
   readonly move: (state: TrainingState, inputs: MoveInputs) => StepResult<MoveOutputs>;
   readonly judge: (state: TrainingState, inputs: JudgeInputs<Batch, M>) => StepResult<JudgeOutputs>;
 } {
