@@ -55,6 +55,7 @@ export async function loadMpi(environment: NodeJS.ProcessEnv = process.env): Pro
     try {
       // what Open MPI loads later looks for its names among those of all libraries
       const library = koffi.load(path, { global: true });
+      keepLoaded(path, koffi);
       return described(path, library);
     } catch (error) {
       if (error instanceof UnavailableError) throw error;
@@ -63,6 +64,17 @@ export async function loadMpi(environment: NodeJS.ProcessEnv = process.env): Pro
   }
   const remedy = 'install Open MPI (apt-get install openmpi-bin, brew install open-mpi), or name its library in DRF_MPI_LIBRARY'; // prettier-ignore
   throw refuse('a library that can be loaded', failures.join('; '), remedy);
+}
+
+/** Of dlopen: find all names now. */
+const RTLD_NOW = 2;
+
+/**
+ * Opens a library once more, for good: koffi closes it when Node ends, but threads of Node's that called it end later, by
+ * way of destructors that lie in it, and the process would crash after its work was done.
+ */
+function keepLoaded(path: string, { load: open }: { readonly load: typeof load }): void {
+  open(null).func('dlopen', 'void*', ['str', 'int'])(path, RTLD_NOW);
 }
 
 type Library = ReturnType<typeof load>;

@@ -157,8 +157,10 @@ class Mpi implements Collective {
     this.mpi.call('MPI_Abort', ['handle', 'int'])(this.mpi.world, exitCode); // does not return
   }
 
-  close(): Promise<void> {
-    return this.inTurn(() => invoke(this.mpi.call('MPI_Finalize', []), 'MPI_Finalize'));
+  /** Waits for the others off the event loop; MPI wants to be ended by the thread that began it. */
+  async close(): Promise<void> {
+    await this.barrier();
+    this.mpi.call('MPI_Finalize', [])();
   }
 
   /** Bytes that each rank has to give. */

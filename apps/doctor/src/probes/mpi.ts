@@ -2,7 +2,7 @@ import { isDrfError } from '@drf/tensor';
 import type { Machine } from '../machine.js';
 import type { Finding } from '../report.js';
 
-const DISTRIBUTED = 'Training in several processes';
+const DISTRIBUTED = 'Several processes';
 
 async function libraryFinding({ mpiLibrary }: Machine): Promise<Finding> {
   const subject = 'MPI library';
