@@ -87,6 +87,7 @@ describe('examine', () => {
         'Model hub',
         'Caches',
         'Object storage',
+        'Several processes',
         'For development',
       ],
     ]);

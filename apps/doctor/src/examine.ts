@@ -5,6 +5,7 @@ import { makeReport, type Finding, type Report } from './report.js';
 import { probePlatform, type Wanted } from './probes/platform.js';
 import { probeEngines } from './probes/engines.js';
 import { probeGpu, probeNativeFiles } from './probes/native.js';
+import { probeMpi } from './probes/mpi.js';
 import { probeHubAndCaches } from './probes/hub.js';
 import { probeLibraries, probeOptional } from './probes/software.js';
 import { probeObjectStorage } from './probes/object-storage.js';
@@ -27,18 +28,19 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
   tf.env().set('IS_TEST', true); // TensorFlow.js greets Node users with advice; the report has its own
   const started = performance.now();
   onStage('machine, disk, network');
-  const [platform, room, libraries, gpu, hub, objects, optional] = await Promise.all([
+  const [platform, room, libraries, gpu, hub, objects, mpi, optional] = await Promise.all([
     probePlatform(machine, wanted),
     probeRoom(machine),
     probeLibraries(machine),
     probeGpu(machine),
     probeHubAndCaches(machine),
     probeObjectStorage(machine, options.s3),
+    probeMpi(machine),
     wanted.pnpm === null ? [] : probeOptional(machine),
   ]);
   const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
   if (verify) onStage('hashes of native TensorFlow');
   const files = await probeNativeFiles(machine, verify);
-  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, objects, optional].flat();
+  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, objects, mpi, optional].flat();
   return makeReport(findings, (performance.now() - started) / 1000);
 }

@@ -4,6 +4,7 @@ import { lstat, open, readdir, statfs } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, freemem, homedir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
+import { loadMpi } from '@drf/collective';
 import { createEngine, NATIVE_PROBE, productRate, readNativeProbe } from '@drf/engine';
 import { UnavailableError, type EngineName } from '@drf/tensor';
 import { findProgram, lastLines, runCommand, type RunCommand } from '@drf/terminal';
@@ -43,6 +44,8 @@ export interface Machine {
   readonly hubEndpoint: () => Promise<string | undefined>;
   /** Loads a package and gives its version. @throws what loading throws */
   readonly loadPackage: (name: string) => Promise<string>;
+  /** The MPI library that a training in several processes would call. @throws UnavailableError when there is none */
+  readonly mpiLibrary: () => Promise<{ readonly version: string; readonly path: string }>;
   /** @throws UnavailableError when the engine does not work here; NonFiniteError when it computes wrongly */
   readonly measureEngine: (name: EngineName) => Promise<MeasuredEngine>;
   readonly sha256: (path: string) => Promise<string>;
@@ -166,6 +169,7 @@ export function thisMachine(): Machine {
     head,
     hubEndpoint,
     loadPackage,
+    mpiLibrary: () => loadMpi(),
     measureEngine,
     sha256,
   };

@@ -10,6 +10,8 @@ export interface MainOptions extends Record<string, unknown> {
   readonly cache: string;
   readonly stopAfter?: number;
   readonly track?: string;
+  readonly distributed?: 'mpi';
+  readonly distributedCheck?: number;
   readonly examples?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;

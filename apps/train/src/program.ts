@@ -2,9 +2,14 @@ import { join } from 'node:path';
 import { POST_COLUMNS } from '@drf/datasets/names';
 import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
 import { cacheFolder } from '@drf/files';
-import { collect, createProgram, spell, valuesByName, wholeNumber, type Command } from '@drf/terminal';
+import { collect, createProgram, spell, valuesByName, wholeNumber, Option, type Command } from '@drf/terminal';
 import { EXPERIMENTS } from '@drf/training/experiments';
 import type { MainOptions } from './flags.js';
+
+/** A command in several processes; in a clone without `pnpm`, which would have each of them look after the build. */
+function launched(words: string, hosts = '-n 4'): string {
+  return `mpirun ${hosts} ${spell(words).replace(/^pnpm train\b/, 'node apps/train/dist/main.js')} --distributed mpi`;
+}
 
 /** The command that trains. */
 export function createTrainProgram(): Command {
@@ -19,6 +24,8 @@ export function createTrainProgram(): Command {
     [spell('train --data my.csv --dataset.folds 5 --dataset.fold all'), 'five runs that judge together as an ensemble'],
     [spell('train my-experiment.json --out runs/mine'), 'your own experiment file'],
     [spell('train --resume runs/mvsa-s-drf-seed0'), 'go on where an interrupted run stopped'],
+    [launched('train mvsa-s --dataset.root DIR'), 'in 4 processes that compute each step together, by Open MPI'],
+    [launched('train --resume runs/mvsa-s-drf-seed0', '--host a:1,b:1'), 'go on, on two hosts'],
   ])
     .argument('[experiment]', `${[...EXPERIMENTS.keys()].join(', ')}, or a .json, .js or .ts file`)
     .option('--data <file>', 'your own posts; repeat it for files that are splits (train, val, test)', collect)
@@ -44,6 +51,17 @@ export function createTrainProgram(): Command {
       wholeNumber(0, 100),
     )
     .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .addOption(
+      new Option(
+        '--distributed <how>',
+        'train in the processes that mpirun or srun started, each computing its part of every batch',
+      ).choices(['mpi']),
+    )
+    .option(
+      '--distributed-check <steps>',
+      'with --distributed: steps after which processes compare their parameters (default: 100)',
+      wholeNumber(1),
+    )
     .option('--track <server>', 'tell an MLflow server: mlflow:http://127.0.0.1:5000, or …:5000/my-experiment')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');

@@ -8,11 +8,13 @@ import {
   RunFolder,
   type ExperimentConfig,
 } from '@drf/experiment';
+import type { Collective } from '@drf/collective';
 import { isObjectLocation } from '@drf/storage';
 import { ConfigurationError } from '@drf/tensor';
 import { EXIT, ExitRequest, interruptSignal, spell } from '@drf/terminal';
 import {
   createDisplay,
+  distributionNotes,
   EXPERIMENTS,
   loadExperiment,
   openOwnData,
@@ -20,6 +22,7 @@ import {
   ownConfig,
   readExperiment,
   runName,
+  shareRun,
   train,
   writeLedger,
   type Display,
@@ -32,27 +35,45 @@ import type { RemoteRun } from './remote-run.js';
 
 /** `drf train`. */
 export async function trainAction(experiment: string | undefined, options: MainOptions): Promise<void> {
-  const silent = options.quiet === true || options.json === true;
-  const display = createDisplay(silent);
-  const remote = await remoteRunOf(options, silent);
-  if (remote === undefined) return report(await trainIn(experiment, options, display), options);
-  const place = options.resume === undefined ? { out: remote.folder } : { resume: remote.folder };
-  let outcome: Outcome;
-  try {
-    const watched = { ...display, onCheckpoint: () => remote.checkpoint() };
-    outcome = await trainIn(experiment, { ...options, ...place }, watched);
-  } catch (error) {
-    await remote.giveUp();
-    throw error;
+  const isAllFolds = await asksForAllFolds(options);
+  if (options.distributed === undefined) {
+    const inPlace = isAllFolds ? trainFolds : trainOne;
+    return trainPlaced(options, undefined, (own, display) => inPlace(experiment, own, display));
   }
-  await remote.finish();
-  report(outcome, options, (text) => remote.shown(text));
+  const ranks = await import('./in-ranks.js'); // alone loads koffi
+  const own = await ranks.joinRanks(isAllFolds);
+  const inRank = (placed: MainOptions, display: Display): Promise<Outcome> =>
+    trainOne(experiment, placed, display, own);
+  await ranks.inRank(own, () => trainPlaced(options, own, inRank));
 }
 
 /** What a training came to, and what to say of it. */
 interface Outcome {
   readonly interrupted: boolean;
   readonly text: string;
+}
+
+type Training = (options: MainOptions, display: Display) => Promise<Outcome>;
+
+/** Trains; where the run is to lie in object storage, in a folder of its own, which is copied there again and again. */
+async function trainPlaced(options: MainOptions, ranks: Collective | undefined, training: Training): Promise<void> {
+  const silent = options.quiet === true || options.json === true || !isLead(ranks);
+  const display = createDisplay(silent);
+  const remote = isLead(ranks) ? await remoteRunOf(options, silent) : undefined;
+  if (remote === undefined) {
+    const outcome = await training(options, display);
+    return report(isLead(ranks) ? outcome : { ...outcome, text: '' }, options);
+  }
+  const place = options.resume === undefined ? { out: remote.folder } : { resume: remote.folder };
+  let outcome: Outcome;
+  try {
+    outcome = await training({ ...options, ...place }, { ...display, onCheckpoint: () => remote.checkpoint() });
+  } catch (error) {
+    await remote.giveUp();
+    throw error;
+  }
+  await remote.finish();
+  report({ ...outcome, text: remote.shown(outcome.text) }, options);
 }
 
 async function remoteRunOf({ resume, out, overwrite }: MainOptions, silent: boolean): Promise<RemoteRun | undefined> {
@@ -62,20 +83,39 @@ async function remoteRunOf({ resume, out, overwrite }: MainOptions, silent: bool
   return openRemoteRun(location, { resume: resume !== undefined, overwrite: overwrite === true, silent });
 }
 
-async function trainIn(experiment: string | undefined, options: MainOptions, display: Display): Promise<Outcome> {
-  const tracker = options.track === undefined ? undefined : openTracker(options.track);
-  const prepared = (await asksForAllFolds(options)) ? undefined : await prepare(experiment, options, display);
-  const interrupt = interruptSignal(() => {
-    process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
-  });
+/** An abort signal of Ctrl-C and SIGTERM, and of SIGUSR2 where there are ranks, to whom launchers pass it on. */
+function stopSignal(ranks: Collective | undefined): ReturnType<typeof interruptSignal> {
+  const say = (): void => {
+    if (isLead(ranks)) process.stderr.write('\nStopping: saving a checkpoint first (Ctrl-C again ends at once) …\n');
+  };
+  return interruptSignal(say, ranks === undefined ? [] : ['SIGUSR2']);
+}
+
+const isLead = (ranks: Collective | undefined): boolean => ranks === undefined || ranks.rank === 0;
+
+async function trainFolds(experiment: string | undefined, options: MainOptions, display: Display): Promise<Outcome> {
+  const interrupt = stopSignal(undefined);
   try {
-    const { cache, stopAfter } = options;
-    if (prepared === undefined) {
-      const result = await trainAllFolds(experiment, options, display, interrupt.signal);
-      const text = options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result);
-      return { interrupted: result.outcome === 'interrupted', text };
-    }
-    const { config, run, services } = prepared;
+    const result = await trainAllFolds(experiment, options, display, interrupt.signal);
+    const text = options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result);
+    return { interrupted: result.outcome === 'interrupted', text };
+  } finally {
+    interrupt.release();
+  }
+}
+
+async function trainOne(
+  experiment: string | undefined,
+  options: MainOptions,
+  display: Display,
+  ranks?: Collective,
+): Promise<Outcome> {
+  const { cache, stopAfter: stopAfterEpochs, allowDownload = false, examples, distributedCheck: checkEvery } = options;
+  const tracker = options.track === undefined || !isLead(ranks) ? undefined : openTracker(options.track);
+  const { config, run, services, release } = await prepare(experiment, options, display, ranks);
+  const interrupt = stopSignal(ranks);
+  try {
+    if (ranks !== undefined) tellNotes(distributionNotes(config, ranks.size), options, ranks);
     const result = await train({
       config,
       run,
@@ -83,27 +123,38 @@ async function trainIn(experiment: string | undefined, options: MainOptions, dis
       cache,
       display,
       signal: interrupt.signal,
-      stopAfterEpochs: stopAfter,
-      allowDownload: options.allowDownload ?? false,
+      stopAfterEpochs,
+      allowDownload,
       tracker,
-      examples: options.examples,
+      examples,
+      ...(ranks === undefined ? {} : { distributed: { collective: ranks, checkEvery } }),
       ...(services === undefined ? {} : { services }),
     });
-    const text = options.json === true ? `${JSON.stringify(result)}\n` : resultText(result);
+    const text = options.json === true ? `${JSON.stringify(result)}\n` : resultText(result, ranks);
     return { interrupted: result.outcome === 'interrupted', text };
   } finally {
     interrupt.release();
+    await release();
   }
 }
 
-/** @param shown gives the text on, with names that last */
-function report(
-  { interrupted, text }: Outcome,
-  { stopAfter }: MainOptions,
-  shown: (text: string) => string = (same) => same,
-): void {
-  process.stdout.write(shown(text));
+function tellNotes(notes: readonly string[], { quiet, json }: MainOptions, ranks: Collective): void {
+  if (quiet === true || json === true || !isLead(ranks)) return;
+  for (const note of notes) process.stderr.write(`note: ${note}\n`);
+}
+
+/** A training that was interrupted has said so; it was asked to where `--stop-after` is given. */
+function report({ interrupted, text }: Outcome, { stopAfter }: MainOptions): void {
+  process.stdout.write(text);
   if (interrupted) throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
+}
+
+interface Prepared {
+  readonly config: ExperimentConfig;
+  readonly run: RunFolder;
+  readonly services?: TrainOptions['services'];
+  /** Removes the run folder where it is a temporary one. */
+  release(): Promise<void>;
 }
 
 /** A new run, or the one to go on with; its own configuration then decides, and changes are refused. */
@@ -111,7 +162,10 @@ async function prepare(
   experiment: string | undefined,
   options: MainOptions,
   display: Display,
-): Promise<{ config: ExperimentConfig; run: RunFolder; services?: TrainOptions['services'] }> {
+  ranks: Collective | undefined,
+): Promise<Prepared> {
+  const open = async (make: () => Promise<RunFolder>): Promise<Pick<Prepared, 'run' | 'release'>> =>
+    ranks === undefined ? { run: await make(), release: () => Promise.resolve() } : shareRun(ranks, make);
   const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
   const overrides = mergeConfig(named, overridesFrom(options)) as Record<string, unknown>;
   if (options.resume !== undefined) {
@@ -124,8 +178,9 @@ async function prepare(
         remedy: 'leave it out, or start a new run',
       });
     }
-    const run = await RunFolder.open(options.resume);
-    return { config: (await run.readDescription()).config, run };
+    const { resume } = options;
+    const opened = await open(() => RunFolder.open(resume));
+    return { config: (await opened.run.readDescription()).config, ...opened };
   }
   if (options.data !== undefined) {
     const base = experiment === undefined ? undefined : await readExperiment(experiment);
@@ -135,7 +190,8 @@ async function prepare(
       if (error instanceof UnusableDataError) await tellLoss(error, ownConfig(options.data ?? [], base, overrides, 0), options, display); // prettier-ignore
       throw error;
     });
-    return { config, run: await newRun(config, options), services: { openData: () => Promise.resolve(data) } };
+    const created = await open(() => newRun(config, options));
+    return { config, ...created, services: { openData: () => Promise.resolve(data) } };
   }
   if (experiment === undefined) {
     throw new ConfigurationError({
@@ -146,7 +202,7 @@ async function prepare(
     });
   }
   const config = await loadExperiment(experiment, overrides);
-  return { config, run: await newRun(config, options) };
+  return { config, ...(await open(() => newRun(config, options))) };
 }
 
 /** Says which rows are dropped and why, and lists them in the run folder to be, unless that holds something. */
@@ -172,9 +228,12 @@ function newRun(
   return RunFolder.create(folder, { overwrite: overwrite === true });
 }
 
-function resultText({ outcome, run, selected, notes, report }: TrainResult): string {
+function resultText({ outcome, run, selected, notes, report }: TrainResult, ranks: Collective | undefined): string {
   const noted = notes.map((note) => `${note}\n`).join('');
-  if (outcome === 'interrupted') return `Stopped. Go on with: ${spell(`train --resume ${run}`)}\n${noted}`;
+  if (outcome === 'interrupted') {
+    const again = ranks === undefined ? '' : ', or by mpirun as before, with --distributed mpi';
+    return `Stopped. Go on with: ${spell(`train --resume ${run}`)}${again}\n${noted}`;
+  }
   const early = outcome === 'stopped-early' ? ' (stopped early: no better epoch for a while)' : '';
   const { validation = null } = selected ?? {};
   const scores = validation === null ? '' : `, validation accuracy ${accuracyText(validation.accuracy, validation.posts)}`; // prettier-ignore

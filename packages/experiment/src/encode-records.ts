@@ -42,6 +42,8 @@ export interface EncodeOptions {
   /** Told of each post that cannot be read; it is left out and listed in the data set's ledger. */
   readonly onRowError?: (message: string, id: string) => void;
   readonly signal?: AbortSignal;
+  /** Processes that encode the same posts: each first its share, so that a cache that all can reach has them all. */
+  readonly ranks?: { readonly rank: number; readonly size: number; barrier(): Promise<void> } | undefined;
 }
 
 /** Encoded posts, and what was done to them first. */
@@ -191,27 +193,38 @@ async function encodeModality(
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<PlacedFeatures> {
-  const { batchSize, signal, needs } = options;
+  const { batchSize, signal, needs, ranks } = options;
   const cache = await openFeatureCache(options.cache, encoder);
   const present = [...planned.keys()].filter(
     (place) => needs?.bothModalities === true || isPresent(planned[place] as PlannedRecord, modality),
   );
   const itemOf = new Map<number, number>(); // place in the plan → item of the store
   const progress = options.job?.(label);
-  try {
-    const store = await encodeWithCache<Content>({
+  const encode = (
+    places: readonly number[],
+    placed: Map<number, number>,
+    failing: (record: PostRecord, error: DataError) => void,
+  ): Promise<FeatureStore> =>
+    encodeWithCache<Content>({
       encoder,
       cache,
       batchSize,
       signal,
-      total: present.length,
-      items: items(options, modality, planned, present, itemOf, fail),
-      onProgress: ({ done, total = present.length }) => progress?.update(done, total),
+      total: places.length,
+      items: items(options, modality, planned, places, placed, failing),
+      onProgress: ({ done, total = places.length }) => progress?.update(done, total),
       onRowError: (item, error) => {
         const place = (item as PlacedItem).place;
-        fail((planned[place] as PlannedRecord).record, error);
+        failing((planned[place] as PlannedRecord).record, error);
       },
     });
+  try {
+    if (ranks !== undefined) {
+      const own = present.filter((_, i) => i % ranks.size === ranks.rank);
+      await encode(own, new Map(), () => undefined); // what fails does so again below, in every rank
+      await ranks.barrier();
+    }
+    const store = await encode(present, itemOf, fail);
     return {
       has: (place) => itemOf.has(place),
       rows: (places) =>

@@ -80,7 +80,7 @@ export {
   trainsEncoders,
   type DrfForm,
 } from './method.js';
-export { Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
+export { judgedAtOnce, Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';
 export { exampleCount, writeExamples, type ExamplePost, type RunExamples } from './examples.js';
 export { readCalibration, writeCalibration } from './calibration/calibration-file.js';
 export {

@@ -31,6 +31,11 @@ const POSTS_AT_ONCE = 64;
 /** Where an encoder runs in the same program. */
 const CONTENTS_AT_ONCE = 16;
 
+/** Posts of a set that are judged at once. */
+export function judgedAtOnce(set: PostSet): number {
+  return isFeatureSet(set) ? POSTS_AT_ONCE : CONTENTS_AT_ONCE;
+}
+
 /** How to tell of progress, and how to be told to stop. */
 export interface PredictOptions {
   /** Called with the posts judged so far, and all. */
@@ -115,8 +120,7 @@ async function judgeSet(
 ): Promise<Predictions> {
   const parts: Float32Array[] = [];
   const details: HostTree[] = [];
-  const size = isFeatureSet(set) ? POSTS_AT_ONCE : CONTENTS_AT_ONCE;
-  for await (const { batch, end } of batchesAhead(set, size)) {
+  for await (const { batch, end } of batchesAhead(set, judgedAtOnce(set))) {
     signal?.throwIfAborted();
     const outputs = await judge({ batch, memory });
     parts.push(outputs.probabilities.data as Float32Array);

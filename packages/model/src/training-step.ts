@@ -66,6 +66,9 @@ export type LearnInputs<Batch extends TensorTree = BatchInputs, M extends Tensor
   readonly schedule: StepSchedule;
 };
 
+/** Gradients of a whole batch, in the structure of the trained parameters, to move these by. */
+export type MoveInputs = { readonly gradients: TensorTree; readonly schedule: StepSchedule };
+
 /** How a part of a step's batch counts, each []. */
 export type StepPart = {
   /** The part's share of the step's posts. */
@@ -88,8 +91,14 @@ export type JudgeOutputs = { readonly probabilities: ClassScores };
 export type LossOutputs<O extends TensorTree = TensorTree> = JudgeOutputs &
   Pick<LossResult<O>, 'total' | 'parts' | 'observations'>;
 
-/** As {@link LossOutputs}, and the global norm of the gradients before clipping, [], where they are clipped. */
-export type LearnOutputs<O extends TensorTree = TensorTree> = LossOutputs<O> & { readonly gradientNorm?: Scalar };
+/** The global norm of the gradients before clipping, [], where they are clipped. */
+export type MoveOutputs = { readonly gradientNorm?: Scalar };
+
+/** What {@link LossOutputs} and {@link MoveOutputs} say. */
+export type LearnOutputs<O extends TensorTree = TensorTree> = LossOutputs<O> & MoveOutputs;
+
+/** As {@link LossOutputs}, and the gradient of the parts so far, in the structure of the trained parameters. */
+export type GradientOutputs<O extends TensorTree = TensorTree> = LossOutputs<O> & { readonly gradients: TensorTree };
 
 /** Two learning rates, each decayed to `floor` by a cosine over all steps. */
 export interface LearningRates {
@@ -107,13 +116,16 @@ export interface TrainingOptions extends AdamWOptions {
 }
 
 /**
- * A method's training as three pure functions of one state:
+ * A method's training as pure functions of one state:
  * - `learn`: loss, gradients of the trained parameters by tfjs autodiff, AdamW. Enqueueing is not in it: the caller hands
  *   `observations` to the method's memory afterwards.
  * - `accumulate`: the same without AdamW, for all parts of a step's batch but the last: `weight` times the part's gradient
  *   is added to the state's. All parts read the same memory, which the caller updates after the last. For losses that
  *   are means over the posts (all of DRF's: its other terms depend on the queues alone) the step equals that of the
  *   whole batch up to rounding. A loss that compares the posts of a batch with each other sees only those of its part.
+ * - `differentiate` and `move`: the two halves of `learn`, for parts of a batch that other processes compute. The first
+ *   gives out what `accumulate` would have added up, and leaves the state as it is; the second takes the sum over all
+ *   processes, and clips that.
  * - `judge`: probabilities, and the state as it is.
  */
 export function trainingFunctions<
@@ -126,6 +138,8 @@ export function trainingFunctions<
 ): {
   readonly learn: (state: TrainingState, inputs: LearnInputs<Batch, M>) => StepResult<LearnOutputs<O>>;
   readonly accumulate: (state: TrainingState, inputs: AccumulateInputs<Batch, M>) => StepResult<LossOutputs<O>>;
+  readonly differentiate: (state: TrainingState, inputs: AccumulateInputs<Batch, M>) => StepResult<GradientOutputs<O>>;
+  readonly move: (state: TrainingState, inputs: MoveInputs) => StepResult<MoveOutputs>;
   readonly judge: (state: TrainingState, inputs: JudgeInputs<Batch, M>) => StepResult<JudgeOutputs>;
 } {
   const method: Method<MethodParameters, TensorTree, O, Batch> = given; // an empty memory is none
@@ -138,20 +152,29 @@ export function trainingFunctions<
       const auxiliary = { total, parts, observations, probabilities: prediction.probabilities };
       return { loss: part === undefined ? total : tf.mul(total, part.weight), auxiliary };
     }, trained);
-    return { gradients: part === undefined ? gradients : added(sums ?? {}, gradients, part.keep), outputs };
+    const hasSums = part !== undefined && sums !== undefined;
+    return { gradients: hasSums ? added(sums, gradients, part.keep) : gradients, outputs };
+  };
+  const move = (state: TrainingState, { gradients, schedule }: MoveInputs): StepResult<MoveOutputs> => {
+    if (options.clipNorm === undefined) return { state: moved(state, gradients, schedule, options), outputs: {} };
+    const { gradients: clipped, norm } = clipGlobalNorm(gradients, options.clipNorm);
+    return { state: moved(state, clipped, schedule, options), outputs: { gradientNorm: norm } };
   };
   return {
     learn: (state, inputs) => {
       const { gradients, outputs } = differentiate(state, inputs);
-      if (options.clipNorm === undefined) return { state: moved(state, gradients, inputs.schedule, options), outputs };
-      const { gradients: clipped, norm } = clipGlobalNorm(gradients, options.clipNorm);
-      const next = moved(state, clipped, inputs.schedule, options);
-      return { state: next, outputs: { ...outputs, gradientNorm: norm } };
+      const { state: next, outputs: ofMove } = move(state, { gradients, schedule: inputs.schedule });
+      return { state: next, outputs: { ...outputs, ...ofMove } };
     },
     accumulate: (state, inputs) => {
       const { gradients, outputs } = differentiate(state, inputs);
       return { state: { ...state, gradients }, outputs };
     },
+    differentiate: (state, inputs) => {
+      const { gradients, outputs } = differentiate(state, inputs);
+      return { state, outputs: { ...outputs, gradients } };
+    },
+    move,
     judge: (state, { batch, memory = {} }: JudgeInputs<Batch>) => {
       const { probabilities } = method.predict(state.parameters, batch, memory);
       return { state, outputs: { probabilities } };
@@ -202,6 +225,10 @@ export interface TrainingProgram<
   learn(inputs: Host<LearnInputs<Batch, M>>): Promise<Host<LearnOutputs<O>>>;
   /** Adds the gradient of a part of a batch; with `inParts` only. */
   accumulate(inputs: Host<AccumulateInputs<Batch, M>>): Promise<Host<LossOutputs<O>>>;
+  /** Gives out the gradient of a part of a batch, with those of the parts that were accumulated before it. */
+  differentiate(inputs: Host<AccumulateInputs<Batch, M>>): Promise<Host<GradientOutputs<O>>>;
+  /** Moves the parameters by gradients. */
+  move(inputs: Host<MoveInputs>): Promise<Host<MoveOutputs>>;
   judge(inputs: Host<JudgeInputs<Batch, M>>): Promise<Host<JudgeOutputs>>;
   /** Parameters and moments as they stand. */
   readState(): Promise<Host<SavedState>>;
@@ -237,12 +264,20 @@ export async function prepareTraining<
   type Call = {
     readonly learn?: LearnInputs<Batch, M>;
     readonly accumulate?: AccumulateInputs<Batch, M>;
+    readonly differentiate?: AccumulateInputs<Batch, M>;
+    readonly move?: MoveInputs;
     readonly judge?: JudgeInputs<Batch, M>;
   };
-  type Answer = { readonly learned?: LearnOutputs<O>; readonly added?: LossOutputs<O>; readonly judged?: JudgeOutputs };
+  type Answer = {
+    readonly learned?: LearnOutputs<O>;
+    readonly added?: LossOutputs<O>;
+    readonly differentiated?: GradientOutputs<O>;
+    readonly moved?: MoveOutputs;
+    readonly judged?: JudgeOutputs;
+  };
   const room = options.inParts === true ? { gradients: zerosLike(parameters.trained) } : {};
   const program = await engine.prepareStep<TrainingState, Call, Answer>(
-    (state, { learn, accumulate, judge }) => {
+    (state, { learn, accumulate, differentiate, move, judge }) => {
       if (learn !== undefined) {
         const { state: next, outputs } = functions.learn(state, learn);
         return { state: next, outputs: { learned: outputs } };
@@ -250,6 +285,13 @@ export async function prepareTraining<
       if (accumulate !== undefined) {
         const { state: next, outputs } = functions.accumulate(state, accumulate);
         return { state: next, outputs: { added: outputs } };
+      }
+      if (differentiate !== undefined) {
+        return { state, outputs: { differentiated: functions.differentiate(state, differentiate).outputs } };
+      }
+      if (move !== undefined) {
+        const { state: next, outputs } = functions.move(state, move);
+        return { state: next, outputs: { moved: outputs } };
       }
       return { state, outputs: judge === undefined ? {} : { judged: functions.judge(state, judge).outputs } };
     },
@@ -261,6 +303,9 @@ export async function prepareTraining<
     learn: async (inputs) => withObservations((await program.step({ learn: inputs })).learned as Host<LearnOutputs<O>>),
     accumulate: async (inputs) =>
       withObservations((await program.step({ accumulate: inputs })).added as Host<LossOutputs<O>>),
+    differentiate: async (inputs) =>
+      withObservations((await program.step({ differentiate: inputs })).differentiated as Host<GradientOutputs<O>>),
+    move: async (inputs) => (await program.step({ move: inputs })).moved ?? {},
     judge: async (inputs) => (await program.step({ judge: inputs })).judged as Host<JudgeOutputs>,
     readState: async () => {
       const { parameters: own, moments } = await program.readState();

@@ -1,4 +1,4 @@
-export { createProgram, EXIT, ExitRequest, interruptSignal, runApp, withExamples } from './run-app.js';
+export { createProgram, EXIT, ExitRequest, interruptSignal, reportError, runApp, withExamples } from './run-app.js';
 export { spell } from './spell.js';
 export {
   collect,

@@ -86,7 +86,8 @@ function suggestDottedOption(error: unknown, program: Command): void {
   if (nearest !== undefined) process.stderr.write(`(Did you mean ${byLastPart.get(nearest)}?)\n`);
 }
 
-function reportError(error: unknown): number {
+/** Says on standard error what went wrong, unless that was done already, and gives the code to exit with. */
+export function reportError(error: unknown): number {
   if (error instanceof ExitRequest) return error.code;
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof DrfError) {
@@ -112,21 +113,24 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
 /**
  * Turns the first Ctrl-C (SIGINT) or SIGTERM into an abort signal, so that a long job can save and say how to resume.
  * A second Ctrl-C ends the process at once.
+ * @param others further signals that do the same
  */
-export function interruptSignal(onFirst: () => void): { readonly signal: AbortSignal; release(): void } {
+export function interruptSignal(
+  onFirst: () => void,
+  others: readonly NodeJS.Signals[] = [],
+): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const handler = (): void => {
     if (controller.signal.aborted) process.exit(130);
     controller.abort();
     onFirst();
   };
-  process.on('SIGINT', handler);
-  process.on('SIGTERM', handler);
+  const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', ...others];
+  for (const signal of signals) process.on(signal, handler);
   return {
     signal: controller.signal,
     release: () => {
-      process.off('SIGINT', handler);
-      process.off('SIGTERM', handler);
+      for (const signal of signals) process.off(signal, handler);
     },
   };
 }

@@ -1,4 +1,6 @@
 export { train, type TrainOptions, type TrainResult, type TrainServices } from './train.js';
+export { distributionNotes, shareRun } from './distributed.js';
+export { type Distributed } from './ranks.js';
 export { Trainer, type TrainerEvents, type TrainerOptions, type TrainerOutcome } from './trainer.js';
 export { createDisplay, type Display } from './display.js';
 export { openOwnData, ownConfig, ownExperiment, runName } from './own-data.js';

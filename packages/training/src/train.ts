@@ -51,6 +51,8 @@ import { DataError } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
+import { agree, assertParts, factsOf, factsOfEncoded } from './distributed.js';
+import type { Distributed } from './ranks.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
 import { trackTraining } from './tracking/track-training.js';
@@ -95,6 +97,8 @@ export interface TrainOptions {
   readonly resultOnly?: boolean;
   /** Is told how the training goes, which changes nothing of it. */
   readonly tracker?: Tracker | undefined;
+  /** This process is one of several that train together; `run` of any but rank 0 is a folder that is thrown away. */
+  readonly distributed?: Distributed | undefined;
   /** Those given take the place of the usual ones. */
   readonly services?: Partial<TrainServices>;
 }
@@ -103,7 +107,7 @@ export interface TrainResult {
   readonly outcome: TrainerOutcome;
   readonly run: string;
   readonly selected: Selected | undefined;
-  /** Path of the report; null where none was asked for. */
+  /** Path of the report; null where none was asked for, and in ranks other than 0. */
   readonly report: string | null;
   /** What probabilities and quality of single posts rest on, for people; none before the end. */
   readonly notes: readonly string[];
@@ -111,7 +115,8 @@ export interface TrainResult {
 
 /**
  * Data → features → model → steps → checkpoints → report: a whole training run.
- * @throws DataError when another process trains in the same folder
+ * @throws DataError when another process trains in the same folder; when ranks differ in program, options or posts, or
+ *   come to differ in parameters; ConfigurationError for more ranks than a step has posts
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const lock = await options.run.lock();
@@ -126,10 +131,13 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   const { config, run, display, resume, resultOnly = false } = options;
   const services = servicesOf(options);
+  const collective = options.distributed?.collective;
+  const isLead = collective === undefined || collective.rank === 0;
+  if (collective !== undefined) assertParts(config, collective.size);
 
   // data
   const data = await openData(options);
-  display.data(data, resume ? null : await writeLedger(run, data.dataset.ledger.toJSON()));
+  display.data(data, resume || !isLead ? null : await writeLedger(run, data.dataset.ledger.toJSON()));
   assertLearnable(data);
 
   // features, after disruption
@@ -138,11 +146,17 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   const session = await services.startSession(config, ids === undefined ? {} : { recorded: { ids, allowDownload } });
   if (ids !== undefined) assertEncoders(run.path, ids, session);
   display.session(session);
+  if (collective !== undefined) {
+    const { image, text, engine } = session;
+    const encoders = { image: image.id, text: text.id, engine: engine.name };
+    await agree(collective, factsOf(config, await services.readVersions(), encoders, data.splits));
+  }
   const found = data.dataset.ledger.kept;
   const [trainPosts, valPosts] = await encodeSplits(options, session, data);
   if (data.dataset.ledger.kept < found) {
     display.decoded(data, { train: trainPosts.records.length, val: valPosts.records.length });
   }
+  if (collective !== undefined) await agree(collective, factsOfEncoded([trainPosts, valPosts]));
   const simulation = await openSimulation(options, session, data, trainPosts);
   const ledger = data.dataset.ledger.toJSON();
   const { classes } = data.dataset;
@@ -161,11 +175,12 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  if (!resume && !resultOnly) {
+  const isNew = isLead && !resume;
+  if (isNew && !resultOnly) {
     await writeSeenPosts(run.path, data.dataset, data.splits);
     await writeExamples(run, data, exampleCount(config.dataset, options.examples));
   }
-  if (!resume) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
+  if (isNew) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
 
   // steps
   const trainer = await Trainer.create({
@@ -182,10 +197,12 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     stopAfterEpochs: options.stopAfterEpochs,
     resume,
     resultOnly,
+    distributed: options.distributed,
   });
   try {
     const outcome = await trainer.fit();
     display.end();
+    if (!isLead) return { outcome, run: run.path, selected: trainer.selected, report: null, notes: [] };
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
@@ -226,7 +243,7 @@ async function encodeSplits(
   session: Session,
   data: ExperimentData,
 ): Promise<[EncodedRecords, EncodedRecords]> {
-  const { config, cache, display, signal } = options;
+  const { config, cache, display, signal, distributed } = options;
   const strategy = parseStrategy(config.training.disruption);
   const encode = (split: 'train' | 'val'): Promise<EncodedRecords> =>
     servicesOf(options).encode({
@@ -241,6 +258,7 @@ async function encodeSplits(
       job: (label) => display.job(`${label} of split ${split}`, 'posts'),
       onRowError: (message) => display.warn(message),
       signal,
+      ranks: distributed?.collective,
     });
   const trainPosts = await encode('train');
   const valPosts = trainPosts.records.length === 0 ? trainPosts : await encode('val');
@@ -305,7 +323,7 @@ async function measure(
 
 /** Disrupted versions of the training posts for frozen encoders, where the experiment simulates disruptions. */
 async function openSimulation(
-  { config, cache, display, signal, services }: TrainOptions,
+  { config, cache, display, signal, services, distributed }: TrainOptions,
   session: Session,
   { dataset }: ExperimentData,
   { records }: EncodedRecords,
@@ -324,6 +342,7 @@ async function openSimulation(
       job: (label) => display.job(`${label} of split train, disrupted`, 'posts'),
       onRowError: (message) => display.warn(message),
       signal,
+      ranks: distributed?.collective,
     },
     options,
     { ...SERVICES, ...services }.encode,

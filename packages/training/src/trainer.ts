@@ -26,9 +26,22 @@ import {
   type RunFolder,
   type Simulation,
 } from '@drf/experiment';
-import { mapAhead, CheckpointError, createRandom, hostTensor, type Engine, type Host } from '@drf/tensor';
+import {
+  mapAhead,
+  CheckpointError,
+  createRandom,
+  flattenTree,
+  hostTensor,
+  sizeOf,
+  unflattenTree,
+  type Engine,
+  type Host,
+  type HostTensor,
+  type HostTree,
+} from '@drf/tensor';
 import { epochBatches, partsOf } from './batches.js';
 import { LossMean, readLosses, type StepLosses } from './finite.js';
+import { Ranks, type Distributed, type Held } from './ranks.js';
 import { describeEpoch, isBetter, isExhausted, type Selected } from './selection.js';
 
 /** What the trainer reports as it goes. */
@@ -63,6 +76,8 @@ export interface TrainerOptions {
    * many short trainings, of which an interrupted one is done again. Default: a checkpoint after each epoch.
    */
   readonly resultOnly?: boolean;
+  /** This process is one of several, which compute the parts of each step. Rank 0 alone writes the run. */
+  readonly distributed?: Distributed | undefined;
 }
 
 export type TrainerOutcome = 'finished' | 'stopped-early' | 'interrupted';
@@ -78,10 +93,20 @@ const STEPS_A_LOG_ROW = 10;
 /** Batches that are made (posts read, disrupted, decoded, tokenized) while the engine runs a step. */
 const BATCHES_AHEAD = 2;
 
+/** The posts of a step: the parts that are computed here, and how many posts each of all parts has. */
+interface StepBatch {
+  readonly parts: readonly GatheredBatch[];
+  readonly posts: readonly number[];
+}
+
 /**
  * The training loop: batches in an order that depends on (seed, epoch) only, one pure step each, enqueueing after it,
  * validation and a checkpoint after each epoch. Going on from a checkpoint gives the same parameters as never having
  * stopped.
+ *
+ * In N ranks a step has N times as many parts, of which each rank computes `accumulate`. Every rank gets the sum of the
+ * gradients and the observations of all posts, moves its parameters and its memory by them, and so has what one process
+ * would have that accumulates N times as many parts, up to rounding.
  */
 export class Trainer {
   private readonly totalSteps: number;
@@ -90,12 +115,18 @@ export class Trainer {
   private epochLosses = new LossMean();
   /** The best checkpoint, while nothing is written before the end. */
   private kept: Checkpoint | undefined;
+  private readonly ranks: Ranks | undefined;
+  /** Whether a rank was asked to stop, as all ranks know it. */
+  private stops = false;
 
   private constructor(
     private readonly options: TrainerOptions,
     private readonly program: TrainingProgram<EncodedBatchInputs>,
     private readonly memory: Memory,
+    /** In the structure of the trained parameters, what a rank adds that has no part of a step. */
+    private readonly noGradients: () => HostTree,
   ) {
+    this.ranks = options.distributed === undefined ? undefined : new Ranks(options.distributed);
     const { batchSize, epochs } = options.config.training;
     this.totalSteps = Math.ceil(options.train.ids.length / batchSize) * epochs;
   }
@@ -107,9 +138,13 @@ export class Trainer {
     const parameters = method.initialParameters(createRandom(config.seed).fork('parameters'));
     const optimizer = { ...ADAMW_DEFAULTS, weightDecay, clipNorm, inParts: accumulate > 1 };
     const program = await prepareTraining(engine, method, parameters, optimizer);
-    const trainer = new Trainer(options, program, method.createMemory());
+    const shapes = [...flattenTree<HostTensor>(parameters.trained)].map(([name, { shape }]) => [name, shape] as const);
+    const zeros = (): HostTree =>
+      unflattenTree(shapes.map(([name, shape]) => [name, hostTensor(new Float32Array(sizeOf(shape)), shape)]));
+    const trainer = new Trainer(options, program, method.createMemory(), zeros);
     try {
-      if (options.resume) await trainer.restore(parameters);
+      if (options.resume && trainer.isLead) await trainer.restore(parameters);
+      await trainer.level();
       return trainer;
     } catch (error) {
       await trainer.dispose();
@@ -130,6 +165,30 @@ export class Trainer {
     this.epochLosses.restore(epochLosses);
     await run.truncateMetrics(position.step);
     await this.nameBest(); // a kill may have come between its checkpoint and its name
+  }
+
+  /** Whether this process writes the run. */
+  private get isLead(): boolean {
+    return this.ranks?.isLead ?? true;
+  }
+
+  /** Begins where rank 0 does. */
+  private async level(): Promise<void> {
+    if (this.ranks === undefined) return;
+    const own = { position: this.position, progress: this.progress() };
+    const { position, progress } = await this.ranks.level(this.held, own);
+    const { best, epochLosses } = progress as SavedProgress;
+    this.position = position as TrainingPosition;
+    this.best = best;
+    this.epochLosses.restore(epochLosses);
+  }
+
+  private get held(): Held {
+    return { program: this.program, memory: this.memory };
+  }
+
+  private progress(): SavedProgress {
+    return { best: this.best, epochLosses: this.epochLosses.state() };
   }
 
   /** Trains to the end, to early stopping, or until interrupted. */
@@ -166,64 +225,79 @@ export class Trainer {
     const startedAt = performance.now();
     const { epoch, stepInEpoch } = this.position;
     const batches = epochBatches(train, { seed: config.seed, epoch, batchSize, groupByLength }).slice(stepInEpoch);
-    for await (const parts of mapAhead(batches, BATCHES_AHEAD, (batch) => this.gather(batch, epoch))) {
-      if (signal?.aborted === true) return false;
-      await this.runStep(parts);
+    for await (const step of mapAhead(batches, BATCHES_AHEAD, (batch) => this.gather(batch, epoch))) {
+      if (this.ranks === undefined ? signal?.aborted === true : this.stops) return false;
+      await this.runStep(step);
     }
     return this.endEpoch((performance.now() - startedAt) / 1000);
   }
 
-  private gather(batch: readonly number[], epoch: number): Promise<GatheredBatch[]> {
+  private async gather(batch: readonly number[], epoch: number): Promise<StepBatch> {
     const { config, train, simulation } = this.options;
     const { batchSize, accumulate } = config.training;
     const random = createRandom(config.seed).fork('dropout').fork(epoch);
-    return Promise.all(
-      partsOf(batch, batchSize, accumulate).map(async (part) => {
+    const all = partsOf(batch, batchSize, accumulate * (this.ranks?.size ?? 1));
+    const parts = await Promise.all(
+      (this.ranks?.ownParts(all, accumulate) ?? all).map(async (part) => {
         const gathered = await (simulation?.gather(train, part, epoch) ?? gatherBatch(train, part));
         return { ...gathered, batch: withDropoutSeeds(gathered.batch, part, random) };
       }),
     );
+    return { parts, posts: all.map(({ length }) => length) };
   }
 
-  private async runStep(parts: readonly GatheredBatch[]): Promise<void> {
+  private async runStep(batch: StepBatch): Promise<void> {
     const { config, run, events, resultOnly = false } = this.options;
     const { epoch, stepInEpoch } = this.position;
     const { learningRate: head, encoderLearningRate: encoder, learningRateFloor: floor } = config.training;
     const rates = { encoder, head, floor };
     const schedule = stepSchedule(this.position.step, this.totalSteps, rates, ADAMW_DEFAULTS);
-    const outputs = await this.compute(parts, schedule);
+    const outputs = await this.compute(batch, schedule);
     const step = this.position.step + 1;
     const losses = readLosses(outputs, step);
     this.memory.update(outputs.observations); // after the statistics were read: Eq. 13
     this.epochLosses.add(losses);
     this.position = { step, epoch, stepInEpoch: stepInEpoch + 1 };
-    if (!resultOnly && step % STEPS_A_LOG_ROW === 0) {
+    if (this.isLead && !resultOnly && step % STEPS_A_LOG_ROW === 0) {
       const learningRate = schedule.learningRates.head.data[0] as number;
       const gradientNorm = outputs.gradientNorm?.data[0];
       const clipped = gradientNorm === undefined ? {} : { gradientNorm };
       await run.appendMetric({ type: 'step', step, epoch, ...losses, learningRate, ...clipped });
     }
     events.onStep(this.position, this.totalSteps, losses);
+    await this.ranks?.check(this.held, step);
     const { checkpointEvery = Infinity } = config.training;
     if (step % checkpointEvery === 0) await this.save();
   }
 
   /** One step, part by part: all parts read the same memory, and the last moves the parameters. */
-  private async compute(parts: readonly GatheredBatch[], schedule: Host<StepSchedule>): Promise<Host<LearnOutputs>> {
+  private async compute({ parts, posts }: StepBatch, schedule: Host<StepSchedule>): Promise<Host<LearnOutputs>> {
+    const { ranks, program } = this;
     const memory = this.memory.inputs();
     const [only] = parts;
-    if (this.options.config.training.accumulate === 1 && only !== undefined) {
-      return this.program.learn({ ...only, memory, schedule });
+    if (ranks === undefined && this.options.config.training.accumulate === 1 && only !== undefined) {
+      return program.learn({ ...only, memory, schedule });
     }
-    const posts = parts.map(({ labels }) => labels.data.length);
     const total = posts.reduce((sum, count) => sum + count, 0);
     const outputs: Host<LearnOutputs>[] = [];
+    let gradients: HostTree | undefined;
     for (const [index, own] of parts.entries()) {
-      const inputs = { ...own, memory, part: stepPart(index, posts[index] as number, total) };
-      const isLast = index === parts.length - 1;
-      outputs.push(await (isLast ? this.program.learn({ ...inputs, schedule }) : this.program.accumulate(inputs)));
+      const inputs = { ...own, memory, part: stepPart(index, own.labels.data.length, total) };
+      if (index < parts.length - 1) {
+        outputs.push(await program.accumulate(inputs));
+      } else if (ranks === undefined) {
+        outputs.push(await program.learn({ ...inputs, schedule }));
+      } else {
+        const { gradients: own, ...said } = await program.differentiate(inputs);
+        outputs.push(said);
+        gradients = own;
+      }
     }
-    return joinParts(outputs, posts);
+    if (ranks === undefined) return joinParts(outputs, posts);
+    const joined = await ranks.joinStep(outputs, posts, this.options.signal?.aborted === true);
+    this.stops = joined.stops;
+    const moved = await program.move({ gradients: await ranks.sum(gradients ?? this.noGradients()), schedule });
+    return { ...joined.outputs, ...moved };
   }
 
   /** @returns false when interrupted: going on then validates again */
@@ -239,8 +313,8 @@ export class Trainer {
     const described = describeEpoch(config.training.selection, val, { epoch, step });
     const isBest = isBetter(described, this.best);
     if (isBest) this.best = described;
-    await run.appendMetric({
-      type: 'epoch',
+    const row = {
+      type: 'epoch' as const,
       step,
       epoch,
       trainLoss: losses.total,
@@ -250,7 +324,8 @@ export class Trainer {
       valLoss: val?.calibration?.negativeLogLikelihood ?? null,
       valPosts: val?.count ?? 0,
       seconds,
-    });
+    };
+    if (this.isLead) await run.appendMetric(row);
     await this.save(isBest);
     events.onEpoch(epoch, losses, val, isBest);
     return true;
@@ -260,21 +335,24 @@ export class Trainer {
     const { val, classes, events, signal } = this.options;
     if (val === undefined || val.ids.length === 0) return undefined;
     const onProgress = (done: number, total: number): void => events.onValidation?.(done, total);
-    try {
-      const predictions = await predictWith(this.program, val, this.memory.inputs(), { onProgress, signal });
-      const probabilities = hostTensor(predictions.probabilities, [val.ids.length, classes.length]);
-      return classificationReport(val.labels, probabilities, classes);
-    } catch (error) {
-      if (signal?.aborted === true && error === signal.reason) return 'interrupted';
-      throw error;
-    }
+    const judge = async (set: PostSet): Promise<Float32Array | 'interrupted'> => {
+      try {
+        return (await predictWith(this.program, set, this.memory.inputs(), { onProgress, signal })).probabilities;
+      } catch (error) {
+        if (signal?.aborted === true && error === signal.reason) return 'interrupted';
+        throw error;
+      }
+    };
+    const judged = await (this.ranks?.judge(val, judge) ?? judge(val));
+    if (judged === 'interrupted') return judged;
+    return classificationReport(val.labels, hostTensor(judged, [val.ids.length, classes.length]), classes);
   }
 
   /** Saves a checkpoint, or holds it until the end; the best one becomes the run's result. */
   private async save(isBest = false): Promise<void> {
     const { method, resultOnly = false } = this.options;
-    if (resultOnly && !isBest) return;
-    const progress: SavedProgress = { best: this.best, epochLosses: this.epochLosses.state() };
+    if (!this.isLead || (resultOnly && !isBest)) return;
+    const progress = this.progress();
     const { parameters, moments } = await this.program.readState();
     const checkpoint = { method: method.id, memory: this.memory.state(), position: this.position, progress };
     if (resultOnly) this.kept = { ...checkpoint, state: { parameters } };

@@ -10,6 +10,7 @@ import { fakeMachine, files, MISSING, output, programs } from '../testing/fake-m
 import { probeEngines } from './engines.js';
 import { probeGpu, probeNativeFiles } from './native.js';
 import { probeHubAndCaches } from './hub.js';
+import { probeMpi } from './mpi.js';
 import { probeLibraries, probeOptional } from './software.js';
 import { probePlatform } from './platform.js';
 import { probeRoom } from './room.js';
@@ -305,6 +306,31 @@ describe('hub and caches', () => {
     expect(about(findings, 'Models of the hub').found).toBe('more than 3.2 GB (/home/me/.cache/huggingface/hub)');
     const moved = fakeMachine({ environment: { HF_HOME: '/models' } });
     expect(about(await probeHubAndCaches(moved), 'Models of the hub').found).toBe('1.5 GB (/models/hub)');
+  });
+});
+
+describe('MPI', () => {
+  it('is found with its library and launcher', async () => {
+    const findings = await probeMpi(fakeMachine());
+    expect(findings.map(({ mark }) => mark)).toEqual(['good', 'good']);
+    expect(about(findings, 'MPI library').found).toBe('Open MPI v4.1.4 (libmpi.so.40), which koffi loads');
+    expect(about(findings, 'mpirun or srun').found).toBe('/usr/bin/mpirun');
+  });
+
+  it('is optional, and says what to install', async () => {
+    const report = {
+      subject: 'MPI',
+      expected: 'a library',
+      received: 'libmpi.so.40: not there',
+      remedy: 'install Open MPI',
+    };
+    const mpiLibrary = () => Promise.reject(new UnavailableError(report));
+    const findings = await probeMpi(fakeMachine({ mpiLibrary, findProgram: async () => undefined }));
+    expect(findings.map(({ mark }) => mark)).toEqual(['absent', 'absent']);
+    expect(about(findings, 'MPI library')).toMatchObject({
+      found: 'libmpi.so.40: not there',
+      advice: 'only --distributed mpi needs it; install Open MPI',
+    });
   });
 });
 

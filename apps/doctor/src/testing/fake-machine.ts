@@ -38,6 +38,7 @@ export function fakeMachine(changes: Partial<Machine> = {}): Machine {
     head: async () => 200,
     hubEndpoint: async () => 'https://hub.example',
     loadPackage: async () => '1.2.3',
+    mpiLibrary: async () => ({ version: 'Open MPI v4.1.4', path: 'libmpi.so.40' }),
     measureEngine: async () => ({ gflops: 50 }),
     sha256: async () => '0'.repeat(64),
     ...changes,
