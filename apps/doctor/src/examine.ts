@@ -7,7 +7,9 @@ import { probeEngines } from './probes/engines.js';
 import { probeGpu, probeNativeFiles } from './probes/native.js';
 import { probeHubAndCaches } from './probes/hub.js';
 import { probeLibraries, probeOptional } from './probes/software.js';
+import { probeRay } from './probes/ray.js';
 import { probeRoom } from './probes/room.js';
+import { probeSlurm } from './probes/slurm.js';
 
 interface ExamineOptions {
   /** Hashes every file of the native build. */
@@ -24,17 +26,19 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
   tf.env().set('IS_TEST', true); // TensorFlow.js greets Node users with advice; the report has its own
   const started = performance.now();
   onStage('machine, disk, network');
-  const [platform, room, libraries, gpu, hub, optional] = await Promise.all([
+  const [platform, room, libraries, gpu, hub, ray, slurm, optional] = await Promise.all([
     probePlatform(machine, wanted),
     probeRoom(machine),
     probeLibraries(machine),
     probeGpu(machine),
     probeHubAndCaches(machine),
+    probeRay(machine),
+    probeSlurm(machine),
     wanted.pnpm === null ? [] : probeOptional(machine),
   ]);
   const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
   if (verify) onStage('hashes of native TensorFlow');
   const files = await probeNativeFiles(machine, verify);
-  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, optional].flat();
+  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, ray, slurm, optional].flat();
   return makeReport(findings, (performance.now() - started) / 1000);
 }

@@ -41,8 +41,12 @@ class RayRefusal extends Error {
 export interface RayClientOptions {
   /** Default: {@link rayToken}. */
   readonly token?: string | undefined;
-  /** Before the second attempt of a request. */
+  /** Before the second attempt of a request. Default 500. */
   readonly delayMs?: number;
+  /** Of a request, before Ray counts as gone. Default 4. */
+  readonly attempts?: number;
+  /** Without a byte, before an attempt counts as failed. Default 30,000. */
+  readonly patienceMs?: number;
 }
 
 /**
@@ -53,26 +57,30 @@ export interface RayClientOptions {
 export class RayClient {
   readonly base: URL;
   private readonly token: string | undefined;
+  private readonly attempts: number;
   private readonly delayMs: number;
+  private readonly patienceMs: number;
 
   /**
    * @param address `ray://HEAD:8265`, or `rays://…` for HTTPS
    * @throws ConfigurationError for another one
    */
-  constructor(address: string, { token = rayToken(), delayMs = 500 }: RayClientOptions = {}) {
+  constructor(address: string, options: RayClientOptions = {}) {
     this.base = baseOf(address);
-    this.token = token;
-    this.delayMs = delayMs;
+    this.token = options.token ?? rayToken();
+    this.attempts = options.attempts ?? 4;
+    this.delayMs = options.delayMs ?? 500;
+    this.patienceMs = options.patienceMs ?? PATIENCE_MS;
   }
 
-  /** What the dashboard calls the run of its head: another one after a restart. @throws also for what is no Ray, or too old */
-  async session(signal?: AbortSignal): Promise<string> {
+  /** Ray's version. @throws UnavailableError also for what is no Ray, or too old */
+  async version(signal?: AbortSignal): Promise<string> {
     const refuse = refuser(UnavailableError, `Ray at ${this.base.href}`);
     const answer = await this.request('GET', '/api/version', { signal }).catch((error: unknown) => {
       if (error instanceof RayRefusal) throw refuse('the dashboard of a Ray cluster', error.message, NO_DASHBOARD);
       throw error;
     });
-    const found = (answer ?? {}) as { readonly ray_version?: unknown; readonly session_name?: unknown };
+    const found = (answer ?? {}) as { readonly ray_version?: unknown };
     if (typeof found.ray_version !== 'string') {
       throw refuse('the dashboard of a Ray cluster', 'another answer to /api/version', NO_DASHBOARD);
     }
@@ -80,7 +88,7 @@ export class RayClient {
       const remedy = 'install a newer one on all machines: pip install --upgrade "ray[default]"';
       throw refuse(`Ray ${MINIMUM_RAY} or newer`, found.ray_version, remedy);
     }
-    return String(found.session_name);
+    return found.ray_version;
   }
 
   /** All jobs that the head remembers. */
@@ -149,12 +157,10 @@ export class RayClient {
     };
     const isFinal = (error: Error): boolean =>
       error instanceof SyntaxError || (error instanceof RayRefusal && error.status < 500 && error.status !== 429);
+    const { attempts, delayMs } = this;
+    const options = { attempts, delayMs, ...(signal === undefined ? {} : { signal }) };
     try {
-      return await retryRequest(
-        attempt,
-        { delayMs: this.delayMs, ...(signal === undefined ? {} : { signal }) },
-        isFinal,
-      );
+      return await retryRequest(attempt, options, isFinal);
     } catch (error) {
       signal?.throwIfAborted();
       const { status } = error instanceof RayRefusal ? error : { status: undefined };
@@ -181,7 +187,7 @@ export class RayClient {
       if (text !== undefined) headers['content-length'] = Buffer.byteLength(text);
       if (this.token !== undefined) headers['authorization'] = `Bearer ${this.token}`;
       const url = new URL(`.${path}`, this.base);
-      const sent = request(url, { method, headers, timeout: PATIENCE_MS, signal }, (response) => {
+      const sent = request(url, { method, headers, timeout: this.patienceMs, signal }, (response) => {
         const chunks: Buffer[] = [];
         let bytes = 0;
         response.on('data', (chunk: Buffer) => {
@@ -197,11 +203,20 @@ export class RayClient {
           else reject(new RayRefusal(statusCode, answer));
         });
       });
-      sent.on('timeout', () => sent.destroy(new Error(`no byte in ${PATIENCE_MS / 1000} s`)));
+      sent.on('timeout', () => sent.destroy(new Error(`no byte in ${this.patienceMs / 1000} s`)));
       sent.on('error', reject);
       sent.end(text);
     });
   }
+}
+
+/**
+ * Asks a Ray cluster for its version.
+ * @throws UnavailableError when it does not answer, is no Ray, or is too old; ConfigurationError for a wrong address or
+ *   token
+ */
+export function rayVersion(address: string, options: RayClientOptions = {}): Promise<string> {
+  return new RayClient(address, options).version();
 }
 
 const NO_DASHBOARD = `give the address of its dashboard (port ${PORT} unless it was started otherwise)`;

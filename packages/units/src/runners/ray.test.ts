@@ -186,17 +186,17 @@ describe('runner ray', () => {
 });
 
 describe('RayClient', () => {
-  const session = (token?: string): Promise<string> => new RayClient(address, { token: token ?? 'none', delayMs: 1 }).session(); // prettier-ignore
+  const version = (token?: string): Promise<string> => new RayClient(address, { token: token ?? 'none', delayMs: 1 }).version(); // prettier-ignore
 
   it('tells a wrong token from none', async () => {
     ray.token = 'secret';
-    await expect(session('wrong')).rejects.toThrow(ConfigurationError);
-    await expect(session('wrong')).rejects.toThrow('its token, received one that it refuses (HTTP status 403)');
+    await expect(version('wrong')).rejects.toThrow(ConfigurationError);
+    await expect(version('wrong')).rejects.toThrow('its token, received one that it refuses (HTTP status 403)');
     vi.stubEnv('RAY_AUTH_TOKEN', '');
     vi.stubEnv('RAY_AUTH_TOKEN_PATH', '/nowhere');
-    await expect(new RayClient(address, { delayMs: 1 }).session()).rejects.toThrow('its token, received none; set RAY_AUTH_TOKEN'); // prettier-ignore
+    await expect(new RayClient(address, { delayMs: 1 }).version()).rejects.toThrow('its token, received none; set RAY_AUTH_TOKEN'); // prettier-ignore
     vi.unstubAllEnvs();
-    expect(await session('secret')).toBe('session_1');
+    expect(await version('secret')).toBe('2.60.0');
   });
 
   it.each([
@@ -205,15 +205,15 @@ describe('RayClient', () => {
     ['an old Ray', '{"ray_version":"2.9.3","session_name":"x"}', 'Ray 2.52 or newer, received 2.9.3'],
   ])('refuses %s', async (_, text, message) => {
     ray.interfere = () => ({ status: 200, text });
-    await expect(session()).rejects.toThrow(message);
+    await expect(version()).rejects.toThrow(message);
   });
 
   it('refuses what is not there, and what answers with an error', async () => {
     ray.interfere = () => ({ status: 404, text: 'no such page' });
-    await expect(session()).rejects.toThrow('the dashboard of a Ray cluster, received HTTP status 404: no such page');
+    await expect(version()).rejects.toThrow('the dashboard of a Ray cluster, received HTTP status 404: no such page');
     expect(ray.requests).toHaveLength(1);
     await ray.stop();
-    await expect(session()).rejects.toThrow(/expected to answer, received (connect )?ECONNREFUSED.*ray start --head/);
+    await expect(version()).rejects.toThrow(/expected to answer, received (connect )?ECONNREFUSED.*ray start --head/);
     ray = new FakeRay();
   });
 

@@ -80,7 +80,7 @@ class RayRun {
   async run(): Promise<readonly UnitFailure[]> {
     const { signal } = this.job;
     try {
-      await this.client.session(signal);
+      await this.client.version(signal);
       for (let lost = 0; lost < MOST_LOST_JOBS;) {
         const before = this.done.size + this.failures.size;
         const { id, joined } = await this.begin();

@@ -226,12 +226,14 @@ class SlurmRun {
       const [, said = '', code] = /^(.*)\[exit (\d+)\]\s*$/s.exec(text) ?? [];
       if (code === undefined) return `${silent}${text.trim() === '' ? '' : `; it said: ${lastLines(text)}`}`;
       const number = Number(code);
+      const tries = said.split(/^\[exit \d+\]$/m);
+      const last = tries.at(-1) ?? '';
       if (number === UNIT_EXIT.done) return undefined;
-      if (number === UNIT_EXIT.never) return lastLines(said, 1);
-      const how =
-        number > 128 ? `signal ${number - 128}${number === 137 ? ' (out of memory?)' : ''}` : `exit code ${number}`;
-      const tries = said.split('[exit ').length;
-      return `${how}; it said: ${lastLines(said)}${tries > 1 ? ` (in each of ${tries} tries)` : ''}`;
+      if (number === UNIT_EXIT.never) return lastLines(last, 1);
+      const signal = `signal ${number - 128}${number === 137 ? ' (out of memory?)' : ''}`;
+      const how = `${number > 128 ? signal : `exit code ${number}`}; it said: ${lastLines(last)}`;
+      const reason = number === UNIT_EXIT.again ? lastLines(last, 1) : how;
+      return tries.length > 1 ? `${reason} (in each of ${tries.length} tries)` : reason;
     }
     return silent;
   }
