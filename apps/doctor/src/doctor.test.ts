@@ -77,19 +77,9 @@ describe('examine', () => {
       onStage: (stage) => void stages.push(stage),
     });
     expect([...new Set(report.findings.map(({ topic }) => topic))]).toEqual([
-      ...[
-        'Machine',
-        'Memory',
-        'Disk',
-        'Libraries',
-        'Engines',
-        'GPU',
-        'Model hub',
-        'Caches',
-        'Object storage',
-        'Several processes',
-        'For development',
-      ],
+      ...['Machine', 'Memory', 'Disk', 'Libraries', 'Engines', 'GPU', 'Model hub', 'Caches', 'Object storage'],
+      'Several machines',
+      'For development',
     ]);
     expect(stages).toEqual([
       'machine, disk, network',

@@ -9,7 +9,9 @@ import { probeMpi } from './probes/mpi.js';
 import { probeHubAndCaches } from './probes/hub.js';
 import { probeLibraries, probeOptional } from './probes/software.js';
 import { probeObjectStorage } from './probes/object-storage.js';
+import { probeRay } from './probes/ray.js';
 import { probeRoom } from './probes/room.js';
+import { probeSlurm } from './probes/slurm.js';
 
 interface ExamineOptions {
   /** Hashes every file of the native build. */
@@ -28,19 +30,21 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
   tf.env().set('IS_TEST', true); // TensorFlow.js greets Node users with advice; the report has its own
   const started = performance.now();
   onStage('machine, disk, network');
-  const [platform, room, libraries, gpu, hub, objects, mpi, optional] = await Promise.all([
+  const [platform, room, libraries, gpu, hub, objects, ray, slurm, mpi, optional] = await Promise.all([
     probePlatform(machine, wanted),
     probeRoom(machine),
     probeLibraries(machine),
     probeGpu(machine),
     probeHubAndCaches(machine),
     probeObjectStorage(machine, options.s3),
+    probeRay(machine),
+    probeSlurm(machine),
     probeMpi(machine),
     wanted.pnpm === null ? [] : probeOptional(machine),
   ]);
   const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
   if (verify) onStage('hashes of native TensorFlow');
   const files = await probeNativeFiles(machine, verify);
-  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, objects, mpi, optional].flat();
+  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, objects, ray, slurm, mpi, optional].flat();
   return makeReport(findings, (performance.now() - started) / 1000);
 }

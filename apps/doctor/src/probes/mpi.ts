@@ -2,7 +2,7 @@ import { isDrfError } from '@drf/tensor';
 import type { Machine } from '../machine.js';
 import type { Finding } from '../report.js';
 
-const DISTRIBUTED = 'Several processes';
+const DISTRIBUTED = 'Several machines';
 
 async function libraryFinding({ mpiLibrary }: Machine): Promise<Finding> {
   const subject = 'MPI library';
