@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isDrfError, refuser, UnavailableError } from '@drf/tensor';
 import { lastLines } from '@drf/terminal';
-import { unitCommand, unitOptions } from '../command.js';
+import { dueRanges, unitCommand, unitOptions } from '../command.js';
 import type { Runner, RunnerJob, UnitEvent, UnitFailure } from '../contract.js';
-import { byStage, formatRanges } from '../plan.js';
+import { byStage } from '../plan.js';
 import { RayClient, type RayClientOptions, type RayJob } from './ray-client.js';
 
 /** Jobs that may be lost in a row, with a head that was restarted or a driver that died, without a unit that got done. */
@@ -132,7 +132,7 @@ class RayRun {
       plan: plan.location,
       options: unitOptions(),
       folder: process.cwd(),
-      due: dueRanges(byStage(plan, this.rest()), (index) => !this.due.has(index) || this.done.has(index)),
+      due: dueRanges(byStage(plan, this.rest()), (index) => !this.due.has(index) || this.done.has(index), MOST_RANGES),
       ...{ lanes, cores, gpus, memoryBytes },
     };
     const base64 = (content: string | Buffer): string => Buffer.from(content).toString('base64');
@@ -173,7 +173,7 @@ class RayRun {
       for (const event of lines.take(logs)) this.take(event, id);
       if (signal?.aborted === true) return await this.stop(id);
       if (job?.status === 'SUCCEEDED') return 'succeeded';
-      if (job?.status === 'STOPPED') throw this.refuse(id, 'that somebody stopped', 'the same command goes on');
+      if (job?.status === 'STOPPED') throw this.refuse(id, 'that somebody stopped it', 'the same command goes on');
       if (job?.status === 'FAILED') {
         if (lines.began) return 'lost';
         const said = logs.slice(logs.indexOf('Running entrypoint')).split('\n').slice(1).join('\n');
@@ -214,23 +214,6 @@ class RayRun {
       remedy,
     );
   }
-}
-
-/** Which units are due: "0-36,40|41-119", stages by "|". Long ones take in units that are there, which costs little. */
-export function dueRanges(stages: readonly (readonly number[])[], isThere: (index: number) => boolean): string {
-  for (let gap = 0; ; gap = 2 * gap + 1) {
-    const merged = stages.map((stage) => formatRanges(withGaps(stage, gap, isThere)));
-    const text = merged.join('|');
-    if (text.length <= MOST_RANGES || gap > 2 ** 40) return text;
-  }
-}
-
-function withGaps(stage: readonly number[], gap: number, isThere: (index: number) => boolean): number[] {
-  return stage.flatMap((index, place) => {
-    const last = place === 0 ? index : (stage[place - 1] as number) + 1;
-    const between = index - last > gap ? [] : Array.from({ length: index - last }, (_, step) => last + step);
-    return between.every(isThere) ? [...between, index] : [index];
-  });
 }
 
 /** Events in a job's log, of which each is given once though the log comes whole each time. */
