@@ -45,6 +45,19 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
   const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
   if (verify) onStage('hashes of native TensorFlow');
   const files = await probeNativeFiles(machine, verify);
-  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, objects, ray, slurm, mpi, optional].flat();
+  const findings: Finding[] = [
+    platform,
+    room,
+    libraries,
+    engines,
+    files,
+    gpu,
+    hub,
+    objects,
+    ray,
+    slurm,
+    mpi,
+    optional,
+  ].flat();
   return makeReport(findings, (performance.now() - started) / 1000);
 }

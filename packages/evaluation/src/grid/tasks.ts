@@ -131,6 +131,21 @@ export function featureTasks(tasks: readonly TrainingTask[]): FeatureTask[] {
   return [...found.values()];
 }
 
+/** For people: "mvsa-s drf, trained on random:0.6:C, seed 3". */
+export function nameTraining(task: TrainingTask): string {
+  const { method, without, trainedOn, seed } = task;
+  const part = without === null ? '' : ` ${without}`;
+  const disruption = trainedOn.kind === 'none' ? '' : `, trained on ${formatStrategy(trainedOn)}`;
+  return `${experimentName(task)} ${method}${part}${disruption}, seed ${seed}`;
+}
+
+/** For people: "features of mvsa-s, 20 sets of seed 3". */
+export function nameFeatures(tasks: readonly FeatureTask[]): string {
+  const [{ experiment, config, strategy }] = tasks as readonly [FeatureTask];
+  const of = strategy.kind === 'none' ? 'of intact posts' : `of seed ${config.seed}`;
+  return `features of ${experiment}, ${tasks.length} ${tasks.length === 1 ? 'set' : 'sets'} ${of}`;
+}
+
 /** Steps of a training. */
 export function stepsOf(task: TrainingTask, facts: FactsByName): number {
   const { batchSize, epochs } = task.config.training;
@@ -166,7 +181,7 @@ export class EncodedSets {
   }
 
   /** Hash of everything that decides which rows a set has in the cache. */
-  private nameOf(task: FeatureTask): string {
+  nameOf(task: FeatureTask): string {
     const { encoders, trainingData, evaluatedData } = factsOf(this.facts, task);
     const data = task.posts === 'training' ? trainingData : evaluatedData;
     const needs = JSON.stringify(methodNeeds(task.config));
