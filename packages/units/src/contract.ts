@@ -105,6 +105,12 @@ export interface RunnerJob {
 export interface Runner {
   /** As `--on` names it. */
   readonly name: string;
-  /** @returns the units that were given up; those not begun when the signal aborts are left out */
+  /** Whether it leaves the work to others, so that what is not there after it is no failure. */
+  readonly onlyPlans?: boolean;
+  /**
+   * Does the units, stage by stage.
+   * @returns the units that were given up; those not begun when the signal aborts are left out
+   * @throws DrfError when the engine itself does not work
+   */
   run(job: RunnerJob): Promise<readonly UnitFailure[]>;
 }

@@ -13,3 +13,8 @@ export {
   type UnitSurroundings,
   type UnitWorker,
 } from './contract.js';
+export { byStage, publishPlan, readPlan } from './plan.js';
+export { availableResources, BYTES_A_WORKER, coreQuota, workersThatFit, type Resources } from './resources.js';
+export { runUnits, type RunUnitsOptions } from './run-units.js';
+export { localRunner, type LocalRunnerOptions } from './runners/local.js';
+export { unitProgram } from './unit-program.js';
