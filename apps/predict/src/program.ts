@@ -3,7 +3,7 @@ import { MOST_CELLS } from '@drf/judge/explain';
 import { ENGINE_NAMES } from '@drf/tensor';
 import { addOwnOption } from '@drf/files';
 import { collect, createProgram, oneOf, spell, valuesByName, wholeNumber, type Command } from '@drf/terminal';
-import { STREAM_FORMATS, type MainOptions } from './flags.js';
+import { OUTPUT_FORMATS, STREAM_FORMATS, type MainOptions } from './flags.js';
 
 /** The command that judges posts. */
 export function createPredictProgram(): Command {
@@ -28,12 +28,12 @@ export function createPredictProgram(): Command {
       spell('predict runs/seed1 posts.csv --with runs/seed2 --out judged.csv'),
       'by several, whose probabilities are averaged',
     ],
-    [spell('predict runs/quickstart posts.jsonl --out judged.jsonl --resume'), 'go on after an interruption'],
+    [spell('predict runs/quickstart posts/ --out judged/ --jobs 8'), 'parts in a folder, by eight processes'],
   ])
     .argument('<run>', 'folder of a trained run, or an exported one; also s3://bucket/…')
     .argument(
       '[input]',
-      'a .jsonl, .csv, .tsv or .parquet file of posts, a folder of images and texts, or - for standard input',
+      'posts: a .jsonl, .csv, .tsv or .parquet file, a folder of images and texts, or - for standard input',
     )
     .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
     .option('--text <text>', 'text of one post')
@@ -49,13 +49,13 @@ export function createPredictProgram(): Command {
       wholeNumber(1, MOST_CELLS),
     )
     .option(
-      '--out <file>',
-      'where the judged posts go: .jsonl, .csv or .parquet; - or nothing for standard output, a line as soon as it is judged',
+      '--out <place>',
+      'where the judged posts go: a file .jsonl, .csv or .parquet; a folder, or s3://bucket/prefix, for parts and _SUCCESS.json; - or nothing for standard output, a line as soon as it is judged',
     )
     .option(
       '--format <name>',
-      `of standard input and output: ${STREAM_FORMATS.join(', ')} (default: jsonl)`,
-      oneOf(STREAM_FORMATS),
+      `of standard input and output: ${STREAM_FORMATS.join(', ')} (default: jsonl); of parts: ${OUTPUT_FORMATS.join(', ')} (default: parquet)`,
+      oneOf(OUTPUT_FORMATS),
     )
     .option('--root <folder>', 'folder that image paths are relative to (default: that of the file)')
     .option(
@@ -72,7 +72,17 @@ export function createPredictProgram(): Command {
     .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
     .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
-    .option('--resume', 'go on with the unfinished job of this --out')
+    .option(
+      '--jobs <count>',
+      'processes that judge at a time (default: as many as cores and memory allow)',
+      wholeNumber(1),
+    )
+    .option(
+      '--shard-posts <count>',
+      'posts that are judged and written as one part, and done again after an interruption (default: by how many there are)',
+      wholeNumber(1),
+    )
+    .option('--resume', 'only go on with an unfinished job of this --out; the same command without it does so, too')
     .option('--overwrite', 'replace the output, and forget an unfinished job')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
     .option('--quiet', 'no progress')
