@@ -10,7 +10,7 @@ import { cacheFolder, type Storage } from '@drf/files';
 import { openJudge } from '@drf/judge';
 import { localCopy, openStorage } from '@drf/storage';
 import { ConfigurationError, refuser } from '@drf/tensor';
-import type { Unit, UnitKind, UnitSurroundings, UnitWorker } from '@drf/units';
+import type { PublishedPlan, Unit, UnitKind, UnitSurroundings, UnitWorker } from '@drf/units';
 import { decodingOf, judgeRows, type TableJudge } from './judge-rows.js';
 import { PartWriter, type PartForm } from './part.js';
 import { readShard, type Shard, type ShardPlan } from './shards-interim.js';
@@ -74,12 +74,10 @@ export const scoreKind: UnitKind = {
   kind: SCORE_KIND,
   code: SCORE_CODE,
   async open({ plan, threads }) {
-    const { identity, model } = plan.settings as ScoreSettings;
-    const { runs, checkpoint, engine } = model;
+    const { runs, checkpoint, engine } = (plan.settings as ScoreSettings).model;
     const judge = await openJudge(await modelFolders(runs), { engine, checkpoint: checkpoint ?? undefined, threads });
     try {
-      assertModel(judge, identity);
-      const worker = await ScoreWorker.open(plan.storage, judge, await seenPosts(judge));
+      const worker = await ScoreWorker.open(plan, judge, await seenPosts(judge));
       return { perform: (unit, around) => worker.perform(unit, around), close: () => judge.close() };
     } catch (error) {
       await judge.close();
@@ -90,7 +88,7 @@ export const scoreKind: UnitKind = {
 
 /** How they are judged by this process. @param judge is left open */
 export function scoreKindOf(judge: TableJudge, seen: SeenPosts | null): UnitKind {
-  return { kind: SCORE_KIND, code: SCORE_CODE, open: ({ plan }) => ScoreWorker.open(plan.storage, judge, seen) };
+  return { kind: SCORE_KIND, code: SCORE_CODE, open: ({ plan }) => ScoreWorker.open(plan, judge, seen) };
 }
 
 /** Posts between two reports. */
@@ -103,8 +101,10 @@ class ScoreWorker implements UnitWorker {
     private readonly seen: SeenPosts | null,
   ) {}
 
-  static async open(job: Storage, judge: TableJudge, seen: SeenPosts | null): Promise<ScoreWorker> {
-    return new ScoreWorker(await openStorage(partsLocation(job)), judge, seen);
+  /** @throws ConfigurationError for another model than the plan was made for */
+  static async open(plan: PublishedPlan, judge: TableJudge, seen: SeenPosts | null): Promise<ScoreWorker> {
+    assertModel(judge, (plan.settings as ScoreSettings).identity);
+    return new ScoreWorker(await openStorage(partsLocation(plan.storage)), judge, seen);
   }
 
   /** Judges a shard; its report, which is published last, says that the rest is there. */
