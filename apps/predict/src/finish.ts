@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
+import type { ShardPlan } from '@drf/datasets';
 import { RejectedRows, StreamedFile, type Storage } from '@drf/files';
 import { DataError, refuser } from '@drf/tensor';
 import { sumOfCounts, type JobCounts } from './counts.js';
@@ -8,7 +9,6 @@ import type { PartFile, PartReport } from './part.js';
 import { flatColumns, type PredictionRow } from './prediction-row.js';
 import { rowWriter } from './row-writers.js';
 import type { JobIdentity } from './score-kind.js';
-import type { ShardPlan } from './shards-interim.js';
 
 /** What became of a job. */
 export interface PredictResult {
@@ -32,6 +32,7 @@ export interface FileForm {
   readonly format: OutputFormat;
   readonly classes: readonly string[];
   readonly rawCsv: boolean;
+  readonly withFile: boolean;
 }
 
 /**
@@ -44,7 +45,7 @@ export async function assembleFile(
   out: string,
   parts: Storage,
   reports: readonly PartReport[],
-  { format, classes, rawCsv }: FileForm,
+  { format, classes, rawCsv, withFile }: FileForm,
   onWhole: (temporary: string) => Promise<void> = async () => undefined,
 ): Promise<void> {
   const temporary = `${out}.temporary`;
@@ -58,7 +59,7 @@ export async function assembleFile(
     for (const { part } of reports) for await (const bytes of bytesOf(parts, part)) await file.write(bytes);
     await file.end();
   } else {
-    const columns = flatColumns(classes, await inputColumns(parts, reports));
+    const columns = flatColumns(classes, await inputColumns(parts, reports), { withFile });
     const writer = rowWriter(temporary, format, classes, columns, { raw: rawCsv });
     for (const { part } of reports) {
       for await (const row of rowsOf(parts, part)) await writer.write(row as PredictionRow);

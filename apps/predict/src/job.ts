@@ -154,7 +154,7 @@ export class JobPlace {
 
   private assertSame({ settings, code, location }: PublishedPlan, wanted: ScoreSettings): void {
     const begun = settings as ScoreSettings;
-    const inputs = ({ shards }: ScoreSettings): unknown => shards.files.map(({ path, bytes, version }) => ({ path, bytes, version })); // prettier-ignore
+    const inputs = ({ shards }: ScoreSettings): unknown => shards.files.map(({ path, version }) => ({ path, version }));
     const facts = (of: ScoreSettings, by: string): Readonly<Record<string, unknown>> => {
       const { form, ...identity } = of.identity;
       return { ...identity, ...form, versions: inputs(of), shards: of.shards, code: by };

@@ -13,15 +13,19 @@ export function decodingOf({ imageSize }: Pick<JudgeInfo, 'imageSize'>) {
   return { width: imageSize, height: imageSize, fit: 'stretch', maximumPixels: 100_000_000 } as const;
 }
 
-/** Judges posts one after the other. What cannot be read or judged comes with its reason, and costs the others nothing. */
+/**
+ * Judges posts one after the other. What cannot be read or judged comes with its reason, and costs the others nothing.
+ * @param options `withFile`: whether a row says which file it is from
+ */
 export async function* judgeRows(
   results: AsyncIterable<UnlabeledResult & { readonly file?: string }>,
   judge: TableJudge,
   seen: SeenPosts | null,
+  { withFile = false }: { readonly withFile?: boolean } = {},
 ): AsyncGenerator<JudgedRow> {
   for await (const result of results) {
     const { file, row, id } = result;
-    const place = file === undefined ? { row } : { file, row };
+    const place = withFile ? { file, row } : { row };
     if ('error' in result) {
       const { reason, message: detail } = result.error;
       yield { ...place, id, reason, detail };

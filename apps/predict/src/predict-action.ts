@@ -198,10 +198,12 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions, mode
       resume: options.resume === true,
       overwrite: options.overwrite === true,
       onCounting: () => say('Counting rows …'),
-      onProgress: (done, total) => {
-        if (total === null) return; // of a stream nobody knows how much comes
-        progress ??= startProgress({ label: 'Judging', total, unit: 'posts', initial: done, silent });
-        progress.update(done);
+      onProgress: (done, total, shards) => {
+        if (shards === undefined) return; // of a stream nobody knows how much comes
+        const counted = total === null ? { total: shards.total, unit: 'parts' } : { total, unit: 'posts' };
+        const update = total === null ? shards.done : done;
+        progress ??= startProgress({ label: 'Judging', ...counted, initial: update, silent });
+        progress.update(update, total === null ? `${done} posts` : '');
       },
       onRejected: (message) => {
         if (first) say(`${message} (further ones go to the side file only)`);

@@ -2,15 +2,18 @@ import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join, resolve } from 'node:path';
 import {
+  planShards,
+  readShard,
   readUnlabeledPosts,
   type ColumnNames,
   type EncodingChoice,
   type SeenPosts,
+  type ShardPlan,
   type TableStream,
 } from '@drf/datasets';
 import { lockFile, rejectedPath, type Storage } from '@drf/files';
 import { isObjectLocation, openStorage } from '@drf/storage';
-import { ConfigurationError, DataError, DrfError, refuser } from '@drf/tensor';
+import { ConfigurationError, DataError, DrfError, mapAhead, refuser } from '@drf/tensor';
 import {
   runUnits,
   type PublishedPlan,
@@ -26,8 +29,8 @@ import { OUTPUT_FORMATS, type OutputFormat } from './flags.js';
 import { JobPlace } from './job.js';
 import { decodingOf, judgeRows, type TableJudge } from './judge-rows.js';
 import { PartWriter, type PartForm, type PartReport } from './part.js';
+import { inputValues } from './prediction-row.js';
 import { modelIdentity, scoreKindOf, type JobIdentity, type ScoreSettings, type ScoringModel } from './score-kind.js';
-import { planShards, type ShardPlan } from './shards-interim.js';
 
 export type { PredictResult } from './finish.js';
 
@@ -78,8 +81,15 @@ export interface PredictOptions extends ReadingOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
   readonly onCounting?: () => void;
-  /** @param total null of a stream, whose end is not known */
-  readonly onProgress?: (done: number, total: number | null) => void;
+  /**
+   * @param total null where it is not known: of a stream, and of tars
+   * @param shards how many are done, of how many
+   */
+  readonly onProgress?: (
+    done: number,
+    total: number | null,
+    shards?: { readonly done: number; readonly total: number },
+  ) => void;
   /** Told of rows that cannot be judged: at least of the first one. */
   readonly onRejected?: (message: string) => void;
   readonly signal?: AbortSignal;
@@ -162,17 +172,52 @@ async function predictTo(output: Output, options: PredictOptions): Promise<Predi
   }
   if (stream !== undefined) return predictStream({ ...options, stream }, output, place);
   options.onCounting?.();
-  const shards = await planShards(input, { ...options, except: out, shardPosts: shardSize(options, isFile) });
-  const identity = identityOf(options, output, columnsOf(shards));
+  const shards = await shardsOf(options, isFile);
+  for (const note of shards.notes) options.onNote?.(note);
+  const identity = await identityOf(options, output, shards);
   const model = options.others?.model ?? { runs: judge.info.sources.map(({ folder }) => folder), checkpoint: null, engine: identity.engine }; // prettier-ignore
   const plan = await place.begin({ identity, model, shards }, resourcesOf(options));
   return predictShards(options, output, place, plan);
 }
 
-/** Posts of a shard: some hundred shards of a small job, which lose little when they are interrupted; parts of some size of a large one. */
-function shardSize({ shardPosts }: PredictOptions, isFile: boolean): (rows: number) => number {
+/**
+ * Cuts the input into shards, by nothing but how many posts there are: of one file some hundred small ones, which lose
+ * little when they are interrupted, of parts fewer and larger ones.
+ */
+async function shardsOf(options: PredictOptions, isFile: boolean): Promise<ShardPlan> {
+  const { input, out, columns, encoding, shardPosts, signal } = options;
+  const plan = (rowsPerShard: number): Promise<ShardPlan> =>
+    planShards(input, { rowsPerShard, columns, encoding, except: [out], signal });
+  if (shardPosts !== undefined) return plan(shardPosts);
   const [shards, least, most] = isFile ? [128, 32, 2000] : [64, 1000, 50_000];
-  return (rows) => shardPosts ?? Math.min(most, Math.max(least, Math.ceil(rows / shards)));
+  const first = await plan(most);
+  const wanted = Math.max(least, Math.ceil((first.rows ?? Infinity) / shards));
+  return wanted >= most || (first.rows ?? 0) <= least ? first : plan(wanted);
+}
+
+/** Rows of a file that are looked at for its columns: the first may be none. */
+const FIRST_ROWS = 100;
+const FILES_AT_ONCE = 8;
+
+/**
+ * The columns of all tables, in their order, by the first row of each; null where a file's rows may differ, so that only
+ * reading all of them would tell.
+ */
+async function ownColumns({ judge, root }: PredictOptions, plan: ShardPlan): Promise<PartForm['ownColumns']> {
+  if (plan.files.some(({ form }) => !['CSV', 'Parquet', 'folder'].includes(form.format))) return null;
+  const storage = await openStorage(plan.location);
+  const columnsOf = async (file: number): Promise<readonly string[]> => {
+    const head = { ...plan, shards: [{ rows: FIRST_ROWS, parts: [{ file, row: 0, rows: FIRST_ROWS }] }] };
+    for await (const row of readShard(storage, head, 0, { root, decoding: decodingOf(judge.info) })) {
+      if ('own' in row) return Object.keys(inputValues(row.own));
+    }
+    return [];
+  };
+  const names = new Set<string>();
+  for await (const columns of mapAhead(plan.files.keys(), FILES_AT_ONCE, columnsOf)) {
+    for (const name of columns) names.add(name);
+  }
+  return [...names];
 }
 
 /** One core a judge: many judges side by side judge more than one that has all cores. */
@@ -182,23 +227,29 @@ function resourcesOf({ others }: PredictOptions): UnitResources {
   return { cores: 1, gpus: 0, memoryBytes: bytes };
 }
 
-function identityOf(
+/** @param shards null of a stream */
+async function identityOf(
   options: PredictOptions,
   { isFile, format }: Output,
-  ownColumns: PartForm['ownColumns'],
-  withFile = false,
-): JobIdentity {
-  const { judge, input, root, encoding, columns: named, others, rawCsv = false } = options;
+  shards: ShardPlan | null,
+): Promise<JobIdentity> {
+  const { judge, input, root, encoding, columns, others, rawCsv = false } = options;
   const model = modelIdentity(judge);
+  const withFile = (shards?.files.length ?? 1) > 1;
+  const isFlat = !isFile && format !== 'jsonl';
   return {
     ...model,
     run: others === undefined ? model.run : others.model.runs.join(' + '),
-    input: isObjectLocation(input) || options.stream !== undefined ? input : resolve(input),
+    input: isObjectLocation(input) || shards === null ? input : resolve(input),
     root: root === undefined || isObjectLocation(root) ? (root ?? null) : resolve(root),
     encoding: encoding === 'auto' ? null : (encoding ?? null),
-    columns: named ?? null,
-    // a file is put together of JSON Lines, whatever its format
-    form: isFile ? { format: 'jsonl', ownColumns: null, withFile, rawCsv: false } : { format, ownColumns: format === 'jsonl' ? null : ownColumns, withFile, rawCsv }, // prettier-ignore
+    columns: columns ?? null,
+    form: {
+      format: isFile ? 'jsonl' : format, // a file is put together of JSON Lines, whatever its own format
+      ownColumns: isFlat && shards !== null ? await ownColumns(options, shards) : null,
+      withFile,
+      rawCsv: format === 'csv' && !isFile && rawCsv,
+    },
   };
 }
 
@@ -211,7 +262,7 @@ async function predictShards(
 ): Promise<PredictResult> {
   const { judge, seen = null, others, signal, onNote, onRejected, onProgress } = options;
   const { shards } = plan.settings as ScoreSettings;
-  const total = shards.shards.reduce((sum, { rows }) => sum + rows, 0);
+  const total = shards.rows;
   const reports = await place.readReports();
   const said = new Set<string>();
   let done = rowsOf(reports.values());
@@ -221,7 +272,7 @@ async function predictShards(
       [...underWay.values()].reduce((sum, rows) => sum + rows, done),
       total,
     );
-  const isHere = others === undefined || total - done < others.from;
+  const isHere = others === undefined || (total !== null && total - done < others.from);
   if (!isHere) await others.release?.();
   const failures = await runUnits({
     plan,
@@ -308,7 +359,7 @@ async function predictStream(
 ): Promise<PredictResult> {
   const { judge, seen = null, input, signal, onNote, onProgress } = options;
   await place.assertFree();
-  const identity = identityOf(options, output, null);
+  const identity = await identityOf(options, output, null);
   const part = await PartWriter.create(place.own.folder, 0, identity.form, identity.classes);
   try {
     const results = readUnlabeledPosts(input, { ...options, decoding: decodingOf(judge.info), onNote });
@@ -349,7 +400,8 @@ async function finish(
     return { ...result, rejected: null, parts: reports.length };
   }
   const whole = { ...result, rejected: counts.rejected > 0 ? rejectedPath(out) : null, parts: null, plan: null };
-  const made = { format, classes, rawCsv };
+  const { withFile } = (plan.settings as Pick<ScoreSettings, 'identity'>).identity.form;
+  const made = { format, classes, rawCsv, withFile };
   if (isObjectLocation(out)) await assembleObject(out, place.parts, reports, made);
   else await assembleFile(out, place.parts, reports, made, (file) => place.noteFinished(file, whole));
   await place.clear();
@@ -393,6 +445,3 @@ async function areSame(first: string, second: string): Promise<boolean> {
   if (a !== undefined && b !== undefined) return a.dev === b.dev && a.ino === b.ino;
   return first.replace(/\/+$/, '') === second.replace(/\/+$/, '');
 }
-
-const columnsOf = ({ files }: ShardPlan): PartForm['ownColumns'] =>
-  files.every(({ columns }) => columns !== null) ? [...new Set(files.flatMap(({ columns }) => columns ?? []))] : null;

@@ -1,9 +1,11 @@
 import {
   readSeenPosts,
+  readShard,
   SPLIT_NAMES,
   type ColumnNames,
   type EncodingChoice,
   type SeenPosts,
+  type ShardPlan,
   type SplitName,
 } from '@drf/datasets';
 import { cacheFolder, type Storage } from '@drf/files';
@@ -13,7 +15,6 @@ import { ConfigurationError, refuser } from '@drf/tensor';
 import type { PublishedPlan, Unit, UnitKind, UnitSurroundings, UnitWorker } from '@drf/units';
 import { decodingOf, judgeRows, type TableJudge } from './judge-rows.js';
 import { PartWriter, type PartForm } from './part.js';
-import { readShard, type Shard, type ShardPlan } from './shards-interim.js';
 
 /** What judges, and how it is opened anywhere. */
 export interface ScoringModel {
@@ -96,6 +97,7 @@ const REPORTED_POSTS = 8;
 
 class ScoreWorker implements UnitWorker {
   private constructor(
+    private readonly posts: Storage,
     private readonly out: Storage,
     private readonly judge: TableJudge,
     private readonly seen: SeenPosts | null,
@@ -103,32 +105,32 @@ class ScoreWorker implements UnitWorker {
 
   /** @throws ConfigurationError for another model than the plan was made for */
   static async open(plan: PublishedPlan, judge: TableJudge, seen: SeenPosts | null): Promise<ScoreWorker> {
-    assertModel(judge, (plan.settings as ScoreSettings).identity);
-    return new ScoreWorker(await openStorage(partsLocation(plan.storage)), judge, seen);
+    const { identity, shards } = plan.settings as ScoreSettings;
+    assertModel(judge, identity);
+    const [posts, out] = [await openStorage(shards.location), await openStorage(partsLocation(plan.storage))];
+    return new ScoreWorker(posts, out, judge, seen);
   }
 
   /** Judges a shard; its report, which is published last, says that the rest is there. */
   async perform(unit: Unit, { plan, signal, report }: UnitSurroundings): Promise<void> {
     const { identity, shards } = plan.settings as ScoreSettings;
-    const { root, encoding, columns, form, classes } = identity;
+    const { root, form, classes } = identity;
     const index = (unit.input as ScoreInput).shard;
-    const shard = shards.shards[index] as Shard;
+    const total = shards.shards[index]?.rows ?? 0;
     const part = await PartWriter.create(plan.storage.folder, index, form, classes);
     try {
-      const results = readShard(plan.storage, shards, shard, {
+      const results = readShard(this.posts, shards, index, {
         root: root ?? undefined,
-        encoding: encoding ?? undefined,
-        columns: columns ?? undefined,
         decoding: decodingOf(this.judge.info),
-        onNote: (message: string) => part.note(message),
+        onNote: (message) => part.note(message),
       });
       let done = 0;
-      for await (const row of judgeRows(results, this.judge, this.seen)) {
+      for await (const row of judgeRows(results, this.judge, this.seen, form)) {
         await part.add(row);
-        if (++done % REPORTED_POSTS === 0) report({ what: 'posts', done, total: shard.rows });
+        if (++done % REPORTED_POSTS === 0) report({ what: 'posts', done, total });
         signal?.throwIfAborted();
       }
-      report({ what: 'posts', done, total: shard.rows });
+      report({ what: 'posts', done, total });
       const published = await part.publish(this.out);
       await plan.storage.write(unit.output, `${JSON.stringify(published)}\n`);
     } finally {
