@@ -1,5 +1,4 @@
 import { isAscii } from 'node:buffer';
-import { createReadStream } from 'node:fs';
 import type { TextEncoding } from './text-decoder.js';
 
 /** Bytes that windows-1252 has no character for. */
@@ -133,13 +132,6 @@ export class EncodingEvidence {
     const isUtf8 = this.utf8Faults === 0 || (this.utf8Sequences > 0 && this.utf8Sequences >= this.utf8Faults);
     return isUtf8 ? 'utf-8' : this.fallback;
   }
-}
-
-/** Evidence of a whole file. */
-export async function fileEvidence(path: string): Promise<EncodingEvidence> {
-  const evidence = new EncodingEvidence();
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) evidence.add(chunk);
-  return evidence.end();
 }
 
 /** Evidence of bytes that are all there. */

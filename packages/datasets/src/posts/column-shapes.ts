@@ -47,8 +47,13 @@ export class ColumnShapes {
     return this.rows < 10;
   }
 
+  /** Whether enough rows were seen, so that no further one changes anything. */
+  get isSettled(): boolean {
+    return this.rows >= LEARNED_ROWS;
+  }
+
   learn(cells: readonly string[]): void {
-    if (this.rows >= LEARNED_ROWS) return;
+    if (this.isSettled) return;
     this.rows++;
     for (const [column, shape] of this.shapes.entries()) {
       const cell = cells[column] as string;

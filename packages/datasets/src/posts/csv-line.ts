@@ -1,5 +1,3 @@
-import { extname } from 'node:path';
-
 /** Cells of a line of CSV. */
 export interface LineCells {
   readonly cells: readonly string[];
@@ -114,7 +112,7 @@ export function sniffDelimiter(path: string, firstLine: string): string {
     if (character === '"') isQuoted = !isQuoted;
     else if (!isQuoted && counts.has(character)) counts.set(character, (counts.get(character) as number) + 1);
   }
-  const usual = extname(path).toLowerCase() === '.tsv' ? '\t' : ',';
+  const usual = /\.tsv(\.gz)?$/i.test(path) ? '\t' : ',';
   return DELIMITERS.reduce<string>(
     (best, next) => ((counts.get(next) as number) > (counts.get(best) as number) ? next : best),
     usual,

@@ -9,7 +9,7 @@ async function* linesOf(text: string): AsyncGenerator<Line> {
   const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
   for (const [index, line] of lines.entries()) {
     const [, content = '', end = ''] = /^(.*?)(\r?\n|)$/s.exec(line) ?? [];
-    yield await Promise.resolve({ number: index + 1, text: content, end, error: null });
+    yield await Promise.resolve({ byte: 0, number: index + 1, text: content, end, error: null });
   }
 }
 

@@ -14,6 +14,8 @@ export interface CsvRecord {
   readonly cells: readonly string[];
   /** The line that it begins in, from 1. */
   readonly line: number;
+  /** Bytes of the file before that line. */
+  readonly byte: number;
   /** What is worth knowing: a quote was read as part of its cell, or the lines could have been rows, too. */
   readonly doubt: 'quote as it stands' | 'lines like rows' | null;
   /** Why one of its lines cannot be used. */
@@ -79,6 +81,19 @@ export class CsvRecords {
     this.shapes = new ColumnShapes(columns, textColumn, [',', ';'].includes(this.separator));
   }
 
+  /** Whether nothing more is learned of what rows are like, so that a record depends on itself and the lines behind it. */
+  get isSettled(): boolean {
+    return this.shapes.isSettled;
+  }
+
+  /** Records of the same table from another place of it on. Right only once this {@link isSettled}. */
+  goOn(lines: AsyncIterator<Line>): CsvRecords {
+    const records = new CsvRecords(lines, this.separator);
+    records.columns = this.columns;
+    records.shapes = this.shapes;
+    return records;
+  }
+
   /** The next record, or `null` at the end. Empty lines are passed over. */
   async next(): Promise<CsvRecord | null> {
     for (;;) {
@@ -106,7 +121,7 @@ export class CsvRecords {
     const chosen = fits(lenient) ? lenient : cells;
     if (!isBroken && fits(chosen) && line.error === null) this.shapes.learn(chosen);
     const doubt = isBroken ? ('quote as it stands' as const) : null;
-    return { cells: chosen, line: line.number, doubt, error: line.error };
+    return { cells: chosen, line: line.number, byte: line.byte, doubt, error: line.error };
   }
 
   /** A record with line ends in quoted cells; `null` where its quotes do not close, or the lines are rows themselves. */
@@ -142,7 +157,7 @@ export class CsvRecords {
       const likeRows = this.areLikeRows(count + 1);
       if (likeRows && (await this.areRows(count + 1))) return null;
       this.queue.take(count + 1);
-      return { cells, line: first.number, doubt: likeRows ? 'lines like rows' : null, error };
+      return { cells, line: first.number, byte: first.byte, doubt: likeRows ? 'lines like rows' : null, error };
     }
   }
 

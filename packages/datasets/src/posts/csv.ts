@@ -1,10 +1,10 @@
-import { basename } from 'node:path';
+import type { StoredFile } from '@drf/files';
 import { RowError } from '../ledger.js';
-import { cellsByRole, checkHeader, type ColumnNames, type FoundColumns, type PostKind } from './columns.js';
+import { cellsByRole, checkHeader, type ColumnNames, type FoundColumns } from './columns.js';
 import { CsvRecords, MAXIMUM_RECORD_BYTES, type CsvRecord } from './csv-records.js';
 import { namedSeparator, sniffDelimiter } from './csv-line.js';
-import { PLAIN_TEXT, readLines, type Line, type TextForm } from './lines.js';
-import type { RawRow } from './row.js';
+import { PLAIN_TEXT, readLines, type Line, type LinePlace, type TextForm } from './lines.js';
+import { ALL_ROWS, type RawRow, type ReadOptions } from './row.js';
 
 const DOUBTS = {
   'quote as it stands': 'a quote that does not close before a separator, read as it stands',
@@ -15,27 +15,57 @@ const DOUBTS = {
  * Reads CSV (RFC 4180) whose first row names the columns; they are separated by commas, semicolons, tabs or vertical bars,
  * as the header is, or as a line `sep=;` before it says. An empty cell is an absent one. Every line is part of a row that
  * is given, or of an error ({@link CsvRecords}).
+ * Where the place of a range's first row is known, the rows between it and those that tell what rows are like are not read.
  * @throws DataError when the header lacks a column, RowError when it cannot be decoded
  */
-export async function* readCsv(
-  path: string,
-  kind: PostKind = 'labeled',
-  named: ColumnNames = {},
-  form: TextForm = PLAIN_TEXT,
-): AsyncGenerator<RawRow> {
-  const subjectOf = (line: number): string => `${basename(path)}, line ${line}`;
-  const lines = readLines(path, MAXIMUM_RECORD_BYTES, form, subjectOf);
+export async function* readCsv(file: StoredFile, options: ReadOptions = {}): AsyncGenerator<RawRow> {
+  for await (const [record, columns] of recordsOf(file, options)) {
+    yield rowOf(`${file.path}, line ${record.line}`, record, columns);
+  }
+}
+
+/**
+ * Where every so many rows of CSV begin, and how many there are; of UTF-16, which has no such places, only the count.
+ * @param every rows from one place to the next
+ */
+export async function csvPlaces(
+  file: StoredFile,
+  named: ColumnNames,
+  form: TextForm,
+  every: number,
+): Promise<{ readonly rows: number; readonly places: readonly LinePlace[] }> {
+  const places: LinePlace[] = [];
+  let rows = 0;
+  for await (const [{ line, byte }] of recordsOf(file, { kind: 'unlabeled', named, form })) {
+    if (rows++ % every === 0) places.push({ byte, line: line - 1 });
+  }
+  return { rows, places: form.encoding.startsWith('utf-16') ? [] : places };
+}
+
+async function* recordsOf(
+  file: StoredFile,
+  { kind = 'labeled', named = {}, form = PLAIN_TEXT, range: { row, rows, place } = ALL_ROWS }: ReadOptions,
+): AsyncGenerator<readonly [CsvRecord, FoundColumns]> {
+  let lines = readLines(file, MAXIMUM_RECORD_BYTES, form);
   try {
-    const { separator, head } = await separatorOf(path, lines);
-    const records = new CsvRecords(lines, separator, head);
+    const { separator, head } = await separatorOf(file.path, lines);
+    let records = new CsvRecords(lines, separator, head);
     const header = await records.next();
     if (header?.error != null) throw header.error;
     const present = (header?.cells ?? []).map((name) => name.trim());
-    const columns = checkHeader(path, present, kind, named);
+    const columns = checkHeader(file.name, present, kind, named);
     const textColumn = present.findIndex((name) => columns.holds.get(name) === 'text');
     records.expect(present.length, textColumn);
-    for (let record = await records.next(); record !== null; record = await records.next()) {
-      yield rowOf(subjectOf(record.line), record, columns);
+    for (let count = 0; count < row + rows; count++) {
+      if (place !== undefined && count < row && records.isSettled) {
+        await lines.return(undefined);
+        lines = readLines(file, MAXIMUM_RECORD_BYTES, form, place);
+        records = records.goOn(lines);
+        count = row;
+      }
+      const record = await records.next();
+      if (record === null) return;
+      if (count >= row) yield [record, columns];
     }
   } finally {
     await lines.return(undefined);

@@ -1,37 +1,62 @@
-import { basename } from 'node:path';
-import { readBounded } from '@drf/files';
+import { readBounded, type StoredFile } from '@drf/files';
 import { DataError, refuser } from '@drf/tensor';
 import { messageOf, RowError } from '../ledger.js';
 import { cellsByRole, findColumns, type ColumnNames, type FoundColumns, type PostKind } from './columns.js';
-import { PLAIN_TEXT, readLines, type Line, type TextForm } from './lines.js';
-import type { RawRow } from './row.js';
+import { PLAIN_TEXT, readLines, type Line, type LinePlace, type TextForm } from './lines.js';
+import { ALL_ROWS, type RawRow, type ReadOptions } from './row.js';
 import { decodeStrictly } from '../text-decoder.js';
 
 /** An image of 64 MiB in base64, the largest that is taken by default, and the row around it. */
 const MAXIMUM_LINE_BYTES = 96 * 1024 * 1024;
 
-/** Reads JSON Lines: one object a line. Blank lines are skipped; a wrong line comes as an error with its number. */
+/**
+ * Reads JSON Lines: one object a line. Blank lines are skipped; a wrong line comes as an error with its number. Where the
+ * place of a range's first row is known, nothing before that is read.
+ */
 export async function* readJsonLines(
-  path: string,
-  kind: PostKind = 'labeled',
-  named: ColumnNames = {},
-  form: TextForm = PLAIN_TEXT,
+  file: StoredFile,
+  { kind = 'labeled', named = {}, form = PLAIN_TEXT, range: { row, rows, place } = ALL_ROWS }: ReadOptions = {},
 ): AsyncGenerator<RawRow> {
-  const subjectOf = (line: number): string => `${basename(path)}, line ${line}`;
-  for await (const line of readLines(path, MAXIMUM_LINE_BYTES, form, subjectOf)) {
+  let count = place === undefined ? 0 : row;
+  if (rows === 0) return;
+  for await (const line of readLines(file, MAXIMUM_LINE_BYTES, form, place)) {
+    if (isBlank(line)) continue;
+    if (count++ < row) continue;
     try {
-      const cells = parseLine(subjectOf(line.number), line, kind);
-      if (cells !== null) yield { line: line.number, ...rolesOf(cells, named) };
+      const cells = parseLine(`${file.path}, line ${line.number}`, line, kind);
+      yield { line: line.number, ...rolesOf(cells, named) };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       yield { line: line.number, error };
     }
+    if (count === row + rows) return;
   }
 }
 
-function parseLine(subject: string, line: Line, kind: PostKind): Record<string, unknown> | null {
+/**
+ * Where every so many rows of JSON Lines begin, and how many there are; of UTF-16, which has no such places, only the
+ * count. Nothing is parsed.
+ * @param every rows from one place to the next
+ */
+export async function jsonLinePlaces(
+  file: StoredFile,
+  form: TextForm,
+  every: number,
+): Promise<{ readonly rows: number; readonly places: readonly LinePlace[] }> {
+  const places: LinePlace[] = [];
+  let rows = 0;
+  for await (const line of readLines(file, MAXIMUM_LINE_BYTES, form)) {
+    if (!isBlank(line) && rows++ % every === 0) places.push({ byte: line.byte, line: line.number - 1 });
+  }
+  return { rows, places: form.encoding.startsWith('utf-16') ? [] : places };
+}
+
+function isBlank({ error, text }: Line): boolean {
+  return error === null && text.trim() === '';
+}
+
+function parseLine(subject: string, line: Line, kind: PostKind): Record<string, unknown> {
   if (line.error !== null) throw line.error;
-  if (line.text.trim() === '') return null;
   let value: unknown;
   try {
     value = parseJson(line.text);
@@ -65,40 +90,63 @@ function badLine(subject: string, kind: PostKind, received: string, cause?: unkn
 const MAXIMUM_BYTES = 512 * 1024 * 1024;
 
 /** Reads a JSON file, whole numbers with all their digits. @throws DataError naming the file and what is wrong with it */
-export async function readExactJson(path: string, { encoding }: TextForm = PLAIN_TEXT): Promise<unknown> {
-  const text = decodeStrictly(`Reading ${path}`, await readBounded(path, MAXIMUM_BYTES), encoding);
+export async function readExactJson(path: string): Promise<unknown> {
+  return exactJson(path, await readBounded(path, MAXIMUM_BYTES), PLAIN_TEXT);
+}
+
+function exactJson(name: string, bytes: Uint8Array, { encoding }: TextForm): unknown {
+  const text = decodeStrictly(`Reading ${name}`, bytes, encoding);
   try {
     return parseJson(text);
   } catch (cause) {
     const received = messageOf(cause);
-    throw refuser(DataError, `Reading ${path}`)('valid JSON', received, 'repair or remake the file', cause);
+    throw refuser(DataError, `Reading ${name}`)('valid JSON', received, 'repair or remake the file', cause);
   }
+}
+
+/** All bytes of a file. @throws DataError (code "too-large") where they are more than can be parsed at once */
+async function wholeFile(file: StoredFile): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of file.stream()) {
+    size += piece.length;
+    if (size > MAXIMUM_BYTES) {
+      throw new DataError({
+        subject: `Reading ${file.name}`,
+        expected: `at most ${MAXIMUM_BYTES} bytes`,
+        received: 'more',
+        remedy: 'use JSON Lines or Parquet, which are read piece by piece',
+        code: 'too-large',
+      });
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }
 
 /**
  * Reads a JSON array of posts, such as a published split file: `{id, text, label}`, or CLMLF's
  * `{id, text, emotion_label}`. Where a row has no key for an image, `data/{id}.jpg` may be its image. Rows count from 1.
+ * The whole file is parsed, whatever rows are asked for.
  */
 export async function* readJsonArray(
-  path: string,
-  kind: PostKind = 'labeled',
-  named: ColumnNames = {},
-  form: TextForm = PLAIN_TEXT,
+  file: StoredFile,
+  { kind = 'labeled', named = {}, form = PLAIN_TEXT, range: { row, rows } = ALL_ROWS }: ReadOptions = {},
 ): AsyncGenerator<RawRow> {
-  const values = await readExactJson(path, form);
+  const values = exactJson(file.name, await wholeFile(file), form);
   if (!Array.isArray(values)) {
     throw new DataError({
-      subject: `Reading ${path}`,
+      subject: `Reading ${file.name}`,
       expected: 'a JSON array of posts {id, text, label}',
       received: values === null ? 'null' : typeof values,
       remedy: 'name a published split file, or use JSON Lines, CSV or Parquet',
     });
   }
-  for (const [index, value] of values.entries()) {
-    const line = index + 1;
+  for (const [index, value] of values.slice(row, row + rows).entries()) {
+    const line = row + index + 1;
     try {
-      const row = rolesOf(asCells(`${basename(path)}, row ${line}`, value, kind), named);
-      yield { line, ...row, ...usualImage(row.cells) };
+      const found = rolesOf(asCells(`${file.path}, row ${line}`, value, kind), named);
+      yield { line, ...found, ...usualImage(found.cells) };
     } catch (error) {
       if (!(error instanceof RowError)) throw error;
       yield { line, error };

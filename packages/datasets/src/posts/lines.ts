@@ -1,6 +1,6 @@
 import { isAscii } from 'node:buffer';
-import { createReadStream } from 'node:fs';
 import { TextDecoder } from 'node:util';
+import type { StoredFile } from '@drf/files';
 import { RowError } from '../ledger.js';
 import { decodeLoosely, decodeStrictly, type TextEncoding } from '../text-decoder.js';
 
@@ -9,15 +9,23 @@ export interface TextForm {
   readonly encoding: TextEncoding;
   /** What ends a line: "\n" (with a "\r" before it or not), or "\r" alone, as old programs for the Mac write. */
   readonly lineEnd: '\n' | '\r';
-  /** What is read, once, in place of a file: standard input. */
-  readonly chunks?: AsyncIterable<Buffer>;
 }
 
 export const PLAIN_TEXT: TextForm = { encoding: 'utf-8', lineEnd: '\n' };
 
+/** Where a line begins: bytes and lines before it. */
+export interface LinePlace {
+  readonly byte: number;
+  readonly line: number;
+}
+
+const FILE_START: LinePlace = { byte: 0, line: 0 };
+
 /** A line without its end. Lines count from 1. */
 export interface Line {
   readonly number: number;
+  /** Bytes of the file before it. Of UTF-16, bytes of UTF-8. */
+  readonly byte: number;
   /** Where bytes do not fit the encoding, U+FFFD stands for them here; '' for a line that is too long. */
   readonly text: string;
   /** What ended it: "\n", "\r\n" or "\r"; '' at the end of the file. */
@@ -35,8 +43,9 @@ class LineBuffer {
 
   constructor(private readonly maximumBytes: number) {}
 
-  get isEmpty(): boolean {
-    return this.size === 0;
+  /** Bytes that were added, also those that are not kept. */
+  get length(): number {
+    return this.size;
   }
 
   add(piece: Buffer): void {
@@ -57,67 +66,93 @@ class LineBuffer {
 /**
  * Reads a text line by line with bounded memory, each line decoded strictly by itself, so that a wrong byte costs its line
  * only. In none of the encodings is a line end part of another character, UTF-16 apart, which is turned into UTF-8 first.
- * @param subjectOf names a line for its error
+ * Where the file breaks off (a {@link RowError} of its stream), the line that it broke off in is that error.
+ * @param from where to start; of UTF-16 only its start
  */
 export async function* readLines(
-  path: string,
+  file: StoredFile,
   maximumLineBytes: number,
-  { encoding, lineEnd, chunks }: TextForm = PLAIN_TEXT,
-  subjectOf: (line: number) => string = (line) => `${path}, line ${line}`,
+  { encoding, lineEnd }: TextForm = PLAIN_TEXT,
+  from: LinePlace = FILE_START,
 ): AsyncGenerator<Line> {
   const isWide = encoding.startsWith('utf-16');
-  const stream = chunks ?? (createReadStream(path) as AsyncIterable<Buffer>);
+  const stream = asBuffers(file.stream(from.byte));
   const byteEncoding = isWide ? 'utf-8' : encoding;
-  let number = 0;
-  for await (const [raw, end] of splitLines(isWide ? narrowed(stream, encoding) : stream, maximumLineBytes, lineEnd)) {
+  let [number, byte] = [from.line, from.byte];
+  for await (const { bytes: raw, length, end } of splitLines(
+    isWide ? narrowed(stream, encoding) : stream,
+    maximumLineBytes,
+    lineEnd,
+  )) {
+    // prettier-ignore
     number++;
-    if (raw === null) {
-      yield { number, text: '', end, error: tooLong(subjectOf(number), maximumLineBytes) };
+    const start = byte;
+    byte += length + end.length;
+    if (raw instanceof RowError || raw === null) {
+      const error = raw ?? tooLong(`${file.path}, line ${number}`, maximumLineBytes);
+      yield { number, byte: start, text: '', end, error };
       continue;
     }
     const bytes = lineEnd === '\r' && raw[0] === NEWLINE ? raw.subarray(1) : raw; // some lines end in "\r\n"
-    if (isAscii(bytes)) yield lineOf(number, bytes.toString('latin1'), end, null);
-    else yield decodedLine(number, bytes, end, byteEncoding, subjectOf);
+    if (isAscii(bytes)) yield lineOf(number, start, bytes.toString('latin1'), end, null);
+    else yield decodedLine(file.path, number, start, bytes, end, byteEncoding);
   }
+}
+
+async function* asBuffers(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const { buffer, byteOffset, length } of chunks) yield Buffer.from(buffer, byteOffset, length);
 }
 
 function decodedLine(
+  path: string,
   number: number,
+  byte: number,
   bytes: Buffer,
   end: string,
   encoding: TextEncoding,
-  subjectOf: (line: number) => string,
 ): Line {
   try {
-    return lineOf(number, decodeStrictly(subjectOf(number), bytes, encoding), end, null);
+    return lineOf(number, byte, decodeStrictly(`${path}, line ${number}`, bytes, encoding), end, null);
   } catch (error) {
     if (!(error instanceof RowError)) throw error;
-    return lineOf(number, decodeLoosely(bytes, encoding), end, error);
+    return lineOf(number, byte, decodeLoosely(bytes, encoding), end, error);
   }
 }
 
-function lineOf(number: number, text: string, end: string, error: RowError | null): Line {
+function lineOf(number: number, byte: number, text: string, end: string, error: RowError | null): Line {
   const isReturned = end === '\n' && text.endsWith('\r');
-  return { number, text: isReturned ? text.slice(0, -1) : text, end: isReturned ? '\r\n' : end, error };
+  return { number, byte, text: isReturned ? text.slice(0, -1) : text, end: isReturned ? '\r\n' : end, error };
+}
+
+/** A line's bytes without its end; `null` where there are too many, an error where the file breaks off in it. */
+interface RawLine {
+  readonly bytes: Buffer | null | RowError;
+  readonly length: number;
+  readonly end: string;
 }
 
 async function* splitLines(
   chunks: AsyncIterable<Buffer>,
   maximumLineBytes: number,
   lineEnd: '\n' | '\r',
-): AsyncGenerator<[Buffer | null, string]> {
+): AsyncGenerator<RawLine> {
   const line = new LineBuffer(maximumLineBytes);
   const code = lineEnd.charCodeAt(0);
-  for await (const chunk of chunks) {
-    let start = 0;
-    for (let end = chunk.indexOf(code); end !== -1; end = chunk.indexOf(code, start)) {
-      line.add(chunk.subarray(start, end));
-      yield [line.take(), lineEnd];
-      start = end + 1;
+  try {
+    for await (const chunk of chunks) {
+      let start = 0;
+      for (let end = chunk.indexOf(code); end !== -1; end = chunk.indexOf(code, start)) {
+        line.add(chunk.subarray(start, end));
+        yield { length: line.length, bytes: line.take(), end: lineEnd };
+        start = end + 1;
+      }
+      line.add(chunk.subarray(start));
     }
-    line.add(chunk.subarray(start));
+  } catch (error) {
+    if (!(error instanceof RowError)) throw error;
+    return yield { length: line.length, bytes: error, end: '' };
   }
-  if (!line.isEmpty) yield [line.take(), ''];
+  if (line.length > 0) yield { length: line.length, bytes: line.take(), end: '' };
 }
 
 /** UTF-16 as UTF-8; half a character, which tweets that were cut have, as U+FFFD. */

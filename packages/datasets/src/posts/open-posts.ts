@@ -1,17 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
-import { resolveInside } from '@drf/files';
+import { isObjectLocation } from '@drf/storage';
 import { mapAhead, DataError, refuser } from '@drf/tensor';
 import { ContentDataset } from '../content-dataset.js';
 import type { Dataset, PostRecord } from '../dataset.js';
 import { SENTIMENTS } from '../label-rule.js';
 import { Ledger, RowError, type DroppedRow } from '../ledger.js';
 import type { ContentOptions } from '../options.js';
-import { codedNames, isAbsenceWord, ownId, parsePostRow, type RawRow } from './row.js';
+import { ALL_ROWS, codedNames, isAbsenceWord, ownId, parsePostRow, type RawRow } from './row.js';
 import { checkRow, plainNumber, type CheckedRow, type RowChecks } from './row-content.js';
 import { describeColumns, type ColumnNames } from './columns.js';
 import { ImageSpool } from './image-cell.js';
-import { NameVariants } from './name-variants.js';
+import { openRoot } from './content-root.js';
+import { openNamedFile } from './named-file.js';
 import { openTable, type Table } from './reader.js';
 
 export interface PostsOptions extends ContentOptions {
@@ -26,7 +27,7 @@ export interface PostsOptions extends ContentOptions {
  * @throws DataError when a file is missing or lacks a column
  */
 export async function openPosts(options: PostsOptions): Promise<Dataset> {
-  const ledger = new Ledger(options.files.map((file) => resolve(file)).join(', '));
+  const ledger = new Ledger(options.files.map((file) => (isObjectLocation(file) ? file : resolve(file))).join(', '));
   const stems = fileStems(options.files);
   const spool = new ImageSpool();
   const files: FileRows[] = [];
@@ -61,7 +62,8 @@ interface FileRows {
 async function readFile(file: string, stem: string, options: PostsOptions, spool: ImageSpool): Promise<FileRows> {
   const rows: FileRows = { name: basename(file), stem, ownIds: new Set(), kept: [], dropped: [], notes: [] };
   const checks = await checksFor(file, options, spool);
-  const table = await openTable(file, { kind: 'labeled', columns: options.columns, encoding: options.encoding });
+  const reading = { kind: 'labeled', columns: options.columns, encoding: options.encoding } as const;
+  const table = await openTable(await openNamedFile(file), reading);
   for (const note of table.notes) rows.notes.push({ message: `${rows.name}: ${note}` });
   const places = new Map<string, string>();
   const check = (raw: NotedRow): Promise<CheckResult> => checkRawRow(file, table, raw, checks);
@@ -78,11 +80,17 @@ async function readFile(file: string, stem: string, options: PostsOptions, spool
   return rows;
 }
 
+/** The name of a file without its ending: `train` of `data/train.csv.gz`. */
+function stemOf(file: string): string {
+  const name = basename(file).replace(/\.gz$/i, '');
+  return basename(name, extname(name));
+}
+
 /** Names of files without their endings, each once: of two files named alike the second gets a number. */
 function fileStems(files: readonly string[]): readonly string[] {
   const counts = new Map<string, number>();
   return files.map((file) => {
-    const stem = basename(file, extname(file));
+    const stem = stemOf(file);
     const count = (counts.get(stem) ?? 0) + 1;
     counts.set(stem, count);
     return count === 1 ? stem : `${stem}-${count}`;
@@ -152,7 +160,7 @@ async function* rawRows(table: Table, { name, notes, ownIds }: FileRows, prefix:
   };
   let isNumbered: boolean | undefined;
   let row = 0;
-  for await (const raw of table.rows()) {
+  for await (const raw of table.rows(ALL_ROWS, note)) {
     row++;
     if ('error' in raw) {
       yield { raw, notes: [] };
@@ -161,8 +169,8 @@ async function* rawRows(table: Table, { name, notes, ownIds }: FileRows, prefix:
     const { cells, columns } = raw;
     note(describeColumns(columns));
     for (const unused of columns.unused) note(`column "${unused}" is not used`);
-    isNumbered ??= !('id' in cells);
-    const own = ownId(cells.id);
+    isNumbered ??= !('id' in cells) && raw.key === undefined;
+    const own = ownId(cells.id) ?? raw.key ?? null;
     const id = own ?? (isNumbered ? `${prefix}${row}` : `${prefix}row-${row}`);
     if (own !== null) ownIds.add(own);
     const ofRow = [
@@ -181,22 +189,20 @@ function idTrouble(cell: unknown): string {
 
 /** @throws DataError when the file or the root is missing */
 async function checksFor(file: string, options: PostsOptions, spool: ImageSpool): Promise<Omit<RowChecks, 'note'>> {
-  const stats = await stat(file).catch(() => undefined);
-  if (stats?.isFile() !== true) {
+  const stats = isObjectLocation(file) ? undefined : await stat(file).catch(() => undefined);
+  if (!isObjectLocation(file) && stats?.isFile() !== true) {
     const received = stats === undefined ? 'nothing there' : 'a folder or device';
     throw refuser(DataError, `Opening ${file}`)('a file of posts', received, 'check the path');
   }
-  const root = options.root ?? dirname(file);
-  if ((await stat(root).catch(() => undefined))?.isDirectory() !== true) {
+  const root = options.root ?? (isObjectLocation(file) ? file.slice(0, file.lastIndexOf('/')) : dirname(file));
+  if (!isObjectLocation(root) && (await stat(root).catch(() => undefined))?.isDirectory() !== true) {
     const report = { subject: `Opening ${file}`, expected: `a folder of images ${root}`, received: 'no such folder' };
     throw new DataError({ ...report, remedy: 'check the root folder that you named' });
   }
-  const realRoot = await resolveInside(root, '.');
   return {
     ...options,
-    root: realRoot,
-    variants: new NameVariants(realRoot),
-    split: options.files.length > 1 ? basename(file, extname(file)) : null,
+    root: await openRoot(root),
+    split: options.files.length > 1 ? stemOf(file) : null,
     classes: options.classes,
     keepImage: (bytes, description) => spool.keep(bytes, description),
   };

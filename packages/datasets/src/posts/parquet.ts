@@ -1,58 +1,68 @@
-import { basename } from 'node:path';
 import {
-  asyncBufferFromFile,
   parquetMetadataAsync,
   parquetReadObjects,
   parquetSchema,
+  type AsyncBuffer,
+  type FileMetaData,
   type RowGroup,
   type SchemaElement,
 } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { DataError } from '@drf/tensor';
+import type { StoredFile } from '@drf/files';
+import { DataError, isDrfError } from '@drf/tensor';
 import { messageOf, RowError } from '../ledger.js';
 import { decodeText } from '../text-decoder.js';
 import { cellsByRole, checkHeader, type ColumnNames, type FoundColumns, type PostKind } from './columns.js';
-import type { RawRow } from './row.js';
+import { ALL_ROWS, type RawRow, type ReadOptions } from './row.js';
+
+/** Columns of a file of Parquet that are read, and what they hold. */
+interface OpenedParquet {
+  readonly buffer: AsyncBuffer;
+  readonly metadata: FileMetaData;
+  readonly found: FoundColumns;
+  readonly columns: readonly string[];
+}
+
+/** Reads the footer alone. @throws DataError as {@link readParquet} */
+async function openParquet(file: StoredFile, kind: PostKind, named: ColumnNames): Promise<OpenedParquet> {
+  const buffer = asyncBuffer(file);
+  const metadata = await parquetMetadataAsync(buffer).catch((cause: unknown) => refuse(file.name, cause));
+  const { children } = parquetSchema(metadata);
+  const present = children.map((column) => column.element.name);
+  const found = checkHeader(file.name, present, kind, named);
+  const plain = kind === 'labeled' ? [] : children.filter(({ element }) => isPlain(element)).map(({ element }) => element.name); // prettier-ignore
+  const columns = [...new Set([...found.holds.keys(), ...plain])];
+  for (const [index, group] of metadata.row_groups.entries()) assertReadable(file.name, index, group, columns);
+  return { buffer, metadata, found, columns };
+}
 
 /**
  * Reads Parquet, one row group at a time: of posts to learn from only the columns that matter, of posts to judge all that
  * hold plain values. Rows count from 1.
- * @throws DataError when the file is no whole Parquet file, or lacks a column
+ * @throws DataError when the file is no whole Parquet file, lacks a column, or has a row group that is too large
  */
 export async function* readParquet(
-  path: string,
-  kind: PostKind = 'labeled',
-  named: ColumnNames = {},
+  file: StoredFile,
+  { kind = 'labeled', named = {}, range = ALL_ROWS }: ReadOptions = {},
 ): AsyncGenerator<RawRow> {
-  const file = await asyncBufferFromFile(path);
-  const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => refuse(path, cause));
-  const { children } = parquetSchema(metadata);
-  const present = children.map((column) => column.element.name);
-  const found = checkHeader(path, present, kind, named);
-  const plain = kind === 'labeled' ? [] : children.filter(({ element }) => isPlain(element)).map(({ element }) => element.name); // prettier-ignore
-  const columns = [...new Set([...found.holds.keys(), ...plain])];
-  let line = 0;
+  const { buffer, metadata, found, columns } = await openParquet(file, kind, named);
+  let groupStart = 0;
   for (const group of metadata.row_groups) {
-    const rowEnd = line + Number(group.num_rows);
+    const groupEnd = groupStart + Number(group.num_rows);
+    const rowEnd = Math.min(groupEnd, range.row + range.rows);
     const step = rowsAtOnce(group, columns);
+    let line = Math.max(groupStart, range.row);
     while (line < rowEnd) {
-      const range = { rowStart: line, rowEnd: Math.min(line + step, rowEnd) };
-      const options = {
-        file,
-        metadata,
-        columns,
-        compressors,
-        useOffsetIndex: step < rowEnd - line,
-        utf8: false,
-        ...range,
-      };
+      const part = { rowStart: line, rowEnd: Math.min(line + step, rowEnd) };
+      const useOffsetIndex = part.rowStart > groupStart || part.rowEnd < groupEnd;
+      const options = { file: buffer, metadata, columns: [...columns], compressors, useOffsetIndex, utf8: false, ...part }; // prettier-ignore
       const rows = await parquetReadObjects(options).catch((cause: unknown) =>
-        refuse(`${basename(path)}, rows ${line + 1} to ${range.rowEnd}`, cause),
+        refuse(`${file.path}, rows ${line + 1} to ${part.rowEnd}`, cause),
       );
       for (const cells of rows) {
         line++;
         try {
-          const place = `${basename(path)}, row ${line}`;
+          const place = `${file.path}, row ${line}`;
           const texts = withTexts(place, cellsByRole(cells, found));
           yield { line, cells: texts, columns: found, own: { ...cells, ...byColumn(texts, found) } };
         } catch (error) {
@@ -61,18 +71,70 @@ export async function* readParquet(
         }
       }
     }
+    groupStart = groupEnd;
   }
+}
+
+/** How many rows each row group has, by the footer alone. @throws DataError as {@link readParquet} */
+export async function parquetGroups(file: StoredFile, named: ColumnNames): Promise<readonly number[]> {
+  const { metadata } = await openParquet(file, 'unlabeled', named);
+  return metadata.row_groups.map((group) => Number(group.num_rows));
+}
+
+/** Ranges of a file that are read side by side. */
+const READS_AT_ONCE = 8;
+
+/** A file as hyparquet reads it: range by range, a few at a time. */
+function asyncBuffer(file: StoredFile): AsyncBuffer {
+  const waiting: (() => void)[] = [];
+  let free = READS_AT_ONCE;
+  return {
+    byteLength: file.bytes,
+    slice: async (start, end = file.bytes) => {
+      if (free > 0) free--;
+      else await new Promise<void>((resolve) => waiting.push(resolve));
+      try {
+        const { buffer, byteOffset, length } = await file.read(start, end);
+        const isWhole = byteOffset === 0 && length === buffer.byteLength && buffer instanceof ArrayBuffer;
+        return isWhole ? buffer : new Uint8Array(buffer, byteOffset, length).slice().buffer;
+      } finally {
+        const next = waiting.shift();
+        if (next === undefined) free++;
+        else next();
+      }
+    },
+  };
 }
 
 /** Bytes that are read at a time of a row group that says where its pages lie. */
 const BYTES_AT_ONCE = 64 * 1024 * 1024;
 
+/** Uncompressed, in the columns that are read, of a row group that does not say where its pages lie. */
+const LARGEST_GROUP_BYTES = 1024 * 1024 * 1024;
+
+/** How large a row group is in the columns that are read, and whether it can be read in parts. */
+function sizeOf(group: RowGroup, columns: readonly string[]): { readonly bytes: number; readonly isIndexed: boolean } {
+  const chunks = group.columns.filter(({ meta_data: data }) => columns.includes(data?.path_in_schema[0] ?? ''));
+  const bytes = chunks.reduce((sum, { meta_data: data }) => sum + Number(data?.total_uncompressed_size ?? 0), 0);
+  return { bytes, isIndexed: chunks.every((chunk) => chunk.offset_index_offset !== undefined) };
+}
+
+function assertReadable(name: string, index: number, group: RowGroup, columns: readonly string[]): void {
+  const { bytes, isIndexed } = sizeOf(group, columns);
+  if (isIndexed || bytes <= LARGEST_GROUP_BYTES) return;
+  throw new DataError({
+    subject: `Reading ${name}`,
+    expected: `row groups of at most ${LARGEST_GROUP_BYTES} bytes, or an index of their pages`,
+    received: `${bytes} bytes in row group ${index + 1} of ${Number(group.num_rows)} rows`,
+    remedy: 'write it with smaller row groups (row_group_size), or with write_page_index=True',
+    code: 'too-large',
+  });
+}
+
 /** Rows to read at a time: all of a group, unless it is large (as with images inside) and has an index of its pages. */
 function rowsAtOnce(group: RowGroup, columns: readonly string[]): number {
   const rows = Number(group.num_rows);
-  const chunks = group.columns.filter(({ meta_data: data }) => columns.includes(data?.path_in_schema[0] ?? ''));
-  const bytes = chunks.reduce((sum, { meta_data: data }) => sum + Number(data?.total_uncompressed_size ?? 0), 0);
-  const isIndexed = chunks.every((chunk) => chunk.offset_index_offset !== undefined);
+  const { bytes, isIndexed } = sizeOf(group, columns);
   return isIndexed && bytes > BYTES_AT_ONCE ? Math.max(1, Math.floor((rows * BYTES_AT_ONCE) / bytes)) : rows;
 }
 
@@ -101,6 +163,7 @@ function isPlain({ type, converted_type: converted, logical_type: logical }: Sch
 }
 
 function refuse(subject: string, cause: unknown): never {
+  if (isDrfError(cause)) throw cause; // of the storage, not of what it holds
   throw new DataError(
     {
       subject: `Reading ${subject}`,

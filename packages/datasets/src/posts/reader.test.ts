@@ -46,7 +46,8 @@ describe('a table under another name', () => {
   });
 
   it.each([
-    ['a gzip archive; unpack it first (gunzip)', gzipSync(CSV)],
+    ['a Zstandard archive; unpack it first (zstd -d)', Buffer.from('28b52ffd0458', 'hex')],
+    ['a Zstandard archive; unpack it first (zstd -d)', gzipSync(Buffer.from('28b52ffd0458', 'hex'))],
     ['a ZIP archive or an Excel workbook; unpack it, or save the sheet as "CSV UTF-8"', Buffer.from('PK\u0003\u0004')],
     ['a web page (HTML); download the file itself', '<!DOCTYPE html><html>'],
   ])('is refused by name where it is %s', async (what, content) => {

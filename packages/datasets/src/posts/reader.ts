@@ -1,24 +1,28 @@
-import { open } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { extname } from 'node:path';
+import type { StoredFile } from '@drf/files';
 import { ConfigurationError, DataError } from '@drf/tensor';
+import { RowError } from '../ledger.js';
 import { decodeLoosely, type EncodingChoice } from '../text-decoder.js';
-import { fileEvidence } from '../text-evidence.js';
+import { EncodingEvidence } from '../text-evidence.js';
 import { findColumns, type ColumnNames, type PostKind } from './columns.js';
 import { readCsv } from './csv.js';
 import { namedSeparator, sniffDelimiter, splitCells } from './csv-line.js';
+import { isGzip, unpacked } from './gzip.js';
 import { parseJson, readJsonArray, readJsonLines } from './json.js';
 import { PLAIN_TEXT, type TextForm } from './lines.js';
 import { readParquet } from './parquet.js';
-import type { RawRow, RowReader } from './row.js';
+import { ALL_ROWS, type RawRow, type RowRange, type RowReader } from './row.js';
+import { isTar, readWebDataset } from './web-dataset.js';
 
 /** Forms of a table of posts. */
-type TableFormat = 'CSV' | 'JSON Lines' | 'a JSON array' | 'Parquet';
+export type TableFormat = 'CSV' | 'JSON Lines' | 'a JSON array' | 'Parquet' | 'WebDataset';
 
 const READERS: Readonly<Record<TableFormat, RowReader>> = {
   CSV: readCsv,
   'JSON Lines': readJsonLines,
   'a JSON array': readJsonArray,
   Parquet: readParquet,
+  WebDataset: readWebDataset,
 };
 
 const FORMATS: Readonly<Record<string, TableFormat>> = {
@@ -28,11 +32,11 @@ const FORMATS: Readonly<Record<string, TableFormat>> = {
   '.tsv': 'CSV',
   '.parquet': 'Parquet',
   '.json': 'a JSON array',
+  '.tar': 'WebDataset',
 };
 
 /** Bytes that files of other kinds begin with, which people give the name of a table. */
 const FOREIGN: readonly (readonly [magic: string, name: string, remedy: string])[] = [
-  ['1f8b', 'a gzip archive', 'unpack it first (gunzip)'],
   ['504b0304', 'a ZIP archive or an Excel workbook', 'unpack it, or save the sheet as "CSV UTF-8"'],
   ['d0cf11e0a1b11ae1', 'an old Excel workbook', 'save the sheet as "CSV UTF-8"'],
   ['28b52ffd', 'a Zstandard archive', 'unpack it first (zstd -d)'],
@@ -44,12 +48,22 @@ const FOREIGN: readonly (readonly [magic: string, name: string, remedy: string])
 /** Bytes of a file that tell its form. */
 const HEAD_BYTES = 64 * 1024;
 
+/** How a table is stored: found once, by its bytes. */
+export interface TableForm extends TextForm {
+  readonly format: TableFormat;
+  /** Packed by gzip. */
+  readonly isPacked: boolean;
+}
+
 /** A table of posts whose form and encoding are known. */
 export interface Table {
-  readonly format: TableFormat;
+  /** What its rows are read from, unpacked. */
+  readonly file: StoredFile;
+  readonly form: TableForm;
   /** What a person should know of how it is read: another form than its name says, an encoding that was found out. */
   readonly notes: readonly string[];
-  rows(): AsyncIterable<RawRow>;
+  /** @param onNote told what is worth knowing of the file once its rows are read */
+  rows(range?: RowRange, onNote?: (message: string) => void): AsyncIterable<RawRow>;
   /** Where a row stands, for messages: "posts.csv, line 7", or "posts.parquet, row 7" where there are no lines. */
   placeOf(line: number): string;
 }
@@ -61,31 +75,72 @@ export interface TableOptions {
   readonly encoding: EncodingChoice;
 }
 
+/** Whether the name is one that tables have. */
+export function isTableName(path: string): boolean {
+  return formatOf(path) !== undefined;
+}
+
+function formatOf(path: string): TableFormat | undefined {
+  const name = path.toLowerCase();
+  return name.endsWith('.tgz') ? 'WebDataset' : FORMATS[extname(name.replace(/\.gz$/, ''))];
+}
+
 /**
- * Opens a table of posts. Its content tells its form (Parquet in a file named `.csv`, JSON Lines in one named `.json`),
- * and of a text its encoding and line ends, for which the file is read once.
+ * Opens a table of posts. Its content tells its form (Parquet in a file named `.csv`, JSON Lines in one named `.json`, what
+ * gzip has packed), and of a text its encoding and line ends, for which the file is read once.
  * @throws ConfigurationError when the ending is none of those known
  * @throws DataError for archives, workbooks and the like, by name
  */
-export async function openTable(path: string, { kind, columns, encoding }: TableOptions): Promise<Table> {
-  const head = await headOf(path);
-  refuseForeign(path, head);
-  const named = FORMATS[extname(path).toLowerCase()];
-  if (named === undefined) throw unknownEnding(path);
+export async function openTable(stored: StoredFile, options: TableOptions): Promise<Table> {
+  const { kind, columns, encoding } = options;
+  const packedHead = await headOf(stored);
+  const isPacked = isGzip(packedHead);
+  const file = isPacked ? unpacked(stored) : stored;
+  const head = isPacked ? await headOf(file) : packedHead;
+  refuseForeign(file.name, head);
+  const named = formatOf(file.path);
+  if (named === undefined) throw unknownEnding(file.name);
   const notes: string[] = [];
   let form = PLAIN_TEXT;
-  let format: TableFormat = 'Parquet';
-  if (head.subarray(0, 4).toString('latin1') !== 'PAR1') {
-    form = await formOf(path, head, encoding, notes);
-    format = textFormat(path, decodeLoosely(head, form.encoding), named, kind, columns);
+  let format: TableFormat = isTar(head) ? 'WebDataset' : 'Parquet';
+  if (head.subarray(0, 4).toString('latin1') === 'PAR1') {
+    if (isPacked) throw packedParquet(file.name);
+  } else if (format !== 'WebDataset') {
+    form = await formOf(file, head, encoding, notes);
+    format = textFormat(file.path, decodeLoosely(head, form.encoding), named, kind, columns);
   }
   if (format !== named) notes.unshift(`holds ${format}, whatever its name says, and is read as that`);
-  const unit = format === 'CSV' || format === 'JSON Lines' ? 'line' : 'row';
+  if (isPacked !== /\.t?gz$/i.test(file.path)) {
+    notes.unshift(
+      isPacked ? 'is packed by gzip, whatever its name says' : 'is not packed by gzip, whatever its name says',
+    );
+  }
+  return tableOf(stored, { ...form, format, isPacked }, options, notes);
+}
+
+const UNITS: Readonly<Record<TableFormat, string>> = {
+  CSV: 'line',
+  'JSON Lines': 'line',
+  'a JSON array': 'row',
+  Parquet: 'row',
+  WebDataset: 'post',
+};
+
+/** A table whose form was found out before. */
+export function tableOf(
+  stored: StoredFile,
+  form: TableForm,
+  { kind, columns }: Pick<TableOptions, 'kind' | 'columns'>,
+  notes: readonly string[] = [],
+): Table {
+  const file = form.isPacked ? unpacked(stored) : stored;
   return {
-    format,
+    file,
+    form,
     notes,
-    rows: () => READERS[format](path, kind, columns, form),
-    placeOf: (line) => `${basename(path)}, ${unit} ${line}`,
+    rows: (range = ALL_ROWS, onNote = () => undefined) =>
+      READERS[form.format](file, { kind, named: columns, form, range, onNote }),
+    placeOf: (line) => `${file.path}, ${UNITS[form.format]} ${line}`,
   };
 }
 
@@ -96,33 +151,32 @@ export interface TableStream {
 }
 
 /** A table whose form nothing but its user can tell. @param name for messages */
-export function streamedTable(name: string, stream: TableStream, { kind, columns, encoding }: TableOptions): Table {
-  const { format, chunks } = stream;
-  const form: TextForm = { ...PLAIN_TEXT, ...(encoding === 'auto' ? {} : { encoding }), chunks };
-  return {
-    format,
-    notes: [],
-    rows: () => READERS[format](name, kind, columns, form),
-    placeOf: (line) => `${name}, line ${line}`,
-  };
+export function streamedTable(name: string, { format, chunks }: TableStream, options: TableOptions): Table {
+  const { encoding } = options;
+  const form = { ...PLAIN_TEXT, ...(encoding === 'auto' ? {} : { encoding }), format, isPacked: false };
+  const refuse = () => Promise.reject(new DataError({ subject: `Reading ${name}`, expected: 'a file', received: 'a stream' })); // prettier-ignore
+  return tableOf({ path: name, name, bytes: Infinity, version: '', read: refuse, stream: () => chunks }, form, options);
 }
 
-async function headOf(path: string): Promise<Buffer> {
-  const handle = await open(path).catch((cause: NodeJS.ErrnoException) => {
-    const report = { subject: `Opening ${path}`, expected: 'a file of posts', received: cause.code ?? cause.message };
-    throw new DataError({ ...report, remedy: 'check the path' }, { cause });
-  });
+async function headOf(file: StoredFile): Promise<Buffer> {
+  const { buffer, byteOffset, length } = await file.read(0, Math.min(HEAD_BYTES, file.bytes));
+  return Buffer.from(buffer, byteOffset, length);
+}
+
+/** What all bytes of a text say. One that breaks off is judged by what there is of it. */
+async function evidenceOf(file: StoredFile): Promise<EncodingEvidence> {
+  const evidence = new EncodingEvidence();
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
+    for await (const { buffer, byteOffset, length } of file.stream()) evidence.add(Buffer.from(buffer, byteOffset, length)); // prettier-ignore
+  } catch (error) {
+    if (!(error instanceof RowError)) throw error;
   }
+  return evidence.end();
 }
 
 /** Encoding and line ends of a text; those that were found out are noted, UTF-8 apart. */
-async function formOf(path: string, head: Buffer, encoding: EncodingChoice, notes: string[]): Promise<TextForm> {
-  const evidence = await fileEvidence(path);
+async function formOf(file: StoredFile, head: Buffer, encoding: EncodingChoice, notes: string[]): Promise<TextForm> {
+  const evidence = await evidenceOf(file);
   const firstEnd = /[\r\n]+/.exec(decodeLoosely(head, encoding === 'auto' ? evidence.encoding : encoding))?.[0];
   const hasNewline = firstEnd?.includes('\n') ?? evidence.hasNewline; // cells of lines that end in "\r" may hold "\n"
   const lineEnd = evidence.hasReturn && !hasNewline ? '\r' : '\n';
@@ -169,6 +223,11 @@ function refuseForeign(path: string, head: Buffer): void {
   const [, received, remedy] = found ?? ['', 'a web page (HTML)', 'download the file itself'];
   const expected = 'a table of posts: CSV, JSON Lines, JSON or Parquet';
   throw new DataError({ subject: `Opening ${path}`, expected, received, remedy });
+}
+
+function packedParquet(path: string): DataError {
+  const report = { subject: `Opening ${path}`, expected: 'Parquet as it is', received: 'Parquet packed by gzip' };
+  return new DataError({ ...report, remedy: 'unpack it first (gunzip): it is compressed inside' });
 }
 
 function unknownEnding(path: string): ConfigurationError {

@@ -2,11 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetWriteFile } from 'hyparquet-writer';
+import type { StoredFile } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCsv } from './csv.js';
 import { readJsonArray, readJsonLines } from './json.js';
 import { readLines, type TextForm } from './lines.js';
+import { openNamedFile } from './named-file.js';
 import { readParquet } from './parquet.js';
 import type { RawRow } from './row.js';
 
@@ -14,10 +16,10 @@ let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'drf-readers-'))));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-async function file(name: string, content: string | Uint8Array): Promise<string> {
+async function file(name: string, content: string | Uint8Array): Promise<StoredFile> {
   const path = join(folder, name);
   await writeFile(path, content);
-  return path;
+  return openNamedFile(path);
 }
 
 async function rowsOf(rows: AsyncIterable<RawRow>): Promise<unknown[]> {
@@ -29,7 +31,7 @@ async function rowsOf(rows: AsyncIterable<RawRow>): Promise<unknown[]> {
 describe('readLines', () => {
   it('takes off whatever ends a line, and decodes each by itself', async () => {
     const content = Buffer.concat([Buffer.from('\ufeffa\r\n'), Buffer.from([0xe9, 0x0a]), Buffer.from('c')]);
-    const lines = async (path: string, form?: TextForm) => {
+    const lines = async (path: StoredFile, form?: TextForm) => {
       const result: unknown[] = [];
       for await (const { text, end, error } of readLines(path, 100, form)) result.push([text, end, error !== null]);
       return result;
@@ -109,7 +111,7 @@ describe('readCsv', () => {
     const error = await rowsOf(readCsv(bare)).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(DataError);
     expect((error as Error).message).toBe(
-      `The header of ${bare} expected columns named label (or sentiment, class, …), and text or image (or both), each once, received "1", "hello there", "positive"; add a header row that names the columns, or say which is which (--columns label=NAME,text=NAME,image=NAME)`,
+      `The header of ${bare.name} expected columns named label (or sentiment, class, …), and text or image (or both), each once, received "1", "hello there", "positive"; add a header row that names the columns, or say which is which (--columns label=NAME,text=NAME,image=NAME)`,
     );
     await expect(rowsOf(readCsv(await file('empty.csv', '')))).rejects.toThrow(/received no columns/);
     await expect(rowsOf(readCsv(await file('twice.csv', 'id,label,text,text\n')))).rejects.toThrow(/each once/);
@@ -129,7 +131,7 @@ describe('readCsv', () => {
     }
     const strange = await file('strange.csv', '"text; more, and more";label;notes\na;x;\n');
     const named = { text: 'text; more, and more' };
-    expect(await rowsOf(readCsv(strange, 'labeled', named))).toEqual([[2, { text: 'a', label: 'x' }]]);
+    expect(await rowsOf(readCsv(strange, { named }))).toEqual([[2, { text: 'a', label: 'x' }]]);
   });
 
   it('reads on behind a text of 10 MB', async () => {
@@ -169,7 +171,7 @@ describe('readParquet', () => {
   it('reads only known columns, over several row groups', async () => {
     const path = join(folder, 'posts.parquet');
     parquetWriteFile({ filename: path, columnData: columns, rowGroupSize: 2 });
-    expect(await rowsOf(readParquet(path))).toEqual([
+    expect(await rowsOf(readParquet(await openNamedFile(path)))).toEqual([
       [1, { id: 1n, text: 'a', label: 'x' }],
       [2, { id: 2n, text: null, label: 'y' }],
       [3, { id: 3n, text: 'c', label: 'x' }],
@@ -179,7 +181,9 @@ describe('readParquet', () => {
   it('refuses a cut-off file and one that lacks a column', async () => {
     const path = join(folder, 'no-label.parquet');
     parquetWriteFile({ filename: path, columnData: columns.filter((column) => column.name !== 'label') });
-    await expect(rowsOf(readParquet(path))).rejects.toThrow(/columns named label.*received "id", "text", "other"/);
+    await expect(rowsOf(readParquet(await openNamedFile(path)))).rejects.toThrow(
+      /columns named label.*received "id", "text", "other"/,
+    );
     const cut = await file('cut.parquet', Buffer.from('PAR1 and then nothing more'));
     await expect(rowsOf(readParquet(cut))).rejects.toThrow(/cut.parquet expected a whole Parquet file, received/);
   });

@@ -1,23 +1,21 @@
-import { stat } from 'node:fs/promises';
-import { relative, sep } from 'node:path';
-import { LONGEST_PATH, resolveInside } from '@drf/files';
+import { sep } from 'node:path';
+import { LONGEST_PATH } from '@drf/files';
+import { isObjectLocation } from '@drf/storage';
 import { DataError } from '@drf/tensor';
-import { FileSource, InlineText, type ContentSource, type PostRecord } from '../dataset.js';
+import { InlineText, type ContentSource, type PostRecord } from '../dataset.js';
 import { RowError } from '../ledger.js';
 import { codedNames, isAbsenceWord, type PostRow } from './row.js';
 import type { EmbeddedImage } from './image-cell.js';
-import type { NameVariants } from './name-variants.js';
+import type { ContentRoot, FoundContent } from './content-root.js';
 
 /** What a row's text and image are checked against. */
 export interface ContentChecks {
-  /** Folder that image paths are relative to; an absolute path without links. */
-  readonly root: string;
+  /** What image paths are relative to. */
+  readonly root: ContentRoot;
   readonly maximumImageBytes: number;
   readonly maximumTextBytes: number;
   /** Told what is worth knowing about a row that is kept. */
   readonly note: (message: string, id: string) => void;
-  /** Finds files below the root by other forms of their names. */
-  readonly variants: NameVariants;
   /** Makes a source of an image that came inside the row. */
   readonly keepImage: (bytes: Uint8Array, description: string) => ContentSource;
 }
@@ -49,25 +47,21 @@ export async function rowContent(place: string, row: ContentRow, checks: Content
 async function rowImage(place: string, row: ContentRow, checks: ContentChecks): Promise<ContentSource | null> {
   const { id, image, usualImage } = row;
   if (image !== null && typeof image !== 'string') return embeddedImage(place, image, checks);
-  if (image !== null && isAbsenceWord(image) && !(await isThere(place, image, checks))) {
+  if (image !== null && isAbsenceWord(image) && !(await isThere(image, checks))) {
     checks.note(`"${image}" in the column of images, taken as no image`, id);
     return null;
   }
   if (image !== null) return imageSource(place, id, image, checks);
   if (usualImage === undefined) return null;
-  if (await isThere(place, usualImage, checks)) return imageSource(place, id, usualImage, checks);
+  if (await isThere(usualImage, checks)) return imageSource(place, id, usualImage, checks);
   checks.note('no image named, and none at data/{id}.jpg; taken as text alone', id);
   return null;
 }
 
 /** Whether a file is at a path below the root. */
-async function isThere(place: string, path: string, { root }: ContentChecks): Promise<boolean> {
+async function isThere(path: string, { root }: ContentChecks): Promise<boolean> {
   if (path.length > LONGEST_PATH) return false;
-  const size = await locate(place, path, root).then(
-    (found) => found.size,
-    () => -1,
-  );
-  return size >= 0;
+  return (await root.find(path).catch(() => null)) !== null;
 }
 
 /** @throws RowError when there are no bytes, or too many */
@@ -118,41 +112,38 @@ export async function imageSource(
   checks: ContentChecks,
 ): Promise<ContentSource> {
   const { root, maximumImageBytes } = checks;
-  if (/^(https?|ftp|s3|gs):\/\/|^data:/i.test(path)) throw asAddress(place, path);
-  if (sep === '/' && /^[A-Za-z]:[\\/]|^\\\\/.test(path)) throw onAnotherDrive(place, path, root);
+  const isAddress = /^(https?|ftp|s3|gs):\/\/|^data:/i.test(path);
+  if (isAddress && !(root.hasAddresses && isObjectLocation(path))) throw asAddress(place, path);
+  if (sep === '/' && /^[A-Za-z]:[\\/]|^\\\\/.test(path)) throw onAnotherDrive(place, path, root.name);
   if (path.length > LONGEST_PATH) throw tooLong(place, path);
-  let { real, size } = await locate(place, path, root);
-  if (size < 0 && sep === '/' && path.includes('\\')) {
-    ({ real, size } = await locate(place, path.replaceAll('\\', '/'), root));
+  let found = await locate(place, path, root);
+  if (found === null && sep === '/' && path.includes('\\')) {
+    found = await locate(place, path.replaceAll('\\', '/'), root);
   }
-  let received = size === 0 ? '0 bytes' : 'nothing there';
-  if (size < 0) {
-    const { same, similar } = await checks.variants.find(sep === '/' ? path.replaceAll('\\', '/') : path);
-    if (same.length === 1) ({ real, size } = await locate(place, same[0] as string, root));
-    if (size > 0) checks.note('image found under another Unicode form of its name or another case of its ending', id);
+  let received = found?.bytes === 0 ? '0 bytes' : 'nothing there';
+  if (found === null) {
+    const { same, similar } = await root.variants(sep === '/' ? path.replaceAll('\\', '/') : path);
+    if (same.length === 1) found = await locate(place, same[0] as string, root);
+    if (found !== null && found.bytes > 0)
+      checks.note('image found under another Unicode form of its name or another case of its ending', id);
     const others = same.length > 1 ? same : similar;
     if (others.length > 0) received += `, but ${others.map((other) => JSON.stringify(shown(other))).join(' and ')}`;
   }
-  if (size > 0) return new FileSource(root, relative(root, real), maximumImageBytes);
-  throw new RowError(size === 0 ? 'empty image file' : 'missing image', {
+  if (found !== null && found.bytes > 0) return found.source(maximumImageBytes);
+  throw new RowError(found?.bytes === 0 ? 'empty image file' : 'missing image', {
     subject: `${place}, column image`,
-    expected: `an image file ${shown(path)} inside ${root}`,
+    expected: `an image file ${shown(path)} inside ${root.name}`,
     received,
     remedy: 'restore the file, correct the path, or name another root',
   });
 }
 
-/** A path below the root, and how large the file there is; −1 where there is none. @throws RowError when it leads out */
-async function locate(place: string, path: string, root: string): Promise<{ real: string; size: number }> {
-  const real = await resolveInside(root, path).catch((cause: unknown) => {
+/** The file at a path below the root, or null. @throws RowError when it leads out */
+async function locate(place: string, path: string, root: ContentRoot): Promise<FoundContent | null> {
+  return root.find(path).catch((cause: unknown) => {
     if (!(cause instanceof DataError)) throw cause;
     throw new RowError('path outside the root', { ...cause.report, subject: `${place}, column image` }, { cause });
   });
-  const size = await stat(real).then(
-    (stats) => (stats.isFile() ? stats.size : -1),
-    () => -1,
-  );
-  return { real, size };
 }
 
 const SHOWN_CHARACTERS = 200;

@@ -1,7 +1,8 @@
+import type { StoredFile } from '@drf/files';
 import { RowError } from '../ledger.js';
 import { NAMING, type ColumnNames, type FoundColumns, type PostKind } from './columns.js';
 import { imageCell, type ImageCell } from './image-cell.js';
-import type { TextForm } from './lines.js';
+import type { LinePlace, TextForm } from './lines.js';
 import { EMOTIONS } from '../folders/layouts.js';
 import { SENTIMENTS } from '../label-rule.js';
 
@@ -15,13 +16,40 @@ export type RawRow =
       readonly own: Readonly<Record<string, unknown>>;
       /** What is worth knowing about how the row was read. */
       readonly note?: string;
+      /** What the row is called in its file, and no other row there, where it has no id of its own. */
+      readonly key?: string;
       /** The image of a row that says nothing of images, where a file is there. */
       readonly usualImage?: string;
     }
   | { readonly line: number; readonly error: RowError };
 
-/** Reads a file of posts row by row; rows that cannot be read come as errors, and the reading goes on. */
-export type RowReader = (path: string, kind?: PostKind, named?: ColumnNames, form?: TextForm) => AsyncIterable<RawRow>;
+/** Consecutive rows of a file. */
+export interface RowRange {
+  /** Rows before them. */
+  readonly row: number;
+  readonly rows: number;
+  /** Where the first of them begins, if that is known. */
+  readonly place?: LinePlace;
+}
+
+export const ALL_ROWS: RowRange = { row: 0, rows: Infinity };
+
+/** How rows of a file are read. */
+export interface ReadOptions {
+  /** Default `labeled`. */
+  readonly kind?: PostKind;
+  /** Which column holds what, where common names do not tell. */
+  readonly named?: ColumnNames;
+  /** Default UTF-8. */
+  readonly form?: TextForm;
+  /** Default all. */
+  readonly range?: RowRange;
+  /** Told what is worth knowing of the file once the rows are read. */
+  readonly onNote?: (message: string) => void;
+}
+
+/** Reads rows of a file of posts; those that cannot be read come as errors, and the reading goes on. */
+export type RowReader = (file: StoredFile, options?: ReadOptions) => AsyncIterable<RawRow>;
 
 /** A row whose cells have the right types; content is not looked at yet. */
 export interface PostRow {

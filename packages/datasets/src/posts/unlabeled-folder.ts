@@ -1,10 +1,12 @@
 import type { Dirent } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
-import { basename, join, relative, resolve } from 'node:path';
-import { resolveInside } from '@drf/files';
+import { basename, join, resolve } from 'node:path';
+import { resolveInside, type Storage } from '@drf/files';
+import { DataError } from '@drf/tensor';
 import { IMAGE_FORMATS, describeOtherKind, SNIFFED_BYTES, sniffImageFormat } from '@drf/preprocessing';
 import { messageOf, RowError } from '../ledger.js';
-import { FileSource } from '../dataset.js';
+import type { ContentSource } from '../dataset.js';
+import { ALL_ROWS, type RowRange } from './row.js';
 import { imageSource, type ContentChecks } from './row-content.js';
 import type { LocatedRow, UnlabeledResult } from './unlabeled-row.js';
 
@@ -14,6 +16,68 @@ const TEXT_ENDING = /\.txt$/i;
 
 /** Folders in folders are looked into so many levels deep. */
 const DEEPEST = 32;
+
+/** What a file's name says of it as part of a post. */
+export function contentKind(path: string): 'image' | 'text' | undefined {
+  if (TEXT_ENDING.test(path)) return 'text';
+  return IMAGE_ENDING.test(path) ? 'image' : undefined;
+}
+
+/** A path without what tells its kind, by which the files of a post belong together. */
+export function contentStem(path: string): string {
+  return path.replace(TEXT_ENDING.test(path) ? TEXT_ENDING : IMAGE_ENDING, '').normalize('NFC');
+}
+
+/** A folder whose files belong together by their names. */
+export interface PostFolder {
+  /** For messages. */
+  readonly name: string;
+  /** Its files, and those of the folders in it. */
+  files(): AsyncIterable<FoundFile>;
+  /** What a file is whose name does not tell, by its first bytes. */
+  sniff(path: string): Promise<'image' | { readonly problem: string }>;
+}
+
+/**
+ * A local folder. Links to files are followed as long as they stay inside.
+ * @param except beginning of the paths of files that are no input
+ * @param isSkipped says of a path below the folder whether it is no input
+ */
+export function localFolder(
+  folder: string,
+  except?: string,
+  isSkipped: (path: string) => boolean = () => false,
+): PostFolder {
+  return {
+    name: basename(folder),
+    sniff: (path) => sniffLocal(folder, path),
+    async *files() {
+      for await (const file of filesBelow(folder, '', 0)) {
+        const isOutput = except !== undefined && resolve(folder, file.path).startsWith(resolve(except));
+        if (!isOutput && !isSkipped(file.path)) yield file;
+      }
+    },
+  };
+}
+
+/** A folder of a storage, or all of it. */
+export function storedFolder(storage: Storage, below: string, isSkipped: (path: string) => boolean): PostFolder {
+  const start = below === '' ? '' : `${below}/`;
+  return {
+    name: basename(below === '' ? storage.location : below),
+    async sniff(path) {
+      const file = await storage.open(`${start}${path}`);
+      const head = Buffer.from(await file.read(0, Math.min(SNIFFED_BYTES, file.bytes)));
+      return sniffImageFormat(head) === null ? { problem: describeOtherKind(head, file.bytes) } : 'image';
+    },
+    async *files() {
+      for await (const entry of storage.list(below)) {
+        const path = entry.path.slice(start.length);
+        if (!isSkipped(path)) yield { path };
+      }
+    },
+  };
+}
 
 /** Files that share a name, below the folder, by kind; or what is no part of a post, and why. */
 interface PostFiles {
@@ -26,15 +90,13 @@ interface PostFiles {
  * Files of a folder and of the folders in it by the name that they share (`12`, `happy/12`), whatever its Unicode form, in
  * the order of the names.
  * Every file is there: those that are neither images nor `.txt` under their full names, with what they are.
- * @param except beginning of the paths of files that are no input
  */
-export async function folderNames(folder: string, except?: string): Promise<Map<string, PostFiles>> {
+export async function folderNames(folder: PostFolder): Promise<Map<string, PostFiles>> {
   const found = new Map<string, PostFiles>();
-  for await (const { path, problem } of filesBelow(folder, '', 0)) {
-    if (except !== undefined && resolve(folder, path).startsWith(resolve(except))) continue;
-    const kind = problem === undefined ? await kindOf(folder, path) : { problem };
+  for await (const { path, problem } of folder.files()) {
+    const kind = problem === undefined ? (contentKind(path) ?? (await folder.sniff(path))) : { problem };
     if (kind === 'image' || kind === 'text') {
-      const stem = path.replace(kind === 'text' ? TEXT_ENDING : IMAGE_ENDING, '').normalize('NFC');
+      const stem = contentStem(path);
       const { images = [], texts = [] } = found.get(stem) ?? {};
       found.set(stem, kind === 'image' ? { images: [...images, path], texts } : { images, texts: [...texts, path] });
     } else found.set(`${path}\0`, { images: [], texts: [], other: kind.problem });
@@ -44,7 +106,7 @@ export async function folderNames(folder: string, except?: string): Promise<Map<
 }
 
 /** Something in a folder, by its path with `/`, and why it is not looked at, if so. */
-interface FoundFile {
+export interface FoundFile {
   readonly path: string;
   readonly problem?: string;
 }
@@ -67,11 +129,8 @@ async function* filesBelow(root: string, folder: string, depth: number): AsyncGe
   }
 }
 
-/** By the ending, and where that says nothing by the first bytes. */
-async function kindOf(root: string, path: string): Promise<'image' | 'text' | { readonly problem: string }> {
+async function sniffLocal(root: string, path: string): Promise<'image' | { readonly problem: string }> {
   try {
-    if (TEXT_ENDING.test(path)) return 'text';
-    if (IMAGE_ENDING.test(path)) return 'image';
     const real = await resolveInside(root, path);
     const stats = await stat(real);
     if (stats.isDirectory()) return { problem: 'a link to a folder, which is not followed' };
@@ -89,16 +148,19 @@ async function kindOf(root: string, path: string): Promise<'image' | 'text' | { 
   }
 }
 
-/** Posts of a folder: `12.jpg` and `12.txt` are one. Names are held in memory, contents are not. */
+/**
+ * Posts of a folder: `12.jpg` and `12.txt` are one. Names are held in memory, contents are not.
+ * @param range counts as if all were given
+ */
 export async function* folderRows(
-  folder: string,
+  folder: PostFolder,
   checks: ContentChecks,
-  except?: string,
+  range: RowRange = ALL_ROWS,
 ): AsyncGenerator<LocatedRow | UnlabeledResult> {
-  let row = 0;
-  for (const [name, files] of await folderNames(folder, except)) {
+  let { row } = range;
+  for (const [name, files] of [...(await folderNames(folder))].slice(row, row + range.rows)) {
     const id = name.replace(/\0$/, '');
-    const place = join(basename(folder), id);
+    const place = join(folder.name, id);
     row++;
     const error = files.other === undefined ? tooMany(place, files) : noPost(place, files.other);
     if (error !== null) yield { row, id, error };
@@ -117,9 +179,11 @@ async function contentOf(place: string, id: string, { images, texts }: PostFiles
   };
 }
 
-/** A text of a folder. @throws DataError when it leads out of the folder */
-export async function textFile(name: string, { root, maximumTextBytes }: ContentChecks): Promise<FileSource> {
-  return new FileSource(root, relative(root, await resolveInside(root, name)), maximumTextBytes);
+/** A text of a folder. @throws DataError when it is not there, or leads out of the folder */
+export async function textFile(name: string, { root, maximumTextBytes }: ContentChecks): Promise<ContentSource> {
+  const found = await root.find(name);
+  if (found !== null) return found.source(maximumTextBytes);
+  throw new DataError({ subject: `Text ${name}`, expected: `a file inside ${root.name}`, received: 'nothing there' });
 }
 
 /** The error of files of which it cannot be told which belong to the post, or `null`. */

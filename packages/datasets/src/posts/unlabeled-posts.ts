@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { resolveInside } from '@drf/files';
+import { isObjectLocation } from '@drf/storage';
 import { mapAhead, DataError } from '@drf/tensor';
 import { decodeImage, type ImageDecoding } from '@drf/preprocessing';
 import { findEncodings } from '../folders/text-encodings.js';
@@ -9,11 +9,12 @@ import { imageHash, textHash } from '../decoded-hash.js';
 import { asUnusableRow, RowError } from '../ledger.js';
 import { decodeText, type EncodingChoice, type TextEncoding } from '../text-decoder.js';
 import { encodingOf } from '../text-evidence.js';
+import { openNamedFile } from './named-file.js';
 import { openTable, streamedTable, type Table, type TableStream } from './reader.js';
 import type { ColumnNames } from './columns.js';
 import type { ContentChecks } from './row-content.js';
-import { NameVariants } from './name-variants.js';
-import { folderNames, folderRows, textFile } from './unlabeled-folder.js';
+import { openRoot, type ContentRoot } from './content-root.js';
+import { folderNames, folderRows, localFolder, textFile, type PostFolder } from './unlabeled-folder.js';
 import { tableRows, type LocatedRow, type UnlabeledResult } from './unlabeled-row.js';
 
 /** How posts without labels are read. */
@@ -51,21 +52,43 @@ const ROWS_AHEAD = 16;
 /**
  * Reads posts without labels one after the other, with memory that does not grow: a `.jsonl`, `.csv`, `.tsv` or
  * `.parquet` file with columns `text` and `image` (one of them is enough; `id` if there is one; others are not looked
- * at), or a folder whose files, and those of the folders in it, belong together by name (`12.jpg` with `12.txt`). A wrong
- * row, and a file that belongs to no post, comes as its error.
- * @param path file or folder
+ * at), also packed by gzip, a WebDataset (`.tar`), or a folder whose files, and those of the folders in it, belong together
+ * by name (`12.jpg` with `12.txt`). A wrong row, and a file that belongs to no post, comes as its error.
+ * @param path file, or folder; a file may lie in object storage (`s3://bucket/posts.csv`)
  * @throws DataError when there is nothing at the path, or a table has neither column
  */
 export async function* readUnlabeledPosts(path: string, options: UnlabeledOptions): AsyncGenerator<UnlabeledResult> {
   const note = onceEach(options.onNote);
   if (options.stream !== undefined) return yield* streamedPosts(path, { ...options, stream: options.stream }, note);
+  const skip = options.skip ?? 0;
+  const range = { row: skip, rows: Infinity };
+  if (await isFolder(path)) {
+    const checks = checksOf(await openRoot(path), options, note);
+    const folder = localFolder(path, options.except);
+    const encoding = await folderEncoding(folder, checks, options.encoding, note);
+    yield* decodedRows(folderRows(folder, checks, range), options.decoding, encoding);
+    return;
+  }
+  const folder = isObjectLocation(path) ? path.slice(0, path.lastIndexOf('/')) : dirname(path);
+  const checks = checksOf(await openRoot(options.root ?? folder), options, note);
+  yield* decodedRows(tableRows(await tableAt(path, options, note), checks, range), options.decoding);
+}
+
+/** Rows with their content, in their order; at most {@link ROWS_AHEAD} are held. @param encoding of texts in files */
+export function decodedRows<Row extends LocatedRow | UnlabeledResult>(
+  rows: AsyncIterable<Row>,
+  decoding: ImageDecoding,
+  encoding: EncodingChoice = 'utf-8',
+): AsyncGenerator<UnlabeledResult> {
+  return mapAhead(rows, ROWS_AHEAD, (row) => readRow(row, decoding, encoding));
+}
+
+/** @throws DataError when nothing is there */
+async function isFolder(path: string): Promise<boolean> {
+  if (isObjectLocation(path)) return false;
   const stats = await stat(path).catch(() => undefined);
   if (stats === undefined) throw nothingThere(path);
-  const checks = await checksOf(stats.isDirectory() ? path : (options.root ?? dirname(path)), options, note);
-  const [rows, encoding] = stats.isDirectory()
-    ? [folderRows(path, checks, options.except), await folderEncoding(path, checks, options, note)]
-    : [tableRows(await tableOf(path, options, note), checks), 'utf-8' as const];
-  yield* mapAhead(after(rows, options.skip ?? 0), ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
+  return stats.isDirectory();
 }
 
 /** Row by row: each is judged before the next is waited for. */
@@ -76,23 +99,23 @@ async function* streamedPosts(
 ): AsyncGenerator<UnlabeledResult> {
   const { stream, columns = {}, encoding = 'auto', root = '.' } = options;
   const table = streamedTable(name, stream, { kind: 'unlabeled', columns, encoding });
-  for await (const row of tableRows(table, await checksOf(root, options, note))) {
+  for await (const row of tableRows(table, checksOf(await openRoot(root), options, note))) {
     if (row.row > (options.skip ?? 0)) yield readRow(row, options.decoding, 'utf-8');
   }
 }
 
-async function tableOf(
+async function tableAt(
   path: string,
   { columns = {}, encoding = 'auto' }: Pick<UnlabeledOptions, 'columns' | 'encoding'>,
   note?: (message: string) => void,
 ): Promise<Table> {
-  const table = await openTable(path, { kind: 'unlabeled', columns, encoding });
+  const table = await openTable(await openNamedFile(path), { kind: 'unlabeled', columns, encoding });
   for (const message of table.notes) note?.(`${basename(path)}: ${message}`);
   return table;
 }
 
 /** Says a message once, however many rows it is true of. */
-function onceEach(onNote: UnlabeledOptions['onNote']): (message: string) => void {
+export function onceEach(onNote: UnlabeledOptions['onNote']): (message: string) => void {
   const said = new Set<string>();
   return (message) => {
     if (!said.has(message)) onNote?.(message);
@@ -100,15 +123,15 @@ function onceEach(onNote: UnlabeledOptions['onNote']): (message: string) => void
   };
 }
 
-/** `auto`: of each text by itself. */
-async function folderEncoding(
-  folder: string,
+/** How the texts of a folder are encoded; `auto`: each by itself. All are read where nobody says. */
+export async function folderEncoding(
+  folder: PostFolder,
   checks: ContentChecks,
-  { encoding = 'auto', except }: UnlabeledOptions,
+  encoding: EncodingChoice = 'auto',
   note: (message: string) => void,
 ): Promise<EncodingChoice> {
   if (encoding !== 'auto') return encoding;
-  const names = [...(await folderNames(folder, except)).values()].flatMap(({ texts }) => texts);
+  const names = [...(await folderNames(folder)).values()].flatMap(({ texts }) => texts);
   const texts = names.map((name) => ({ bytes: async () => (await textFile(name, checks)).bytes() }));
   const { usual, others } = await findEncodings(texts, 'unknown');
   const named = '--dataset.encoding names another';
@@ -123,25 +146,22 @@ export async function countUnlabeledPosts(
   path: string,
   options: Pick<UnlabeledOptions, 'columns' | 'encoding' | 'except'> = {},
 ): Promise<number> {
-  const stats = await stat(path).catch(() => undefined);
-  if (stats === undefined) throw nothingThere(path);
-  if (stats.isDirectory()) return (await folderNames(path, options.except)).size;
+  if (await isFolder(path)) return (await folderNames(localFolder(path, options.except))).size;
   let count = 0;
-  for await (const raw of (await tableOf(path, options)).rows()) count += raw === undefined ? 0 : 1;
+  for await (const raw of (await tableAt(path, options)).rows()) count += raw === undefined ? 0 : 1;
   return count;
 }
 
-async function* after<Row extends { readonly row: number }>(rows: AsyncIterable<Row>, skip: number) {
-  for await (const row of rows) if (row.row > skip) yield row;
-}
-
-async function checksOf(root: string, options: UnlabeledOptions, note: ContentChecks['note']): Promise<ContentChecks> {
-  const realRoot = await resolveInside(root, '.');
+/** What content is checked against, with the defaults. */
+export function checksOf(
+  root: ContentRoot,
+  { maximumImageBytes, maximumTextBytes }: Pick<UnlabeledOptions, 'maximumImageBytes' | 'maximumTextBytes'>,
+  note: ContentChecks['note'],
+): ContentChecks {
   return {
-    root: realRoot,
-    variants: new NameVariants(realRoot),
-    maximumImageBytes: options.maximumImageBytes ?? 64 * 1024 * 1024,
-    maximumTextBytes: options.maximumTextBytes ?? 1024 * 1024,
+    root,
+    maximumImageBytes: maximumImageBytes ?? 64 * 1024 * 1024,
+    maximumTextBytes: maximumTextBytes ?? 1024 * 1024,
     note,
     keepImage: (bytes, description) => ({ description, bytes: () => Promise.resolve(bytes) }),
   };

@@ -2,7 +2,7 @@ import type { RgbImage } from '@drf/tensor';
 import { RowError } from '../ledger.js';
 import { rowContent, type ContentChecks, type RowContent } from './row-content.js';
 import type { Table } from './reader.js';
-import { parseUnlabeledRow, type RawRow } from './row.js';
+import { ALL_ROWS, parseUnlabeledRow, type RawRow, type RowRange } from './row.js';
 
 /** A post whose label is not known, read and decoded; at least one of text and image is there. */
 export interface UnlabeledPost {
@@ -43,25 +43,42 @@ export interface LocatedRow {
   readonly content: () => Promise<RowContent>;
 }
 
-/** Rows of a table of posts. @throws DataError when it has neither a column of texts nor one of images */
-export async function* tableRows(table: Table, checks: ContentChecks): AsyncGenerator<LocatedRow | UnlabeledResult> {
+/**
+ * Rows of a table of posts.
+ * @param prefix stands before the names that rows have in their file, where there are several files
+ * @throws DataError when it has neither a column of texts nor one of images
+ */
+export async function* tableRows(
+  table: Table,
+  checks: ContentChecks,
+  range: RowRange = ALL_ROWS,
+  prefix = '',
+): AsyncGenerator<LocatedRow | UnlabeledResult> {
   const noted = new Set<string>();
-  let row = 0;
-  for await (const raw of table.rows()) {
+  let { row } = range;
+  for await (const raw of table.rows(range, (message) =>
+    checks.note(`${table.file.path}: ${message}`, table.file.path),
+  )) {
     const place = table.placeOf(raw.line);
     if ('note' in raw && raw.note !== undefined && !noted.has(raw.note)) {
       noted.add(raw.note);
       checks.note(`${place}, and perhaps others: ${raw.note}`, place);
     }
-    yield tableRow(place, raw, ++row, checks);
+    yield tableRow(place, raw, ++row, checks, prefix);
   }
 }
 
-function tableRow(place: string, raw: RawRow, row: number, checks: ContentChecks): LocatedRow | UnlabeledResult {
+function tableRow(
+  place: string,
+  raw: RawRow,
+  row: number,
+  checks: ContentChecks,
+  prefix: string,
+): LocatedRow | UnlabeledResult {
   if ('error' in raw) return { row, id: place, error: raw.error };
   try {
     const { id, text, image } = parseUnlabeledRow(place, raw.cells);
-    const named = id ?? place;
+    const named = id ?? (raw.key === undefined ? place : `${prefix}${raw.key}`);
     const own = typeof image === 'string' || image === null ? raw.own : withoutImage(raw);
     const content = { id: named, text, image, usualImage: raw.usualImage };
     return { row, id: named, place, line: raw.line, own, content: () => rowContent(place, content, checks) };

@@ -5,6 +5,7 @@ import { DataError } from '@drf/tensor';
 import { findColumns, type PostColumn } from '../posts/columns.js';
 import { sniffDelimiter } from '../posts/csv-line.js';
 import { readExactJson, readJsonLines } from '../posts/json.js';
+import { openNamedFile } from '../posts/named-file.js';
 import { parsePostRow } from '../posts/row.js';
 
 /** A post of a published split: what the publisher says about it. */
@@ -49,7 +50,7 @@ export function publishedPost(subject: string, cells: Readonly<Record<string, un
 
 async function postsOfLines(path: string): Promise<PublishedPost[]> {
   const posts: PublishedPost[] = [];
-  for await (const row of readJsonLines(path)) {
+  for await (const row of readJsonLines(await openNamedFile(path))) {
     if ('error' in row) throw row.error;
     posts.push(publishedPost(`${basename(path)}, line ${row.line}`, row.cells));
   }
