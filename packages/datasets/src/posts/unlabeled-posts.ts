@@ -47,7 +47,7 @@ export interface UnlabeledOptions {
 }
 
 /** Rows that are read and decoded side by side. */
-const ROWS_AHEAD = 16;
+export const ROWS_AHEAD = 16;
 
 /**
  * Reads posts without labels one after the other, with memory that does not grow: a `.jsonl`, `.csv`, `.tsv` or
@@ -66,21 +66,14 @@ export async function* readUnlabeledPosts(path: string, options: UnlabeledOption
     const checks = checksOf(await openRoot(path), options, note);
     const folder = localFolder(path, options.except);
     const encoding = await folderEncoding(folder, checks, options.encoding, note);
-    yield* decodedRows(folderRows(folder, checks, range), options.decoding, encoding);
+    const rows = folderRows(folder, checks, range);
+    yield* mapAhead(rows, ROWS_AHEAD, (row) => readRow(row, options.decoding, encoding));
     return;
   }
   const folder = isObjectLocation(path) ? path.slice(0, path.lastIndexOf('/')) : dirname(path);
   const checks = checksOf(await openRoot(options.root ?? folder), options, note);
-  yield* decodedRows(tableRows(await tableAt(path, options, note), checks, range), options.decoding);
-}
-
-/** Rows with their content, in their order; at most {@link ROWS_AHEAD} are held. @param encoding of texts in files */
-export function decodedRows<Row extends LocatedRow | UnlabeledResult>(
-  rows: AsyncIterable<Row>,
-  decoding: ImageDecoding,
-  encoding: EncodingChoice = 'utf-8',
-): AsyncGenerator<UnlabeledResult> {
-  return mapAhead(rows, ROWS_AHEAD, (row) => readRow(row, decoding, encoding));
+  const rows = tableRows(await tableAt(path, options, note), checks, range);
+  yield* mapAhead(rows, ROWS_AHEAD, (row) => readRow(row, options.decoding, 'utf-8'));
 }
 
 /** @throws DataError when nothing is there */
@@ -167,7 +160,8 @@ export function checksOf(
   };
 }
 
-async function readRow(
+/** A row with its content, decoded, or why it cannot be used. @param encoding of texts that come from files */
+export async function readRow(
   located: LocatedRow | UnlabeledResult,
   decoding: ImageDecoding,
   encoding: EncodingChoice,
