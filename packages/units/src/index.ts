@@ -13,8 +13,12 @@ export {
   type UnitSurroundings,
   type UnitWorker,
 } from './contract.js';
+export { chooseRunner, unitResources, type RunnerFlags } from './options.js';
 export { byStage, publishPlan, readPlan } from './plan.js';
 export { availableResources, BYTES_A_WORKER, coreQuota, workersThatFit, type Resources } from './resources.js';
 export { runUnits, type RunUnitsOptions } from './run-units.js';
 export { localRunner, type LocalRunnerOptions } from './runners/local.js';
+export { planRunner } from './runners/plan-only.js';
+export { rayRunner, type RayRunnerOptions } from './runners/ray.js';
+export { slurmRunner, type SlurmRunnerOptions } from './runners/slurm.js';
 export { unitProgram } from './unit-program.js';

@@ -3,7 +3,7 @@ import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError, DataError } from '@drf/tensor';
-import { byStage, formatRanges, publishPlan, readPlan, unitAt } from './plan.js';
+import { byStage, publishPlan, readPlan, unitAt } from './plan.js';
 import { tinyPlan, withPlan } from './testing/tiny-plan.js';
 
 const plan = tinyPlan(['ok', 'refuse']);
@@ -77,10 +77,5 @@ describe('indices', () => {
       [0, 5, 2].map((stage) => ({ ...unit, stage, output: `${index}` })),
     );
     expect(byStage({ ...plan, units }, [5, 0, 1, 2, 3])).toEqual([[0, 3], [2, 5], [1]]);
-  });
-
-  it('are written as ranges', () => {
-    expect(formatRanges([])).toBe('');
-    expect(formatRanges([0, 1, 2, 5, 7, 8])).toBe('0-2,5,7-8');
   });
 });

@@ -78,17 +78,6 @@ export function byStage(plan: Plan, indices: readonly number[]): number[][] {
   return [...stages].sort(([one], [other]) => one - other).map(([, units]) => units);
 }
 
-/** Ascending indices as ranges: [0, 1, 2, 5] as "0-2,5". */
-export function formatRanges(indices: readonly number[]): string {
-  const ranges: [number, number][] = [];
-  for (const index of indices) {
-    const last = ranges.at(-1);
-    if (last !== undefined && index === last[1] + 1) last[1] = index;
-    else ranges.push([index, index]);
-  }
-  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
-}
-
 function sha256(text: string | Uint8Array): string {
   return createHash('sha256').update(text).digest('hex');
 }
