@@ -9,7 +9,7 @@ import { fileHash } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { JobPlace } from './job.js';
 import { predictPosts, type PredictOptions } from './predict-posts.js';
-import { JUDGE as judge, SOURCE as source, verdict, writeInputs } from './testing/inputs.js';
+import { JUDGE as judge, NOBODY, SOURCE as source, verdict, writeInputs } from './testing/inputs.js';
 
 let folder: string;
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'drf-predict-'))));
@@ -187,7 +187,7 @@ describe('predictPosts', () => {
       /--out expected a file that ends in .jsonl, .csv, .parquet, or a folder, received/,
     );
     await expect(run({ out: out('b.jsonl'), resume: true })).rejects.toThrow(/--resume expected an unfinished job at .*b.jsonl.partial, received none/); // prettier-ignore
-    await run({ out: out('c.jsonl'), signal: AbortSignal.abort() });
+    await run({ out: out('c.jsonl'), others: NOBODY });
     const other = { ...judge, info: { ...judge.info, sources: [{ ...source, folder: '/runs/b' }] } };
     await expect(run({ out: out('c.jsonl'), judge: other })).rejects.toThrow(/--out .*c.jsonl, run, expected what the job at .* has: "\/runs\/a", received "\/runs\/b"/); // prettier-ignore
     await appendFile(path, '{"text":"one more"}\n');
@@ -214,7 +214,7 @@ describe('predictPosts', () => {
     ['sha256', { judge: { ...judge, info: { ...judge.info, sources: [{ ...source, sha256: 'trained anew' }] } } }],
   ])('goes on with a job of the same %s only', async (name, other) => {
     await input();
-    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
+    await run({ out: out('a.jsonl'), others: NOBODY });
     await expect(run({ out: out('a.jsonl'), ...other })).rejects.toThrow(`a.jsonl, ${name}, expected`);
     expect((await run({ out: out('a.jsonl'), resume: true })).outcome).toBe('finished');
   });
@@ -254,7 +254,7 @@ describe('predictPosts', () => {
 
   it('keeps what somebody else made of its output, unless it is told to replace it', async () => {
     await input();
-    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
+    await run({ out: out('a.jsonl'), others: NOBODY });
     await writeFile(out('a.jsonl'), 'mine');
     await expect(run({ out: out('a.jsonl') })).rejects.toThrow(/expected a file that does not exist yet.*--resume/);
     expect(await readFile(out('a.jsonl'), 'utf8')).toBe('mine');
@@ -272,7 +272,7 @@ describe('predictPosts', () => {
   });
 
   it('says that there is no input, before it makes anything', async () => {
-    await expect(run({ out: out('a.jsonl'), input: out('none.csv') })).rejects.toThrow(/Opening .*none.csv expected a file of posts/); // prettier-ignore
+    await expect(run({ out: out('a.jsonl'), input: out('none.csv') })).rejects.toThrow(/Opening .*none.csv expected a file or folder of posts/); // prettier-ignore
     expect(await readdir(folder)).toEqual([]);
   });
 });

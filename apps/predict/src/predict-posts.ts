@@ -144,7 +144,7 @@ export async function predictPosts(options: PredictOptions): Promise<PredictResu
 }
 
 async function predictTo(output: Output, options: PredictOptions): Promise<PredictResult> {
-  const { judge, input, stream, overwrite, resume } = options;
+  const { judge, input, stream, overwrite, resume, signal } = options;
   const { out, isFile, location } = output;
   const refuse = refuser(ConfigurationError, `--out ${out}`);
   if (stream === undefined && (await areSame(input, out))) {
@@ -172,7 +172,11 @@ async function predictTo(output: Output, options: PredictOptions): Promise<Predi
   }
   if (stream !== undefined) return predictStream({ ...options, stream }, output, place);
   options.onCounting?.();
-  const shards = await shardsOf(options, isFile);
+  const shards = await shardsOf(options, isFile).catch((error: unknown) => {
+    if (signal?.aborted !== true || error !== signal.reason) throw error;
+    return null;
+  });
+  if (shards === null) return { outcome: 'interrupted', rows: 0, counts: null, out, rejected: null, parts: null, plan: null };
   for (const note of shards.notes) options.onNote?.(note);
   const identity = await identityOf(options, output, shards);
   const model = options.others?.model ?? { runs: judge.info.sources.map(({ folder }) => folder), checkpoint: null, engine: identity.engine }; // prettier-ignore

@@ -2,7 +2,7 @@ import { writeFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Judgment, PostContent } from '@drf/judge';
-import type { PredictOptions } from '../predict-posts.js';
+import type { OtherProcesses, PredictOptions } from '../predict-posts.js';
 
 /** A model's word on a text, by its length alone. */
 export function verdict({ text, image }: PostContent): Judgment {
@@ -25,6 +25,14 @@ export const SOURCE = { kind: 'run', folder: '/runs/a', checkpoint: 'step-1.safe
 export const JUDGE: PredictOptions['judge'] = {
   info: { classes: ['positive', 'negative'], imageSize: 4, engine: 'none', sources: [SOURCE] },
   judge: (post: PostContent) => Promise.resolve(verdict(post)),
+};
+
+/** Nobody: a job is planned, and nothing of it done. */
+export const NOBODY: OtherProcesses = {
+  model: { runs: [SOURCE.folder], checkpoint: null, engine: 'none' },
+  runner: { name: 'nobody', onlyPlans: true, run: () => Promise.resolve([]) },
+  program: new URL('node:none'),
+  from: 0,
 };
 
 /** Inputs of each kind, with rows that cannot be judged. @returns their paths */
