@@ -1,4 +1,5 @@
 import type { ColumnNames, EncodingChoice } from '@drf/datasets/names';
+import type { RunnerFlags } from '@drf/units/options';
 
 /** Formats of the output: by the ending of a file's name, of the parts in a folder by `--format`. */
 export const OUTPUT_FORMATS = ['jsonl', 'csv', 'parquet'] as const;
@@ -10,7 +11,7 @@ export const STREAM_FORMATS = ['jsonl', 'csv'] as const;
 /** One of {@link STREAM_FORMATS}. */
 export type StreamFormat = (typeof STREAM_FORMATS)[number];
 
-export interface MainOptions {
+export interface MainOptions extends RunnerFlags {
   readonly with?: readonly string[];
   readonly text?: string;
   readonly image?: string;

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { openJudge, type Judge, type Judgment } from '@drf/judge';
 import { fetchFolders, isObjectLocation } from '@drf/storage';
 import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS } from '@drf/tensor';
-import { availableResources, localRunner } from '@drf/units';
+import { availableResources, chooseRunner, unitResources, type UnitResources } from '@drf/units';
 import {
   EXIT,
   ExitRequest,
@@ -70,6 +70,9 @@ function assertOptions(input: string | undefined, options: MainOptions): void {
   }
   if (format === 'parquet' && (input === STANDARD || goesToStandardOutput(options))) {
     throw refuse(`--format ${STREAM_FORMATS.join(' or ')} for standard input and output`, `--format ${format}`);
+  }
+  if (options.on !== 'local' && (single || input === STANDARD || goesToStandardOutput(options))) {
+    throw refuse('--on with an input and an --out that are files, folders or prefixes', `--on ${options.on}`);
   }
   if (format !== undefined && single) throw refuse('--format with posts in a table', '--format with one post');
   if (resume === true && overwrite === true) throw refuse('--resume or --overwrite', 'both');
@@ -194,7 +197,7 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions, mode
       out: options.out as string,
       format: input === STANDARD ? undefined : options.format,
       shardPosts: options.shardPosts,
-      others: await otherProcesses(judge, options, model),
+      others: await otherProcesses(judge, options, model, say),
       resume: options.resume === true,
       overwrite: options.overwrite === true,
       onCounting: () => say('Counting rows …'),
@@ -226,16 +229,28 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions, mode
  */
 const WORTH_PROCESSES = 400;
 
-/** Who judges in place of this process; nobody where one process is asked for, or all that fits. */
+/** Who judges in place of this process; nobody where one process of this machine is asked for, or all that fits. */
 async function otherProcesses(
   judge: Judge,
-  { jobs }: MainOptions,
+  options: MainOptions,
   model: ScoringModel,
+  say: (line: string) => void,
 ): Promise<OtherProcesses | undefined> {
-  const lanes = jobs ?? (await availableResources()).cores;
-  if (lanes === 1) return undefined;
+  const { on, jobs } = options;
+  const runner = await chooseRunner(options, say);
+  const isHere = on === 'local';
+  if (isHere && (jobs ?? (await availableResources()).cores) === 1) return undefined;
   const program = new URL(`./unit.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
-  return { model, runner: localRunner(), program, lanes: jobs, from: WORTH_PROCESSES, release: () => judge.close() };
+  const from = isHere ? WORTH_PROCESSES : 0;
+  const resources = unitResources(options, await resourcesOf(judge));
+  return { model, runner, program, lanes: jobs, from, resources, release: () => judge.close() };
+}
+
+/** One core a judge, since many side by side judge more than one that has all cores; and about what this process takes. */
+async function resourcesOf(judge: Judge): Promise<UnitResources> {
+  await judge.judge({ text: 'a post' }).catch(() => undefined); // some of what it takes, it takes at the first post
+  const bytes = 1.25 * process.memoryUsage().rss;
+  return { cores: 1, gpus: 0, memoryBytes: 2 ** Math.ceil(Math.log2(bytes)) }; // seldom another on the next start
 }
 
 function nothingJudged(input: string, rejected: number): DataError {

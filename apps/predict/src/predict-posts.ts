@@ -40,6 +40,8 @@ export interface OtherProcesses {
   readonly runner: Runner;
   /** The app's `unit.js`. */
   readonly program: URL;
+  /** What one takes. */
+  readonly resources: UnitResources;
   /** At a time; default: as many as fit. */
   readonly lanes?: number;
   /** Posts from which on they are worth their start; fewer are judged by this process. */
@@ -176,11 +178,12 @@ async function predictTo(output: Output, options: PredictOptions): Promise<Predi
     if (signal?.aborted !== true || error !== signal.reason) throw error;
     return null;
   });
-  if (shards === null) return { outcome: 'interrupted', rows: 0, counts: null, out, rejected: null, parts: null, plan: null };
+  if (shards === null)
+    return { outcome: 'interrupted', rows: 0, counts: null, out, rejected: null, parts: null, plan: null };
   for (const note of shards.notes) options.onNote?.(note);
   const identity = await identityOf(options, output, shards);
   const model = options.others?.model ?? { runs: judge.info.sources.map(({ folder }) => folder), checkpoint: null, engine: identity.engine }; // prettier-ignore
-  const plan = await place.begin({ identity, model, shards }, resourcesOf(options));
+  const plan = await place.begin({ identity, model, shards }, options.others?.resources ?? NO_RESOURCES);
   return predictShards(options, output, place, plan);
 }
 
@@ -224,12 +227,7 @@ async function ownColumns({ judge, root }: PredictOptions, plan: ShardPlan): Pro
   return [...names];
 }
 
-/** One core a judge: many judges side by side judge more than one that has all cores. */
-function resourcesOf({ others }: PredictOptions): UnitResources {
-  // in steps of a power of two, so that what a process happens to hold seldom makes a difference
-  const bytes = others === undefined ? 0 : 2 ** Math.ceil(Math.log2(1.25 * process.memoryUsage().rss));
-  return { cores: 1, gpus: 0, memoryBytes: bytes };
-}
+const NO_RESOURCES: UnitResources = { cores: 1, gpus: 0, memoryBytes: 0 };
 
 /** @param shards null of a stream */
 async function identityOf(

@@ -2,6 +2,7 @@ import { POST_COLUMNS, TEXT_ENCODINGS } from '@drf/datasets/names';
 import { MOST_CELLS } from '@drf/judge/explain';
 import { ENGINE_NAMES } from '@drf/tensor';
 import { addOwnOption } from '@drf/files';
+import { addRunnerOptions } from '@drf/units/options';
 import { collect, createProgram, oneOf, spell, valuesByName, wholeNumber, type Command } from '@drf/terminal';
 import { OUTPUT_FORMATS, STREAM_FORMATS, type MainOptions } from './flags.js';
 
@@ -29,11 +30,15 @@ export function createPredictProgram(): Command {
       'by several, whose probabilities are averaged',
     ],
     [spell('predict runs/quickstart posts/ --out judged/ --jobs 8'), 'parts in a folder, by eight processes'],
+    [
+      spell('predict s3://bucket/run s3://bucket/posts --out s3://bucket/judged --on ray://head:8265'),
+      'parts in object storage, by a cluster',
+    ],
   ])
     .argument('<run>', 'folder of a trained run, or an exported one; also s3://bucket/…')
     .argument(
       '[input]',
-      'posts: a .jsonl, .csv, .tsv or .parquet file, a folder of images and texts, or - for standard input',
+      'posts: a .jsonl, .csv, .tsv, .parquet or .tar file; a folder of these, or of images and texts, also s3://bucket/prefix; or - for standard input',
     )
     .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
     .option('--text <text>', 'text of one post')
@@ -74,7 +79,7 @@ export function createPredictProgram(): Command {
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option(
       '--jobs <count>',
-      'processes that judge at a time (default: as many as cores and memory allow)',
+      'processes that judge at a time, with --on elsewhere units (default: as many as cores and memory allow)',
       wholeNumber(1),
     )
     .option(
@@ -87,7 +92,8 @@ export function createPredictProgram(): Command {
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
-  return addOwnOption(program).action(async (run: string, input: string | undefined, options: MainOptions) =>
-    (await import('./predict-action.js')).predictAction(run, input, options),
+  return addRunnerOptions(addOwnOption(program)).action(
+    async (run: string, input: string | undefined, options: MainOptions) =>
+      (await import('./predict-action.js')).predictAction(run, input, options),
   );
 }

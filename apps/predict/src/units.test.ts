@@ -36,6 +36,7 @@ async function filesOf(name: string): Promise<Readonly<Record<string, string>>> 
 const loader = new URL('../../../scripts/from-source.mjs', import.meta.url).href;
 const processes = (lanes: number): OtherProcesses => ({
   model: { runs: ['/runs/a'], checkpoint: null, engine: 'none' },
+  resources: { cores: 1, gpus: 0, memoryBytes: 0 },
   runner: localRunner({ execArgv: ['--conditions=source', '--import', loader] }),
   program: new URL('./testing/stand-in-unit.ts', import.meta.url),
   lanes,
@@ -101,7 +102,9 @@ it('gives the same by units that are done one by one, in any order, twice at onc
 
 it('refuses to do units of another model, and a folder with something else in it', async () => {
   const plan = await planned('another');
-  const sources = [{ kind: 'run', folder: '/runs/a', checkpoint: 'step-1.safetensors', sha256: 'trained anew' }] as const;
+  const sources = [
+    { kind: 'run', folder: '/runs/a', checkpoint: 'step-1.safetensors', sha256: 'trained anew' },
+  ] as const;
   const other = scoreKindOf({ ...JUDGE, info: { ...JUDGE.info, sources } }, null);
   const opened = Promise.resolve(other.open({ plan, threads: 1 }));
   await expect(opened).rejects.toThrow(/Model \/runs\/a, sha256, expected what the job was planned with: "0", received "trained anew"/); // prettier-ignore
@@ -111,10 +114,7 @@ it('refuses to do units of another model, and a folder with something else in it
 it('reports shards that are given up, and keeps the others', async () => {
   const plan = await planned('broken');
   await perform(plan, [0, 1]);
-  const runner = {
-    name: 'test',
-    run: () => Promise.resolve([{ index: 2, reason: 'the disk is full' }]),
-  };
+  const runner = { name: 'test', run: () => Promise.resolve([{ index: 2, reason: 'the disk is full' }]) };
   const job = run('broken', { others: { ...processes(1), runner } });
   await expect(job).rejects.toThrow(/lines.jsonl expected all shards judged, received 6 of 8 that were given up \(shard 3 of 8: the disk is full; .* 80 rows are judged and stay; the same command goes on/); // prettier-ignore
   expect((await run('broken')).outcome).toBe('finished');

@@ -30,6 +30,7 @@ export const JUDGE: PredictOptions['judge'] = {
 /** Nobody: a job is planned, and nothing of it done. */
 export const NOBODY: OtherProcesses = {
   model: { runs: [SOURCE.folder], checkpoint: null, engine: 'none' },
+  resources: { cores: 1, gpus: 0, memoryBytes: 0 },
   runner: { name: 'nobody', onlyPlans: true, run: () => Promise.resolve([]) },
   program: new URL('node:none'),
   from: 0,
