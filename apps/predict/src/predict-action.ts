@@ -18,7 +18,13 @@ import {
 import { explainOne, explanationText } from './explain-post.js';
 import type { JobCounts } from './counts.js';
 import { STREAM_FORMATS, type MainOptions } from './flags.js';
-import { predictPosts, type OtherProcesses, type PredictOptions, type PredictResult } from './predict-posts.js';
+import {
+  predictPosts,
+  UNIT_PROGRAM,
+  type OtherProcesses,
+  type PredictOptions,
+  type PredictResult,
+} from './predict-posts.js';
 import { seenPosts, type ScoringModel } from './score-kind.js';
 import { streamPredictions } from './stream-predictions.js';
 
@@ -240,10 +246,9 @@ async function otherProcesses(
   const runner = await chooseRunner(options, say);
   const isHere = on === 'local';
   if (isHere && (jobs ?? (await availableResources()).cores) === 1) return undefined;
-  const program = new URL(`./unit.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
   const from = isHere ? WORTH_PROCESSES : 0;
   const resources = unitResources(options, await resourcesOf(judge));
-  return { model, runner, program, lanes: jobs, from, resources, release: () => judge.close() };
+  return { model, runner, program: UNIT_PROGRAM, lanes: jobs, from, resources, release: () => judge.close() };
 }
 
 /** One core a judge, since many side by side judge more than one that has all cores; and about what this process takes. */

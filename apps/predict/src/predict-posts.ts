@@ -15,6 +15,7 @@ import { lockFile, rejectedPath, type Storage } from '@drf/files';
 import { isObjectLocation, openStorage } from '@drf/storage';
 import { ConfigurationError, DataError, DrfError, mapAhead, refuser } from '@drf/tensor';
 import {
+  localRunner,
   runUnits,
   type PublishedPlan,
   type Runner,
@@ -48,6 +49,14 @@ export interface OtherProcesses {
   readonly from: number;
   /** Called before they start: this process needs its judge no more. */
   readonly release?: () => Promise<void>;
+}
+
+/** The program that judges shards in a process of its own. */
+export const UNIT_PROGRAM = new URL(`./unit.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
+
+/** Processes of this machine, so many at a time, however few posts there are. */
+export function localProcesses(model: ScoringModel, lanes: number): OtherProcesses {
+  return { model, runner: localRunner(), program: UNIT_PROGRAM, resources: NO_RESOURCES, lanes, from: 0 };
 }
 
 /** How posts are read. */
