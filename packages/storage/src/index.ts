@@ -1,3 +1,4 @@
+export { examineObjects, type ObjectStorageCheck } from './examine-objects.js';
 export { fetchFolder, fetchFolders } from './fetch-folder.js';
 export { fetchInto, localCopy, type LocalCopyOptions } from './local-copy.js';
 export { assertLocalLocation, isObjectLocation } from './location.js';

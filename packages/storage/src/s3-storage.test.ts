@@ -92,6 +92,24 @@ describe('requests', () => {
     expect(server.requests.map(({ headers }) => headers.range)).toEqual(['bytes=0-8388607', 'bytes=8388608-16777215', 'bytes=16777216-20971519']); // prettier-ignore
   });
 
+  it('tell versions by date and size where a gateway gives no ETags', async () => {
+    const untagged = await startS3Server({ etags: false });
+    useEnvironment({ AWS_ENDPOINT_URL_S3: untagged.endpoint });
+    const own = await openStorage('s3://bucket');
+    const set = (body: string, modified: Date): void =>
+      void untagged.objects.set('bucket/1', { body: Buffer.from(body), metadata: {}, modified });
+    set('one', new Date(1_000_999));
+    const file = await own.open('1');
+    for await (const { version } of own.list()) expect(version).toBe(file.version);
+    expect(Buffer.from(await file.read(0, 3)).toString()).toBe('one');
+    expect(untagged.requests.filter(({ headers }) => 'if-match' in headers)).toEqual([]);
+    set('ONE', new Date(2_000_000));
+    await expect(file.read(0, 3)).rejects.toThrow('a changed one');
+    set('one more', new Date(1_000_999));
+    await expect(file.read(0, 3)).rejects.toThrow('a changed one');
+    await untagged.close();
+  });
+
   it('go to the general endpoint variable, too, but not before that of S3', async () => {
     useEnvironment({ AWS_ENDPOINT_URL: server.endpoint, AWS_ENDPOINT_URL_S3: undefined });
     await (await openStorage('s3://bucket')).write('1', '1');

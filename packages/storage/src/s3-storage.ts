@@ -53,8 +53,9 @@ export class S3Storage implements Storage {
           new ListObjectsV2Command({ Bucket: this.root.bucket, Prefix: prefix, ContinuationToken: token }),
         ),
       );
-      for (const { Key: key = '', Size: bytes = 0, ETag: version = '' } of page.Contents ?? []) {
+      for (const { Key: key = '', Size: bytes = 0, ETag, LastModified } of page.Contents ?? []) {
         if (key.endsWith('/') && bytes === 0) continue; // how consoles make folders
+        const version = versionOf({ ETag, LastModified }, bytes);
         yield { path: listedPath(this.location, key.slice(this.#prefix.length)), bytes, version };
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
@@ -63,7 +64,9 @@ export class S3Storage implements Storage {
 
   async find(path: string): Promise<StoredEntry | undefined> {
     const head = await this.#head(path);
-    return head && { path: storedPath(this.location, path), bytes: head.ContentLength ?? 0, version: head.ETag ?? '' };
+    if (head === undefined) return undefined;
+    const { ContentLength: bytes = 0 } = head;
+    return { path: storedPath(this.location, path), bytes, version: versionOf(head, bytes) };
   }
 
   async open(path: string, version?: string): Promise<StoredFile> {
@@ -153,15 +156,17 @@ export class S3Storage implements Storage {
     return this.#bucket;
   }
 
-  async #read({ path, version }: StoredEntry, start: number, end: number): Promise<Uint8Array> {
+  async #read({ path, bytes, version }: StoredEntry, start: number, end: number): Promise<Uint8Array> {
     const request = new GetObjectCommand({
       Bucket: this.root.bucket,
       Key: this.#key(path),
       Range: `bytes=${start}-${end - 1}`,
-      IfMatch: version,
+      ...(version.startsWith(UNTAGGED) ? {} : { IfMatch: version }),
     });
-    const { Body: body } = await this.#try('Reading', path, () => this.connection.client.send(request));
-    if (!(body instanceof Uint8Array) || body.length !== end - start) throw changedError(this.#name(path));
+    const answer = await this.#try('Reading', path, () => this.connection.client.send(request));
+    const body = answer.Body instanceof Uint8Array ? answer.Body : new Uint8Array();
+    const of = Number(answer.ContentRange?.split('/')[1] ?? bytes);
+    if (body.length !== end - start || versionOf(answer, of) !== version) throw changedError(this.#name(path));
     return body;
   }
 
@@ -185,6 +190,17 @@ export class S3Storage implements Storage {
     const { endpoint, region } = this.connection;
     return explained(error, { doing, name: this.#name(path), bucket: this.root.bucket, endpoint, region });
   }
+}
+
+/** Marks the version of an object without an ETag: gateways have none for files that were not written by them. */
+const UNTAGGED = 'untagged-';
+
+/** Its ETag; else what it has in its place, whole seconds being all that every answer tells. */
+function versionOf(
+  { ETag: tag, LastModified: date }: { readonly ETag?: string | undefined; readonly LastModified?: Date | undefined },
+  bytes: number,
+): string {
+  return tag || `${UNTAGGED}${bytes}-${Math.floor((date?.getTime() ?? 0) / 1000)}`;
 }
 
 interface PutParams {

@@ -18,7 +18,7 @@ export type S3Fault = { readonly status: number; readonly code: string } | 'cut'
 export interface S3TestServer {
   readonly endpoint: string;
   /** Contents by `bucket/key`; a test may change them at any time. */
-  readonly objects: Map<string, { body: Buffer; metadata: Record<string, string> }>;
+  readonly objects: Map<string, { body: Buffer; metadata: Record<string, string>; modified?: Date }>;
   readonly buckets: Set<string>;
   /** Parts of uploads that were neither completed nor aborted, by upload. */
   readonly uploads: ReadonlyMap<string, ReadonlyMap<number, Buffer>>;
@@ -31,8 +31,11 @@ export interface S3TestServer {
   close(): Promise<void>;
 }
 
-/** Starts a server on a free port of this machine, with one bucket, `bucket`, and pages of so many keys. */
-export async function startS3Server({ pageSize = 1000 } = {}): Promise<S3TestServer> {
+/**
+ * Starts a server on a free port of this machine, with one bucket, `bucket`, and pages of so many keys.
+ * @param etags false: none, as gateways to folders answer for files that were not written by them
+ */
+export async function startS3Server({ pageSize = 1000, etags = true } = {}): Promise<S3TestServer> {
   const objects: S3TestServer['objects'] = new Map();
   const buckets = new Set(['bucket']);
   const uploads = new Map<string, Map<number, Buffer>>();
@@ -106,7 +109,8 @@ export async function startS3Server({ pageSize = 1000 } = {}): Promise<S3TestSer
     const wanted = headers['if-match'];
     if (wanted !== undefined && wanted !== etag) return refusal(412, 'PreconditionFailed');
     const meta = Object.entries(there.metadata).map(([of, value]) => [`x-amz-meta-${of}`, value]);
-    const common = { etag, ...Object.fromEntries(meta) };
+    const dated = { 'last-modified': (there.modified ?? new Date(0)).toUTCString() };
+    const common = { ...(etags ? { etag } : {}), ...dated, ...Object.fromEntries(meta) };
     if (method === 'HEAD') return { status: 200, headers: { ...common, 'content-length': there.body.length } };
     const range = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '');
     if (range === null) return { status: 200, headers: common, body: there.body };
@@ -125,9 +129,11 @@ export async function startS3Server({ pageSize = 1000 } = {}): Promise<S3TestSer
     const from = after === '' ? 0 : rest.indexOf(after) + 1;
     const page = rest.slice(from, from + pageSize);
     const entries = page.map((name) => {
-      const { body } = objects.get(name) as { body: Buffer };
+      const { body, modified = new Date(0) } = objects.get(name) as { body: Buffer; modified?: Date };
       const key = escape(name.slice(bucket.length + 1));
-      return `<Contents><Key>${key}</Key><ETag>${escape(etagOf(body))}</ETag><Size>${body.length}</Size></Contents>`;
+      const tag = etags ? `<ETag>${escape(etagOf(body))}</ETag>` : '';
+      const date = modified.toISOString();
+      return `<Contents><Key>${key}</Key>${tag}<Size>${body.length}</Size><LastModified>${date}</LastModified></Contents>`;
     });
     const isTruncated = from + page.length < rest.length;
     const next = isTruncated ? `<NextContinuationToken>${escape(page.at(-1) ?? '')}</NextContinuationToken>` : '';
