@@ -1,210 +1,174 @@
+import { createHash } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
-import { extname } from 'node:path';
-import { fileWriter, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
-import type { SplitName } from '@drf/datasets';
-import { RejectedRows, StreamedFile } from '@drf/files';
-import { ConfigurationError, refuser } from '@drf/tensor';
-import { formatCsv, type CsvOptions } from '@drf/terminal';
-import {
-  flatCells,
-  flatColumns,
-  type FlatCell,
-  type FlatColumns,
-  type PredictionRow,
-  type RejectedRow,
-} from './prediction-row.js';
-import { isRejected, spooledRows, type SpooledRow } from './spool.js';
+import type { ShardPlan } from '@drf/datasets';
+import { RejectedRows, StreamedFile, type Storage } from '@drf/files';
+import { DataError, refuser } from '@drf/tensor';
+import { sumOfCounts, type JobCounts } from './counts.js';
+import type { OutputFormat } from './flags.js';
+import type { PartFile, PartReport } from './part.js';
+import { flatColumns, type PredictionRow } from './prediction-row.js';
+import { rowWriter } from './row-writers.js';
+import type { JobIdentity } from './score-kind.js';
 
-/** Formats of the output, by the ending of its name. */
-const OUTPUT_FORMATS = ['.jsonl', '.csv', '.parquet'] as const;
-export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
-
-/** @throws ConfigurationError when the ending is none of these */
-export function outputFormat(path: string): OutputFormat {
-  const ending = extname(path).toLowerCase();
-  const format = OUTPUT_FORMATS.find((known) => known === ending);
-  if (format !== undefined) return format;
-  const expected = `a file that ends in ${OUTPUT_FORMATS.join(', ')}`;
-  throw refuser(ConfigurationError, '--out')(expected, path, 'choose one of these endings');
+/** What became of a job. */
+export interface PredictResult {
+  /** `planned`: nothing was judged, as the runner only writes the plan. */
+  readonly outcome: 'finished' | 'interrupted' | 'planned';
+  /** Rows dealt with so far, those of earlier sessions included. */
+  readonly rows: number;
+  /** Only of a finished job. */
+  readonly counts: JobCounts | null;
+  readonly out: string;
+  /** Of an output that is one file: the side file, if any row was rejected. */
+  readonly rejected: string | null;
+  /** Of an output in parts: how many there are. */
+  readonly parts: number | null;
+  /** The job's plan; null of a stream. */
+  readonly plan: string | null;
 }
 
-/** What a job gave. */
-export interface JobCounts {
-  readonly judged: number;
-  readonly rejected: number;
-  /** Judged posts by class. */
-  readonly labels: Readonly<Record<string, number>>;
-  readonly unfamiliar: number;
-  /** Judged posts that the run knows, by its split. */
-  readonly seen: Readonly<Record<SplitName, number>>;
-}
-
-/** Counts a job's rows. */
-export class Counter {
-  private readonly labels: Record<string, number>;
-  private readonly seen = { train: 0, val: 0, test: 0 };
-  private readonly rows = { judged: 0, rejected: 0, unfamiliar: 0 };
-
-  constructor(classes: readonly string[]) {
-    this.labels = Object.fromEntries(classes.map((name) => [name, 0]));
-  }
-
-  get counts(): JobCounts {
-    return { ...this.rows, labels: this.labels, seen: this.seen };
-  }
-
-  add(row: SpooledRow): void {
-    if (isRejected(row)) {
-      this.rows.rejected++;
-      return;
-    }
-    this.rows.judged++;
-    this.rows.unfamiliar += row.unfamiliar === true ? 1 : 0;
-    if (row.seen !== null) this.seen[row.seen]++;
-    this.labels[row.label] = (this.labels[row.label] ?? 0) + 1;
-  }
-}
-
-/** A file that gets rows, under a temporary name until it is whole. */
-interface RowWriter {
-  write(row: PredictionRow): Promise<void>;
-  end(): Promise<void>;
+/** How one file is made of parts. */
+export interface FileForm {
+  readonly format: OutputFormat;
+  readonly classes: readonly string[];
+  readonly rawCsv: boolean;
+  readonly withFile: boolean;
 }
 
 /**
- * Turns a job's spooled rows into its output, row by row: predictions in the format of the output's ending, and the
+ * Puts the parts of a job, which are JSON Lines, together into one file: predictions in the format of its ending, and the
  * rows that could not be judged into a side file beside it, if there are any. Both appear whole or not at all.
+ * @param onWhole called with the output's temporary name before it gets its own
+ * @throws DataError for a part that is not what was judged
  */
-export async function finishOutput(
+export async function assembleFile(
   out: string,
-  format: OutputFormat,
-  classes: readonly string[],
-  csv?: CsvOptions,
-): Promise<JobCounts> {
+  parts: Storage,
+  reports: readonly PartReport[],
+  { format, classes, rawCsv, withFile }: FileForm,
+  onWhole: (temporary: string) => Promise<void> = async () => undefined,
+): Promise<void> {
   const temporary = `${out}.temporary`;
   await rm(temporary, { force: true }); // of a killed program; or a link
   const rejected = await RejectedRows.create(out);
-  const columns = flatColumns(classes, format === '.jsonl' ? [] : await inputColumns(out));
-  const predictions = rowWriter(temporary, format, classes, columns, csv);
-  const counter = new Counter(classes);
-  for await (const row of spooledRows(out)) {
-    counter.add(row);
-    if (isRejected(row)) await rejected.add(row);
-    else await predictions.write(row);
+  for (const { rejectedRows } of reports) {
+    if (rejectedRows !== null) for await (const row of rowsOf(parts, rejectedRows)) await rejected.add(row as object);
   }
-  const { counts } = counter;
-  await predictions.end();
+  if (format === 'jsonl') {
+    const file = new StreamedFile(temporary);
+    for (const { part } of reports) for await (const bytes of bytesOf(parts, part)) await file.write(bytes);
+    await file.end();
+  } else {
+    const columns = flatColumns(classes, await inputColumns(parts, reports), { withFile });
+    const writer = rowWriter(temporary, format, classes, columns, { raw: rawCsv });
+    for (const { part } of reports) {
+      for await (const row of rowsOf(parts, part)) await writer.write(row as PredictionRow);
+    }
+    await writer.end();
+  }
+  await onWhole(temporary);
   await rejected.end();
   await rename(temporary, out); // last: where there is an output, all of it is there
-  return counts;
 }
 
 /** All columns that any row of the input has, in the order in which they come: rows of JSON Lines may differ. */
-async function inputColumns(out: string): Promise<Set<string>> {
+async function inputColumns(parts: Storage, reports: readonly PartReport[]): Promise<Set<string>> {
   const names = new Set<string>();
-  for await (const row of spooledRows(out)) {
-    if (!isRejected(row)) for (const name of Object.keys(row.input)) names.add(name);
+  for (const { part } of reports) {
+    for await (const row of rowsOf(parts, part))
+      for (const name of Object.keys((row as PredictionRow).input)) names.add(name);
   }
   return names;
 }
 
-export function jsonLine(row: PredictionRow | RejectedRow): string {
-  return `${JSON.stringify(row)}\n`;
+async function* rowsOf(parts: Storage, file: PartFile): AsyncGenerator<unknown> {
+  let rest: Buffer[] = [];
+  for await (const bytes of bytesOf(parts, file)) {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+      const line = Buffer.concat([...rest, chunk.subarray(start, end)]).toString('utf8');
+      [rest, start] = [[], end + 1];
+      try {
+        yield JSON.parse(line);
+      } catch {
+        throw changed(parts, file); // its hash would say so later
+      }
+    }
+    rest.push(chunk.subarray(start));
+  }
 }
 
-function rowWriter(
-  path: string,
-  format: OutputFormat,
-  classes: readonly string[],
-  columns: FlatColumns,
-  csv?: CsvOptions,
-): RowWriter {
-  if (format === '.parquet') return new ParquetRows(path, classes, columns);
-  const file = new StreamedFile(path);
-  if (format === '.jsonl') return { write: (row) => file.write(jsonLine(row)), end: () => file.end() };
-  let head: readonly string[] | null = columns.names;
-  const take = (): string => {
-    const text = head === null ? '' : formatCsv(head, [], csv);
-    head = null;
-    return text;
-  };
-  return {
-    write: (row) => file.write(take() + csvLine(row, classes, columns, csv)),
-    end: async () => {
-      await file.write(take());
-      await file.end();
-    },
-  };
+const NEWLINE = 10;
+
+/** A part's bytes, which are looked at as they pass. */
+async function* bytesOf(parts: Storage, file: PartFile): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  for await (const bytes of (await parts.open(file.path)).stream()) {
+    hash.update(bytes);
+    yield bytes;
+  }
+  if (hash.digest('hex') !== file.sha256) throw changed(parts, file);
 }
 
-/** A row as a line of CSV, its end included. */
-export function csvLine(
-  row: PredictionRow,
-  classes: readonly string[],
-  columns: FlatColumns,
-  csv?: CsvOptions,
-): string {
-  return formatCsv(
-    flatCells(row, classes, columns).map((cell) => String(cell ?? '')),
-    [],
-    csv,
+function changed(parts: Storage, { path, sha256 }: PartFile): DataError {
+  return refuser(DataError, `${parts.location}/${path}`)(
+    `the rows that were judged, of SHA-256 ${sha256}`,
+    'others',
+    'the file was changed; start anew with --overwrite',
   );
 }
 
-/** Rows of a row group: what is held in memory at once. */
-const GROUP_ROWS = 20_000;
+/** Says that a job's parts are all there, and what they are. */
+export const SUCCESS_FILE = '_SUCCESS.json';
 
-/** Parquet in row groups of bounded size; every column but row, id and label may be null. */
-class ParquetRows implements RowWriter {
-  private readonly writer: ParquetWriter;
-  private readonly schema: SchemaElement[];
-  private waiting: (readonly FlatCell[])[] = [];
-
-  constructor(
-    path: string,
-    private readonly classes: readonly string[],
-    private readonly columns: FlatColumns,
-  ) {
-    const elements = columns.names.map((name) => (columns.own.has(name) ? textElement(name) : schemaOf(name)));
-    this.schema = [{ name: 'root', num_children: elements.length }, ...elements];
-    this.writer = new ParquetWriter({ writer: fileWriter(path), schema: this.schema });
-  }
-
-  async write(row: PredictionRow): Promise<void> {
-    const { own, names } = this.columns;
-    const cells = flatCells(row, this.classes, this.columns);
-    this.waiting.push(cells.map((cell, i) => (cell !== null && own.has(names[i] as string) ? String(cell) : cell)));
-    if (this.waiting.length >= GROUP_ROWS) await this.flush();
-  }
-
-  async end(): Promise<void> {
-    await this.flush();
-    await this.writer.finish();
-  }
-
-  private async flush(): Promise<void> {
-    const rows = this.waiting;
-    this.waiting = [];
-    if (rows.length === 0) return;
-    const columnData = this.schema
-      .slice(1)
-      .map(({ name }, column) => ({ name, data: rows.map((row) => row[column] ?? null) }));
-    await this.writer.write({ columnData, rowGroupSize: GROUP_ROWS });
-  }
+/** What {@link SUCCESS_FILE} holds. */
+export interface Success extends JobCounts {
+  /** Hash of the job's plan; null of standard input. */
+  readonly plan: string | null;
+  readonly rows: number;
+  readonly parts: readonly (PartFile & { readonly rows: number; readonly rejectedRows: PartFile | null })[];
+  readonly model: Readonly<Record<string, unknown>>;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly inputs: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** The input's own columns are texts: rows of one may hold values of several types. */
-function textElement(name: string): SchemaElement {
-  return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'OPTIONAL' };
+/** What an output was made by. */
+export interface FinishedPlan {
+  readonly hash: string | null;
+  readonly location: string | null;
+  readonly settings: unknown;
 }
 
-function schemaOf(name: string): SchemaElement {
-  if (name === 'row') return { name, type: 'INT32', repetition_type: 'REQUIRED' };
-  if (name === 'id' || name === 'label') {
-    return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' };
+/**
+ * Writes {@link SUCCESS_FILE} once all parts are there.
+ * @throws DataError for a part that is not, or has another size than what was judged
+ */
+export async function finishFolder(parts: Storage, plan: FinishedPlan, reports: readonly PartReport[]): Promise<void> {
+  const sizes = new Map<string, number>();
+  for await (const { path, bytes } of parts.list()) sizes.set(path, bytes);
+  for (const { part, rejectedRows } of reports) {
+    for (const file of [part, rejectedRows]) {
+      if (file === null || sizes.get(file.path) === file.bytes) continue;
+      const size = sizes.get(file.path);
+      throw refuser(DataError, `${parts.location}/${file.path}`)(
+        `the ${file.bytes} bytes that were judged`,
+        size === undefined ? 'nothing there' : `${size} bytes`,
+        'the same command judges this part again',
+      );
+    }
   }
-  if (name === 'line') return { name, type: 'INT32', repetition_type: 'OPTIONAL' };
-  if (name === 'recovered' || name === 'seen') return textElement(name);
-  if (name === 'unfamiliar') return { name, type: 'BOOLEAN', repetition_type: 'OPTIONAL' };
-  return { name, type: 'DOUBLE', repetition_type: 'OPTIONAL' };
+  const { identity, shards } = plan.settings as { identity: JobIdentity; shards: ShardPlan | null };
+  const { run, checkpoint, sha256, engine, classes, input, form, ...reading } = identity;
+  const counts = sumOfCounts(classes, reports);
+  const success: Success = {
+    plan: plan.hash,
+    rows: counts.judged + counts.rejected,
+    ...counts,
+    model: { run, checkpoint, sha256, engine, classes },
+    options: { input, ...reading, ...form },
+    inputs: (shards?.files ?? []).map(({ path, bytes, version, rows }) => ({ path, bytes, version, rows })),
+    parts: reports.map(({ part, rejectedRows, judged }) => ({ ...part, rows: judged, rejectedRows })),
+  };
+  await parts.write(SUCCESS_FILE, `${JSON.stringify(success, null, 2)}\n`);
 }

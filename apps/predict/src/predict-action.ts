@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { readSeenPosts, SPLIT_NAMES, type SeenPosts, type SplitName } from '@drf/datasets';
+import { resolve } from 'node:path';
 import { openJudge, type Judge, type Judgment } from '@drf/judge';
-import { fetchFolders } from '@drf/storage';
+import { fetchFolders, isObjectLocation } from '@drf/storage';
 import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS } from '@drf/tensor';
+import { availableResources, chooseRunner, unitResources, type UnitResources } from '@drf/units';
 import {
   EXIT,
   ExitRequest,
@@ -15,26 +16,40 @@ import {
   spell,
 } from '@drf/terminal';
 import { explainOne, explanationText } from './explain-post.js';
-import { predictPosts, type PredictOptions, type PredictResult } from './predict-posts.js';
+import type { JobCounts } from './counts.js';
+import { STREAM_FORMATS, type MainOptions } from './flags.js';
+import {
+  predictPosts,
+  UNIT_PROGRAM,
+  type OtherProcesses,
+  type PredictOptions,
+  type PredictResult,
+} from './predict-posts.js';
+import { seenPosts, type ScoringModel } from './score-kind.js';
 import { streamPredictions } from './stream-predictions.js';
-import type { JobCounts } from './finish.js';
-import type { MainOptions } from './flags.js';
 
 /** `drf predict`. */
 export async function predictAction(run: string, input: string | undefined, options: MainOptions): Promise<void> {
   assertOptions(input, options);
   const { engine, checkpoint, allowDownload } = options;
+  const runs = [run, ...(options.with ?? [])].map((each) => (isObjectLocation(each) ? each : resolve(each)));
   const silent = options.quiet === true || options.json === true;
-  const folders = await fetchFolders([run, ...(options.with ?? [])], { silent });
-  const judge = await openJudge(folders, { engine, checkpoint, allowDownload });
+  const folders = await fetchFolders(runs, { silent });
+  const judge = onceClosed(await openJudge(folders, { engine, checkpoint, allowDownload }));
   try {
     if (options.quiet !== true) process.stderr.write(`${judge.info.notes.join('\n')}\n`);
     if (input === undefined) await judgeOne(judge, options);
     else if (goesToStandardOutput(options)) await judgeToStandardOutput(judge, input, options);
-    else await judgeMany(judge, input, options);
+    else await judgeMany(judge, input, options, { runs, checkpoint: checkpoint ?? null, engine });
   } finally {
     await judge.close();
   }
+}
+
+/** A judge that may be closed before its time. */
+function onceClosed(judge: Judge): Judge {
+  let closing: Promise<void> | undefined;
+  return { info: judge.info, judge: (post) => judge.judge(post), close: () => (closing ??= judge.close()) };
 }
 
 /** @throws ConfigurationError for options that do not go together */
@@ -59,11 +74,11 @@ function assertOptions(input: string | undefined, options: MainOptions): void {
       'standard input or output, which cannot be gone back to',
     );
   }
-  if (format !== undefined && input !== STANDARD && !goesToStandardOutput(options)) {
-    throw refuse(
-      '--format with standard input or output only',
-      `--format ${format} beside files, whose endings say it`,
-    );
+  if (format === 'parquet' && (input === STANDARD || goesToStandardOutput(options))) {
+    throw refuse(`--format ${STREAM_FORMATS.join(' or ')} for standard input and output`, `--format ${format}`);
+  }
+  if (options.on !== 'local' && (single || input === STANDARD || goesToStandardOutput(options))) {
+    throw refuse('--on with an input and an --out that are files, folders or prefixes', `--on ${options.on}`);
   }
   if (format !== undefined && single) throw refuse('--format with posts in a table', '--format with one post');
   if (resume === true && overwrite === true) throw refuse('--resume or --overwrite', 'both');
@@ -126,7 +141,7 @@ async function judgeToStandardOutput(judge: Judge, input: string, options: MainO
   try {
     const counts = await streamPredictions({
       ...(await readingOf(judge, input, options, interrupt.signal, say)),
-      format: options.format ?? 'jsonl',
+      format: options.format === 'csv' ? 'csv' : 'jsonl',
       write: async (text) => {
         if (!process.stdout.write(text)) await once(process.stdout, 'drain');
       },
@@ -176,26 +191,31 @@ async function explainPost(judge: Judge, options: MainOptions, explain: true | s
   }
 }
 
-async function judgeMany(judge: Judge, input: string, options: MainOptions): Promise<void> {
+async function judgeMany(judge: Judge, input: string, options: MainOptions, model: ScoringModel): Promise<void> {
   const silent = options.quiet === true || options.json === true;
   const say = (message: string): void => void (silent || process.stderr.write(`${message}\n`));
-  const interrupt = interruptSignal(() => say('\nStopping after this post (Ctrl-C again ends at once) …'));
+  const interrupt = interruptSignal(() => say('\nStopping (Ctrl-C again ends at once) …'));
   let progress: Progress | undefined;
   let first = true;
   try {
     const result = await predictPosts({
       ...(await readingOf(judge, input, options, interrupt.signal, say)),
       out: options.out as string,
+      format: input === STANDARD ? undefined : options.format,
+      shardPosts: options.shardPosts,
+      others: await otherProcesses(judge, options, model, say),
       resume: options.resume === true,
       overwrite: options.overwrite === true,
       onCounting: () => say('Counting rows …'),
-      onProgress: (done, total) => {
-        if (total === null) return; // of a stream nobody knows how much comes
-        progress ??= startProgress({ label: 'Judging', total, unit: 'posts', initial: done - 1, silent });
-        progress.update(done);
+      onProgress: (done, total, shards) => {
+        if (shards === undefined) return; // of a stream nobody knows how much comes
+        const counted = total === null ? { total: shards.total, unit: 'parts' } : { total, unit: 'posts' };
+        const update = total === null ? shards.done : done;
+        progress ??= startProgress({ label: 'Judging', ...counted, initial: update, silent });
+        progress.update(update, total === null ? `${done} posts` : '');
       },
-      onRejected: (row, detail) => {
-        if (first) say(`row ${row} is left out: ${detail} (further ones go to the side file only)`);
+      onRejected: (message) => {
+        if (first) say(`${message} (further ones go to the side file only)`);
         first = false;
       },
     });
@@ -209,6 +229,35 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions): Pro
   }
 }
 
+/**
+ * Posts from which on processes of their own are worth their start, which costs about as much as judging two hundred by
+ * the small encoders.
+ */
+const WORTH_PROCESSES = 400;
+
+/** Who judges in place of this process; nobody where one process of this machine is asked for, or all that fits. */
+async function otherProcesses(
+  judge: Judge,
+  options: MainOptions,
+  model: ScoringModel,
+  say: (line: string) => void,
+): Promise<OtherProcesses | undefined> {
+  const { on, jobs } = options;
+  const runner = await chooseRunner(options, say);
+  const isHere = on === 'local';
+  if (isHere && (jobs ?? (await availableResources()).cores) === 1) return undefined;
+  const from = isHere ? WORTH_PROCESSES : 0;
+  const resources = unitResources(options, await resourcesOf(judge));
+  return { model, runner, program: UNIT_PROGRAM, lanes: jobs, from, resources, release: () => judge.close() };
+}
+
+/** One core a judge, since many side by side judge more than one that has all cores; and about what this process takes. */
+async function resourcesOf(judge: Judge): Promise<UnitResources> {
+  await judge.judge({ text: 'a post' }).catch(() => undefined); // some of what it takes, it takes at the first post
+  const bytes = 1.25 * process.memoryUsage().rss;
+  return { cores: 1, gpus: 0, memoryBytes: 2 ** Math.ceil(Math.log2(bytes)) }; // seldom another on the next start
+}
+
 function nothingJudged(input: string, rejected: number): DataError {
   return refuser(DataError, `Judging ${input}`)(
     'at least one post that can be judged',
@@ -217,36 +266,16 @@ function nothingJudged(input: string, rejected: number): DataError {
   );
 }
 
-/**
- * The posts that the runs know; what stands in several splits counts as of the first of train, val and test. Exports, and
- * runs of earlier versions, do not say.
- */
-async function seenPosts({ info }: Judge, say: (message: string) => void): Promise<SeenPosts | null> {
-  const all = new Map<string, SplitName>();
-  for (const { kind, folder } of info.sources) {
-    const seen = kind === 'run' ? await readSeenPosts(folder) : null;
-    if (seen === null) {
-      say(
-        `${kind === 'run' ? 'The run' : 'An export'} does not say which posts were trained on: column seen stays empty.`,
-      );
-      return null;
-    }
-    for (const [hash, split] of seen) {
-      const other = all.get(hash);
-      if (other === undefined || SPLIT_NAMES.indexOf(split) < SPLIT_NAMES.indexOf(other)) all.set(hash, split);
-    }
-  }
-  return all;
-}
-
 function report(result: PredictResult, asJson: boolean): void {
-  const { outcome, rows, counts, out, rejected } = result;
-  if (asJson) process.stdout.write(`${JSON.stringify(result)}\n`);
-  else if (counts === null || outcome === 'interrupted') {
-    process.stdout.write(`Stopped after ${rows} rows. Go on with the same command and --resume.\n`);
-  } else {
-    process.stdout.write(`${countsText(counts)}\nOutput: ${out}\n`);
-    if (rejected !== null) process.stdout.write(`Rows that could not be judged, with reasons: ${rejected}\n`);
+  const { outcome, rows, counts, out, rejected, parts, plan } = result;
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  if (asJson) say(JSON.stringify(result));
+  else if (outcome === 'planned') say(`Plan: ${plan}`);
+  else if (counts === null) say(`Stopped after ${rows} rows. The same command goes on.`);
+  else {
+    say(`${countsText(counts)}\nOutput: ${out}${parts === null ? '' : ` (${parts} parts)`}`);
+    if (rejected !== null) say(`Rows that could not be judged, with reasons: ${rejected}`);
+    else if (counts.rejected > 0) say('Rows that could not be judged, with reasons: its files rejected-*.jsonl');
   }
 }
 

@@ -1,36 +1,19 @@
-import { appendFile, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { postHash } from '@drf/datasets';
-import type { Judgment, PostContent } from '@drf/judge';
+import type { PostContent } from '@drf/judge';
+import { fileHash } from '@drf/files';
 import { DataError } from '@drf/tensor';
+import { JobPlace } from './job.js';
 import { predictPosts, type PredictOptions } from './predict-posts.js';
+import { JUDGE as judge, NOBODY, SOURCE as source, verdict, writeInputs } from './testing/inputs.js';
 
 let folder: string;
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'drf-predict-'))));
 afterEach(() => rm(folder, { recursive: true, force: true }));
-
-function verdict({ text }: PostContent): Judgment {
-  const length = (text ?? '').length;
-  const positive = 1 / (1 + length);
-  return {
-    label: positive > 0.1 ? 'positive' : 'negative',
-    probabilities: { positive, negative: 1 - positive },
-    quality: { image: null, text: text === null ? null : 0.25 },
-    logDensity: { image: null, text: text === null ? null : -1 },
-    pairWeights: null,
-    recovered: text === null ? 'text' : null,
-    unfamiliar: text === null ? null : length > 15,
-  };
-}
-
-const source = { kind: 'run', folder: '/runs/a', checkpoint: 'step-1.safetensors', sha256: '0' } as const;
-const judge: PredictOptions['judge'] = {
-  info: { classes: ['positive', 'negative'], imageSize: 4, engine: 'none', sources: [source] },
-  judge: (post: PostContent) => Promise.resolve(verdict(post)),
-};
 
 const COUNT = 200;
 
@@ -48,6 +31,22 @@ async function input(): Promise<string> {
 async function run(options: Partial<PredictOptions> & { readonly out: string }) {
   return predictPosts({ judge, input: join(folder, 'posts.jsonl'), resume: false, overwrite: false, ...options });
 }
+
+/** SHA-256, as far as it goes, of outputs and side files that a program wrote which judged row by row into one spool. */
+const RECORDED: readonly (readonly [input: string, ending: string, whole: string, rejected: string])[] = [
+  ['lines.jsonl', 'jsonl', '4bc0deda34f7808d', '184545ca63d0e353'],
+  ['lines.jsonl', 'csv', '53516b0f705e0f1d', '184545ca63d0e353'],
+  ['lines.jsonl', 'parquet', '1a5dd85119ed38f5', '184545ca63d0e353'],
+  ['table.csv', 'jsonl', 'cad9451f381bc4b0', 'c767e92b9e750df9'],
+  ['table.csv', 'csv', 'bb80856d33b1273e', 'c767e92b9e750df9'],
+  ['table.csv', 'parquet', 'f96fc26a8dfb58a2', 'c767e92b9e750df9'],
+  ['posts', 'jsonl', 'f0cab77d4f8d2490', '0464bc25e1f18e11'],
+  ['posts', 'csv', '4369458e80b58bcb', '0464bc25e1f18e11'],
+  ['posts', 'parquet', 'a7e22fb27b6a6526', '0464bc25e1f18e11'],
+  ['made.parquet', 'jsonl', '80d847e3172d3afd', ''],
+  ['made.parquet', 'csv', '7c593e5dbee8070c', ''],
+  ['made.parquet', 'parquet', '272a9963699e97f0', ''],
+];
 
 const out = (name: string): string => join(folder, name);
 
@@ -74,25 +73,33 @@ describe('predictPosts', () => {
     expect((await readdir(folder)).sort()).toEqual(['a.jsonl', 'a.jsonl.rejected.jsonl', 'posts.jsonl']);
   });
 
-  it('gives the same output when it is interrupted, loses its last lines in a crash, and goes on', async () => {
+  it('gives the same output when it is interrupted, and goes on with what is not judged yet', async () => {
     await input();
-    await run({ out: out('whole.jsonl') });
+    await run({ out: out('whole.csv') });
     const controller = new AbortController();
-    const stopped = await run({
-      out: out('parts.jsonl'),
-      signal: controller.signal,
-      onProgress: (done) => void (done === 90 && controller.abort()),
-    });
-    expect(stopped).toMatchObject({ outcome: 'interrupted', rows: 90, counts: null });
-    const spool = out('parts.jsonl.partial.jsonl');
-    const lines = (await readFile(spool, 'utf8')).split('\n');
-    await writeFile(spool, lines.slice(0, 70).join('\n')); // line 70 lost its end
-    await appendFile(spool, '');
+    const onProgress = (done: number): void => void (done >= 90 && controller.abort());
+    const stopped = await run({ out: out('parts.csv'), signal: controller.signal, onProgress });
+    expect(stopped).toMatchObject({ outcome: 'interrupted', rows: 64, counts: null });
+    const [first] = await readdir(out('parts.csv.partial'));
+    expect(first).toBe('_job');
+    await rm(out('parts.csv.partial/part-00001.jsonl')); // a disk lost it
     const seen: number[] = [];
-    const resumed = await run({ out: out('parts.jsonl'), resume: true, onProgress: (done) => void seen.push(done) });
-    expect([resumed.outcome, seen[0], seen.at(-1)]).toEqual(['finished', 70, COUNT]);
-    expect(await readFile(out('parts.jsonl'), 'utf8')).toBe(await readFile(out('whole.jsonl'), 'utf8'));
-    expect(await readFile(out('parts.jsonl.rejected.jsonl'), 'utf8')).toBe(await readFile(out('whole.jsonl.rejected.jsonl'), 'utf8')); // prettier-ignore
+    const goneOn = await run({ out: out('parts.csv'), onProgress: (done) => void seen.push(done) });
+    expect([goneOn.outcome, seen[0], seen.at(-1)]).toEqual(['finished', 40, COUNT]);
+    expect(await readFile(out('parts.csv'), 'utf8')).toBe(await readFile(out('whole.csv'), 'utf8'));
+    expect(await readFile(out('parts.csv.rejected.jsonl'), 'utf8')).toBe(await readFile(out('whole.csv.rejected.jsonl'), 'utf8')); // prettier-ignore
+    expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+
+  it.each(RECORDED)('gives of %s as %s the bytes that earlier versions gave', async (name, ending, whole, rejected) => {
+    await writeInputs(folder);
+    if (name === 'made.parquet') await run({ input: out('table.csv'), out: out(name) });
+    const path = out(`${name}-judged.${ending}`);
+    await run({ input: out(name), out: path });
+    const hash = async (file: string): Promise<string> => (await fileHash(file)).slice(0, 16);
+    expect(await hash(path)).toBe(whole);
+    if (rejected === '') expect(await readdir(folder)).not.toContain(`${name}-judged.${ending}.rejected.jsonl`);
+    else expect(await hash(`${path}.rejected.jsonl`)).toBe(rejected);
   });
 
   it('writes CSV and Parquet with the same columns and numbers', async () => {
@@ -177,15 +184,14 @@ describe('predictPosts', () => {
     await run({ out: out('a.jsonl') });
     await expect(run({ out: out('a.jsonl') })).rejects.toThrow(/expected a file that does not exist yet, received one that does/); // prettier-ignore
     await expect(run({ out: out('b.txt') })).rejects.toThrow(
-      /--out expected a file that ends in .jsonl, .csv, .parquet/,
+      /--out expected a file that ends in .jsonl, .csv, .parquet, or a folder, received/,
     );
-    await expect(run({ out: out('b.jsonl'), resume: true })).rejects.toThrow(/--resume expected an unfinished job at .*b.jsonl.partial.json, received none/); // prettier-ignore
-    const signal = AbortSignal.abort();
-    await run({ out: out('c.jsonl'), signal });
-    await expect(run({ out: out('c.jsonl') })).rejects.toThrow(/expected no unfinished job.*--resume, or start anew with --overwrite/); // prettier-ignore
-    await expect(run({ out: out('c.jsonl'), resume: true, judge: { ...judge, info: { ...judge.info, sources: [{ ...source, folder: '/runs/b' }] } } })).rejects.toThrow(/--resume, run, expected what the unfinished job has: "\/runs\/a", received "\/runs\/b"/); // prettier-ignore
+    await expect(run({ out: out('b.jsonl'), resume: true })).rejects.toThrow(/--resume expected an unfinished job at .*b.jsonl.partial, received none/); // prettier-ignore
+    await run({ out: out('c.jsonl'), others: NOBODY });
+    const other = { ...judge, info: { ...judge.info, sources: [{ ...source, folder: '/runs/b' }] } };
+    await expect(run({ out: out('c.jsonl'), judge: other })).rejects.toThrow(/--out .*c.jsonl, run, expected what the job at .* has: "\/runs\/a", received "\/runs\/b"/); // prettier-ignore
     await appendFile(path, '{"text":"one more"}\n');
-    await expect(run({ out: out('c.jsonl'), resume: true })).rejects.toThrow(/--resume, inputBytes, expected/);
+    await expect(run({ out: out('c.jsonl') })).rejects.toThrow(/c.jsonl, versions, expected/);
     expect((await run({ out: out('c.jsonl'), overwrite: true })).counts?.judged).toBe(199);
   });
 
@@ -194,7 +200,7 @@ describe('predictPosts', () => {
     const before = await readFile(path, 'utf8');
     await symlink(path, out('link.jsonl'));
     for (const name of ['posts.jsonl', 'link.jsonl']) {
-      const message = /--out .* expected another file than the input, received the input itself/;
+      const message = /--out .* expected another place than the input, received the input itself/;
       await expect(run({ out: out(name), overwrite: true })).rejects.toThrow(message);
     }
     expect(await readFile(path, 'utf8')).toBe(before);
@@ -208,40 +214,51 @@ describe('predictPosts', () => {
     ['sha256', { judge: { ...judge, info: { ...judge.info, sources: [{ ...source, sha256: 'trained anew' }] } } }],
   ])('goes on with a job of the same %s only', async (name, other) => {
     await input();
-    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
-    await expect(run({ out: out('a.jsonl'), resume: true, ...other })).rejects.toThrow(`--resume, ${name}, expected`);
+    await run({ out: out('a.jsonl'), others: NOBODY });
+    await expect(run({ out: out('a.jsonl'), ...other })).rejects.toThrow(`a.jsonl, ${name}, expected`);
     expect((await run({ out: out('a.jsonl'), resume: true })).outcome).toBe('finished');
   });
 
-  it.each(['null', '5', '[]', '{}'])('names a job whose file holds %s', async (text) => {
+  it('says that a plan, or a part, was changed', async () => {
     await input();
-    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
-    await writeFile(out('a.jsonl.partial.json'), text);
-    await expect(run({ out: out('a.jsonl'), resume: true })).rejects.toThrow(
-      /--resume, run, expected what the unfinished job has: nothing, as its file is damaged, received "\/runs\/a"/,
-    );
-  });
-
-  it.each(['null', '{"label":"a"}', '{"lab', '[]'])('names a spooled row that holds %s', async (text) => {
-    await input();
-    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
-    await writeFile(out('a.jsonl.partial.jsonl'), `${text}\n`);
-    await expect(run({ out: out('a.jsonl'), resume: true })).rejects.toThrow(
-      /a.jsonl.partial.jsonl, line 1 expected a row of an unfinished job, received something else/,
-    );
+    const stop = async (): Promise<void> => {
+      const controller = new AbortController();
+      const onProgress = (done: number): void => void (done >= 90 && controller.abort());
+      await run({ out: out('a.jsonl'), signal: controller.signal, overwrite: true, onProgress });
+    };
+    await stop();
+    const part = out('a.jsonl.partial/part-00000.jsonl');
+    await writeFile(part, (await readFile(part, 'utf8')).replace('"positive"', '"negative"'));
+    await expect(run({ out: out('a.jsonl') })).rejects.toThrow(/part-00000.jsonl expected the rows that were judged, of SHA-256 .*, received others; the file was changed/); // prettier-ignore
+    await stop();
+    const [plan] = await readdir(out('a.jsonl.partial/_job/plans'));
+    await writeFile(out(`a.jsonl.partial/_job/plans/${plan}`), 'null');
+    await expect(run({ out: out('a.jsonl') })).rejects.toThrow(/expected an unfinished job whose plan is whole.*start anew with --overwrite/); // prettier-ignore
+    expect(await readdir(folder)).not.toContain('a.jsonl');
   });
 
   it('ends what was killed between its output and its end', async () => {
     await input();
     await run({ out: out('whole.jsonl') });
-    await run({ out: out('a.jsonl'), signal: AbortSignal.abort() });
-    await run({ out: out('b.jsonl') });
-    await rename(out('b.jsonl'), out('a.jsonl')); // its spool is still there
     for (const name of ['a.jsonl.temporary', 'a.jsonl.rejected.jsonl.temporary']) await symlink(out('link'), out(name));
-    const { counts } = await run({ out: out('a.jsonl'), resume: true });
+    // the last thing that a job does is to remove its own files
+    const kept = vi.spyOn(JobPlace.prototype, 'clear').mockResolvedValueOnce();
+    await run({ out: out('a.jsonl') });
+    kept.mockRestore();
+    expect(await readdir(folder)).toContain('a.jsonl.partial');
+    const { counts } = await run({ out: out('a.jsonl') });
     expect(counts).toMatchObject({ judged: 198, rejected: 2 });
     expect(await readFile(out('a.jsonl'), 'utf8')).toBe(await readFile(out('whole.jsonl'), 'utf8'));
     expect((await readdir(folder)).filter((name) => name.includes('partial') || name.includes('temporary') || name === 'link')).toEqual([]); // prettier-ignore
+  });
+
+  it('keeps what somebody else made of its output, unless it is told to replace it', async () => {
+    await input();
+    await run({ out: out('a.jsonl'), others: NOBODY });
+    await writeFile(out('a.jsonl'), 'mine');
+    await expect(run({ out: out('a.jsonl') })).rejects.toThrow(/expected a file that does not exist yet.*--resume/);
+    expect(await readFile(out('a.jsonl'), 'utf8')).toBe('mine');
+    expect((await run({ out: out('a.jsonl'), resume: true })).outcome).toBe('finished');
   });
 
   it('lets one program at a time write an output', async () => {
@@ -255,7 +272,7 @@ describe('predictPosts', () => {
   });
 
   it('says that there is no input, before it makes anything', async () => {
-    await expect(run({ out: out('a.jsonl'), input: out('none.csv') })).rejects.toThrow(/Opening .*none.csv expected a file of posts/); // prettier-ignore
+    await expect(run({ out: out('a.jsonl'), input: out('none.csv') })).rejects.toThrow(/Opening .*none.csv expected a file or folder of posts/); // prettier-ignore
     expect(await readdir(folder)).toEqual([]);
   });
 });

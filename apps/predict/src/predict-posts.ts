@@ -1,27 +1,67 @@
-import { mkdir, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, extname, join, resolve } from 'node:path';
 import {
-  countUnlabeledPosts,
+  planShards,
+  readShard,
   readUnlabeledPosts,
   type ColumnNames,
   type EncodingChoice,
-  type TableStream,
   type SeenPosts,
+  type ShardPlan,
+  type TableStream,
 } from '@drf/datasets';
-import { lockFile, rejectedPath } from '@drf/files';
-import type { Judge, JudgeInfo } from '@drf/judge';
-import { ConfigurationError, DataError, refuser } from '@drf/tensor';
-import { finishOutput, outputFormat, type JobCounts, type OutputFormat } from './finish.js';
+import { lockFile, rejectedPath, type Storage } from '@drf/files';
+import { isObjectLocation, openStorage } from '@drf/storage';
+import { ConfigurationError, DataError, DrfError, mapAhead, refuser } from '@drf/tensor';
+import {
+  localRunner,
+  runUnits,
+  type PublishedPlan,
+  type Runner,
+  type Unit,
+  type UnitFailure,
+  type UnitProgress,
+  type UnitResources,
+} from '@drf/units';
+import { sumOfCounts } from './counts.js';
+import { assembleFile, finishFolder, type FileForm, type FinishedPlan, type PredictResult } from './finish.js';
+import { OUTPUT_FORMATS, type OutputFormat } from './flags.js';
+import { JobPlace } from './job.js';
+import { decodingOf, judgeRows, type TableJudge } from './judge-rows.js';
+import { PartWriter, type PartForm, type PartReport } from './part.js';
 import { inputValues } from './prediction-row.js';
-import { isUnfinished, removeSpool, Spool, type JobIdentity, type SpooledRow } from './spool.js';
+import { modelIdentity, scoreKindOf, type JobIdentity, type ScoreSettings, type ScoringModel } from './score-kind.js';
 
-export interface PredictOptions {
-  readonly judge: Pick<Judge, 'judge'> & {
-    readonly info: Pick<JudgeInfo, 'classes' | 'imageSize' | 'engine' | 'sources'>;
-  };
-  /** Which posts the run knows; left out or null where it does not say. */
-  readonly seen?: SeenPosts | null;
-  /** A file of posts, or a folder of images and texts. */
+export type { PredictResult } from './finish.js';
+
+/** Who judges in place of this process: a runner's processes, each with a judge of its own. */
+export interface OtherProcesses {
+  readonly model: ScoringModel;
+  readonly runner: Runner;
+  /** The app's `unit.js`. */
+  readonly program: URL;
+  /** What one takes. */
+  readonly resources: UnitResources;
+  /** At a time; default: as many as fit. */
+  readonly lanes?: number;
+  /** Posts from which on they are worth their start; fewer are judged by this process. */
+  readonly from: number;
+  /** Called before they start: this process needs its judge no more. */
+  readonly release?: () => Promise<void>;
+}
+
+/** The program that judges shards in a process of its own. */
+export const UNIT_PROGRAM = new URL(`./unit.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url);
+
+/** Processes of this machine, so many at a time, however few posts there are. */
+export function localProcesses(model: ScoringModel, lanes: number): OtherProcesses {
+  return { model, runner: localRunner(), program: UNIT_PROGRAM, resources: NO_RESOURCES, lanes, from: 0 };
+}
+
+/** How posts are read. */
+export interface ReadingOptions {
+  /** Posts: a file, a folder of images and texts, or whatever else `planShards` takes. */
   readonly input: string;
   /** Read in place of `input`, which is then its name: standard input. */
   readonly stream?: TableStream;
@@ -31,143 +71,388 @@ export interface PredictOptions {
   readonly encoding?: EncodingChoice;
   /** Which column of a table holds what, where common names do not tell. */
   readonly columns?: ColumnNames;
-  /** Ends in `.jsonl`, `.csv` or `.parquet`. */
+  /** Told how the input is read, where that is worth knowing. */
+  readonly onNote?: (message: string) => void;
+}
+
+export interface PredictOptions extends ReadingOptions {
+  readonly judge: TableJudge;
+  /** Which posts the run knows; left out or null where it does not say. */
+  readonly seen?: SeenPosts | null;
+  /** A file that ends in `.jsonl`, `.csv` or `.parquet`; else a folder, or a prefix in object storage, for parts. */
   readonly out: string;
+  /** Of parts; default `parquet`. */
+  readonly format?: OutputFormat;
+  /** Posts of a shard; default by how many there are. */
+  readonly shardPosts?: number;
+  readonly others?: OtherProcesses;
   /** Texts in CSV as they are, also those that a spreadsheet would run. Default false. */
   readonly rawCsv?: boolean;
+  /** Only go on with a job that was begun. */
   readonly resume: boolean;
   readonly overwrite: boolean;
   readonly onCounting?: () => void;
-  /** Told how the input is read, where that is worth knowing. */
-  readonly onNote?: (message: string) => void;
-  /** @param total null of a stream, whose end is not known */
-  readonly onProgress?: (done: number, total: number | null) => void;
-  readonly onRejected?: (row: number, detail: string) => void;
+  /**
+   * @param total null where it is not known: of a stream, and of tars
+   * @param shards how many are done, of how many
+   */
+  readonly onProgress?: (
+    done: number,
+    total: number | null,
+    shards?: { readonly done: number; readonly total: number },
+  ) => void;
+  /** Told of rows that cannot be judged: at least of the first one. */
+  readonly onRejected?: (message: string) => void;
   readonly signal?: AbortSignal;
 }
 
-export interface PredictResult {
-  readonly outcome: 'finished' | 'interrupted';
-  /** Rows dealt with so far, those of earlier sessions included. */
-  readonly rows: number;
-  /** Only of a finished job. */
-  readonly counts: JobCounts | null;
+/** Where an output goes, and what it is. */
+interface Output {
   readonly out: string;
-  /** The side file, if any row was rejected. */
-  readonly rejected: string | null;
+  readonly isFile: boolean;
+  /** Of the file, or of the parts. */
+  readonly format: OutputFormat;
+  /** Where parts lie: the output itself, or what waits to be it. */
+  readonly location: string;
 }
 
-/** How images are decoded for a judge. */
-function decodingOf({ imageSize }: Pick<JudgeInfo, 'imageSize'>) {
-  return { width: imageSize, height: imageSize, fit: 'stretch', maximumPixels: 100_000_000 } as const;
+/** @throws ConfigurationError for a name that is neither that of a folder nor of a file of a known format */
+async function outputOf({ out, format }: Pick<PredictOptions, 'out' | 'format'>): Promise<Output> {
+  const ending = extname(out).slice(1).toLowerCase();
+  const known = OUTPUT_FORMATS.find((name) => name === ending);
+  const isFolder = out.endsWith('/') || (!isObjectLocation(out) && (await stat(out).catch(() => undefined))?.isDirectory() === true); // prettier-ignore
+  const refuse = refuser(ConfigurationError, '--out');
+  if (known !== undefined && !isFolder) {
+    if (format !== undefined && format !== known) throw refuse(`a file that ends in .${format}, or a folder`, out, 'leave --format out, or name a folder'); // prettier-ignore
+    return { out, isFile: true, format: known, location: `${out}.partial` };
+  }
+  if (ending !== '' && !isFolder && !isObjectLocation(out)) {
+    const endings = OUTPUT_FORMATS.map((name) => `.${name}`).join(', ');
+    throw refuse(`a file that ends in ${endings}, or a folder`, out, 'choose one of these endings, or write a / behind a folder'); // prettier-ignore
+  }
+  return { out, isFile: false, format: format ?? 'parquet', location: out.replace(/(?<=[^/])\/+$/, '') };
 }
 
 /**
- * Judges posts one after the other, with memory that does not grow with their number. Rows go to a spool beside the
- * output and become the output at the end; an interruption or a crash leaves the spool, and `resume` goes on with it.
- * @throws ConfigurationError for an output that exists or is the input, or an ending that is unknown; DataError when the
- *   input cannot be opened, or another process writes the same output
+ * Judges posts in shards, each of which is judged and written by itself, so that an interruption costs those under way
+ * alone and the same call goes on with the rest; by this process, or by others side by side. The output is the same
+ * bytes whoever judges what and when. Memory does not grow with the number of posts.
+ * @throws ConfigurationError for an output that exists, is the input or another job's, or an ending that is unknown;
+ *   DataError when the input cannot be opened or was changed, another process writes the same output, or shards were given
+ *   up, which are named
  */
 export async function predictPosts(options: PredictOptions): Promise<PredictResult> {
-  const format = outputFormat(options.out);
-  await mkdir(dirname(resolve(options.out)), { recursive: true });
-  const lock = await lockFile(`${options.out}.lock`, `--out ${options.out}`);
+  const output = await outputOf(options);
+  if (isObjectLocation(output.out)) return predictTo(output, options); // there, two at once do no harm
+  await mkdir(dirname(resolve(output.out)), { recursive: true });
+  const name = output.out.replace(/(?<=[^/])\/+$/, '');
+  const lock = await lockFile(`${name}.lock`, `--out ${output.out}`);
   try {
-    return await predictLocked(options, format);
+    return await predictTo(output, options);
   } finally {
     await lock.release();
   }
 }
 
-async function predictLocked(options: PredictOptions, format: OutputFormat): Promise<PredictResult> {
-  const { judge, input, out, signal } = options;
+async function predictTo(output: Output, options: PredictOptions): Promise<PredictResult> {
+  const { judge, input, stream, overwrite, resume, signal } = options;
+  const { out, isFile, location } = output;
   const refuse = refuser(ConfigurationError, `--out ${out}`);
-  if (await areSame(input, out))
-    throw refuse('another file than the input', 'the input itself, which would be lost', 'choose another name');
-  const isDone = (await exists(out)) && !(options.resume && (await isUnfinished(out)));
-  if (options.overwrite) await removeSpool(out);
-  else if (isDone) {
-    throw refuse(
-      'a file that does not exist yet',
-      'one that does',
-      'choose another name, or replace it with --overwrite',
-    );
+  if (stream === undefined && (await areSame(input, out))) {
+    throw refuse('another place than the input', 'the input itself, which would be lost', 'choose another name');
   }
-  const identity = await identityOf(options);
-  if (options.stream === undefined) options.onCounting?.();
-  const total = options.stream === undefined ? await countUnlabeledPosts(input, { ...options, except: out }) : null;
-  const spool = await Spool.open(out, identity, options);
-  let rows = spool.done;
-  try {
-    for await (const row of judged(options, spool.done)) {
-      await spool.add(row);
-      rows = row.row;
-      options.onProgress?.(rows, total);
-      if (signal?.aborted === true) break;
+  const place = await JobPlace.open(out, location);
+  if (overwrite) await place.clear();
+  const isBegun = (await place.plans()).length > 0;
+  if (isFile && !overwrite && (await isThere(out))) {
+    const finished = isBegun ? await place.finishedFile(out) : undefined;
+    if (finished !== undefined) {
+      await place.clear(); // a program that was killed had written the output, and no more
+      return finished;
     }
-  } finally {
-    await spool.close();
+    if (!isBegun || !resume) {
+      const remedy = isBegun
+        ? 'replace it by what an unfinished job gives, with --resume, or start anew with --overwrite'
+        : 'choose another name, or replace it with --overwrite';
+      throw refuse('a file that does not exist yet', 'one that does', remedy);
+    }
   }
-  if (signal?.aborted === true && rows < (total ?? Infinity))
-    return { outcome: 'interrupted', rows, counts: null, out, rejected: null };
-  const counts = await finishOutput(out, format, judge.info.classes, { raw: options.rawCsv });
-  await removeSpool(out);
-  return { outcome: 'finished', rows, counts, out, rejected: counts.rejected > 0 ? rejectedPath(out) : null };
+  if (resume && !isBegun) {
+    const remedy = 'leave --resume out to start one';
+    throw refuser(ConfigurationError, '--resume')(`an unfinished job at ${location}`, 'none', remedy);
+  }
+  if (stream !== undefined) return predictStream({ ...options, stream }, output, place);
+  options.onCounting?.();
+  const shards = await shardsOf(options, isFile).catch((error: unknown) => {
+    if (signal?.aborted !== true || error !== signal.reason) throw error;
+    return null;
+  });
+  if (shards === null)
+    return { outcome: 'interrupted', rows: 0, counts: null, out, rejected: null, parts: null, plan: null };
+  for (const note of shards.notes) options.onNote?.(note);
+  const identity = await identityOf(options, output, shards);
+  const model = options.others?.model ?? { runs: judge.info.sources.map(({ folder }) => folder), checkpoint: null, engine: identity.engine }; // prettier-ignore
+  const plan = await place.begin({ identity, model, shards }, options.others?.resources ?? NO_RESOURCES);
+  return predictShards(options, output, place, plan);
 }
 
-/** Judges row by row. */
-export async function* judged(
-  options: Omit<PredictOptions, 'out' | 'resume' | 'overwrite'> & { readonly out?: string },
-  skip = 0,
-): AsyncGenerator<SpooledRow> {
-  const { judge, input, stream, root, encoding, columns, out, onNote, onRejected } = options;
-  const reading = { stream, root, encoding, columns, decoding: decodingOf(judge.info), except: out, skip, onNote };
-  for await (const result of readUnlabeledPosts(input, reading)) {
-    const { row, id } = result;
-    if ('error' in result) {
-      const { reason, message: detail } = result.error;
-      onRejected?.(row, detail);
-      yield { row, id, reason, detail };
-      continue;
-    }
-    const { line, own, post, hash } = result;
-    try {
-      const judgment = await judge.judge(post);
-      yield { row, line, id, seen: options.seen?.get(hash) ?? null, input: inputValues(own), ...judgment };
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error; // of this post alone: the next may well be judged
-      onRejected?.(row, error.message);
-      yield { row, id, reason: 'not judged', detail: error.message };
-    }
-  }
+/**
+ * Cuts the input into shards, by nothing but how many posts there are: of one file some hundred small ones, which lose
+ * little when they are interrupted, of parts fewer and larger ones.
+ */
+async function shardsOf(options: PredictOptions, isFile: boolean): Promise<ShardPlan> {
+  const { input, out, columns, encoding, shardPosts, signal } = options;
+  const plan = (rowsPerShard: number): Promise<ShardPlan> =>
+    planShards(input, { rowsPerShard, columns, encoding, except: [out], signal });
+  if (shardPosts !== undefined) return plan(shardPosts);
+  const [shards, least, most] = isFile ? [128, 32, 2000] : [64, 1000, 50_000];
+  const first = await plan(most);
+  const wanted = Math.max(least, Math.ceil((first.rows ?? Infinity) / shards));
+  return wanted >= most || (first.rows ?? 0) <= least ? first : plan(wanted);
 }
 
-/** @throws DataError for an input that is not there */
-async function identityOf({ judge, input, root, encoding, columns }: PredictOptions): Promise<JobIdentity> {
-  const stats = await stat(input).catch(() => undefined);
-  const { sources, engine, classes } = judge.info;
-  const joined = (part: 'folder' | 'checkpoint' | 'sha256'): string => sources.map((each) => each[part]).join(' + ');
+/** Rows of a file that are looked at for its columns: the first may be none. */
+const FIRST_ROWS = 100;
+const FILES_AT_ONCE = 8;
+
+/**
+ * The columns of all tables, in their order, by the first row of each; null where a file's rows may differ, so that only
+ * reading all of them would tell.
+ */
+async function ownColumns({ judge, root }: PredictOptions, plan: ShardPlan): Promise<PartForm['ownColumns']> {
+  if (plan.files.some(({ form }) => !['CSV', 'Parquet', 'folder'].includes(form.format))) return null;
+  const storage = await openStorage(plan.location);
+  const columnsOf = async (file: number): Promise<readonly string[]> => {
+    const head = { ...plan, shards: [{ rows: FIRST_ROWS, parts: [{ file, row: 0, rows: FIRST_ROWS }] }] };
+    for await (const row of readShard(storage, head, 0, { root, decoding: decodingOf(judge.info) })) {
+      if ('own' in row) return Object.keys(inputValues(row.own));
+    }
+    return [];
+  };
+  const names = new Set<string>();
+  for await (const columns of mapAhead(plan.files.keys(), FILES_AT_ONCE, columnsOf)) {
+    for (const name of columns) names.add(name);
+  }
+  return [...names];
+}
+
+const NO_RESOURCES: UnitResources = { cores: 1, gpus: 0, memoryBytes: 0 };
+
+/** @param shards null of a stream */
+async function identityOf(
+  options: PredictOptions,
+  { isFile, format }: Output,
+  shards: ShardPlan | null,
+): Promise<JobIdentity> {
+  const { judge, input, root, encoding, columns, others, rawCsv = false } = options;
+  const model = modelIdentity(judge);
+  const withFile = (shards?.files.length ?? 1) > 1;
+  const isFlat = !isFile && format !== 'jsonl';
   return {
-    run: joined('folder'),
-    checkpoint: joined('checkpoint'),
-    sha256: joined('sha256'),
-    input: resolve(input),
-    inputBytes: stats?.size ?? 0,
-    inputModified: stats?.mtime.toISOString() ?? '',
-    engine,
-    classes,
-    root: root === undefined ? null : resolve(root),
-    columns: columns ?? null,
+    ...model,
+    run: others === undefined ? model.run : others.model.runs.join(' + '),
+    input: isObjectLocation(input) || shards === null ? input : resolve(input),
+    root: root === undefined || isObjectLocation(root) ? (root ?? null) : resolve(root),
     encoding: encoding === 'auto' ? null : (encoding ?? null),
+    columns: columns ?? null,
+    form: {
+      format: isFile ? 'jsonl' : format, // a file is put together of JSON Lines, whatever its own format
+      ownColumns: isFlat && shards !== null ? await ownColumns(options, shards) : null,
+      withFile,
+      rawCsv: format === 'csv' && !isFile && rawCsv,
+    },
   };
 }
 
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
+/** Judges the shards of a plan that are not judged yet, and finishes the output where all are. */
+async function predictShards(
+  options: PredictOptions,
+  output: Output,
+  place: JobPlace,
+  plan: PublishedPlan,
+): Promise<PredictResult> {
+  const { judge, seen = null, others, signal, onNote, onRejected, onProgress } = options;
+  const { shards } = plan.settings as ScoreSettings;
+  const total = shards.rows;
+  const reports = await place.readReports();
+  const said = new Set<string>();
+  let done = rowsOf(reports.values());
+  const underWay = new Map<number, number>();
+  const tell = (): void =>
+    onProgress?.(
+      [...underWay.values()].reduce((sum, rows) => sum + rows, done),
+      total,
+    );
+  const isHere = others === undefined || (total !== null && total - done < others.from);
+  if (!isHere) await others.release?.();
+  const failures = await runUnits({
+    plan,
+    runner: isHere ? thisProcess(judge, seen) : others.runner,
+    program: others?.program ?? NO_PROGRAM,
+    lanes: others?.lanes,
+    signal,
+    onEvent: (event) => {
+      if (event.kind === 'progress') underWay.set(event.index, event.progress.done);
+      else if (event.kind !== 'done') underWay.delete(event.index);
+      if (!reports.has(event.index)) tell();
+    },
+    onOutput: async (_, index) => {
+      if (reports.has(index)) return;
+      const report = await place.readReport(index);
+      reports.set(index, report);
+      underWay.delete(index);
+      done += report.judged + report.rejected;
+      if (report.firstRejected !== null) onRejected?.(report.firstRejected);
+      for (const note of report.notes) {
+        const kind = note.replace(/^.*, and perhaps others: /, ''); // said once, wherever it was found
+        if (!said.has(kind)) onNote?.(note);
+        said.add(kind);
+      }
+      tell();
+    },
+  });
+  if (failures.length > 0) throw givenUp(options.input, plan, failures, done);
+  const result = { rows: done, counts: null, out: output.out, rejected: null, parts: null, plan: plan.location };
+  if (reports.size < plan.units.length)
+    return { ...result, outcome: signal?.aborted === true ? 'interrupted' : 'planned' };
+  const inOrder = [...reports].sort(([one], [other]) => one - other).map(([, report]) => report);
+  return finish(options, output, place, inOrder, plan);
 }
 
-/** Whether two paths lead to one file, however they are written. */
+const NO_PROGRAM = new URL('node:none');
+
+const rowsOf = (reports: Iterable<PartReport>): number =>
+  Array.from(reports, ({ judged, rejected }) => judged + rejected).reduce((sum, rows) => sum + rows, 0);
+
+/** Units one after the other in this process, which has a judge already. */
+function thisProcess(judge: TableJudge, seen: SeenPosts | null): Runner {
+  return {
+    name: 'this process',
+    async run({ plan, due, signal, onEvent }) {
+      const failures: UnitFailure[] = [];
+      const isOver = (): boolean => signal?.aborted === true;
+      const worker = await scoreKindOf(judge, seen).open({ plan, threads: 1 });
+      for (const index of due) {
+        if (isOver()) break;
+        try {
+          const report = (progress: UnitProgress): void => onEvent({ kind: 'progress', index, progress });
+          await worker.perform(plan.units[index] as Unit, { plan, threads: 1, signal, report });
+          onEvent({ kind: 'done', index });
+        } catch (error) {
+          if (isOver()) break;
+          if (!(error instanceof DrfError)) throw error; // a bug
+          onEvent({ kind: 'failed', index, reason: error.message });
+          failures.push({ index, reason: error.message });
+        }
+      }
+      return failures;
+    },
+  };
+}
+
+const NAMED_FAILURES = 5;
+
+function givenUp(input: string, plan: PublishedPlan, failures: readonly UnitFailure[], done: number): DataError {
+  const named = failures.slice(0, NAMED_FAILURES).map(({ index, reason }) => `${plan.units[index]?.label}: ${reason}`);
+  const more = failures.length > named.length ? `, and ${failures.length - named.length} more` : '';
+  return refuser(DataError, `Judging ${input}`)(
+    'all shards judged',
+    `${failures.length} of ${plan.units.length} that were given up (${named.join('; ')}${more})`,
+    `${done} rows are judged and stay; the same command goes on with the rest`,
+  );
+}
+
+/** What cannot be read again is judged in one go, by this process; an interruption ends the input there. */
+async function predictStream(
+  options: PredictOptions & { readonly stream: TableStream },
+  output: Output,
+  place: JobPlace,
+): Promise<PredictResult> {
+  const { judge, seen = null, input, signal, onNote, onProgress } = options;
+  await place.assertFree();
+  const identity = await identityOf(options, output, null);
+  const part = await PartWriter.create(place.own.folder, 0, identity.form, identity.classes);
+  try {
+    const results = readUnlabeledPosts(input, { ...options, decoding: decodingOf(judge.info), onNote });
+    let rows = 0;
+    for await (const row of judgeRows(results, judge, seen)) {
+      await part.add(row);
+      onProgress?.(++rows, null);
+      if (signal?.aborted === true) break;
+    }
+    const report = await part.publish(place.parts);
+    if (report.firstRejected !== null) options.onRejected?.(report.firstRejected);
+    const result = await finish(options, output, place, [report], {
+      hash: null,
+      location: null,
+      settings: { identity, shards: null },
+    });
+    return { ...result, outcome: signal?.aborted === true ? 'interrupted' : 'finished' };
+  } finally {
+    await part.discard();
+  }
+}
+
+/** Makes the output of parts that are all there. */
+async function finish(
+  { rawCsv = false, judge }: PredictOptions,
+  { out, isFile, format }: Output,
+  place: JobPlace,
+  reports: readonly PartReport[],
+  plan: FinishedPlan,
+): Promise<PredictResult> {
+  const { classes } = judge.info;
+  const counts = sumOfCounts(classes, reports);
+  const rows = counts.judged + counts.rejected;
+  const result = { outcome: 'finished', rows, counts, out, plan: plan.location } as const;
+  if (!isFile) {
+    await finishFolder(place.parts, plan, reports);
+    await place.tidy();
+    return { ...result, rejected: null, parts: reports.length };
+  }
+  const whole = { ...result, rejected: counts.rejected > 0 ? rejectedPath(out) : null, parts: null, plan: null };
+  const { withFile } = (plan.settings as Pick<ScoreSettings, 'identity'>).identity.form;
+  const made = { format, classes, rawCsv, withFile };
+  if (isObjectLocation(out)) await assembleObject(out, place.parts, reports, made);
+  else await assembleFile(out, place.parts, reports, made, (file) => place.noteFinished(file, whole));
+  await place.clear();
+  return whole;
+}
+
+async function assembleObject(
+  out: string,
+  parts: Storage,
+  reports: readonly PartReport[],
+  made: FileForm,
+): Promise<void> {
+  const [storage, name] = await objectOf(out);
+  const folder = await mkdtemp(join(tmpdir(), 'drf-output-'));
+  try {
+    const file = join(folder, name);
+    await assembleFile(file, parts, reports, made);
+    const hasRejected = reports.some(({ rejectedRows }) => rejectedRows !== null);
+    if (hasRejected) await storage.write(rejectedPath(name), { file: rejectedPath(file) });
+    else await storage.remove(rejectedPath(name));
+    await storage.write(name, { file });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function objectOf(location: string): Promise<[storage: Storage, name: string]> {
+  const slash = location.lastIndexOf('/');
+  return [await openStorage(location.slice(0, slash)), location.slice(slash + 1)];
+}
+
+async function isThere(out: string): Promise<boolean> {
+  if (!isObjectLocation(out)) return (await stat(out).catch(() => undefined)) !== undefined;
+  const [storage, name] = await objectOf(out);
+  return (await storage.find(name)) !== undefined;
+}
+
+/** Whether two places are one, however they are written. */
 async function areSame(first: string, second: string): Promise<boolean> {
   const [a, b] = await Promise.all([first, second].map((path) => stat(path).catch(() => undefined)));
-  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+  if (a !== undefined && b !== undefined) return a.dev === b.dev && a.ino === b.ino;
+  return first.replace(/\/+$/, '') === second.replace(/\/+$/, '');
 }

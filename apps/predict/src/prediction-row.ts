@@ -7,6 +7,9 @@ type InputValue = string | number | boolean | null | readonly unknown[] | { read
 
 /** A line of the output: a judged post, with its place in the input and what the input says of it. */
 export interface PredictionRow extends Judgment {
+  /** The input's file, where there are several. */
+  readonly file?: string;
+  /** Place in the input, or in its file, from 1. */
   readonly row: number;
   /** Where the row stands in its file; null in a folder. */
   readonly line: number | null;
@@ -19,10 +22,19 @@ export interface PredictionRow extends Judgment {
 
 /** A line of the side file: a row that could not be judged, and why. */
 export interface RejectedRow {
+  /** As of a {@link PredictionRow}. */
+  readonly file?: string;
   readonly row: number;
   readonly id: string;
   readonly reason: string;
   readonly detail: string;
+}
+
+/** A row of the input, dealt with. */
+export type JudgedRow = PredictionRow | RejectedRow;
+
+export function isRejected(row: JudgedRow): row is RejectedRow {
+  return 'reason' in row;
 }
 
 /** A cell of a flat table. */
@@ -32,8 +44,8 @@ export type FlatCell = string | number | boolean | null;
 export interface FlatColumns {
   /** Names of all columns. */
   readonly names: readonly string[];
-  /** The input's own columns by the names that they have here. */
-  readonly own: ReadonlyMap<string, string>;
+  /** The input's own columns by the names that they have here; null: all of them in one, as JSON. */
+  readonly own: ReadonlyMap<string, string | null>;
 }
 
 const PLACE = ['row', 'line', 'id', 'seen'] as const;
@@ -41,35 +53,41 @@ const PLACE = ['row', 'line', 'id', 'seen'] as const;
 /**
  * The input's own columns stand between a row's place and its judgment. One that is called like a column of ours gets
  * `input_` before its name.
+ * @param input names of the input's own columns; null where they are not known: they then share one, `input`, as JSON
  */
-export function flatColumns(classes: readonly string[], input: Iterable<string>): FlatColumns {
+export function flatColumns(
+  classes: readonly string[],
+  input: Iterable<string> | null,
+  { withFile = false }: { readonly withFile?: boolean } = {},
+): FlatColumns {
+  const place = withFile ? ['file', ...PLACE] : PLACE;
   const fixed = ['label', 'recovered', 'unfamiliar', 'quality_image', 'quality_text'];
   const judged = [...fixed, ...PAIRS.map((pair) => `weight_${pair}`), ...classes.map((name) => `probability_${name}`)];
-  const present = [...input];
-  const taken = new Set<string>([...PLACE, ...judged]);
-  const own = new Map<string, string>();
-  for (const name of present) {
-    let here = name;
+  const taken = new Set<string>([...place, ...judged]);
+  const own = new Map<string, string | null>();
+  for (const name of input ?? [null]) {
+    let here = name ?? 'input';
     while (taken.has(here)) here = `input_${here}`;
     taken.add(here);
     own.set(here, name);
   }
-  return { names: [...PLACE, ...own.keys(), ...judged], own };
+  return { names: [...place, ...own.keys(), ...judged], own };
 }
 
 /** A row as cells of {@link flatColumns}. */
 export function flatCells(
   row: PredictionRow,
   classes: readonly string[],
-  { own }: Pick<FlatColumns, 'own'>,
+  { names, own }: FlatColumns,
 ): readonly FlatCell[] {
   const { quality, pairWeights, probabilities } = row;
   return [
+    ...(names[0] === 'file' ? [row.file ?? null] : []),
     row.row,
     row.line,
     row.id,
     row.seen,
-    ...[...own.values()].map((name) => flatValue(row.input[name])),
+    ...Array.from(own.values(), (name) => flatValue(name === null ? row.input : row.input[name])),
     row.label,
     row.recovered,
     row.unfamiliar,

@@ -2,8 +2,9 @@ import { POST_COLUMNS, TEXT_ENCODINGS } from '@drf/datasets/names';
 import { MOST_CELLS } from '@drf/judge/explain';
 import { ENGINE_NAMES } from '@drf/tensor';
 import { addOwnOption } from '@drf/files';
+import { addRunnerOptions } from '@drf/units/options';
 import { collect, createProgram, oneOf, spell, valuesByName, wholeNumber, type Command } from '@drf/terminal';
-import { STREAM_FORMATS, type MainOptions } from './flags.js';
+import { OUTPUT_FORMATS, STREAM_FORMATS, type MainOptions } from './flags.js';
 
 /** The command that judges posts. */
 export function createPredictProgram(): Command {
@@ -28,12 +29,16 @@ export function createPredictProgram(): Command {
       spell('predict runs/seed1 posts.csv --with runs/seed2 --out judged.csv'),
       'by several, whose probabilities are averaged',
     ],
-    [spell('predict runs/quickstart posts.jsonl --out judged.jsonl --resume'), 'go on after an interruption'],
+    [spell('predict runs/quickstart posts/ --out judged/ --jobs 8'), 'parts in a folder, by eight processes'],
+    [
+      spell('predict s3://bucket/run s3://bucket/posts --out s3://bucket/judged --on ray://head:8265'),
+      'parts in object storage, by a cluster',
+    ],
   ])
     .argument('<run>', 'folder of a trained run, or an exported one; also s3://bucket/…')
     .argument(
       '[input]',
-      'a .jsonl, .csv, .tsv or .parquet file of posts, a folder of images and texts, or - for standard input',
+      'posts: a .jsonl, .csv, .tsv, .parquet or .tar file; a folder of these, or of images and texts, also s3://bucket/prefix; or - for standard input',
     )
     .option('--with <folder>', 'a further run or export, to judge together as an ensemble (repeat for more)', collect)
     .option('--text <text>', 'text of one post')
@@ -49,13 +54,13 @@ export function createPredictProgram(): Command {
       wholeNumber(1, MOST_CELLS),
     )
     .option(
-      '--out <file>',
-      'where the judged posts go: .jsonl, .csv or .parquet; - or nothing for standard output, a line as soon as it is judged',
+      '--out <place>',
+      'where the judged posts go: a file .jsonl, .csv or .parquet; a folder, or s3://bucket/prefix, for parts and _SUCCESS.json; - or nothing for standard output, a line as soon as it is judged',
     )
     .option(
       '--format <name>',
-      `of standard input and output: ${STREAM_FORMATS.join(', ')} (default: jsonl)`,
-      oneOf(STREAM_FORMATS),
+      `of standard input and output: ${STREAM_FORMATS.join(', ')} (default: jsonl); of parts: ${OUTPUT_FORMATS.join(', ')} (default: parquet)`,
+      oneOf(OUTPUT_FORMATS),
     )
     .option('--root <folder>', 'folder that image paths are relative to (default: that of the file)')
     .option(
@@ -72,12 +77,23 @@ export function createPredictProgram(): Command {
     .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
     .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
-    .option('--resume', 'go on with the unfinished job of this --out')
+    .option(
+      '--jobs <count>',
+      'processes that judge at a time, with --on elsewhere units (default: as many as cores and memory allow)',
+      wholeNumber(1),
+    )
+    .option(
+      '--shard-posts <count>',
+      'posts that are judged and written as one part, and done again after an interruption (default: by how many there are)',
+      wholeNumber(1),
+    )
+    .option('--resume', 'only go on with an unfinished job of this --out; the same command without it does so, too')
     .option('--overwrite', 'replace the output, and forget an unfinished job')
     .option('--raw-csv', 'texts in CSV as they are, also those that a spreadsheet would run as a formula')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
-  return addOwnOption(program).action(async (run: string, input: string | undefined, options: MainOptions) =>
-    (await import('./predict-action.js')).predictAction(run, input, options),
+  return addRunnerOptions(addOwnOption(program)).action(
+    async (run: string, input: string | undefined, options: MainOptions) =>
+      (await import('./predict-action.js')).predictAction(run, input, options),
   );
 }

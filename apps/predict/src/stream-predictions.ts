@@ -1,12 +1,21 @@
+import { readUnlabeledPosts, type SeenPosts } from '@drf/datasets';
 import { DataError, refuser } from '@drf/tensor';
 import { formatCsv } from '@drf/terminal';
 import type { StreamFormat } from './flags.js';
-import { Counter, csvLine, jsonLine, type JobCounts } from './finish.js';
-import { judged, type PredictOptions } from './predict-posts.js';
-import { flatColumns, type FlatColumns, type PredictionRow } from './prediction-row.js';
-import { isRejected } from './spool.js';
+import { Counter, type JobCounts } from './counts.js';
+import { decodingOf, judgeRows, type TableJudge } from './judge-rows.js';
+import type { ReadingOptions } from './predict-posts.js';
+import { flatColumns, isRejected, type FlatColumns, type PredictionRow } from './prediction-row.js';
+import { csvLine, jsonLine } from './row-writers.js';
 
-export interface StreamOptions extends Omit<PredictOptions, 'out' | 'resume' | 'overwrite' | 'onProgress'> {
+export interface StreamOptions extends ReadingOptions {
+  readonly judge: TableJudge;
+  /** Which posts the run knows; left out or null where it does not say. */
+  readonly seen?: SeenPosts | null;
+  /** Texts in CSV as they are, also those that a spreadsheet would run. Default false. */
+  readonly rawCsv?: boolean;
+  readonly onRejected?: (row: number, detail: string) => void;
+  readonly signal?: AbortSignal;
   readonly format: StreamFormat;
   /** Takes each judged post as soon as it is judged, as one line; is waited for. */
   readonly write: (text: string) => Promise<void>;
@@ -17,13 +26,15 @@ export interface StreamOptions extends Omit<PredictOptions, 'out' | 'resume' | '
  * @throws DataError in CSV for a row with a column that the first one lacked: the header stands already
  */
 export async function streamPredictions(options: StreamOptions): Promise<JobCounts> {
-  const { judge, format, write, rawCsv, signal } = options;
+  const { judge, seen = null, input, format, write, rawCsv, onRejected, signal } = options;
   const { classes } = judge.info;
   const counter = new Counter(classes);
   let columns: FlatColumns | undefined;
-  for await (const row of judged(options)) {
+  const results = readUnlabeledPosts(input, { ...options, decoding: decodingOf(judge.info) });
+  for await (const row of judgeRows(results, judge, seen)) {
     counter.add(row);
-    if (!isRejected(row)) {
+    if (isRejected(row)) onRejected?.(row.row, row.detail);
+    else {
       if (format === 'jsonl') await write(jsonLine(row));
       else {
         const head = columns === undefined;

@@ -1,19 +1,21 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { openJudge, type Judge } from '@drf/judge';
-import { predictPosts } from '@drf/predict-app/posts';
+import { localProcesses, predictPosts } from '@drf/predict-app/posts';
 import { createRandom } from '@drf/tensor';
 
 export interface PredictBenchOptions {
   readonly rows: number;
   /** A run or an export that judges; without, a stand-in that costs nothing: reading and writing alone. */
   readonly run?: string;
+  /** Processes that judge; 1: this one. More take a run. Default 1. */
+  readonly jobs?: number;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -22,7 +24,11 @@ export interface PredictBenchReport {
   readonly judge: string;
   readonly rows: number;
   readonly seconds: number;
+  /** From the first judged posts on: the start of processes and models is not counted. */
   readonly rowsASecond: number;
+  readonly jobs: number;
+  /** Largest resident size of this process and those that it started, in MiB; null where the system does not tell (/proc). */
+  readonly peakMegabytes: number | null;
   /** Resident size and JavaScript heap after each tenth of the rows, and at the end of all. */
   readonly memory: readonly { readonly row: number; readonly megabytes: number; readonly heapMegabytes: number }[];
   /** How far the largest of the last five measurements lies above the largest of those before, a share. */
@@ -36,7 +42,12 @@ const WORDS = ['what', 'a', 'day', 'sunny', 'rain', 'love', 'hate', 'bus', 'late
  * Judges generated texts the way `pnpm predict` does, from a file to a file, and measures memory on the way.
  * @throws as `openJudge`
  */
-export async function measurePredict({ rows, run, onProgress }: PredictBenchOptions): Promise<PredictBenchReport> {
+export async function measurePredict({
+  rows,
+  run,
+  jobs = 1,
+  onProgress,
+}: PredictBenchOptions): Promise<PredictBenchReport> {
   const folder = await mkdtemp(join(tmpdir(), 'drf-bench-predict-'));
   const judge = run === undefined ? STAND_IN : await openJudge(run);
   try {
@@ -50,6 +61,9 @@ export async function measurePredict({ rows, run, onProgress }: PredictBenchOpti
       memory.push({ row, megabytes: rss / 2 ** 20, heapMegabytes: heapUsed / 2 ** 20 });
     };
     const every = Math.max(1, Math.floor(rows / MEASUREMENTS));
+    let measured = 0;
+    let first: { readonly row: number; readonly at: number } | undefined;
+    const peak = watchPeak();
     const startedAt = performance.now();
     const result = await predictPosts({
       judge,
@@ -57,22 +71,63 @@ export async function measurePredict({ rows, run, onProgress }: PredictBenchOpti
       out: join(folder, 'judged.csv'),
       resume: false,
       overwrite: false,
+      others: jobs === 1 || run === undefined ? undefined : localProcesses({ runs: [resolve(run)], checkpoint: null, engine: 'auto' }, jobs), // prettier-ignore
       onProgress: (done) => {
-        if (done % every === 0) measure(done);
+        if (done > 0) first ??= { row: done, at: performance.now() };
+        for (; done >= (measured + 1) * every; measured++) measure(done);
         onProgress?.(done, rows);
       },
     });
-    const seconds = (performance.now() - startedAt) / 1000;
-    measure(rows); // the output was written from the spool since
+    const endedAt = performance.now();
+    measure(rows); // the output was put together of parts since
+    const peakMegabytes = peak.stop();
     if (result.counts?.judged !== rows) throw new Error(`judged ${result.counts?.judged} of ${rows} rows`);
     const sizes = memory.map(({ megabytes }) => megabytes);
     const [early, late] = [Math.max(...sizes.slice(0, -5)), Math.max(...sizes.slice(-5))];
-    const growth = late / early - 1;
-    return { judge: nameOf(run), rows, seconds, rowsASecond: rows / seconds, memory, growth };
+    const { row, at } = first ?? { row: 0, at: startedAt };
+    return {
+      judge: nameOf(run),
+      rows,
+      jobs,
+      seconds: (endedAt - startedAt) / 1000,
+      rowsASecond: (1000 * (rows - row)) / (endedAt - at),
+      peakMegabytes,
+      memory,
+      growth: late / early - 1,
+    };
   } finally {
     await judge.close();
     await rm(folder, { recursive: true });
   }
+}
+
+const MS_BETWEEN_LOOKS = 500;
+
+/** Watches the resident size of this process and of all that it started. @returns what ends it and gives the peak in MiB */
+function watchPeak(): { readonly stop: () => number | null } {
+  let largest: number | null = null;
+  const look = async (): Promise<void> => {
+    const size = await residentBytes(process.pid).catch(() => null);
+    if (size !== null) largest = Math.max(largest ?? 0, size / 2 ** 20);
+  };
+  const timer = setInterval(() => void look(), MS_BETWEEN_LOOKS);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return largest;
+    },
+  };
+}
+
+/** By Linux's /proc. */
+async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  let bytes = 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+  for (const child of children.trim().split(' ').filter(Boolean)) {
+    bytes += await residentBytes(Number(child)).catch(() => 0); // it has ended
+  }
+  return bytes;
 }
 
 /** V8's collector, which Node hides. */

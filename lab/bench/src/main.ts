@@ -16,7 +16,7 @@ import { BASE_MODELS, measureEncoderEquality, type BaseModel, type EncoderEquali
 import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
 import { measureMethods } from './bench-methods.js';
-import { measurePredict } from './bench-predict.js';
+import { measurePredict, type PredictBenchReport } from './bench-predict.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
 import { addServeCommands } from './serve/command.js';
@@ -237,27 +237,55 @@ program
   .description('rate and memory of judging a file of texts; exit code 1 where memory grows by more than 5 %')
   .option('--rows <count>', 'texts', wholeNumber(100), 100_000)
   .option('--run <folder>', 'run or export that judges (default: a stand-in, for reading and writing alone)')
+  .option('--jobs <counts>', 'with --run: processes that judge, one measurement after the other', '1,2')
   .option('--json', 'print JSON; no progress')
-  .action(async ({ rows, run, json }: { readonly rows: number; readonly run?: string; readonly json?: boolean }) => {
-    const progress = startProgress({ label: 'Judging', total: rows, unit: 'posts', silent: json === true });
-    const report = await measurePredict({
+  .action(
+    async ({
       rows,
-      ...(run === undefined ? {} : { run }),
-      onProgress: (done) => progress.update(done),
-    });
-    progress.stop();
-    print(report, json, () =>
-      [
-        `Judge: ${report.judge}`,
-        formatTable(
-          ['after row', 'resident, MiB', 'heap, MiB'],
-          report.memory.map(({ row, megabytes, heapMegabytes }) => [row, round(megabytes, 0), round(heapMegabytes, 0)]),
-        ),
-        `${round(report.rowsASecond, 0)} rows a second; growth of memory ${round(report.growth * 100, 1)} %`,
-      ].join('\n'),
-    );
-    if (report.growth > LARGEST_GROWTH) throw new ExitRequest(EXIT.failed);
-  });
+      run,
+      jobs,
+      json,
+    }: {
+      readonly rows: number;
+      readonly run?: string;
+      readonly jobs: string;
+      readonly json?: boolean;
+    }) => {
+      const reports: PredictBenchReport[] = [];
+      for (const count of run === undefined ? [1] : jobs.split(',').map(wholeNumber(1))) {
+        const progress = startProgress({ label: 'Judging', total: rows, unit: 'posts', silent: json === true });
+        reports.push(
+          await measurePredict({
+            rows,
+            jobs: count,
+            ...(run === undefined ? {} : { run }),
+            onProgress: (done) => progress.update(done),
+          }),
+        );
+        progress.stop();
+      }
+      const [first] = reports as [PredictBenchReport];
+      print(reports, json, () =>
+        [
+          `Judge: ${first.judge}`,
+          formatTable(
+            ['after row', 'resident, MiB', 'heap, MiB'],
+            first.memory.map(({ row, megabytes, heapMegabytes }) => [
+              row,
+              round(megabytes, 0),
+              round(heapMegabytes, 0),
+            ]),
+          ),
+          ...reports.map(
+            ({ jobs: processes, rowsASecond, peakMegabytes }) =>
+              `${processes} at a time: ${round(rowsASecond, 0)} rows a second (${round(rowsASecond / first.rowsASecond, 2)} times the first), at most ${round(peakMegabytes ?? NaN, 0)} MiB in all`,
+          ),
+          `growth of memory ${round(first.growth * 100, 1)} %`,
+        ].join('\n'),
+      );
+      if (first.growth > LARGEST_GROWTH) throw new ExitRequest(EXIT.failed);
+    },
+  );
 
 addEncodersCommands(program);
 addServeCommands(program);

@@ -44,7 +44,7 @@ export class ExportJudge implements Judge {
    * @throws DataError for a folder without a card, one that is damaged or of another version, and for exports that
    *   read features; ConfigurationError for a checkpoint or an engine, which an export does not leave open
    */
-  static async open(path: string, { engine = 'auto', checkpoint }: OpenOptions = {}): Promise<ExportJudge> {
+  static async open(path: string, { engine = 'auto', checkpoint, threads }: OpenOptions = {}): Promise<ExportJudge> {
     if (checkpoint !== undefined || !['auto', 'compiled'].includes(engine)) {
       throw refuser(ConfigurationError, `Export ${path}`)(
         'neither a checkpoint nor an engine: it holds one model, for ONNX Runtime',
@@ -58,7 +58,7 @@ export class ExportJudge implements Judge {
     const inputs = judgingModel(join(folder, CARD_FILE), card);
     const bytes = await readModel(folder, inputs);
     const tokenize = exportedTokenizer(...(await readVocabulary(folder, inputs.vocabulary)), card, inputs);
-    const model = await openOnnxModel(join(folder, MODEL_FILE), bytes);
+    const model = await openOnnxModel(join(folder, MODEL_FILE), bytes, { threads });
     const parts = { card, inputs, tokenize, run: model.run, toPixels };
     return new ExportJudge(describeExport(folder, card), new ExportedModel(parts), model);
   }

@@ -6,4 +6,6 @@ export interface OpenOptions {
   readonly checkpoint?: string;
   /** Whether the hub may be asked for encoders that the run names and the cache lacks; default false. */
   readonly allowDownload?: boolean;
+  /** Threads that compute; default: all cores. For several judges side by side. */
+  readonly threads?: number;
 }

@@ -67,7 +67,7 @@ export class RunJudge implements Judge {
     const { config, encoders: ids } = await (await RunFolder.open(run)).readDescription();
     const session = await startSession(
       { encoders: config.encoders, engine: options.engine ?? 'auto' },
-      { recorded: { ids, allowDownload: options.allowDownload ?? false } },
+      { threads: options.threads, recorded: { ids, allowDownload: options.allowDownload ?? false } },
     );
     try {
       const opened = await openRun(run, options.checkpoint, async () => trainedEncoders(session));
