@@ -29,13 +29,19 @@ while :; do sleep 3600 & wait; done`;
 export async function whyNoHosts() {
   if (process.platform !== 'linux') return 'network namespaces are Linux';
   if (process.getuid() !== 0) return 'making network namespaces needs root';
-  for (const [command, from] of [['ip', 'iproute2'], ['unshare', 'util-linux'], ['nsenter', 'util-linux']]) { // prettier-ignore
+  for (const [command, from] of [
+    ['ip', 'iproute2'],
+    ['unshare', 'util-linux'],
+    ['nsenter', 'util-linux'],
+  ]) {
+    // prettier-ignore
     if (!(await run('which', [command]).catch(() => undefined))) return `${command} is missing (Debian: ${from})`;
   }
   const probe = ['--net', '--mount', '--uts', '--pid', '--fork', '--mount-proc', 'sh', '-c', 'hostname probe && mount -t tmpfs tmpfs /dev/shm && ip link add probe type bridge']; // prettier-ignore
   return run('unshare', probe).then(
     () => undefined,
-    (error) => `this machine lets nobody make namespaces (${(error.stderr || error.message).trim().split('\n').at(-1)})`,
+    (error) =>
+      `this machine lets nobody make namespaces (${(error.stderr || error.message).trim().split('\n').at(-1)})`,
   );
 }
 
@@ -72,7 +78,9 @@ export async function makeHosts(count = 3) {
   };
   try {
     for (let index = 1; index <= count; index++) {
-      hosts.push(await makeHost(`${name}-${index}`, `h${index}`, `${network}.${index}`, name, join(folder, `h${index}`)));
+      hosts.push(
+        await makeHost(`${name}-${index}`, `h${index}`, `${network}.${index}`, name, join(folder, `h${index}`)),
+      );
     }
   } catch (error) {
     await remove();
@@ -97,14 +105,23 @@ async function makeHost(namespace, name, address, bridge, folder) {
     /** @returns a child process on the host; `kill` of it reaches only what watches over it, so use `powerOff` or a process id */
     spawn(command, args = [], options = {}) {
       const { env = process.env, ...rest } = options;
-      const enter = ['--target', String(init), '--mount', '--uts', '--net', '--pid', '--wd=' + (rest.cwd ?? process.cwd())];
+      const enter = [
+        '--target',
+        String(init),
+        '--mount',
+        '--uts',
+        '--net',
+        '--pid',
+        '--wd=' + (rest.cwd ?? process.cwd()),
+      ];
       return spawn('nsenter', [...enter, '--', command, ...args], { ...rest, env: { ...env, TMPDIR: HOST_TMP } });
     },
     /** Runs a program on the host to its end. @throws Error with its last words, where it ends otherwise than by 0 */
     async run(command, args = [], options = {}) {
       const child = host.spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
       let said = '';
-      for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => void (said += text));
+      for (const stream of [child.stdout, child.stderr])
+        stream.setEncoding('utf8').on('data', (text) => void (said += text));
       const code = await new Promise((resolve) => child.on('close', resolve));
       if (code !== 0) throw new Error(`${command} on ${name} ended with ${code}: ${said.trim().slice(-2000)}`);
       return said;
@@ -126,10 +143,14 @@ async function makeHost(namespace, name, address, bridge, folder) {
       rmSync(folder, { recursive: true, force: true });
       mkdirSync(folder, { recursive: true });
       const space = ['--mount', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc'];
-      const child = spawn('ip', ['netns', 'exec', namespace, 'unshare', ...space, 'bash', '-c', INIT, 'init', name, folder], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        detached: true, // Ctrl-C in a terminal is for the laboratory, which then powers off in order
-      });
+      const child = spawn(
+        'ip',
+        ['netns', 'exec', namespace, 'unshare', ...space, 'bash', '-c', INIT, 'init', name, folder],
+        {
+          stdio: ['ignore', 'pipe', 'pipe'],
+          detached: true, // Ctrl-C in a terminal is for the laboratory, which then powers off in order
+        },
+      );
       let said = '';
       child.stderr.setEncoding('utf8').on('data', (text) => void (said += text));
       await new Promise((resolve, reject) => {

@@ -68,7 +68,8 @@ export async function startRay(lab, { ray, log, cores = 2 }) {
   };
   const startHead = () =>
     begin(head, ['--head', '--port', '6379', '--num-cpus', '0', '--dashboard-host', head.address, '--dashboard-port', String(DASHBOARD), '--temp-dir', HOST_TMP, '--disable-usage-stats']); // prettier-ignore
-  const startNode = (host) => begin(host, ['--address', `${head.address}:6379`, '--num-cpus', String(cores), '--num-gpus', '0']);
+  const startNode = (host) =>
+    begin(host, ['--address', `${head.address}:6379`, '--num-cpus', String(cores), '--num-gpus', '0']);
   const url = `http://${head.address}:${DASHBOARD}`;
   const headers = { authorization: `Bearer ${token}` };
   const nodes = async () => {
@@ -77,7 +78,11 @@ export async function startRay(lab, { ray, log, cores = 2 }) {
     return JSON.parse(text).data.summary.filter(({ raylet }) => raylet.state === 'ALIVE').length;
   };
   startHead();
-  await until(`Ray's head on ${head.address}`, 90, async () => (await http('GET', `${url}/api/version`, { headers })).status === 200);
+  await until(
+    `Ray's head on ${head.address}`,
+    90,
+    async () => (await http('GET', `${url}/api/version`, { headers })).status === 200,
+  );
   others.forEach(startNode);
   await until(`Ray's ${others.length} nodes`, 90, async () => (await nodes()) > others.length);
   return {
@@ -132,7 +137,10 @@ export async function startS3(kind, { program, address, folder, log, bucket = 'l
     client.destroy();
     if (ended !== undefined) return;
     child.kill('SIGTERM');
-    await Promise.race([new Promise((resolve) => child.once('exit', resolve)), wait(3000).then(() => child.kill('SIGKILL'))]);
+    await Promise.race([
+      new Promise((resolve) => child.once('exit', resolve)),
+      wait(3000).then(() => child.kill('SIGKILL')),
+    ]);
   };
   try {
     await until(`${kind} on ${endpoint}`, 30, async () => {

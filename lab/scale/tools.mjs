@@ -64,7 +64,10 @@ export async function findTool(name, installIn) {
   try {
     return await install(installIn);
   } catch (error) {
-    const last = String(error.stderr || error.message).trim().split('\n').at(-1);
+    const last = String(error.stderr || error.message)
+      .trim()
+      .split('\n')
+      .at(-1);
     throw new MissingTool(`${program} cannot be installed (${last.slice(0, 200)})`);
   }
 }
