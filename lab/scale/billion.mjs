@@ -1,6 +1,7 @@
 // How long a great many posts take, what they cost, and what failures waste: arithmetic from measured figures, and a simulation
 // of the queue of shards, event by event. Nothing here runs a model; every figure that goes in is an option.
 import { writeFile } from 'node:fs/promises';
+import { table } from './laboratory.mjs';
 import { createRandom } from './posts.mjs';
 
 /** Options with their defaults, what they mean, and where the default comes from. */
@@ -215,15 +216,6 @@ const figure = (value, digits = 0) =>
   value.toLocaleString('en-US', { maximumFractionDigits: digits, minimumFractionDigits: digits });
 const bytes = (value) => (value >= 1e12 ? `${figure(value / 1e12, 2)} TB` : value >= 1e9 ? `${figure(value / 1e9, 1)} GB` : `${figure(value / 1e6, 1)} MB`); // prettier-ignore
 const percent = (value) => `${figure(100 * value, 2)} %`;
-
-export function table(headings, rows) {
-  const cells = [headings, ...rows.map((row) => row.map(String))];
-  const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
-  const line = (row) =>
-    `| ${row.map((cell, column) => (column ? cell.padStart(widths[column]) : cell.padEnd(widths[column]))).join(' | ')} |`;
-  const rule = `| ${widths.map((width, column) => (column ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width))).join(' | ')} |`;
-  return [line(cells[0]), rule, ...cells.slice(1).map(line)].join('\n');
-}
 
 /** Prints the tables and, where a name is given, writes the chart. */
 export async function billion(given, { svg }) {

@@ -210,8 +210,8 @@ async function clear(name) {
   }
   // a namespace goes in the background, and its cable's name with it: not before the next laboratory may want it
   const cables = await ip('-oneline', 'link', 'show', 'master', name).catch(() => ({ stdout: '' }));
-  for (const [, cable] of cables.stdout.matchAll(/^\d+: ([^:@]+)/gm)) await ip('link', 'delete', cable).catch(() => {});
-  await ip('link', 'delete', name).catch(() => {});
+  for (const [, cable] of cables.stdout.matchAll(/^\d+: ([^:@]+)/gm)) await ip('link', 'delete', cable).catch(() => undefined);
+  await ip('link', 'delete', name).catch(() => undefined);
 }
 
 /** What /proc says of a process: its parent, its arguments, and the most memory that it has held, in bytes. */
