@@ -67,13 +67,17 @@ export async function grid(laboratory, { quick, install, seeds, cable = 85 }) {
   check(trainings === local.trainings, `${trainings} trainings by Ray, ${local.trainings} by this machine`);
   const compared = await run(process.execPath, ['--no-warnings', join(ROOT, 'scripts/compare-stores.mjs'), join(folder, 'local/results.sqlite'), join(folder, 'ray/results.sqlite')]).catch((error) => error); // prettier-ignore
   check(compared.code === undefined, `the stores differ:\n${compared.stdout}${compared.stderr}`);
-  console.log(`\n${table(['what', 'time'], times)}\n\n${trainings} trainings, each once; ${compared.stdout.trim()}: equal to the bit`);
+  console.log(
+    `\n${table(['what', 'time'], times)}\n\n${trainings} trainings, each once; ${compared.stdout.trim()}: equal to the bit`,
+  );
 }
 
 function contentOf(path) {
   const Database = createRequire(join(ROOT, 'packages/evaluation/package.json'))('libsql');
   const database = new Database(path, { readonly: true });
-  const [own] = database.prepare('SELECT count(*) AS trainings, count(DISTINCT address) AS "distinct" FROM training').all();
+  const [own] = database
+    .prepare('SELECT count(*) AS trainings, count(DISTINCT address) AS "distinct" FROM training')
+    .all();
   database.close();
   return own;
 }

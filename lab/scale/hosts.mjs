@@ -102,6 +102,7 @@ async function makeHost(namespace, name, address, bridge, folder) {
   const host = {
     name,
     address,
+    namespace,
     /** @returns a child process on the host; `kill` of it reaches only what watches over it, so use `powerOff` or a process id */
     spawn(command, args = [], options = {}) {
       const { env = process.env, ...rest } = options;
@@ -210,7 +211,8 @@ async function clear(name) {
   }
   // a namespace goes in the background, and its cable's name with it: not before the next laboratory may want it
   const cables = await ip('-oneline', 'link', 'show', 'master', name).catch(() => ({ stdout: '' }));
-  for (const [, cable] of cables.stdout.matchAll(/^\d+: ([^:@]+)/gm)) await ip('link', 'delete', cable).catch(() => undefined);
+  for (const [, cable] of cables.stdout.matchAll(/^\d+: ([^:@]+)/gm))
+    await ip('link', 'delete', cable).catch(() => undefined);
   await ip('link', 'delete', name).catch(() => undefined);
 }
 

@@ -82,7 +82,10 @@ function startProgram(args, { env = {}, nodeArgs = ['--no-warnings'] } = {}, end
   /** @throws Finding with its last words, where it ends otherwise than by one of these codes */
   own.done = async (codes = [0]) => {
     const { code, signal } = await own.ended;
-    check(codes.includes(code), `${args[0].replace(ROOT, '')} ended with ${code ?? signal}: ${own.error.trim().slice(-3000)}`);
+    check(
+      codes.includes(code),
+      `${args[0].replace(ROOT, '')} ended with ${code ?? signal}: ${own.error.trim().slice(-3000)}`,
+    );
     return own;
   };
   ends.push(async () => {
@@ -127,7 +130,8 @@ export const mebibytes = (bytes) => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 /** Which processes are units of work, Ray's workers, Ray's nodes. */
 export const isUnit = ({ args }) => args.some((arg) => /\/unit\.js$/.test(arg)) && /node$/.test(args[0]);
-export const isRayWorker = ({ args }) => /^ray::(?!IDLE)/.test(args[0] ?? '') && !/^ray::(Dashboard|Job|_?StatsActor)/.test(args[0]);
+export const isRayWorker = ({ args }) =>
+  /^ray::(?!IDLE)/.test(args[0] ?? '') && !/^ray::(Dashboard|Job|_?StatsActor)/.test(args[0]);
 export const isRaylet = ({ args }) => /\/raylet$/.test(args[0] ?? '');
 
 /** A table as Markdown has it; all columns but the first to the right. */
@@ -136,5 +140,7 @@ export function table(headings, rows) {
   const widths = headings.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   const pad = (cell, column) => (column > 0 ? cell.padStart(widths[column]) : cell.padEnd(widths[column]));
   const rule = widths.map((width, column) => (column > 0 ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)));
-  return [cells[0].map(pad), rule, ...cells.slice(1).map((row) => row.map(pad))].map((row) => `| ${row.join(' | ')} |`).join('\n');
+  return [cells[0].map(pad), rule, ...cells.slice(1).map((row) => row.map(pad))]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n');
 }
