@@ -52,7 +52,10 @@ export async function whyNoHosts() {
 export async function makeHosts(count = 3) {
   const why = await whyNoHosts();
   if (why !== undefined) throw new Error(`hosts cannot be made: ${why}`);
-  const number = claimNetwork();
+  const { stdout: addresses } = await ip('-oneline', 'addr');
+  const number = claimNetwork((candidate) =>
+    new RegExp(` 10\\.77\\.${candidate}\\.(?!.* drf77-${candidate}\\b)`).test(addresses),
+  );
   const [name, network] = [`drf77-${number}`, `10.77.${number}`];
   const folder = mkdtempSync(join(tmpdir(), 'drf-hosts-'));
   await clear(name);
@@ -171,8 +174,10 @@ async function makeHost(namespace, name, address, bridge, folder) {
 
 const claimPath = (number) => join(tmpdir(), `drf-hosts-${number}.pid`);
 
-function claimNetwork() {
+/** @param isOthers whether a network is used by something that is no laboratory */
+function claimNetwork(isOthers) {
   for (let number = 0; number < 256; number++) {
+    if (isOthers(number)) continue;
     const path = claimPath(number);
     try {
       writeFileSync(path, String(process.pid), { flag: 'wx' });
