@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { MissingTool } from './tools.mjs';
 
 const run = promisify(execFile);
 const ip = (...args) => run('ip', args);
@@ -51,7 +52,7 @@ export async function whyNoHosts() {
  */
 export async function makeHosts(count = 3) {
   const why = await whyNoHosts();
-  if (why !== undefined) throw new Error(`hosts cannot be made: ${why}`);
+  if (why !== undefined) throw new MissingTool(`hosts cannot be made: ${why}`);
   const { stdout: addresses } = await ip('-oneline', 'addr');
   const number = claimNetwork((candidate) =>
     new RegExp(` 10\\.77\\.${candidate}\\.(?!.* drf77-${candidate}\\b)`).test(addresses),

@@ -65,6 +65,7 @@ const COMMANDS = {
     { quick, posts: integer, 'per-file': integer, shard: integer, run: text, ways: text },
   ),
   'bad-input': experiment('./bad-input.mjs', 'badInput', '[--only PART-OF-A-NAME]', { only: text }),
+  check: experiment('./check.mjs', 'check', '[--long]: all of these in their quick forms', { long: quick }),
   billion: {
     what: '[--posts 1e9] [--processes 10,100,500] [--svg FILE] and every figure that goes in',
     async options() {
@@ -95,5 +96,6 @@ try {
   process.stderr.write(
     `${error.message || 'the arguments are not as they should be'}\n${isUsage ? `usage: pnpm scale ${name} ${command.what}\n` : ''}`,
   );
-  process.exitCode = isUsage ? 2 : 1;
+  const { MissingTool, SKIPPED } = await import('./tools.mjs');
+  process.exitCode = isUsage ? 2 : error instanceof MissingTool ? SKIPPED : 1;
 }

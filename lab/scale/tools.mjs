@@ -37,8 +37,11 @@ const TOOLS = {
   },
 };
 
-/** A program that is not there. The message says what would bring it. */
+/** Something that this machine has not, or does not let be. The message says what would help. */
 export class MissingTool extends Error {}
+
+/** Exit code of a program that ends for that reason. */
+export const SKIPPED = 77;
 
 /**
  * Finds a program.
