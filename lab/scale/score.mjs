@@ -144,7 +144,7 @@ async function byThisMachine({ laboratory, s3, judge, out, lab }, jobs) {
 
 async function byRay({ laboratory, lab, s3, ray, log, quick, judge, out }) {
   const { event } = laboratory;
-  const cluster = await startRay(lab, { ray, log });
+  const cluster = await startRay(lab, { ray, log, env: s3.env });
   event(`Ray: ${cluster.on}`);
   const hosts = lab.hosts.slice(1);
   const tap = await tapUploads(s3, { address: lab.address, hosts, below: `/${s3.bucket}/${out}/part-`, event });

@@ -45,8 +45,9 @@ export async function until(what, seconds, check) {
  * Starts Ray on the laboratory's hosts: the first is the head and does no work, each other is a node with `cores` cores.
  * Requests need a token; nothing is sent home.
  * @param log a folder for what Ray prints
+ * @param env variables of the nodes, such as credentials of a storage: a job does not carry them
  */
-export async function startRay(lab, { ray, log, cores = 2 }) {
+export async function startRay(lab, { ray, log, cores = 2, env: own = {} }) {
   const [head, ...others] = lab.hosts;
   const token = randomBytes(24).toString('hex');
   const env = {
@@ -56,7 +57,7 @@ export async function startRay(lab, { ray, log, cores = 2 }) {
     RAY_AUTH_TOKEN: token,
     RAY_USAGE_STATS_ENABLED: '0',
     RAY_TMPDIR: HOST_TMP,
-    RAY_DISABLE_IMPORT_WARNING: '1',
+    ...own,
   };
   await mkdir(log, { recursive: true });
   const begin = (host, args) => {

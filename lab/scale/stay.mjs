@@ -29,7 +29,7 @@ export async function servers({ folder, event, onEnd }, { install }) {
   const s3 = await startS3('versitygw', { program: versitygw, address: lab.address, folder: join(folder, 's3'), log });
   onEnd(s3.stop);
   event(`versitygw: ${s3.endpoint}, bucket ${s3.bucket}`);
-  const cluster = await startRay(lab, { ray, log });
+  const cluster = await startRay(lab, { ray, log, env: s3.env });
   event(`Ray: ${cluster.on}`);
   for (const [name, value] of Object.entries({ ...s3.env, ...cluster.env })) console.log(`export ${name}=${value}`);
   await untilStopped();
