@@ -28,7 +28,7 @@ export async function badInput(laboratory, { install, only }) {
 
   /** Runs `predict`. @returns how it ended, and what it said */
   const predict = async (input, out, { more = [], env = {} } = {}) => {
-    const args = [appOf('predict'), model, input, '--out', out, '--quiet', ...more];
+    const args = [appOf('predict'), model, input, '--out', out, '--format', 'jsonl', '--quiet', ...more];
     const program = laboratory.program(args, { env });
     const { code, signal } = await program.ended;
     return { code: code ?? signal, error: program.error.trim(), out: program.out };
@@ -129,7 +129,7 @@ export async function badInput(laboratory, { install, only }) {
       });
       const planned = await predict('s3://lab/changing/', 's3://lab/out-changing/', { more: ['--on', 'plan'] });
       check(planned.code === 0, planned.error);
-      const plan = await firstBelow(openStorage, 's3://lab/out-changing', /^plans\//);
+      const plan = await firstBelow(openStorage, 's3://lab/out-changing', /^_job\/plans\//);
       await put('changing/posts-00000.jsonl', '{"id":"other","text":"another one"}\n');
       const unit = laboratory.program([appOf('predict').replace('main.js', 'unit.js'), plan, '0']);
       const { code } = await unit.ended;

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { check as mustBe } from './laboratory.mjs';
-import { SKIPPED } from './tools.mjs';
+import { findTool, SKIPPED } from './tools.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -18,6 +18,7 @@ const PARTS = {
 
 export async function check(laboratory, { install, long }) {
   let failures = 0;
+  await findTool('mpirun', install).catch(() => undefined); // where it is missing, its part says so
   for (const [what, [program, quick, all]] of Object.entries(PARTS)) {
     const begun = laboratory.seconds();
     const args = [...(long ? all : quick), ...(install ? ['--install', install] : [])];
@@ -25,7 +26,9 @@ export async function check(laboratory, { install, long }) {
       ? await run([here(program), ...args])
       : { code: SKIPPED, said: `${program} is not there` };
     const seconds = `${(laboratory.seconds() - begun).toFixed(0)} s`;
-    if (code === 0) console.log(`passed: ${what}, ${seconds}`);
+    const [, why] = /^skipped: (.*)/m.exec(code === 0 ? said : '') ?? [];
+    if (why !== undefined) console.log(`skipped: ${what} (${why})`);
+    else if (code === 0) console.log(`passed: ${what}, ${seconds}`);
     else if (code === SKIPPED) console.log(`skipped: ${what} (${said.trim().split('\n').at(-1)})`);
     else {
       failures++;

@@ -190,7 +190,7 @@ async function contentOf(storage) {
     seen.add(key);
   };
   for await (const { path, bytes } of storage.list()) {
-    if (/^plans\/[0-9a-f]{64}\.json$/.test(path) || path === '_SUCCESS.json') continue;
+    if (path === '_SUCCESS.json' || /^_job\/(plans\/[0-9a-f]{64}|counts\/\d+)\.json$/.test(path)) continue;
     const isPart = /^part-[^/]*\.(jsonl|csv|parquet)$/.test(path);
     if (!isPart && !/^rejected-[^/]*\.jsonl$/.test(path)) {
       strange.push(path);
