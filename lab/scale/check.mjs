@@ -26,7 +26,7 @@ export async function check(laboratory, { install, long }) {
       ? await run([here(program), ...args])
       : { code: SKIPPED, said: `${program} is not there` };
     const seconds = `${(laboratory.seconds() - begun).toFixed(0)} s`;
-    const [, why] = /^skipped: (.*)/m.exec(code === 0 ? said : '') ?? [];
+    const [, why] = /^skipped: (.*)$/.exec(code === 0 ? said.trim() : '') ?? [];
     if (why !== undefined) console.log(`skipped: ${what} (${why})`);
     else if (code === 0) console.log(`passed: ${what}, ${seconds}`);
     else if (code === SKIPPED) console.log(`skipped: ${what} (${said.trim().split('\n').at(-1)})`);
