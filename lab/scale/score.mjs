@@ -127,7 +127,7 @@ async function byThisMachine({ laboratory, s3, judge, out, lab }, jobs) {
   try {
     const killed = jobs > 1 ? tap.killNext() : () => undefined;
     const begun = laboratory.seconds();
-    const program = laboratory.program(judge(out, '--on', 'local', '--jobs', String(jobs)), { env: tap.env });
+    const program = laboratory.program(judge(out, '--jobs', String(jobs)), { env: tap.env });
     const memory = watchMemory(program.processes);
     await program.done();
     const result = {
