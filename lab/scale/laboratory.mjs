@@ -119,7 +119,7 @@ export function watchMemory(processes) {
     together = Math.max(together, all.reduce((sum, { bytes }) => sum + bytes, 0)); // prettier-ignore
     single = Math.max(single, ...all.map(({ peakBytes }) => peakBytes));
   };
-  const timer = setInterval(look, 250);
+  const timer = setInterval(look, 250).unref();
   return () => {
     clearInterval(timer);
     return { together, single };

@@ -91,11 +91,12 @@ if (command === undefined) {
 try {
   const options = typeof command.options === 'function' ? await command.options() : command.options;
   await command.perform(parseArgs({ args, options, allowPositionals: true }));
+  process.exit(0); // whatever a server of an experiment still holds open
 } catch (error) {
   const isUsage = error instanceof UsageError || String(error.code).startsWith('ERR_PARSE_ARGS');
   process.stderr.write(
     `${error.message || 'the arguments are not as they should be'}\n${isUsage ? `usage: pnpm scale ${name} ${command.what}\n` : ''}`,
   );
   const { MissingTool, SKIPPED } = await import('./tools.mjs');
-  process.exitCode = isUsage ? 2 : error instanceof MissingTool ? SKIPPED : 1;
+  process.exit(isUsage ? 2 : error instanceof MissingTool ? SKIPPED : 1);
 }
