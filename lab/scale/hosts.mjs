@@ -90,7 +90,7 @@ export async function makeHosts(count = 3) {
     await remove();
     throw error;
   }
-  return { address: `${network}.254`, network, folder, hosts, remove };
+  return { address: `${network}.254`, hosts, remove, isRemoved: () => isRemoved };
 }
 
 async function makeHost(namespace, name, address, bridge, folder) {
@@ -136,11 +136,7 @@ async function makeHost(namespace, name, address, bridge, folder) {
     /** Ends every process of the host at once, as a power cut does. */
     powerOff() {
       if (init === undefined) return;
-      try {
-        process.kill(init, 'SIGKILL');
-      } catch {
-        // it is off
-      }
+      kill(init);
       init = undefined;
     },
     /** Starts the host, with an empty /dev/shm and an empty temporary folder. */
@@ -167,6 +163,7 @@ async function makeHost(namespace, name, address, bridge, folder) {
       child.stdout.unref();
       child.stderr.unref();
     },
+    isOn: () => init !== undefined,
     processes: () => (init === undefined ? [] : descendantsOf(init)),
   };
   await host.powerOn();
@@ -185,7 +182,7 @@ function claimNetwork(isOthers) {
       return number;
     } catch (error) {
       if (error.code !== 'EEXIST') throw error;
-      if (!isAlive(Number(readFileSync(path, 'utf8')))) {
+      if (!kill(Number(readFileSync(path, 'utf8')) || -1e9, 0)) {
         writeFileSync(path, String(process.pid));
         return number;
       }
@@ -194,10 +191,11 @@ function claimNetwork(isOthers) {
   throw new Error(`all networks 10.77.0.0/24 to 10.77.255.0/24 are held (${claimPath('*')})`);
 }
 
-function isAlive(pid) {
+/** @returns whether there was such a process */
+export function kill(pid, signal = 'SIGKILL') {
   try {
-    process.kill(pid, 0);
-    return pid > 0;
+    process.kill(pid, signal);
+    return true;
   } catch {
     return false;
   }
@@ -207,11 +205,7 @@ async function clear(name) {
   const { stdout } = await ip('netns', 'list');
   for (const [namespace] of stdout.matchAll(new RegExp(`^${name}-\\d+`, 'gm'))) {
     for (const pid of (await ip('netns', 'pids', namespace)).stdout.split('\n').filter(Boolean)) {
-      try {
-        process.kill(Number(pid), 'SIGKILL');
-      } catch {
-        // it ended by itself
-      }
+      kill(Number(pid));
     }
     await ip('netns', 'delete', namespace);
   }

@@ -4,8 +4,8 @@ import { execFile } from 'node:child_process';
 import { connect, createServer } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { check, isRaylet, isRayWorker, isUnit, kill } from './laboratory.mjs';
-import { processOf } from './hosts.mjs';
+import { kill, processOf } from './hosts.mjs';
+import { check, isRaylet, isRayWorker, isUnit } from './laboratory.mjs';
 import { until } from './servers.mjs';
 
 const run = promisify(execFile);
@@ -47,44 +47,46 @@ export async function killRayWorker({ hosts, isOver, event }) {
   );
 }
 
-/** Kills a node's raylet, which ends the node; another stands in after some seconds, as a service manager would do. */
-export async function killRaylet({ ray, hosts, isOver, event, standIn = 10 }) {
+/** Kills a node's raylet, which ends the node; its service manager starts it again. */
+export async function killRaylet({ hosts, isOver, event }) {
   const { host } = await anyProcess({ hosts, isOver, what: 'a unit', test: isUnit });
   const raylet = host.processes().find(isRaylet);
   check(raylet !== undefined, `${host.name} has no raylet`);
   kill(raylet.pid);
   event(`kill -9 of the raylet on ${host.name}: the node is gone`);
-  await wait(1000 * standIn);
-  ray.startNode(host);
-  event(`Ray started again on ${host.name}`);
+  await backAgain(host, raylet.pid, event);
 }
 
 /** Cuts a machine's power; it comes back after some seconds. */
-export async function cutPower({ ray, hosts, isOver, event, off = 10 }) {
+export async function cutPower({ hosts, isOver, event, off = 10 }) {
   const { host } = await anyProcess({ hosts, isOver, what: 'a unit', test: isUnit });
   host.powerOff();
   event(`power of ${host.name} cut`);
   await wait(1000 * off);
   await host.powerOn();
-  ray.startNode(host);
-  event(`${host.name} on again`);
+  await backAgain(host, undefined, event);
 }
 
-/** Pulls the cable of a host that works; `ray start` does not outlive a long absence, so it is started again. */
-export async function pullCable({ ray, hosts, isOver, event, seconds = 85 }) {
+/** Pulls the cable of a host that works, and plugs it in again after some time. */
+export async function pullCable({ hosts, isOver, event, seconds = 85 }) {
   const { host } = await anyProcess({ hosts, isOver, what: 'a unit', test: isUnit });
+  const before = host.processes().find(isRaylet)?.pid;
   await host.pullCable();
   event(`cable of ${host.name} pulled`);
   await wait(1000 * seconds);
   await host.plugCable();
   event(`cable of ${host.name} plugged in after ${seconds} s`);
-  await wait(5000);
-  if (host.processes().some(isRaylet)) {
-    event(`Ray on ${host.name} is still there`);
-    return;
-  }
-  ray.startNode(host);
-  event(`Ray on ${host.name} had ended; started again`);
+  await wait(10_000);
+  const after = host.processes().find(isRaylet)?.pid;
+  if (after === before) event(`Ray on ${host.name} went on`);
+  else await backAgain(host, before, event);
+}
+
+async function backAgain(host, before, event) {
+  await until(`Ray on ${host.name} again`, 120, () =>
+    host.processes().some((own) => isRaylet(own) && own.pid !== before),
+  );
+  event(`Ray on ${host.name} started again`);
 }
 
 /**

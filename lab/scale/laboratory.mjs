@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { descendantsOf, processOf } from './hosts.mjs';
+import { descendantsOf, kill, processOf } from './hosts.mjs';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const appOf = (name) => join(ROOT, 'apps', name, 'dist', 'main.js');
@@ -94,16 +94,6 @@ function startProgram(args, { env = {}, nodeArgs = ['--no-warnings'] } = {}, end
     await Promise.race([own.ended, wait(5000)]);
   });
   return own;
-}
-
-/** @returns whether there was such a process */
-export function kill(pid, signal = 'SIGKILL') {
-  try {
-    process.kill(pid, signal);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /**

@@ -156,7 +156,7 @@ async function byRay({ laboratory, lab, s3, ray, log, quick, judge, out }) {
       ...submitter.processes(),
       ...hosts.flatMap((host) => host.processes().filter(isUnit)),
     ]);
-    const around = { hosts, ray: cluster, event, isOver: () => submitter.isOver };
+    const around = { hosts, event, isOver: () => submitter.isOver };
     await killUnit({ ...around, aliveFor: 3000 });
     const killed = tap.killNext();
     if (!quick) {

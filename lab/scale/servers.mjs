@@ -8,9 +8,12 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { HOST_TMP } from './hosts.mjs';
+import { HOST_TMP, kill } from './hosts.mjs';
 
 const DASHBOARD = 8265;
+const RESTART_MS = 5000;
+/** A busy machine takes minutes to start Ray, and Ray gives up and is started again. */
+const START_SECONDS = 300;
 
 /** An HTTP request without the headers of browsers, which Ray refuses. @returns status and text */
 export function http(method, url, { headers = {}, body, timeout = 5000 } = {}) {
@@ -60,17 +63,22 @@ export async function startRay(lab, { ray, log, cores = 2, env: own = {} }) {
     ...own,
   };
   await mkdir(log, { recursive: true });
-  const begin = (host, args) => {
+  /** Starts Ray on a host, and again whenever it has ended while the host is on, as a service manager does. */
+  const keep = async (host, args) => {
     const out = createWriteStream(join(log, `ray-${host.name}.log`), { flags: 'a' });
-    const child = host.spawn(ray, ['start', '--block', '--node-ip-address', host.address, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }); // prettier-ignore
-    child.stdout.pipe(out, { end: false });
-    child.stderr.pipe(out, { end: false });
-    return child;
+    for (; !lab.isRemoved(); await wait(RESTART_MS)) {
+      if (!host.isOn()) continue;
+      for (const { pid } of host.processes().filter(({ args: [program] }) => program !== 'sleep')) kill(pid); // of one before
+      const child = host.spawn(ray, ['start', '--block', '--node-ip-address', host.address, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }); // prettier-ignore
+      child.stdout.pipe(out, { end: false });
+      child.stderr.pipe(out, { end: false });
+      await new Promise((resolve) => child.once('close', resolve));
+    }
   };
   const startHead = () =>
-    begin(head, ['--head', '--port', '6379', '--num-cpus', '0', '--dashboard-host', head.address, '--dashboard-port', String(DASHBOARD), '--temp-dir', HOST_TMP, '--disable-usage-stats']); // prettier-ignore
+    keep(head, ['--head', '--port', '6379', '--num-cpus', '0', '--dashboard-host', head.address, '--dashboard-port', String(DASHBOARD), '--temp-dir', HOST_TMP, '--disable-usage-stats']); // prettier-ignore
   const startNode = (host) =>
-    begin(host, ['--address', `${head.address}:6379`, '--num-cpus', String(cores), '--num-gpus', '0']);
+    keep(host, ['--address', `${head.address}:6379`, '--num-cpus', String(cores), '--num-gpus', '0']);
   const url = `http://${head.address}:${DASHBOARD}`;
   const headers = { authorization: `Bearer ${token}` };
   const nodes = async () => {
@@ -78,21 +86,20 @@ export async function startRay(lab, { ray, log, cores = 2, env: own = {} }) {
     if (status !== 200) throw new Error(`${status} ${text.slice(0, 200)}`);
     return JSON.parse(text).data.summary.filter(({ raylet }) => raylet.state === 'ALIVE').length;
   };
-  startHead();
+  void startHead();
   await until(
     `Ray's head on ${head.address}`,
     90,
     async () => (await http('GET', `${url}/api/version`, { headers })).status === 200,
   );
-  others.forEach(startNode);
-  await until(`Ray's ${others.length} nodes`, 90, async () => (await nodes()) > others.length);
+  for (const host of others) void startNode(host);
+  await until(`Ray's ${others.length} nodes`, START_SECONDS, async () => (await nodes()) > others.length);
   return {
     on: `ray://${head.address}:${DASHBOARD}`,
     url,
     token,
     nodes,
     env: { RAY_AUTH_MODE: 'token', RAY_AUTH_TOKEN: token },
-    startNode,
     /** @returns the status of a job's submission without a token */
     postWithoutToken: async () => (await http('POST', `${url}/api/jobs/`, { body: '{"entrypoint":"true"}', headers: { 'content-type': 'application/json' } })).status, // prettier-ignore
   };
