@@ -43,7 +43,11 @@ export function createTrainProgram(): Command {
       'test posts to keep in the run, with text and small image, for its page (default: 6 of your own posts, none of public data sets)',
       wholeNumber(0, 100),
     )
-    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .option(
+      '--cache <folder>',
+      'feature cache; s3://bucket/… shares one between machines',
+      join(cacheFolder(), 'features'),
+    )
     .option('--track <server>', 'tell an MLflow server: mlflow:http://127.0.0.1:5000, or …:5000/my-experiment')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');

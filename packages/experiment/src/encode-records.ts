@@ -224,6 +224,9 @@ async function encodeModality(
     };
   } finally {
     progress?.stop();
+    const failure = await cache.publish();
+    if (failure !== undefined) process.stderr.write(`note: features of ${encoder.id} were ${failure}
+`);
   }
 }
 
