@@ -225,7 +225,8 @@ async function encodeModality(
   } finally {
     progress?.stop();
     const failure = await cache.publish();
-    if (failure !== undefined) process.stderr.write(`note: features of ${encoder.id} were ${failure}
+    if (failure !== undefined)
+      process.stderr.write(`note: features of ${encoder.id} were ${failure}
 `);
   }
 }
