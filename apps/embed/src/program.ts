@@ -50,7 +50,11 @@ export function createEmbedProgram(print: (text: string) => void = (text) => voi
       'which column is which, such as text=tweet,image=photo',
       valuesByName(POST_COLUMNS, 'text=tweet,image=photo'),
     )
-    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .option(
+      '--cache <folder>',
+      'feature cache; s3://bucket/… shares one between machines',
+      join(cacheFolder(), 'features'),
+    )
     .option('--no-cache', 'encode everything anew, and keep nothing')
     .option('--allow-download', 'fetch encoders that a run names and the cache lacks from the Hugging Face hub')
     .option('--overwrite', 'replace the output')

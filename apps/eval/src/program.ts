@@ -107,7 +107,11 @@ export function createEvaluateCommand(): Command {
     .option('--checkpoint <file>', 'another checkpoint of the run (default: the best, else the last)')
     .option('--engine <name>', `${ENGINE_NAMES.join(', ')} (default: that of the run)`, oneOf(ENGINE_NAMES))
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
-    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .option(
+      '--cache <folder>',
+      'feature cache; s3://bucket/… shares one between machines',
+      join(cacheFolder(), 'features'),
+    )
     .option('--reference <method>', 'of several runs the method that the others are compared with (default: drf)')
     .option('--out <folder>', 'results go here (default: eval/SPLIT in the run; of several runs: runs/eval-NAMES)')
     .option('--csv <file>', 'also write the cells of all runs to this file')
@@ -180,7 +184,7 @@ function createGridCommand(): Command {
     )
     .option(
       '--cache <folder>',
-      'feature cache; unless --on local, one that all machines share',
+      'feature cache; unless --on local, a folder that all machines share, or s3://bucket/…',
       join(cacheFolder(), 'features'),
     )
     .option('--jobs <count>', 'units at a time (default: as many as cores and memory allow)', wholeNumber(1))
@@ -216,7 +220,11 @@ function createScheduleCommand(): Command {
     .option('--epochs <list>', 'numbers of epochs to try, separated by commas', '5,10')
     .option('--out <file>', 'file of the chosen schedules', 'schedules.json')
     .option('--store <folder>', 'folder of the trainings and their store', join('runs', 'schedule'))
-    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .option(
+      '--cache <folder>',
+      'feature cache; s3://bucket/… shares one between machines',
+      join(cacheFolder(), 'features'),
+    )
     .option('--jobs <count>', 'units at a time (default: as many as cores and memory allow)', wholeNumber(1))
     .option('--any-code', 'take results of any version of the code, instead of computing them again')
     .option('--dry-run', 'only say what would be done, and how long it would take')

@@ -50,7 +50,11 @@ export function createTrainProgram(): Command {
       'test posts to keep in the run, with text and small image, for its page (default: 6 of your own posts, none of public data sets)',
       wholeNumber(0, 100),
     )
-    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
+    .option(
+      '--cache <folder>',
+      'feature cache; s3://bucket/… shares one between machines',
+      join(cacheFolder(), 'features'),
+    )
     .addOption(
       new Option(
         '--distributed <how>',

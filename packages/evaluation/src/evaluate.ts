@@ -339,6 +339,7 @@ async function evaluateCell(
       if (!unreadable.has(id)) workspace.display.warn(message);
       unreadable.set(id, message);
     },
+    onNote: (message) => workspace.display.warn(message),
     signal,
   });
   if (encoded.set.ids.length === 0) throw nothingReadable(request, unreadable);

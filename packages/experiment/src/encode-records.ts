@@ -41,6 +41,8 @@ export interface EncodeOptions {
   readonly job?: (label: string) => { update(done: number, total: number): void; stop(): void };
   /** Told of each post that cannot be read; it is left out and listed in the data set's ledger. */
   readonly onRowError?: (message: string, id: string) => void;
+  /** Told what a person should know and what stops nothing: features that a shared cache did not take. */
+  readonly onNote?: (message: string) => void;
   readonly signal?: AbortSignal;
   /** Processes that encode the same posts: each first its share, so that a cache that all can reach has them all. */
   readonly ranks?: { readonly rank: number; readonly size: number; barrier(): Promise<void> } | undefined;
@@ -237,6 +239,8 @@ async function encodeModality(
     };
   } finally {
     progress?.stop();
+    const failure = await cache.publish();
+    if (failure !== undefined) options.onNote?.(`features of ${encoder.id} were ${failure}`);
   }
 }
 

@@ -32,7 +32,7 @@ export interface Storage {
   readonly location: string;
   /** The folder, where files are local. */
   readonly folder: string | null;
-  /** Files below the root, or below a folder in it, in the order of their paths (by code unit); none where there is nothing. */
+  /** Files below the root, or below a folder in it, in the order of their paths by code points; none where there is nothing. */
   list(below?: string): AsyncIterable<StoredEntry>;
   find(path: string): Promise<StoredEntry | undefined>;
   /**

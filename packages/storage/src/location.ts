@@ -1,4 +1,5 @@
-import { posix } from 'node:path';
+import { join, posix } from 'node:path';
+import { cacheFolder } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** A bucket and the key or prefix in it, without a slash at either end; empty for the whole bucket. */
@@ -30,6 +31,11 @@ export function isLocalLocation(location: string): boolean {
     `the scheme ${scheme}`,
     'other stores that speak S3 are reached by s3:// and the variable AWS_ENDPOINT_URL',
   );
+}
+
+/** The folder of a feature cache: itself, or the user's own, which stands before one in object storage. */
+export function localFeatureCache(location: string): string {
+  return isLocalLocation(location) ? location : join(cacheFolder(), 'features');
 }
 
 /** @throws ConfigurationError for a location in object storage, where an option of a command line takes local ones alone */

@@ -3,7 +3,7 @@ import { Agent as SecureAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 
 /** Requests of a process at a time, to all buckets together; each is given a piece of at most {@link PIECE_BYTES}. */
-export const MOST_REQUESTS = 16;
+const MOST_REQUESTS = 16;
 /** Bytes that one request reads or writes of a larger object. */
 export const PIECE_BYTES = 8 * 1024 * 1024;
 

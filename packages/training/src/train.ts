@@ -257,6 +257,7 @@ async function encodeSplits(
       batchSize: config.encoders.batchSize,
       job: (label) => display.job(`${label} of split ${split}`, 'posts'),
       onRowError: (message) => display.warn(message),
+      onNote: (message) => display.warn(message),
       signal,
       ranks: distributed?.collective,
     });
@@ -341,6 +342,7 @@ async function openSimulation(
       batchSize: config.encoders.batchSize,
       job: (label) => display.job(`${label} of split train, disrupted`, 'posts'),
       onRowError: (message) => display.warn(message),
+      onNote: (message) => display.warn(message),
       signal,
       ranks: distributed?.collective,
     },

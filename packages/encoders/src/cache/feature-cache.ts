@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
-import { contentHash } from '@drf/files';
+import { contentHash, type Storage } from '@drf/files';
+import { isObjectLocation, localFeatureCache, openStorage } from '@drf/storage';
 import {
   CheckpointError,
   ConfigurationError,
@@ -23,6 +24,7 @@ import {
   segmentNames,
   SegmentWriter,
 } from './segment.js';
+import { SharedSegments } from './shared-segments.js';
 import type { EncoderDescription } from '../contract.js';
 
 /** SHA-256 of an image's size and pixels, or of a text. Hashes of the stored file do as well and need no decoding. */
@@ -248,6 +250,11 @@ class SegmentFolder {
     return result;
   }
 
+  /** The index of this process's segment, once there is one. */
+  get ownIndex(): string | undefined {
+    return this.writer?.segment.indexPath;
+  }
+
   /** Appends rows to this process's segment, which is started at the first call. */
   async append(rows: readonly { readonly digest: string; readonly row: Float32Array }[]): Promise<RowPlace[]> {
     if (this.writer === undefined) {
@@ -321,9 +328,13 @@ export class FeatureCache implements RowStore {
   private misses = 0;
   private written = 0;
 
-  /** {@link openFeatureCache} makes one that knows its rows. */
-  constructor(root: string, encoder: CachedEncoder, files: CacheFiles) {
-    this.folder = join(root, folderName(encoder.id));
+  private readonly shared: SharedSegments | undefined;
+
+  /** {@link openFeatureCache} makes one that knows its rows. @param shared where others find what is new */
+  constructor(root: string, encoder: CachedEncoder, files: CacheFiles, shared?: Storage) {
+    const name = folderName(encoder.id);
+    this.folder = join(root, name);
+    this.shared = shared && new SharedSegments(shared, name, this.folder, files);
     this.encoderId = encoder.id;
     this.outputDim = encoder.outputDim;
     const { id, outputDim, storage } = encoder;
@@ -378,10 +389,34 @@ export class FeatureCache implements RowStore {
     return this.inTurn(() => this.loadNew());
   }
 
-  /** Flushes and closes the files, even if the flush fails. */
+  /** Takes over what others have published, if the cache is shared. @throws UnavailableError when the storage fails */
+  async fetchShared(): Promise<void> {
+    await this.shared?.fetch();
+  }
+
+  /**
+   * Publishes what this process has encoded, if the cache is shared. Nothing is lost where that fails: the rows are on this
+   * machine.
+   * @returns why it failed
+   */
+  async publish(): Promise<string | undefined> {
+    let failure: string | undefined;
+    await this.inTurn(async () => {
+      const { ownIndex } = this.segments;
+      if (this.shared === undefined || ownIndex === undefined) return;
+      await this.shared.publish(ownIndex).catch((error: Error) => {
+        failure = `not published: ${error.message}`;
+        this.segments.problems.push(failure);
+      });
+    });
+    return failure;
+  }
+
+  /** Flushes, publishes and closes the files, even if the flush fails. */
   async close(): Promise<void> {
     try {
       await this.flush();
+      await this.publish();
     } finally {
       await this.inTurn(() => this.segments.close());
     }
@@ -439,16 +474,20 @@ export class FeatureCache implements RowStore {
 }
 
 /**
- * Opens the cache of an encoder below a folder, which is made when the first row is written. Damaged rows are dropped
- * and listed in `stats.problems`.
- * @throws CheckpointError naming a file in the encoder's folder that is not of this cache
+ * Opens the cache of an encoder below a folder, which is made when the first row is written; or below a prefix in object
+ * storage (`s3://bucket/features`), which is then shared behind the user's own cache: what others have published there is
+ * fetched first. Damaged rows are dropped and listed in `stats.problems`.
+ * @throws CheckpointError naming a file in the encoder's folder that is not of this cache; UnavailableError and others when
+ *   object storage fails
  */
 export async function openFeatureCache(
   root: string,
   encoder: CachedEncoder,
   files: CacheFiles = diskFiles,
 ): Promise<FeatureCache> {
-  const cache = new FeatureCache(root, encoder, files);
+  const shared = isObjectLocation(root) ? await openStorage(root) : undefined;
+  const cache = new FeatureCache(localFeatureCache(root), encoder, files, shared);
+  await cache.fetchShared();
   await cache.refresh();
   return cache;
 }

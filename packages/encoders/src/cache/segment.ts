@@ -295,6 +295,23 @@ export function rowsName(indexName: string): string {
   return indexName.replace(/\.index$/, '.rows');
 }
 
+/** Makes an empty index of the next free number; opening with `x` settles which of two processes gets it. */
+export async function claimSegment(
+  folder: string,
+  files: CacheFiles,
+): Promise<{ readonly path: string; readonly handle: FileHandle }> {
+  await files.makeFolder(folder);
+  const last = segmentNames(await files.list(folder)).at(-1) ?? '';
+  for (let number = Number(INDEX_NAME.exec(last)?.[1] ?? 0) + 1; ; number++) {
+    const path = join(folder, `segment-${String(number).padStart(6, '0')}.index`);
+    const handle = await files.open(path, 'wx').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') return undefined;
+      throw error;
+    });
+    if (handle !== undefined) return { path, handle };
+  }
+}
+
 /** Appends rows to a segment that belongs to this process alone. */
 export class SegmentWriter {
   private constructor(
@@ -305,18 +322,9 @@ export class SegmentWriter {
     private readonly storage: Storage | undefined,
   ) {}
 
-  /** Starts the next free number; opening with `x` settles which of two processes gets it. */
   static async create(folder: string, description: SegmentDescription, files: CacheFiles): Promise<SegmentWriter> {
-    await files.makeFolder(folder);
-    const last = segmentNames(await files.list(folder)).at(-1) ?? '';
-    for (let number = Number(INDEX_NAME.exec(last)?.[1] ?? 0) + 1; ; number++) {
-      const indexPath = join(folder, `segment-${String(number).padStart(6, '0')}.index`);
-      const index = await files.open(indexPath, 'wx').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'EEXIST') return undefined;
-        throw error;
-      });
-      if (index !== undefined) return SegmentWriter.start(index, indexPath, description, files);
-    }
+    const { path, handle } = await claimSegment(folder, files);
+    return SegmentWriter.start(handle, path, description, files);
   }
 
   private static async start(

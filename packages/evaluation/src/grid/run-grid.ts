@@ -126,7 +126,6 @@ interface NamedFailure {
  */
 export async function runGrid(options: GridOptions): Promise<GridOutcome> {
   assertFolder('--out', options.folder);
-  assertFolder('--cache', options.cache);
   const plan = planGrid(options);
   if (options.dryRun !== true) {
     const lock = await lockGrid(options.folder);
@@ -144,7 +143,7 @@ export async function runGrid(options: GridOptions): Promise<GridOutcome> {
   );
 }
 
-/** @throws ConfigurationError for object storage, which takes neither runs nor features */
+/** @throws ConfigurationError for object storage, where no store can lie */
 function assertFolder(flag: string, location: string): void {
   if (!isObjectLocation(location)) return;
   throw refuser(ConfigurationError, flag)(
@@ -166,7 +165,8 @@ export async function lockGrid(folder: string): Promise<FileLock> {
 async function fill(options: GridOptions, plan: readonly PlannedTraining[], store: ResultStore): Promise<GridOutcome> {
   const startedAt = performance.now();
   const { display, signal, dryRun = false } = options;
-  const [folder, cache] = [resolve(options.folder), resolve(options.cache)];
+  const folder = resolve(options.folder);
+  const cache = isObjectLocation(options.cache) ? options.cache : resolve(options.cache);
   try {
     const described = new Map<string, ExperimentConfig>();
     for (const planned of plan) if (!described.has(experimentName(planned))) described.set(experimentName(planned), planned.config); // prettier-ignore
@@ -206,7 +206,7 @@ async function fill(options: GridOptions, plan: readonly PlannedTraining[], stor
       await outputs.removeTaken();
       return outcome();
     }
-    await mkdir(cache, { recursive: true });
+    if (!isObjectLocation(cache)) await mkdir(cache, { recursive: true });
     await clearUnfinished(folder, tasks);
     const published = await publishOnce(outputs.storage, {
       kind: 'train',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { formatStrategy, type Strategy } from '@drf/disruption';
 import { methodNeeds, optionsOfEffect, type ExperimentConfig } from '@drf/experiment';
 import { contentHash, writeFileAtomic } from '@drf/files';
+import { localFeatureCache } from '@drf/storage';
 import type { Selected } from '@drf/training';
 import { CLEAN, formatCell } from '../cells.js';
 import type { PlannedTraining } from './plan.js';
@@ -163,9 +164,9 @@ export class EncodedSets {
     private readonly facts: FactsByName,
   ) {}
 
-  /** @param cache folder of the feature cache; it need not exist */
+  /** @param cache the feature cache; it need not exist */
   static async open(cache: string, facts: FactsByName): Promise<EncodedSets> {
-    const folder = join(cache, 'encoded-sets');
+    const folder = join(localFeatureCache(cache), 'encoded-sets');
     return new EncodedSets(folder, new Set(await readdir(folder).catch(() => [])), facts);
   }
 

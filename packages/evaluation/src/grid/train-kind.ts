@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { parseExperiment, readVersions, type ExperimentConfig } from '@drf/experiment';
+import { isObjectLocation } from '@drf/storage';
 import { DataError, refuser, UnavailableError } from '@drf/tensor';
 import {
   availableResources,
@@ -28,7 +29,9 @@ export const trainKind: UnitKind = {
     const settings = plan.settings as GridSettings;
     const setting: TaskSetting = {
       folder: await sharedFolder(plan.storage.folder ?? plan.storage.location, 'of the grid (--out)'),
-      cache: await sharedFolder(settings.cache, 'of the feature cache (--cache)'),
+      cache: isObjectLocation(settings.cache)
+        ? settings.cache
+        : await sharedFolder(settings.cache, 'of the feature cache (--cache)'),
       split: settings.split,
       versions: await readVersions(),
     };
