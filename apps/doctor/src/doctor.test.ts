@@ -77,7 +77,18 @@ describe('examine', () => {
       onStage: (stage) => void stages.push(stage),
     });
     expect([...new Set(report.findings.map(({ topic }) => topic))]).toEqual([
-      ...['Machine', 'Memory', 'Disk', 'Libraries', 'Engines', 'GPU', 'Model hub', 'Caches', 'For development'],
+      ...[
+        'Machine',
+        'Memory',
+        'Disk',
+        'Libraries',
+        'Engines',
+        'GPU',
+        'Model hub',
+        'Caches',
+        'Object storage',
+        'For development',
+      ],
     ]);
     expect(stages).toEqual([
       'machine, disk, network',

@@ -7,11 +7,14 @@ import { probeEngines } from './probes/engines.js';
 import { probeGpu, probeNativeFiles } from './probes/native.js';
 import { probeHubAndCaches } from './probes/hub.js';
 import { probeLibraries, probeOptional } from './probes/software.js';
+import { probeObjectStorage } from './probes/object-storage.js';
 import { probeRoom } from './probes/room.js';
 
 interface ExamineOptions {
   /** Hashes every file of the native build. */
   readonly verify?: boolean;
+  /** `s3://bucket/prefix`, where a small object is written and removed. */
+  readonly s3?: string;
   readonly onStage?: (stage: string) => void;
 }
 
@@ -24,17 +27,18 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
   tf.env().set('IS_TEST', true); // TensorFlow.js greets Node users with advice; the report has its own
   const started = performance.now();
   onStage('machine, disk, network');
-  const [platform, room, libraries, gpu, hub, optional] = await Promise.all([
+  const [platform, room, libraries, gpu, hub, objects, optional] = await Promise.all([
     probePlatform(machine, wanted),
     probeRoom(machine),
     probeLibraries(machine),
     probeGpu(machine),
     probeHubAndCaches(machine),
+    probeObjectStorage(machine, options.s3),
     wanted.pnpm === null ? [] : probeOptional(machine),
   ]);
   const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
   if (verify) onStage('hashes of native TensorFlow');
   const files = await probeNativeFiles(machine, verify);
-  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, optional].flat();
+  const findings: Finding[] = [platform, room, libraries, engines, files, gpu, hub, objects, optional].flat();
   return makeReport(findings, (performance.now() - started) / 1000);
 }

@@ -4,6 +4,7 @@ import type { Machine } from './machine.js';
 interface Options {
   readonly json?: boolean;
   readonly verify?: boolean;
+  readonly s3?: string;
 }
 
 function wantsColor({ environment }: Machine): boolean {
@@ -28,7 +29,8 @@ export function createDoctorProgram(makeMachine?: () => Machine): Command {
   ])
     .option('--json', 'print JSON')
     .option('--verify', 'hash every file of the installed native TensorFlow (some seconds for each gigabyte)')
-    .action(async ({ json, verify }: Options) => {
+    .option('--s3 <location>', 'try object storage at s3://bucket/prefix: one small object is written and removed')
+    .action(async ({ json, verify, s3 }: Options) => {
       const [{ examine }, { thisMachine }, { readWanted }, { render }] = await Promise.all([
         import('./examine.js'),
         import('./machine.js'),
@@ -37,7 +39,7 @@ export function createDoctorProgram(makeMachine?: () => Machine): Command {
       ]);
       const machine = (makeMachine ?? thisMachine)();
       const onStage = stageLine(json === true);
-      const report = await examine(machine, readWanted(), { verify, onStage });
+      const report = await examine(machine, readWanted(), { verify, onStage, ...(s3 === undefined ? {} : { s3 }) });
       onStage('');
       if (json === true) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
       else cursorStream(process.stdout).write(render(report, wantsColor(machine)));

@@ -1,4 +1,5 @@
 import { mergeConfig, openEmbedder, overridesFrom, parseExperiment, type Embedder } from '@drf/experiment';
+import { assertLocalLocation, fetchFolder } from '@drf/storage';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 import { EXIT, ExitRequest, interruptSignal, startProgress, type Progress, spell } from '@drf/terminal';
 import { loadExperiment } from '@drf/training';
@@ -9,8 +10,11 @@ import type { MainOptions } from './flags.js';
 
 /** `drf embed`. @param print takes text for standard output */
 export async function embedAction(input: string, options: MainOptions, print: (text: string) => void): Promise<void> {
+  assertLocalLocation('--out', options.out);
   featureFormat(options.out); // before anything is opened
-  const embedder = await open(options);
+  const silent = options.quiet === true || options.json === true;
+  const run = options.run === undefined ? undefined : await fetchFolder(options.run, { silent });
+  const embedder = await open({ ...options, run });
   try {
     await embedAll(embedder, input, options, print);
   } finally {

@@ -29,7 +29,7 @@ export function createEmbedProgram(print: (text: string) => void = (text) => voi
   ])
     .argument('<input>', 'a .jsonl, .csv, .tsv or .parquet file of posts, or a folder of images and texts')
     .requiredOption('--out <file>', 'where the features go: .parquet or .safetensors')
-    .option('--run <folder>', 'the encoders of a trained run, as it left them')
+    .option('--run <folder>', 'the encoders of a trained run, as it left them; also s3://bucket/…')
     .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
     .option('--experiment <name>', 'the encoders of an experiment, a name or a .json, .js or .ts file')
     .option(

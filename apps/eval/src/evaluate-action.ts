@@ -2,17 +2,22 @@ import { join } from 'node:path';
 import { createDisplay, openingOf, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal } from '@drf/terminal';
 import { readEnsemble, withMembers } from '@drf/files';
-import { evaluateRuns, type CommandOutcome } from './evaluate-command.js';
+import { assertLocalLocation, fetchFolders, isObjectLocation } from '@drf/storage';
+import { evaluateRuns, summaryName, type CommandOutcome } from './evaluate-command.js';
 import { commandOptions } from './options.js';
 import type { MainOptions } from './flags.js';
 
 /** `drf eval RUN`. */
-export async function evaluateAction(named: string[], options: MainOptions): Promise<void> {
+export async function evaluateAction(locations: string[], options: MainOptions): Promise<void> {
+  assertLocalLocation('--out', options.out);
+  const isQuiet = options.quiet === true || options.json === true;
+  const named = await fetchFolders(locations, { silent: isQuiet });
   const runs = (await withMembers(named)).map(({ folder }) => folder);
   const [first = '', ...others] = named;
   const isEnsemble = others.length === 0 && (await readEnsemble(first)) !== undefined;
-  const { out = isEnsemble ? join(first, 'eval') : undefined, ...evaluationOptions } = commandOptions(options);
-  const isQuiet = options.quiet === true || options.json === true;
+  // a copy of a run in object storage is shared, so nothing is written into it
+  const own = locations.some(isObjectLocation) ? join('runs', summaryName(named)) : undefined;
+  const { out = own ?? (isEnsemble ? join(first, 'eval') : undefined), ...evaluationOptions } = commandOptions(options);
   const workspace = new Workspace({ display: createDisplay(isQuiet) });
   const stages = startStages('comparisons', isQuiet);
   const interrupt = interruptSignal(() => {

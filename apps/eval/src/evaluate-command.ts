@@ -167,7 +167,7 @@ async function writeSummary(
 const LONGEST_NAME = 80;
 
 /** `eval-` and the runs' names, or their hash where those would be long. */
-function summaryName(paths: readonly string[]): string {
+export function summaryName(paths: readonly string[]): string {
   const names = folderNames(paths).join('+');
   const short = names.length <= LONGEST_NAME ? names : contentHash(...paths.map((path) => resolve(path))).slice(0, 12);
   return `eval-${short}`;

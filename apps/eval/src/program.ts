@@ -76,7 +76,7 @@ export function createEvaluateCommand(): Command {
     .enablePositionalOptions() // what follows `grid` is the grid's
     .argument(
       '<runs...>',
-      'run folders, or an ensemble’s; of several runs, a summary over seeds and paired differences',
+      'run folders, or an ensemble’s, also s3://bucket/…; of several runs, a summary over seeds and paired differences',
     )
     .option(
       '--split <name>',

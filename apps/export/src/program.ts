@@ -84,7 +84,7 @@ export function createExportProgram(
   );
   takeOwnModules(program)
     .enablePositionalOptions() // what stands behind a subcommand is the subcommand's
-    .argument('<run>', 'folder of a trained run, or of an ensemble of runs')
+    .argument('<run>', 'folder of a trained run, or of an ensemble of runs; also s3://bucket/…')
     .option('--with <run>', 'a further run, to judge together as an ensemble (repeat for more)', collect)
     .option('--out <folder>', 'folder to write (required)')
     .option('--overwrite', 'replace an export that is there already')
@@ -106,9 +106,13 @@ export function createExportProgram(
       200,
     )
     .option('--json', 'print the card instead of a summary')
-    .action(async (run: string, { json, out, with: others = [], ...options }: ProgramOptions) => {
+    .action(async (named: string, { json, out, with: further = [], ...options }: ProgramOptions) => {
       // commander's own required options would be asked of subcommands, too
       if (out === undefined) return program.error("error: required option '--out <folder>' not specified");
+      const { assertLocalLocation, fetchFolder, fetchFolders } = await import('@drf/storage');
+      assertLocalLocation('--out', out);
+      const run = await fetchFolder(named, { silent: json });
+      const others = await fetchFolders(further, { silent: json });
       const onProgress = (message: string): void => void (json === true || process.stderr.write(`${message} …\n`));
       const { exportEnsemble, exportRun } = await import('@drf/export');
       const interrupt = interruptSignal(() => process.stderr.write('\nStopping (Ctrl-C again ends at once) …\n'));

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { readSeenPosts, SPLIT_NAMES, type SeenPosts, type SplitName } from '@drf/datasets';
 import { openJudge, type Judge, type Judgment } from '@drf/judge';
+import { fetchFolders } from '@drf/storage';
 import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS } from '@drf/tensor';
 import {
   EXIT,
@@ -23,7 +24,9 @@ import type { MainOptions } from './flags.js';
 export async function predictAction(run: string, input: string | undefined, options: MainOptions): Promise<void> {
   assertOptions(input, options);
   const { engine, checkpoint, allowDownload } = options;
-  const judge = await openJudge([run, ...(options.with ?? [])], { engine, checkpoint, allowDownload });
+  const silent = options.quiet === true || options.json === true;
+  const folders = await fetchFolders([run, ...(options.with ?? [])], { silent });
+  const judge = await openJudge(folders, { engine, checkpoint, allowDownload });
   try {
     if (options.quiet !== true) process.stderr.write(`${judge.info.notes.join('\n')}\n`);
     if (input === undefined) await judgeOne(judge, options);

@@ -30,7 +30,7 @@ export function createPredictProgram(): Command {
     ],
     [spell('predict runs/quickstart posts.jsonl --out judged.jsonl --resume'), 'go on after an interruption'],
   ])
-    .argument('<run>', 'folder of a trained run, or an exported one')
+    .argument('<run>', 'folder of a trained run, or an exported one; also s3://bucket/…')
     .argument(
       '[input]',
       'a .jsonl, .csv, .tsv or .parquet file of posts, a folder of images and texts, or - for standard input',

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { builtPage } from '@drf/page-app';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service/limits';
+import { fetchFolder, fetchFolders, isObjectLocation } from '@drf/storage';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { interruptSignal, spell } from '@drf/terminal';
 import { addressWarnings, readToken } from './access.js';
@@ -17,18 +18,29 @@ export async function serveAction(run: string | undefined, options: MainOptions)
   const interrupt = interruptSignal(() => say('Finishing what was accepted (Ctrl-C again ends at once) …'));
   const log = { level: options.logLevel, stream: process.stdout };
   const { hostName: hostNames, allowOrigin: allowedOrigins, workers } = options;
-  const folders = run === undefined ? options.with : [run, ...(options.with ?? [])];
-  if (options.watch === true && folders === undefined) {
+  const locations = run === undefined ? options.with : [run, ...(options.with ?? [])];
+  if (options.watch === true && locations === undefined) {
     throw refuser(ConfigurationError, 'serve --watch')(
       'a run or an export that judges',
       'files for the browser only',
       'name it, or start serve anew when they have changed',
     );
   }
-  if (folders !== undefined) say(`Opening ${folders.join(' and ')} …`);
+  if (options.watch === true && locations?.some(isObjectLocation) === true) {
+    throw refuser(ConfigurationError, 'serve --watch')(
+      'folders of this machine',
+      'a location in object storage, of which a copy was made',
+      'leave it out, and start serve anew when it has changed',
+    );
+  }
+  const silent = options.quiet === true;
+  const folders = locations === undefined ? undefined : await fetchFolders(locations, { silent });
+  const browserModel = options.onnx === undefined ? undefined : await fetchFolder(options.onnx, { silent });
+  if (locations !== undefined) say(`Opening ${locations.join(' and ')} …`);
   const opened = await stateOf(folders ?? []);
   const serving: ServeOptions = {
     ...chosenOf(options),
+    onnx: browserModel,
     run: folders,
     token,
     page,
@@ -64,8 +76,8 @@ export async function serveAction(run: string | undefined, options: MainOptions)
   say('Ended.');
 }
 
-function chosenOf({ checkpoint, engine, onnx, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds }: MainOptions) {
-  return { checkpoint, engine, onnx, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds };
+function chosenOf({ checkpoint, engine, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds }: MainOptions) {
+  return { checkpoint, engine, allowDownload, modelName, host, port, decoders, trustProxy, judgeMilliseconds };
 } // prettier-ignore
 
 /** What of the service's limits was given. */

@@ -27,7 +27,10 @@ export function createTrainProgram(): Command {
       `which column is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood; id= for none`,
       valuesByName(POST_COLUMNS, 'text=body,label=mood'),
     )
-    .option('--out <folder>', 'run folder (default: runs/NAME-METHOD-seedSEED)')
+    .option(
+      '--out <folder>',
+      'run folder, or s3://bucket/…, which gets each checkpoint (default: runs/NAME-METHOD-seedSEED)',
+    )
     .option('--overwrite', 'start anew when the run folder holds a run')
     .option('--resume <run>', 'go on with an interrupted run, exactly as if it had not stopped')
     .option(

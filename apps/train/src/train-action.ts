@@ -8,6 +8,7 @@ import {
   RunFolder,
   type ExperimentConfig,
 } from '@drf/experiment';
+import { isObjectLocation } from '@drf/storage';
 import { ConfigurationError } from '@drf/tensor';
 import { EXIT, ExitRequest, interruptSignal, spell } from '@drf/terminal';
 import {
@@ -27,10 +28,41 @@ import {
 } from '@drf/training';
 import { asksForAllFolds, foldsText, trainAllFolds } from './all-folds.js';
 import type { MainOptions } from './flags.js';
+import type { RemoteRun } from './remote-run.js';
 
 /** `drf train`. */
 export async function trainAction(experiment: string | undefined, options: MainOptions): Promise<void> {
-  const display = createDisplay(options.quiet === true || options.json === true);
+  const silent = options.quiet === true || options.json === true;
+  const display = createDisplay(silent);
+  const remote = await remoteRunOf(options, silent);
+  if (remote === undefined) return report(await trainIn(experiment, options, display), options);
+  const place = options.resume === undefined ? { out: remote.folder } : { resume: remote.folder };
+  let outcome: Outcome;
+  try {
+    const watched = { ...display, onCheckpoint: () => remote.checkpoint() };
+    outcome = await trainIn(experiment, { ...options, ...place }, watched);
+  } catch (error) {
+    await remote.giveUp();
+    throw error;
+  }
+  await remote.finish();
+  report(outcome, options, (text) => remote.shown(text));
+}
+
+/** What a training came to, and what to say of it. */
+interface Outcome {
+  readonly interrupted: boolean;
+  readonly text: string;
+}
+
+async function remoteRunOf({ resume, out, overwrite }: MainOptions, silent: boolean): Promise<RemoteRun | undefined> {
+  const location = resume ?? out;
+  if (location === undefined || !isObjectLocation(location)) return undefined;
+  const { openRemoteRun } = await import('./remote-run.js');
+  return openRemoteRun(location, { resume: resume !== undefined, overwrite: overwrite === true, silent });
+}
+
+async function trainIn(experiment: string | undefined, options: MainOptions, display: Display): Promise<Outcome> {
   const tracker = options.track === undefined ? undefined : openTracker(options.track);
   const prepared = (await asksForAllFolds(options)) ? undefined : await prepare(experiment, options, display);
   const interrupt = interruptSignal(() => {
@@ -40,9 +72,8 @@ export async function trainAction(experiment: string | undefined, options: MainO
     const { cache, stopAfter } = options;
     if (prepared === undefined) {
       const result = await trainAllFolds(experiment, options, display, interrupt.signal);
-      process.stdout.write(options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result));
-      if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
-      return;
+      const text = options.json === true ? `${JSON.stringify(result)}\n` : foldsText(result);
+      return { interrupted: result.outcome === 'interrupted', text };
     }
     const { config, run, services } = prepared;
     const result = await train({
@@ -58,11 +89,21 @@ export async function trainAction(experiment: string | undefined, options: MainO
       examples: options.examples,
       ...(services === undefined ? {} : { services }),
     });
-    report(result, options.json === true);
-    if (result.outcome === 'interrupted') throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
+    const text = options.json === true ? `${JSON.stringify(result)}\n` : resultText(result);
+    return { interrupted: result.outcome === 'interrupted', text };
   } finally {
     interrupt.release();
   }
+}
+
+/** @param shown gives the text on, with names that last */
+function report(
+  { interrupted, text }: Outcome,
+  { stopAfter }: MainOptions,
+  shown: (text: string) => string = (same) => same,
+): void {
+  process.stdout.write(shown(text));
+  if (interrupted) throw new ExitRequest(stopAfter === undefined ? EXIT.interrupted : EXIT.ok);
 }
 
 /** A new run, or the one to go on with; its own configuration then decides, and changes are refused. */
@@ -131,24 +172,16 @@ function newRun(
   return RunFolder.create(folder, { overwrite: overwrite === true });
 }
 
-function report(result: TrainResult, asJson: boolean): void {
-  if (asJson) {
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-    return;
-  }
-  const { outcome, run, selected, notes } = result;
-  if (outcome === 'interrupted') {
-    process.stdout.write(
-      `Stopped. Go on with: ${spell(`train --resume ${run}`)}\n${notes.map((note) => `${note}\n`).join('')}`,
-    );
-    return;
-  }
+function resultText({ outcome, run, selected, notes, report }: TrainResult): string {
+  const noted = notes.map((note) => `${note}\n`).join('');
+  if (outcome === 'interrupted') return `Stopped. Go on with: ${spell(`train --resume ${run}`)}\n${noted}`;
   const early = outcome === 'stopped-early' ? ' (stopped early: no better epoch for a while)' : '';
   const { validation = null } = selected ?? {};
   const scores = validation === null ? '' : `, validation accuracy ${accuracyText(validation.accuracy, validation.posts)}`; // prettier-ignore
   const epoch = selected === undefined ? '' : `; result: epoch ${selected.epoch}${scores}`;
-  process.stdout.write(
-    `Trained${early}${epoch}.\n${notes.map((note) => `${note}\n`).join('')}Run:      ${run}\nReport:   ${result.report}\n`,
-  );
-  process.stdout.write(`Evaluate: ${spell(`eval ${run}`)}\n`);
+  return [
+    `Trained${early}${epoch}.\n${noted}`,
+    `Run:      ${run}\nReport:   ${report}\n`,
+    `Evaluate: ${spell(`eval ${run}`)}\n`,
+  ].join('');
 }

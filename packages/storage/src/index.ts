@@ -1,1 +1,6 @@
-export { isObjectLocation, openStorage } from './open-storage.js';
+export { examineObjects, type ObjectStorageCheck } from './examine-objects.js';
+export { fetchFolder, fetchFolders } from './fetch-folder.js';
+export { fetchInto, localCopy, type LocalCopyOptions } from './local-copy.js';
+export { assertLocalLocation, isObjectLocation } from './location.js';
+export { FolderMirror, type MirrorOptions } from './mirror.js';
+export { openLocation, openStorage, type OpenedLocation } from './open-storage.js';

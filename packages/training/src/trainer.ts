@@ -37,6 +37,8 @@ export interface TrainerEvents {
   /** While an epoch's end is judged. */
   onValidation?(done: number, total: number): void;
   onEpoch(epoch: number, train: StepLosses, val: ClassificationReport | undefined, isBest: boolean): void;
+  /** Once a checkpoint is there whole, and named where it is the best. */
+  onCheckpoint?(): void;
 }
 
 export interface TrainerOptions {
@@ -280,11 +282,12 @@ export class Trainer {
   }
 
   private async write(checkpoint: Checkpoint, isBest: boolean): Promise<void> {
-    const { run, config } = this.options;
+    const { run, config, events } = this.options;
     const { checkpointFrozen, keepCheckpoints } = config.training;
     await saveCheckpoint(run.checkpointPath(checkpoint.position.step), checkpoint, checkpointFrozen);
     if (isBest) await this.nameBest();
     await run.pruneCheckpoints(keepCheckpoints);
+    events.onCheckpoint?.();
   }
 
   private async nameBest(): Promise<void> {

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { connect } from './s3-client.js';
+import { describeStorageContract } from './storage.contract.js';
+import { startS3Server, type S3TestServer } from './testing/index.js';
+
+const REAL_SERVER = process.env['DRF_TEST_S3'];
+
+describe('a folder', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'drf-storage-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+  describeStorageContract('folder', () => join(folder, randomUUID()));
+});
+
+describe('the S3 server for tests', () => {
+  let server: S3TestServer;
+  beforeAll(async () => {
+    server = await startS3Server({ pageSize: 2 });
+    useServer(server.endpoint);
+  });
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await server.close();
+  });
+  afterEach(() => expect([...server.uploads.keys()]).toEqual([]));
+  describeStorageContract('S3', () => `s3://bucket/${randomUUID()}`);
+
+  it('is asked for at most 16 things at once', () => {
+    expect(server.mostAtOnce()).toBeGreaterThan(8);
+    expect(server.mostAtOnce()).toBeLessThanOrEqual(16);
+  });
+});
+
+describe.skipIf(REAL_SERVER === undefined)('the S3 server that DRF_TEST_S3 names', () => {
+  const bucket = `drf-test-${randomUUID()}`;
+  beforeAll(async () => {
+    // with credentials of the environment, else some that servers for tests take
+    useServer(REAL_SERVER ?? '', { ...process.env });
+    const { client } = await connect();
+    await client.send(new CreateBucketCommand({ Bucket: bucket }));
+  });
+  afterAll(() => vi.unstubAllEnvs());
+  describeStorageContract('real S3', () => `s3://${bucket}/${randomUUID()}`);
+});
+
+function useServer(endpoint: string, environment: NodeJS.ProcessEnv = {}): void {
+  vi.stubEnv('AWS_ENDPOINT_URL_S3', endpoint);
+  vi.stubEnv('AWS_ACCESS_KEY_ID', environment['AWS_ACCESS_KEY_ID'] ?? 'test');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', environment['AWS_SECRET_ACCESS_KEY'] ?? 'test');
+}
