@@ -8,6 +8,7 @@ import { defineConfig } from 'vitest/config';
 const ISOLATED = [
   'packages/{drf,export,service}',
   'packages/datasets/src/stream-posts', // measures the memory of its process
+  'packages/datasets/src/posts/packed', // has a library say other sizes
   'packages/files/src/atomic',
   'packages/terminal',
   'packages/experiment/src/trained-methods',

@@ -112,20 +112,25 @@ const BYTES_AT_ONCE = 64 * 1024 * 1024;
 /** Uncompressed, in the columns that are read, of a row group that does not say where its pages lie. */
 const LARGEST_GROUP_BYTES = 1024 * 1024 * 1024;
 
-/** How large a row group is in the columns that are read, and whether it can be read in parts. */
-function sizeOf(group: RowGroup, columns: readonly string[]): { readonly bytes: number; readonly isIndexed: boolean } {
-  const chunks = group.columns.filter(({ meta_data: data }) => columns.includes(data?.path_in_schema[0] ?? ''));
-  const bytes = chunks.reduce((sum, { meta_data: data }) => sum + Number(data?.total_uncompressed_size ?? 0), 0);
-  return { bytes, isIndexed: chunks.every((chunk) => chunk.offset_index_offset !== undefined) };
+/** Bytes of a row group in the columns that are read: those that can be read in parts, as an index says where their pages lie. */
+function sizeOf(group: RowGroup, columns: readonly string[]): { readonly indexed: number; readonly whole: number } {
+  let [indexed, whole] = [0, 0];
+  for (const { meta_data: data, offset_index_offset: index } of group.columns) {
+    if (!columns.includes(data?.path_in_schema[0] ?? '')) continue;
+    const bytes = Number(data?.total_uncompressed_size ?? 0);
+    if (index === undefined) whole += bytes;
+    else indexed += bytes;
+  }
+  return { indexed, whole };
 }
 
 function assertReadable(name: string, index: number, group: RowGroup, columns: readonly string[]): void {
-  const { bytes, isIndexed } = sizeOf(group, columns);
-  if (isIndexed || bytes <= LARGEST_GROUP_BYTES) return;
+  const { whole } = sizeOf(group, columns);
+  if (whole <= LARGEST_GROUP_BYTES) return;
   throw new DataError({
     subject: `Reading ${name}`,
     expected: `row groups of at most ${LARGEST_GROUP_BYTES} bytes, or an index of their pages`,
-    received: `${bytes} bytes in row group ${index + 1} of ${Number(group.num_rows)} rows`,
+    received: `${whole} bytes in row group ${index + 1} of ${Number(group.num_rows)} rows`,
     remedy: 'write it with smaller row groups (row_group_size), or with write_page_index=True',
     code: 'too-large',
   });
@@ -134,8 +139,8 @@ function assertReadable(name: string, index: number, group: RowGroup, columns: r
 /** Rows to read at a time: all of a group, unless it is large (as with images inside) and has an index of its pages. */
 function rowsAtOnce(group: RowGroup, columns: readonly string[]): number {
   const rows = Number(group.num_rows);
-  const { bytes, isIndexed } = sizeOf(group, columns);
-  return isIndexed && bytes > BYTES_AT_ONCE ? Math.max(1, Math.floor((rows * BYTES_AT_ONCE) / bytes)) : rows;
+  const { indexed } = sizeOf(group, columns);
+  return indexed > BYTES_AT_ONCE ? Math.max(1, Math.floor((rows * BYTES_AT_ONCE) / indexed)) : rows;
 }
 
 /** Bytes that are not marked as text are text in all columns but that of images. @throws RowError when they are not UTF-8 */

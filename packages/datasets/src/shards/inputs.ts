@@ -51,6 +51,7 @@ export async function listInputs(storage: Storage, except: readonly string[], no
     if (isHidden(entry.path)) notes.add('is hidden, or begins with "_", and is not read', entry.path);
     else entries.push(entry);
   }
+  entries.sort(byPath);
   const stems = new Set(
     entries.filter(({ path }) => contentKind(path) !== undefined).map(({ path }) => contentStem(path)),
   );
@@ -90,6 +91,11 @@ function companion(path: string, stems: ReadonlySet<string>, tars: ReadonlySet<s
   return null;
 }
 
+/** By code unit, whatever order the storage lists in. */
+function byPath(one: StoredEntry, other: StoredEntry): number {
+  return one.path < other.path ? -1 : 1;
+}
+
 function versionOf(entries: readonly StoredEntry[]): string {
   return contentHash(...entries.flatMap(({ path, version }) => [path, version])).slice(0, 32);
 }
@@ -98,5 +104,5 @@ function versionOf(entries: readonly StoredEntry[]): string {
 export async function folderVersion(storage: Storage, isSkipped: (path: string) => boolean): Promise<string> {
   const entries: StoredEntry[] = [];
   for await (const entry of storage.list()) if (!isSkipped(entry.path)) entries.push(entry);
-  return versionOf(entries);
+  return versionOf(entries.sort(byPath));
 }

@@ -1,19 +1,17 @@
-import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, relative, resolve, sep } from 'node:path';
+import { basename, relative, resolve, sep } from 'node:path';
 import type { Storage, StoredEntry, StoredFile } from '@drf/files';
-import { isObjectLocation, openStorage } from '@drf/storage';
 import { ConfigurationError, DataError, mapAhead, refuser } from '@drf/tensor';
 import type { ColumnNames } from '../posts/columns.js';
 import { storedRoot } from '../posts/content-root.js';
 import { csvPlaces } from '../posts/csv.js';
 import { jsonLinePlaces } from '../posts/json.js';
-import { renamed, splitObject } from '../posts/named-file.js';
+import { openNamed, renamed } from '../posts/named-file.js';
 import { parquetGroups } from '../posts/parquet.js';
 import { openTable, type Table } from '../posts/reader.js';
 import { folderNames } from '../posts/unlabeled-folder.js';
 import { checksOf, folderEncoding } from '../posts/unlabeled-posts.js';
 import type { EncodingChoice } from '../text-decoder.js';
-import { FileNotes, listInputs, skipper } from './inputs.js';
+import { FileNotes, listInputs, skipper, type Inputs } from './inputs.js';
 import type { PlannedFile, Shard, ShardPart, ShardPlan } from './plan.js';
 import { folderOf } from './read-shard.js';
 
@@ -61,11 +59,12 @@ export async function planShards(location: string | Storage, options: PlanOption
   const rowsPerShard = options.rowsPerShard ?? ROWS_PER_SHARD;
   if (!Number.isSafeInteger(rowsPerShard) || rowsPerShard < 1)
     throw refuser(ConfigurationError, 'planShards option rowsPerShard')('a whole number from 1', String(rowsPerShard));
-  const { storage, name, only } = typeof location === 'string' ? await openLocation(location) : { storage: location, name: location.location, only: undefined }; // prettier-ignore
+  const opened = typeof location === 'string' ? await openNamed(location) : { storage: location, path: '' };
+  const { storage, path } = opened;
+  const name = typeof location === 'string' ? location : location.location;
   const except = exceptions(storage, options.except ?? []);
   const notes = new FileNotes();
-  const inputs =
-    only === undefined ? await listInputs(storage, except, notes) : { kind: 'tables' as const, entries: [only] };
+  const inputs = path === '' ? await listInputs(storage, except, notes) : await only(storage, path);
   if (inputs.kind === 'none') throw nothingToRead(name, inputs.seen, notes);
   const watch = new Watch(options, inputs.kind === 'tables' ? inputs.entries.length : 1);
   const planned: PlannedPieces[] = [];
@@ -93,28 +92,10 @@ export async function planShards(location: string | Storage, options: PlanOption
   };
 }
 
-interface OpenedLocation {
-  readonly storage: Storage;
-  /** For messages. */
-  readonly name: string;
-  /** The file, where the location names one. */
-  readonly only: StoredEntry | undefined;
-}
-
-async function openLocation(location: string): Promise<OpenedLocation> {
-  const name = location;
-  if (isObjectLocation(location)) {
-    const [prefix, key] = /^s3:\/\/[^/]+\/?$/.test(location) ? [location, ''] : splitObject(location);
-    const only = key === '' ? undefined : await (await openStorage(prefix)).find(key);
-    return { storage: await openStorage(only === undefined ? location : prefix), name, only };
-  }
-  const stats = await stat(location).catch(() => undefined);
-  if (stats === undefined)
-    throw refuser(DataError, `Opening ${location}`)('a file or folder of posts', 'nothing there', 'check the path');
-  if (stats.isDirectory()) return { storage: await openStorage(location), name, only: undefined };
-  const real = await realpath(location);
-  const storage = await openStorage(dirname(real));
-  return { storage, name, only: await storage.find(basename(real)) };
+/** @throws DataError when it is gone by now */
+async function only(storage: Storage, path: string): Promise<Inputs> {
+  const { bytes, version } = await storage.open(path);
+  return { kind: 'tables', entries: [{ path, bytes, version }] };
 }
 
 /** Locations below the storage's root as beginnings of paths in it. */
