@@ -86,7 +86,7 @@ async function stopAndResumeAlone(folder, straight) {
   assert.match(stdout, /Go on with: .*--resume/);
   await alone(['--resume', run]);
   console.log(
-    `stopped by SIGUSR2, resumed in one process: ${await differ(run, straight, 1e-5)} from not having stopped`,
+    `stopped by SIGUSR2, resumed in one process: ${await differ(run, straight, 1e-5, 1e-4)} from not having stopped`,
   );
 }
 
@@ -231,7 +231,6 @@ function launch(hosts, words, environment = {}) {
     btl_tcp_if_include: `${NETWORK}.0/24`,
     oob_tcp_if_include: `${NETWORK}.0/24`,
     btl: 'tcp,self',
-    odls_base_sigkill_timeout: '30',
   };
   const mca = Object.entries(settings).flatMap(([name, value]) => ['--mca', name, value]);
   const exported = Object.keys(environment).flatMap((name) => ['-x', name]);
@@ -308,8 +307,12 @@ function rowsOf(folder) {
     .map((line) => JSON.parse(line));
 }
 
-/** The largest difference of two runs' losses and of their last checkpoints' numbers, which is at most `tolerance`. */
-async function differ(folder, other, tolerance) {
+/**
+ * The largest difference of two runs' losses and of their last checkpoints' numbers, which is at most `tolerance`. Where
+ * steps were cut otherwise, some parameters (the bias of keys above all, whose gradient is nothing but rounding) are
+ * moved by AdamW by what rounding says.
+ */
+async function differ(folder, other, tolerance, ofParameters = tolerance) {
   const numbers = (row) => [
     row.total ?? row.trainLoss,
     row.valLoss ?? 0,
@@ -323,10 +326,12 @@ async function differ(folder, other, tolerance) {
   const losses = largest(own.flat(), due.flat());
   const [tensors, expected] = await Promise.all([folder, other].map(lastCheckpoint));
   assert.deepEqual([...tensors.keys()], [...expected.keys()]);
-  const parameters = Math.max(...[...tensors].map(([name, { data }]) => largest(data, expected.get(name).data)));
-  for (const difference of [losses, parameters])
-    assert.ok(difference <= tolerance, `${folder}: differs by ${difference}`);
-  return `differ by ${losses.toExponential(1)}, parameters and memory by ${parameters.toExponential(1)}`;
+  const [worst, parameters] = [...tensors]
+    .map(([name, { data }]) => [name, largest(data, expected.get(name).data)])
+    .reduce((most, own) => (own[1] > most[1] ? own : most));
+  assert.ok(losses <= tolerance, `${folder}: losses differ by ${losses}`);
+  assert.ok(parameters <= ofParameters, `${folder}: ${worst} differs by ${parameters}`);
+  return `differ by ${losses.toExponential(1)}, parameters and memory by ${parameters.toExponential(1)}${parameters === 0 ? '' : ` (${worst})`}`;
 }
 
 const largest = (own, due) =>

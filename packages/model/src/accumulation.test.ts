@@ -112,6 +112,37 @@ describe.each(['eager:cpu', 'compiled'])('steps in parts (%s)', (name) => {
   });
 });
 
+describe('a step in two halves', () => {
+  it.each([{}, { clipNorm: 0.5 }])('moves as learning does, to the bit (%o)', async (clip) => {
+    const engine = await createEngine('eager:cpu');
+    const programs = await Promise.all(
+      [0, 1].map(async () => {
+        const example = makeExample({ batch: 6, dim: 5, imageRows: 4, textRows: 2, capacity: 8 });
+        const program = await prepareTraining(engine, example.method, example.parameters, {
+          ...ADAMW_DEFAULTS,
+          ...clip,
+        });
+        return { example, program };
+      }),
+    );
+    const [whole, halves] = programs as [(typeof programs)[0], (typeof programs)[0]];
+    for (let step = 0; step < 3; step++) {
+      const schedule = stepSchedule(step, 4, RATES, ADAMW_DEFAULTS);
+      const { batch, labels, memory } = whole.example;
+      const inputs = { batch, labels, memory: memory.inputs() };
+      const learned = await whole.program.learn({ ...inputs, schedule });
+      const { gradients, ...said } = await halves.program.differentiate({ ...inputs, part: stepPart(0, 6, 6) });
+      const before = await halves.program.readState();
+      const norm = await halves.program.move({ gradients, schedule });
+      expect({ ...said, ...norm }).toEqual(learned);
+      expect(before).not.toEqual(await halves.program.readState()); // differentiating alone moved nothing
+      expect(await halves.program.readState()).toEqual(await whole.program.readState());
+      memory.update(learned.observations);
+    }
+    await engine.dispose();
+  });
+});
+
 describe('joinParts', () => {
   it('weights numbers by posts and puts rows end to end', () => {
     const part = (value: number, values: number[]): HostTree => ({

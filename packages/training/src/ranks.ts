@@ -151,7 +151,7 @@ export class Ranks {
   async check({ program, memory }: Held, step: number): Promise<void> {
     if (step % this.checkEvery !== 0) return;
     const held = { state: await program.readState(), memory: memory.state() };
-    const [first] = await this.differing(flattenTree<HostTensor>(held as HostTree));
+    const [first] = await this.differing(flattenTree<HostTensor>(held));
     if (first === undefined) return;
     throw refuser(DataError, `Step ${step}, rank ${first.rank}`)(
       `the same ${first.name} as rank 0`,
