@@ -131,7 +131,7 @@ async function workOff(lane: Lane, queue: number[], job: RunnerJob, failures: Un
         break;
       }
       job.onEvent({ kind: 'again', index, reason });
-      await Promise.race([lane.stop(), wait(PATIENCE_MS)]); // the next try is a new process's
+      await lane.stop(); // the next try is a new process's
       await wait(DELAY_MS * 2 ** (tries - 1), undefined, { signal: job.signal }).catch(() => undefined);
       if (isOver()) return;
     }

@@ -16,8 +16,8 @@ const SLOWEST_POLL_MS = 30_000;
 /** Logs come whole with each poll, so the longer they are, the less often they are asked for. */
 const LOG_BYTES_A_SECOND = 200_000;
 const STOP_MS = 60_000;
-/** Of what says which units are due: Linux takes 128 KiB in one variable. */
-const MOST_RANGES = 60_000;
+/** Of what says which units are due: in base64 it goes through a variable and, in Ray, an argument, which take 128 KiB. */
+const MOST_RANGES = 40_000;
 
 /** Where object storage is; credentials are the machines' own, since anybody who sees the dashboard sees a job's variables. */
 const STORAGE_VARIABLES = ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_DEFAULT_REGION'];
