@@ -35,7 +35,7 @@ const isRunning = (pid: string): boolean => {
   }
 };
 
-describe('runner local', () => {
+describe('runner local', { timeout: 180_000 }, () => {
   it('does every unit once, in processes that go on from unit to unit, and goes on where it stopped', () =>
     withPlan(tinyPlan(['ok', 'ok', 'ok', 'ok']), async (plan, folder) => {
       await plan.storage.write('units/2.json', 'was there');

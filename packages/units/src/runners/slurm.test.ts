@@ -48,7 +48,7 @@ async function run(plan: PublishedPlan, options: Partial<RunUnitsOptions> = {}, 
 const calls = async (): Promise<string[]> =>
   (await readFile(join(folder, 'state', 'calls'), 'utf8')).trim().split('\n');
 
-describe('runner slurm', () => {
+describe('runner slurm', { timeout: 180_000 }, () => {
   it('submits arrays by stages and sizes, tries again what may pass, and says what failed', () => {
     const inputs = ['ok', 'refuse', 'ok', 'ok', 'ok', { what: 'kill', times: 1 }, 'unavailable'] as const;
     const tiny = tinyPlan(inputs, { resources: { cores: 1.5, gpus: 1, memoryBytes: 3e9 } });
