@@ -64,9 +64,9 @@ describe('runner local', { timeout: 180_000 }, () => {
         expect(new Map(failures.map(({ index, reason }) => [index, reason]))).toEqual(
           new Map([
             [0, 'Row 3 expected a label, received none'],
-            [2, "the unit's process ended: exit code 9; it said: {\"kind\":\"done\"} is what a library prints / out of memory (in each of 3 tries)"], // prettier-ignore
-            [4, 'no such function (in each of 3 tries)'],
-            [5, 'unit 5 (u5) ended without its output units/5.json: a bug of kind "tiny" (in each of 3 tries)'],
+            [2, "the unit's process ended: exit code 9; it said: {\"kind\":\"done\"} is what a library prints / out of memory (the last of 3 tries)"], // prettier-ignore
+            [4, 'no such function (the last of 3 tries)'],
+            [5, 'unit 5 (u5) ended without its output units/5.json: a bug of kind "tiny" (the last of 3 tries)'],
           ]),
         );
         expect(

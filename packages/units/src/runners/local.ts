@@ -126,7 +126,7 @@ async function workOff(lane: Lane, queue: number[], job: RunnerJob, failures: Un
         throw refuse('to begin', reason, 'see what it says; units that are done stay done');
       }
       if (outcome.kind === 'failed' || isLast) {
-        failures.push({ index, reason: isLast ? `${reason} (in each of ${tries} tries)` : reason });
+        failures.push({ index, reason: isLast ? `${reason} (the last of ${tries} tries)` : reason });
         job.onEvent({ kind: 'failed', index, reason });
         break;
       }

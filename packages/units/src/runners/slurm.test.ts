@@ -63,7 +63,7 @@ describe('runner slurm', { timeout: 180_000 }, () => {
       expect(collected).toEqual([0, 2, 3, 4, 5]);
       expect(failures).toEqual([
         { index: 1, reason: 'Row 3 expected a label, received none' },
-        { index: 6, reason: 'Hub expected a net, received none (in each of 3 tries)' },
+        { index: 6, reason: 'Hub expected a net, received none (the last of 3 tries)' },
       ]);
       expect(await triesOf(place, 6)).toHaveLength(3);
       expect(said).toEqual([
