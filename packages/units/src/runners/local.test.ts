@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Plan, PublishedPlan, UnitEvent } from '../contract.js';
 import { runUnits, type RunUnitsOptions } from '../run-units.js';
 import { FROM_SOURCE, tinyPlan, TINY_PROGRAM, triesOf, withPlan } from '../testing/tiny-plan.js';
-import { localRunner } from './local.js';
+import { localRunner, visibleDevices } from './local.js';
 
 /** Does a plan's units here; what was handed over, and which events came. */
 async function run(plan: PublishedPlan, options: Partial<RunUnitsOptions> = {}) {
@@ -110,4 +110,20 @@ describe('runner local', { timeout: 180_000 }, () => {
       };
       await expect(run(plan, { onOutput })).rejects.toThrow('disk full');
     }));
+});
+
+describe('visibleDevices', () => {
+  const of = (gpus: number, visible: string) => visibleDevices({ cores: 1, memoryBytes: 0, gpus }, visible);
+
+  it('deals out GPUs', () => {
+    expect(of(1, '0,1,5')).toEqual(['0', '1', '5']);
+    expect(of(2, '0,1,5')).toEqual(['0,1']);
+    expect(of(0.5, '3,7')).toEqual(['3', '3', '7', '7']);
+    expect(of(4, '0,1')).toEqual(['0,1']); // one at a time has what there is
+  });
+
+  it('says nothing where GPUs are not named, or not needed', () => {
+    expect([of(1, '').length, of(0.25, '').length, of(0, '0').length]).toEqual([1, 4, Infinity]);
+    expect([of(1, '')[0], of(0, '0')[0]]).toEqual([undefined, undefined]);
+  });
 });
