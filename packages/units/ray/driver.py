@@ -122,7 +122,7 @@ def main():
                     tell(kind, index=index, reason=reason)
                     later.append((time.monotonic() + 2 ** (tries[index] - 1), index))
                 else:
-                    tries_made = f" (in each of {tries[index]} tries)" if kind == "again" else ""
+                    tries_made = f" (the last of {tries[index]} tries)" if kind == "again" else ""
                     tell("failed", index=index, reason=reason + tries_made)
     tell("ended")
 

@@ -37,7 +37,7 @@ const untilBegun = async (folder: string, index: number): Promise<void> => {
   while ((await triesOf(folder, index)).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
 };
 
-describe('unitProgram', () => {
+describe('unitProgram', { timeout: 180_000 }, () => {
   it('does one unit, and nothing where its output is there', () =>
     withPlan(tinyPlan(['ok']), async ({ location }, folder) => {
       expect(await run([location, '0'])).toEqual({ code: 0, signal: null, said: 'u0: done' });

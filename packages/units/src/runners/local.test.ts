@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Plan, PublishedPlan, UnitEvent } from '../contract.js';
 import { runUnits, type RunUnitsOptions } from '../run-units.js';
 import { FROM_SOURCE, tinyPlan, TINY_PROGRAM, triesOf, withPlan } from '../testing/tiny-plan.js';
-import { localRunner } from './local.js';
+import { localRunner, visibleDevices } from './local.js';
 
 /** Does a plan's units here; what was handed over, and which events came. */
 async function run(plan: PublishedPlan, options: Partial<RunUnitsOptions> = {}) {
@@ -35,7 +35,7 @@ const isRunning = (pid: string): boolean => {
   }
 };
 
-describe('runner local', () => {
+describe('runner local', { timeout: 180_000 }, () => {
   it('does every unit once, in processes that go on from unit to unit, and goes on where it stopped', () =>
     withPlan(tinyPlan(['ok', 'ok', 'ok', 'ok']), async (plan, folder) => {
       await plan.storage.write('units/2.json', 'was there');
@@ -64,9 +64,9 @@ describe('runner local', () => {
         expect(new Map(failures.map(({ index, reason }) => [index, reason]))).toEqual(
           new Map([
             [0, 'Row 3 expected a label, received none'],
-            [2, "the unit's process ended: exit code 9; it said: {\"kind\":\"done\"} is what a library prints / out of memory (in each of 3 tries)"], // prettier-ignore
-            [4, 'no such function (in each of 3 tries)'],
-            [5, 'unit 5 (u5) ended without its output units/5.json: a bug of kind "tiny" (in each of 3 tries)'],
+            [2, "the unit's process ended: exit code 9; it said: {\"kind\":\"done\"} is what a library prints / out of memory (the last of 3 tries)"], // prettier-ignore
+            [4, 'no such function (the last of 3 tries)'],
+            [5, 'unit 5 (u5) ended without its output units/5.json: a bug of kind "tiny" (the last of 3 tries)'],
           ]),
         );
         expect(
@@ -110,4 +110,20 @@ describe('runner local', () => {
       };
       await expect(run(plan, { onOutput })).rejects.toThrow('disk full');
     }));
+});
+
+describe('visibleDevices', () => {
+  const of = (gpus: number, visible: string) => visibleDevices({ cores: 1, memoryBytes: 0, gpus }, visible);
+
+  it('deals out GPUs', () => {
+    expect(of(1, '0,1,5')).toEqual(['0', '1', '5']);
+    expect(of(2, '0,1,5')).toEqual(['0,1']);
+    expect(of(0.5, '3,7')).toEqual(['3', '3', '7', '7']);
+    expect(of(4, '0,1')).toEqual(['0,1']); // one at a time has what there is
+  });
+
+  it('says nothing where GPUs are not named, or not needed', () => {
+    expect([of(1, '').length, of(0.25, '').length, of(0, '0').length]).toEqual([1, 4, Infinity]);
+    expect([of(1, '')[0], of(0, '0')[0]]).toEqual([undefined, undefined]);
+  });
 });

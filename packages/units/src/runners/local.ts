@@ -92,19 +92,20 @@ async function lanesOf({ plan, due, lanes, program }: RunnerJob, execArgv: reado
   });
 }
 
-/** Which GPUs each unit sees, for as many units as these GPUs serve at once; nothing to say of them: undefined. */
-function visibleDevices({ gpus }: UnitResources): {
-  readonly length: number;
-  readonly [place: number]: string | undefined;
-} {
+/**
+ * Which GPUs each of the units at a time sees, by their places; undefined where there is nothing to say of that.
+ * @param visible `CUDA_VISIBLE_DEVICES`
+ */
+export function visibleDevices(
+  { gpus }: UnitResources,
+  visible = process.env['CUDA_VISIBLE_DEVICES'] ?? '',
+): { readonly length: number; readonly [place: number]: string | undefined } {
   if (gpus === 0) return { length: Infinity };
-  const all = process.env['CUDA_VISIBLE_DEVICES']?.split(',').filter((device) => device !== '') ?? [];
+  const all = visible.split(',').filter((device) => device !== '');
   if (all.length === 0) return { length: Math.max(1, Math.floor(1 / gpus)) };
-  const count = Math.max(1, Math.floor(all.length / gpus));
-  const whole = Math.ceil(gpus);
-  return Array.from({ length: count }, (_, place) => {
+  return Array.from({ length: Math.max(1, Math.floor(all.length / gpus)) }, (_, place) => {
     const first = Math.floor(place * gpus);
-    return all.slice(first, first + whole).join(',');
+    return all.slice(first, first + Math.ceil(gpus)).join(',');
   });
 }
 
@@ -126,12 +127,12 @@ async function workOff(lane: Lane, queue: number[], job: RunnerJob, failures: Un
         throw refuse('to begin', reason, 'see what it says; units that are done stay done');
       }
       if (outcome.kind === 'failed' || isLast) {
-        failures.push({ index, reason: isLast ? `${reason} (in each of ${tries} tries)` : reason });
+        failures.push({ index, reason: isLast ? `${reason} (the last of ${tries} tries)` : reason });
         job.onEvent({ kind: 'failed', index, reason });
         break;
       }
       job.onEvent({ kind: 'again', index, reason });
-      await Promise.race([lane.stop(), wait(PATIENCE_MS)]); // the next try is a new process's
+      await lane.stop(); // the next try is a new process's
       await wait(DELAY_MS * 2 ** (tries - 1), undefined, { signal: job.signal }).catch(() => undefined);
       if (isOver()) return;
     }

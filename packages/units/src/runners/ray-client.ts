@@ -8,7 +8,7 @@ import { ConfigurationError, refuser, UnavailableError } from '@drf/tensor';
 import { lastLines } from '@drf/terminal';
 
 /** The oldest Ray that can be told to ask for a token. */
-export const MINIMUM_RAY = '2.52';
+const MINIMUM_RAY = '2.52';
 
 const PORT = 8265;
 const MOST_ANSWER_BYTES = 256 * 2 ** 20;

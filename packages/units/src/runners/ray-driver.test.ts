@@ -76,7 +76,7 @@ describe.skipIf(RAY === undefined)(
           {
             index: 5,
             reason: expect.stringMatching(
-              /^signal SIGKILL \(out of memory\?\) on [\d.]+ \(in each of 5 tries\)$/,
+              /^signal SIGKILL \(out of memory\?\) on [\d.]+ \(the last of 5 tries\)$/,
             ) as string,
           },
         ]);

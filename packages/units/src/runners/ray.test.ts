@@ -124,7 +124,12 @@ describe('runner ray', () => {
           job.logs = line({ kind: 'ready' });
           if (jobs > 1) return void (job.status = 'FAILED');
           await finish(plan, job, 0);
-          setTimeout(() => ray.jobs.clear(), 100); // the head was started anew, and has forgotten all
+          setTimeout(() => {
+            ray.jobs.clear(); // the head was started anew, has forgotten all, and is not quite there yet
+            let refused = 0;
+            ray.interfere = ({ url }) =>
+              url === '/api/jobs/' && refused++ < 10 ? { status: 500, text: 'No available agent' } : undefined;
+          }, 100);
         })();
       const collected: number[] = [];
       const runner = rayRunner(address, { pollMs: 10, delayMs: 1 });

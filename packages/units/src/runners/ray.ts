@@ -16,8 +16,8 @@ const SLOWEST_POLL_MS = 30_000;
 /** Logs come whole with each poll, so the longer they are, the less often they are asked for. */
 const LOG_BYTES_A_SECOND = 200_000;
 const STOP_MS = 60_000;
-/** Of what says which units are due: Linux takes 128 KiB in one variable. */
-const MOST_RANGES = 60_000;
+/** Of what says which units are due: in base64 it goes through a variable and, in Ray, an argument, which take 128 KiB. */
+const MOST_RANGES = 40_000;
 
 /** Where object storage is; credentials are the machines' own, since anybody who sees the dashboard sees a job's variables. */
 const STORAGE_VARIABLES = ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'AWS_DEFAULT_REGION'];
@@ -83,7 +83,7 @@ class RayRun {
       await this.client.version(signal);
       for (let lost = 0; lost < MOST_LOST_JOBS;) {
         const before = this.done.size + this.failures.size;
-        const { id, joined } = await this.begin();
+        const { id, joined } = lost === 0 ? await this.begin() : await this.patiently(() => this.begin());
         const ending = await this.follow(id);
         if (ending === 'aborted' || this.rest().length === 0 || (ending === 'succeeded' && !joined))
           return this.given();
@@ -105,6 +105,20 @@ class RayRun {
 
   private rest(): number[] {
     return this.job.due.filter((index) => !this.done.has(index) && !this.failures.has(index));
+  }
+
+  /** Lets a head be gone for a while, as when it is started anew. */
+  private async patiently<Result>(ask: () => Promise<Result>): Promise<Result> {
+    const { pollMs = POLL_MS } = this.options;
+    for (const since = performance.now(); ;) {
+      try {
+        return await ask();
+      } catch (error) {
+        this.job.signal?.throwIfAborted();
+        if (!isDrfError(error, 'unavailable') || performance.now() - since > OUTAGE_MS) throw error;
+      }
+      await wait(pollMs, undefined, { signal: this.job.signal });
+    }
   }
 
   /** Joins the job of an earlier command that was killed, or submits one. */
@@ -166,9 +180,9 @@ class RayRun {
         goneSince = undefined;
       } catch (error) {
         if (signal?.aborted === true) return await this.stop(id);
+        if (goneSince === undefined) this.say('Ray does not answer; waiting for it.');
         goneSince ??= performance.now();
         if (!isDrfError(error, 'unavailable') || performance.now() - goneSince > OUTAGE_MS) throw error;
-        if (job === undefined) this.say('Ray does not answer; waiting for it.');
       }
       for (const event of lines.take(logs)) this.take(event, id);
       if (signal?.aborted === true) return await this.stop(id);

@@ -48,7 +48,7 @@ async function run(plan: PublishedPlan, options: Partial<RunUnitsOptions> = {}, 
 const calls = async (): Promise<string[]> =>
   (await readFile(join(folder, 'state', 'calls'), 'utf8')).trim().split('\n');
 
-describe('runner slurm', () => {
+describe('runner slurm', { timeout: 180_000 }, () => {
   it('submits arrays by stages and sizes, tries again what may pass, and says what failed', () => {
     const inputs = ['ok', 'refuse', 'ok', 'ok', 'ok', { what: 'kill', times: 1 }, 'unavailable'] as const;
     const tiny = tinyPlan(inputs, { resources: { cores: 1.5, gpus: 1, memoryBytes: 3e9 } });
@@ -63,7 +63,7 @@ describe('runner slurm', () => {
       expect(collected).toEqual([0, 2, 3, 4, 5]);
       expect(failures).toEqual([
         { index: 1, reason: 'Row 3 expected a label, received none' },
-        { index: 6, reason: 'Hub expected a net, received none (in each of 3 tries)' },
+        { index: 6, reason: 'Hub expected a net, received none (the last of 3 tries)' },
       ]);
       expect(await triesOf(place, 6)).toHaveLength(3);
       expect(said).toEqual([

@@ -226,14 +226,13 @@ class SlurmRun {
       const [, said = '', code] = /^(.*)\[exit (\d+)\]\s*$/s.exec(text) ?? [];
       if (code === undefined) return `${silent}${text.trim() === '' ? '' : `; it said: ${lastLines(text)}`}`;
       const number = Number(code);
-      const tries = said.split(/^\[exit \d+\]$/m);
-      const last = tries.at(-1) ?? '';
+      const [, tries = '1', last = said] = /^.*^\[try (\d+)\]$(.*)$/ms.exec(said) ?? [];
       if (number === UNIT_EXIT.done) return undefined;
       if (number === UNIT_EXIT.never) return lastLines(last, 1);
       const signal = `signal ${number - 128}${number === 137 ? ' (out of memory?)' : ''}`;
       const how = `${number > 128 ? signal : `exit code ${number}`}; it said: ${lastLines(last)}`;
       const reason = number === UNIT_EXIT.again ? lastLines(last, 1) : how;
-      return tries.length > 1 ? `${reason} (in each of ${tries.length} tries)` : reason;
+      return tries === '1' ? reason : `${reason} (the last of ${tries} tries)`;
     }
     return silent;
   }
@@ -262,10 +261,12 @@ function taskScript(command: string, threads: number): string {
 # Does one unit of a plan, as a task of an array. What a killed unit leaves is tried again; what is wrong (65) is not.
 unit=$(( \${1:-0} + SLURM_ARRAY_TASK_ID ))
 export OMP_NUM_THREADS=${threads} VIPS_CONCURRENCY=${threads}
+echo "[try $(( \${SLURM_RESTART_COUNT:-0} + 1 ))]"
 ${command} < /dev/null &
 trap "kill -TERM $!" TERM
-wait $!
+wait $! 2> /dev/null
 code=$?
+trap - TERM
 echo "[exit $code]"
 tries=0
 [ $code -eq 0 ] || [ $code -eq ${UNIT_EXIT.never} ] || tries=${AGAIN_TRIES}
