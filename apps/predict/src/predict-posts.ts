@@ -197,7 +197,7 @@ async function predictTo(output: Output, options: PredictOptions): Promise<Predi
 }
 
 /**
- * Cuts the input into shards, by nothing but how many posts there are: of one file some hundred small ones, which lose
+ * Cuts the input into shards, by nothing but how many posts there are: of one file small ones, which lose
  * little when they are interrupted, of parts fewer and larger ones.
  */
 async function shardsOf(options: PredictOptions, isFile: boolean): Promise<ShardPlan> {
@@ -205,7 +205,7 @@ async function shardsOf(options: PredictOptions, isFile: boolean): Promise<Shard
   const plan = (rowsPerShard: number): Promise<ShardPlan> =>
     planShards(input, { rowsPerShard, columns, encoding, except: [out], signal });
   if (shardPosts !== undefined) return plan(shardPosts);
-  const [shards, least, most] = isFile ? [128, 32, 2000] : [64, 1000, 50_000];
+  const [shards, least, most] = isFile ? [64, 100, 2000] : [64, 1000, 50_000];
   const first = await plan(most);
   const wanted = Math.max(least, Math.ceil((first.rows ?? Infinity) / shards));
   return wanted >= most || (first.rows ?? 0) <= least ? first : plan(wanted);
