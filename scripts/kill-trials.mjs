@@ -22,7 +22,7 @@ const { values } = parseArgs({
 });
 const folder = mkdtempSync(join(tmpdir(), 'drf-kills-'));
 const app = (name) => join('apps', name, 'dist', 'main.js');
-const Database = createRequire(join(process.cwd(), 'apps', 'eval', 'package.json'))('libsql');
+const Database = createRequire(join(process.cwd(), 'packages', 'evaluation', 'package.json'))('libsql');
 
 /** Numbers in [0, 1) that the seed decides (mulberry32). */
 function createRandom(seed) {
