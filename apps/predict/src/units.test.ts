@@ -88,7 +88,7 @@ it('gives the same by three processes, of which one is killed', async () => {
   expect(await readdir(folder)).toContain('killed');
   expect(await filesOf('processes')).toEqual(whole);
   expect((await readdir(join(folder, 'processes/_job'))).sort()).toEqual(['counts', 'plans']);
-}, 120_000);
+}, 300_000);
 
 it('gives the same by units that are done one by one, in any order, twice at once, and again', async () => {
   const plan = await planned('by-hand');
