@@ -22,7 +22,7 @@ const { values } = parseArgs({
 });
 const folder = mkdtempSync(join(tmpdir(), 'drf-kills-'));
 const app = (name) => join('apps', name, 'dist', 'main.js');
-const Database = createRequire(join(process.cwd(), 'apps', 'eval', 'package.json'))('libsql');
+const Database = createRequire(join(process.cwd(), 'packages', 'evaluation', 'package.json'))('libsql');
 
 /** Numbers in [0, 1) that the seed decides (mulberry32). */
 function createRandom(seed) {
@@ -127,10 +127,10 @@ const JOBS = {
   'train-warm': trainJob(() => join(folder, 'cache')),
   'train-fresh': trainJob((place) => `${place}-cache`),
   predict: {
-    start: (place) => [app('predict'), join(folder, 'train-warm'), join(folder, 'posts.csv'), '--out', `${place}.csv`, '--quiet'], // prettier-ignore
-    resume: (place) => [...JOBS.predict.start(place), ...(existsSync(`${place}.csv.partial.json`) ? ['--resume'] : [])],
-    isDone: (place) => existsSync(`${place}.csv`) && !existsSync(`${place}.csv.partial.json`),
-    result: (place) => Object.fromEntries(readdirSync(folder).filter((name) => name.startsWith(`${place.slice(folder.length + 1)}.csv`)).map((name) => [name.slice(name.indexOf('.csv')), hash(readFileSync(join(folder, name)))])), // prettier-ignore
+    start: (place) => [app('predict'), join(folder, 'train-warm'), join(folder, 'posts.csv'), '--out', `${place}.csv`, '--jobs', '2', '--quiet'], // prettier-ignore
+    resume: (place) => JOBS.predict.start(place),
+    isDone: (place) => existsSync(`${place}.csv`) && !existsSync(`${place}.csv.partial`),
+    result: (place) => Object.fromEntries(readdirSync(folder).filter((name) => name.startsWith(`${place.slice(folder.length + 1)}.csv`) && !name.endsWith('.lock')).map((name) => [name.slice(name.indexOf('.csv')), hash(readFileSync(join(folder, name)))])), // prettier-ignore
   },
   grid,
   // dies within milliseconds of a change of the store's files
@@ -159,7 +159,7 @@ async function storeWritten(place, times, random, isOver) {
 const random = createRandom(Number(values.seed));
 writeFileSync(
   join(folder, 'posts.csv'),
-  `id,text\n${Array.from({ length: 300 }, (_, i) => `p${i},"${i % 50 === 7 ? '' : `a day of number ${i}, and what a day`}"`).join('\n')}\n`,
+  `id,text\n${Array.from({ length: 600 }, (_, i) => `p${i},"${i % 50 === 7 ? '' : `a day of number ${i}, and what a day`}"`).join('\n')}\n`,
 );
 let [failures, killed] = [0, 0];
 for (const name of values.jobs.split(',')) {
@@ -179,7 +179,7 @@ for (const name of values.jobs.split(',')) {
   while (kills < share) {
     const here = `${place}-${rounds++}`;
     const most = 1 + Math.floor(random() * 3); // kills of a round
-    for (let i = 0; i < most; i++) {
+    for (let i = 0; i < most && job.isDone?.(here) !== true; i++) {
       const kill =
         job.watch === undefined
           ? async () => wait(random() * milliseconds)

@@ -120,7 +120,7 @@ function changed(parts: Storage, { path, sha256 }: PartFile): DataError {
 }
 
 /** Says that a job's parts are all there, and what they are. */
-export const SUCCESS_FILE = '_SUCCESS.json';
+const SUCCESS_FILE = '_SUCCESS.json';
 
 /** What {@link SUCCESS_FILE} holds. */
 export interface Success extends JobCounts {

@@ -39,8 +39,8 @@ export interface PartReport extends JobCounts {
 /** Number of a shard in the names of its files: five digits and more, so that names sort as shards do. */
 const numbered = (shard: number): string => String(shard).padStart(5, '0');
 
-export const partPath = (shard: number, format: OutputFormat): string => `part-${numbered(shard)}.${format}`;
-export const rejectedRowsPath = (shard: number): string => `rejected-${numbered(shard)}.jsonl`;
+const partPath = (shard: number, format: OutputFormat): string => `part-${numbered(shard)}.${format}`;
+const rejectedRowsPath = (shard: number): string => `rejected-${numbered(shard)}.jsonl`;
 /** Below the folder of the job's own files. */
 export const reportPath = (shard: number): string => `counts/${numbered(shard)}.json`;
 

@@ -196,6 +196,7 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions, mode
   const say = (message: string): void => void (silent || process.stderr.write(`${message}\n`));
   const interrupt = interruptSignal(() => say('\nStopping (Ctrl-C again ends at once) …'));
   let progress: Progress | undefined;
+  const planning = startJob({ label: 'Looking into files', unit: 'files', silent });
   let first = true;
   try {
     const result = await predictPosts({
@@ -207,8 +208,12 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions, mode
       resume: options.resume === true,
       overwrite: options.overwrite === true,
       onCounting: () => say('Counting rows …'),
+      onPlanning: (files, of) => {
+        if (of > 1) planning.update(files, of);
+      },
       onProgress: (done, total, shards) => {
         if (shards === undefined) return; // of a stream nobody knows how much comes
+        planning.stop();
         const counted = total === null ? { total: shards.total, unit: 'parts' } : { total, unit: 'posts' };
         const update = total === null ? shards.done : done;
         progress ??= startProgress({ label: 'Judging', ...counted, initial: update, silent });
@@ -224,6 +229,7 @@ async function judgeMany(judge: Judge, input: string, options: MainOptions, mode
     if (result.outcome === 'interrupted') throw new ExitRequest(EXIT.interrupted);
     if (result.counts?.judged === 0) throw nothingJudged(input, result.counts.rejected);
   } finally {
+    planning.stop();
     progress?.stop();
     interrupt.release();
   }

@@ -29,7 +29,8 @@ async function input(): Promise<string> {
 }
 
 async function run(options: Partial<PredictOptions> & { readonly out: string }) {
-  return predictPosts({ judge, input: join(folder, 'posts.jsonl'), resume: false, overwrite: false, ...options });
+  const shards = { shardPosts: 40, resume: false, overwrite: false };
+  return predictPosts({ judge, input: join(folder, 'posts.jsonl'), ...shards, ...options });
 }
 
 /** SHA-256, as far as it goes, of outputs and side files that a program wrote which judged row by row into one spool. */
@@ -79,13 +80,13 @@ describe('predictPosts', () => {
     const controller = new AbortController();
     const onProgress = (done: number): void => void (done >= 90 && controller.abort());
     const stopped = await run({ out: out('parts.csv'), signal: controller.signal, onProgress });
-    expect(stopped).toMatchObject({ outcome: 'interrupted', rows: 64, counts: null });
+    expect(stopped).toMatchObject({ outcome: 'interrupted', rows: 80, counts: null });
     const [first] = await readdir(out('parts.csv.partial'));
     expect(first).toBe('_job');
     await rm(out('parts.csv.partial/part-00001.jsonl')); // a disk lost it
     const seen: number[] = [];
     const goneOn = await run({ out: out('parts.csv'), onProgress: (done) => void seen.push(done) });
-    expect([goneOn.outcome, seen[0], seen.at(-1)]).toEqual(['finished', 40, COUNT]);
+    expect([goneOn.outcome, seen[0], seen.at(-1)]).toEqual(['finished', 48, COUNT]);
     expect(await readFile(out('parts.csv'), 'utf8')).toBe(await readFile(out('whole.csv'), 'utf8'));
     expect(await readFile(out('parts.csv.rejected.jsonl'), 'utf8')).toBe(await readFile(out('whole.csv.rejected.jsonl'), 'utf8')); // prettier-ignore
     expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([]);

@@ -92,6 +92,8 @@ export interface PredictOptions extends ReadingOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
   readonly onCounting?: () => void;
+  /** Told how many files of the input are looked into, of how many. */
+  readonly onPlanning?: (files: number, of: number) => void;
   /**
    * @param total null where it is not known: of a stream, and of tars
    * @param shards how many are done, of how many
@@ -197,15 +199,16 @@ async function predictTo(output: Output, options: PredictOptions): Promise<Predi
 }
 
 /**
- * Cuts the input into shards, by nothing but how many posts there are: of one file some hundred small ones, which lose
+ * Cuts the input into shards, by nothing but how many posts there are: of one file small ones, which lose
  * little when they are interrupted, of parts fewer and larger ones.
  */
 async function shardsOf(options: PredictOptions, isFile: boolean): Promise<ShardPlan> {
-  const { input, out, columns, encoding, shardPosts, signal } = options;
+  const { input, out, columns, encoding, shardPosts, onPlanning, signal } = options;
+  const onProgress = ({ files, of }: { readonly files: number; readonly of: number }): void => onPlanning?.(files, of);
   const plan = (rowsPerShard: number): Promise<ShardPlan> =>
-    planShards(input, { rowsPerShard, columns, encoding, except: [out], signal });
+    planShards(input, { rowsPerShard, columns, encoding, except: [out], onProgress, signal });
   if (shardPosts !== undefined) return plan(shardPosts);
-  const [shards, least, most] = isFile ? [128, 32, 2000] : [64, 1000, 50_000];
+  const [shards, least, most] = isFile ? [64, 100, 2000] : [64, 1000, 50_000];
   const first = await plan(most);
   const wanted = Math.max(least, Math.ceil((first.rows ?? Infinity) / shards));
   return wanted >= most || (first.rows ?? 0) <= least ? first : plan(wanted);

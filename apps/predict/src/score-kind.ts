@@ -59,7 +59,7 @@ export const SCORE_KIND = 'score';
 export const JOB_FOLDER = '_job';
 
 /** Where a job's parts go. @param storage of its plan */
-export function partsLocation(storage: Storage): string {
+function partsLocation(storage: Storage): string {
   return storage.location.slice(0, -`/${JOB_FOLDER}`.length);
 }
 

@@ -1,8 +1,9 @@
 // Whoever judges which shard, when, and how often: the parts are the same bytes.
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { startS3Server } from '@drf/storage/testing';
 import { localRunner, readPlan, type PublishedPlan, type Unit } from '@drf/units';
 import { predictPosts, type OtherProcesses, type PredictOptions } from './predict-posts.js';
 import { scoreKindOf } from './score-kind.js';
@@ -87,7 +88,7 @@ it('gives the same by three processes, of which one is killed', async () => {
   expect(await readdir(folder)).toContain('killed');
   expect(await filesOf('processes')).toEqual(whole);
   expect((await readdir(join(folder, 'processes/_job'))).sort()).toEqual(['counts', 'plans']);
-}, 120_000);
+}, 300_000);
 
 it('gives the same by units that are done one by one, in any order, twice at once, and again', async () => {
   const plan = await planned('by-hand');
@@ -119,4 +120,40 @@ it('reports shards that are given up, and keeps the others', async () => {
   await expect(job).rejects.toThrow(/lines.jsonl expected all shards judged, received 6 of 8 that were given up \(shard 3 of 8: the disk is full; .* 80 rows are judged and stay; the same command goes on/); // prettier-ignore
   expect((await run('broken')).outcome).toBe('finished');
   expect(await filesOf('broken')).toEqual(whole);
+});
+
+it('gives in object storage, of a prefix with several tables, what it gives in a folder', async () => {
+  const tables = { 'one.csv': 'id,text,mood\n1,a day,glad\n2,,\n', 'more/two.csv': 'text,place\nanother day,here\n' };
+  await mkdir(join(folder, 'tables/more'), { recursive: true });
+  const server = await startS3Server();
+  try {
+    vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
+    vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+    for (const [name, text] of Object.entries(tables)) {
+      await writeFile(join(folder, 'tables', name), text);
+      server.objects.set(`bucket/tables/${name}`, { body: Buffer.from(text), metadata: {} });
+    }
+    await run('of-tables', { input: join(folder, 'tables'), shardPosts: 1 });
+    const { counts } = await run('', { input: 's3://bucket/tables', out: 's3://bucket/judged', shardPosts: 1 });
+    expect(counts).toMatchObject({ judged: 2, rejected: 1 });
+    const parts = Object.entries(await filesOf('of-tables')).filter(([name]) => name !== '_SUCCESS.json');
+    for (const [name, text] of parts) expect(server.objects.get(`bucket/judged/${name}`)?.body.toString()).toBe(text);
+    expect(parts.map(([name]) => name)).toEqual(['part-00000.csv', 'part-00001.csv', 'part-00002.csv', 'rejected-00002.jsonl']); // prettier-ignore
+    const [head, row] = (parts[0]?.[1] ?? '').split('\r\n');
+    expect(head).toMatch(/^file,row,line,id,seen,text,place,input_id,mood,label,/);
+    expect(row).toMatch(/^more\/two.csv,1,2,"more\/two.csv, line 2",,another day,here,,,negative/);
+    expect(parts[3]?.[1]).toMatch(/^\{"file":"one.csv","row":2,"id":"2","reason":"missing image and text"/);
+    await run('', { input: 's3://bucket/tables', out: 's3://bucket/one.csv', shardPosts: 1, format: undefined });
+    const whole = server.objects.get('bucket/one.csv')?.body.toString().split('\r\n') ?? [];
+    expect(whole.map((line) => line.split(',')[0])).toEqual(['file', 'more/two.csv', 'one.csv', '']);
+    const left = [...server.objects.keys()].filter((key) => key.includes('.partial') || key.includes('temporary'));
+    expect(left).toEqual([]);
+    server.objects.set('bucket/tables/one.csv', { body: Buffer.from('text\nother\n'), metadata: {} });
+    const again = run('', { input: 's3://bucket/tables', out: 's3://bucket/judged', shardPosts: 1 });
+    await expect(again).rejects.toThrow(/--out s3:\/\/bucket\/judged, .* expected what the job at s3/);
+  } finally {
+    vi.unstubAllEnvs();
+    await server.close();
+  }
 });
