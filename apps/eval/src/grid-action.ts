@@ -28,9 +28,13 @@ import {
 import { isModulePath } from '@drf/files';
 import { isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';
 import { EXIT, ExitRequest, formatDuration, formatTable, interruptSignal, suggestion } from '@drf/terminal';
+import { localRunner } from '@drf/units';
 import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
 import { refuse } from './evaluate-command.js';
 import { DEFAULT_SEEDS, type GridFlags } from './flags.js';
+
+/** Source runs from source, the built app from what was built. */
+export const UNIT_PROGRAM = new URL(`./unit${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
 /** `drf eval grid`. */
 export async function gridAction(names: readonly string[], flags: GridFlags): Promise<void> {
@@ -52,6 +56,8 @@ export async function gridAction(names: readonly string[], flags: GridFlags): Pr
       folds: flags.folds,
       folder: flags.out,
       cache: flags.cache,
+      program: UNIT_PROGRAM,
+      runner: localRunner(),
       split: flags.split ?? null,
       jobs: flags.jobs,
       anyCode: flags.anyCode,

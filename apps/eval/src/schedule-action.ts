@@ -10,6 +10,7 @@ import {
 } from '@drf/evaluation';
 import { writeJsonAtomic } from '@drf/files';
 import { EXIT, ExitRequest, formatTable, interruptSignal } from '@drf/terminal';
+import { localRunner } from '@drf/units';
 import { refuse } from './evaluate-command.js';
 import {
   chosenMethods,
@@ -19,6 +20,7 @@ import {
   parseSeeds,
   plain,
   refuseOverruled,
+  UNIT_PROGRAM,
 } from './grid-action.js';
 import type { ScheduleFlags } from './flags.js';
 
@@ -47,6 +49,8 @@ export async function scheduleAction(flags: ScheduleFlags): Promise<void> {
       experiments: schedules.map((schedule) => under(experiment, schedule)),
       folder: flags.store,
       cache: flags.cache,
+      program: UNIT_PROGRAM,
+      runner: localRunner(),
       split: 'val',
       jobs: flags.jobs,
       anyCode: flags.anyCode,

@@ -11,7 +11,9 @@ export {
 export { createDisplay, startStages, type CellProgress, type Display, type OnProgress } from './display.js';
 export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
 export { GRID_NAMES, SIMULATED, SMOKE, type GridAxes, type GridExperiment, type GridName } from './grid/plan.js';
-export { createGridDisplay, lockGrid, runGrid, type GridOutcome } from './grid/run-grid.js';
+export { createGridDisplay, type GridDisplay } from './grid/grid-display.js';
+export { lockGrid, runGrid, type GridOptions, type GridOutcome } from './grid/run-grid.js';
+export { trainKind } from './grid/train-kind.js';
 export { chooseSchedules, readSchedules, schedulesOf, under, type Schedules } from './grid/schedule.js';
 export { openingOf, type Opening } from './opening.js';
 export { PAPER_RESULTS, type PaperResults } from './paper-results.js';

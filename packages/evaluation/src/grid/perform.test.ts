@@ -23,11 +23,9 @@ beforeAll(async () => {
   surroundings = {
     workspace: new Workspace({ threads: 1, featureBytes: 1e8 }),
     setting: {
-      threads: 1,
       folder,
       cache: join(folder, 'cache'),
       split: null,
-      memoryBytes: 1e8,
       versions: { node: '', platform: '', packages: {}, git: null },
     },
     report: () => undefined,

@@ -1,24 +1,37 @@
-import { rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SplitName, Dataset, PostRecord } from '@drf/datasets';
 import { formatStrategy } from '@drf/disruption';
-import { methodNeeds, RunFolder, type ExperimentConfig, type ExperimentData } from '@drf/experiment';
+import { methodNeeds, RunFolder, type ExperimentConfig, type ExperimentData, type Versions } from '@drf/experiment';
 import { contentHash } from '@drf/files';
-import type { Modality } from '@drf/tensor';
+import { DataError, refuser, type Modality } from '@drf/tensor';
 import { train, type Display } from '@drf/training';
+import type { UnitProgress } from '@drf/units';
 import { formatCell } from '../cells.js';
 import { evaluateRun } from '../evaluate.js';
 import type { TrainingRecord } from '../store/records.js';
 import { trainingRecord } from '../store/training-record.js';
 import type { Workspace } from '../workspace.js';
 import type { ExperimentFacts, FeatureTask, TrainingTask } from './tasks.js';
-import type { WorkerAnswers, WorkerProgress, WorkerSetting } from './workers.js';
+
+/** What tasks have in common. */
+export interface TaskSetting {
+  /** Folder of the grid or tuning. */
+  readonly folder: string;
+  /** Folder of the feature cache. */
+  readonly cache: string;
+  /** Split to evaluate; null: test if it has posts, else val. */
+  readonly split: 'train' | 'val' | 'test' | null;
+  /** Read once for all trainings. */
+  readonly versions: Versions;
+}
 
 /** What a task needs of its worker. */
 export interface Surroundings {
   readonly workspace: Workspace;
-  readonly setting: WorkerSetting;
-  readonly report: (progress: WorkerProgress) => void;
+  readonly setting: TaskSetting;
+  readonly report: (progress: UnitProgress) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -44,7 +57,7 @@ export async function describeExperiment(
 }
 
 /** The split that is asked for, else test if it has posts, else val. */
-function evaluatedSplit({ splits }: ExperimentData, { split }: WorkerSetting): SplitName {
+function evaluatedSplit({ splits }: ExperimentData, { split }: TaskSetting): SplitName {
   return split ?? (splits.test.length > 0 ? 'test' : 'val');
 }
 
@@ -61,11 +74,11 @@ async function contentOf(dataset: Dataset, records: readonly PostRecord[]): Prom
   return contentHash(...parts);
 }
 
-/** Encodes posts under a disruption, so that the cache has them. */
+/** Encodes posts under a disruption, so that the cache has them. @returns messages about posts that cannot be read */
 export async function encodeFeatures(
   { config, strategy, posts }: FeatureTask,
   { workspace, setting, report, signal }: Surroundings,
-): Promise<WorkerAnswers['encode']> {
+): Promise<{ readonly unreadable: readonly string[] }> {
   const data = await workspace.data(config.dataset);
   const session = await workspace.session(config);
   const splits: SplitName[] = posts === 'training' ? ['train', 'val'] : [evaluatedSplit(data, setting)];
@@ -119,41 +132,56 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
   return { ...record, ...task, seconds, cells };
 }
 
-/** A run that has its result; what an interrupted training left is removed. */
-async function finishedRun(folder: string): Promise<RunFolder | undefined> {
+/** A run that has its result. */
+export async function finishedRun(folder: string): Promise<RunFolder | undefined> {
   const run = await RunFolder.open(folder).catch(() => undefined);
-  if (run !== undefined && (await run.readBest().catch(() => undefined)) !== undefined) return run;
-  await rm(folder, { recursive: true, force: true });
-  return undefined;
+  const best = await run?.readBest().catch(() => undefined);
+  return best === undefined ? undefined : run;
 }
 
+/** How the folder of a run that is still trained ends. */
+export const PARTIAL = '.partial';
+
+/**
+ * Trains in a folder of its own, which takes its name at the end: where the same training runs twice at once, both end
+ * well, and the first one stays.
+ */
 async function trainRun(
   config: ExperimentConfig,
   folder: string,
   { workspace, setting, report, signal }: Surroundings,
 ): Promise<RunFolder> {
-  const run = await RunFolder.create(folder, { overwrite: true });
-  const { outcome } = await train({
-    config,
-    run,
-    resume: false,
-    cache: setting.cache,
-    display: displayOf(report),
-    signal,
-    resultOnly: true,
-    services: {
-      openData: (dataset) => workspace.data(dataset),
-      startSession: (own) => workspace.session(own),
-      encode: workspace.encode,
-      readVersions: () => Promise.resolve(setting.versions),
-    },
-  });
-  if (outcome === 'interrupted') throw signal?.reason ?? new Error('interrupted');
-  return run;
+  const partial = `${folder}.${randomUUID()}${PARTIAL}`;
+  try {
+    const { outcome } = await train({
+      config,
+      run: await RunFolder.create(partial, { overwrite: true }),
+      resume: false,
+      cache: setting.cache,
+      display: displayOf(report),
+      signal,
+      resultOnly: true,
+      services: {
+        openData: (dataset) => workspace.data(dataset),
+        startSession: (own) => workspace.session(own),
+        encode: workspace.encode,
+        readVersions: () => Promise.resolve(setting.versions),
+      },
+    });
+    if (outcome === 'interrupted') throw signal?.reason ?? new Error('interrupted');
+    await rename(partial, folder).catch(async (error: unknown) => {
+      if ((await finishedRun(folder)) !== undefined) return;
+      const refuse = refuser(DataError, `Run folder ${folder}`);
+      throw refuse('nothing there, or a finished run', 'something else', 'remove it', error);
+    });
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+  return RunFolder.open(folder);
 }
 
 /** Steps as progress; nothing else of a training is shown. */
-export function displayOf(report: (progress: WorkerProgress) => void): Display {
+export function displayOf(report: (progress: UnitProgress) => void): Display {
   const nothing = (): void => undefined;
   return {
     data: nothing,

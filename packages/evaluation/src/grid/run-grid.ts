@@ -1,12 +1,27 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { formatStrategy } from '@drf/disruption';
-import { readVersions } from '@drf/experiment';
-import { lockFile, type FileLock } from '@drf/files';
-import { DataError } from '@drf/tensor';
-import { formatDuration, startProgress, type Progress, spell } from '@drf/terminal';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readVersions, type ExperimentConfig } from '@drf/experiment';
+import { lockFile, type FileLock, type Storage } from '@drf/files';
+import { isObjectLocation, openStorage } from '@drf/storage';
+import { ConfigurationError, DataError, isDrfError, refuser } from '@drf/tensor';
+import { spell } from '@drf/terminal';
+import {
+  availableResources,
+  byStage,
+  BYTES_A_WORKER,
+  runUnits,
+  workersThatFit,
+  type PublishedPlan,
+  type Runner,
+  type UnitFailure,
+  type UnitResources,
+} from '@drf/units';
+import { decodeTraining } from '../store/record-file.js';
 import { ResultStore, STORE_NAME } from '../store/result-store.js';
+import { UnitsProgress, type GridDisplay, type ShownUnit } from './grid-display.js';
+import { PARTIAL, finishedRun, type TaskSetting } from './perform.js';
 import { planGrid, type PlannedTraining, type PlanOptions } from './plan.js';
 import {
   EncodedSets,
@@ -21,24 +36,32 @@ import {
   type TrainingTask,
 } from './tasks.js';
 import {
-  availableResources,
-  BYTES_A_WORKER,
-  TaskFailure,
-  WorkerProcess,
-  workersThatFit,
-  workOff,
-  type Failure,
-  type WorkerSetting,
-} from './workers.js';
+  GRID_CODE,
+  gridSettings,
+  gridUnits,
+  isTraining,
+  outputsIn,
+  publishOnce,
+  removeDone,
+  type EncodedMarker,
+  type GridTask,
+} from './units.js';
+import { TaskFailure, WorkerProcess } from './workers.js';
 
 export interface GridOptions extends PlanOptions {
-  /** Folder of the grid: the store, and a run for each training. */
+  /** Folder of the grid: the store, a run for each training, plans and their units' outputs. */
   readonly folder: string;
   /** Folder of the feature cache. */
   readonly cache: string;
-  readonly split: WorkerSetting['split'];
-  /** Processes side by side; default: as many as cores and memory allow. */
+  readonly split: TaskSetting['split'];
+  /** Does the units of the grid: the main of a program with `unitProgram([trainKind])`. */
+  readonly program: URL;
+  /** The engine that does them. One of several machines asks that all of them share both folders. */
+  readonly runner: Runner;
+  /** Units at a time; default: as many as cores and memory allow. */
   readonly jobs?: number;
+  /** What a training takes; default: of this machine, its share. */
+  readonly resources?: UnitResources;
   /** Take results of any version of the code. */
   readonly anyCode?: boolean;
   /** Only say what would be done. */
@@ -53,13 +76,14 @@ interface Counts {
 }
 
 /** What is to be done. */
-interface GridPlan {
+export interface GridPlan {
   readonly store: string;
   /** Trainings and cells of the whole plan. */
   readonly planned: Counts;
   /** Of these, what the store lacked at the start. */
   readonly due: Counts & { readonly featureSets: number };
-  readonly workers: number;
+  /** Units at a time; null: as many as the engine has room for. */
+  readonly workers: number | null;
   /** Of what is due, from the mean time of like trainings in the store; null without any. */
   readonly estimatedSeconds: number | null;
 }
@@ -69,10 +93,21 @@ export interface GridOutcome extends GridPlan {
   /** What was done now. */
   readonly done: Counts;
   readonly seconds: number;
-  /** Mean wall time of a training with its cells now; null without any. */
+  /** Mean wall time of a training with its cells now; null where none was seen. */
   readonly secondsATraining: number | null;
   readonly failures: readonly NamedFailure[];
   readonly interrupted: boolean;
+  /** Of units that others are to do; null where none are left, or nobody else is. */
+  readonly plan: PlanLeft | null;
+}
+
+/** A plan that was only written. */
+interface PlanLeft {
+  readonly location: string;
+  /** The program that does a unit. */
+  readonly program: string;
+  /** Units by stages, each to be over before the next begins. */
+  readonly stages: readonly (readonly number[])[];
 }
 
 interface NamedFailure {
@@ -80,55 +115,17 @@ interface NamedFailure {
   readonly reason: string;
 }
 
-/** What a person sees while a grid runs; it goes to standard error. */
-export interface GridDisplay {
-  say(message: string): void;
-  /** A post that is left out. */
-  warn(message: string): void;
-  facts(facts: ExperimentFacts): void;
-  plan(plan: GridPlan): void;
-  progress(label: string, total: number, unit: string): Progress;
-}
-
-const SHOWN_WARNINGS = 5;
-const SECONDS_BETWEEN_LINES = 30;
-
-/** Shows nothing at all when `silent`. */
-export function createGridDisplay(silent: boolean): GridDisplay {
-  const say = (text: string): void => void (silent || process.stderr.write(`${text}\n`));
-  const warned = new Set<string>();
-  return {
-    say,
-    warn: (message) => {
-      if (warned.has(message)) return;
-      warned.add(message);
-      if (warned.size <= SHOWN_WARNINGS) say(`left out: ${message}`);
-      if (warned.size === SHOWN_WARNINGS + 1) say('left out: further posts');
-    },
-    facts: ({ posts, split, encoders, engine, notes }) => {
-      say(`  ${posts.train} posts to train on, ${posts.val} to choose by, ${posts.evaluated} of ${split} to judge`);
-      say(`  encoders ${encoders.image}, ${encoders.text}; engine ${engine}`);
-      for (const note of notes) say(`  note: ${note}`);
-    },
-    plan: ({ planned, due, workers, estimatedSeconds }) => {
-      say(`Planned: ${planned.trainings} trainings, ${planned.cells} cells`);
-      say(`To do:   ${due.trainings} trainings, ${due.cells} cells, from ${due.featureSets} feature sets`);
-      const time = estimatedSeconds === null ? 'not known before' : `${formatDuration(estimatedSeconds)} for`;
-      say(`Time:    ${time} the trainings, ${workers} side by side`);
-    },
-    progress: (label, total, unit) =>
-      startProgress({ label, total, unit, silent, lineInterval: SECONDS_BETWEEN_LINES }),
-  };
-}
-
 /**
- * Fills a store with the cells of a grid: features first, then trainings side by side in processes of one thread each.
- * What the store has is not computed again; a training goes into it whole with its cells, so whatever ends this
- * program loses the trainings that were running and nothing else.
+ * Fills a store with the cells of a grid: features first, then trainings side by side, as units that any runner does, here
+ * or on other machines. This program alone writes the store: it takes in trainings, each whole with its cells, as they
+ * appear. What the store has is not computed again, so whatever ends this program loses the trainings that were running
+ * and nothing else.
  * @throws ConfigurationError for an unknown option; DataError when another program fills the store, or data cannot be
- *   opened
+ *   opened; UnavailableError when the runner's engine does not work
  */
 export async function runGrid(options: GridOptions): Promise<GridOutcome> {
+  assertFolder('--out', options.folder);
+  assertFolder('--cache', options.cache);
   const plan = planGrid(options);
   if (options.dryRun !== true) {
     const lock = await lockGrid(options.folder);
@@ -146,6 +143,16 @@ export async function runGrid(options: GridOptions): Promise<GridOutcome> {
   );
 }
 
+/** @throws ConfigurationError for object storage, which takes neither runs nor features */
+function assertFolder(flag: string, location: string): void {
+  if (!isObjectLocation(location)) return;
+  throw refuser(ConfigurationError, flag)(
+    'a folder',
+    location,
+    'name one that all machines share, such as /shared/grid',
+  );
+}
+
 const storePath = ({ folder }: Pick<GridOptions, 'folder'>): string => join(folder, STORE_NAME);
 
 /** One program at a time fills a grid's store. @throws DataError when another one does */
@@ -157,20 +164,18 @@ export async function lockGrid(folder: string): Promise<FileLock> {
 /** Closes the store at the end. */
 async function fill(options: GridOptions, plan: readonly PlannedTraining[], store: ResultStore): Promise<GridOutcome> {
   const startedAt = performance.now();
-  const { display, signal, folder, cache, split } = options;
-  const resources = await availableResources();
-  const versions = await readVersions();
-  const setting = (threads: number, workers: number): WorkerSetting => {
-    const memoryBytes = Math.min(BYTES_A_WORKER / 3, resources.memoryBytes / (4 * workers));
-    return { threads, folder, cache, split, memoryBytes, versions };
-  };
-  const first = new WorkerProcess(setting(resources.cores, 1));
+  const { display, signal, dryRun = false } = options;
+  const [folder, cache] = [resolve(options.folder), resolve(options.cache)];
   try {
-    const facts = await describe(first, plan, display);
+    const described = new Map<string, ExperimentConfig>();
+    for (const planned of plan) if (!described.has(experimentName(planned))) described.set(experimentName(planned), planned.config); // prettier-ignore
+    const facts = await describe(described, { ...options, folder, cache });
+    const outputs = new Outputs(await openStorage(folder), store, display);
+    if (!dryRun) await outputs.takeLeft();
     const tasks = remainingTasks(plan, facts, store.known(options.anyCode === true ? undefined : RESULT_VERSION));
     const encoded = await EncodedSets.open(cache, facts);
     const features = featureTasks(tasks).filter((task) => !encoded.has(task));
-    const workers = Math.min(options.jobs ?? workersThatFit(resources), Math.max(1, tasks.length));
+    const { resources, workers } = await roomFor(tasks, options);
     const before: GridPlan = {
       store: storePath(options),
       planned: { trainings: plan.length, cells: plan.reduce((sum, { testedOn }) => sum + testedOn.length, 0) },
@@ -183,167 +188,239 @@ async function fill(options: GridOptions, plan: readonly PlannedTraining[], stor
       estimatedSeconds: estimate(tasks, store.secondsByMethod(), workers),
     };
     display.plan(before);
-    const outcome = (failures: readonly NamedFailure[], trained?: Trained): GridOutcome => ({
+    const outcome = (worked?: Worked): GridOutcome => ({
       ...before,
-      done: trained?.done ?? { trainings: 0, cells: 0 },
+      done: worked?.done ?? { trainings: 0, cells: 0 },
       seconds: (performance.now() - startedAt) / 1000,
-      secondsATraining: trained?.secondsATraining ?? null,
-      failures: [...failures, ...(trained?.failures ?? [])],
-      interrupted: signal?.aborted === true && options.dryRun !== true && tasks.length > 0,
+      secondsATraining: worked?.secondsATraining ?? null,
+      failures: worked?.failures ?? [],
+      interrupted: signal?.aborted === true && !dryRun && tasks.length > 0,
+      plan: worked?.plan ?? null,
     });
-    if (options.dryRun === true || tasks.length === 0) return outcome([]);
-    const lost = await encodeAll(first, setting(resources.cores, 1), features, encoded, options);
-    await first.stop();
-    if (signal?.aborted === true) return outcome(lost);
-    const threads = Math.max(1, Math.floor(resources.cores / workers));
-    const start = (): WorkerProcess => new WorkerProcess(setting(threads, workers));
-    return outcome(lost, await trainAll(start, workers, tasks, facts, store, options));
+    if (dryRun) return outcome();
+    if (tasks.length === 0) {
+      await outputs.removeTaken();
+      return outcome();
+    }
+    await mkdir(cache, { recursive: true });
+    await clearUnfinished(folder, tasks);
+    const published = await publishOnce(outputs.storage, {
+      kind: 'train',
+      code: GRID_CODE,
+      resources,
+      settings: gridSettings(tasks, facts, { cache, split: options.split }, described),
+      units: gridUnits(features, tasks, encoded, cache),
+    });
+    const worked = await work(published, { ...options, jobs: workers ?? undefined }, outputs, encoded, facts);
+    const result = outcome(worked);
+    if (result.failures.length === 0 && result.plan === null && !result.interrupted) {
+      await outputs.removeTaken();
+      await clearPartial(folder);
+    }
+    return result;
   } finally {
-    await first.stop();
     store.close();
   }
 }
 
 /** Facts of each experiment by name. @throws DataError with the reason that the worker gives */
 async function describe(
-  worker: WorkerProcess,
-  plan: readonly PlannedTraining[],
-  display: GridDisplay,
+  experiments: ReadonlyMap<string, ExperimentConfig>,
+  { display, folder, cache, split }: GridOptions,
 ): Promise<FactsByName> {
   const facts = new Map<string, ExperimentFacts>();
-  for (const planned of plan) {
-    const name = experimentName(planned);
-    if (facts.has(name)) continue;
-    display.say(`Reading ${name} …`);
-    try {
-      const found = await worker.ask({ kind: 'describe', config: planned.config });
+  const { cores: threads } = await availableResources();
+  const versions = await readVersions();
+  const worker = new WorkerProcess({ threads, folder, cache, split, memoryBytes: 0, versions });
+  try {
+    for (const [name, config] of experiments) {
+      display.say(`Reading ${name} …`);
+      const found = await worker.ask({ kind: 'describe', config });
       facts.set(name, found);
       display.facts(found);
-    } catch (error) {
-      if (!(error instanceof TaskFailure)) throw error;
-      throw new DataError(
-        {
-          subject: `Experiment ${name}`,
-          expected: 'data and encoders that can be opened',
-          received: error.message,
-          remedy: `try it alone: ${spell('train')}`,
-        },
-        { cause: error },
-      );
     }
-  }
-  return facts;
-}
-
-/** Encodes with all cores in one process what the cache lacks; what fails here shows again in the trainings. */
-async function encodeAll(
-  first: WorkerProcess,
-  setting: WorkerSetting,
-  features: readonly FeatureTask[],
-  encoded: EncodedSets,
-  { display, signal }: GridOptions,
-): Promise<NamedFailure[]> {
-  const progress = display.progress('Features', features.length, 'sets');
-  let [done, isFirst] = [0, true];
-  const start = (): WorkerProcess => {
-    const worker = isFirst && first.isAlive ? first : new WorkerProcess(setting);
-    isFirst = false;
-    return worker;
-  };
-  try {
-    const failures = await workOff({
-      workers: 1,
-      start,
-      tasks: features,
-      perform: async (worker, task) => {
-        const { unreadable } = await worker.ask({ kind: 'encode', task }, ({ what, done: posts, total }) =>
-          progress.update(done, `(${what} ${posts}/${total})`),
-        );
-        unreadable.forEach((message) => display.warn(message));
-        if (unreadable.length === 0) await encoded.add(task);
-        progress.update(++done);
-      },
-      signal,
-    });
-    return failures.map(({ task, reason }) => ({
-      what: `features of ${task.posts} posts, ${formatStrategy(task.strategy)}, seed ${task.config.seed}`,
-      reason,
-    }));
+    return facts;
+  } catch (error) {
+    if (!(error instanceof TaskFailure)) throw error;
+    const refuse = refuser(DataError, `Experiment ${[...experiments.keys()][facts.size]}`);
+    throw refuse('data and encoders that can be opened', error.message, `try it alone: ${spell('train')}`, error);
   } finally {
-    progress.stop();
+    await worker.stop();
   }
 }
 
-type Trained = Pick<GridOutcome, 'done' | 'secondsATraining' | 'failures'>;
-
-async function trainAll(
-  start: () => WorkerProcess,
-  workers: number,
+/** What a unit takes, and how many there are at a time where it is for us to say. */
+async function roomFor(
   tasks: readonly TrainingTask[],
+  { runner, jobs, resources = { cores: 1, gpus: 0, memoryBytes: BYTES_A_WORKER } }: GridOptions,
+): Promise<{ readonly resources: UnitResources; readonly workers: number | null }> {
+  if (runner.name !== 'local') return { resources, workers: jobs ?? null };
+  const own = await availableResources();
+  const workers = Math.min(jobs ?? workersThatFit(own), Math.max(1, tasks.length));
+  return { resources: { ...resources, cores: Math.max(1, Math.floor(own.cores / workers)) }, workers };
+}
+
+/** A run that an earlier version of this program left unfinished is in the way of the one that takes its place. */
+async function clearUnfinished(folder: string, tasks: readonly TrainingTask[]): Promise<void> {
+  for (const task of tasks) {
+    const run = join(folder, task.folder);
+    if (existsSync(run) && (await finishedRun(run)) === undefined) await rm(run, { recursive: true, force: true });
+  }
+}
+
+/** Runs whose trainings were killed. */
+async function clearPartial(folder: string): Promise<void> {
+  const runs = join(folder, 'trainings');
+  for (const name of await readdir(runs).catch(() => [])) {
+    if (name.endsWith(PARTIAL)) await rm(join(runs, name), { recursive: true, force: true });
+  }
+}
+
+type Worked = Pick<GridOutcome, 'done' | 'secondsATraining' | 'failures' | 'plan'>;
+
+/** Has the units done, and takes their outputs in. */
+async function work(
+  plan: PublishedPlan,
+  { runner, program, jobs, signal, display }: GridOptions,
+  outputs: Outputs,
+  encoded: EncodedSets,
   facts: FactsByName,
-  store: ResultStore,
-  { display, signal }: GridOptions,
-): Promise<Trained> {
-  const steps = new Map(tasks.map((task) => [task, stepsOf(task, facts)]));
-  const total = [...steps.values()].reduce((sum, count) => sum + count, 0);
-  const progress = display.progress('Trainings', total, 'steps');
-  const running = new Map<number, number>();
+): Promise<Worked> {
+  const left = new Set(plan.units.keys());
   const done = { trainings: 0, cells: 0 };
-  let [finished, failed, seconds] = [0, 0, 0];
-  const show = (): void => {
-    const now = [...running.values()].reduce((sum, count) => sum + count, 0);
-    const failures = failed === 0 ? '' : `, ${failed} failed`;
-    progress.update(finished + now, `(${done.trainings}/${tasks.length} trainings${failures})`);
-  };
+  const damaged: UnitFailure[] = [];
+  const shown = plan.units.flatMap(({ label, input, output }, index): [number, ShownUnit][] => {
+    const task = input as GridTask;
+    if (outputs.has(output)) return []; // of an earlier session
+    return [[index, 'train' in task ? { label, steps: stepsOf(task.train, facts) } : { label }]];
+  });
+  const progress = new UnitsProgress(new Map(shown), display);
   try {
-    const failures = await workOff({
-      workers,
-      start,
-      tasks,
-      perform: async (worker, task, place) => {
-        const startedAt = performance.now();
+    const failures = await runUnits({
+      plan,
+      runner,
+      program,
+      lanes: jobs,
+      signal,
+      onEvent: (event) => progress.take(event),
+      onOutput: async ({ input, output }, index) => {
+        left.delete(index);
+        const task = input as GridTask;
         try {
-          const training = await worker.ask({ kind: 'train', task }, ({ what, done: step }) => {
-            if (what === 'training') running.set(place, step);
-            show();
-          });
-          store.add(training);
-          done.trainings++;
-          done.cells += training.cells.length;
-          finished += steps.get(task) as number;
-          seconds += (performance.now() - startedAt) / 1000;
-        } finally {
-          running.delete(place);
-          show();
+          if ('encode' in task) await outputs.takeMarker(output, task.encode, encoded);
+          else if (!outputs.has(output)) {
+            const cells = await outputs.takeTraining(output);
+            done.trainings++;
+            done.cells += cells;
+          }
+          progress.done(index);
+        } catch (error) {
+          if (!isDrfError(error)) throw error;
+          damaged.push({ index, reason: error.message });
+          await outputs.storage.remove(output); // so that it is done again
         }
       },
-      onFailure: (failure) => {
-        failed++;
-        finished += steps.get(failure.task) as number;
-        const { what, reason } = nameTraining(failure);
-        display.say(`failed: ${what}: ${reason.split('\n')[0]}`);
-      },
-      signal,
     });
-    const secondsATraining = done.trainings === 0 ? null : seconds / done.trainings;
-    return { done, secondsATraining, failures: failures.map(nameTraining) };
+    return {
+      done,
+      secondsATraining: progress.secondsATraining,
+      failures: [...failures, ...damaged].map(({ index, reason }) => ({
+        what: plan.units[index]?.label ?? '',
+        reason,
+      })),
+      plan: runner.onlyPlans === true && left.size > 0 ? planLeft(plan, program, [...left]) : null,
+    };
   } finally {
     progress.stop();
   }
+}
+
+function planLeft(plan: PublishedPlan, program: URL, left: readonly number[]): PlanLeft {
+  return { location: plan.location, program: fileURLToPath(program), stages: byStage(plan, left) };
+}
+
+/** Far larger than any training's record. */
+const MOST_OUTPUT_BYTES = 2 ** 30;
+
+/** Outputs of units, on their way into the store. */
+class Outputs {
+  private readonly taken = new Set<string>();
+
+  constructor(
+    readonly storage: Storage,
+    private readonly store: ResultStore,
+    private readonly display: GridDisplay,
+  ) {}
+
+  has(output: string): boolean {
+    return this.taken.has(output) && isTraining(output);
+  }
+
+  /** What units of former plans left since the store was written last. */
+  async takeLeft(): Promise<void> {
+    for (const output of await outputsIn(this.storage)) {
+      if (!isTraining(output)) {
+        this.taken.add(output); // whatever its plan, it is no more than a note
+        continue;
+      }
+      try {
+        await this.takeTraining(output);
+      } catch (error) {
+        if (!isDrfError(error)) throw error;
+        this.display.say(`removed, to be done again: ${error.message}`);
+        await this.storage.remove(output);
+      }
+    }
+  }
+
+  /** @returns the number of its cells @throws DrfError when it is damaged */
+  async takeTraining(output: string): Promise<number> {
+    const training = decodeTraining(await this.read(output), `${this.storage.location}/${output}`);
+    if (training.resultVersion !== RESULT_VERSION) return 0; // a later version's, or a former one's: theirs to take
+    this.store.add(training);
+    this.taken.add(output);
+    return training.cells.length;
+  }
+
+  /** @throws DrfError when it is damaged */
+  async takeMarker(output: string, task: FeatureTask, encoded: EncodedSets): Promise<void> {
+    const { unreadable } = parseMarker(await this.read(output), `${this.storage.location}/${output}`);
+    unreadable.forEach((message) => this.display.warn(message));
+    if (unreadable.length === 0) await encoded.add(task);
+    this.taken.add(output);
+  }
+
+  /** What is in the store is not needed a second time; nor are plans of which everything is. */
+  async removeTaken(): Promise<void> {
+    await removeDone(this.storage, this.taken);
+  }
+
+  private async read(output: string): Promise<Uint8Array> {
+    const file = await this.storage.open(output);
+    if (file.bytes <= MOST_OUTPUT_BYTES) return file.read(0, file.bytes);
+    throw refuser(DataError, file.name)(`at most ${MOST_OUTPUT_BYTES} bytes`, String(file.bytes), 'remove it');
+  }
+}
+
+function parseMarker(bytes: Uint8Array, subject: string): EncodedMarker {
+  try {
+    const marker = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<EncodedMarker> | null;
+    if (Array.isArray(marker?.unreadable)) return { unreadable: marker.unreadable.map(String) };
+  } catch {
+    // told below
+  }
+  throw refuser(DataError, subject)('the posts that could not be read', 'another file', 'remove it');
 }
 
 /** From the mean time of like trainings; those of other methods where there is none. */
-function estimate(tasks: readonly TrainingTask[], means: ReadonlyMap<string, number>, workers: number): number | null {
+function estimate(
+  tasks: readonly TrainingTask[],
+  means: ReadonlyMap<string, number>,
+  workers: number | null,
+): number | null {
   if (tasks.length === 0) return 0;
-  if (means.size === 0) return null;
+  if (means.size === 0 || workers === null) return null;
   const overall = [...means.values()].reduce((sum, value) => sum + value, 0) / means.size;
   const secondsOf = ({ experiment, method }: TrainingTask): number => means.get(`${experiment} ${method}`) ?? overall;
   return tasks.reduce((sum, task) => sum + secondsOf(task), 0) / workers;
-}
-
-function nameTraining({ task, reason }: Failure<TrainingTask>): NamedFailure {
-  const { method, without, trainedOn, seed } = task;
-  const part = without === null ? '' : ` ${without}`;
-  const disruption = trainedOn.kind === 'none' ? '' : `, trained on ${formatStrategy(trainedOn)}`;
-  return { what: `${experimentName(task)} ${method}${part}${disruption}, seed ${seed}`, reason };
 }

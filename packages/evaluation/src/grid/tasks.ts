@@ -131,6 +131,19 @@ export function featureTasks(tasks: readonly TrainingTask[]): FeatureTask[] {
   return [...found.values()];
 }
 
+/** For people: "mvsa-s drf, trained on random:0.6:C, seed 3". */
+export function nameTraining(task: TrainingTask): string {
+  const { method, without, trainedOn, seed } = task;
+  const part = without === null ? '' : ` ${without}`;
+  const disruption = trainedOn.kind === 'none' ? '' : `, trained on ${formatStrategy(trainedOn)}`;
+  return `${experimentName(task)} ${method}${part}${disruption}, seed ${seed}`;
+}
+
+/** For people: "features of training posts of mvsa-s, random:0.6:C, seed 3". */
+export function nameFeatures(task: FeatureTask): string {
+  return `features of ${task.posts} posts of ${experimentName(task)}, ${formatStrategy(task.strategy)}, seed ${task.config.seed}`;
+}
+
 /** Steps of a training. */
 export function stepsOf(task: TrainingTask, facts: FactsByName): number {
   const { batchSize, epochs } = task.config.training;
@@ -166,7 +179,7 @@ export class EncodedSets {
   }
 
   /** Hash of everything that decides which rows a set has in the cache. */
-  private nameOf(task: FeatureTask): string {
+  nameOf(task: FeatureTask): string {
     const { encoders, trainingData, evaluatedData } = factsOf(this.facts, task);
     const data = task.posts === 'training' ? trainingData : evaluatedData;
     const needs = JSON.stringify(methodNeeds(task.config));

@@ -1,8 +1,9 @@
-// The child process of `pnpm eval grid` and `pnpm tune`: answers requests of its parent until that goes away.
+// The child process that describes experiments for `pnpm eval grid`, and trains for `pnpm tune`: answers requests of its
+// parent until that goes away.
 import { loadDefinition } from '@drf/files';
 import { DrfError } from '@drf/tensor';
 import { Workspace } from '../workspace.js';
-import { describeExperiment, encodeFeatures, performTraining, type Surroundings } from './perform.js';
+import { describeExperiment, type Surroundings } from './perform.js';
 import { performTrial, prepareTrial } from '../tune/trial.js';
 import type { FromWorker, ToWorker, WorkerRequest } from './workers.js';
 
@@ -32,10 +33,6 @@ function perform(request: WorkerRequest, around: Surroundings): Promise<unknown>
   switch (request.kind) {
     case 'describe':
       return describeExperiment(request.config, around);
-    case 'encode':
-      return encodeFeatures(request.task, around);
-    case 'train':
-      return performTraining(request.task, around);
     case 'prepare':
       return prepareTrial(request.config, around);
     case 'trial':

@@ -3,8 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseExperiment } from '@drf/experiment';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLEAN } from '../cells.js';
-import type { FeatureTask } from './tasks.js';
 import { WorkerProcess, workOff, type WorkerSetting, type WorkOptions } from './workers.js';
 
 const versions = { node: '', platform: '', packages: {}, git: null };
@@ -12,7 +10,6 @@ const setting: WorkerSetting = { threads: 1, folder: '', cache: '', split: null,
 const script = new URL('./testing/fake-worker.mjs', import.meta.url);
 const start = (): WorkerProcess => new WorkerProcess(setting, script);
 const config = parseExperiment({ name: 'tiny', dataset: { name: 'embedded' } }, 'tiny');
-const TASK: FeatureTask = { experiment: '', fold: null, config, strategy: CLEAN, posts: 'evaluated' };
 
 let folder: string;
 beforeAll(async () => {
@@ -28,8 +25,7 @@ async function work(names: readonly string[], options: Partial<WorkOptions<strin
     start,
     tasks: names,
     perform: async (worker, name) => {
-      const task: FeatureTask = { ...TASK, experiment: name };
-      const { unreadable } = await worker.ask({ kind: 'encode', task });
+      const { unreadable } = await worker.ask({ kind: 'prepare', config: { ...config, name } });
       done.push({ name, pid: unreadable[0] as string });
     },
     ...options,

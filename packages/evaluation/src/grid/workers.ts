@@ -1,56 +1,36 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { ExperimentConfig, Versions } from '@drf/experiment';
+import type { ExperimentConfig } from '@drf/experiment';
 import { ownModules } from '@drf/tensor';
-import type { TrainingRecord } from '../store/records.js';
-import type { ExperimentFacts, FeatureTask, TrainingTask, TrialOutcome, TrialTask } from './tasks.js';
-
-export { availableResources, BYTES_A_WORKER, workersThatFit, type Resources } from '@drf/units';
+import type { UnitProgress } from '@drf/units';
+import type { TaskSetting } from './perform.js';
+import type { ExperimentFacts, TrialOutcome, TrialTask } from './tasks.js';
 
 /** What every worker is told first. */
-export interface WorkerSetting {
+export interface WorkerSetting extends TaskSetting {
   /** Threads of the engine. */
   readonly threads: number;
-  /** Folder of the grid. */
-  readonly folder: string;
-  /** Folder of the feature cache. */
-  readonly cache: string;
-  /** Split to evaluate; null: test if it has posts, else val. */
-  readonly split: 'train' | 'val' | 'test' | null;
   /** Features held in memory, in bytes. */
   readonly memoryBytes: number;
-  /** Read once for all trainings. */
-  readonly versions: Versions;
 }
 
 /** What a worker is asked for. */
 export type WorkerRequest =
   | { readonly kind: 'describe'; readonly config: ExperimentConfig }
-  | { readonly kind: 'encode'; readonly task: FeatureTask }
-  | { readonly kind: 'train'; readonly task: TrainingTask }
   | { readonly kind: 'prepare'; readonly config: ExperimentConfig }
   | { readonly kind: 'trial'; readonly task: TrialTask };
 
 /** Answers by the kind of the request. */
 export interface WorkerAnswers {
   readonly describe: ExperimentFacts;
-  readonly encode: { readonly unreadable: readonly string[] };
-  readonly train: TrainingRecord;
   readonly prepare: { readonly unreadable: readonly string[] };
   readonly trial: TrialOutcome;
-}
-
-/** How far a request is. */
-export interface WorkerProgress {
-  readonly what: string;
-  readonly done: number;
-  readonly total: number;
 }
 
 export type ToWorker = { readonly setting: WorkerSetting } | { readonly id: number; readonly request: WorkerRequest };
 
 export type FromWorker =
-  | { readonly id: number; readonly progress: WorkerProgress }
+  | { readonly id: number; readonly progress: UnitProgress }
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly failure: { readonly message: string; readonly isBug: boolean } };
 
@@ -71,7 +51,7 @@ export class TaskFailure extends Error {
 interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: TaskFailure) => void;
-  readonly onProgress: (progress: WorkerProgress) => void;
+  readonly onProgress: (progress: UnitProgress) => void;
 }
 
 const LAST_WORDS = 2000;
@@ -82,7 +62,7 @@ const LAST_WORDS = 2000;
  */
 const GARBAGE_COLLECTION = ['--single-threaded-gc', '--no-incremental-marking'];
 
-/** A child process that works for a grid; when it ends by itself, what it was at fails. */
+/** A child process that describes experiments, and trains trials of a tuning; when it ends by itself, what it was at fails. */
 export class WorkerProcess {
   private readonly child: ChildProcess;
   private readonly pending = new Map<number, Pending>();
@@ -120,7 +100,7 @@ export class WorkerProcess {
   /** @throws TaskFailure with the worker's message, or with how its process ended */
   ask<Request extends WorkerRequest>(
     request: Request,
-    onProgress: (progress: WorkerProgress) => void = () => undefined,
+    onProgress: (progress: UnitProgress) => void = () => undefined,
   ): Promise<WorkerAnswers[Request['kind']]> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) return reject(this.crash());

@@ -12,17 +12,10 @@ import {
 import { contentHash, lockFile, readJson, writeFileAtomic, writeJsonAtomic } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 import { formatDuration, percent, spell, type Progress } from '@drf/terminal';
-import type { GridDisplay } from '../grid/run-grid.js';
+import { availableResources, BYTES_A_WORKER, workersThatFit } from '@drf/units';
+import type { GridDisplay } from '../grid/grid-display.js';
 import { RESULT_VERSION, trainingIdentity, type ExperimentFacts, type TrialTask } from '../grid/tasks.js';
-import {
-  availableResources,
-  BYTES_A_WORKER,
-  TaskFailure,
-  WorkerProcess,
-  workersThatFit,
-  workOff,
-  type WorkerSetting,
-} from '../grid/workers.js';
+import { TaskFailure, WorkerProcess, workOff, type WorkerSetting } from '../grid/workers.js';
 import { epochsAt, finishing, nextWave, ranked, rungsOf, winner, type HalvingOptions, type Step } from './halving.js';
 import { Journal, type TrialResult } from './journal.js';
 import { isInSpace, overridesOf, sampleValues, valuesOf, type Dimension, type OptionValues } from './space.js';

@@ -1,10 +1,10 @@
-// Speaks a worker's language and does what the task's experiment is called.
+// Speaks a worker's language and does what the experiment is called.
 import { existsSync, writeFileSync } from 'node:fs';
 
 process.on('message', (message) => {
   if (!('request' in message)) return;
   const { id, request } = message;
-  const [what, file] = request.task.experiment.split('|');
+  const [what, file] = request.config.name.split('|');
   const answer = () => process.send({ id, value: { unreadable: [String(process.pid)] } });
   if (what === 'ok') answer();
   if (what === 'refuse') process.send({ id, failure: { message: 'Post 3 expected a label', isBug: false } });

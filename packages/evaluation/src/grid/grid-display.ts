@@ -1,0 +1,142 @@
+import { formatDuration, startProgress, type Progress } from '@drf/terminal';
+import type { UnitEvent } from '@drf/units';
+import type { GridPlan } from './run-grid.js';
+import type { ExperimentFacts } from './tasks.js';
+
+/** What a person sees while a grid runs; it goes to standard error. */
+export interface GridDisplay {
+  say(message: string): void;
+  /** A post that is left out. */
+  warn(message: string): void;
+  facts(facts: ExperimentFacts): void;
+  plan(plan: GridPlan): void;
+  progress(label: string, total: number, unit: string): Progress;
+}
+
+const SHOWN_WARNINGS = 5;
+const SECONDS_BETWEEN_LINES = 30;
+
+/** Shows nothing at all when `silent`. */
+export function createGridDisplay(silent: boolean): GridDisplay {
+  const say = (text: string): void => void (silent || process.stderr.write(`${text}\n`));
+  const warned = new Set<string>();
+  return {
+    say,
+    warn: (message) => {
+      if (warned.has(message)) return;
+      warned.add(message);
+      if (warned.size <= SHOWN_WARNINGS) say(`left out: ${message}`);
+      if (warned.size === SHOWN_WARNINGS + 1) say('left out: further posts');
+    },
+    facts: ({ posts, split, encoders, engine, notes }) => {
+      say(`  ${posts.train} posts to train on, ${posts.val} to choose by, ${posts.evaluated} of ${split} to judge`);
+      say(`  encoders ${encoders.image}, ${encoders.text}; engine ${engine}`);
+      for (const note of notes) say(`  note: ${note}`);
+    },
+    plan: ({ planned, due, workers, estimatedSeconds }) => {
+      say(`Planned: ${planned.trainings} trainings, ${planned.cells} cells`);
+      say(`To do:   ${due.trainings} trainings, ${due.cells} cells, from ${due.featureSets} feature sets`);
+      const time = estimatedSeconds === null ? 'not known before' : `${formatDuration(estimatedSeconds)} for`;
+      say(`Time:    ${time} the trainings, ${workers ?? 'as many as fit'} side by side`);
+    },
+    progress: (label, total, unit) =>
+      startProgress({ label, total, unit, silent, lineInterval: SECONDS_BETWEEN_LINES }),
+  };
+}
+
+/** A unit that is shown: a feature set counts one, a training its steps. */
+export interface ShownUnit {
+  readonly label: string;
+  /** Of a training; left out: it is a feature set. */
+  readonly steps?: number;
+}
+
+/** How far units are: feature sets first, then the steps of trainings. */
+export class UnitsProgress {
+  private readonly counts = { sets: 0, trainings: 0, steps: 0, failed: 0 };
+  private readonly totals: { readonly sets: number; readonly trainings: number; readonly steps: number };
+  private readonly running = new Map<number, number>();
+  private readonly startedAt = new Map<number, number>();
+  private shown: { readonly of: 'sets' | 'steps'; readonly progress: Progress } | undefined;
+  private seconds = 0;
+
+  /** @param units what is due, by index in the plan */
+  constructor(
+    private readonly units: ReadonlyMap<number, ShownUnit>,
+    private readonly display: Pick<GridDisplay, 'say' | 'progress'>,
+  ) {
+    const steps = [...units.values()].flatMap((unit) => unit.steps ?? []);
+    const sum = steps.reduce((total, count) => total + count, 0);
+    this.totals = { sets: units.size - steps.length, trainings: steps.length, steps: sum };
+    this.show();
+  }
+
+  /** Mean wall time of the trainings that were seen to begin and end; null without any. */
+  get secondsATraining(): number | null {
+    return this.counts.trainings === 0 || this.seconds === 0 ? null : this.seconds / this.counts.trainings;
+  }
+
+  /** What an engine says of a unit. */
+  take(event: UnitEvent): void {
+    const unit = this.units.get(event.index);
+    if (unit === undefined) return;
+    const { index } = event;
+    switch (event.kind) {
+      case 'started':
+        this.startedAt.set(index, performance.now());
+        return;
+      case 'progress': {
+        const { what, done, total } = event.progress;
+        if (unit.steps === undefined) return this.show(`(${what} ${done}/${total})`);
+        if (what === 'training') this.running.set(index, done);
+        return this.show();
+      }
+      case 'again':
+        this.running.delete(index);
+        this.display.say(`again: ${unit.label}: ${event.reason}`);
+        return;
+      case 'failed':
+        this.counts.failed++;
+        this.display.say(`failed: ${unit.label}: ${event.reason}`);
+        return this.finish(index, unit);
+      case 'done':
+        return; // what counts is its output
+    }
+  }
+
+  /** A unit's output was taken in. */
+  done(index: number): void {
+    const unit = this.units.get(index);
+    if (unit === undefined) return;
+    const startedAt = this.startedAt.get(index);
+    if (unit.steps !== undefined && startedAt !== undefined) this.seconds += (performance.now() - startedAt) / 1000;
+    if (unit.steps !== undefined) this.counts.trainings++;
+    this.finish(index, unit);
+  }
+
+  stop(): void {
+    this.shown?.progress.stop();
+    this.shown = undefined;
+  }
+
+  private finish(index: number, { steps }: ShownUnit): void {
+    this.running.delete(index);
+    if (steps === undefined) this.counts.sets++;
+    else this.counts.steps += steps;
+    this.show();
+  }
+
+  private show(detail?: string): void {
+    const { counts, totals, running } = this;
+    const of = counts.sets < totals.sets ? 'sets' : 'steps';
+    if (this.shown?.of !== of) {
+      this.stop();
+      const [label, unit] = of === 'sets' ? ['Features', 'sets'] : ['Trainings', 'steps'];
+      this.shown = { of, progress: this.display.progress(label, totals[of], unit) };
+    }
+    const now = of === 'sets' ? 0 : [...running.values()].reduce((sum, count) => sum + count, 0);
+    const failures = counts.failed === 0 ? '' : `, ${counts.failed} failed`;
+    const trainings = `(${counts.trainings}/${totals.trainings} trainings${failures})`;
+    this.shown.progress.update(counts[of] + now, detail ?? (of === 'sets' ? undefined : trainings));
+  }
+}
