@@ -1,5 +1,6 @@
 import type { ColumnNames, EncodingChoice, SplitName } from '@drf/datasets/names';
 import type { Projection, SplitChoice } from '@drf/evaluation/names';
+import type { RunnerFlags } from '@drf/units/options';
 
 /** Options of the command line as they are parsed. */
 export interface MainOptions {
@@ -32,7 +33,7 @@ export interface MainOptions {
   readonly json?: boolean;
 }
 
-export interface GridFlags extends Record<string, unknown> {
+export interface GridFlags extends Record<string, unknown>, RunnerFlags {
   readonly experiments?: string;
   readonly data?: readonly string[];
   readonly columns?: ColumnNames;

@@ -11,8 +11,10 @@ import {
   variantName,
   type AblationSwitch,
   type GridAxes,
+  type GridDisplay,
   type GridExperiment,
   type GridName,
+  type GridOptions,
   type GridOutcome,
   type Schedules,
 } from '@drf/evaluation';
@@ -28,13 +30,22 @@ import {
 import { isModulePath } from '@drf/files';
 import { isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';
 import { EXIT, ExitRequest, formatDuration, formatTable, interruptSignal, suggestion } from '@drf/terminal';
-import { localRunner } from '@drf/units';
+import { chooseRunner, unitResources } from '@drf/units';
 import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
 import { refuse } from './evaluate-command.js';
 import { DEFAULT_SEEDS, type GridFlags } from './flags.js';
 
 /** Source runs from source, the built app from what was built. */
-export const UNIT_PROGRAM = new URL(`./unit${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+const UNIT_PROGRAM = new URL(`./unit${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+/** Where and how units are done, as `--on` and its companions say. */
+export async function unitsOf(
+  flags: GridFlags,
+  { say }: GridDisplay,
+): Promise<Pick<GridOptions, 'program' | 'runner' | 'resources'>> {
+  const runner = await chooseRunner(flags, say);
+  return { program: UNIT_PROGRAM, runner, resources: (usual) => unitResources(flags, usual) };
+}
 
 /** `drf eval grid`. */
 export async function gridAction(names: readonly string[], flags: GridFlags): Promise<void> {
@@ -46,6 +57,7 @@ export async function gridAction(names: readonly string[], flags: GridFlags): Pr
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping; what is trained is stored (Ctrl-C again ends at once) …\n');
   });
+  const display = createGridDisplay(flags.quiet === true || flags.json === true);
   try {
     const experiments = await experimentsOf(flags, isSmoke);
     const outcome = await runGrid({
@@ -56,13 +68,12 @@ export async function gridAction(names: readonly string[], flags: GridFlags): Pr
       folds: flags.folds,
       folder: flags.out,
       cache: flags.cache,
-      program: UNIT_PROGRAM,
-      runner: localRunner(),
+      ...(await unitsOf(flags, display)),
       split: flags.split ?? null,
       jobs: flags.jobs,
       anyCode: flags.anyCode,
       dryRun: flags.dryRun,
-      display: createGridDisplay(flags.quiet === true || flags.json === true),
+      display,
       signal: interrupt.signal,
     });
     if (flags.json === true) process.stdout.write(`${JSON.stringify(outcome, null, 2)}\n`);
@@ -217,14 +228,14 @@ export function parseSeeds(text: string): number[] {
 }
 
 export function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {
-  const { planned, due, done, failures, seconds, secondsATraining, interrupted, store } = outcome;
+  const { planned, due, done, failures, seconds, secondsATraining, interrupted, store, plan } = outcome;
   const lines = [
     `Planned: ${planned.trainings} trainings, ${planned.cells} cells; of these ${planned.cells - due.cells} cells were in the store.`,
   ];
   if (isDryRun) {
     const time = outcome.estimatedSeconds;
     lines.push(
-      `To do:   ${due.trainings} trainings, ${due.cells} cells, from ${due.featureSets} feature sets, ${outcome.workers} side by side.`,
+      `To do:   ${due.trainings} trainings, ${due.cells} cells, from ${due.featureSets} feature sets, ${outcome.workers ?? 'as many as fit'} side by side.`,
       `Time:    ${time === null ? 'unknown: the store has no like training yet' : `${formatDuration(time)} for the trainings`}.`,
     );
     return lines.join('\n');
@@ -241,6 +252,7 @@ export function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {
     );
   }
   if (interrupted) lines.push('Interrupted; the same command goes on.');
+  if (plan !== null) lines.push(`Plan:    ${plan.location}; when its units are done, the same command takes them in.`);
   lines.push(`Store:   ${store}`);
   return lines.join('\n');
 }

@@ -19,6 +19,7 @@ import {
   wholeNumber,
   withExamples,
 } from '@drf/terminal';
+import { addRunnerOptions } from '@drf/units/options';
 import {
   DEFAULT_SEEDS,
   type MainOptions,
@@ -140,6 +141,10 @@ const GRID_EXAMPLES: readonly (readonly [string, string])[] = [
   [spell('eval grid table-1 --methods drf,concatenation,concatenation+simulation'), 'what simulation alone does'],
   [spell('eval grid table-1 --data posts.csv --folds 5 --out runs/mine'), 'which method is best on your own posts'],
   [spell('eval grid all --dataset.root DIR --dry-run'), 'how many trainings and cells, and how long'],
+  [
+    spell('eval grid all --dataset.root DIR --out DIR/grid --cache DIR/cache --on ray://HEAD:8265'),
+    'over a Ray cluster whose machines share DIR',
+  ],
   [spell('eval report runs/grid --out report.html'), 'the results as a page'],
 ];
 
@@ -168,14 +173,22 @@ function createGridCommand(): Command {
       wholeNumber(2, MOST_FOLDS),
     )
     .option('--schedules <file>', `learning schedule of each method, as ${spell('eval schedule')} wrote it`)
-    .option('--out <folder>', 'folder of the store and of the runs', join('runs', 'grid'))
-    .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
-    .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
+    .option(
+      '--out <folder>',
+      'folder of the store and of the runs; unless --on local, one that all machines share',
+      join('runs', 'grid'),
+    )
+    .option(
+      '--cache <folder>',
+      'feature cache; unless --on local, one that all machines share',
+      join(cacheFolder(), 'features'),
+    )
+    .option('--jobs <count>', 'units at a time (default: as many as cores and memory allow)', wholeNumber(1))
     .option('--any-code', 'take results of any version of the code, instead of computing them again')
     .option('--dry-run', 'only say what would be done, and how long it would take')
     .option('--quiet', 'no progress')
     .option('--json', 'print the outcome as JSON; no progress');
-  takeOwnModules(addConfigFlags(command));
+  takeOwnModules(addConfigFlags(addRunnerOptions(command)));
   withExamples(command, GRID_EXAMPLES);
   return command.action(async (grids: string[], flags: GridFlags) =>
     (await import('./grid-action.js')).gridAction(grids, flags),
@@ -204,12 +217,12 @@ function createScheduleCommand(): Command {
     .option('--out <file>', 'file of the chosen schedules', 'schedules.json')
     .option('--store <folder>', 'folder of the trainings and their store', join('runs', 'schedule'))
     .option('--cache <folder>', 'feature cache', join(cacheFolder(), 'features'))
-    .option('--jobs <count>', 'processes side by side (default: as cores and memory allow)', wholeNumber(1))
+    .option('--jobs <count>', 'units at a time (default: as many as cores and memory allow)', wholeNumber(1))
     .option('--any-code', 'take results of any version of the code, instead of computing them again')
     .option('--dry-run', 'only say what would be done, and how long it would take')
     .option('--quiet', 'no progress')
     .option('--json', 'print the schedules as JSON; no progress');
-  takeOwnModules(addConfigFlags(command));
+  takeOwnModules(addConfigFlags(addRunnerOptions(command)));
   withExamples(command, SCHEDULE_EXAMPLES);
   return command.action(async (flags: ScheduleFlags) => (await import('./schedule-action.js')).scheduleAction(flags));
 }

@@ -10,7 +10,6 @@ import {
 } from '@drf/evaluation';
 import { writeJsonAtomic } from '@drf/files';
 import { EXIT, ExitRequest, formatTable, interruptSignal } from '@drf/terminal';
-import { localRunner } from '@drf/units';
 import { refuse } from './evaluate-command.js';
 import {
   chosenMethods,
@@ -20,7 +19,7 @@ import {
   parseSeeds,
   plain,
   refuseOverruled,
-  UNIT_PROGRAM,
+  unitsOf,
 } from './grid-action.js';
 import type { ScheduleFlags } from './flags.js';
 
@@ -38,6 +37,7 @@ export async function scheduleAction(flags: ScheduleFlags): Promise<void> {
     throw refuse('--experiments', 'one experiment', flags.experiments ?? '', 'choose schedules for each on its own');
   }
   const isQuiet = flags.quiet === true || flags.json === true;
+  const display = createGridDisplay(isQuiet);
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping; what is trained is stored (Ctrl-C again ends at once) …\n');
   });
@@ -49,19 +49,18 @@ export async function scheduleAction(flags: ScheduleFlags): Promise<void> {
       experiments: schedules.map((schedule) => under(experiment, schedule)),
       folder: flags.store,
       cache: flags.cache,
-      program: UNIT_PROGRAM,
-      runner: localRunner(),
+      ...(await unitsOf(flags, display)),
       split: 'val',
       jobs: flags.jobs,
       anyCode: flags.anyCode,
       dryRun: flags.dryRun,
-      display: createGridDisplay(isQuiet),
+      display,
       signal: interrupt.signal,
     });
     if (flags.json !== true) process.stdout.write(`${outcomeText(outcome, flags.dryRun === true)}\n`);
     if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
     if (outcome.failures.length > 0) throw new ExitRequest(EXIT.failed); // fair only among the same candidates for all
-    if (flags.dryRun === true) return;
+    if (flags.dryRun === true || outcome.plan !== null) return;
     const store = new ResultStore(flags.store, 'read');
     const { name } = plain(experiment);
     const cells = store.cells.filter(

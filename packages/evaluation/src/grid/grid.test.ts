@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openExperimentData } from '@drf/experiment';
+import { createRandom } from '@drf/tensor';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openStore } from '../store/connection.js';
 import { ResultStore } from '../store/result-store.js';
+import { storeContent } from '../testing/store-content.js';
 import type { GridOutcome } from './run-grid.js';
 
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
-const PROGRAM = ['--conditions=source', '--import', './scripts/from-source.mjs', 'apps/eval/src/main.ts'];
+const FROM_SOURCE = ['--conditions=source', '--import', './scripts/from-source.mjs'];
 
 let folder: string;
 beforeAll(async () => {
@@ -21,13 +23,13 @@ afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 /** Six trainings of three steps or a few more on the embedded data, their real encoders and worker processes. */
 const SIX = ['--seeds', '0-2', '--methods', 'drf,concatenation'];
 
-function startGrid(
-  narrowed = SIX,
-  out = 'grid',
-): { readonly child: ChildProcess; readonly ended: Promise<{ code: number | null; output: string }> } {
-  const grid = ['grid', 'table-3', '--experiments', 'quickstart-smoke', ...narrowed];
-  const places = ['--out', join(folder, out), '--cache', join(folder, 'cache')];
-  const child = spawn(process.execPath, [...PROGRAM, ...grid, ...places, '--json'], {
+interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ readonly code: number | null; readonly output: string }>;
+}
+
+function start(program: string, args: readonly string[]): Started {
+  const child = spawn(process.execPath, [...FROM_SOURCE, program, ...args], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -37,6 +39,11 @@ function startGrid(
     child.on('exit', (code) => resolve({ code, output }));
   });
   return { child, ended };
+}
+
+function startGrid(narrowed = SIX, out = 'grid', [grid = 'table-3', cache = 'cache'] = []): Started {
+  const places = ['--out', join(folder, out), '--cache', join(folder, cache)];
+  return start('apps/eval/src/main.ts', ['grid', grid, '--experiments', 'quickstart-smoke', ...narrowed, ...places, '--json']); // prettier-ignore
 }
 
 interface Stored {
@@ -84,6 +91,52 @@ it(
     expect(stored()).toEqual({ trainings: 6, cells: 6, predictions: 6 * 24 });
     // a run for each training, whether it was trained before the kill or after
     expect(await readdir(join(folder, 'grid', 'trainings'))).toHaveLength(6);
+  },
+);
+
+it(
+  'gives the same store by units that are done by hand, in any order, twice at once and killed',
+  { timeout: 900_000 },
+  async () => {
+    // two trainings, three cells, four feature sets; recovered features are kept of one cell
+    const narrowed = ['--methods', 'drf', '--seeds', '0', '--dr', '1', '--settings', 'D'];
+    const local = await startGrid([...narrowed, '--on', 'local'], 'local', ['figure-5', 'cache-local']).ended;
+    expect(JSON.parse(local.output)).toMatchObject({ done: { trainings: 2, cells: 3 }, failures: [], plan: null });
+    const collect = () => startGrid([...narrowed, '--on', 'plan'], 'by-hand', ['figure-5', 'cache-by-hand']).ended;
+    const planned = JSON.parse((await collect()).output) as GridOutcome;
+    expect(planned).toMatchObject({ due: { trainings: 2, featureSets: 4 }, done: { trainings: 0 }, failures: [] });
+    if (planned.plan === null) throw new Error('no plan');
+    const { location, stages } = planned.plan;
+    const units = stages.flat();
+    expect(units).toHaveLength(2 + 4);
+
+    const unit = (index: number): Started => start('apps/eval/src/unit.ts', [location, String(index)]);
+    const runs = join(folder, 'by-hand', 'trainings');
+    const partial = async (): Promise<number> => {
+      const names = await readdir(runs).catch(() => []);
+      return names.filter((name) => name.endsWith('.partial')).length;
+    };
+    const last = units.at(-1) as number; // a training, before its features are there
+    const killed = unit(last);
+    while ((await partial()) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    expect(await readdir(join(folder, 'by-hand', 'units')).catch(() => [])).toEqual([]);
+
+    const order = createRandom(7).shuffle(units);
+    const twice = [last, units[0] as number];
+    for (const index of order) {
+      const ended = [unit(index), ...(twice.includes(index) ? [unit(index)] : [])].map((started) => started.ended);
+      for (const { code } of await Promise.all(ended)) expect(code).toBe(0);
+    }
+    const { code, output } = await collect();
+    expect(code).toBe(0);
+    expect(JSON.parse(output)).toMatchObject({ done: { trainings: 2, cells: 3 }, failures: [], plan: null });
+    expect(storeContent(join(folder, 'by-hand'))).toEqual(storeContent(join(folder, 'local')));
+    // nothing is left of units: a run for each training, and the store
+    expect((await readdir(join(folder, 'by-hand'))).sort()).toEqual(['results.sqlite', 'trainings']);
+    expect(await partial()).toBe(0);
+    expect((await readdir(runs)).sort()).toEqual((await readdir(join(folder, 'local', 'trainings'))).sort());
   },
 );
 

@@ -19,6 +19,7 @@ import {
   type UnitResources,
 } from '@drf/units';
 import { decodeTraining } from '../store/record-file.js';
+import type { CellRecord } from '../store/records.js';
 import { ResultStore, STORE_NAME } from '../store/result-store.js';
 import { UnitsProgress, type GridDisplay, type ShownUnit } from './grid-display.js';
 import { PARTIAL, finishedRun, type TaskSetting } from './perform.js';
@@ -60,8 +61,8 @@ export interface GridOptions extends PlanOptions {
   readonly runner: Runner;
   /** Units at a time; default: as many as cores and memory allow. */
   readonly jobs?: number;
-  /** What a training takes; default: of this machine, its share. */
-  readonly resources?: UnitResources;
+  /** What a unit takes, where that is another than the usual. */
+  readonly resources?: (usual: UnitResources) => UnitResources;
   /** Take results of any version of the code. */
   readonly anyCode?: boolean;
   /** Only say what would be done. */
@@ -90,7 +91,7 @@ export interface GridPlan {
 
 /** What was done, or is to be done. */
 export interface GridOutcome extends GridPlan {
-  /** What was done now. */
+  /** What was done now, or since the store was written last. */
   readonly done: Counts;
   readonly seconds: number;
   /** Mean wall time of a training with its cells now; null where none was seen. */
@@ -171,7 +172,7 @@ async function fill(options: GridOptions, plan: readonly PlannedTraining[], stor
     for (const planned of plan) if (!described.has(experimentName(planned))) described.set(experimentName(planned), planned.config); // prettier-ignore
     const facts = await describe(described, { ...options, folder, cache });
     const outputs = new Outputs(await openStorage(folder), store, display);
-    if (!dryRun) await outputs.takeLeft();
+    const left = dryRun ? { trainings: 0, cells: 0 } : await outputs.takeLeft();
     const tasks = remainingTasks(plan, facts, store.known(options.anyCode === true ? undefined : RESULT_VERSION));
     const encoded = await EncodedSets.open(cache, facts);
     const features = featureTasks(tasks).filter((task) => !encoded.has(task));
@@ -190,7 +191,10 @@ async function fill(options: GridOptions, plan: readonly PlannedTraining[], stor
     display.plan(before);
     const outcome = (worked?: Worked): GridOutcome => ({
       ...before,
-      done: worked?.done ?? { trainings: 0, cells: 0 },
+      done: {
+        trainings: left.trainings + (worked?.done.trainings ?? 0),
+        cells: left.cells + (worked?.done.cells ?? 0),
+      },
       seconds: (performance.now() - startedAt) / 1000,
       secondsATraining: worked?.secondsATraining ?? null,
       failures: worked?.failures ?? [],
@@ -252,12 +256,13 @@ async function describe(
 /** What a unit takes, and how many there are at a time where it is for us to say. */
 async function roomFor(
   tasks: readonly TrainingTask[],
-  { runner, jobs, resources = { cores: 1, gpus: 0, memoryBytes: BYTES_A_WORKER } }: GridOptions,
+  { runner, jobs, resources = (usual) => usual }: GridOptions,
 ): Promise<{ readonly resources: UnitResources; readonly workers: number | null }> {
-  if (runner.name !== 'local') return { resources, workers: jobs ?? null };
+  const usual: UnitResources = { cores: 1, gpus: 0, memoryBytes: BYTES_A_WORKER };
+  if (runner.name !== 'local') return { resources: resources(usual), workers: jobs ?? null };
   const own = await availableResources();
-  const workers = Math.min(jobs ?? workersThatFit(own), Math.max(1, tasks.length));
-  return { resources: { ...resources, cores: Math.max(1, Math.floor(own.cores / workers)) }, workers };
+  const workers = Math.min(jobs ?? workersThatFit(own, resources(usual)), Math.max(1, tasks.length));
+  return { resources: resources({ ...usual, cores: Math.max(1, Math.floor(own.cores / workers)) }), workers };
 }
 
 /** A run that an earlier version of this program left unfinished is in the way of the one that takes its place. */
@@ -309,9 +314,8 @@ async function work(
         try {
           if ('encode' in task) await outputs.takeMarker(output, task.encode, encoded);
           else if (!outputs.has(output)) {
-            const cells = await outputs.takeTraining(output);
+            done.cells += (await outputs.takeTraining(output)).length;
             done.trainings++;
-            done.cells += cells;
           }
           progress.done(index);
         } catch (error) {
@@ -356,30 +360,36 @@ class Outputs {
     return this.taken.has(output) && isTraining(output);
   }
 
-  /** What units of former plans left since the store was written last. */
-  async takeLeft(): Promise<void> {
+  /** What units of former plans left. @returns what the store did not have yet */
+  async takeLeft(): Promise<Counts> {
+    const known = this.store.known(RESULT_VERSION);
+    const counts = { trainings: 0, cells: 0 };
     for (const output of await outputsIn(this.storage)) {
       if (!isTraining(output)) {
         this.taken.add(output); // whatever its plan, it is no more than a note
         continue;
       }
       try {
-        await this.takeTraining(output);
+        const fresh = (await this.takeTraining(output)).filter(({ identity }) => !known.has(identity)).length;
+        counts.trainings += Number(fresh > 0);
+        counts.cells += fresh;
       } catch (error) {
         if (!isDrfError(error)) throw error;
         this.display.say(`removed, to be done again: ${error.message}`);
         await this.storage.remove(output);
       }
     }
+    if (counts.trainings > 0) this.display.say(`Taken in: ${counts.trainings} trainings that were done since`);
+    return counts;
   }
 
-  /** @returns the number of its cells @throws DrfError when it is damaged */
-  async takeTraining(output: string): Promise<number> {
+  /** @returns its cells, none of another version's, which is left to that @throws DrfError when it is damaged */
+  async takeTraining(output: string): Promise<readonly CellRecord[]> {
     const training = decodeTraining(await this.read(output), `${this.storage.location}/${output}`);
-    if (training.resultVersion !== RESULT_VERSION) return 0; // a later version's, or a former one's: theirs to take
+    if (training.resultVersion !== RESULT_VERSION) return [];
     this.store.add(training);
     this.taken.add(output);
-    return training.cells.length;
+    return training.cells;
   }
 
   /** @throws DrfError when it is damaged */

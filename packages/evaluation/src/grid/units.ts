@@ -1,4 +1,6 @@
+import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { methodNeeds, type ExperimentConfig } from '@drf/experiment';
 import { contentHash, type Storage } from '@drf/files';
@@ -133,12 +135,18 @@ export function outputsIn(storage: Storage): Promise<string[]> {
   return pathsBelow(storage, OUTPUTS);
 }
 
-/** Plans whose units are all done; whoever cannot read one leaves it alone. */
+/** Removes outputs, and plans that have no others, with what engines keep beside them. */
 export async function removeDone(storage: Storage, outputs: ReadonlySet<string>): Promise<void> {
+  const beside = await pathsBelow(storage, PLANS);
   for (const { units, hash } of await plansIn(storage)) {
-    if (units.every(({ output }) => outputs.has(output))) await storage.remove(`${PLANS}/${hash}.json`);
+    if (!units.every(({ output }) => outputs.has(output))) continue;
+    for (const path of beside) if (path.startsWith(`${PLANS}/${hash}`)) await storage.remove(path);
   }
   for (const output of outputs) await storage.remove(output);
+  for (const folder of [PLANS, OUTPUTS]) {
+    const isEmpty = (await pathsBelow(storage, folder)).length === 0;
+    if (isEmpty && storage.folder !== null) await rm(join(storage.folder, folder), { recursive: true, force: true });
+  }
 }
 
 async function plansIn(storage: Storage): Promise<PublishedPlan[]> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DataError } from '@drf/tensor';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { asVersion1 } from '../testing/former-store.js';
+import { storeContent as content } from '../testing/store-content.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { formatCell } from '../cells.js';
 import { openStore } from './connection.js';
@@ -27,26 +28,6 @@ beforeAll(async () => {
   newer.close();
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-
-/** Everything that a store says of its cells, without the ids that rows have in it. */
-function content(path: string): unknown[] {
-  const store = new ResultStore(path, 'read');
-  const nameOf = (cell: StoredCell): string => [cell.method, cell.without, formatCell(cell)].join(' ');
-  const all = store.cells.map((cell) => [
-    nameOf(cell),
-    { ...cell, rows: [], postsKey: '', disruptionKey: '' },
-    store.posts(cell),
-    store.predictions(cell),
-    store.disruptions(cell),
-    store.mask(cell),
-    store.features(cell),
-    store.report(cell),
-    store.epochs(cell),
-    store.config(cell),
-  ]);
-  store.close();
-  return all.sort(([one], [other]) => (String(one) < String(other) ? -1 : 1));
-}
 
 const at = (name: string): string => join(folder, name, 'results.sqlite');
 
