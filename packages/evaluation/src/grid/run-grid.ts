@@ -356,8 +356,9 @@ class Outputs {
     private readonly display: GridDisplay,
   ) {}
 
+  /** Whether it was there when this program began, or is in the store by now. */
   has(output: string): boolean {
-    return this.taken.has(output) && isTraining(output);
+    return this.taken.has(output);
   }
 
   /** What units of former plans left. @returns what the store did not have yet */
