@@ -44,12 +44,8 @@ export function createGridDisplay(silent: boolean): GridDisplay {
   };
 }
 
-/** A unit that is shown: a feature set counts one, a training its steps. */
-export interface ShownUnit {
-  readonly label: string;
-  /** Of a training; left out: it is a feature set. */
-  readonly steps?: number;
-}
+/** A unit that is shown: one that encodes counts its sets of features, a training its steps. */
+export type ShownUnit = { readonly label: string } & ({ readonly sets: number } | { readonly steps: number });
 
 /** How far units are: feature sets first, then the steps of trainings. */
 export class UnitsProgress {
@@ -65,9 +61,15 @@ export class UnitsProgress {
     private readonly units: ReadonlyMap<number, ShownUnit>,
     private readonly display: Pick<GridDisplay, 'say' | 'progress'>,
   ) {
-    const steps = [...units.values()].flatMap((unit) => unit.steps ?? []);
-    const sum = steps.reduce((total, count) => total + count, 0);
-    this.totals = { sets: units.size - steps.length, trainings: steps.length, steps: sum };
+    const totals = { sets: 0, trainings: 0, steps: 0 };
+    for (const unit of units.values()) {
+      if ('sets' in unit) totals.sets += unit.sets;
+      else {
+        totals.trainings++;
+        totals.steps += unit.steps;
+      }
+    }
+    this.totals = totals;
     this.show();
   }
 
@@ -87,7 +89,7 @@ export class UnitsProgress {
         return;
       case 'progress': {
         const { what, done, total } = event.progress;
-        if (unit.steps === undefined) return this.show(`(${what} ${done}/${total})`);
+        if ('sets' in unit) return this.show(`(${what} ${done}/${total})`);
         if (what === 'training') this.running.set(index, done);
         return this.show();
       }
@@ -109,8 +111,10 @@ export class UnitsProgress {
     const unit = this.units.get(index);
     if (unit === undefined) return;
     const startedAt = this.startedAt.get(index);
-    if (unit.steps !== undefined && startedAt !== undefined) this.seconds += (performance.now() - startedAt) / 1000;
-    if (unit.steps !== undefined) this.counts.trainings++;
+    if ('steps' in unit) {
+      this.counts.trainings++;
+      if (startedAt !== undefined) this.seconds += (performance.now() - startedAt) / 1000;
+    }
     this.finish(index, unit);
   }
 
@@ -119,10 +123,10 @@ export class UnitsProgress {
     this.shown = undefined;
   }
 
-  private finish(index: number, { steps }: ShownUnit): void {
+  private finish(index: number, unit: ShownUnit): void {
     this.running.delete(index);
-    if (steps === undefined) this.counts.sets++;
-    else this.counts.steps += steps;
+    if ('sets' in unit) this.counts.sets += unit.sets;
+    else this.counts.steps += unit.steps;
     this.show();
   }
 

@@ -78,7 +78,7 @@ async function contentOf(dataset: Dataset, records: readonly PostRecord[]): Prom
 export async function encodeFeatures(
   { config, strategy, posts }: FeatureTask,
   { workspace, setting, report, signal }: Surroundings,
-): Promise<{ readonly unreadable: readonly string[] }> {
+): Promise<string[]> {
   const data = await workspace.data(config.dataset);
   const session = await workspace.session(config);
   const splits: SplitName[] = posts === 'training' ? ['train', 'val'] : [evaluatedSplit(data, setting)];
@@ -102,7 +102,7 @@ export async function encodeFeatures(
       signal,
     });
   }
-  return { unreadable: [...unreadable.values()] };
+  return [...unreadable.values()];
 }
 
 /** Trains, unless the run is there already, and evaluates. */

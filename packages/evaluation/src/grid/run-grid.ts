@@ -297,7 +297,9 @@ async function work(
   const shown = plan.units.flatMap(({ label, input, output }, index): [number, ShownUnit][] => {
     const task = input as GridTask;
     if (outputs.has(output)) return []; // of an earlier session
-    return [[index, 'train' in task ? { label, steps: stepsOf(task.train, facts) } : { label }]];
+    return [
+      [index, 'train' in task ? { label, steps: stepsOf(task.train, facts) } : { label, sets: task.encode.length }],
+    ];
   });
   const progress = new UnitsProgress(new Map(shown), display);
   try {
@@ -394,10 +396,10 @@ class Outputs {
   }
 
   /** @throws DrfError when it is damaged */
-  async takeMarker(output: string, task: FeatureTask, encoded: EncodedSets): Promise<void> {
+  async takeMarker(output: string, tasks: readonly FeatureTask[], encoded: EncodedSets): Promise<void> {
     const { unreadable } = parseMarker(await this.read(output), `${this.storage.location}/${output}`);
-    unreadable.forEach((message) => this.display.warn(message));
-    if (unreadable.length === 0) await encoded.add(task);
+    unreadable.flat().forEach((message) => this.display.warn(message));
+    for (const [place, task] of tasks.entries()) if (unreadable[place]?.length === 0) await encoded.add(task);
     this.taken.add(output);
   }
 
@@ -416,7 +418,8 @@ class Outputs {
 function parseMarker(bytes: Uint8Array, subject: string): EncodedMarker {
   try {
     const marker = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<EncodedMarker> | null;
-    if (Array.isArray(marker?.unreadable)) return { unreadable: marker.unreadable.map(String) };
+    const sets = marker?.unreadable;
+    if (Array.isArray(sets) && sets.every(Array.isArray)) return { unreadable: sets.map((set) => set.map(String)) };
   } catch {
     // told below
   }

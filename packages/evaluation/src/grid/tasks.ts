@@ -139,9 +139,11 @@ export function nameTraining(task: TrainingTask): string {
   return `${experimentName(task)} ${method}${part}${disruption}, seed ${seed}`;
 }
 
-/** For people: "features of training posts of mvsa-s, random:0.6:C, seed 3". */
-export function nameFeatures(task: FeatureTask): string {
-  return `features of ${task.posts} posts of ${experimentName(task)}, ${formatStrategy(task.strategy)}, seed ${task.config.seed}`;
+/** For people: "features of mvsa-s, 20 sets of seed 3". */
+export function nameFeatures(tasks: readonly FeatureTask[]): string {
+  const [{ experiment, config, strategy }] = tasks as readonly [FeatureTask];
+  const of = strategy.kind === 'none' ? 'of intact posts' : `of seed ${config.seed}`;
+  return `features of ${experiment}, ${tasks.length} ${tasks.length === 1 ? 'set' : 'sets'} ${of}`;
 }
 
 /** Steps of a training. */

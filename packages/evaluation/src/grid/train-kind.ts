@@ -80,9 +80,14 @@ class TrainWorker implements UnitWorker {
       await this.assertAsPlanned(task.train, surroundings);
       return encodeTraining(await performTraining(checked(task.train), surroundings));
     }
-    await this.assertAsPlanned(task.encode, surroundings);
-    const marker: EncodedMarker = await encodeFeatures(checked(task.encode), surroundings);
-    return `${JSON.stringify(marker)}\n`;
+    const unreadable: string[][] = [];
+    for (const [place, set] of task.encode.entries()) {
+      await this.assertAsPlanned(set, surroundings);
+      const report: Surroundings['report'] = ({ what, ...rest }) =>
+        surroundings.report({ what: `set ${place + 1} of ${task.encode.length}, ${what}`, ...rest });
+      unreadable.push(await encodeFeatures(checked(set), { ...surroundings, report }));
+    }
+    return `${JSON.stringify({ unreadable } satisfies EncodedMarker)}\n`;
   }
 
   /**

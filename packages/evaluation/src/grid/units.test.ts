@@ -1,13 +1,15 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseExperiment } from '@drf/experiment';
+import { parseStrategy } from '@drf/disruption';
+import { parseExperiment, type ExperimentConfig } from '@drf/experiment';
 import type { Storage } from '@drf/files';
 import { openStorage } from '@drf/storage';
 import { publishPlan, type Plan, type PublishedPlan, type Unit } from '@drf/units';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { trainKind } from './train-kind.js';
-import { GRID_CODE, publishOnce, removeDone, type GridSettings } from './units.js';
+import { EncodedSets, type ExperimentFacts, type FeatureTask } from './tasks.js';
+import { GRID_CODE, gridUnits, publishOnce, removeDone, type GridSettings } from './units.js';
 
 let folder: string;
 let storage: Storage;
@@ -17,6 +19,15 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+const FACTS: ExperimentFacts = {
+  encoders: { image: 'an image encoder', text: 'a text encoder' },
+  engine: 'compiled',
+  trainingData: 'hash of other posts',
+  evaluatedData: 'hash of other posts',
+  split: 'test',
+  posts: { train: 1, val: 1, evaluated: 1 },
+  notes: [],
+};
 const unit = (name: string): Unit => ({
   address: name,
   output: `units/${name}.json`,
@@ -33,6 +44,36 @@ const planOf = (names: readonly string[], settings: unknown = { split: null }): 
 });
 const done = (name: string): Promise<boolean> => storage.write(`units/${name}.json`, '{}');
 const plans = (): Promise<string[]> => readdir(join(folder, 'plans')).catch(() => []);
+
+it('has intact features done first, then those of each seed, whoever is faster', async () => {
+  const config = (seed: number, fold = 1): ExperimentConfig =>
+    parseExperiment({ name: 'tiny', seed, dataset: { name: 'embedded', folds: 2, fold } }, 'tiny');
+  const facts = { ...FACTS, trainingData: 'of a fold' };
+  const name = (fold: number): string => `tiny, fold ${fold} of 2`;
+  const sets = await EncodedSets.open(folder, new Map([1, 2].map((fold) => [name(fold), facts])));
+  const set = (seed: number, strategy: string, fold = 1): FeatureTask => ({
+    experiment: 'tiny',
+    fold: { fold, folds: 2 },
+    config: config(seed, fold),
+    strategy: parseStrategy(strategy),
+    posts: 'evaluated',
+  });
+  const tasks = [
+    set(0, 'none'),
+    set(0, 'fixed:image:C'),
+    set(0, 'random:1:C'),
+    set(0, 'fixed:image:C', 2),
+    set(1, 'none'),
+    set(1, 'random:1:C'),
+  ];
+  const units = gridUnits(tasks, [], sets, folder);
+  expect(units.map(({ stage, label }) => [stage, label])).toEqual([
+    [0, 'features of tiny, 2 sets of intact posts'],
+    [1, 'features of tiny, 3 sets of seed 0'],
+    [1, 'features of tiny, 1 set of seed 1'],
+  ]);
+  expect(new Set(units.map(({ address }) => address)).size).toBe(3);
+});
 
 describe('a plan is taken up again', () => {
   it('where the store has taken in what it has more', async () => {
@@ -80,24 +121,11 @@ describe('a machine', () => {
     cache,
     workingFolder: process.cwd(),
     split: null,
-    experiments: {
-      tiny: {
-        config,
-        facts: {
-          encoders: { image: 'an image encoder', text: 'a text encoder' },
-          engine: 'compiled',
-          trainingData: 'hash of other posts',
-          evaluatedData: 'hash of other posts',
-          split: 'test',
-          posts: { train: 1, val: 1, evaluated: 1 },
-          notes: [],
-        },
-      },
-    },
+    experiments: { tiny: { config, facts: FACTS } },
   });
   const task = { experiment: 'tiny', fold: null, config, strategy: { kind: 'none' }, posts: 'evaluated' };
   const publish = (cache: string): Promise<PublishedPlan> =>
-    publishPlan(storage, { ...planOf([], settingsOf(cache)), units: [{ ...unit('a'), input: { encode: task } }] });
+    publishPlan(storage, { ...planOf([], settingsOf(cache)), units: [{ ...unit('a'), input: { encode: [task] } }] });
 
   it('that misses a folder says which', async () => {
     const cache = join(folder, 'of-another-machine');

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { methodNeeds, type ExperimentConfig } from '@drf/experiment';
+import type { ExperimentConfig } from '@drf/experiment';
 import { contentHash, type Storage } from '@drf/files';
 import { publishPlan, readPlan, type Plan, type PublishedPlan, type Unit } from '@drf/units';
 import type { TaskSetting } from './perform.js';
@@ -28,12 +28,12 @@ const OUTPUTS = 'units';
 const PLANS = 'plans';
 
 /** What a unit of a grid does. */
-export type GridTask = { readonly encode: FeatureTask } | { readonly train: TrainingTask };
+export type GridTask = { readonly encode: readonly FeatureTask[] } | { readonly train: TrainingTask };
 
 /** What an encoding leaves as its output; the features themselves go into the cache. */
 export interface EncodedMarker {
-  /** Messages about posts that cannot be read. */
-  readonly unreadable: readonly string[];
+  /** Messages about posts that cannot be read, of each set. */
+  readonly unreadable: readonly (readonly string[])[];
 }
 
 /** What units of a grid share. */
@@ -55,8 +55,9 @@ export function isTraining(path: string): boolean {
 }
 
 /**
- * The units of a grid: clean features of each data set, then what disruptions make of them, for which intact halves are
- * then in the cache, then the trainings.
+ * The units of a grid: intact features of each data set; then, of each seed, what disruptions make of them; then the
+ * trainings. Sets that share contents are one unit, which encodes them in their order: the last digits of a text's
+ * features depend on whether it is encoded alone or among others, so it must not depend on who is faster.
  */
 export function gridUnits(
   features: readonly FeatureTask[],
@@ -64,16 +65,18 @@ export function gridUnits(
   encoded: EncodedSets,
   cache: string,
 ): Unit[] {
-  const begun = new Set<string>();
-  const stageOf = ({ experiment, config, posts, strategy }: FeatureTask): number => {
-    const key = JSON.stringify([experiment, posts, methodNeeds(config)]);
-    if (strategy.kind !== 'none' || begun.has(key)) return 1;
-    begun.add(key);
-    return 0;
-  };
-  const encodings = features.map((task): Unit => {
-    const address = contentHash('drf-encode-unit/1', encoded.nameOf(task), cache);
-    return { ...unitOf(address, 'json', nameFeatures(task), { encode: task }), stage: stageOf(task) };
+  const groups = new Map<string, FeatureTask[]>();
+  for (const task of features) {
+    const { dataset, encoders, seed } = task.config;
+    const posts = { ...dataset, fold: undefined, folds: undefined };
+    const key = JSON.stringify([posts, encoders, task.strategy.kind === 'none' ? null : seed]);
+    groups.set(key, [...(groups.get(key) ?? []), task]);
+  }
+  const encodings = [...groups.values()].map((tasks): Unit => {
+    const address = contentHash('drf-encode-unit/1', cache, ...tasks.map((task) => encoded.nameOf(task)));
+    const { strategy } = tasks[0] as FeatureTask;
+    const stage = strategy.kind === 'none' ? 0 : 1;
+    return { ...unitOf(address, 'json', nameFeatures(tasks), { encode: tasks }), stage };
   });
   return [
     ...encodings,
