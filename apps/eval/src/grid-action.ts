@@ -230,7 +230,7 @@ export function parseSeeds(text: string): number[] {
 export function outcomeText(outcome: GridOutcome, isDryRun: boolean): string {
   const { planned, due, done, failures, seconds, secondsATraining, interrupted, store, plan } = outcome;
   const lines = [
-    `Planned: ${planned.trainings} trainings, ${planned.cells} cells; of these ${planned.cells - due.cells} cells were in the store.`,
+    `Planned: ${planned.trainings} trainings, ${planned.cells} cells; of these ${planned.cells - due.cells} cells were there already.`,
   ];
   if (isDryRun) {
     const time = outcome.estimatedSeconds;
