@@ -92,6 +92,21 @@ describe('requests', () => {
     expect(server.requests.map(({ headers }) => headers.range)).toEqual(['bytes=0-8388607', 'bytes=8388608-16777215', 'bytes=16777216-20971519']); // prettier-ignore
   });
 
+  it('are at most 16 at once, whoever asks for what', async () => {
+    for (let index = 0; index < 40; index++) put(`runs/${index}`);
+    const held: (() => void)[] = [];
+    server.before = () => new Promise((resolve) => held.push(() => resolve(undefined)));
+    const others = await openStorage('s3://bucket');
+    const all = Promise.all(Array.from({ length: 40 }, (_, i) => (i % 2 === 0 ? storage.find(`${i}`) : others.find(`runs/${i}`)))); // prettier-ignore
+    await expect.poll(() => held.length, { timeout: 20_000 }).toBe(16);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(held).toHaveLength(16);
+    server.before = () => undefined;
+    for (const release of held) release();
+    await all;
+    expect(server.mostAtOnce()).toBe(16);
+  });
+
   it('tell versions by date and size where a gateway gives no ETags', async () => {
     const untagged = await startS3Server({ etags: false });
     useEnvironment({ AWS_ENDPOINT_URL_S3: untagged.endpoint });
@@ -183,6 +198,8 @@ describe('faults that stay', () => {
       expect(error.code).toBe('no-bucket');
       expect(error.message).toContain(`expected a bucket bukcet at ${server.endpoint}, received none of that name`);
     }
+    server.buckets.add('bukcet');
+    expect(await nowhere.find('1')).toBeUndefined();
   });
 
   it.each([

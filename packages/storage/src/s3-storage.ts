@@ -149,6 +149,7 @@ export class S3Storage implements Storage {
       () => undefined,
       (error: unknown) => {
         if (isNotThere(error) || isNoBucket(error)) {
+          this.#bucket = undefined; // it may be created meanwhile
           throw this.#explained('Opening', '', Object.assign(new Error(), { name: 'NoSuchBucket' }));
         } // what else it says (a role that may not ask) does not matter: the object was asked for
       },

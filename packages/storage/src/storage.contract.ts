@@ -22,8 +22,13 @@ async function pathsOf(storage: Storage, below?: string): Promise<string[]> {
 /**
  * What every storage does, wherever its files are.
  * @param newLocation gives a location where nothing is, below which the tests write
+ * @param racing says why a race of writers tells nothing here, where it does not
  */
-export function describeStorageContract(name: string, newLocation: () => string): void {
+export function describeStorageContract(
+  name: string,
+  newLocation: () => string,
+  racing?: () => string | undefined,
+): void {
   describe(`storage contract: ${name}`, () => {
     let storage: Storage;
     let folder: string;
@@ -121,16 +126,23 @@ export function describeStorageContract(name: string, newLocation: () => string)
       await expect(storage.open('file', file.version)).rejects.toThrow(message);
     });
 
-    it('leaves with ifAbsent what is there, and lets one of many win', async () => {
+    it('leaves with ifAbsent what is there', async () => {
       expect(await storage.write('unit/1', 'first', { ifAbsent: true })).toBe(true);
       expect(await storage.write('unit/1', 'second', { ifAbsent: true })).toBe(false);
+      expect((await storage.open('unit/1')).bytes).toBe('first'.length);
+      expect(await storage.write('unit/1', 'third time')).toBe(true);
+      expect((await storage.open('unit/1')).bytes).toBe('third time'.length);
+    });
+
+    it('lets one of many win with ifAbsent', async (context) => {
+      const reason = racing?.();
+      context.skip(reason !== undefined, reason);
       const racers = Array.from({ length: 12 }, (_, index) => `racer ${index}`);
       const won = await Promise.all(racers.map((racer) => storage.write('unit/2', racer, { ifAbsent: true })));
       expect(won.filter((each) => each)).toHaveLength(1);
       const winner = await storage.open('unit/2');
       expect(Buffer.from(await winner.read(0, 99)).toString()).toBe(racers[won.indexOf(true)]);
-      expect(await pathsOf(storage)).toEqual(['unit/1', 'unit/2']);
-      expect(await storage.write('unit/1', 'third')).toBe(true);
+      expect(await pathsOf(storage)).toEqual(['unit/2']);
     });
 
     it('writes large content and local files whole, also with ifAbsent', async () => {
@@ -161,7 +173,9 @@ export function describeStorageContract(name: string, newLocation: () => string)
       }
     });
 
-    it('lets one of many large writes win', async () => {
+    it('lets one of many large writes win', async (context) => {
+      const reason = racing?.();
+      context.skip(reason !== undefined, reason);
       const racers = Array.from({ length: 3 }, (_, index) => Buffer.alloc(LARGE_BYTES, `${index}`));
       const won = await Promise.all(racers.map((racer) => storage.write('large', racer, { ifAbsent: true })));
       expect(won.filter((each) => each)).toHaveLength(1);

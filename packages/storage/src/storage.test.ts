@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, vi } from 'vitest';
 import { connect } from './s3-client.js';
 import { describeStorageContract } from './storage.contract.js';
 import { startS3Server, type S3TestServer } from './testing/index.js';
@@ -31,23 +31,26 @@ describe('the S3 server for tests', () => {
   });
   afterEach(() => expect([...server.uploads.keys()]).toEqual([]));
   describeStorageContract('S3', () => `s3://bucket/${randomUUID()}`);
-
-  it('is asked for at most 16 things at once', () => {
-    expect(server.mostAtOnce()).toBeGreaterThan(8);
-    expect(server.mostAtOnce()).toBeLessThanOrEqual(16);
-  });
 });
 
 describe.skipIf(REAL_SERVER === undefined)('the S3 server that DRF_TEST_S3 names', () => {
   const bucket = `drf-test-${randomUUID()}`;
+  let racing: string | undefined;
   beforeAll(async () => {
     // with credentials of the environment, else some that servers for tests take
     useServer(REAL_SERVER ?? '', { ...process.env });
     const { client } = await connect();
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
+    if ((await fetch(`${REAL_SERVER}/moto-api/`)).ok) {
+      racing = 'moto looks for the object first and writes it later: of writers at the same time, several win';
+    }
   });
   afterAll(() => vi.unstubAllEnvs());
-  describeStorageContract('real S3', () => `s3://${bucket}/${randomUUID()}`);
+  describeStorageContract(
+    'real S3',
+    () => `s3://${bucket}/${randomUUID()}`,
+    () => racing,
+  );
 });
 
 function useServer(endpoint: string, environment: NodeJS.ProcessEnv = {}): void {
