@@ -5,6 +5,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
+import { setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
@@ -12,6 +13,8 @@ import { HOST_TMP, kill } from './hosts.mjs';
 
 const DASHBOARD = 8265;
 const RESTART_MS = 5000;
+/** Ray gives a node 30 s to start, which a busy machine does not keep: it starts before others, and then goes on like them. */
+const [PRIORITY, PRIORITY_MS] = ['-15', 30_000];
 /** A busy machine takes minutes to start Ray, and Ray gives up and is started again. */
 const START_SECONDS = 300;
 
@@ -69,9 +72,10 @@ export async function startRay(lab, { ray, log, cores = 2, env: own = {} }) {
     for (; !lab.isRemoved(); await wait(RESTART_MS)) {
       if (!host.isOn()) continue;
       for (const { pid } of host.processes().filter(({ args: [program] }) => program !== 'sleep')) kill(pid); // of one before
-      const child = host.spawn(ray, ['start', '--block', '--node-ip-address', host.address, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }); // prettier-ignore
+      const child = host.spawn('nice', ['-n', PRIORITY, ray, 'start', '--block', '--node-ip-address', host.address, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }); // prettier-ignore
       child.stdout.pipe(out, { end: false });
       child.stderr.pipe(out, { end: false });
+      setTimeout(() => host.processes().forEach(({ pid }) => likeOthers(pid)), PRIORITY_MS).unref();
       await new Promise((resolve) => child.once('close', resolve));
     }
   };
@@ -103,6 +107,14 @@ export async function startRay(lab, { ray, log, cores = 2, env: own = {} }) {
     /** @returns the status of a job's submission without a token */
     postWithoutToken: async () => (await http('POST', `${url}/api/jobs/`, { body: '{"entrypoint":"true"}', headers: { 'content-type': 'application/json' } })).status, // prettier-ignore
   };
+}
+
+function likeOthers(pid) {
+  try {
+    setPriority(pid, 0);
+  } catch {
+    // it has ended
+  }
 }
 
 /** A free port of an address of this machine. */
