@@ -97,6 +97,7 @@ async function backAgain(host, before, event) {
 export async function tapUploads(server, { address, hosts = [], below, event }) {
   const target = new URL(server.endpoint);
   const sockets = new Set();
+  const requests = { GET: 0, HEAD: 0, PUT: 0, POST: 0, DELETE: 0 };
   let [wanted, happened] = [0, 0];
   const tap = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
@@ -110,6 +111,8 @@ export async function tapUploads(server, { address, hosts = [], below, event }) 
     }
     upstream.pipe(client);
     client.on('data', (chunk) => {
+      const [method] = /^[A-Z]+(?= \/)/.exec(chunk.subarray(0, 10).toString('latin1')) ?? [];
+      if (method in requests) requests[method]++;
       const [, path] = /^PUT (\S+)|^POST (\S+\?uploads)/.exec(chunk.subarray(0, 2000).toString('latin1')) ?? [];
       if (wanted > happened && path?.startsWith(below) && !upstream.destroyed) {
         happened++;
@@ -125,6 +128,8 @@ export async function tapUploads(server, { address, hosts = [], below, event }) 
   });
   await new Promise((resolve, reject) => tap.once('error', reject).listen(0, address, resolve));
   return {
+    /** How many have come by, of each method. */
+    requests,
     env: { ...server.env, AWS_ENDPOINT_URL_S3: `http://${address}:${tap.address().port}` },
     /** Asks for the next upload's sender to be killed. @returns a function that says how many were, of all that were asked for */
     killNext: () => (wanted++, () => happened),

@@ -1,11 +1,10 @@
 // Servers of the laboratory: Ray over its hosts, and two that speak S3. Each is ready when its promise is fulfilled.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
-import { setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
@@ -14,7 +13,7 @@ import { HOST_TMP, kill } from './hosts.mjs';
 const DASHBOARD = 8265;
 const RESTART_MS = 5000;
 /** Ray gives a node 30 s to start, which a busy machine does not keep: it starts before others, and then goes on like them. */
-const [PRIORITY, PRIORITY_MS] = ['-15', 30_000];
+const [PRIORITY, PRIORITY_MS] = [-15, 30_000];
 /** A busy machine takes minutes to start Ray, and Ray gives up and is started again. */
 const START_SECONDS = 300;
 
@@ -72,10 +71,10 @@ export async function startRay(lab, { ray, log, cores = 2, env: own = {} }) {
     for (; !lab.isRemoved(); await wait(RESTART_MS)) {
       if (!host.isOn()) continue;
       for (const { pid } of host.processes().filter(({ args: [program] }) => program !== 'sleep')) kill(pid); // of one before
-      const child = host.spawn('nice', ['-n', PRIORITY, ray, 'start', '--block', '--node-ip-address', host.address, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }); // prettier-ignore
+      const child = host.spawn(ray, ['start', '--block', '--node-ip-address', host.address, '--object-store-memory', '200000000', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] }); // prettier-ignore
       child.stdout.pipe(out, { end: false });
       child.stderr.pipe(out, { end: false });
-      setTimeout(() => host.processes().forEach(({ pid }) => likeOthers(pid)), PRIORITY_MS).unref();
+      takePriority();
       await new Promise((resolve) => child.once('close', resolve));
     }
   };
@@ -109,12 +108,20 @@ export async function startRay(lab, { ray, log, cores = 2, env: own = {} }) {
   };
 }
 
-function likeOthers(pid) {
-  try {
-    setPriority(pid, 0);
-  } catch {
-    // it has ended
-  }
+let priorityEnds;
+
+/** Linux deals out time by sessions first: this one's, with all that it has started, has priority for a while. */
+function takePriority() {
+  const set = (value) => {
+    try {
+      writeFileSync('/proc/self/autogroup', String(value));
+    } catch {
+      // a kernel without such groups
+    }
+  };
+  set(PRIORITY);
+  clearTimeout(priorityEnds);
+  priorityEnds = setTimeout(set, PRIORITY_MS, 0).unref();
 }
 
 /** A free port of an address of this machine. */
