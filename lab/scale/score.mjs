@@ -157,7 +157,7 @@ async function byRay({ laboratory, lab, s3, ray, log, quick, judge, out }) {
       ...submitter.processes(),
       ...hosts.flatMap((host) => host.processes().filter(isUnit)),
     ]);
-    const around = { hosts, event, isOver: () => submitter.isOver };
+    const around = { hosts, event, isOver: () => submitter.isOver, said: () => submitter.error + submitter.out };
     await killUnit({ ...around, aliveFor: 3000 });
     const killed = tap.killNext();
     if (!quick) {
