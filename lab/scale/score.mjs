@@ -99,6 +99,8 @@ export async function score(
     'posts/s',
     'memory together',
     'largest process',
+    'GETs',
+    'PUTs',
     'what happened',
   ];
   console.log(
