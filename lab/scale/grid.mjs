@@ -44,7 +44,12 @@ export async function grid(laboratory, { quick, install, seeds, cable = 85 }) {
   await timed(`by Ray over ${lab.hosts.length} hosts, with what is listed above`, async () => {
     let submitter = submit();
     event('grid by Ray: submitted');
-    const around = { hosts: lab.hosts.slice(1), event, isOver: () => submitter.isOver };
+    const around = {
+      hosts: lab.hosts.slice(1),
+      event,
+      isOver: () => submitter.isOver,
+      said: () => submitter.error + submitter.out,
+    };
     await killUnit(around);
     if (!quick) {
       await killRayWorker(around);

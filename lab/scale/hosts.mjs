@@ -1,7 +1,7 @@
 // Hosts made of namespaces: each has a network address on a bridge, a hostname, processes, a /dev/shm and a temporary folder
 // of its own, and shares the rest of the disk, as machines with a shared folder do. Needs root, iproute2 and util-linux.
 import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -164,7 +164,7 @@ async function makeHost(namespace, name, address, bridge, folder) {
       child.stderr.unref();
     },
     isOn: () => init !== undefined,
-    processes: () => (init === undefined ? [] : descendantsOf(init)),
+    processes: () => (init === undefined ? [] : processesWith(init)),
   };
   await host.powerOn();
   return host;
@@ -234,6 +234,24 @@ function childrenOf(pid) {
   } catch {
     return [];
   }
+}
+
+const spaceOf = (pid) => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return undefined; // it has ended
+  }
+};
+
+/** All processes of a host but its first one. */
+function processesWith(init) {
+  const space = spaceOf(init);
+  const others = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== init);
+  return others
+    .filter((pid) => space !== undefined && spaceOf(pid) === space)
+    .map((pid) => processOf(Number(pid)))
+    .filter(Boolean);
 }
 
 /** All processes below one, of whatever namespace. */

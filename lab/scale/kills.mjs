@@ -11,7 +11,7 @@ import { until } from './servers.mjs';
 const run = promisify(execFile);
 
 /** The first process of some hosts for which a test holds, after it has lived for a while; undefined where the work is over first. */
-async function anyProcess({ hosts, isOver, what, test, aliveFor = 700, seconds = 240 }) {
+async function anyProcess({ hosts, isOver, said, what, test, aliveFor = 700, seconds = 900 }) {
   const seen = new Map();
   for (const end = Date.now() + 1000 * seconds; Date.now() < end && !isOver(); await wait(100)) {
     for (const host of hosts) {
@@ -21,20 +21,23 @@ async function anyProcess({ hosts, isOver, what, test, aliveFor = 700, seconds =
       }
     }
   }
-  check(!isOver(), `the work was over before there was ${what} to kill: give it more to do`);
+  check(
+    !isOver(),
+    `the work was over before there was ${what} to kill: give it more to do; it said: ${said().trim().slice(-1500)}`,
+  );
   check(false, `there was no ${what} within ${seconds} s`);
 }
 
 /** Kills a unit's process, at a moment of its work. */
-export async function killUnit({ hosts, isOver, event, aliveFor }) {
-  const { pid, host } = await anyProcess({ hosts, isOver, what: 'a unit', test: isUnit, aliveFor });
+export async function killUnit({ hosts, isOver, said, event, aliveFor }) {
+  const { pid, host } = await anyProcess({ hosts, isOver, said, what: 'a unit', test: isUnit, aliveFor });
   kill(pid);
   event(`kill -9 of a unit on ${host.name}`);
 }
 
 /** Kills Ray's Python process that runs a unit. */
-export async function killRayWorker({ hosts, isOver, event }) {
-  const unit = await anyProcess({ hosts, isOver, what: 'a unit', test: isUnit });
+export async function killRayWorker({ hosts, isOver, said, event }) {
+  const unit = await anyProcess({ hosts, isOver, said, what: 'a unit', test: isUnit });
   let own = processOf(unit.pid);
   while (own !== undefined && !isRayWorker(own)) own = processOf(own.parent);
   check(own !== undefined, `a unit on ${unit.host.name} has no Ray worker above it`);
@@ -48,8 +51,8 @@ export async function killRayWorker({ hosts, isOver, event }) {
 }
 
 /** Kills a node's raylet, which ends the node; its service manager starts it again. */
-export async function killRaylet({ hosts, isOver, event }) {
-  const { host } = await anyProcess({ hosts, isOver, what: 'a unit', test: isUnit });
+export async function killRaylet({ hosts, isOver, said, event }) {
+  const { host } = await anyProcess({ hosts, isOver, said, what: 'a unit', test: isUnit });
   const raylet = host.processes().find(isRaylet);
   check(raylet !== undefined, `${host.name} has no raylet`);
   kill(raylet.pid);
@@ -58,8 +61,8 @@ export async function killRaylet({ hosts, isOver, event }) {
 }
 
 /** Cuts a machine's power; it comes back after some seconds. */
-export async function cutPower({ hosts, isOver, event, off = 10 }) {
-  const { host } = await anyProcess({ hosts, isOver, what: 'a unit', test: isUnit });
+export async function cutPower({ hosts, isOver, said, event, off = 10 }) {
+  const { host } = await anyProcess({ hosts, isOver, said, what: 'a unit', test: isUnit });
   host.powerOff();
   event(`power of ${host.name} cut`);
   await wait(1000 * off);
@@ -68,8 +71,8 @@ export async function cutPower({ hosts, isOver, event, off = 10 }) {
 }
 
 /** Pulls the cable of a host that works, and plugs it in again after some time. */
-export async function pullCable({ hosts, isOver, event, seconds = 85 }) {
-  const { host } = await anyProcess({ hosts, isOver, what: 'a unit', test: isUnit });
+export async function pullCable({ hosts, isOver, said, event, seconds = 85 }) {
+  const { host } = await anyProcess({ hosts, isOver, said, what: 'a unit', test: isUnit });
   const before = host.processes().find(isRaylet)?.pid;
   await host.pullCable();
   event(`cable of ${host.name} pulled`);
@@ -83,7 +86,7 @@ export async function pullCable({ hosts, isOver, event, seconds = 85 }) {
 }
 
 async function backAgain(host, before, event) {
-  await until(`Ray on ${host.name} again`, 120, () =>
+  await until(`Ray on ${host.name} again`, 600, () =>
     host.processes().some((own) => isRaylet(own) && own.pid !== before),
   );
   event(`Ray on ${host.name} started again`);
@@ -97,6 +100,7 @@ async function backAgain(host, before, event) {
 export async function tapUploads(server, { address, hosts = [], below, event }) {
   const target = new URL(server.endpoint);
   const sockets = new Set();
+  const requests = { GET: 0, HEAD: 0, PUT: 0, POST: 0, DELETE: 0 };
   let [wanted, happened] = [0, 0];
   const tap = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
@@ -110,6 +114,8 @@ export async function tapUploads(server, { address, hosts = [], below, event }) 
     }
     upstream.pipe(client);
     client.on('data', (chunk) => {
+      const [method] = /^[A-Z]+(?= \/)/.exec(chunk.subarray(0, 10).toString('latin1')) ?? [];
+      if (method in requests) requests[method]++;
       const [, path] = /^PUT (\S+)|^POST (\S+\?uploads)/.exec(chunk.subarray(0, 2000).toString('latin1')) ?? [];
       if (wanted > happened && path?.startsWith(below) && !upstream.destroyed) {
         happened++;
@@ -125,6 +131,8 @@ export async function tapUploads(server, { address, hosts = [], below, event }) 
   });
   await new Promise((resolve, reject) => tap.once('error', reject).listen(0, address, resolve));
   return {
+    /** How many have come by, of each method. */
+    requests,
     env: { ...server.env, AWS_ENDPOINT_URL_S3: `http://${address}:${tap.address().port}` },
     /** Asks for the next upload's sender to be killed. @returns a function that says how many were, of all that were asked for */
     killNext: () => (wanted++, () => happened),

@@ -66,7 +66,7 @@ export async function score(
     if (way === 'ray' && lab === undefined) continue;
     const storage = await openStorage(`s3://${s3.bucket}/${way}`);
     const trial = { laboratory, lab, s3, ray, log, quick, judge, out: way };
-    const { seconds, memory, notes } =
+    const { seconds, memory, requests, notes } =
       way === 'ray' ? await byRay(trial) : await byThisMachine(trial, Number(way.slice(5)));
     const content = await contentOf(storage);
     check(
@@ -81,7 +81,7 @@ export async function score(
       `${way}: ${uploads.Uploads?.length} unfinished uploads, such as ${uploads.Uploads?.[0]?.Key}`,
     );
     outputs.push([way, content]);
-    results.push([way, count, content.parts, seconds.toFixed(1), (count / seconds).toFixed(1), mebibytes(memory.together), mebibytes(memory.single), notes]); // prettier-ignore
+    results.push([way, count, content.parts, seconds.toFixed(1), (count / seconds).toFixed(1), mebibytes(memory.together), mebibytes(memory.single), requests.GET + requests.HEAD, requests.PUT + requests.POST, notes]); // prettier-ignore
     event(`${way}: every row once, in ${content.parts} parts; nothing else left`);
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'results.json'), `${JSON.stringify({ kind, count, model, results }, null, 2)}\n`);
@@ -99,6 +99,8 @@ export async function score(
     'posts/s',
     'memory together',
     'largest process',
+    'GETs',
+    'PUTs',
     'what happened',
   ];
   console.log(
@@ -133,6 +135,7 @@ async function byThisMachine({ laboratory, s3, judge, out, lab }, jobs) {
     const result = {
       seconds: laboratory.seconds() - begun,
       memory: memory(),
+      requests: tap.requests,
       notes: jobs > 1 ? `${killed()} unit killed in an upload` : '',
     };
     if (jobs > 1) check(killed() === 1, 'no unit was killed in its upload');
@@ -156,7 +159,7 @@ async function byRay({ laboratory, lab, s3, ray, log, quick, judge, out }) {
       ...submitter.processes(),
       ...hosts.flatMap((host) => host.processes().filter(isUnit)),
     ]);
-    const around = { hosts, event, isOver: () => submitter.isOver };
+    const around = { hosts, event, isOver: () => submitter.isOver, said: () => submitter.error + submitter.out };
     await killUnit({ ...around, aliveFor: 3000 });
     const killed = tap.killNext();
     if (!quick) {
@@ -171,7 +174,7 @@ async function byRay({ laboratory, lab, s3, ray, log, quick, judge, out }) {
     }
     await submitter.done();
     check(killed() === 1, 'no unit was killed in its upload');
-    return { seconds: laboratory.seconds() - begun, memory: memory(), notes: quick ? '2 units killed' : '2 units, a worker, a node, a machine, the submitter killed' }; // prettier-ignore
+    return { seconds: laboratory.seconds() - begun, memory: memory(), requests: tap.requests, notes: quick ? '2 units killed' : '2 units, a worker, a node, a machine, the submitter killed' }; // prettier-ignore
   } finally {
     await tap.close();
   }
