@@ -34,7 +34,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** The smallest training there is. */
 const words = (name: string, ...others: string[]): string[] => [
   'quickstart-smoke',
-  ...['--method', 'concatenation', '--training.epochs', '2'],
+  ...['--method', 'concatenation', '--training.epochs', '2', '--training.batch-size', '4', '--dataset.limit', '8'],
   ...['--cache', join(folder, 'cache'), '--out', join(folder, name), '--quiet', ...others],
 ];
 

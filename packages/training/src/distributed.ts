@@ -18,7 +18,7 @@ export function distributionNotes({ method, training }: ExperimentConfig, size: 
   const isOwn = method.includes('@');
   if (SEES_ITS_PART.has(method) || isOwn) {
     const subject = isOwn ? `where the loss of ${method} compares the posts of a batch, it` : `a part of the loss of ${method} compares posts, and`; // prettier-ignore
-    notes.push(`${subject} sees the ${each} of a part: choose a larger --training.batchSize if that is too few`);
+    notes.push(`${subject} sees the ${each} of a part: choose a larger --training.batch-size if that is too few`);
   }
   return notes;
 }
