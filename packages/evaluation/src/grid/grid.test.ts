@@ -134,7 +134,8 @@ it(
     expect(JSON.parse(output)).toMatchObject({ done: { trainings: 2, cells: 3 }, failures: [], plan: null });
     expect(storeContent(join(folder, 'by-hand'))).toEqual(storeContent(join(folder, 'local')));
     // nothing is left of units: a run for each training, and the store
-    expect((await readdir(join(folder, 'by-hand'))).sort()).toEqual(['results.sqlite', 'trainings']);
+    const rest = (await readdir(join(folder, 'by-hand'))).filter((name) => !name.startsWith('results.sqlite'));
+    expect(rest).toEqual(['trainings']);
     expect(await partial()).toBe(0);
     expect((await readdir(runs)).sort()).toEqual((await readdir(join(folder, 'local', 'trainings'))).sort());
   },

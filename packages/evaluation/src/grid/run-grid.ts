@@ -204,6 +204,7 @@ async function fill(options: GridOptions, plan: readonly PlannedTraining[], stor
     if (dryRun) return outcome();
     if (tasks.length === 0) {
       await outputs.removeTaken();
+      await clearPartial(folder);
       return outcome();
     }
     if (!isObjectLocation(cache)) await mkdir(cache, { recursive: true });
