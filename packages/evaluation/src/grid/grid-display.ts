@@ -1,7 +1,24 @@
 import { formatDuration, startProgress, type Progress } from '@drf/terminal';
 import type { UnitEvent } from '@drf/units';
-import type { GridPlan } from './run-grid.js';
 import type { ExperimentFacts } from './tasks.js';
+
+export interface Counts {
+  readonly trainings: number;
+  readonly cells: number;
+}
+
+/** What is to be done. */
+export interface GridPlan {
+  readonly store: string;
+  /** Trainings and cells of the whole plan. */
+  readonly planned: Counts;
+  /** Of these, what the store lacked at the start. */
+  readonly due: Counts & { readonly featureSets: number };
+  /** Units at a time; null: as many as the engine has room for. */
+  readonly workers: number | null;
+  /** Of what is due, from the mean time of like trainings in the store; null without any. */
+  readonly estimatedSeconds: number | null;
+}
 
 /** What a person sees while a grid runs; it goes to standard error. */
 export interface GridDisplay {

@@ -21,7 +21,7 @@ import {
 import { decodeTraining } from '../store/record-file.js';
 import type { CellRecord } from '../store/records.js';
 import { ResultStore, STORE_NAME } from '../store/result-store.js';
-import { UnitsProgress, type GridDisplay, type ShownUnit } from './grid-display.js';
+import { UnitsProgress, type Counts, type GridDisplay, type GridPlan, type ShownUnit } from './grid-display.js';
 import { PARTIAL, finishedRun, type TaskSetting } from './perform.js';
 import { planGrid, type PlannedTraining, type PlanOptions } from './plan.js';
 import {
@@ -69,24 +69,6 @@ export interface GridOptions extends PlanOptions {
   readonly dryRun?: boolean;
   readonly display: GridDisplay;
   readonly signal?: AbortSignal;
-}
-
-interface Counts {
-  readonly trainings: number;
-  readonly cells: number;
-}
-
-/** What is to be done. */
-export interface GridPlan {
-  readonly store: string;
-  /** Trainings and cells of the whole plan. */
-  readonly planned: Counts;
-  /** Of these, what the store lacked at the start. */
-  readonly due: Counts & { readonly featureSets: number };
-  /** Units at a time; null: as many as the engine has room for. */
-  readonly workers: number | null;
-  /** Of what is due, from the mean time of like trainings in the store; null without any. */
-  readonly estimatedSeconds: number | null;
 }
 
 /** What was done, or is to be done. */
