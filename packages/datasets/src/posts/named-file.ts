@@ -10,22 +10,17 @@ import { DataError, refuser } from '@drf/tensor';
  * @throws DataError when nothing is there, or no file
  */
 export async function openNamedFile(location: string): Promise<StoredFile> {
-  const { storage, path } = await openNamed(location);
+  const { storage, path } = await openNamed(location, 'a file of posts');
   const refuse = refuser(DataError, `Opening ${location}`);
   if (path === '') throw refuse('a file of posts', 'a folder, or nothing', 'name a file');
   return renamed(await storage.open(path), basename(location), location);
 }
 
 /** Opens what a person names, which may be a folder or prefix. @throws DataError where nothing is there */
-export async function openNamed(location: string): Promise<OpenedLocation> {
+export async function openNamed(location: string, expected = 'a file or folder of posts'): Promise<OpenedLocation> {
   if (isObjectLocation(location)) return openLocation(location);
   const real = await realpath(location).catch((cause: NodeJS.ErrnoException) => {
-    const report = {
-      subject: `Opening ${location}`,
-      expected: 'a file of posts',
-      received: cause.code ?? cause.message,
-    };
-    throw new DataError({ ...report, remedy: 'check the path' }, { cause });
+    throw refuser(DataError, `Opening ${location}`)(expected, cause.code ?? cause.message, 'check the path', cause);
   });
   return openLocation(real);
 }
