@@ -80,12 +80,12 @@ export async function planShards(location: string | Storage, options: PlanOption
     }
   }
   if (planned.length === 0) throw nothingToRead(name, 0, notes);
-  const counts = planned.map(({ file }) => file.rows);
+  const files = planned.map(({ file }) => file);
   return {
     location: storage.location,
-    files: planned.map(({ file }) => file),
+    files,
     shards: gather(planned, rowsPerShard),
-    rows: counts.includes(null) ? null : counts.reduce<number>((sum, rows) => sum + (rows as number), 0),
+    rows: sumOfRows(files),
     columns: options.columns ?? {},
     except,
     notes: notes.messages,
@@ -244,25 +244,22 @@ function cutGroups(groups: readonly number[], wanted: number): readonly Piece[] 
   return pieces;
 }
 
+/** Of all together; null where one's are not known. */
+function sumOfRows(parts: readonly { readonly rows: number | null }[]): number | null {
+  return parts.reduce<number | null>((sum, { rows }) => (sum === null || rows === null ? null : sum + rows), 0);
+}
+
 /** Pieces in their order, as many in a shard as fit. */
-function gather(planned: readonly PlannedPieces[], wanted: number): readonly Shard[] {
+function gather(all: readonly PlannedPieces[], wanted: number): readonly Shard[] {
   const shards: Shard[] = [];
   let [parts, weight]: [ShardPart[], number] = [[], 0];
   const close = (): void => {
-    const counts = parts.map(({ rows }) => rows);
-    if (parts.length > 0) shards.push({ rows: counts.includes(null) ? null : counts.reduce<number>((sum, rows) => sum + (rows as number), 0), parts }); // prettier-ignore
+    if (parts.length > 0) shards.push({ rows: sumOfRows(parts), parts });
     [parts, weight] = [[], 0];
   };
-  for (const [
-    file,
-    {
-      file: { bytes },
-      pieces,
-    },
-  ] of planned.entries()) {
-    // prettier-ignore
+  for (const [file, { file: planned, pieces }] of all.entries()) {
     for (const piece of pieces) {
-      const own = piece.rows ?? Math.ceil(bytes / TAR_BYTES_PER_POST);
+      const own = piece.rows ?? Math.ceil(planned.bytes / TAR_BYTES_PER_POST);
       if (weight + own > wanted) close();
       parts.push({ file, ...piece });
       weight += own;
