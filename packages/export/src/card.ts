@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import {
   drfForm,
@@ -8,6 +7,7 @@ import {
   readVersions,
   type RunDescription,
 } from '@drf/experiment';
+import { bytesHash } from '@drf/files';
 import { describeCalibration } from '@drf/judge';
 import { CARD_FORMAT, type Card, type CardFile } from '@drf/judge/card';
 import type { DrfMemoryInputs } from '@drf/model';
@@ -36,7 +36,7 @@ interface CardSources {
 
 function describeFile({ model, bytes, inputs }: BuiltModel, { config }: RunDescription) {
   return {
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: bytesHash(bytes),
     bytes: bytes.byteLength,
     ...describeInterface(model, new Map(inputs.map(({ name, meaning }) => [name, meaning])), config),
   };

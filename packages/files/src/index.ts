@@ -6,7 +6,7 @@ export { assertLinksStayInside, LONGEST_PATH, resolveInside } from './inside.js'
 export { assertUnlocked, lockFile, type FileLock } from './lock.js';
 export { addOwnOption } from './own-option.js';
 export { optionFromText, optionsOf, parseOptions, unwrapSchema } from './options.js';
-export { contentHash, fileHash, readBounded, readJson } from './read.js';
+export { bytesHash, contentHash, fileHash, readBounded, readJson } from './read.js';
 export { readText, RefusedError, retryRequest, withAnswer, type RetryOptions } from './retry.js';
 export {
   decodeSafetensors,

@@ -90,7 +90,12 @@ export async function readJson(path: string, maximumBytes = 512 * 1024 * 1024): 
   }
 }
 
-/** SHA-256 of content, in hexadecimal. */
+/** SHA-256 of bytes, in hexadecimal: what {@link fileHash} gives of a file that holds them. */
+export function bytesHash(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** SHA-256 of several parts, in hexadecimal, each with its length, so that no other division gives the same. */
 export function contentHash(...parts: readonly (string | Uint8Array)[]): string {
   const hash = createHash('sha256');
   for (const part of parts) {

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { assertLinksStayInside, readBounded, readJson } from '@drf/files';
+import { assertLinksStayInside, bytesHash, readBounded, readJson } from '@drf/files';
 import { openOnnxModel, type OnnxModel } from '@drf/onnx';
 import { unitPixels } from '@drf/preprocessing';
 import { ConfigurationError, DataError, refuser, type HostTensor, type RgbImage } from '@drf/tensor';
@@ -78,7 +77,7 @@ const toPixels = (image: RgbImage, side: number): Promise<HostTensor> => unitPix
 async function readModel(folder: string, { sha256, bytes: size }: JudgingModel): Promise<Uint8Array> {
   const path = join(folder, MODEL_FILE);
   const bytes = await readBounded(path, LARGEST_MODEL);
-  if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
+  if (bytesHash(bytes) === sha256) return bytes;
   const received = bytes.byteLength === size ? 'others' : `${bytes.byteLength} bytes`;
   throw refuser(DataError, path)(`the ${size} bytes that ${CARD_FILE} describes`, received, RESTORE);
 }

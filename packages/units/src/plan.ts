@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
-import { createHash } from 'node:crypto';
-import type { Storage } from '@drf/files';
+import { bytesHash, type Storage } from '@drf/files';
 import { isObjectLocation, openStorage } from '@drf/storage';
 import { ConfigurationError, DataError, isDrfError, refuser } from '@drf/tensor';
 import type { Plan, PublishedPlan, Unit, UnitResources } from './contract.js';
@@ -19,7 +18,7 @@ export async function publishPlan(storage: Storage, plan: Plan): Promise<Publish
   if (problem !== undefined) throw refuser(ConfigurationError, `Plan of kind "${plan.kind}"`)(...problem);
   const { kind, code, resources, settings, units } = plan;
   const text = canonicalJson({ format: FORMAT, kind, code, resources, settings, units });
-  const hash = sha256(text);
+  const hash = bytesHash(text);
   const path = `plans/${hash}.json`;
   await storage.write(path, text, { ifAbsent: true });
   return { kind, code, resources, settings, units, hash, storage, location: `${storage.location}/${path}` };
@@ -44,7 +43,7 @@ export async function readPlan(location: string): Promise<PublishedPlan> {
   for await (const chunk of file.stream()) chunks.push(chunk);
   const text = Buffer.concat(chunks);
   const remedy = 'publish the plan again; one that is published is never changed';
-  const found = sha256(text);
+  const found = bytesHash(text);
   if (found !== hash) throw refuse('content with the hash that its name says', `content with ${found}`, remedy);
   const content = parse(text.toString('utf8'));
   if (content?.format !== FORMAT) {
@@ -76,10 +75,6 @@ export function byStage(plan: Plan, indices: readonly number[]): number[][] {
     else others.push(index);
   }
   return [...stages].sort(([one], [other]) => one - other).map(([, units]) => units);
-}
-
-function sha256(text: string | Uint8Array): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** JSON whose keys are in the order of their code units, so that equal values are equal texts. */

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { Storage, StoredEntry } from '@drf/files';
+import { bytesHash, type Storage, type StoredEntry } from '@drf/files';
 import { DataError, mapAhead, refuser } from '@drf/tensor';
 import { claimSegment, rowsName, type CacheFiles } from './segment.js';
 
@@ -44,7 +43,7 @@ export class SharedSegments {
   /** Publishes a segment of this folder as it is now. @throws as {@link Storage.write} */
   async publish(indexPath: string): Promise<void> {
     const index = await readFile(indexPath); // read first: its rows are there already
-    const hash = createHash('sha256').update(index).digest('hex');
+    const hash = bytesHash(index);
     if ((await this.marks()).has(hash)) return;
     await this.storage.write(`${this.name}/${hash}.rows`, { file: rowsName(indexPath) }, { ifAbsent: true });
     await this.storage.write(`${this.name}/${hash}.index`, index, { ifAbsent: true });
@@ -59,7 +58,7 @@ export class SharedSegments {
       await pipeline(rows.stream(), createWriteStream(rowsName(indexPath)));
       const file = await this.storage.open(entry.path, entry.version);
       const index = await file.read(0, file.bytes);
-      if (createHash('sha256').update(index).digest('hex') !== hash) {
+      if (bytesHash(index) !== hash) {
         const refuse = refuser(DataError, `Shared feature cache ${file.name}`);
         throw refuse('a file whose name is the SHA-256 of its content', 'another content', 'remove it there');
       }

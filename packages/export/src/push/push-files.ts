@@ -4,7 +4,7 @@ import { basename, join, relative, sep } from 'node:path';
 import { readCard } from '@drf/judge';
 import { CARD_FILE } from '@drf/judge/card';
 import { MODEL_CARD_FILE, RunFolder } from '@drf/experiment';
-import { ENSEMBLE_FILE, fileHash, readEnsemble, readJson, resolveInside } from '@drf/files';
+import { bytesHash, ENSEMBLE_FILE, fileHash, readEnsemble, readJson, resolveInside } from '@drf/files';
 import { ConfigurationError, DataError, refuser } from '@drf/tensor';
 
 /** A file that goes to the hub. */
@@ -235,7 +235,7 @@ export interface RemoteHash {
 export async function isSame({ source, text, bytes }: PushFile, remote: RemoteHash | undefined): Promise<boolean> {
   if (remote === undefined || remote.size !== bytes) return false;
   if (remote.lfs !== undefined) {
-    const own = text === undefined ? await fileHash(source) : createHash('sha256').update(text).digest('hex');
+    const own = text === undefined ? await fileHash(source) : bytesHash(text);
     return own === remote.lfs.oid;
   }
   if (bytes > GIT_BYTES) return false;
