@@ -14,9 +14,6 @@ const SILENCE_MS = 60_000;
 const ATTEMPTS = 5;
 const REGION = 'us-east-1';
 
-// Node 20 is supported here; which versions later clients run on is for those who update the lockfile
-process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
-
 /** A client, with what messages say of it. */
 export interface Connection {
   readonly client: S3Client;
@@ -36,6 +33,8 @@ export function connect(environment: NodeJS.ProcessEnv = process.env): Promise<C
 }
 
 async function open(environment: NodeJS.ProcessEnv): Promise<Connection> {
+  // Node 20 is supported here; which versions later clients run on is for those who update the lockfile
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const endpoint = environment['AWS_ENDPOINT_URL_S3'] || environment['AWS_ENDPOINT_URL'];
   const agent = { keepAlive: true, maxSockets: 2 * MOST_REQUESTS }; // never the limit: that is `limited`'s part
   const config: S3ClientConfig = {
