@@ -17,6 +17,17 @@ export async function availableResources(): Promise<Resources> {
   return { cores, memoryBytes: Math.min(constrained, free) };
 }
 
+/**
+ * Options of Node for a worker beside others. Its garbage is mostly rows of numbers, which die young: collected when memory
+ * calls for it and by the worker's own thread, it takes a third less of the cores, which other workers need.
+ */
+export const WORKER_OPTIONS = ['--single-threaded-gc', '--no-incremental-marking'];
+
+/** Variables by which decoders and numeric libraries keep to a worker's share of the cores. */
+export function threadVariables(threads: number): Readonly<Record<string, string>> {
+  return { OMP_NUM_THREADS: String(threads), VIPS_CONCURRENCY: String(threads) };
+}
+
 /** Room that one worker is given: features of both splits, tensors, the runtime. */
 export const BYTES_A_WORKER = 1.5 * 2 ** 30;
 
@@ -29,28 +40,25 @@ export function workersThatFit(available: Resources, worker: Resources = ONE_WOR
   return Math.max(1, Math.min(byCores, byMemory));
 }
 
-/** Cores that the control group allows, at least one; infinite without a limit. */
-export async function coreQuota(): Promise<number> {
-  const [max] = await numbersOf('/sys/fs/cgroup/cpu.max');
-  if (max !== undefined) {
-    const [quota, period] = await numbersOf('/sys/fs/cgroup/cpu.max');
-    return quota !== undefined && period !== undefined && period > 0 ? Math.max(1, quota / period) : Infinity;
-  }
-  const [quota = -1] = await numbersOf('/sys/fs/cgroup/cpu/cpu.cfs_quota_us');
-  const [period = 0] = await numbersOf('/sys/fs/cgroup/cpu/cpu.cfs_period_us');
-  return quota > 0 && period > 0 ? Math.max(1, quota / period) : Infinity;
+/**
+ * Cores that the control group (version 2, else 1) allows at a time, also parts of one; infinite without a limit.
+ * @param read the text of a file, or nothing where it cannot be read
+ */
+export async function coreQuota(read: (path: string) => Promise<string | undefined> = readSmall): Promise<number> {
+  const version2 = await read('/sys/fs/cgroup/cpu.max'); // "150000 100000", or "max 100000"
+  const version1 = (name: string): Promise<string | undefined> => read(`/sys/fs/cgroup/cpu/cpu.cfs_${name}_us`);
+  const texts = version2?.trim().split(/\s+/) ?? [await version1('quota'), await version1('period')];
+  const [quota = NaN, period = NaN] = texts.map(Number);
+  return quota > 0 && period > 0 ? quota / period : Infinity;
 }
 
-/** Numbers of a small file; "max" and everything unreadable is none. */
-async function numbersOf(path: string): Promise<number[]> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const values = text.trim().split(/\s+/).map(Number);
-  return values.some((value) => !Number.isFinite(value)) || text === '' ? [] : values;
+function readSmall(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch(() => undefined);
 }
 
 /** Linux counts what caches would give back; elsewhere what is free. */
 async function memoryAvailable(): Promise<number> {
-  const text = await readFile('/proc/meminfo', 'utf8').catch(() => '');
+  const text = (await readSmall('/proc/meminfo')) ?? '';
   const kibibytes = Number(/^MemAvailable:\s+(\d+)/m.exec(text)?.[1]);
   return Number.isFinite(kibibytes) ? kibibytes * 1024 : freemem();
 }

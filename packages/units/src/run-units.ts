@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Storage } from '@drf/files';
 import { mapAhead } from '@drf/tensor';
 import type { PublishedPlan, Runner, Unit, UnitEvent, UnitFailure } from './contract.js';
@@ -65,7 +66,7 @@ export async function runUnits(options: RunUnitsOptions): Promise<readonly UnitF
   for (const late of LATE_MS) {
     const awaited = outputs.missing.filter((index) => claimed.has(index) && !reasons.has(index));
     if (awaited.length === 0 || signal.aborted) break;
-    await new Promise((resolve) => setTimeout(resolve, late));
+    await wait(late);
     await outputs.collect(awaited);
   }
   if (runner.onlyPlans === true) return [];

@@ -13,6 +13,7 @@ import {
   type UnitWorker,
 } from './contract.js';
 import { mayPass, readPlan, unitAt } from './plan.js';
+import { threadVariables } from './resources.js';
 
 /** What a program says line by line in its long-lived form: that it is open, and what happens to its units. */
 export type UnitLine = UnitEvent | { readonly kind: 'ready' };
@@ -107,8 +108,7 @@ class UnitSession {
       const remedy = 'install the same version on all machines, or run the command again to plan anew';
       throw refuse(`units to be done by code "${plan.code}"`, `code "${kind.code}"`, remedy);
     }
-    // decoders and numeric libraries keep to the unit's share of the cores, too
-    for (const name of ['VIPS_CONCURRENCY', 'OMP_NUM_THREADS']) process.env[name] ??= String(threads);
+    for (const [name, value] of Object.entries(threadVariables(threads))) process.env[name] ??= value;
     for (const module of this.own) await loadDefinition(module);
     return (this.worker = await kind.open({ plan, threads }));
   }
@@ -201,13 +201,7 @@ async function performLines(kinds: readonly UnitKind[], location: string, own: r
   let queue = Promise.resolve();
   const perform = async (index: number): Promise<void> => {
     busy = true;
-    let last = 0;
-    const report = (progress: UnitProgress): void => {
-      const now = performance.now();
-      if (now - last < MS_BETWEEN_REPORTS && progress.done < progress.total) return;
-      last = now;
-      send({ kind: 'progress', index, progress });
-    };
+    const report = sparingly((progress) => send({ kind: 'progress', index, progress }));
     send({ kind: 'started', index });
     try {
       await opened.perform(index, controller.signal, report);
@@ -225,6 +219,17 @@ async function performLines(kinds: readonly UnitKind[], location: string, own: r
     if (/^\d+$/.test(line.trim())) queue = queue.then(() => perform(Number(line)));
   });
   send({ kind: 'ready' });
+}
+
+/** Lets progress through twice a second at most, and its end always. */
+export function sparingly(report: (progress: UnitProgress) => void): (progress: UnitProgress) => void {
+  let last = 0;
+  return (progress) => {
+    const now = performance.now();
+    if (now - last < MS_BETWEEN_REPORTS && progress.done < progress.total) return;
+    last = now;
+    report(progress);
+  };
 }
 
 /** A starter that is gone, however it went, has no use for results. */

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { coreQuota } from '@drf/units';
 import type { Machine } from '../machine.js';
 import type { Finding } from '../report.js';
 
@@ -48,20 +49,10 @@ async function pnpmFinding(machine: Machine, wanted: string): Promise<Finding> {
   return { topic: TOPIC, subject, mark: 'warning', found: `${found}, wanted ${wanted}`, advice };
 }
 
-/** Cores that a container may use at a time (cgroup 2, else 1); nothing without a limit. */
-async function coreQuota({ readText }: Machine): Promise<number | undefined> {
-  const [quota, period] = ((await readText('/sys/fs/cgroup/cpu.max')) ?? '').trim().split(' ').map(Number);
-  if (quota !== undefined && quota > 0 && period !== undefined) return quota / period;
-  const [older, olderPeriod] = await Promise.all(
-    ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) => readText(`/sys/fs/cgroup/cpu/${name}`)),
-  );
-  return Number(older) > 0 && Number(olderPeriod) > 0 ? Number(older) / Number(olderPeriod) : undefined;
-}
-
 async function coresFinding(machine: Machine): Promise<Finding> {
   const subject = 'Cores';
-  const quota = await coreQuota(machine);
-  if (quota === undefined || quota >= machine.cores) {
+  const quota = await coreQuota(machine.readText);
+  if (quota >= machine.cores) {
     return { topic: TOPIC, subject, mark: 'good', found: String(machine.cores) };
   }
   return {

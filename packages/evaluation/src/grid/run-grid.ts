@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readVersions, type ExperimentConfig } from '@drf/experiment';
-import { lockFile, type FileLock, type Storage } from '@drf/files';
+import { lockFile, type FileLock } from '@drf/files';
 import { isObjectLocation, openStorage } from '@drf/storage';
 import { ConfigurationError, DataError, isDrfError, refuser } from '@drf/tensor';
 import { spell } from '@drf/terminal';
@@ -18,10 +18,9 @@ import {
   type UnitFailure,
   type UnitResources,
 } from '@drf/units';
-import { decodeTraining } from '../store/record-file.js';
-import type { CellRecord } from '../store/records.js';
 import { ResultStore, STORE_NAME } from '../store/result-store.js';
 import { UnitsProgress, type Counts, type GridDisplay, type GridPlan, type ShownUnit } from './grid-display.js';
+import { GridOutputs } from './outputs.js';
 import { PARTIAL, finishedRun, type TaskSetting } from './perform.js';
 import { planGrid, type PlannedTraining, type PlanOptions } from './plan.js';
 import {
@@ -33,20 +32,9 @@ import {
   stepsOf,
   type ExperimentFacts,
   type FactsByName,
-  type FeatureTask,
   type TrainingTask,
 } from './tasks.js';
-import {
-  GRID_CODE,
-  gridSettings,
-  gridUnits,
-  isTraining,
-  outputsIn,
-  publishOnce,
-  removeDone,
-  type EncodedMarker,
-  type GridTask,
-} from './units.js';
+import { GRID_CODE, gridSettings, gridUnits, publishOnce, type GridTask } from './units.js';
 import { TaskFailure, WorkerProcess } from './workers.js';
 
 export interface GridOptions extends PlanOptions {
@@ -153,7 +141,7 @@ async function fill(options: GridOptions, plan: readonly PlannedTraining[], stor
     const described = new Map<string, ExperimentConfig>();
     for (const planned of plan) if (!described.has(experimentName(planned))) described.set(experimentName(planned), planned.config); // prettier-ignore
     const facts = await describe(described, { ...options, folder, cache });
-    const outputs = new Outputs(await openStorage(folder), store, display);
+    const outputs = new GridOutputs(await openStorage(folder), store, display);
     const left = dryRun ? { trainings: 0, cells: 0 } : await outputs.takeLeft();
     const tasks = remainingTasks(plan, facts, store.known(options.anyCode === true ? undefined : RESULT_VERSION));
     const encoded = await EncodedSets.open(cache, facts);
@@ -270,7 +258,7 @@ type Worked = Pick<GridOutcome, 'done' | 'secondsATraining' | 'failures' | 'plan
 async function work(
   plan: PublishedPlan,
   { runner, program, jobs, signal, display }: GridOptions,
-  outputs: Outputs,
+  outputs: GridOutputs,
   encoded: EncodedSets,
   facts: FactsByName,
 ): Promise<Worked> {
@@ -326,87 +314,6 @@ async function work(
 
 function planLeft(plan: PublishedPlan, program: URL, left: readonly number[]): PlanLeft {
   return { location: plan.location, program: fileURLToPath(program), stages: byStage(plan, left) };
-}
-
-/** Far larger than any training's record. */
-const MOST_OUTPUT_BYTES = 2 ** 30;
-
-/** Outputs of units, on their way into the store. */
-class Outputs {
-  private readonly taken = new Set<string>();
-
-  constructor(
-    readonly storage: Storage,
-    private readonly store: ResultStore,
-    private readonly display: GridDisplay,
-  ) {}
-
-  /** Whether it was there when this program began, or is in the store by now. */
-  has(output: string): boolean {
-    return this.taken.has(output);
-  }
-
-  /** What units of former plans left. @returns what the store did not have yet */
-  async takeLeft(): Promise<Counts> {
-    const known = this.store.known(RESULT_VERSION);
-    const counts = { trainings: 0, cells: 0 };
-    for (const output of await outputsIn(this.storage)) {
-      if (!isTraining(output)) {
-        this.taken.add(output); // whatever its plan, it is no more than a note
-        continue;
-      }
-      try {
-        const fresh = (await this.takeTraining(output)).filter(({ identity }) => !known.has(identity)).length;
-        counts.trainings += Number(fresh > 0);
-        counts.cells += fresh;
-      } catch (error) {
-        if (!isDrfError(error)) throw error;
-        this.display.say(`removed, to be done again: ${error.message}`);
-        await this.storage.remove(output);
-      }
-    }
-    if (counts.trainings > 0) this.display.say(`Taken in: ${counts.trainings} trainings that were done since`);
-    return counts;
-  }
-
-  /** @returns its cells, none of another version's, which is left to that @throws DrfError when it is damaged */
-  async takeTraining(output: string): Promise<readonly CellRecord[]> {
-    const training = decodeTraining(await this.read(output), `${this.storage.location}/${output}`);
-    if (training.resultVersion !== RESULT_VERSION) return [];
-    this.store.add(training);
-    this.taken.add(output);
-    return training.cells;
-  }
-
-  /** @throws DrfError when it is damaged */
-  async takeMarker(output: string, tasks: readonly FeatureTask[], encoded: EncodedSets): Promise<void> {
-    const { unreadable } = parseMarker(await this.read(output), `${this.storage.location}/${output}`);
-    unreadable.flat().forEach((message) => this.display.warn(message));
-    for (const [place, task] of tasks.entries()) if (unreadable[place]?.length === 0) await encoded.add(task);
-    this.taken.add(output);
-  }
-
-  /** What is in the store is not needed a second time; nor are plans of which everything is. */
-  async removeTaken(): Promise<void> {
-    await removeDone(this.storage, this.taken);
-  }
-
-  private async read(output: string): Promise<Uint8Array> {
-    const file = await this.storage.open(output);
-    if (file.bytes <= MOST_OUTPUT_BYTES) return file.read(0, file.bytes);
-    throw refuser(DataError, file.name)(`at most ${MOST_OUTPUT_BYTES} bytes`, String(file.bytes), 'remove it');
-  }
-}
-
-function parseMarker(bytes: Uint8Array, subject: string): EncodedMarker {
-  try {
-    const marker = JSON.parse(Buffer.from(bytes).toString('utf8')) as Partial<EncodedMarker> | null;
-    const sets = marker?.unreadable;
-    if (Array.isArray(sets) && sets.every(Array.isArray)) return { unreadable: sets.map((set) => set.map(String)) };
-  } catch {
-    // told below
-  }
-  throw refuser(DataError, subject)('the posts that could not be read', 'another file', 'remove it');
 }
 
 /** From the mean time of like trainings; those of other methods where there is none. */

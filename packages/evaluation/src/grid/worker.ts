@@ -2,12 +2,11 @@
 // parent until that goes away.
 import { loadDefinition } from '@drf/files';
 import { DrfError } from '@drf/tensor';
+import { sparingly } from '@drf/units';
 import { Workspace } from '../workspace.js';
 import { describeExperiment, type Surroundings } from './perform.js';
 import { performTrial, prepareTrial } from '../tune/trial.js';
 import type { FromWorker, ToWorker, WorkerRequest } from './workers.js';
-
-const MILLISECONDS_BETWEEN_REPORTS = 500;
 
 let given: Pick<Surroundings, 'setting' | 'workspace'> | undefined;
 
@@ -17,16 +16,7 @@ function send(message: FromWorker): void {
 
 function surroundings(id: number): Surroundings {
   if (given === undefined) throw new Error('a request came before the setting');
-  let last = 0;
-  return {
-    ...given,
-    report: (progress) => {
-      const now = performance.now();
-      if (now - last < MILLISECONDS_BETWEEN_REPORTS && progress.done < progress.total) return;
-      last = now;
-      send({ id, progress });
-    },
-  };
+  return { ...given, report: sparingly((progress) => send({ id, progress })) };
 }
 
 function perform(request: WorkerRequest, around: Surroundings): Promise<unknown> {

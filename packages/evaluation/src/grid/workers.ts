@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ExperimentConfig } from '@drf/experiment';
 import { ownModules } from '@drf/tensor';
-import type { UnitProgress } from '@drf/units';
+import { threadVariables, WORKER_OPTIONS, type UnitProgress } from '@drf/units';
 import type { TaskSetting } from './perform.js';
 import type { ExperimentFacts, TrialOutcome, TrialTask } from './tasks.js';
 
@@ -56,12 +56,6 @@ interface Pending {
 
 const LAST_WORDS = 2000;
 
-/**
- * A worker's garbage is mostly rows of numbers, which die young: collected when memory calls for it and by the worker's
- * own thread, it takes a third less of the cores, which other workers need.
- */
-const GARBAGE_COLLECTION = ['--single-threaded-gc', '--no-incremental-marking'];
-
 /** A child process that describes experiments, and trains trials of a tuning; when it ends by itself, what it was at fails. */
 export class WorkerProcess {
   private readonly child: ChildProcess;
@@ -72,13 +66,11 @@ export class WorkerProcess {
 
   /** @param script for tests, another program that speaks the same */
   constructor(setting: WorkerSetting, script: URL = SCRIPT) {
-    const threads = String(setting.threads);
     this.child = fork(fileURLToPath(script), ownModules(), {
-      execArgv: [...process.execArgv, ...GARBAGE_COLLECTION],
+      execArgv: [...process.execArgv, ...WORKER_OPTIONS],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      // decoders and numeric libraries keep to the worker's share of the cores, too
-      env: { ...process.env, VIPS_CONCURRENCY: threads, OMP_NUM_THREADS: threads },
+      env: { ...process.env, ...threadVariables(setting.threads) },
     });
     this.child.stderr?.on('data', (chunk: Buffer) => {
       this.lastWords = (this.lastWords + chunk.toString('utf8')).slice(-LAST_WORDS);

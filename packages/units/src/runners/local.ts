@@ -14,7 +14,7 @@ import {
   type UnitResources,
 } from '../contract.js';
 import { byStage } from '../plan.js';
-import { availableResources, workersThatFit } from '../resources.js';
+import { availableResources, threadVariables, WORKER_OPTIONS, workersThatFit } from '../resources.js';
 import type { UnitLine } from '../unit-program.js';
 
 /** Tries of a unit whose process ends, or that asks for another try. */
@@ -24,12 +24,6 @@ const DELAY_MS = 1000;
 /** Somewhat longer than a unit's process itself takes to end after a signal. */
 const PATIENCE_MS = 12_000;
 const LAST_WORDS = 4000;
-
-/**
- * A worker's garbage is mostly rows of numbers, which die young: collected when memory calls for it and by the worker's
- * own thread, it takes a third less of the cores, which other workers need.
- */
-const GARBAGE_COLLECTION = ['--single-threaded-gc', '--no-incremental-marking'];
 
 /** How a unit's try ended. */
 type Outcome =
@@ -80,14 +74,13 @@ async function lanesOf({ plan, due, lanes, program }: RunnerJob, execArgv: reado
   const devices = visibleDevices(plan.resources);
   const fitting = workersThatFit(await availableResources(), { cores: Math.max(1, cores), memoryBytes });
   const count = Math.min(lanes ?? Math.min(fitting, devices.length), due.length);
-  const args = [...execArgv, ...GARBAGE_COLLECTION, fileURLToPath(program), plan.location, '--lines'];
+  const args = [...execArgv, ...WORKER_OPTIONS, fileURLToPath(program), plan.location, '--lines'];
   for (const module of ownModules()) args.push('--own', module);
-  const threads = String(Math.max(1, Math.floor(cores)));
+  const threads = Math.max(1, Math.floor(cores));
   return Array.from({ length: count }, (_, place) => {
     const device = devices[place % devices.length];
-    // decoders and numeric libraries keep to the unit's share of the cores, too
-    const own = { VIPS_CONCURRENCY: threads, OMP_NUM_THREADS: threads };
-    const env = { ...process.env, ...own, ...(device === undefined ? {} : { CUDA_VISIBLE_DEVICES: device }) };
+    const visible = device === undefined ? {} : { CUDA_VISIBLE_DEVICES: device };
+    const env = { ...process.env, ...threadVariables(threads), ...visible };
     return new Lane(() => new UnitProcess(args, env));
   });
 }

@@ -7,6 +7,7 @@ import { lastLines, runCommand, type CommandResult } from '@drf/terminal';
 import { dueRanges, quote, splitWords, unitCommand, unitOptions } from '../command.js';
 import { UNIT_EXIT, type Runner, type RunnerJob, type Unit, type UnitFailure } from '../contract.js';
 import { byStage } from '../plan.js';
+import { threadVariables } from '../resources.js';
 import { findOutputs } from '../run-units.js';
 
 /** Tries of a unit that asks for another one, and of one whose process or machine dies. */
@@ -257,10 +258,11 @@ class SlurmRun {
 
 /** What each task of an array runs; its argument is the unit of task 0. */
 function taskScript(command: string, threads: number): string {
+  const variables = Object.entries(threadVariables(threads)).map(([name, value]) => `${name}=${value}`);
   return `#!/bin/bash
 # Does one unit of a plan, as a task of an array. What a killed unit leaves is tried again; what is wrong (65) is not.
 unit=$(( \${1:-0} + SLURM_ARRAY_TASK_ID ))
-export OMP_NUM_THREADS=${threads} VIPS_CONCURRENCY=${threads}
+export ${variables.join(' ')}
 echo "[try $(( \${SLURM_RESTART_COUNT:-0} + 1 ))]"
 ${command} < /dev/null &
 trap "kill -TERM $!" TERM
