@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
-import { rename, rm } from 'node:fs/promises';
+import { mkdtemp, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ShardPlan } from '@drf/datasets';
-import { RejectedRows, StreamedFile, type Storage } from '@drf/files';
+import { rejectedPath, RejectedRows, StreamedFile, type Storage } from '@drf/files';
+import { openStorage } from '@drf/storage';
 import { DataError, refuser } from '@drf/tensor';
 import { sumOfCounts, type JobCounts } from './counts.js';
 import type { OutputFormat } from './flags.js';
@@ -117,6 +120,33 @@ function changed(parts: Storage, { path, sha256 }: PartFile): DataError {
     'others',
     'the file was changed; start anew with --overwrite',
   );
+}
+
+/** {@link assembleFile}, for object storage. */
+export async function assembleObject(
+  out: string,
+  parts: Storage,
+  reports: readonly PartReport[],
+  made: FileForm,
+): Promise<void> {
+  const [storage, name] = await objectOf(out);
+  const folder = await mkdtemp(join(tmpdir(), 'drf-output-'));
+  try {
+    const file = join(folder, name);
+    await assembleFile(file, parts, reports, made);
+    const hasRejected = reports.some(({ rejectedRows }) => rejectedRows !== null);
+    if (hasRejected) await storage.write(rejectedPath(name), { file: rejectedPath(file) });
+    else await storage.remove(rejectedPath(name));
+    await storage.write(name, { file });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The storage and name of an object. */
+export async function objectOf(location: string): Promise<[storage: Storage, name: string]> {
+  const slash = location.lastIndexOf('/');
+  return [await openStorage(location.slice(0, slash)), location.slice(slash + 1)];
 }
 
 /** Says that a job's parts are all there, and what they are. */

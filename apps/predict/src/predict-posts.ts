@@ -1,6 +1,5 @@
-import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, extname, join, resolve } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, extname, resolve } from 'node:path';
 import {
   planShards,
   readShard,
@@ -11,27 +10,32 @@ import {
   type ShardPlan,
   type TableStream,
 } from '@drf/datasets';
-import { lockFile, rejectedPath, type Storage } from '@drf/files';
+import { lockFile, rejectedPath } from '@drf/files';
 import { isObjectLocation, openStorage } from '@drf/storage';
-import { ConfigurationError, DataError, DrfError, mapAhead, refuser } from '@drf/tensor';
+import { ConfigurationError, DataError, mapAhead, refuser } from '@drf/tensor';
 import {
   localRunner,
   runUnits,
   type PublishedPlan,
   type Runner,
-  type Unit,
   type UnitFailure,
-  type UnitProgress,
   type UnitResources,
 } from '@drf/units';
 import { sumOfCounts } from './counts.js';
-import { assembleFile, finishFolder, type FileForm, type FinishedPlan, type PredictResult } from './finish.js';
+import {
+  assembleFile,
+  assembleObject,
+  finishFolder,
+  objectOf,
+  type FinishedPlan,
+  type PredictResult,
+} from './finish.js';
 import { OUTPUT_FORMATS, type OutputFormat } from './flags.js';
 import { JobPlace } from './job.js';
 import { decodingOf, judgeRows, type TableJudge } from './judge-rows.js';
 import { PartWriter, type PartForm, type PartReport } from './part.js';
 import { inputValues } from './prediction-row.js';
-import { modelIdentity, scoreKindOf, type JobIdentity, type ScoreSettings, type ScoringModel } from './score-kind.js';
+import { modelIdentity, thisProcess, type JobIdentity, type ScoreSettings, type ScoringModel } from './score-kind.js';
 
 export type { PredictResult } from './finish.js';
 
@@ -327,32 +331,6 @@ const NO_PROGRAM = new URL('node:none');
 const rowsOf = (reports: Iterable<PartReport>): number =>
   Array.from(reports, ({ judged, rejected }) => judged + rejected).reduce((sum, rows) => sum + rows, 0);
 
-/** Units one after the other in this process, which has a judge already. */
-function thisProcess(judge: TableJudge, seen: SeenPosts | null): Runner {
-  return {
-    name: 'this process',
-    async run({ plan, due, signal, onEvent }) {
-      const failures: UnitFailure[] = [];
-      const isOver = (): boolean => signal?.aborted === true;
-      const worker = await scoreKindOf(judge, seen).open({ plan, threads: 1 });
-      for (const index of due) {
-        if (isOver()) break;
-        try {
-          const report = (progress: UnitProgress): void => onEvent({ kind: 'progress', index, progress });
-          await worker.perform(plan.units[index] as Unit, { plan, threads: 1, signal, report });
-          onEvent({ kind: 'done', index });
-        } catch (error) {
-          if (isOver()) break;
-          if (!(error instanceof DrfError)) throw error; // a bug
-          onEvent({ kind: 'failed', index, reason: error.message });
-          failures.push({ index, reason: error.message });
-        }
-      }
-      return failures;
-    },
-  };
-}
-
 const NAMED_FAILURES = 5;
 
 function givenUp(input: string, plan: PublishedPlan, failures: readonly UnitFailure[], done: number): DataError {
@@ -420,31 +398,6 @@ async function finish(
   else await assembleFile(out, place.parts, reports, made, (file) => place.noteFinished(file, whole));
   await place.clear();
   return whole;
-}
-
-async function assembleObject(
-  out: string,
-  parts: Storage,
-  reports: readonly PartReport[],
-  made: FileForm,
-): Promise<void> {
-  const [storage, name] = await objectOf(out);
-  const folder = await mkdtemp(join(tmpdir(), 'drf-output-'));
-  try {
-    const file = join(folder, name);
-    await assembleFile(file, parts, reports, made);
-    const hasRejected = reports.some(({ rejectedRows }) => rejectedRows !== null);
-    if (hasRejected) await storage.write(rejectedPath(name), { file: rejectedPath(file) });
-    else await storage.remove(rejectedPath(name));
-    await storage.write(name, { file });
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-async function objectOf(location: string): Promise<[storage: Storage, name: string]> {
-  const slash = location.lastIndexOf('/');
-  return [await openStorage(location.slice(0, slash)), location.slice(slash + 1)];
 }
 
 async function isThere(out: string): Promise<boolean> {

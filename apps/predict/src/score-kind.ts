@@ -11,8 +11,17 @@ import {
 import { cacheFolder, type Storage } from '@drf/files';
 import { openJudge } from '@drf/judge';
 import { localCopy, openStorage } from '@drf/storage';
-import { ConfigurationError, refuser } from '@drf/tensor';
-import type { PublishedPlan, Unit, UnitKind, UnitSurroundings, UnitWorker } from '@drf/units';
+import { ConfigurationError, DrfError, refuser } from '@drf/tensor';
+import type {
+  PublishedPlan,
+  Runner,
+  Unit,
+  UnitFailure,
+  UnitKind,
+  UnitProgress,
+  UnitSurroundings,
+  UnitWorker,
+} from '@drf/units';
 import { decodingOf, judgeRows, type TableJudge } from './judge-rows.js';
 import { PartWriter, type PartForm } from './part.js';
 
@@ -90,6 +99,32 @@ export const scoreKind: UnitKind = {
 /** How they are judged by this process. @param judge is left open */
 export function scoreKindOf(judge: TableJudge, seen: SeenPosts | null): UnitKind {
   return { kind: SCORE_KIND, code: SCORE_CODE, open: ({ plan }) => ScoreWorker.open(plan, judge, seen) };
+}
+
+/** Judges shards one after the other in this process. @param judge is left open */
+export function thisProcess(judge: TableJudge, seen: SeenPosts | null): Runner {
+  return {
+    name: 'this process',
+    async run({ plan, due, signal, onEvent }) {
+      const failures: UnitFailure[] = [];
+      const isOver = (): boolean => signal?.aborted === true;
+      const worker = await ScoreWorker.open(plan, judge, seen);
+      for (const index of due) {
+        if (isOver()) break;
+        try {
+          const report = (progress: UnitProgress): void => onEvent({ kind: 'progress', index, progress });
+          await worker.perform(plan.units[index] as Unit, { plan, threads: 1, signal, report });
+          onEvent({ kind: 'done', index });
+        } catch (error) {
+          if (isOver()) break;
+          if (!(error instanceof DrfError)) throw error; // a bug
+          onEvent({ kind: 'failed', index, reason: error.message });
+          failures.push({ index, reason: error.message });
+        }
+      }
+      return failures;
+    },
+  };
 }
 
 /** Posts between two reports. */
