@@ -22,8 +22,8 @@ export async function openNamed(location: string): Promise<OpenedLocation> {
   const real = await realpath(location).catch((cause: NodeJS.ErrnoException) => {
     const report = {
       subject: `Opening ${location}`,
-      expected: 'a file of posts',
-      received: cause.code ?? cause.message,
+      expected: 'a file or folder of posts',
+      received: cause.code === 'ENOENT' || cause.code === 'ENOTDIR' ? 'nothing there' : (cause.code ?? cause.message),
     };
     throw new DataError({ ...report, remedy: 'check the path' }, { cause });
   });
