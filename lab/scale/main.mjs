@@ -20,7 +20,7 @@ const quick = { type: 'boolean' };
 /** By name: what it does, its options, and the module that does it. */
 const COMMANDS = {
   posts: {
-    what: 'COUNT --out FOLDER|s3://BUCKET/PREFIX [--formats parquet,jsonl,jsonl.gz,csv,tar] [--from FOLDER] [--seed 1]',
+    what: 'COUNT --out FOLDER|s3://BUCKET/PREFIX [--formats parquet,jsonl,jsonl.gz,csv,tar] [--per-file 5000] [--from FOLDER] [--seed 1]',
     options: { out: place.out, formats: { type: 'string', default: 'parquet' }, from: text, seed: { ...integer, default: '1' }, 'per-file': { ...integer, default: '5000' }, 'row-group': { ...integer, default: '250' }, distinct: { ...integer, default: '2000' } }, // prettier-ignore
     async perform({ values, positionals: [count] }) {
       const [{ makePosts, FORMATS }, { openStorage }] = await Promise.all([
@@ -42,7 +42,8 @@ const COMMANDS = {
         from: values.from,
       });
       for (const [format, { posts, files, bytes }] of Object.entries(made)) {
-        console.log(`${format}: ${posts} posts, ${files} files, ${bytes} bytes`);
+        const megabytes = (bytes / 1e6).toFixed(1);
+        console.log(`${format}: ${posts} posts, ${files} ${files === 1 ? 'file' : 'files'}, ${megabytes} MB`);
       }
       console.log(`${((Date.now() - begun) / 1000).toFixed(1)} s`);
     },
@@ -87,6 +88,10 @@ const usage = () =>
 if (command === undefined) {
   process.stderr.write(usage());
   process.exit(name === undefined || /^(-h|--help|help)$/.test(name) ? 0 : 2);
+}
+if (args.some((word) => word === '--help' || word === '-h')) {
+  process.stdout.write(`usage: pnpm scale ${name} ${command.what}\n`);
+  process.exit(0);
 }
 try {
   const options = typeof command.options === 'function' ? await command.options() : command.options;

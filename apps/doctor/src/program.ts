@@ -26,6 +26,7 @@ export function createDoctorProgram(makeMachine?: () => Machine): Command {
     [spell('doctor'), 'the report; exit code 1 when something stops the default use'],
     [spell('doctor --json'), 'for machines'],
     [spell('doctor --verify'), 'also hashes every file of native TensorFlow'],
+    [spell('doctor --s3 s3://bucket/probe'), 'also tries object storage'],
   ])
     .option('--json', 'print JSON')
     .option('--verify', 'hash every file of the installed native TensorFlow (some seconds for each gigabyte)')

@@ -157,7 +157,8 @@ export class JobPlace {
     const inputs = ({ shards }: ScoreSettings): unknown => shards.files.map(({ path, version }) => ({ path, version }));
     const facts = (of: ScoreSettings, by: string): Readonly<Record<string, unknown>> => {
       const { form, ...identity } = of.identity;
-      return { ...identity, ...form, versions: inputs(of), shards: of.shards, code: by };
+      const parts = of.shards.shards.length; // says more than the shards themselves, which follow
+      return { ...identity, ...form, versions: inputs(of), parts, shards: of.shards, code: by };
     };
     const [had, has] = [facts(begun, code), facts(wanted, SCORE_CODE)];
     const name = Object.keys(has).find((key) => !isDeepStrictEqual(asJson(had[key]), asJson(has[key])));
@@ -165,7 +166,7 @@ export class JobPlace {
     throw refuser(ConfigurationError, `--out ${this.out}, ${name},`)(
       `what the job at ${location} has: ${shortened(had[name])}`,
       shortened(has[name]),
-      'name the same run and an unchanged input, choose another --out, or start anew with --overwrite',
+      'name the same run, --shard-posts and an unchanged input, choose another --out, or start anew with --overwrite',
     );
   }
 

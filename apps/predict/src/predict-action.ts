@@ -279,7 +279,9 @@ function report(result: PredictResult, asJson: boolean): void {
   else if (outcome === 'planned') say(`Plan: ${plan}`);
   else if (counts === null) say(`Stopped after ${rows} rows. The same command goes on.`);
   else {
-    say(`${countsText(counts)}\nOutput: ${out}${parts === null ? '' : ` (${parts} parts)`}`);
+    say(
+      `${countsText(counts)}\nOutput: ${out}${parts === null ? '' : ` (${parts} ${parts === 1 ? 'part' : 'parts'})`}`,
+    );
     if (rejected !== null) say(`Rows that could not be judged, with reasons: ${rejected}`);
     else if (counts.rejected > 0) say('Rows that could not be judged, with reasons: its files rejected-*.jsonl');
   }

@@ -81,12 +81,20 @@ describe('predictPosts', () => {
     const onProgress = (done: number): void => void (done >= 90 && controller.abort());
     const stopped = await run({ out: out('parts.csv'), signal: controller.signal, onProgress });
     expect(stopped).toMatchObject({ outcome: 'interrupted', rows: 80, counts: null });
+    const cutOtherwise = run({ out: out('parts.csv'), shardPosts: 50 });
+    await expect(cutOtherwise).rejects.toThrow(/parts.csv, parts, expected what the job .* has: 5, received 4; name the same run, --shard-posts/); // prettier-ignore
     const [first] = await readdir(out('parts.csv.partial'));
     expect(first).toBe('_job');
     await rm(out('parts.csv.partial/part-00001.jsonl')); // a disk lost it
     const seen: number[] = [];
-    const goneOn = await run({ out: out('parts.csv'), onProgress: (done) => void seen.push(done) });
-    expect([goneOn.outcome, seen[0], seen.at(-1)]).toEqual(['finished', 48, COUNT]);
+    const parts: unknown[] = [];
+    const onGoing = (done: number, _total: number | null, shards: unknown): void => {
+      seen.push(done);
+      parts.push(shards);
+    };
+    const goneOn = await run({ out: out('parts.csv'), onProgress: onGoing });
+    expect([goneOn.outcome, seen[0], seen.at(-1)]).toEqual(['finished', 40, COUNT]);
+    expect([parts[0], parts.at(-1)]).toEqual([{ done: 1, total: 5 }, { done: 5, total: 5 }]); // prettier-ignore
     expect(await readFile(out('parts.csv'), 'utf8')).toBe(await readFile(out('whole.csv'), 'utf8'));
     expect(await readFile(out('parts.csv.rejected.jsonl'), 'utf8')).toBe(await readFile(out('whole.csv.rejected.jsonl'), 'utf8')); // prettier-ignore
     expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([]);

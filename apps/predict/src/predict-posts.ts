@@ -289,9 +289,11 @@ async function predictShards(
     onProgress?.(
       [...underWay.values()].reduce((sum, rows) => sum + rows, done),
       total,
+      { done: reports.size, total: plan.units.length },
     );
   const isHere = others === undefined || (total !== null && total - done < others.from);
   if (!isHere) await others.release?.();
+  tell(); // where processes or a cluster have to start first, it takes some seconds to the next time
   const failures = await runUnits({
     plan,
     runner: isHere ? thisProcess(judge, seen) : others.runner,

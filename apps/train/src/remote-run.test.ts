@@ -48,8 +48,9 @@ const ONE = 's3://bucket/runs/one';
 
 describe('a run in object storage', () => {
   it('goes on elsewhere as if it had not stopped', { timeout: 180_000 }, async () => {
-    const stopped = await train('quickstart-smoke', '--out', ONE, '--stop-after', '1', '--quiet');
+    const stopped = await train('quickstart-smoke', '--out', ONE, '--stop-after', '1');
     expect(stopped).toMatchObject({ code: 0, output: expect.stringContaining(`train --resume ${ONE}`) as string });
+    expect(stopped.errors).toContain(`Dropped rows, with reasons: ${ONE}/rejected.jsonl`);
     expect(keys()).toContain('checkpoints/step-3.safetensors');
     expect(keys().filter((key) => /lock|\.\d+$/.test(key))).toEqual([]);
     expect(await workingFolders()).toEqual([]);

@@ -65,9 +65,15 @@ async function trainPlaced(options: MainOptions, ranks: Collective | undefined, 
     return report(isLead(ranks) ? outcome : { ...outcome, text: '' }, options);
   }
   const place = options.resume === undefined ? { out: remote.folder } : { resume: remote.folder };
+  const shown: Display = {
+    ...display,
+    data: (data, rejected) => display.data(data, rejected && remote.shown(rejected)),
+    lost: (ledger, rejected) => display.lost(ledger, rejected && remote.shown(rejected)),
+    onCheckpoint: () => remote.checkpoint(),
+  };
   let outcome: Outcome;
   try {
-    outcome = await training({ ...options, ...place }, { ...display, onCheckpoint: () => remote.checkpoint() });
+    outcome = await training({ ...options, ...place }, shown);
   } catch (error) {
     await remote.giveUp();
     throw error;

@@ -68,7 +68,7 @@ function launchedSize(environment: NodeJS.ProcessEnv): number | undefined {
   throw refuse(
     'to be started by mpirun or srun',
     `none of ${[...SIZES, ...SERVERS].join(', ')} in the environment`,
-    'start it so: mpirun -n 4 node …/main.js …, or srun --mpi=pmix -n 4 node …/main.js …',
+    'put mpirun -n 4 or srun --mpi=pmix -n 4 in front of the command',
   );
 }
 

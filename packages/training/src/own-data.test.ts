@@ -36,6 +36,12 @@ describe('ownConfig', () => {
     });
   });
 
+  it('leaves places in object storage as they are', () => {
+    const files = ['s3://bucket/posts/train.csv', 'test.csv'];
+    const { name, dataset } = ownConfig(files, undefined, {}, 160);
+    expect([name, dataset.file]).toEqual(['train', [files[0], resolve('test.csv')]]);
+  });
+
   it('lets flags and a named experiment decide', () => {
     const overrides = { method: 'concatenation', training: { epochs: 3 }, dataset: { columns: { label: 'mood' } } };
     const base = { name: 'other', dataset: { name: 'mvsa-single' }, model: { dim: 7 } };

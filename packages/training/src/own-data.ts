@@ -6,6 +6,7 @@ import {
   type ExperimentData,
   type ExperimentFile,
 } from '@drf/experiment';
+import { isObjectLocation } from '@drf/storage';
 import { ConfigurationError } from '@drf/tensor';
 import { BY_METHOD, FROZEN_ENCODERS } from './experiments.js';
 
@@ -69,7 +70,7 @@ export function ownConfig(
       remedy: 'leave one of them out',
     });
   }
-  const paths = files.map((file) => resolve(file));
+  const paths = files.map((file) => (isObjectLocation(file) ? file : resolve(file)));
   const own = {
     ...((base ?? ownExperiment(trainingPosts)) as Record<string, unknown>),
     name: nameAfter(files[0] as string),

@@ -20,7 +20,9 @@ export async function openNamedFile(location: string): Promise<StoredFile> {
 export async function openNamed(location: string, expected = 'a file or folder of posts'): Promise<OpenedLocation> {
   if (isObjectLocation(location)) return openLocation(location);
   const real = await realpath(location).catch((cause: NodeJS.ErrnoException) => {
-    throw refuser(DataError, `Opening ${location}`)(expected, cause.code ?? cause.message, 'check the path', cause);
+    const isAbsent = cause.code === 'ENOENT' || cause.code === 'ENOTDIR';
+    const received = isAbsent ? 'nothing there' : (cause.code ?? cause.message);
+    throw refuser(DataError, `Opening ${location}`)(expected, received, 'check the path', cause);
   });
   return openLocation(real);
 }

@@ -360,7 +360,7 @@ describe('planShards', () => {
       /s3:\/\/b\/p\/a.csv expected columns named text or image/,
     );
     await expect(planShards('/no/such/place')).rejects.toThrow(
-      'Opening /no/such/place expected a file or folder of posts, received ENOENT; check the path',
+      'Opening /no/such/place expected a file or folder of posts, received nothing there; check the path',
     );
     await expect(planShards('.', { rowsPerShard: 0.5 })).rejects.toThrow(
       /rowsPerShard expected a whole number from 1, received 0.5/,
