@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isDrfError } from '@drf/tensor';
 import type { Storage } from '@drf/files';
-import { openStorage } from './open-storage.js';
+import { openLocation, openStorage } from './open-storage.js';
 import { startS3Server, type S3Request, type S3TestServer } from './testing/index.js';
 
 const LARGE_BYTES = 20 * 1024 * 1024;
@@ -200,6 +200,34 @@ describe('faults that stay', () => {
     }
     server.buckets.add('bukcet');
     expect(await nowhere.find('1')).toBeUndefined();
+  });
+
+  it.each([
+    [403, 'InvalidAccessKeyId', 'bad-credentials', '403 InvalidAccessKeyId; renew them'],
+    [404, 'XAdminUserNotFound', 'bad-credentials', '404 XAdminUserNotFound; renew them'],
+    [400, 'ExpiredToken', 'bad-credentials', '400 ExpiredToken; renew them'],
+    [403, 'AccessDenied', 'access-denied', 's3:ListBucket'],
+  ])('say of who asks, whatever is asked, not that nothing is there: %s %s', async (status, code, ours, remedy) => {
+    put('runs/1');
+    spoil(Infinity, { status, code }, () => true);
+    const ways = [
+      () => storage.find('1'),
+      () => openLocation('s3://bucket/runs/1'),
+      () => pathsOf(storage),
+      () => storage.write('2', '2'),
+    ];
+    for (const way of ways) {
+      const error = await failureOf(way());
+      expect(error.code).toBe(ours);
+      expect(error.message).toContain(remedy);
+    }
+    server.before = () => undefined;
+    expect(await storage.find('1')).toMatchObject({ bytes: 6 });
+  });
+
+  it('do not take an answer that nobody knows for an object that is not there', async () => {
+    spoil(Infinity, { status: 404, code: 'Unheard' }, () => true);
+    expect((await failureOf(pathsOf(storage))).message).toContain('received 404 Unheard');
   });
 
   it.each([
