@@ -12,7 +12,7 @@ import {
   type TableStream,
 } from '@drf/datasets';
 import { lockFile, rejectedPath, type Storage } from '@drf/files';
-import { isObjectLocation, openStorage } from '@drf/storage';
+import { abortUploads, isObjectLocation, openStorage } from '@drf/storage';
 import { ConfigurationError, DataError, DrfError, mapAhead, refuser } from '@drf/tensor';
 import {
   localRunner,
@@ -408,6 +408,7 @@ async function finish(
   const counts = sumOfCounts(classes, reports);
   const rows = counts.judged + counts.rejected;
   const result = { outcome: 'finished', rows, counts, out, plan: plan.location } as const;
+  await abortUploads(place.parts); // of processes that were killed
   if (!isFile) {
     await finishFolder(place.parts, plan, reports);
     await place.tidy();
@@ -437,6 +438,7 @@ async function assembleObject(
     if (hasRejected) await storage.write(rejectedPath(name), { file: rejectedPath(file) });
     else await storage.remove(rejectedPath(name));
     await storage.write(name, { file });
+    for (const written of [name, rejectedPath(name)]) await abortUploads(storage, written); // of a process killed here
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -135,7 +135,12 @@ it('gives in object storage, of a prefix with several tables, what it gives in a
       server.objects.set(`bucket/tables/${name}`, { body: Buffer.from(text), metadata: {} });
     }
     await run('of-tables', { input: join(folder, 'tables'), shardPosts: 1 });
+    for (const key of ['judged/part-00001.csv', 'one.csv']) {
+      await fetch(`${server.endpoint}/bucket/${key}?uploads`, { method: 'POST', headers: { authorization: 'test' } });
+    }
+    expect(server.uploads.size).toBe(2); // as processes leave them that are killed while they write
     const { counts } = await run('', { input: 's3://bucket/tables', out: 's3://bucket/judged', shardPosts: 1 });
+    expect(server.uploads.size).toBe(1);
     expect(counts).toMatchObject({ judged: 2, rejected: 1 });
     const parts = Object.entries(await filesOf('of-tables')).filter(([name]) => name !== '_SUCCESS.json');
     for (const [name, text] of parts) expect(server.objects.get(`bucket/judged/${name}`)?.body.toString()).toBe(text);
@@ -145,6 +150,7 @@ it('gives in object storage, of a prefix with several tables, what it gives in a
     expect(row).toMatch(/^more\/two.csv,1,2,"more\/two.csv, line 2",,another day,here,,,negative/);
     expect(parts[3]?.[1]).toMatch(/^\{"file":"one.csv","row":2,"id":"2","reason":"missing image and text"/);
     await run('', { input: 's3://bucket/tables', out: 's3://bucket/one.csv', shardPosts: 1, format: undefined });
+    expect(server.uploads.size).toBe(0);
     const whole = server.objects.get('bucket/one.csv')?.body.toString().split('\r\n') ?? [];
     expect(whole.map((line) => line.split(',')[0])).toEqual(['file', 'more/two.csv', 'one.csv', '']);
     const left = [...server.objects.keys()].filter((key) => key.includes('.partial') || key.includes('temporary'));

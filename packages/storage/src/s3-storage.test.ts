@@ -1,8 +1,10 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3';
 import { isDrfError } from '@drf/tensor';
 import type { Storage } from '@drf/files';
-import { openLocation, openStorage } from './open-storage.js';
+import { abortUploads, openLocation, openStorage } from './open-storage.js';
+import { connect } from './s3-client.js';
 import { startS3Server, type S3Request, type S3TestServer } from './testing/index.js';
 
 const LARGE_BYTES = 20 * 1024 * 1024;
@@ -267,5 +269,43 @@ describe('faults that stay', () => {
     const error = await failureOf(pathsOf(await openStorage('s3://bucket/runs')));
     expect(error.code).toBe('unreachable');
     expect(error.message).toContain('expected an answer of http://127.0.0.1:9, received connect ECONNREFUSED');
+  });
+});
+
+describe('uploads of killed writers', () => {
+  const begin = async (key: string): Promise<void> => {
+    const { client } = await connect();
+    await client.send(new CreateMultipartUploadCommand({ Bucket: 'bucket', Key: key }));
+  };
+  const left = (): string[] =>
+    [...server.uploads.keys()].map((id) => (JSON.parse(id) as { name: string }).name.slice('bucket/'.length)).sort();
+
+  it('are aborted where the object is there, within what is named', async () => {
+    await server.close();
+    server = await startS3Server({ pageSize: 2 });
+    useEnvironment({ AWS_ENDPOINT_URL_S3: server.endpoint });
+    storage = await openStorage('s3://bucket/runs');
+    const keys = ['runs/1', 'runs/a/1', 'runs/a/2', 'runs/ab', 'runs-of-others/1'];
+    for (const key of keys) put(key);
+    for (const key of [...keys, 'runs/a/2', 'runs/a/under-way']) await begin(key);
+    expect(await abortUploads(storage, 'a')).toBe(3);
+    expect(left()).toEqual(['runs-of-others/1', 'runs/1', 'runs/a/under-way', 'runs/ab']);
+    expect(await abortUploads(storage)).toBe(2);
+    expect(left()).toEqual(['runs-of-others/1', 'runs/a/under-way']);
+    expect([...server.objects.keys()]).toHaveLength(5);
+    expect(await abortUploads(await openStorage('/nowhere'))).toBe(0);
+  });
+
+  it('stay where the server does not let them be listed', async () => {
+    put('runs/1');
+    await begin('runs/1');
+    for (const [status, code] of [
+      [403, 'AccessDenied'],
+      [501, 'NotImplemented'],
+    ] as const) {
+      spoil(Infinity, { status, code }, ({ query }) => query.has('uploads'));
+      expect(await abortUploads(storage)).toBe(0);
+    }
+    expect(left()).toEqual(['runs/1']);
   });
 });

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import {
+  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
+  type ListMultipartUploadsCommandOutput,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { mapAhead, type DrfError } from '@drf/tensor';
+import { isDrfError, mapAhead, type DrfError } from '@drf/tensor';
 import type { Storage, StoredEntry, StoredFile, WrittenContent } from '@drf/files';
 import { isFileContent, sizeOf } from './content.js';
 import { changedError, goneError } from './errors.js';
@@ -107,6 +110,36 @@ export class S3Storage implements Storage {
   async remove(path: string): Promise<void> {
     const request = new DeleteObjectCommand({ Bucket: this.root.bucket, Key: this.#key(path) });
     await this.#try('Removing', path, () => this.connection.client.send(request));
+  }
+
+  /** See `abortUploads`. */
+  async abortUploads(path: string): Promise<number> {
+    const key = path === '' ? this.#prefix : this.#key(path);
+    const isMeant = (of: string): boolean => path === '' || of === key || of.startsWith(`${key}/`);
+    let aborted = 0;
+    let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {};
+    try {
+      while (marker !== undefined) {
+        const page: ListMultipartUploadsCommandOutput = await this.connection.client.send(
+          new ListMultipartUploadsCommand({ Bucket: this.root.bucket, Prefix: key, ...marker }),
+        );
+        for (const { Key = '', UploadId } of page.Uploads ?? []) {
+          const isThere = isMeant(Key) && (await this.#head(Key.slice(this.#prefix.length))) !== undefined;
+          if (!isThere) continue;
+          const request = { Bucket: this.root.bucket, Key, UploadId };
+          await this.connection.client.send(new AbortMultipartUploadCommand(request));
+          aborted++;
+        }
+        marker =
+          page.IsTruncated === true && page.NextKeyMarker !== undefined
+            ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+            : undefined;
+      }
+    } catch (error) {
+      // a server that does not know such requests, or does not let these credentials make them, or had it done meanwhile
+      if (statusOf(error) === undefined && !isDrfError(error)) throw this.#explained('Tidying up', path, error);
+    }
+    return aborted;
   }
 
   async #put(params: PutParams, content: WrittenContent): Promise<void> {
