@@ -205,13 +205,19 @@ async function predictTo(output: Output, options: PredictOptions): Promise<Predi
 async function shardsOf(options: PredictOptions, isFile: boolean): Promise<ShardPlan> {
   const { input, out, columns, encoding, shardPosts, onPlanning, signal } = options;
   const onProgress = ({ files, of }: { readonly files: number; readonly of: number }): void => onPlanning?.(files, of);
-  const plan = (rowsPerShard: number): Promise<ShardPlan> =>
-    planShards(input, { rowsPerShard, columns, encoding, except: [out], onProgress, signal });
-  if (shardPosts !== undefined) return plan(shardPosts);
   const [shards, least, most] = isFile ? [64, 100, 2000] : [64, 1000, 50_000];
-  const first = await plan(most);
-  const wanted = Math.max(least, Math.ceil((first.rows ?? Infinity) / shards));
-  return wanted >= most || (first.rows ?? 0) <= least ? first : plan(wanted);
+  const byRows = (rows: number | null): number =>
+    rows === null || rows <= least ? most : Math.min(most, Math.max(least, Math.ceil(rows / shards)));
+  const rowsPerShard = shardPosts ?? byRows;
+  return planShards(input, { rowsPerShard, columns, encoding, except: placesOf(out), onProgress, signal });
+}
+
+/** An output, and what stands beside it before it is whole. */
+function placesOf(out: string): readonly string[] {
+  const name = out.replace(/(?<=[^/])\/+$/, '');
+  const rejected = rejectedPath(name);
+  const places = [name, `${name}.partial`, `${name}.temporary`, rejected, `${rejected}.temporary`];
+  return [...places, `${name}.lock`, `${name}.lock.guard`];
 }
 
 /** Rows of a file that are looked at for its columns: the first may be none. */

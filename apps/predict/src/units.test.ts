@@ -112,6 +112,20 @@ it('refuses to do units of another model, and a folder with something else in it
   await expect(run('posts')).rejects.toThrow(/posts expected a folder of nothing else, received 1.png/);
 });
 
+it('leaves its own output out of the input, and nothing else, however alike the names', async () => {
+  for (const name of ['mine.csv', 'mine-2.csv', 'a.csv']) {
+    await mkdir(join(folder, 'beside/mine'), { recursive: true });
+    await writeFile(join(folder, 'beside', name), 'text\na day\n');
+  }
+  const input = join(folder, 'beside');
+  expect((await run('beside/mine', { input })).rows).toBe(3);
+  expect((await run('beside/mine', { input })).rows).toBe(3);
+  await rm(join(folder, 'beside/mine'), { recursive: true });
+  const file = { input, format: undefined };
+  expect((await run('beside/mine.csv.jsonl', file)).rows).toBe(3);
+  await expect(run('beside/mine.csv.jsonl', { ...file, overwrite: true })).resolves.toMatchObject({ rows: 3 });
+});
+
 it('reports shards that are given up, and keeps the others', async () => {
   const plan = await planned('broken');
   await perform(plan, [0, 1]);
