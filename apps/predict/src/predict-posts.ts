@@ -283,7 +283,7 @@ async function predictShards(
   const { judge, seen = null, others, signal, onNote, onRejected, onProgress } = options;
   const { shards } = plan.settings as ScoreSettings;
   const total = shards.rows;
-  const reports = await place.readReports();
+  const reports = await place.readReports(plan);
   const said = new Set<string>();
   let done = rowsOf(reports.values());
   const underWay = new Map<number, number>();

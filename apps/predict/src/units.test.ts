@@ -126,6 +126,17 @@ it('leaves its own output out of the input, and nothing else, however alike the 
   await expect(run('beside/mine.csv.jsonl', { ...file, overwrite: true })).resolves.toMatchObject({ rows: 3 });
 });
 
+it.each(['', '{"part":{"pa', 'null', '{}', '{"part":{"path":"../lines.jsonl","bytes":1,"sha256":""}}'])(
+  'judges a shard again whose report is none: %s',
+  async (report) => {
+    await run('reports');
+    await writeFile(join(folder, 'reports/_job/counts/00002.json'), report);
+    await writeFile(join(folder, 'reports/_job/counts/99999.json'), report);
+    expect(await run('reports')).toMatchObject({ outcome: 'finished', rows: 300, parts: 8 });
+    expect(await filesOf('reports')).toEqual(whole);
+  },
+);
+
 it('reports shards that are given up, and keeps the others', async () => {
   const plan = await planned('broken');
   await perform(plan, [0, 1]);
