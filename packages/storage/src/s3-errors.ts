@@ -44,8 +44,9 @@ export function statusOf(error: unknown): number | undefined {
   return (error as ClientError).$metadata?.httpStatusCode;
 }
 
+/** Whether there is no bucket of a name, or can be none. */
 export function isNoBucket(error: unknown): boolean {
-  return (error as ClientError).name === 'NoSuchBucket';
+  return ['NoSuchBucket', 'InvalidBucketName'].includes((error as ClientError).name ?? '');
 }
 
 /** Whether a multipart upload was completed, or aborted, before. */

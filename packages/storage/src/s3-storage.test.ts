@@ -264,6 +264,19 @@ describe('faults that stay', () => {
     expect(server.requests).toEqual([]);
   });
 
+  it('keep names and passwords in addresses to themselves', async () => {
+    const inLocation = openStorage(`s3://somebody:${SECRET}@bucket/runs`);
+    expect((await failureOf(inLocation)).message).toMatch(/^Location s3:\/\/…@bucket expected s3:\/\/BUCKET\/PREFIX/);
+    useEnvironment({ AWS_ENDPOINT_URL_S3: `http://somebody:${SECRET}@127.0.0.1:9` });
+    const error = await failureOf(pathsOf(await openStorage('s3://bucket/runs')));
+    expect(error.message).toContain('expected an answer of http://127.0.0.1:9,');
+  });
+
+  it('say of a name that no bucket can have that there is none', async () => {
+    spoil(Infinity, { status: 400, code: 'InvalidBucketName' }, () => true);
+    expect((await failureOf(storage.find('1'))).code).toBe('no-bucket');
+  });
+
   it('name the endpoint that does not answer', async () => {
     useEnvironment({ AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9' });
     const error = await failureOf(pathsOf(await openStorage('s3://bucket/runs')));
