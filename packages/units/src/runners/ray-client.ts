@@ -227,7 +227,7 @@ const NO_DASHBOARD = `give the address of its dashboard (port ${PORT} unless it 
 
 /** @throws ConfigurationError */
 function baseOf(address: string): URL {
-  const refuse = refuser(ConfigurationError, `Address ${address}`);
+  const refuse = refuser(ConfigurationError, `Address ${address.replace(/\/\/.*@/, '//…@')}`);
   const [, secure, rest = ''] = /^ray(s?):\/\/([^?#]+)$/.exec(address) ?? [];
   const base = `${secure === 's' ? 'https' : 'http'}://${rest.replace(/\/*$/, '/')}`;
   if (!URL.canParse(base)) throw refuse('ray://HEAD:8265, or rays://… for HTTPS', 'another form');

@@ -224,6 +224,12 @@ describe('RayClient', () => {
     ray = new FakeRay();
   });
 
+  it('keeps a password in an address to itself', () => {
+    const opening = (): RayClient => new RayClient('ray://somebody:hush@head:8265');
+    expect(opening).toThrow(/^Address ray:\/\/…@head:8265 expected an address alone/);
+    expect(opening).not.toThrow('hush');
+  });
+
   it('does not wait for ever for what never says anything whole', async () => {
     const trickling = createServer((_, response) => {
       const timer = setInterval(() => response.write(' '), 20);
