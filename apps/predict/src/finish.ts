@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ShardPlan } from '@drf/datasets';
 import { rejectedPath, RejectedRows, StreamedFile, type Storage } from '@drf/files';
-import { openStorage } from '@drf/storage';
+import { abortUploads, openStorage } from '@drf/storage';
 import { DataError, refuser } from '@drf/tensor';
 import { sumOfCounts, type JobCounts } from './counts.js';
 import type { OutputFormat } from './flags.js';
@@ -138,6 +138,7 @@ export async function assembleObject(
     if (hasRejected) await storage.write(rejectedPath(name), { file: rejectedPath(file) });
     else await storage.remove(rejectedPath(name));
     await storage.write(name, { file });
+    for (const written of [name, rejectedPath(name)]) await abortUploads(storage, written); // of a process killed here
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -5,7 +5,7 @@ import { contentHash, fileHash, type Storage } from '@drf/files';
 import { isObjectLocation, openStorage } from '@drf/storage';
 import { ConfigurationError, DataError, mapAhead, refuser } from '@drf/tensor';
 import { publishPlan, readPlan, type PublishedPlan, type UnitResources } from '@drf/units';
-import { reportPath, UNPUBLISHED, type PartReport } from './part.js';
+import { isReport, reportPath, UNPUBLISHED, type PartFile, type PartReport } from './part.js';
 import type { PredictResult } from './finish.js';
 import { JOB_FOLDER, SCORE_CODE, SCORE_KIND, type ScoreInput, type ScoreSettings } from './score-kind.js';
 
@@ -88,40 +88,42 @@ export class JobPlace {
     await rmdir(folder).catch(() => undefined); // where something else lies in it, it stays
   }
 
-  /** What a shard gave that is judged. */
+  /** What a shard gave that is judged. @throws ConfigurationError where its report is none */
   async readReport(index: number): Promise<PartReport> {
+    const report = await this.wholeReport(index);
+    if (report !== undefined) return report;
+    const name = `${this.own.location}/${reportPath(index)}`;
+    throw this.refuse('a whole report of a shard', `${name}, which is none`, 'the same command judges the shard again');
+  }
+
+  private async wholeReport(index: number): Promise<PartReport | undefined> {
     const file = await this.own.open(reportPath(index));
     const text = Buffer.from(await file.read(0, file.bytes)).toString('utf8');
     try {
-      return JSON.parse(text) as PartReport;
-    } catch (error) {
-      throw this.refuse(
-        'a whole report of a shard',
-        `${file.name}, which is none`,
-        'start anew with --overwrite',
-        error,
-      );
+      const report: unknown = JSON.parse(text);
+      return isReport(report, index) ? report : undefined;
+    } catch {
+      return undefined;
     }
   }
 
   /**
-   * What the shards gave that are judged, by their units' indices. Where a storage lost files of a shard, its report is
-   * forgotten, so that it is judged again.
+   * What the shards gave that are judged, by their units' indices. Where a storage lost files of a shard, or its report is
+   * none, that is forgotten, so that it is judged again.
    */
-  async readReports(): Promise<Map<number, PartReport>> {
+  async readReports({ units }: PublishedPlan): Promise<Map<number, PartReport>> {
     const sizes = new Map<string, number>();
     const indices: number[] = [];
     for await (const { path, bytes } of this.parts.list()) {
-      const index = /^_job\/counts\/(\d+)\.json$/.exec(path)?.[1];
-      if (index === undefined) sizes.set(path, bytes);
-      else indices.push(Number(index));
+      const index = Number(/^_job\/counts\/(\d+)\.json$/.exec(path)?.[1]);
+      if (`${JOB_FOLDER}/${units[index]?.output}` === path) indices.push(index);
+      else sizes.set(path, bytes);
     }
     const reports = new Map<number, PartReport>();
-    const read = async (index: number) => [index, await this.readReport(index)] as const;
+    const read = async (index: number) => [index, await this.wholeReport(index)] as const;
     for await (const [index, report] of mapAhead(indices, READS_AT_ONCE, read)) {
-      const files = [report.part, report.rejectedRows];
-      const isThere = files.every((file) => file === null || sizes.get(file.path) === file.bytes);
-      if (isThere) reports.set(index, report);
+      const isThere = (file: PartFile | null): boolean => file === null || sizes.get(file.path) === file.bytes;
+      if (report !== undefined && isThere(report.part) && isThere(report.rejectedRows)) reports.set(index, report);
       else await this.own.remove(reportPath(index));
     }
     return reports;

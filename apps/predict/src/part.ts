@@ -5,7 +5,7 @@ import { fileHash, StreamedFile, type Storage } from '@drf/files';
 import { Counter, type JobCounts } from './counts.js';
 import { flatColumns, isRejected, type JudgedRow } from './prediction-row.js';
 import { jsonLine, rowWriter } from './row-writers.js';
-import type { OutputFormat } from './flags.js';
+import { OUTPUT_FORMATS, type OutputFormat } from './flags.js';
 
 /** How the parts of a job look. */
 export interface PartForm {
@@ -43,6 +43,32 @@ const partPath = (shard: number, format: OutputFormat): string => `part-${number
 const rejectedRowsPath = (shard: number): string => `rejected-${numbered(shard)}.jsonl`;
 /** Below the folder of the job's own files. */
 export const reportPath = (shard: number): string => `counts/${numbered(shard)}.json`;
+
+/** Whether something is what a shard's report says, whole: of files that are that shard's, and of counts. */
+export function isReport(value: unknown, shard: number): value is PartReport {
+  if (!isRecord(value)) return false;
+  const { part, rejectedRows, judged, rejected, labels, unfamiliar, seen, notes, firstRejected } = value;
+  const isPart = OUTPUT_FORMATS.some((format) => isPartFile(part, partPath(shard, format)));
+  const isRejectedPart = rejectedRows === null || isPartFile(rejectedRows, rejectedRowsPath(shard));
+  const areCounts =
+    [judged, rejected, unfamiliar].every(isCount) &&
+    [labels, seen].every((each) => isRecord(each) && Object.values(each).every(isCount));
+  const areNotes = Array.isArray(notes) && notes.every((note) => typeof note === 'string');
+  const isFirst = firstRejected === null || typeof firstRejected === 'string';
+  return isPart && isRejectedPart && areCounts && areNotes && isFirst;
+}
+
+function isPartFile(value: unknown, path: string): boolean {
+  return isRecord(value) && value['path'] === path && isCount(value['bytes']) && typeof value['sha256'] === 'string';
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
 
 /** Notes that a part hands on. */
 const MOST_NOTES = 20;

@@ -11,7 +11,7 @@ import {
   type TableStream,
 } from '@drf/datasets';
 import { lockFile, rejectedPath } from '@drf/files';
-import { isObjectLocation, openStorage } from '@drf/storage';
+import { abortUploads, isObjectLocation, openStorage } from '@drf/storage';
 import { ConfigurationError, DataError, mapAhead, refuser } from '@drf/tensor';
 import {
   localRunner,
@@ -209,13 +209,19 @@ async function predictTo(output: Output, options: PredictOptions): Promise<Predi
 async function shardsOf(options: PredictOptions, isFile: boolean): Promise<ShardPlan> {
   const { input, out, columns, encoding, shardPosts, onPlanning, signal } = options;
   const onProgress = ({ files, of }: { readonly files: number; readonly of: number }): void => onPlanning?.(files, of);
-  const plan = (rowsPerShard: number): Promise<ShardPlan> =>
-    planShards(input, { rowsPerShard, columns, encoding, except: [out], onProgress, signal });
-  if (shardPosts !== undefined) return plan(shardPosts);
   const [shards, least, most] = isFile ? [64, 100, 2000] : [64, 1000, 50_000];
-  const first = await plan(most);
-  const wanted = Math.max(least, Math.ceil((first.rows ?? Infinity) / shards));
-  return wanted >= most || (first.rows ?? 0) <= least ? first : plan(wanted);
+  const byRows = (rows: number | null): number =>
+    rows === null || rows <= least ? most : Math.min(most, Math.max(least, Math.ceil(rows / shards)));
+  const rowsPerShard = shardPosts ?? byRows;
+  return planShards(input, { rowsPerShard, columns, encoding, except: placesOf(out), onProgress, signal });
+}
+
+/** An output, and what stands beside it before it is whole. */
+function placesOf(out: string): readonly string[] {
+  const name = out.replace(/(?<=[^/])\/+$/, '');
+  const rejected = rejectedPath(name);
+  const places = [name, `${name}.partial`, `${name}.temporary`, rejected, `${rejected}.temporary`];
+  return [...places, `${name}.lock`, `${name}.lock.guard`];
 }
 
 /** Rows of a file that are looked at for its columns: the first may be none. */
@@ -281,7 +287,7 @@ async function predictShards(
   const { judge, seen = null, others, signal, onNote, onRejected, onProgress } = options;
   const { shards } = plan.settings as ScoreSettings;
   const total = shards.rows;
-  const reports = await place.readReports();
+  const reports = await place.readReports(plan);
   const said = new Set<string>();
   let done = rowsOf(reports.values());
   const underWay = new Map<number, number>();
@@ -388,6 +394,7 @@ async function finish(
   const counts = sumOfCounts(classes, reports);
   const rows = counts.judged + counts.rejected;
   const result = { outcome: 'finished', rows, counts, out, plan: plan.location } as const;
+  await abortUploads(place.parts); // of processes that were killed
   if (!isFile) {
     await finishFolder(place.parts, plan, reports);
     await place.tidy();

@@ -112,6 +112,31 @@ it('refuses to do units of another model, and a folder with something else in it
   await expect(run('posts')).rejects.toThrow(/posts expected a folder of nothing else, received 1.png/);
 });
 
+it('leaves its own output out of the input, and nothing else, however alike the names', async () => {
+  for (const name of ['mine.csv', 'mine-2.csv', 'a.csv']) {
+    await mkdir(join(folder, 'beside/mine'), { recursive: true });
+    await writeFile(join(folder, 'beside', name), 'text\na day\n');
+  }
+  const input = join(folder, 'beside');
+  expect((await run('beside/mine', { input })).rows).toBe(3);
+  expect((await run('beside/mine', { input })).rows).toBe(3);
+  await rm(join(folder, 'beside/mine'), { recursive: true });
+  const file = { input, format: undefined };
+  expect((await run('beside/mine.csv.jsonl', file)).rows).toBe(3);
+  await expect(run('beside/mine.csv.jsonl', { ...file, overwrite: true })).resolves.toMatchObject({ rows: 3 });
+});
+
+it.each(['', '{"part":{"pa', 'null', '{}', '{"part":{"path":"../lines.jsonl","bytes":1,"sha256":""}}'])(
+  'judges a shard again whose report is none: %s',
+  async (report) => {
+    await run('reports');
+    await writeFile(join(folder, 'reports/_job/counts/00002.json'), report);
+    await writeFile(join(folder, 'reports/_job/counts/99999.json'), report);
+    expect(await run('reports')).toMatchObject({ outcome: 'finished', rows: 300, parts: 8 });
+    expect(await filesOf('reports')).toEqual(whole);
+  },
+);
+
 it('reports shards that are given up, and keeps the others', async () => {
   const plan = await planned('broken');
   await perform(plan, [0, 1]);
@@ -135,7 +160,12 @@ it('gives in object storage, of a prefix with several tables, what it gives in a
       server.objects.set(`bucket/tables/${name}`, { body: Buffer.from(text), metadata: {} });
     }
     await run('of-tables', { input: join(folder, 'tables'), shardPosts: 1 });
+    for (const key of ['judged/part-00001.csv', 'one.csv']) {
+      await fetch(`${server.endpoint}/bucket/${key}?uploads`, { method: 'POST', headers: { authorization: 'test' } });
+    }
+    expect(server.uploads.size).toBe(2); // as processes leave them that are killed while they write
     const { counts } = await run('', { input: 's3://bucket/tables', out: 's3://bucket/judged', shardPosts: 1 });
+    expect(server.uploads.size).toBe(1);
     expect(counts).toMatchObject({ judged: 2, rejected: 1 });
     const parts = Object.entries(await filesOf('of-tables')).filter(([name]) => name !== '_SUCCESS.json');
     for (const [name, text] of parts) expect(server.objects.get(`bucket/judged/${name}`)?.body.toString()).toBe(text);
@@ -145,6 +175,7 @@ it('gives in object storage, of a prefix with several tables, what it gives in a
     expect(row).toMatch(/^more\/two.csv,1,2,"more\/two.csv, line 2",,another day,here,,,negative/);
     expect(parts[3]?.[1]).toMatch(/^\{"file":"one.csv","row":2,"id":"2","reason":"missing image and text"/);
     await run('', { input: 's3://bucket/tables', out: 's3://bucket/one.csv', shardPosts: 1, format: undefined });
+    expect(server.uploads.size).toBe(0);
     const whole = server.objects.get('bucket/one.csv')?.body.toString().split('\r\n') ?? [];
     expect(whole.map((line) => line.split(',')[0])).toEqual(['file', 'more/two.csv', 'one.csv', '']);
     const left = [...server.objects.keys()].filter((key) => key.includes('.partial') || key.includes('temporary'));

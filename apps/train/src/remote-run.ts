@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { assertUnlocked, cacheFolder, contentHash, type Storage } from '@drf/files';
-import { fetchInto, FolderMirror, openStorage } from '@drf/storage';
+import { abortUploads, fetchInto, FolderMirror, openStorage } from '@drf/storage';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { spell, startJob } from '@drf/terminal';
 
@@ -66,6 +66,7 @@ export async function openRemoteRun(location: string, options: RemoteOptions): P
     finish: async () => {
       try {
         await mirror.update();
+        await abortUploads(storage); // of trainings that were killed
       } catch (error) {
         say(
           `The run is whole in ${folder}, but not in ${location}. Copy it by: ${spell(`train --resume ${location}`)}`,

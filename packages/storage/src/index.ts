@@ -3,4 +3,4 @@ export { fetchFolder, fetchFolders } from './fetch-folder.js';
 export { fetchInto, localCopy, type LocalCopyOptions } from './local-copy.js';
 export { assertLocalLocation, isObjectLocation, localFeatureCache } from './location.js';
 export { FolderMirror, type MirrorOptions } from './mirror.js';
-export { openLocation, openStorage, type OpenedLocation } from './open-storage.js';
+export { abortUploads, openLocation, openStorage, type OpenedLocation } from './open-storage.js';

@@ -49,6 +49,14 @@ export function assertLocalLocation(option: string, location: string | undefined
 export function parseObjectLocation(location: string): ObjectLocation {
   const [bucket = '', ...parts] = location.slice('s3://'.length).split('/');
   const key = parts.join('/').replace(/\/+$/, '');
+  const secret = bucket.lastIndexOf('@') + 1; // a name and password before the bucket, as other programs take them
+  if (secret > 0) {
+    throw refuser(ConfigurationError, `Location s3://…@${bucket.slice(secret)}`)(
+      's3://BUCKET/PREFIX',
+      'something before the bucket, as a name and password',
+      'leave it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    );
+  }
   const refuse = refuser(ConfigurationError, `Location ${JSON.stringify(location)}`);
   if (!BUCKET.test(bucket)) {
     throw refuse(

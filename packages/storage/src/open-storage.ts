@@ -51,6 +51,20 @@ export async function openLocation(location: string): Promise<OpenedLocation> {
   return { storage: await openObjects({ bucket, key }), path: '' };
 }
 
+/**
+ * Aborts multipart uploads that writers which were killed left: no listing shows their parts, but they are paid for. Only
+ * those of objects that are there, so that no first writing of one is hurt; a writer that replaces one fails. Where the
+ * server refuses such requests, nothing is done. Folders have no uploads.
+ * @param path of a file, or of a folder with all that is in it; default: all of the storage
+ * @returns how many were aborted
+ * @throws UnavailableError when object storage does not answer
+ */
+export async function abortUploads(storage: Storage, path = ''): Promise<number> {
+  if (storage.folder !== null) return 0;
+  const { S3Storage } = await import('./s3-storage.js');
+  return storage instanceof S3Storage ? storage.abortUploads(path) : 0;
+}
+
 async function openObjects(location: ObjectLocation): Promise<Storage> {
   const [{ S3Storage }, { connect }] = await Promise.all([import('./s3-storage.js'), import('./s3-client.js')]);
   return new S3Storage(await connect(), location);

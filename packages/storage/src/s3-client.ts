@@ -54,7 +54,12 @@ async function open(environment: NodeJS.ProcessEnv): Promise<Connection> {
   const region = given || (await new S3Client(config).config.region().catch(() => REGION));
   const client = new S3Client({ ...config, region });
   limit(client);
-  return { client, endpoint: endpoint || `Amazon S3 (${region})`, region };
+  return { client, endpoint: endpoint ? shown(endpoint) : `Amazon S3 (${region})`, region };
+}
+
+/** An address without a name and password that stand in it. */
+function shown(address: string): string {
+  return address.replace(/\/\/[^/]*@/, '//');
 }
 
 let running = 0;

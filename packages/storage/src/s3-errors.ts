@@ -28,7 +28,10 @@ const BAD_CREDENTIALS = new Set([
   'InvalidToken',
   'SignatureDoesNotMatch',
   'TokenRefreshRequired',
+  'XAdminUserNotFound', // versitygw, by 404
 ]);
+/** What 404 says of an object; `NotFound` where the answer has no body. */
+const NOT_THERE = new Set(['NoSuchKey', 'NotFound', 'NoSuchVersion']);
 const ELSEWHERE = new Set(['AuthorizationHeaderMalformed', 'IllegalLocationConstraintException', 'PermanentRedirect']);
 const UNREACHED =
   /^(ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EPIPE|EPROTO|ERR_TLS\w*|ERR_SSL\w*|CERT_\w+|DEPTH_ZERO\w+|SELF_SIGNED\w+|UNABLE_TO_\w+|TimeoutError)$/;
@@ -41,8 +44,9 @@ export function statusOf(error: unknown): number | undefined {
   return (error as ClientError).$metadata?.httpStatusCode;
 }
 
+/** Whether there is no bucket of a name, or can be none. */
 export function isNoBucket(error: unknown): boolean {
-  return (error as ClientError).name === 'NoSuchBucket';
+  return ['NoSuchBucket', 'InvalidBucketName'].includes((error as ClientError).name ?? '');
 }
 
 /** Whether a multipart upload was completed, or aborted, before. */
@@ -50,9 +54,18 @@ export function isUploadOver(error: unknown): boolean {
   return (error as ClientError).name === 'NoSuchUpload';
 }
 
-/** Whether an object is not there, as far as the answer tells: one to HEAD has no body that would name the bucket. */
+/**
+ * Whether an object is not there, as far as the answer tells: one to HEAD has no body that would say whether it is the
+ * bucket that is not, or whoever asks.
+ */
 export function isNotThere(error: unknown): boolean {
-  return !isNoBucket(error) && statusOf(error) === 404;
+  return statusOf(error) === 404 && NOT_THERE.has((error as ClientError).name ?? '');
+}
+
+/** Whether an answer refused what was asked, rather than failed to do it. */
+export function isRefusal(error: unknown): boolean {
+  const status = statusOf(error) ?? 0;
+  return status >= 300 && status < 500;
 }
 
 /** One clear error for what the client threw; never with credentials, of which some answers quote parts. */
@@ -119,7 +132,7 @@ function reportOf(error: ClientError, { bucket, endpoint, region }: Attempt): Ex
         'let these credentials s3:ListBucket, s3:GetObject, and for outputs s3:PutObject and s3:DeleteObject (without the first, what is not there is denied, too)',
     };
   }
-  if (status === 404) return { Kind: DataError, ...GONE };
+  if (isNotThere(error)) return { Kind: DataError, ...GONE };
   if (status === 412 || status === 416) return { Kind: DataError, ...CHANGED };
   if (status === undefined && (UNREACHED.test(code) || UNREACHED.test(name))) {
     return {

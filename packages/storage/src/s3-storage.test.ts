@@ -1,8 +1,10 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CreateMultipartUploadCommand } from '@aws-sdk/client-s3';
 import { isDrfError } from '@drf/tensor';
 import type { Storage } from '@drf/files';
-import { openStorage } from './open-storage.js';
+import { abortUploads, openLocation, openStorage } from './open-storage.js';
+import { connect } from './s3-client.js';
 import { startS3Server, type S3Request, type S3TestServer } from './testing/index.js';
 
 const LARGE_BYTES = 20 * 1024 * 1024;
@@ -203,6 +205,34 @@ describe('faults that stay', () => {
   });
 
   it.each([
+    [403, 'InvalidAccessKeyId', 'bad-credentials', '403 InvalidAccessKeyId; renew them'],
+    [404, 'XAdminUserNotFound', 'bad-credentials', '404 XAdminUserNotFound; renew them'],
+    [400, 'ExpiredToken', 'bad-credentials', '400 ExpiredToken; renew them'],
+    [403, 'AccessDenied', 'access-denied', 's3:ListBucket'],
+  ])('say of who asks, whatever is asked, not that nothing is there: %s %s', async (status, code, ours, remedy) => {
+    put('runs/1');
+    spoil(Infinity, { status, code }, () => true);
+    const ways = [
+      () => storage.find('1'),
+      () => openLocation('s3://bucket/runs/1'),
+      () => pathsOf(storage),
+      () => storage.write('2', '2'),
+    ];
+    for (const way of ways) {
+      const error = await failureOf(way());
+      expect(error.code).toBe(ours);
+      expect(error.message).toContain(remedy);
+    }
+    server.before = () => undefined;
+    expect(await storage.find('1')).toMatchObject({ bytes: 6 });
+  });
+
+  it('do not take an answer that nobody knows for an object that is not there', async () => {
+    spoil(Infinity, { status: 404, code: 'Unheard' }, () => true);
+    expect((await failureOf(pathsOf(storage))).message).toContain('received 404 Unheard');
+  });
+
+  it.each([
     [403, 'AccessDenied', 'access-denied', 's3:ListBucket, s3:GetObject'],
     [403, 'InvalidAccessKeyId', 'bad-credentials', 'AWS_ACCESS_KEY_ID'],
     [403, 'SignatureDoesNotMatch', 'bad-credentials', 'AWS_SECRET_ACCESS_KEY'],
@@ -234,10 +264,61 @@ describe('faults that stay', () => {
     expect(server.requests).toEqual([]);
   });
 
+  it('keep names and passwords in addresses to themselves', async () => {
+    const inLocation = openStorage(`s3://somebody:${SECRET}@bucket/runs`);
+    expect((await failureOf(inLocation)).message).toMatch(/^Location s3:\/\/…@bucket expected s3:\/\/BUCKET\/PREFIX/);
+    useEnvironment({ AWS_ENDPOINT_URL_S3: `http://somebody:${SECRET}@127.0.0.1:9` });
+    const error = await failureOf(pathsOf(await openStorage('s3://bucket/runs')));
+    expect(error.message).toContain('expected an answer of http://127.0.0.1:9,');
+  });
+
+  it('say of a name that no bucket can have that there is none', async () => {
+    spoil(Infinity, { status: 400, code: 'InvalidBucketName' }, () => true);
+    expect((await failureOf(storage.find('1'))).code).toBe('no-bucket');
+  });
+
   it('name the endpoint that does not answer', async () => {
     useEnvironment({ AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9' });
     const error = await failureOf(pathsOf(await openStorage('s3://bucket/runs')));
     expect(error.code).toBe('unreachable');
     expect(error.message).toContain('expected an answer of http://127.0.0.1:9, received connect ECONNREFUSED');
+  });
+});
+
+describe('uploads of killed writers', () => {
+  const begin = async (key: string): Promise<void> => {
+    const { client } = await connect();
+    await client.send(new CreateMultipartUploadCommand({ Bucket: 'bucket', Key: key }));
+  };
+  const left = (): string[] =>
+    [...server.uploads.keys()].map((id) => (JSON.parse(id) as { name: string }).name.slice('bucket/'.length)).sort();
+
+  it('are aborted where the object is there, within what is named', async () => {
+    await server.close();
+    server = await startS3Server({ pageSize: 2 });
+    useEnvironment({ AWS_ENDPOINT_URL_S3: server.endpoint });
+    storage = await openStorage('s3://bucket/runs');
+    const keys = ['runs/1', 'runs/a/1', 'runs/a/2', 'runs/ab', 'runs-of-others/1'];
+    for (const key of keys) put(key);
+    for (const key of [...keys, 'runs/a/2', 'runs/a/under-way']) await begin(key);
+    expect(await abortUploads(storage, 'a')).toBe(3);
+    expect(left()).toEqual(['runs-of-others/1', 'runs/1', 'runs/a/under-way', 'runs/ab']);
+    expect(await abortUploads(storage)).toBe(2);
+    expect(left()).toEqual(['runs-of-others/1', 'runs/a/under-way']);
+    expect([...server.objects.keys()]).toHaveLength(5);
+    expect(await abortUploads(await openStorage('/nowhere'))).toBe(0);
+  });
+
+  it('stay where the server does not let them be listed', async () => {
+    put('runs/1');
+    await begin('runs/1');
+    for (const [status, code] of [
+      [403, 'AccessDenied'],
+      [501, 'NotImplemented'],
+    ] as const) {
+      spoil(Infinity, { status, code }, ({ query }) => query.has('uploads'));
+      expect(await abortUploads(storage)).toBe(0);
+    }
+    expect(left()).toEqual(['runs/1']);
   });
 });

@@ -2,21 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import {
+  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
+  type ListMultipartUploadsCommandOutput,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { mapAhead, type DrfError } from '@drf/tensor';
+import { isDrfError, mapAhead, type DrfError } from '@drf/tensor';
 import type { Storage, StoredEntry, StoredFile, WrittenContent } from '@drf/files';
 import { isFileContent, sizeOf } from './content.js';
 import { changedError, goneError } from './errors.js';
 import { listedPath, storedPath, type ObjectLocation } from './location.js';
 import { PIECE_BYTES, type Connection } from './s3-client.js';
-import { explained, isNoBucket, isNotThere, isUploadOver, statusOf } from './s3-errors.js';
+import { explained, isNotThere, isRefusal, isUploadOver, statusOf } from './s3-errors.js';
 
 /** Larger contents are written in parts, which are kept from view until the last is there. */
 const MULTIPART_BYTES = 2 * PIECE_BYTES;
@@ -29,12 +31,15 @@ const WRITER = 'drf-writer';
 /** Others may be writing the same key at this moment, which S3 answers by 409: ask again. */
 const CONFLICT_ATTEMPTS = 5;
 
+/** What a listing says of a bucket and credentials that also spoils all else. */
+const TELLING = new Set(['no-bucket', 'bad-credentials', 'wrong-region']);
+
 /** A prefix of a bucket as {@link Storage}. */
 export class S3Storage implements Storage {
   readonly location: string;
   readonly folder = null;
   readonly #prefix: string;
-  #bucket: Promise<void> | undefined;
+  #access: Promise<void> | undefined;
 
   constructor(
     readonly connection: Connection,
@@ -107,6 +112,36 @@ export class S3Storage implements Storage {
     await this.#try('Removing', path, () => this.connection.client.send(request));
   }
 
+  /** See `abortUploads`. */
+  async abortUploads(path: string): Promise<number> {
+    const key = path === '' ? this.#prefix : this.#key(path);
+    const isMeant = (of: string): boolean => path === '' || of === key || of.startsWith(`${key}/`);
+    let aborted = 0;
+    let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {};
+    try {
+      while (marker !== undefined) {
+        const page: ListMultipartUploadsCommandOutput = await this.connection.client.send(
+          new ListMultipartUploadsCommand({ Bucket: this.root.bucket, Prefix: key, ...marker }),
+        );
+        for (const { Key = '', UploadId } of page.Uploads ?? []) {
+          const isThere = isMeant(Key) && (await this.#head(Key.slice(this.#prefix.length))) !== undefined;
+          if (!isThere) continue;
+          const request = { Bucket: this.root.bucket, Key, UploadId };
+          await this.connection.client.send(new AbortMultipartUploadCommand(request));
+          aborted++;
+        }
+        marker =
+          page.IsTruncated === true && page.NextKeyMarker !== undefined
+            ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+            : undefined;
+      }
+    } catch (error) {
+      // a server that does not know such requests, or does not let these credentials make them, or had it done meanwhile
+      if (statusOf(error) === undefined && !isDrfError(error)) throw this.#explained('Tidying up', path, error);
+    }
+    return aborted;
+  }
+
   async #put(params: PutParams, content: WrittenContent): Promise<void> {
     const body = isFileContent(content) ? await readFile(content.file) : Buffer.from(content);
     await this.connection.client.send(new PutObjectCommand({ ...params, Body: body }));
@@ -137,24 +172,32 @@ export class S3Storage implements Storage {
     try {
       return await this.connection.client.send(request);
     } catch (error) {
-      if (!isNotThere(error)) throw this.#explained('Looking for', path, error);
-      await this.#assertBucket();
-      return undefined;
+      if (isRefusal(error)) await this.#assertAccess(isNotThere(error));
+      if (isNotThere(error)) return undefined;
+      throw this.#explained('Looking for', path, error);
     }
   }
 
-  /** The answer to HEAD does not tell an object that is not there from a bucket that is not. Asked once. */
-  #assertBucket(): Promise<void> {
-    this.#bucket ??= this.connection.client.send(new HeadBucketCommand({ Bucket: this.root.bucket })).then(
-      () => undefined,
-      (error: unknown) => {
-        if (isNotThere(error) || isNoBucket(error)) {
-          this.#bucket = undefined; // it may be created meanwhile
-          throw this.#explained('Opening', '', Object.assign(new Error(), { name: 'NoSuchBucket' }));
-        } // what else it says (a role that may not ask) does not matter: the object was asked for
-      },
-    );
-    return this.#bucket;
+  /**
+   * The answer to HEAD has no body, so it tells neither a bucket that is not there from an object that is not, nor unknown
+   * credentials from a lack of permission; that to a listing does.
+   * @param once whether what was found before still counts
+   * @throws ConfigurationError for a bucket that is not there, is in another region, or refuses the credentials
+   */
+  async #assertAccess(once: boolean): Promise<void> {
+    if (!once) this.#access = undefined;
+    this.#access ??= this.connection.client
+      .send(new ListObjectsV2Command({ Bucket: this.root.bucket, Prefix: this.#prefix, MaxKeys: 1 }))
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          const problem = this.#explained('Opening', '', error);
+          if (!TELLING.has(problem.code)) return; // a role that may not list does not matter: the object was asked for
+          this.#access = undefined; // it may be mended meanwhile
+          throw problem;
+        },
+      );
+    await this.#access;
   }
 
   async #read({ path, bytes, version }: StoredEntry, start: number, end: number): Promise<Uint8Array> {

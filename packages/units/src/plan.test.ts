@@ -46,6 +46,12 @@ describe('publishPlan and readPlan', () => {
       const path = `plans/${createHash('sha256').update(content).digest('hex')}.json`;
       await storage.write(path, content);
       await expect(readPlan(`${storage.location}/${path}`)).rejects.toThrow('a plan of format 1, received format 9');
+      const odd = JSON.stringify({ ...plan, format: 1, units: [null] });
+      const oddPath = `plans/${createHash('sha256').update(odd).digest('hex')}.json`;
+      await storage.write(oddPath, odd);
+      await expect(readPlan(`${storage.location}/${oddPath}`)).rejects.toThrow(
+        'expected unit 0 with label and address',
+      );
     }));
 
   it('refuse indices out of range', () =>
@@ -60,6 +66,7 @@ describe('publishPlan and readPlan', () => {
     ['an output twice', { units: [...plan.units, ...plan.units] }, 'units/0.json twice'],
     ['outputs elsewhere', { units: [{ ...plan.units[0]!, output: '../x' }] }, 'below the storage'],
     ['no stage', { units: [{ ...plan.units[0]!, stage: -1 }] }, 'stage 0, 1'],
+    ['an uncountable stage', { units: [{ ...plan.units[0]!, stage: 1e300 }] }, 'stage 0, 1'],
     ['no cores', { resources: { cores: 0, gpus: 0, memoryBytes: 1 } }, 'resources.cores'],
     ['endless memory', { resources: { cores: 1, gpus: 0, memoryBytes: Infinity } }, 'resources.memoryBytes'],
   ])('refuse %s', (_, wrong, message) =>

@@ -108,10 +108,11 @@ function problemOf(plan: Plan): [expected: string, received: string, remedy?: st
   }
   if (!Array.isArray(plan.units)) return ['a list of units', typeof plan.units];
   const outputs = new Set<string>();
-  for (const [index, { output, stage, label, address }] of (plan.units as readonly Unit[]).entries()) {
+  for (const [index, unit] of (plan.units as readonly (Unit | null)[]).entries()) {
+    const { output, stage, label, address }: Partial<Unit> = unit ?? {};
     if (typeof label !== 'string' || typeof address !== 'string')
       return [`unit ${index} with label and address`, 'none'];
-    if (!Number.isInteger(stage) || stage < 0) return [`unit ${index} of stage 0, 1, …`, String(stage)];
+    if (!Number.isSafeInteger(stage) || Number(stage) < 0) return [`unit ${index} of stage 0, 1, …`, String(stage)];
     if (typeof output !== 'string' || !isInside(output)) {
       return [`an output of unit ${index} below the storage`, JSON.stringify(output), 'give a relative path with "/"'];
     }

@@ -27,7 +27,12 @@ export class FileNotes {
 
 /** Whether a path is no input: hidden files and folders, those that begin with `_`, and what is left out by name. */
 export function skipper(except: readonly string[]): (path: string) => boolean {
-  return (path) => isHidden(path) || except.some((beginning) => path.startsWith(beginning));
+  return (path) => isHidden(path) || isLeftOut(path, except);
+}
+
+/** @param except files, and folders with all that is in them */
+function isLeftOut(path: string, except: readonly string[]): boolean {
+  return except.some((place) => path === place || path.startsWith(`${place}/`));
 }
 
 function isHidden(path: string): boolean {
@@ -47,7 +52,7 @@ export type Inputs =
 export async function listInputs(storage: Storage, except: readonly string[], notes: FileNotes): Promise<Inputs> {
   const entries: StoredEntry[] = [];
   for await (const entry of storage.list()) {
-    if (except.some((beginning) => entry.path.startsWith(beginning))) continue;
+    if (isLeftOut(entry.path, except)) continue;
     if (isHidden(entry.path)) notes.add('is hidden, or begins with "_", and is not read', entry.path);
     else entries.push(entry);
   }

@@ -17,13 +17,13 @@ import { folderOf } from './read-shard.js';
 
 /** How posts are cut into shards. */
 export interface PlanOptions {
-  /** About how many a shard has. Default 100,000. */
-  readonly rowsPerShard?: number;
+  /** About how many a shard has, or gives it by how many rows there are (null: not known yet, or never). Default 100,000. */
+  readonly rowsPerShard?: number | ((rows: number | null) => number);
   /** Which column holds what, where common names do not tell. */
   readonly columns?: ColumnNames;
   /** Of tables, and of texts in files. Default `auto`: found out of each table, from all of its bytes. */
   readonly encoding?: EncodingChoice;
-  /** Locations whose files are no input, as an output inside the folder and what waits to be it. */
+  /** Files, and folders with all that is in them, that are no input: an output inside the folder, what waits to be it. */
   readonly except?: readonly string[];
   readonly onProgress?: (progress: PlanProgress) => void;
   readonly signal?: AbortSignal;
@@ -56,7 +56,9 @@ const TAR_BYTES_PER_POST = 16 * 1024;
  *   reason when it aborts
  */
 export async function planShards(location: string | Storage, options: PlanOptions = {}): Promise<ShardPlan> {
-  const rowsPerShard = options.rowsPerShard ?? ROWS_PER_SHARD;
+  const { rowsPerShard: choice = ROWS_PER_SHARD } = options;
+  const chosen = typeof choice === 'number' ? () => choice : choice;
+  const rowsPerShard = chosen(null);
   if (!Number.isSafeInteger(rowsPerShard) || rowsPerShard < 1)
     throw refuser(ConfigurationError, 'planShards option rowsPerShard')('a whole number from 1', String(rowsPerShard));
   const opened = typeof location === 'string' ? await openNamed(location) : { storage: location, path: '' };
@@ -66,30 +68,48 @@ export async function planShards(location: string | Storage, options: PlanOption
   const notes = new FileNotes();
   const inputs = path === '' ? await listInputs(storage, except, notes) : await only(storage, path);
   if (inputs.kind === 'none') throw nothingToRead(name, inputs.seen, notes);
-  const watch = new Watch(options, inputs.kind === 'tables' ? inputs.entries.length : 1);
-  const planned: PlannedPieces[] = [];
-  if (inputs.kind === 'folder') {
-    planned.push(await planFolder(storage, inputs, except, options, rowsPerShard, notes));
-  } else {
-    const areSeveral = inputs.entries.length > 1;
-    const plan = (entry: StoredEntry) => planTable(storage, entry, areSeveral, options, rowsPerShard, watch);
-    for await (const { found, entry, messages } of mapAhead(inputs.entries, FILES_AHEAD, plan)) {
-      for (const message of messages) notes.add(message, entry.path);
-      if (found !== null) planned.push(found);
-      watch.fileDone();
-    }
-  }
+  const plan = (every: number, about: FileNotes) => planInputs(storage, inputs, except, options, every, about);
+  let planned = await plan(rowsPerShard, notes);
   if (planned.length === 0) throw nothingToRead(name, 0, notes);
-  const files = planned.map(({ file }) => file);
+  const rows = sumOfRows(planned.map(({ file }) => file));
+  const better = rows === null ? rowsPerShard : chosen(rows);
+  if (better !== rowsPerShard) planned = await plan(better, new FileNotes()); // it says the same once more
   return {
     location: storage.location,
-    files,
-    shards: gather(planned, rowsPerShard),
-    rows: sumOfRows(files),
+    files: planned.map(({ file }) => file),
+    shards: gather(planned, better),
+    rows,
     columns: options.columns ?? {},
     except,
     notes: notes.messages,
   };
+}
+
+/** Cuts what was listed. */
+async function planInputs(
+  storage: Storage,
+  inputs: Exclude<Inputs, { kind: 'none' }>,
+  except: readonly string[],
+  options: PlanOptions,
+  rowsPerShard: number,
+  notes: FileNotes,
+): Promise<readonly PlannedPieces[]> {
+  if (inputs.kind === 'folder') return [await planFolder(storage, inputs, except, options, rowsPerShard, notes)];
+  const { entries } = inputs;
+  const watch = new Watch(options, entries.length);
+  const planned: PlannedPieces[] = [];
+  const plan = (entry: StoredEntry) => planTable(storage, entry, entries.length > 1, options, rowsPerShard, watch);
+  for await (const { found, entry, messages } of mapAhead(entries, FILES_AHEAD, plan)) {
+    for (const message of messages) notes.add(message, entry.path);
+    if (found !== null) planned.push(found);
+    watch.fileDone();
+  }
+  return planned;
+}
+
+/** Of all together; null where a part's are not known. */
+function sumOfRows(parts: readonly { readonly rows: number | null }[]): number | null {
+  return parts.reduce<number | null>((sum, { rows }) => (sum === null || rows === null ? null : sum + rows), 0);
 }
 
 /** @throws DataError when it is gone by now */
@@ -98,10 +118,10 @@ async function only(storage: Storage, path: string): Promise<Inputs> {
   return { kind: 'tables', entries: [{ path, bytes, version }] };
 }
 
-/** Locations below the storage's root as beginnings of paths in it. */
+/** Locations below the storage's root as paths in it. */
 function exceptions(storage: Storage, locations: readonly string[]): readonly string[] {
   return locations.flatMap((location) => {
-    if (storage.folder === null) return location.startsWith(`${storage.location}/`) ? [location.slice(storage.location.length + 1)] : []; // prettier-ignore
+    if (storage.folder === null) return location.startsWith(`${storage.location}/`) ? [location.slice(storage.location.length + 1).replace(/\/+$/, '')] : []; // prettier-ignore
     const path = relative(storage.folder, resolve(location)).split(sep).join('/');
     return path === '' || path.startsWith('../') || path === '..' ? [] : [path];
   });
@@ -242,11 +262,6 @@ function cutGroups(groups: readonly number[], wanted: number): readonly Piece[] 
   }
   close();
   return pieces;
-}
-
-/** Of all together; null where one's are not known. */
-function sumOfRows(parts: readonly { readonly rows: number | null }[]): number | null {
-  return parts.reduce<number | null>((sum, { rows }) => (sum === null || rows === null ? null : sum + rows), 0);
 }
 
 /** Pieces in their order, as many in a shard as fit. */

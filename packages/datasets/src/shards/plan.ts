@@ -53,7 +53,7 @@ export interface ShardPlan {
   readonly rows: number | null;
   /** Which column holds what, as it was named. */
   readonly columns: ColumnNames;
-  /** Beginnings of paths that are no input. */
+  /** Files that are no input, and folders with all that is in them. */
   readonly except: readonly string[];
   /** What a person should know: what is not read, and how files are read that are not as their names say. */
   readonly notes: readonly string[];

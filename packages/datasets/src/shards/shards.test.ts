@@ -4,7 +4,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { pack } from 'tar-stream';
 import { openStorage } from '@drf/storage';
 import { createRandom } from '@drf/tensor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { readUnlabeledPosts, type UnlabeledResult } from '../index.js';
 import { folderWith, smallJpeg } from '../testing/folders.js';
 import { MemoryStorage } from '../testing/memory-storage.js';
@@ -275,25 +275,38 @@ describe('planShards', () => {
       'b/model.bin': 'x',
       'images/1.jpg': await smallJpeg(1),
       'out/part.jsonl': '{"text":"no input"}',
+      'out-of-season.csv': 'text\nskis\n',
+      'out.csv': 'text\nout\n',
       'shards/00000.parquet': 'PAR1 is not looked at',
       'shards/00000.tar': await tarOf({ '1.txt': 'in a tar' }),
       'shards/00000_stats.json': '{}',
       'shards/00001.tar': await tarOf({ '1.txt': 'in another' }),
     });
-    const plan = await planShards(storage, { rowsPerShard: 3, except: ['s3://bucket/posts/out'] });
+    const plan = await planShards(storage, { rowsPerShard: 3, except: ['s3://bucket/posts/out/'] });
     expect(plan.files.map(({ path, rows }) => [path, rows])).toEqual([
       ['b/1.csv', 2],
       ['b/2.csv', 2],
       ['b/latin.csv', 1],
+      ['out-of-season.csv', 1],
+      ['out.csv', 1],
       ['shards/00000.tar', null],
       ['shards/00001.tar', null],
     ]);
     expect(plan.shards.map(({ rows, parts }) => [rows, parts.map(({ file }) => file)])).toEqual([
       [2, [0]],
       [3, [1, 2]],
-      [null, [3, 4]],
+      [null, [3, 4, 5]],
+      [null, [6]],
     ]);
     expect(plan.rows).toBeNull();
+    const asked: (number | null)[] = [];
+    const by = (rows: number | null): number => (asked.push(rows), rows === null ? 50 : 3);
+    const tables = new Map([...storage.objects].filter(([path]) => !path.startsWith('shards/')));
+    const counted = new MemoryStorage('s3://bucket/posts', Object.fromEntries(tables));
+    const listed = vi.spyOn(counted, 'list');
+    const whole = await planShards(counted, { rowsPerShard: by });
+    expect([asked, listed.mock.calls.length]).toEqual([[null, 8], 1]);
+    expect(whole).toEqual(await planShards(counted, { rowsPerShard: 3 }));
     expect(plan.notes).toEqual([
       '.hidden/a.csv, _SUCCESS.json: is hidden, or begins with "_", and is not read',
       'shards/00000.parquet: describes the tar of the same name (img2dataset), and is no second input',
@@ -311,6 +324,8 @@ describe('planShards', () => {
       ['b/2.csv, line 2', 'b/2.csv', 1, 2],
       ['b/2.csv, line 4', 'b/2.csv', 2, 4],
       ['b/latin.csv, line 2', 'b/latin.csv', 1, 2],
+      ['out-of-season.csv, line 2', 'out-of-season.csv', 1, 2],
+      ['out.csv, line 2', 'out.csv', 1, 2],
       ['shards/00000.tar/1', 'shards/00000.tar', 1, 1],
       ['shards/00001.tar/1', 'shards/00001.tar', 1, 1],
     ]);

@@ -69,12 +69,13 @@ export async function startS3Server({ pageSize = 1000, etags = true } = {}): Pro
     const name = `${bucket}/${key}`;
     if (headers.authorization === undefined) return refusal(403, 'AccessDenied');
     if (!buckets.has(bucket)) return refusal(404, 'NoSuchBucket');
+    if (key === '' && query.has('uploads')) return listUploads(name, query);
     if (key === '') return query.has('list-type') ? list(bucket, query) : { status: 200 };
 
     const there = objects.get(name);
     const upload = query.get('uploadId');
     if (method === 'POST' && upload === null) {
-      const id = JSON.stringify({ id: randomUUID(), metadata: metadataOf(headers) });
+      const id = JSON.stringify({ id: randomUUID(), name, metadata: metadataOf(headers) });
       uploads.set(id, new Map());
       return xml(`<InitiateMultipartUploadResult><UploadId>${escape(id)}</UploadId></InitiateMultipartUploadResult>`);
     }
@@ -118,6 +119,24 @@ export async function startS3Server({ pageSize = 1000, etags = true } = {}): Pro
     if (start >= there.body.length) return refusal(416, 'InvalidRange');
     const of = { 'content-range': `bytes ${start}-${end - 1}/${there.body.length}` };
     return { status: 206, headers: { ...common, ...of }, body: there.body.subarray(start, end) };
+  };
+
+  /** Uploads behind the marker, which is the last one of the page before. */
+  const listUploads = (bucketName: string, query: URLSearchParams): Reply => {
+    const prefix = bucketName + (query.get('prefix') ?? '');
+    const all = [...uploads.keys()].map((id) => ({ id, name: (JSON.parse(id) as { name: string }).name }));
+    const meant = all.filter(({ name }) => name.startsWith(prefix));
+    const from = meant.findIndex(({ id }) => id === query.get('upload-id-marker')) + 1;
+    const page = meant.slice(from, from + pageSize);
+    const entries = page.map(({ id, name }) => {
+      const key = escape(name.slice(bucketName.length));
+      return `<Upload><Key>${key}</Key><UploadId>${escape(id)}</UploadId></Upload>`;
+    });
+    const last = page.at(-1);
+    const marker = `<NextKeyMarker>${escape(last?.name ?? '')}</NextKeyMarker><NextUploadIdMarker>${escape(last?.id ?? '')}</NextUploadIdMarker>`;
+    return xml(
+      `<ListMultipartUploadsResult><IsTruncated>${from + page.length < meant.length}</IsTruncated>${marker}${entries.join('')}</ListMultipartUploadsResult>`,
+    );
   };
 
   /** Keys behind the token, which is the last key of the page before. */

@@ -76,7 +76,11 @@ export class RayClient {
   /** Ray's version. @throws UnavailableError also for what is no Ray, or too old */
   async version(signal?: AbortSignal): Promise<string> {
     const refuse = refuser(UnavailableError, `Ray at ${this.base.href}`);
-    const answer = await this.request('GET', '/api/version', { signal }).catch((error: unknown) => {
+    const patience = AbortSignal.timeout(this.patienceMs); // of a first question, whatever trickles in and is tried again
+    const either = signal === undefined ? patience : AbortSignal.any([signal, patience]);
+    const answer = await this.request('GET', '/api/version', { signal: either }).catch((error: unknown) => {
+      signal?.throwIfAborted();
+      if (patience.aborted) throw refuse('to answer', `no whole answer in ${this.patienceMs / 1000} s`, NO_DASHBOARD);
       if (error instanceof RayRefusal) throw refuse('the dashboard of a Ray cluster', error.message, NO_DASHBOARD);
       throw error;
     });
@@ -223,7 +227,7 @@ const NO_DASHBOARD = `give the address of its dashboard (port ${PORT} unless it 
 
 /** @throws ConfigurationError */
 function baseOf(address: string): URL {
-  const refuse = refuser(ConfigurationError, `Address ${address}`);
+  const refuse = refuser(ConfigurationError, `Address ${address.replace(/\/\/.*@/, '//…@')}`);
   const [, secure, rest = ''] = /^ray(s?):\/\/([^?#]+)$/.exec(address) ?? [];
   const base = `${secure === 's' ? 'https' : 'http'}://${rest.replace(/\/*$/, '/')}`;
   if (!URL.canParse(base)) throw refuse('ray://HEAD:8265, or rays://… for HTTPS', 'another form');

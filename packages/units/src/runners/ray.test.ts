@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -220,6 +222,28 @@ describe('RayClient', () => {
     await ray.stop();
     await expect(version()).rejects.toThrow(/expected to answer, received (connect )?ECONNREFUSED.*ray start --head/);
     ray = new FakeRay();
+  });
+
+  it('keeps a password in an address to itself', () => {
+    const opening = (): RayClient => new RayClient('ray://somebody:hush@head:8265');
+    expect(opening).toThrow(/^Address ray:\/\/…@head:8265 expected an address alone/);
+    expect(opening).not.toThrow('hush');
+  });
+
+  it('does not wait for ever for what never says anything whole', async () => {
+    const trickling = createServer((_, response) => {
+      const timer = setInterval(() => response.write(' '), 20);
+      response.on('close', () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => trickling.listen(0, '127.0.0.1', resolve));
+    try {
+      const client = new RayClient(`ray://127.0.0.1:${(trickling.address() as AddressInfo).port}`, { patienceMs: 300 });
+      await expect(client.version()).rejects.toThrow(/expected to answer, received no whole answer in 0.3 s; give the address/); // prettier-ignore
+      await expect(client.version(AbortSignal.abort(new Error('stopped')))).rejects.toThrow('stopped');
+    } finally {
+      trickling.closeAllConnections();
+      await new Promise((resolve) => trickling.close(resolve));
+    }
   });
 
   it('knows addresses', () => {
