@@ -45,7 +45,7 @@ export function statusOf(error: unknown): number | undefined {
 }
 
 /** Whether there is no bucket of a name, or can be none. */
-export function isNoBucket(error: unknown): boolean {
+function isNoBucket(error: unknown): boolean {
   return ['NoSuchBucket', 'InvalidBucketName'].includes((error as ClientError).name ?? '');
 }
 
