@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -6,7 +7,7 @@ import { defineConfig } from 'vitest/config';
  * each worker, which loads every module once.
  */
 const ISOLATED = [
-  'packages/{drf,export,service}',
+  'packages/{collective,drf,export,service,storage,units}',
   'packages/datasets/src/stream-posts', // measures the memory of its process
   'packages/datasets/src/posts/packed', // has a library say other sizes
   'packages/files/src/atomic',
@@ -31,6 +32,7 @@ const common = { setupFiles: ['./vitest.setup.ts'], pool: 'forks' as const, test
 export default defineConfig({
   ...resolution,
   test: {
+    maxWorkers: availableParallelism(), // one fewer is usual, which on two cores leaves one of them idle
     projects: [
       {
         ...resolution,
