@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { DataError, UnavailableError } from '@drf/tensor';
 import { download } from './download.js';
@@ -12,13 +13,21 @@ const CONTENT = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
 const SHA256 = createHash('sha256').update(CONTENT).digest('hex');
 const URL_OF_FILE = 'https://files.example/a.whl';
 
+const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0;
+
 interface Server {
   readonly get: typeof fetch;
   readonly asked: (string | null)[];
 }
 
-/** Serves the content with ranges; each connection breaks after so many bytes (0: never). */
-function server(breakAfter = 0, ranges = true): Server {
+/** When a connection breaks: after so many bytes, and not before they are in a file. */
+interface Break {
+  readonly after: number;
+  readonly part: string;
+}
+
+/** Serves the content, by ranges unless told otherwise. */
+function server({ ranges = true, breaks }: { ranges?: boolean; breaks?: Break } = {}): Server {
   const asked: (string | null)[] = [];
   const get: typeof fetch = async (_url, options) => {
     const range = new Headers(options?.headers).get('range');
@@ -27,11 +36,18 @@ function server(breakAfter = 0, ranges = true): Server {
     const total = CONTENT.length;
     if (from >= total) return new Response('', { status: 416, headers: { 'content-range': `bytes */${total}` } });
     const rest = CONTENT.subarray(from);
+    const sent = rest.subarray(0, breaks?.after);
+    let isCanceled = false;
     const body = new ReadableStream({
-      start(controller) {
-        controller.enqueue(breakAfter === 0 ? rest : rest.subarray(0, breakAfter));
-        if (breakAfter === 0 || rest.length <= breakAfter) controller.close();
-        else setTimeout(() => controller.error(new Error('socket hang up')), 5);
+      async start(controller) {
+        controller.enqueue(sent);
+        if (breaks === undefined || sent.length === rest.length) return controller.close();
+        // an error throws away what waits to be read: it comes when all that was sent has been written
+        while (!isCanceled && (await sizeOf(breaks.part)) < from + sent.length) await wait(1);
+        controller.error(new Error('socket hang up'));
+      },
+      cancel() {
+        isCanceled = true;
       },
     });
     const headers: Record<string, string> = { 'content-length': String(rest.length) };
@@ -57,7 +73,7 @@ describe('download', () => {
   it('goes on after each lost connection, and after the process was stopped', async () => {
     const target = join(folder(), 'a.whl');
     await writeFile(`${target}.part`, CONTENT.subarray(0, 700));
-    const { get, asked } = server(1500);
+    const { get, asked } = server({ breaks: { after: 1500, part: `${target}.part` } });
     await download(URL_OF_FILE, target, { ...options, get });
     expect(asked).toEqual(['bytes=700-', 'bytes=2200-', 'bytes=3700-']);
     expect(await readFile(target)).toEqual(CONTENT);
@@ -66,7 +82,7 @@ describe('download', () => {
   it('starts again where a server knows no ranges', async () => {
     const target = join(folder(), 'a.whl');
     await writeFile(`${target}.part`, 'something else');
-    await download(URL_OF_FILE, target, { ...options, get: server(0, false).get });
+    await download(URL_OF_FILE, target, { ...options, get: server({ ranges: false }).get });
     expect(await readFile(target)).toEqual(CONTENT);
   });
 
