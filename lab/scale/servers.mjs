@@ -154,6 +154,7 @@ export async function startS3(kind, { program, address, folder, log, bucket = 'l
   child.once('exit', (code) => void (ended = code ?? 'a signal'));
   child.once('error', (error) => void (ended = error.message));
   const endpoint = `http://${address}:${port}`;
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'; // as @drf/storage does
   const client = new S3Client({
     endpoint,
     region: 'us-east-1',
