@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { createRandom } from './random.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -23,17 +24,6 @@ const { values } = parseArgs({
 const folder = mkdtempSync(join(tmpdir(), 'drf-kills-'));
 const app = (name) => join('apps', name, 'dist', 'main.js');
 const Database = createRequire(join(process.cwd(), 'packages', 'evaluation', 'package.json'))('libsql');
-
-/** Numbers in [0, 1) that the seed decides (mulberry32). */
-function createRandom(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Runs a program to its end, or until `kill` resolves; the whole group of processes then dies at once. */
 async function run(args, kill) {

@@ -1,8 +1,8 @@
 // How long a great many posts take, what they cost, and what failures waste: arithmetic from measured figures, and a simulation
 // of the queue of shards, event by event. Nothing here runs a model; every figure that goes in is an option.
 import { writeFile } from 'node:fs/promises';
+import { createRandom } from '../../scripts/random.mjs';
 import { table } from './laboratory.mjs';
-import { createRandom } from './posts.mjs';
 
 /** Options with their defaults, what they mean, and where the default comes from. */
 export const BILLION = {

@@ -9,19 +9,9 @@ import { createGzip } from 'node:zlib';
 import { parquetWriteFile } from 'hyparquet-writer';
 import sharp from 'sharp';
 import { pack } from 'tar-stream';
+import { createRandom } from '../../scripts/random.mjs';
 
 export const FORMATS = ['parquet', 'jsonl', 'jsonl.gz', 'csv', 'tar'];
-
-/** Numbers in [0, 1) that the seed decides (mulberry32). */
-export function createRandom(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const WORDS = {
   positive: 'love wonderful happy great beautiful sunny amazing delicious proud grateful smile best win 😍 🎉 ❤️'.split(
