@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { makeHosts } from './hosts.mjs';
-import { cutPower, killRaylet, killRayWorker, killUnit, pullCable } from './kills.mjs';
+import { cutPower, killAllKinds, killUnit, pullCable, submitWork } from './kills.mjs';
 import { appOf, check, ROOT, table } from './laboratory.mjs';
 import { startRay } from './servers.mjs';
 import { findTool } from './tools.mjs';
@@ -42,27 +42,15 @@ export async function grid(laboratory, { quick, install, seeds, cable = 85 }) {
 
   const submit = () => program(gridArgs('ray', '--on', cluster.on), { env: cluster.env });
   await timed(`by Ray over ${lab.hosts.length} hosts, with what is listed above`, async () => {
-    let submitter = submit();
+    const work = submitWork(submit, { hosts: lab.hosts.slice(1), event });
     event('grid by Ray: submitted');
-    const around = {
-      hosts: lab.hosts.slice(1),
-      event,
-      isOver: () => submitter.isOver,
-      said: () => submitter.error + submitter.out,
-    };
-    await killUnit(around);
+    await killUnit(work);
     if (!quick) {
-      await killRayWorker(around);
-      submitter.kill();
-      await submitter.ended;
-      event('kill -9 of the submitter');
-      submitter = submit();
-      event('the same command again');
-      await killRaylet(around);
-      await pullCable({ ...around, seconds: Number(cable) });
-      if (!submitter.isOver) await cutPower(around).catch((error) => event(`no power cut: ${error.message}`));
+      await killAllKinds(work);
+      await pullCable({ ...work, seconds: Number(cable) });
+      if (!work.isOver()) await cutPower(work).catch((error) => event(`no power cut: ${error.message}`));
     }
-    await submitter.done();
+    await work.done();
     event('grid by Ray: done');
   });
 

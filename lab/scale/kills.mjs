@@ -28,6 +28,38 @@ async function anyProcess({ hosts, isOver, said, what, test, aliveFor = 700, sec
   check(false, `there was no ${what} within ${seconds} s`);
 }
 
+/**
+ * Work on hosts that a command submits, as what kills them wants to know it.
+ * @param submit starts the command
+ */
+export function submitWork(submit, { hosts, event }) {
+  let submitter = submit();
+  return {
+    hosts,
+    event,
+    isOver: () => submitter.isOver,
+    said: () => submitter.error + submitter.out,
+    /** Those of the command that runs now. */
+    processes: () => submitter.processes(),
+    done: () => submitter.done(),
+    /** Kills the command and gives it again. */
+    async killSubmitter() {
+      submitter.kill();
+      await submitter.ended;
+      event('kill -9 of the submitter');
+      submitter = submit();
+      event('the same command again');
+    },
+  };
+}
+
+/** Kills, of work by Ray, a worker, the command, which is given again, and a node: what every kind of work has to bear. */
+export async function killAllKinds(work) {
+  await killRayWorker(work);
+  await work.killSubmitter();
+  await killRaylet(work);
+}
+
 /** Kills a unit's process, at a moment of its work. */
 export async function killUnit({ hosts, isOver, said, event, aliveFor }) {
   const { pid, host } = await anyProcess({ hosts, isOver, said, what: 'a unit', test: isUnit, aliveFor });
@@ -36,7 +68,7 @@ export async function killUnit({ hosts, isOver, said, event, aliveFor }) {
 }
 
 /** Kills Ray's Python process that runs a unit. */
-export async function killRayWorker({ hosts, isOver, said, event }) {
+async function killRayWorker({ hosts, isOver, said, event }) {
   const unit = await anyProcess({ hosts, isOver, said, what: 'a unit', test: isUnit });
   let own = processOf(unit.pid);
   while (own !== undefined && !isRayWorker(own)) own = processOf(own.parent);
@@ -51,7 +83,7 @@ export async function killRayWorker({ hosts, isOver, said, event }) {
 }
 
 /** Kills a node's raylet, which ends the node; its service manager starts it again. */
-export async function killRaylet({ hosts, isOver, said, event }) {
+async function killRaylet({ hosts, isOver, said, event }) {
   const { host } = await anyProcess({ hosts, isOver, said, what: 'a unit', test: isUnit });
   const raylet = host.processes().find(isRaylet);
   check(raylet !== undefined, `${host.name} has no raylet`);

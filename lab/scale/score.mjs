@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { parquetReadObjects } from 'hyparquet';
 import { makeHosts } from './hosts.mjs';
-import { cutPower, killRaylet, killRayWorker, killUnit, tapUploads } from './kills.mjs';
+import { cutPower, killAllKinds, killUnit, submitWork, tapUploads } from './kills.mjs';
 import { appOf, check, isUnit, mebibytes, table, watchMemory } from './laboratory.mjs';
 import { makePosts } from './posts.mjs';
 import { startRay, startS3 } from './servers.mjs';
@@ -154,25 +154,18 @@ async function byRay({ laboratory, lab, s3, ray, log, quick, judge, out }) {
   try {
     const begun = laboratory.seconds();
     const submit = () => laboratory.program(judge(out, '--on', cluster.on), { env: { ...tap.env, ...cluster.env } });
-    let submitter = submit();
+    const work = submitWork(submit, { hosts, event });
     const memory = watchMemory(() => [
-      ...submitter.processes(),
+      ...work.processes(),
       ...hosts.flatMap((host) => host.processes().filter(isUnit)),
     ]);
-    const around = { hosts, event, isOver: () => submitter.isOver, said: () => submitter.error + submitter.out };
-    await killUnit({ ...around, aliveFor: 3000 });
+    await killUnit({ ...work, aliveFor: 3000 });
     const killed = tap.killNext();
     if (!quick) {
-      await killRayWorker(around);
-      submitter.kill();
-      await submitter.ended;
-      event('kill -9 of the submitter');
-      submitter = submit();
-      event('the same command again');
-      await killRaylet(around);
-      await cutPower(around);
+      await killAllKinds(work);
+      await cutPower(work);
     }
-    await submitter.done();
+    await work.done();
     check(killed() === 1, 'no unit was killed in its upload');
     return { seconds: laboratory.seconds() - begun, memory: memory(), requests: tap.requests, notes: quick ? '2 units killed' : '2 units, a worker, a node, a machine, the submitter killed' }; // prettier-ignore
   } finally {
