@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { startS3Server } from '@drf/storage/testing';
+import { pointClientAt, startS3Server } from '@drf/storage/testing';
 import { localRunner, readPlan, type PublishedPlan, type Unit } from '@drf/units';
 import { predictPosts, type OtherProcesses, type PredictOptions } from './predict-posts.js';
 import { scoreKindOf } from './score-kind.js';
@@ -152,9 +152,7 @@ it('gives in object storage, of a prefix with several tables, what it gives in a
   await mkdir(join(folder, 'tables/more'), { recursive: true });
   const server = await startS3Server();
   try {
-    vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
-    vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+    pointClientAt(server);
     for (const [name, text] of Object.entries(tables)) {
       await writeFile(join(folder, 'tables', name), text);
       server.objects.set(`bucket/tables/${name}`, { body: Buffer.from(text), metadata: {} });

@@ -1,10 +1,11 @@
 // The command in processes that a real mpirun started. Skipped where there is none.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasMpirun } from '@drf/collective/testing';
 
 const LIMIT = { timeout: 300_000 };
 const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -51,7 +52,7 @@ it('says how to start where nothing of MPI did', LIMIT, async () => {
   expect(stderr).toMatch(/to be started by mpirun or srun/);
 });
 
-describe.skipIf(!hasMpi())('by mpirun', () => {
+describe.skipIf(!hasMpirun())('by mpirun', () => {
   const mpirun = ['mpirun', '--allow-run-as-root', '--oversubscribe', '-n'];
 
   it('trains what one process trains, stops, and goes on in one process', LIMIT, async () => {
@@ -81,12 +82,3 @@ describe.skipIf(!hasMpi())('by mpirun', () => {
     expect(stderr.match(/Rank 1 expected the configuration of rank 0/g)).toHaveLength(1);
   });
 });
-
-function hasMpi(): boolean {
-  try {
-    execFileSync('mpirun', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false; // skipped: no mpirun on the path
-  }
-}

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { runApp } from '@drf/terminal';
-import { startS3Server, type S3TestServer } from '@drf/storage/testing';
+import { pointClientAt, startS3Server, type S3TestServer } from '@drf/storage/testing';
 import { createTrainProgram } from './program.js';
 
 let server: S3TestServer;
@@ -11,9 +11,7 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'drf-remote-run-'));
   server = await startS3Server();
-  vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+  pointClientAt(server);
   vi.stubEnv('AWS_MAX_ATTEMPTS', '1');
   vi.stubEnv('DRF_CACHE', join(folder, 'cache'));
 });

@@ -1,9 +1,10 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { UnavailableError } from '@drf/tensor';
 import { checkCollective } from './collective.contract.js';
 import { CollectiveError, inProcess, loadMpi, openMpi } from './index.js';
+import { hasMpirun } from './testing/index.js';
 
 describe('ranks in one process', () => {
   it.each([1, 2, 5])('keep the contract as %i', async (size) => {
@@ -51,7 +52,7 @@ describe('MPI', () => {
     await expect(loadMpi({ DRF_MPI_LIBRARY: 'libc.so.6' })).rejects.toThrow(/MPI_Get_library_version/);
   });
 
-  describe.skipIf(!hasMpi())('by mpirun', () => {
+  describe.skipIf(!hasMpirun())('by mpirun', () => {
     const check = (size: number, ...values: string[]) =>
       new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
         const scripts = ['--conditions=source', '--import', fileURLToPath(new URL('../../../scripts/from-source.mjs', import.meta.url))]; // prettier-ignore
@@ -79,12 +80,3 @@ describe('MPI', () => {
     });
   });
 });
-
-function hasMpi(): boolean {
-  try {
-    execFileSync('mpirun', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false; // skipped: no mpirun on the path
-  }
-}

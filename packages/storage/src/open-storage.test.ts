@@ -3,16 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { localCopy, openLocation, openStorage } from './index.js';
-import { startS3Server, type S3TestServer } from './testing/index.js';
+import { pointClientAt, startS3Server, type S3TestServer } from './testing/index.js';
 
 let server: S3TestServer;
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'drf-storage-'));
   server = await startS3Server();
-  vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+  pointClientAt(server);
 });
 afterEach(async () => {
   vi.unstubAllEnvs();

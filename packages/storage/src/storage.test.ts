@@ -6,7 +6,7 @@ import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, vi } from 'vitest';
 import { connect } from './s3-client.js';
 import { describeStorageContract } from './storage.contract.js';
-import { startS3Server, type S3TestServer } from './testing/index.js';
+import { pointClientAt, startS3Server, type S3TestServer } from './testing/index.js';
 
 const REAL_SERVER = process.env['DRF_TEST_S3'];
 
@@ -23,7 +23,7 @@ describe('the S3 server for tests', () => {
   let server: S3TestServer;
   beforeAll(async () => {
     server = await startS3Server({ pageSize: 2 });
-    useServer(server.endpoint);
+    pointClientAt(server);
   });
   afterAll(async () => {
     vi.unstubAllEnvs();
@@ -38,7 +38,8 @@ describe.skipIf(REAL_SERVER === undefined)('the S3 server that DRF_TEST_S3 names
   let racing: string | undefined;
   beforeAll(async () => {
     // with credentials of the environment, else some that servers for tests take
-    useServer(REAL_SERVER ?? '', { ...process.env });
+    const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
+    pointClientAt({ endpoint: REAL_SERVER ?? '' }, { accessKeyId, secretAccessKey });
     const { client } = await connect();
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
     if ((await fetch(`${REAL_SERVER}/moto-api/`)).ok) {
@@ -52,9 +53,3 @@ describe.skipIf(REAL_SERVER === undefined)('the S3 server that DRF_TEST_S3 names
     () => racing,
   );
 });
-
-function useServer(endpoint: string, environment: NodeJS.ProcessEnv = {}): void {
-  vi.stubEnv('AWS_ENDPOINT_URL_S3', endpoint);
-  vi.stubEnv('AWS_ACCESS_KEY_ID', environment['AWS_ACCESS_KEY_ID'] ?? 'test');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', environment['AWS_SECRET_ACCESS_KEY'] ?? 'test');
-}

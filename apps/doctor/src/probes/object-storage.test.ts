@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startS3Server, type S3TestServer } from '@drf/storage/testing';
+import { pointClientAt, startS3Server, type S3TestServer } from '@drf/storage/testing';
 import { fakeMachine } from '../testing/fake-machine.js';
 import { probeObjectStorage } from './object-storage.js';
 
@@ -7,9 +7,7 @@ const SECRET = 'nobody-may-see-this';
 let server: S3TestServer;
 beforeEach(async () => {
   server = await startS3Server();
-  vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'key-id');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', SECRET);
+  pointClientAt(server, { accessKeyId: 'key-id', secretAccessKey: SECRET });
   vi.stubEnv('AWS_MAX_ATTEMPTS', '1');
 });
 afterEach(async () => {

@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import { openStorage } from '@drf/storage';
-import { startS3Server, type S3TestServer } from '@drf/storage/testing';
+import { pointClientAt, startS3Server, type S3TestServer } from '@drf/storage/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { countUnlabeledPosts, openDataset, planShards, readShard, readUnlabeledPosts } from '../index.js';
 import { smallJpeg } from '../testing/folders.js';
@@ -12,9 +12,7 @@ const decoding = { width: 4, height: 4, fit: 'stretch', maximumPixels: 1e6 } as 
 let server: S3TestServer;
 beforeEach(async () => {
   server = await startS3Server({ pageSize: 2 });
-  vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+  pointClientAt(server);
 });
 afterEach(async () => {
   vi.unstubAllEnvs();

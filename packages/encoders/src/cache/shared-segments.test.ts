@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { startS3Server, type S3TestServer } from '@drf/storage/testing';
+import { pointClientAt, startS3Server, type S3TestServer } from '@drf/storage/testing';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { openFeatureCache, type FeatureCache } from './feature-cache.js';
 
@@ -11,9 +11,7 @@ const SHARED = 's3://bucket/features';
 let server: S3TestServer;
 beforeEach(async () => {
   server = await startS3Server();
-  vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+  pointClientAt(server);
   vi.stubEnv('AWS_MAX_ATTEMPTS', '1');
 });
 afterEach(async () => {

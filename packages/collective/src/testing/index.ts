@@ -1,0 +1,1 @@
+export { hasMpirun } from './has-mpirun.js';
