@@ -29,7 +29,7 @@ export const BILLION = {
   'node-days': [30, 'days between failures of a node', 'assumed'],
   'detect-seconds': [300, 'seconds until a dead node’s units are given out again', 'seen with Ray 2.60, cable pulled'],
   'repair-minutes': [10, 'minutes until another node stands in', 'assumed'],
-  tries: [6, 'tries a unit before it is given up', 'Ray’s max_retries of 5'],
+  tries: [5, 'tries a unit that dies, or whose node does, before it is given up', '@drf/units, by Ray and Slurm'],
   'core-price': [0.04, 'dollars a core and hour', 'assumed, on demand'],
   'put-price': [
     0.005,

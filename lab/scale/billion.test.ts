@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { BILLION, requests, simulate } from './billion.mjs';
 
@@ -23,6 +24,15 @@ describe('the simulation of a queue of shards', () => {
     expect(nodeFailures).toBeGreaterThan(0);
     expect(tries).toBeGreaterThanOrEqual(done + crashes);
     expect(wasted).toBeLessThan(busy);
+  });
+
+  it('gives up what dies again and again after as many tries as Ray and Slurm make', async () => {
+    const { tries, givenUp, shards } = simulate({ ...ideal, 'crash-share': 1 }, 8, 1);
+    expect([tries, givenUp]).toEqual([5 * shards, shards]);
+    const driver = await readFile(new URL('../../packages/units/ray/driver.py', import.meta.url), 'utf8');
+    expect(driver).toMatch(/^AGAIN_TRIES, LOST_TRIES = 3, 5\b/m);
+    const slurm = await readFile(new URL('../../packages/units/src/runners/slurm.ts', import.meta.url), 'utf8');
+    expect(slurm).toMatch(/^const LOST_TRIES = 5;/m);
   });
 
   it('is decided by its seed', () => {
