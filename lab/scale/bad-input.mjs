@@ -1,9 +1,10 @@
 // What goes wrong at the edges of work on several machines, one case after the other: each must end in one line that says what
 // is wrong, without a stack, and without losing a row that can be read.
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { appOf, check, Finding } from './laboratory.mjs';
+import { makeKeys } from './listing.mjs';
 import { makePosts } from './posts.mjs';
 import { freePort, startS3 } from './servers.mjs';
 import { findTool } from './tools.mjs';
@@ -76,7 +77,7 @@ export async function badInput(laboratory, { install, only }) {
       }),
     [`a listing of ${KEYS} keys`]: async () => {
       if (s3.kind !== 'versitygw') return skipped('so many keys are made in a folder, which takes versitygw');
-      await makeKeys(join(folder, 's3', 'lab', 'many', 'pictures'));
+      await makeKeys(join(folder, 's3', 'lab', 'many', 'pictures'), KEYS);
       await makePosts(await openStorage('s3://lab/many'), {
         count: POSTS,
         formats: ['jsonl'],
@@ -197,12 +198,6 @@ function checkOneLine(error) {
   check(!/^\s+at .+:\d+:\d+\)?$/m.test(error), `it prints a stack:\n${error}`);
   const lines = error.split('\n').filter((line) => line.trim() !== '');
   check(lines.length === 1, `it says ${lines.length} lines:\n${error.slice(0, 2000)}`);
-}
-
-async function makeKeys(place) {
-  await mkdir(place, { recursive: true });
-  for (let index = 0; index < KEYS; index++)
-    await (await open(join(place, `${String(index).padStart(6, '0')}.jpg`), 'w')).close();
 }
 
 async function firstBelow(openStorage, location, pattern) {

@@ -13,6 +13,8 @@ const PARTS = {
   'training over two hosts by MPI': ['mpi.mjs', [], []],
   'a grid by Ray, with kills': ['main.mjs', null, ['grid']],
   'scoring from object storage, with kills': ['main.mjs', null, ['score']],
+  'a listing of many keys': ['main.mjs', null, ['listing']],
+  'reading shards from object storage': ['main.mjs', null, ['reading']],
   'wrong input': ['main.mjs', ['bad-input'], ['bad-input']],
 };
 

@@ -126,14 +126,14 @@ async function backAgain(host, before, event) {
 
 /**
  * Stands between programs and an S3 server and passes on what they say, until the beginning of an upload comes by that is
- * asked for: half of what has come then goes on to the server, and the process that sends it is killed.
+ * asked for: half of what has come then goes on to the server, and the process that sends it is killed. It counts what comes by.
  * @param below the keys whose uploads count: `/lab/judged/part-`
  */
-export async function tapUploads(server, { address, hosts = [], below, event }) {
+export async function tapServer(server, { address, hosts = [], below, event }) {
   const target = new URL(server.endpoint);
   const sockets = new Set();
   const requests = { GET: 0, HEAD: 0, PUT: 0, POST: 0, DELETE: 0 };
-  let [wanted, happened] = [0, 0];
+  let [wanted, happened, answered] = [0, 0, 0];
   const tap = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
     for (const [one, other] of [
@@ -144,7 +144,7 @@ export async function tapUploads(server, { address, hosts = [], below, event }) 
       sockets.add(one);
       one.on('error', () => other.destroy()).on('close', () => (sockets.delete(one), other.destroy()));
     }
-    upstream.pipe(client);
+    upstream.on('data', (chunk) => void (answered += chunk.length)).pipe(client);
     client.on('data', (chunk) => {
       const [method] = /^[A-Z]+(?= \/)/.exec(chunk.subarray(0, 10).toString('latin1')) ?? [];
       if (method in requests) requests[method]++;
@@ -165,6 +165,8 @@ export async function tapUploads(server, { address, hosts = [], below, event }) 
   return {
     /** How many have come by, of each method. */
     requests,
+    /** Bytes of all answers so far, with what HTTP adds. */
+    answeredBytes: () => answered,
     env: { ...server.env, AWS_ENDPOINT_URL_S3: `http://${address}:${tap.address().port}` },
     /** Asks for the next upload's sender to be killed. @returns a function that says how many were, of all that were asked for */
     killNext: () => (wanted++, () => happened),

@@ -97,6 +97,23 @@ function startProgram(args, { env = {}, nodeArgs = ['--no-warnings'] } = {}, end
 }
 
 /**
+ * Has something measured in a process of its own, by `measured.mjs`.
+ * @param args one of `works.mjs`, with its arguments
+ * @returns what it prints
+ */
+export async function measure({ program }, args, env) {
+  const { out } = await program([join(ROOT, 'lab/scale/measured.mjs'), ...args], { env }).done();
+  return JSON.parse(out);
+}
+
+/** A number that an option gives. @throws Finding where it is none */
+export function wholeNumber(option, given) {
+  const number = Number(given);
+  check(Number.isSafeInteger(number) && number > 0, `${option} is a whole number from 1, not ${given}`);
+  return number;
+}
+
+/**
  * Watches the memory of processes while they come and go.
  * @param processes those of the moment, as `processOf` tells of them
  * @returns a function that ends the watch and tells the most memory of all at once (resident, looked at four times a second)

@@ -65,6 +65,11 @@ const COMMANDS = {
     '[--quick] [--posts N] [--per-file N] [--shard N] [--run RUN] [--ways local1,local2,ray]',
     { quick, posts: integer, 'per-file': integer, shard: integer, run: text, ways: text },
   ),
+  listing: experiment('./listing.mjs', 'listing', '[--keys 100000]', { keys: integer }),
+  reading: experiment('./reading.mjs', 'reading', '[--posts 20000] [--shard POSTS]', {
+    posts: integer,
+    shard: integer,
+  }),
   'bad-input': experiment('./bad-input.mjs', 'badInput', '[--only PART-OF-A-NAME]', { only: text }),
   check: experiment('./check.mjs', 'check', '[--long]: all of these in their quick forms', { long: quick }),
   billion: {

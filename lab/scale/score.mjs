@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { parquetReadObjects } from 'hyparquet';
 import { makeHosts } from './hosts.mjs';
-import { cutPower, killAllKinds, killUnit, submitWork, tapUploads } from './kills.mjs';
+import { cutPower, killAllKinds, killUnit, submitWork, tapServer } from './kills.mjs';
 import { appOf, check, isUnit, mebibytes, table, watchMemory } from './laboratory.mjs';
 import { makePosts } from './posts.mjs';
 import { startRay, startS3 } from './servers.mjs';
@@ -121,11 +121,7 @@ async function rayOrWhyNot(install, quick, event) {
 /** One process, or two of which one is killed in the middle of an upload. */
 async function byThisMachine({ laboratory, s3, judge, out, lab }, jobs) {
   const { event } = laboratory;
-  const tap = await tapUploads(s3, {
-    address: lab?.address ?? '127.0.0.1',
-    below: `/${s3.bucket}/${out}/part-`,
-    event,
-  });
+  const tap = await tapServer(s3, { address: lab?.address ?? '127.0.0.1', below: `/${s3.bucket}/${out}/part-`, event });
   try {
     const killed = jobs > 1 ? tap.killNext() : () => undefined;
     const begun = laboratory.seconds();
@@ -150,7 +146,7 @@ async function byRay({ laboratory, lab, s3, ray, log, quick, judge, out }) {
   const cluster = await startRay(lab, { ray, log, env: s3.env });
   event(`Ray: ${cluster.on}`);
   const hosts = lab.hosts.slice(1);
-  const tap = await tapUploads(s3, { address: lab.address, hosts, below: `/${s3.bucket}/${out}/part-`, event });
+  const tap = await tapServer(s3, { address: lab.address, hosts, below: `/${s3.bucket}/${out}/part-`, event });
   try {
     const begun = laboratory.seconds();
     const submit = () => laboratory.program(judge(out, '--on', cluster.on), { env: { ...tap.env, ...cluster.env } });
