@@ -5,21 +5,23 @@
 // It shows: losses and parameters equal to one process; a rank killed by `kill -9`, which ends the job, and `--resume` to
 // the same bits; a stop by SIGUSR2, and `--resume` in one process; and what an all-reduce costs beside a step.
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { writeEncoders } from './encoders.mjs';
+import { ROOT } from './laboratory.mjs';
 
-const ROOT = resolve(import.meta.dirname, '../..');
 const TRAIN = join(ROOT, 'apps/train/dist/main.js');
 const HOSTS = ['drf-mpi-a', 'drf-mpi-b'];
 const NETWORK = '10.79.79';
 /** What stands for ssh: a program that enters a host, given its name and a command. */
 let enter;
+/** Encoders of four million floats each. */
+const WIDE = { hidden_size: 256, num_hidden_layers: 5, num_attention_heads: 4, intermediate_size: 1024 };
 /** Floats that are summed, from the gradients of low-rank updates to those of a third of ViT-B and BERT-base. */
 const SIZES = [100_000, 1_000_000, 10_000_000, 50_000_000];
 
@@ -30,7 +32,7 @@ async function main() {
   const started = performance.now();
   try {
     makeHosts(folder);
-    await writeEncoders(folder);
+    await writeEncoders(folder, { small: {}, wide: WIDE });
     const two = await equality(folder);
     await killAndResume(folder, two);
     await stopAndResumeAlone(folder, two);
@@ -177,19 +179,6 @@ function removeHosts() {
       // was not there
     }
   }
-}
-
-/** A BERT and a ViT of two layers, and ones of four million floats each, as folders of the hub have them. */
-async function writeEncoders(folder) {
-  const wide = { hidden_size: 256, num_hidden_layers: 5, num_attention_heads: 4, intermediate_size: 1024 };
-  const program = `
-    import { writeTinyBert, writeTinyVit } from './packages/encoders/src/testing/index.ts';
-    for (const [name, config] of [['small', {}], ['wide', ${JSON.stringify(wide)}]]) {
-      await writeTinyBert('${folder}/' + name + '-bert', { config });
-      await writeTinyVit('${folder}/' + name + '-vit', { config });
-    }`;
-  const source = ['--conditions=source', '--import', './scripts/from-source.mjs', '--input-type=module', '-e', program];
-  await promisify(execFile)(process.execPath, source, { cwd: ROOT });
 }
 
 function writeConfig(folder, name, { encoders = {}, epochs = 4, limit = 48, batchSize = 8 }) {

@@ -5,6 +5,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { parquetReadObjects } from 'hyparquet';
+import { writeEncoders } from './encoders.mjs';
 import { makeHosts } from './hosts.mjs';
 import { cutPower, killAllKinds, killUnit, submitWork, tapServer } from './kills.mjs';
 import { appOf, check, isUnit, mebibytes, table, watchMemory } from './laboratory.mjs';
@@ -17,7 +18,7 @@ const FULL = { posts: 20_000, perFile: 2500, shard: 1250 };
 
 /**
  * @param ways of `local1`, `local2`, `ray`: which are tried, in this order
- * @param run a trained run; default: one is trained, at its smallest
+ * @param run a trained run; default: one is trained, at its smallest, over small encoders
  */
 export async function score(
   laboratory,
@@ -54,7 +55,16 @@ export async function score(
   const model = run ?? join(folder, 'run');
   if (run === undefined) {
     await laboratory
-      .program([appOf('train'), 'quickstart-smoke', '--out', model, '--cache', join(folder, 'cache'), '--quiet'])
+      .program([
+        appOf('train'),
+        'quickstart-smoke',
+        ...(await tinyEncoders(folder)),
+        '--out',
+        model,
+        '--cache',
+        join(folder, 'cache'),
+        '--quiet',
+      ]) // prettier-ignore
       .done();
     event('a run to judge with: trained');
   }
@@ -106,6 +116,15 @@ export async function score(
   console.log(
     `\n${table(headings, results)}\n\nthe parts of ${outputs.map(([way]) => way).join(', ')}: equal to the byte`,
   );
+}
+
+/** Options by which a training takes encoders that cost next to nothing: what is tried here is all that is around them. */
+async function tinyEncoders(folder) {
+  await writeEncoders(folder, { tiny: {} });
+  return ['image', 'text'].flatMap((modality, at) => [
+    `--encoders.${modality}`,
+    `huggingface:${join(folder, ['tiny-vit', 'tiny-bert'][at])}`,
+  ]);
 }
 
 async function rayOrWhyNot(install, quick, event) {
