@@ -1,7 +1,7 @@
 """Units of a plan over Spark, for whose machines are Spark's: each task is one unit, in a process of Node.
 
     pnpm predict RUN s3://bucket/posts/ --out s3://bucket/judged/ --on plan
-    spark-submit docs/deployment/units_spark.py s3://bucket/judged/plans/HASH.json apps/predict/dist/unit.js COUNT
+    spark-submit docs/deployment/units_spark.py s3://bucket/judged/_job/plans/HASH.json apps/predict/dist/unit.js COUNT
     pnpm predict RUN s3://bucket/posts/ --out s3://bucket/judged/ --on local
 
 The second line is what the first prints, and the third takes in what is there and does what was given up. Spark gives a
