@@ -284,6 +284,16 @@ const simulation = z.strictObject({
     .meta(
       result('corrupted versions of each image and text to choose from; a trained encoder gets a new one each time'),
     ),
+  corruptions: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .meta(
+      result(
+        'corruptions to simulate, separated by commas, such as gaussian_noise,typos@2 (without @ of any severity); a ' +
+          'modality that none takes is corrupted as the paper does (default)',
+      ),
+    ),
 });
 
 const training = z.strictObject({
@@ -305,7 +315,8 @@ const training = z.strictObject({
     .default('none')
     .meta(
       result(
-        'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average, ' +
+        'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average, for a setting ' +
+          'also a corruption, random:0.6:typos@2, missing:image=RATIO:text=RATIO, ' +
           'or one of your own, ./blur.ts:RATIO:OPTION=VALUE; also on val',
       ),
     ),
@@ -338,6 +349,9 @@ export const METHOD_NAMES = [
   'drf-paper',
   'drf-adapted',
   'concatenation',
+  'image-only',
+  'text-only',
+  'late-fusion',
   'hsan',
   'mvan',
   'mgnns',
