@@ -6,7 +6,8 @@ import type { RgbImage } from '@drf/tensor';
  *
  * The integer algorithms of libjpeg 6b, which libjpeg-turbo keeps to the bit: color conversion in 16-bit fixed point,
  * chroma at half width and height, the accurate integer DCT (Loeffler, Ligtenberg, Moschytz, ICASSP 1989), the
- * quantization tables of ISO/IEC 10918-1 Annex K scaled by quality, triangle-filter upsampling.
+ * quantization tables of ISO/IEC 10918-1 Annex K scaled by quality, triangle-filter upsampling. A test compares it with
+ * sharp's codec, byte for byte.
  */
 
 const BLOCK = 8;
@@ -41,9 +42,9 @@ const plane = (width: number, height: number): Plane => ({ width, height, data: 
 const fix = (value: number): number => Math.floor(value * 65536 + 0.5);
 
 const [Y_RED, Y_GREEN, Y_BLUE] = [fix(0.299), fix(0.587), fix(0.114)] as const;
-const [CB_RED, CB_GREEN, CR_GREEN, CR_BLUE] = [fix(0.168735892), fix(0.331264108), fix(0.418687589), fix(0.081312411)] as const; // prettier-ignore
+const [CB_RED, CB_GREEN, CR_GREEN, CR_BLUE] = [fix(0.16874), fix(0.33126), fix(0.41869), fix(0.08131)] as const; // prettier-ignore
 const HALF = fix(0.5);
-const [RED_CR, GREEN_CB, GREEN_CR, BLUE_CB] = [fix(1.402), fix(0.344136286), fix(0.714136286), fix(1.772)] as const;
+const [RED_CR, GREEN_CB, GREEN_CR, BLUE_CB] = [fix(1.402), fix(0.34414), fix(0.71414), fix(1.772)] as const;
 
 /** @param quality 1 … 49 coarse, 50 … 100 fine */
 export function jpegRoundTrip(image: RgbImage, quality: number): RgbImage {

@@ -69,6 +69,7 @@ export {
 export { tokenInputs, tokenRows } from './token-rows.js';
 export { measureFeatures, measureTokens, type MeasurableSet } from './feature-moments.js';
 export {
+  countClasses,
   createEncodedMethod,
   createMethod,
   departuresFromLetter,
