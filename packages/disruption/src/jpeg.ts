@@ -1,4 +1,5 @@
 import type { RgbImage } from '@drf/tensor';
+import { copyImage } from './corrupt.js';
 
 /**
  * What a baseline JPEG file of a quality keeps of an image: compressed and decompressed, without the lossless part in
@@ -46,10 +47,10 @@ const [CB_RED, CB_GREEN, CR_GREEN, CR_BLUE] = [fix(0.16874), fix(0.33126), fix(0
 const HALF = fix(0.5);
 const [RED_CR, GREEN_CB, GREEN_CR, BLUE_CB] = [fix(1.402), fix(0.34414), fix(0.71414), fix(1.772)] as const;
 
-/** @param quality 1 … 49 coarse, 50 … 100 fine */
+/** @param quality from 1, coarse, to 100 @throws ShapeMismatchError when data and size disagree */
 export function jpegRoundTrip(image: RgbImage, quality: number): RgbImage {
   const { width, height } = image;
-  const [luma, blue, red] = toYcc(image);
+  const [luma, blue, red] = toYcc(copyImage('jpeg', image));
   const coded = [
     coarsen(luma, tableOf(LUMINANCE, quality)),
     ...[blue, red].map((own) => upsample(coarsen(downsample(own), tableOf(CHROMINANCE, quality)), width, height)),
