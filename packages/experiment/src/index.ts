@@ -1,6 +1,7 @@
 export {
   experimentSchema,
   METHOD_NAMES,
+  UNIMODAL_NAMES,
   optionsOfEffect,
   type DatasetConfig,
   type Effect,

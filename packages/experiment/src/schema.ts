@@ -358,6 +358,9 @@ export const METHOD_NAMES = [
   'clmlf',
   'mvcn',
 ] as const;
+/** Methods of one modality, and the mean of both: what grids of the paper's tables leave out unless they are asked for. */
+export const UNIMODAL_NAMES: readonly MethodName[] = ['image-only', 'text-only', 'late-fusion'];
+
 /** One of {@link METHOD_NAMES}. */
 export type MethodName = (typeof METHOD_NAMES)[number];
 /** A method of the user's own by its id, "my-method@1f0c8a93d2e4". */
