@@ -239,7 +239,7 @@ function createScheduleCommand(): Command {
     .description('Tries the same learning schedules with every method and keeps the best on the validation split.')
     .option('--experiments <name>', 'an experiment or its file (default: mvsa-s)')
     .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
-    .option('--methods <names>', 'methods, separated by commas (default: all)')
+    .option('--methods <names>', 'methods, separated by commas (default: all but image-only, text-only, late-fusion)')
     .option('--seeds <seeds>', 'such as 0-2 or 0,2,7', '0')
     .option('--rates <list>', 'learning rates to try, separated by commas', '1e-4,3e-4,1e-3')
     .option('--epochs <list>', 'numbers of epochs to try, separated by commas', '5,10')

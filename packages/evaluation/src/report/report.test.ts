@@ -127,6 +127,8 @@ describe('report', () => {
       'table-1',
       'table-3',
       'table-4',
+      'robustness',
+      'cost',
       'figure-6',
       'quality',
       'reliability',
