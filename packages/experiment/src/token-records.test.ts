@@ -152,6 +152,27 @@ describe('encodeRecords for methods that ask for more', () => {
     });
   });
 
+  it('simulates the corruptions that are named, and the paper’s where none takes the modality', async () => {
+    const session = wordSession();
+    const records = dataset.records.slice(0, 4);
+    const asked: string[] = [];
+    const encode = (own: EncodeOptions): Promise<EncodedRecords> => {
+      asked.push(`${own.strategy.kind === 'manifest' ? '' : formatStrategy(own.strategy)} ${own.seed}`);
+      return encodeRecords(own);
+    };
+    const simulated = { share: 1, discard: 0, draws: 2, corruptions: ['jpeg@3', 'occlusion'] };
+    const rows = await encodeSimulated({ dataset, records, session, cache }, simulated, encode);
+    expect(asked).toEqual([
+      'fixed:image:jpeg@3 1000000',
+      'fixed:image:occlusion 1000000',
+      'fixed:image:jpeg@3 1000001',
+      'fixed:image:occlusion 1000001',
+      'fixed:text:C 1000000',
+      'fixed:text:C 1000001',
+    ]);
+    expect([rows.image?.corrupted.length, rows.text?.corrupted.length]).toEqual([4, 2]);
+  });
+
   it('simulates corruption and loss with tokens of the disrupted posts, and stand-ins that count as available', async () => {
     const session = wordSession();
     const needs = { tokens: true, bothModalities: true };
