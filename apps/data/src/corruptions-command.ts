@@ -1,5 +1,13 @@
 import { DataError, type Post, type RgbImage } from '@drf/tensor';
-import { applyDisruption, corruptedModality, CORRUPTION_NAMES, planDisruption, presenceOf, SEVERITIES, type CorruptionName } from '@drf/disruption';
+import {
+  applyDisruption,
+  corruptedModality,
+  CORRUPTION_NAMES,
+  planDisruption,
+  presenceOf,
+  SEVERITIES,
+  type CorruptionName,
+} from '@drf/disruption';
 import { writeFileAtomic } from '@drf/files';
 import { encodeSmall, openDrawing } from '@drf/preprocessing';
 import { spell, wholeNumber, withExamples, type Command } from '@drf/terminal';

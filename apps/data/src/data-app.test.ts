@@ -104,7 +104,10 @@ describe('data disrupt', () => {
   it('writes a manifest of what a strategy does to the posts that have both modalities', async () => {
     const file = join(folder, 'manifest.jsonl');
     const make = async (strategy: string): Promise<Record<string, unknown>> =>
-      JSON.parse(await output('disrupt', '--strategy', strategy, '--seed', '3', '--out', file, '--json')) as Record<string, unknown>;
+      JSON.parse(await output('disrupt', '--strategy', strategy, '--seed', '3', '--out', file, '--json')) as Record<
+        string,
+        unknown
+      >;
     const facts = await make('random:0.5:typos@2');
     const { header, entries } = await readManifest(file);
     expect(facts).toMatchObject({ posts: 840, disrupted: entries.length });

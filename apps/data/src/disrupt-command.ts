@@ -1,4 +1,11 @@
-import { countWords, formatStrategy, moduleOf, parseStrategy, planDisruptions, type PostPresence } from '@drf/disruption';
+import {
+  countWords,
+  formatStrategy,
+  moduleOf,
+  parseStrategy,
+  planDisruptions,
+  type PostPresence,
+} from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
 import { loadDefinition } from '@drf/files';
 import { mapAhead, MODALITIES } from '@drf/tensor';

@@ -175,7 +175,10 @@ function createGridCommand(): Command {
     .option('--experiments <names>', 'experiments or their files, separated by commas (default: mvsa-s)')
     .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
     .addOption(columnsOption())
-    .option('--methods <names>', `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all, of which image-only, text-only and late-fusion beyond the paper alone)`)
+    .option(
+      '--methods <names>',
+      `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all, of which image-only, text-only and late-fusion beyond the paper alone)`,
+    )
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
     .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')

@@ -1,6 +1,15 @@
 import { createRandom } from '@drf/tensor';
 import { createConcatenation, createDrf, drfConfig } from '@drf/model';
-import { createClmlf, createHsan, createLateFusion, createMgnns, createMvan, createMvcn, createUnimodal, measureGraphs } from '@drf/baselines';
+import {
+  createClmlf,
+  createHsan,
+  createLateFusion,
+  createMgnns,
+  createMvan,
+  createMvcn,
+  createUnimodal,
+  measureGraphs,
+} from '@drf/baselines';
 import { describeMethodContract } from './method.contract.js';
 import { tokenExample } from './testing/token-examples.js';
 

@@ -37,9 +37,7 @@ export const KEYBOARD_NEIGHBORS = withCapitals(
 );
 
 /** Characters that optical recognition takes for each other; those of nlpaug (`res/char/ocr/en.json`), both ways. */
-export const OCR_CONFUSIONS = mutual(
-  tableOf('089oOD 147lI 2zZ 58 6b 8sS@& 9gq ou rk CG ODU EB'),
-);
+export const OCR_CONFUSIONS = mutual(tableOf('089oOD 147lI 2zZ 58 6b 8sS@& 9gq ou rk CG ODU EB'));
 
 /**
  * Letters of the Cyrillic and Greek scripts that look like Latin ones, from the confusables of Unicode Technical
@@ -47,6 +45,5 @@ export const OCR_CONFUSIONS = mutual(
  * would be another language's spelling, which posts in Latin script do not have.
  */
 export const HOMOGLYPHS: CharacterTable = tableOf(
-  'aа cс eе iі jј oоο pр sѕ xх yу hһ dԁ qԛ wԝ vν uυ ' +
-    'AАΑ BВΒ CС EЕΕ HНΗ IІΙ JЈ KКΚ MМΜ NΝ OОΟ PРΡ SЅ TТΤ XХΧ YΥ ZΖ',
+  'aа cс eе iі jј oоο pр sѕ xх yу hһ dԁ qԛ wԝ vν uυ ' + 'AАΑ BВΒ CС EЕΕ HНΗ IІΙ JЈ KКΚ MМΜ NΝ OОΟ PРΡ SЅ TТΤ XХΧ YΥ ZΖ',
 );

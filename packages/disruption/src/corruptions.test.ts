@@ -111,12 +111,17 @@ describe.each(CORRUPTION_NAMES.text)('%s', (name) => {
       for (const severity of SEVERITIES) expect(textAfter(name, severity, SEED, empty)).toBe(empty);
     }
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.constantFrom(...SEVERITIES), fc.integer(), (text, severity, chance) => {
-        const seed = drawSplitMixSeed(createRandom(chance));
-        const corrupted = textAfter(name, severity, seed, text);
-        expect(countWords(corrupted)).toBeLessThanOrEqual(countWords(text));
-        expect(countWords(corrupted) > 0).toBe(countWords(text) > 0);
-      }),
+      fc.property(
+        fc.string({ unit: 'binary' }),
+        fc.constantFrom(...SEVERITIES),
+        fc.integer(),
+        (text, severity, chance) => {
+          const seed = drawSplitMixSeed(createRandom(chance));
+          const corrupted = textAfter(name, severity, seed, text);
+          expect(countWords(corrupted)).toBeLessThanOrEqual(countWords(text));
+          expect(countWords(corrupted) > 0).toBe(countWords(text) > 0);
+        },
+      ),
       { numRuns: 100 },
     );
   });

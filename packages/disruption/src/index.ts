@@ -18,7 +18,13 @@ export {
   type Strategy,
 } from './strategy.js';
 export type { Disruption, DisruptionDefinition } from './own-disruption.js';
-export { corruptedModality, CORRUPTION_NAMES, corruptionRule, isCorruptionName, type CorruptionName } from './corruptions.js';
+export {
+  corruptedModality,
+  CORRUPTION_NAMES,
+  corruptionRule,
+  isCorruptionName,
+  type CorruptionName,
+} from './corruptions.js';
 export { SEVERITIES, type Severity } from './severity.js';
 export { planDisruption, planDisruptions, presenceOf, type DisruptionEntry, type PostPresence } from './plan.js';
 export { applyDisruption, disruptionKey, type ApplyOptions, type KeyOptions } from './apply.js';

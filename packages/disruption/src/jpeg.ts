@@ -15,14 +15,45 @@ const BLOCK = 8;
 const AREA = BLOCK * BLOCK;
 
 const LUMINANCE = [
-  16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87,
-  80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92,
-  95, 98, 112, 100, 103, 99,
+  16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51,
+  87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101,
+  72, 92, 95, 98, 112, 100, 103, 99,
 ];
 
 const CHROMINANCE = [
-  17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99, 99, 99, 99,
-  99, 99, ...new Array<number>(32).fill(99),
+  17,
+  18,
+  24,
+  47,
+  99,
+  99,
+  99,
+  99,
+  18,
+  21,
+  26,
+  66,
+  99,
+  99,
+  99,
+  99,
+  24,
+  26,
+  56,
+  99,
+  99,
+  99,
+  99,
+  99,
+  47,
+  66,
+  99,
+  99,
+  99,
+  99,
+  99,
+  99,
+  ...new Array<number>(32).fill(99),
 ];
 
 /** A table of Annex K at a quality, as jpeg_set_quality scales it, cut to 1 … 255. */
@@ -173,9 +204,9 @@ const F_0_541 = scaled(0.5411961);
 const F_0_765 = scaled(0.765366865);
 const F_0_899 = scaled(0.899976223);
 const F_1_175 = scaled(1.175875602);
-const F_1_501 = scaled(1.501321110);
+const F_1_501 = scaled(1.50132111);
 const F_1_847 = scaled(1.847759065);
-const F_1_961 = scaled(1.961570560);
+const F_1_961 = scaled(1.96157056);
 const F_2_053 = scaled(2.053119869);
 const F_2_562 = scaled(2.562915447);
 const F_3_072 = scaled(3.072711026);
@@ -235,12 +266,7 @@ function inversePass(block: Int32Array, start: number, step: number, bits: numbe
   const z2 = -(o1 + o2) * F_2_562;
   const z3 = -(o0 + o2) * F_1_961 + z5;
   const z4 = -(o1 + o3) * F_0_390 + z5;
-  const odd = [
-    o3 * F_1_501 + z1 + z4,
-    o2 * F_3_072 + z2 + z3,
-    o1 * F_2_053 + z2 + z4,
-    o0 * F_0_298 + z1 + z3,
-  ] as const;
+  const odd = [o3 * F_1_501 + z1 + z4, o2 * F_3_072 + z2 + z3, o1 * F_2_053 + z2 + z4, o0 * F_0_298 + z1 + z3] as const;
   for (let i = 0; i < 4; i++) {
     block[start + i * step] = descale((even[i] as number) + (odd[i] as number), bits);
     block[start + (7 - i) * step] = descale((even[i] as number) - (odd[i] as number), bits);

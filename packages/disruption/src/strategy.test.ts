@@ -34,7 +34,10 @@ describe('strategies as text', () => {
   it.each([
     ['fixed:image:gaussian_noise@3', { kind: 'corruption', corruption: 'gaussian_noise', severity: 3, ratio: 1 }],
     ['random:0.6:typos', { kind: 'corruption', corruption: 'typos', severity: null, ratio: 0.6 }],
-    ['random:0.6:typos@2:independent', { kind: 'corruption', corruption: 'typos', severity: 2, ratio: 0.6, independent: true }],
+    [
+      'random:0.6:typos@2:independent',
+      { kind: 'corruption', corruption: 'typos', severity: 2, ratio: 0.6, independent: true },
+    ],
     ['missing:image=0.3:text=0.1', { kind: 'missing', image: 0.3, text: 0.1 }],
     ['missing:text=1', { kind: 'missing', image: 0, text: 1 }],
     ['missing:image=0', { kind: 'missing', image: 0, text: 0 }],

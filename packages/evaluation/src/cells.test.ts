@@ -105,7 +105,9 @@ describe('parseStrategies', () => {
   });
 
   it('lists what there is when nothing is near', () => {
-    expect(() => parseStrategies('xyzzyxyzzyxyzzy')).toThrow('choose one of fixed, random, corruptions, missing, clean, fixed:image:C');
+    expect(() => parseStrategies('xyzzyxyzzyxyzzy')).toThrow(
+      'choose one of fixed, random, corruptions, missing, clean, fixed:image:C',
+    );
   });
 });
 

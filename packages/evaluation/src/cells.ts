@@ -121,11 +121,18 @@ function strategiesOf(name: string, ratios: readonly number[]): readonly Strateg
 }
 
 function unknownCell(name: string, ratios: readonly number[], cause?: ConfigurationError): ConfigurationError {
-  const names = ['fixed', 'random', 'corruptions', 'missing', ...[...paperStrategies(ratios), ...corruptionStrategies()].map((testedOn) => formatCell({ testedOn }))];
+  const names = [
+    'fixed',
+    'random',
+    'corruptions',
+    'missing',
+    ...[...paperStrategies(ratios), ...corruptionStrategies()].map((testedOn) => formatCell({ testedOn })),
+  ];
   return new ConfigurationError(
     {
       subject: '--cells',
-      expected: 'clean, fixed, random, corruptions, missing, or strategies such as fixed:image:C+D, random:0.6:D or fixed:text:typos@3',
+      expected:
+        'clean, fixed, random, corruptions, missing, or strategies such as fixed:image:C+D, random:0.6:D or fixed:text:typos@3',
       received: JSON.stringify(name),
       remedy: suggestion(name, names),
     },

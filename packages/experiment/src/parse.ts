@@ -57,7 +57,11 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
   for (const corruption of config.training.simulation.corruptions ?? []) {
     if (!isCorruptionName(corruption.split('@')[0])) {
       const names = Object.values(CORRUPTION_NAMES).flat();
-      refuse(`training.simulation.corruptions of ${names.join(', ')}`, JSON.stringify(corruption), suggestion(corruption, names));
+      refuse(
+        `training.simulation.corruptions of ${names.join(', ')}`,
+        JSON.stringify(corruption),
+        suggestion(corruption, names),
+      );
     }
     parseStrategy(`random:1:${corruption}`);
   }

@@ -245,7 +245,11 @@ const model = z.strictObject({
   featureNorm: z
     .enum(FEATURE_NORMS)
     .default('none')
-    .meta(result('unit: scale features in the shared space to norm 1 (forms of drf, concatenation, unimodal methods, late-fusion)')),
+    .meta(
+      result(
+        'unit: scale features in the shared space to norm 1 (forms of drf, concatenation, unimodal methods, late-fusion)',
+      ),
+    ),
   exponentLimit: positive().max(80).default(20).meta(result('exponent above which Eq. 3 goes on linearly')),
   gaussianRank: width().default(128).meta(result('drf: directions of the low-rank Gaussian of encoder outputs')),
   gateHidden: width().default(16).meta(result('drf: width of the hidden layer of the gate that weighs pairs')),

@@ -111,7 +111,10 @@ export async function encodeSimulated(
       }
     }
     const isFilled = needs?.bothModalities === true && discard > 0;
-    rows[modality] = { corrupted, standIn: isFilled ? await version(modality, discarding(modality), FIRST_SEED) : undefined };
+    rows[modality] = {
+      corrupted,
+      standIn: isFilled ? await version(modality, discarding(modality), FIRST_SEED) : undefined,
+    };
   }
   return rows;
 }

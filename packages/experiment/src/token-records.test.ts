@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, type Dataset } from '@drf/datasets';
 import { TOKEN_LAYOUTS, type ImageEncoder, type TextEncoder } from '@drf/encoders';
+import { formatStrategy } from '@drf/disruption';
 import type { EncodedBatchInputs } from '@drf/model';
 import { hostTensor, type Engine, type RgbImage, type Host, type Modality } from '@drf/tensor';
 import {
   encodeRecords,
   encodeSimulated,
+  type EncodedRecords,
+  type EncodeOptions,
   gatherBatch,
   measureTokens,
   methodShapes,

@@ -50,7 +50,12 @@ interface UnimodalOptions {
 function logPriorOf({ classCounts, classes }: MethodShapes): Host<Prior> {
   const counts = Array.from({ length: classes }, (_, own) => 1 + (classCounts?.[own] ?? 0));
   const total = counts.reduce((sum, count) => sum + count, 0);
-  return { logPrior: hostTensor(Float32Array.from(counts, (count) => Math.log(count / total)), [classes]) };
+  return {
+    logPrior: hostTensor(
+      Float32Array.from(counts, (count) => Math.log(count / total)),
+      [classes],
+    ),
+  };
 }
 
 function initializeBranch(

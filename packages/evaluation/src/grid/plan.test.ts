@@ -44,8 +44,14 @@ describe('planGrid', () => {
 
   it('crosses what models are trained on with what they are tested on', () => {
     const crossed = (name: GridName, more: object = {}): string[] =>
-      planGrid({ grids: [name], axes: { ...axes, methods: ['drf'], ...more }, seeds: [0], experiments: [laidOver(file)] }).map(
-        ({ config, testedOn }) => `${config.training.disruption}: ${testedOn.map((own) => formatCell({ testedOn: own })).join(' ')}`,
+      planGrid({
+        grids: [name],
+        axes: { ...axes, methods: ['drf'], ...more },
+        seeds: [0],
+        experiments: [laidOver(file)],
+      }).map(
+        ({ config, testedOn }) =>
+          `${config.training.disruption}: ${testedOn.map((own) => formatCell({ testedOn: own })).join(' ')}`,
       );
     const cells = 'clean fixed:text:typos@1 fixed:text:typos@3 fixed:image:jpeg@1 fixed:image:jpeg@3';
     expect(crossed('corruptions')).toEqual([`none: ${cells}`]);

@@ -259,7 +259,10 @@ const CELL_GROUPS: readonly CellGroup[] = [
   { name: 'fixed', has: isFixed },
   { name: 'random', has: isRandom },
   { name: 'fixed and random', has: isEither },
-  { name: 'corruptions', has: ({ trainedOn, testedOn }) => trainedOn.kind === 'none' && testedOn.kind === 'corruption' },
+  {
+    name: 'corruptions',
+    has: ({ trainedOn, testedOn }) => trainedOn.kind === 'none' && testedOn.kind === 'corruption',
+  },
   { name: 'missing rates', has: ({ trainedOn, testedOn }) => trainedOn.kind === 'none' && testedOn.kind === 'missing' },
   ...SETTINGS.map((setting): CellGroup => ({
     name: `${setting}, fixed and random`,

@@ -52,7 +52,8 @@ function meanOver(study: Study, system: System, conditions: readonly Condition[]
 const written = (summary: SeedSummary | null): string => (summary === null ? NOTHING : spread(summary));
 
 /** A name of a training as tables have it. */
-const trainingName = (trainedOn: Strategy): string => (trainedOn.kind === 'none' ? 'intact posts' : formatStrategy(trainedOn));
+const trainingName = (trainedOn: Strategy): string =>
+  trainedOn.kind === 'none' ? 'intact posts' : formatStrategy(trainedOn);
 
 /** A column: its heading, and the disruptions over which it is a mean. */
 type Column = readonly [head: string, tests: readonly Strategy[]];

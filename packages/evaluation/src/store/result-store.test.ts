@@ -110,7 +110,12 @@ it('reads a store of version 2 as it is, and brings it to this version when it w
   const path = await syntheticStore(folder, [0]);
   const contentOf = (mode: 'read' | 'write') => {
     const store = new ResultStore(path, mode);
-    const content = store.cells.map((cell) => [cell, store.predictions(cell), store.disruptions(cell), store.cost([cell])]);
+    const content = store.cells.map((cell) => [
+      cell,
+      store.predictions(cell),
+      store.disruptions(cell),
+      store.cost([cell]),
+    ]);
     store.close();
     return content;
   };

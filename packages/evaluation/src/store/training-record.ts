@@ -33,7 +33,10 @@ export async function trainingRecord(
     engine,
     best: { epoch, step, score: epochs.find((row) => row.epoch === epoch)?.valAccuracy ?? 0 },
     seconds: epochs.reduce((sum, row) => sum + row.seconds, 0),
-    parameters: [...flattenTree<HostTensor>(run.parameters.trained).values()].reduce((sum, { data }) => sum + data.length, 0),
+    parameters: [...flattenTree<HostTensor>(run.parameters.trained).values()].reduce(
+      (sum, { data }) => sum + data.length,
+      0,
+    ),
     memoryBytes: null,
     folder: path,
     epochs,

@@ -345,7 +345,14 @@ async function prepare(
 ): Promise<void> {
   const due = tasks.flatMap(({ config }) => {
     const { share, discard, draws, corruptions } = simulationOptions(config);
-    const read = [config.encoders, config.dataset, methodNeeds(config), share > 0, discard > 0, share > 0 ? [draws, corruptions] : 0];
+    const read = [
+      config.encoders,
+      config.dataset,
+      methodNeeds(config),
+      share > 0,
+      discard > 0,
+      share > 0 ? [draws, corruptions] : 0,
+    ];
     const key = JSON.stringify(read);
     if (prepared.has(key)) return [];
     prepared.add(key);
