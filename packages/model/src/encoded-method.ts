@@ -80,7 +80,7 @@ export function withEncoders(method: Method, encoders: StepEncoders): EncodedMet
       if ('features' in inputs) return inputs;
       const { contents, ...known } = inputs;
       if (!reads.includes(modality)) {
-        const nothing = tf.zeros([known.available.shape[0] as number, 1]);
+        const nothing = tf.zeros([known.available.shape[0], 1]);
         return { ...known, features: named(nothing, ['batch', 'width']) };
       }
       const parameters = mergeTrees(trained.encoders?.[modality] ?? {}, fixed?.encoders?.[modality] ?? {});

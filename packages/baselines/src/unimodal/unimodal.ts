@@ -110,7 +110,7 @@ export function createUnimodal(
 ): Method<UnimodalParameters> {
   const judge = (parameters: UnimodalParameters, batch: BatchInputs) => {
     const logits = branchLogits(parameters, modality, batch[modality], featureNorm);
-    const prior = tf.broadcastTo(tf.expandDims(parameters.fixed.prior.logPrior, 0), logits.shape as [number, number]);
+    const prior = tf.broadcastTo(tf.expandDims(parameters.fixed.prior.logPrior, 0), logits.shape);
     const answered = named(tf.where(isThere(batch[modality]), logits, prior), ['batch', 'classes']);
     return { logits, prediction: predictionOf(answered) };
   };
@@ -160,7 +160,7 @@ export function createLateFusion(
     const present = tf.expandDims(tf.add(batch.image.available, batch.text.available), 1); // [batch, 1]
     const mean = tf.div(tf.addN(weighted), tf.maximum(present, 1)); // [batch, classes]
     const { logPrior } = parameters.fixed.prior;
-    const prior = tf.broadcastTo(tf.expandDims(logPrior, 0), mean.shape as [number, number]);
+    const prior = tf.broadcastTo(tf.expandDims(logPrior, 0), mean.shape);
     const answered = tf.where(tf.greater(present, 0), mean, prior);
     return { logits, prediction: predictionOf(named(answered, ['batch', 'classes'])) };
   };
