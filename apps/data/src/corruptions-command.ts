@@ -59,7 +59,7 @@ const COLUMNS = 24;
  * @returns a PNG file
  * @throws DataError for a post that lacks a modality
  */
-export async function corruptionSheet(post: Post, seed: number): Promise<Uint8Array> {
+async function corruptionSheet(post: Post, seed: number): Promise<Uint8Array> {
   const { hasImage, hasText } = presenceOf(post);
   if (!hasImage || !hasText) {
     throw new DataError({

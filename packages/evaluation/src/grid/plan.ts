@@ -38,7 +38,7 @@ export interface GridAxes {
  * What `missing-rates` trains on by itself: intact posts, and posts of which 35 % lack the image and 35 % the text, the
  * missing rate of 70 % of Lee et al., "Multimodal prompting with missing modalities for visual recognition" (CVPR 2023).
  */
-export const MISSING_TRAINING: readonly Strategy[] = [CLEAN, { kind: 'missing', image: 0.35, text: 0.35 }];
+const MISSING_TRAINING: readonly Strategy[] = [CLEAN, { kind: 'missing', image: 0.35, text: 0.35 }];
 
 /** A method, less a part or whole, trained under one disruption and tested in some cells. */
 interface GridEntry {
