@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { loadSplits, type Inspection } from '@drf/datasets';
+import { readManifest } from '@drf/disruption/manifest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SplitCheck } from './inspection-tables.js';
 import { createDataProgram } from './program.js';
@@ -96,6 +97,44 @@ describe('data show', () => {
       /expected a post with id 40, received one that was dropped: posts.csv, line 42/,
     );
     await expect(output('show', '99', ...posts())).rejects.toThrow(/expected a post with id 99, received none/);
+  });
+});
+
+describe('data disrupt', () => {
+  it('writes a manifest of what a strategy does to the posts that have both modalities', async () => {
+    const file = join(folder, 'manifest.jsonl');
+    const make = async (strategy: string): Promise<Record<string, unknown>> =>
+      JSON.parse(await output('disrupt', '--strategy', strategy, '--seed', '3', '--out', file, '--json')) as Record<
+        string,
+        unknown
+      >;
+    const facts = await make('random:0.5:typos@2');
+    const { header, entries } = await readManifest(file);
+    expect(facts).toMatchObject({ posts: 840, disrupted: entries.length });
+    expect(entries).toHaveLength(Math.round((facts['whole'] as number) / 2));
+    expect(header).toMatchObject({ seed: 3, imageSize: { width: 224, height: 224 } });
+    expect(entries[0]).toMatchObject({ corruption: 'typos', severity: 2 });
+    await make('missing:image=0.25:text=0.25');
+    expect((await readManifest(file)).entries.every(({ operation }) => operation === 'discard')).toBe(true);
+    await expect(make('fixed:image:typos@2')).rejects.toThrow('typos, which corrupts texts');
+    await expect(make('missing:image=0.9:text=0.2')).rejects.toThrow('a post that misses both modalities says nothing');
+  });
+});
+
+describe('data corruptions', () => {
+  it('draws a post under every corruption and severity, the same each time', async () => {
+    const sheet = async (...args: readonly string[]): Promise<Buffer> => {
+      const file = join(folder, 'sheet.png');
+      expect(await output('corruptions', ...args, '--out', file)).toContain('under 12 corruptions');
+      return readFile(file);
+    };
+    const bytes = await sheet('--image-size', '64');
+    expect([...bytes.subarray(1, 4)].map((byte) => String.fromCharCode(byte)).join('')).toBe('PNG');
+    expect(await sheet('--image-size', '64')).toEqual(bytes);
+    expect(await sheet('--image-size', '64', '--seed', '1')).not.toEqual(bytes);
+    await expect(output('corruptions', 'no such', '--out', join(folder, 'x.png'))).rejects.toThrow(
+      'expected a post with id no such',
+    );
   });
 });
 

@@ -46,7 +46,7 @@ async function describePost(dataset: Dataset, record: PostRecord): Promise<Recor
 }
 
 /** Says why the ledger dropped it, or which id is near. */
-function absent(dataset: Dataset, id: string): DataError {
+export function absent(dataset: Dataset, id: string): DataError {
   const dropped = dataset.ledger.dropped.find((row) => row.id === id);
   const near = nearestName(
     id,

@@ -42,6 +42,9 @@ export interface GridFlags extends Record<string, unknown>, RunnerFlags {
   readonly settings?: string;
   readonly modalities?: string;
   readonly dr?: string;
+  readonly corruptions?: string;
+  readonly severities?: string;
+  readonly trainedOn?: string;
   readonly ablations?: string;
   readonly ablated?: string;
   readonly split?: SplitName;

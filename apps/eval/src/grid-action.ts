@@ -1,4 +1,12 @@
-import { PAPER_RATIOS, SETTINGS, type Setting } from '@drf/disruption';
+import {
+  CORRUPTION_NAMES,
+  PAPER_RATIOS,
+  parseStrategy,
+  SETTINGS,
+  SEVERITIES,
+  type CorruptionName,
+  type Setting,
+} from '@drf/disruption';
 import {
   ABLATION_SWITCHES,
   createGridDisplay,
@@ -21,6 +29,7 @@ import {
 import {
   mergeConfig,
   METHOD_NAMES,
+  UNIMODAL_NAMES,
   overridesFrom,
   parseForMethod,
   trainsEncoders,
@@ -62,7 +71,7 @@ export async function gridAction(names: readonly string[], flags: GridFlags): Pr
     const experiments = await experimentsOf(flags, isSmoke);
     const outcome = await runGrid({
       grids,
-      axes: axesOf(flags, isSmoke, experiments),
+      axes: axesOf(flags, grids, experiments),
       seeds: parseSeeds(flags.seeds ?? (isSmoke ? `0-${SMOKE.seeds - 1}` : DEFAULT_SEEDS)),
       experiments,
       folds: flags.folds,
@@ -165,18 +174,28 @@ function byIds(text: string): string[] {
 }
 
 /** The methods that a grid names, this repository's and the user's own, by their ids. */
-export function chosenMethods(text: string | undefined, suffixes: readonly string[] = ['']): string[] {
+export function chosenMethods(
+  text: string | undefined,
+  suffixes: readonly string[] = [''],
+  otherwise: readonly string[] = METHOD_NAMES.filter((name) => !UNIMODAL_NAMES.includes(name)),
+): string[] {
   const names = text === undefined ? undefined : byIds(text);
   const plainNames = (names ?? []).map((name) => (name.endsWith(SIMULATED) ? name.slice(0, -SIMULATED.length) : name));
   const known = [...METHOD_NAMES, ...plainNames.filter(isOwnId)].flatMap((name) => suffixes.map((end) => name + end));
-  return chosen('--methods', names?.join(','), known, METHOD_NAMES);
+  return chosen('--methods', names?.join(','), known, otherwise);
 }
 
-function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridExperiment[]): GridAxes {
+/** Grids beyond the paper, which compare unimodal methods as well. */
+const BEYOND_THE_PAPER: readonly GridName[] = ['corruptions', 'missing-rates'];
+
+function axesOf(flags: GridFlags, grids: readonly GridName[], experiments: readonly GridExperiment[]): GridAxes {
+  const isSmoke = grids.includes('smoke');
+  const isBeyond = grids.every((name) => BEYOND_THE_PAPER.includes(name));
+  const severities = chosen('--severities', flags.severities, SEVERITIES.map(String));
   const ablations = chosen('--ablations', flags.ablations, ABLATION_SWITCHES.map(variantName));
   const smokeParts: readonly AblationSwitch[] = SMOKE.ablations;
   return {
-    methods: chosenMethods(flags.methods, ['', SIMULATED]),
+    methods: chosenMethods(flags.methods, ['', SIMULATED], isBeyond ? METHOD_NAMES : undefined),
     ablated: chosen('--ablated', flags.ablated, METHOD_NAMES, [usuallyAblated(experiments)])[0] as string,
     ablations:
       flags.ablations === undefined && isSmoke
@@ -185,6 +204,9 @@ function axesOf(flags: GridFlags, isSmoke: boolean, experiments: readonly GridEx
     settings: chosen<Setting>('--settings', flags.settings, SETTINGS),
     modalities: chosen<Modality>('--modalities', flags.modalities, MODALITIES),
     ratios: flags.dr === undefined ? (isSmoke ? SMOKE.ratios : PAPER_RATIOS) : parseRatios(flags.dr),
+    corruptions: chosen<CorruptionName>('--corruptions', flags.corruptions, Object.values(CORRUPTION_NAMES).flat()),
+    severities: SEVERITIES.filter((severity) => severities.includes(String(severity))),
+    trainedOn: flags.trainedOn === undefined ? null : listOf(flags.trainedOn).map(parseStrategy),
   };
 }
 

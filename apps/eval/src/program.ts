@@ -2,7 +2,7 @@
 // take no time.
 import { join } from 'node:path';
 import { DATASET_NAMES, POST_COLUMNS, SPLIT_NAMES, TEXT_ENCODINGS } from '@drf/datasets/names';
-import { PAPER_RATIOS, SETTINGS } from '@drf/disruption';
+import { CORRUPTION_NAMES, PAPER_RATIOS, SETTINGS, SEVERITIES } from '@drf/disruption';
 import { ENGINE_NAMES } from '@drf/tensor';
 import { GRID_NAMES, PROJECTIONS, SHOWN_POSTS, SIMULATED, SPLIT_CHOICES } from '@drf/evaluation/names';
 import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
@@ -49,6 +49,7 @@ const EVAL_EXAMPLES: readonly (readonly [string, string])[] = [
   [spell('eval runs/quickstart-drf-seed0'), 'all cells on the test split, else on val'],
   [spell('eval runs/mvsa-s-drf-seed0 --split val --cells clean,fixed'), 'intact posts and modality-fixed cells'],
   [spell('eval RUN --cells fixed:image:C,random:0.6:C+D --details'), 'chosen cells, with the classes of each'],
+  [spell('eval RUN --cells corruptions,missing'), 'noise, blur, typos … by severity, and missing rates'],
   [spell('eval RUN --split-file test.json --dataset-root DIR'), 'a published split, data at another place'],
   [spell('eval RUN --data new.csv'), 'other posts of your own, with labels of the same classes'],
   [spell('eval RUN --data new.csv --columns text=body,label=mood'), 'whose columns have other names'],
@@ -100,8 +101,12 @@ export function createEvaluateCommand(): Command {
       `of texts and tables: auto, ${TEXT_ENCODINGS.join(', ')} (default: the run's own posts as in training, else auto)`,
       oneOf(['auto', ...TEXT_ENCODINGS]),
     )
-    .option('--cells <list>', 'clean, fixed, random, or strategies such as fixed:image:C (default: all)')
-    .option('--ratios <list>', `ratios of the random cells (default: ${PAPER_RATIOS.join(',')})`)
+    .option(
+      '--cells <list>',
+      'clean, fixed, random, corruptions, missing, or strategies such as fixed:image:C, fixed:text:typos@3 or ' +
+        'missing:image=0.3:text=0.1 (default: clean,fixed,random)',
+    )
+    .option('--ratios <list>', `ratios of the random and missing cells (default: ${PAPER_RATIOS.join(',')})`)
     .option('--manifest <file>', 'the disruptions of this manifest instead')
     .option('--seed <number>', 'seed of the disruptions (default: that of the run)', wholeNumber())
     .option('--checkpoint <file>', 'another checkpoint of the run (default: the best, else the last)')
@@ -149,22 +154,45 @@ const GRID_EXAMPLES: readonly (readonly [string, string])[] = [
     spell('eval grid all --dataset.root DIR --out DIR/grid --cache DIR/cache --on ray://HEAD:8265'),
     'over a Ray cluster whose machines share DIR',
   ],
+  [
+    spell('eval grid corruptions --dataset.root DIR --severities 1,3,5'),
+    'what noise, blur, typos and more do to every method, beyond the paper',
+  ],
+  [
+    spell('eval grid missing-rates --dataset.root DIR --trained-on none,missing:image=0.5,missing:text=0.5'),
+    'rows by what is missing in training, columns by what is in testing',
+  ],
   [spell('eval report runs/grid --out report.html'), 'the results as a page'],
 ];
 
 /** `drf eval grid`. */
 function createGridCommand(): Command {
   const command = new Command('grid')
-    .description("Trains and evaluates the paper's tables side by side into a result store; goes on where it stopped.")
+    .description(
+      "Trains and evaluates the paper's tables, and corruptions and missing rates beyond them, side by side into a result store; goes on where it stopped.",
+    )
     .argument('<grids...>', `${GRID_NAMES.join(', ')}`)
     .option('--experiments <names>', 'experiments or their files, separated by commas (default: mvsa-s)')
     .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
     .addOption(columnsOption())
-    .option('--methods <names>', `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all)`)
+    .option(
+      '--methods <names>',
+      `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all, of which image-only, text-only and late-fusion beyond the paper alone)`,
+    )
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
     .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
-    .option('--dr <ratios>', `ratios of modality-random cells (default: ${PAPER_RATIOS.join(',')})`)
+    .option('--dr <ratios>', `ratios of modality-random cells, and missing rates (default: ${PAPER_RATIOS.join(',')})`)
+    .option(
+      '--corruptions <names>',
+      `of ${Object.values(CORRUPTION_NAMES).flat().join(', ')}, in grid corruptions (default: all)`,
+    )
+    .option('--severities <list>', `of ${SEVERITIES.join(', ')}, in grid corruptions (default: all)`)
+    .option(
+      '--trained-on <strategies>',
+      'what models of grids corruptions and missing-rates are trained on, each tested in all cells, such as ' +
+        'none,random:0.6:typos,missing:image=0.5 (default: none; of missing-rates also missing:image=0.35:text=0.35)',
+    )
     .option('--ablations <parts>', 'parts that Table 4 switches off (default: all five)')
     .option(
       '--ablated <method>',
@@ -214,7 +242,7 @@ function createScheduleCommand(): Command {
     .description('Tries the same learning schedules with every method and keeps the best on the validation split.')
     .option('--experiments <name>', 'an experiment or its file (default: mvsa-s)')
     .option('--data <file>', 'your own posts instead; repeat it for files that are splits (train, val, test)', collect)
-    .option('--methods <names>', 'methods, separated by commas (default: all)')
+    .option('--methods <names>', 'methods, separated by commas (default: all but image-only, text-only, late-fusion)')
     .option('--seeds <seeds>', 'such as 0-2 or 0,2,7', '0')
     .option('--rates <list>', 'learning rates to try, separated by commas', '1e-4,3e-4,1e-3')
     .option('--epochs <list>', 'numbers of epochs to try, separated by commas', '5,10')

@@ -44,7 +44,17 @@ export async function scheduleAction(flags: ScheduleFlags): Promise<void> {
   try {
     const outcome = await runGrid({
       grids: ['table-3'],
-      axes: { methods, ablated: methods[0] as string, ablations: [], settings: [], modalities: [], ratios: [] },
+      axes: {
+        methods,
+        ablated: methods[0] as string,
+        ablations: [],
+        settings: [],
+        modalities: [],
+        ratios: [],
+        corruptions: [],
+        severities: [],
+        trainedOn: null,
+      },
       seeds,
       experiments: schedules.map((schedule) => under(experiment, schedule)),
       folder: flags.store,

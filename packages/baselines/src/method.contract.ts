@@ -7,6 +7,7 @@ import { createEngine } from '@drf/engine';
 import {
   createRandom,
   flattenTree,
+  MODALITIES,
   withLeaves,
   type Engine,
   type Host,
@@ -79,16 +80,15 @@ export function describeMethodContract(name: string, test: MethodContractCase): 
       expect(alone.shape).toEqual([1, 3]);
     });
 
-    it('depends on image and text', async () => {
+    it('depends on the modalities that it reads, and on no other', async () => {
       const example = tokenExample({ missing: false });
       const base = await predict(eager, method, parameters, example.batch);
       const other = tokenExample({ missing: false, seed: 2 }).batch;
-      for (const changed of [
-        { ...example.batch, image: other.image },
-        { ...example.batch, text: other.text },
-      ]) {
+      for (const modality of MODALITIES) {
+        const changed = { ...example.batch, [modality]: other[modality] };
         const moved = await predict(eager, method, parameters, changed);
-        expect(relativeError([...moved.data], [...base.data])).toBeGreaterThan(1e-3);
+        if (method.needs?.reads?.includes(modality) === false) expect(moved.data).toEqual(base.data);
+        else expect(relativeError([...moved.data], [...base.data])).toBeGreaterThan(1e-3);
       }
     });
 

@@ -1,6 +1,15 @@
 import { createRandom } from '@drf/tensor';
 import { createConcatenation, createDrf, drfConfig } from '@drf/model';
-import { createClmlf, createHsan, createMgnns, createMvan, createMvcn, measureGraphs } from '@drf/baselines';
+import {
+  createClmlf,
+  createHsan,
+  createLateFusion,
+  createMgnns,
+  createMvan,
+  createMvcn,
+  createUnimodal,
+  measureGraphs,
+} from '@drf/baselines';
 import { describeMethodContract } from './method.contract.js';
 import { tokenExample } from './testing/token-examples.js';
 
@@ -28,6 +37,15 @@ describeMethodContract('drf-paper', {
   overfit: { steps: 400, rate: 5e-3 }, // its small weights learn slowly, and large steps throw it about
 });
 describeMethodContract('concatenation', { create: (shapes) => createConcatenation({ dim }, shapes), overfit });
+describeMethodContract('image-only', {
+  create: (shapes) => createUnimodal('image', { dim }, shapes),
+  overfit: { steps: 140, rate: 3e-2 },
+});
+describeMethodContract('text-only', {
+  create: (shapes) => createUnimodal('text', { dim }, shapes),
+  overfit: { steps: 140, rate: 3e-2 },
+});
+describeMethodContract('late-fusion', { create: (shapes) => createLateFusion({ dim }, shapes), overfit });
 describeMethodContract('hsan', { create: (shapes) => createHsan({ dim }, shapes), overfit });
 describeMethodContract('mvan', { create: (shapes) => createMvan({ dim, hops: 2 }, shapes), overfit });
 describeMethodContract('mgnns', {

@@ -1,5 +1,6 @@
 import { DataError, type Modality, otherModality, type Post, type RgbImage } from '@drf/tensor';
 import { blackenPixels, DEFAULT_MASK, maskWords } from './corrupt.js';
+import { applyCorruption } from './corruptions.js';
 import { applyOwn } from './own-disruption.js';
 import type { ImageSize } from './fill.js';
 import type { DisruptionEntry } from './plan.js';
@@ -46,18 +47,19 @@ export function applyDisruption(
   if (entry === null || entry === undefined) return post;
   assertFits(post, entry);
   if (entry.operation === 'discard') return { ...post, [entry.modality]: null };
-  const { fraction, seed, own } = entry;
+  const { fraction, seed, own, corruption, severity } = entry;
+  if (entry.modality === 'image' && options.imageSize) assertSize(post.image as RgbImage, entry, options.imageSize);
   if (own !== undefined && seed !== null) {
-    if (entry.modality === 'image' && options.imageSize) assertSize(post.image as RgbImage, entry, options.imageSize);
     return applyOwn(post, own, entry.modality, seed);
+  }
+  if (corruption !== undefined && severity !== undefined && seed !== null) {
+    return applyCorruption(post, corruption, severity, seed);
   }
   if (fraction === null || seed === null) throw mismatch(entry, 'a fraction and a seed to corrupt by', 'none');
   if (entry.modality === 'text') {
     return { ...post, text: maskWords(post.text as string, fraction, seed, options.mask ?? DEFAULT_MASK) };
   }
-  const image = post.image as RgbImage;
-  if (options.imageSize) assertSize(image, entry, options.imageSize);
-  return { ...post, image: blackenPixels(image, fraction, seed) };
+  return { ...post, image: blackenPixels(post.image as RgbImage, fraction, seed) };
 }
 
 /** What a feature depends on beside its entry. */
@@ -80,6 +82,9 @@ export function disruptionKey(entry: DisruptionEntry | null | undefined, options
   if (options.modality !== undefined && options.modality !== entry.modality) return INTACT_KEY;
   if (entry.operation === 'discard') return `${entry.modality}:discard`;
   if (entry.own !== undefined) return `${entry.modality}:own:${entry.own}:${entry.seed}`;
+  if (entry.corruption !== undefined) {
+    return `${entry.modality}:${entry.corruption}:v1:${entry.severity}:${entry.seed}`; // v1: of its rule
+  }
   const mask = options.mask ?? DEFAULT_MASK;
   const masked = entry.modality === 'text' && mask !== DEFAULT_MASK ? `:${JSON.stringify(mask)}` : '';
   return `${entry.modality}:corrupt:v1:${entry.fraction}:${entry.seed}${masked}`; // v1: of the choosing rules

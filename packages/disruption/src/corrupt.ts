@@ -15,6 +15,19 @@ function assertFraction(subject: string, fraction: number): void {
   }
 }
 
+/** A new image whose bytes start as those of the given one. @throws ShapeMismatchError when data and size disagree */
+export function copyImage(subject: string, { width, height, data }: RgbImage): RgbImage {
+  if (data.length !== width * height * 3) {
+    throw new ShapeMismatchError({
+      subject,
+      expected: `[${height}, ${width}, 3] = ${width * height * 3} bytes`,
+      received: `${data.length} bytes`,
+      remedy: 'decode the image to 8-bit RGB without an alpha channel',
+    });
+  }
+  return { width, height, data: new Uint8Array(data) }; // a copy, of a Buffer too, whose slice() would be a view
+}
+
 /** How pixels are chosen, for a manifest's header. */
 export const PIXEL_RULE =
   'pixel i (row-major, from 0) becomes (0, 0, 0) if number i < fraction * 2^32, where the numbers are the outputs of ' +
@@ -28,17 +41,9 @@ export const PIXEL_RULE =
  */
 export function blackenPixels(image: RgbImage, fraction: number, seed: SplitMixSeed): RgbImage {
   assertFraction('blackenPixels', fraction);
-  const { width, height } = image;
-  const pixels = width * height;
-  if (image.data.length !== pixels * 3) {
-    throw new ShapeMismatchError({
-      subject: 'blackenPixels',
-      expected: `[${height}, ${width}, 3] = ${pixels * 3} bytes`,
-      received: `${image.data.length} bytes`,
-      remedy: 'decode the image to 8-bit RGB without an alpha channel',
-    });
-  }
-  const data = new Uint8Array(image.data); // a copy, of a Buffer too, whose slice() would be a view
+  const corrupted = copyImage('blackenPixels', image);
+  const { data } = corrupted;
+  const pixels = image.width * image.height;
   const numbers = fillUint32(seed, new Uint32Array(pixels));
   const threshold = fraction * 0x100000000; // a float64: exact, and 2³² itself when the fraction is 1
   for (let pixel = 0, offset = 0; pixel < pixels; pixel++, offset += 3) {
@@ -48,7 +53,7 @@ export function blackenPixels(image: RgbImage, fraction: number, seed: SplitMixS
       data[offset + 2] = 0;
     }
   }
-  return { width, height, data };
+  return corrupted;
 }
 
 /** {@link blackenPixels} under a seed of the stream, from which it takes two numbers. */
@@ -70,10 +75,24 @@ export const WORD_RULE =
 const WHITE_SPACE = /([\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+)/;
 
 /** Words at the even places, the white space between them at the odd ones; the outer words may be empty. */
-function splitWords(text: string): { parts: string[]; places: number[] } {
+export function splitWords(text: string): { parts: string[]; places: number[] } {
   const parts = text.split(WHITE_SPACE);
   const places = [...parts.keys()].filter((place) => place % 2 === 0 && parts[place] !== '');
   return { parts, places };
+}
+
+/**
+ * A text's words that are kept (at least one), with the white space before each of them but the first, and that around
+ * the whole text.
+ * @param isKept by place among the words, from 0
+ */
+export function joinKept(text: string, isKept: (word: number) => boolean): string {
+  const { parts, places } = splitWords(text);
+  const [start, end] = [places[0], places.at(-1)];
+  if (start === undefined || end === undefined) return text;
+  const kept = places.filter((_, word) => isKept(word));
+  const words = kept.map((place, i) => (i === 0 ? '' : parts[place - 1]) + (parts[place] as string));
+  return [...parts.slice(0, start), ...words, ...parts.slice(end + 1)].join('');
 }
 
 /** How many words a text has. */

@@ -1,5 +1,6 @@
 export {
   assertStrategy,
+  corruptionStrategies,
   fixedStrategies,
   formatStrategy,
   moduleOf,
@@ -8,6 +9,8 @@ export {
   randomStrategies,
   SETTINGS,
   strategyFileName,
+  type CorruptionStrategy,
+  type MissingStrategy,
   type Operation,
   type Seed,
   type Setting,
@@ -15,6 +18,14 @@ export {
   type Strategy,
 } from './strategy.js';
 export type { Disruption, DisruptionDefinition } from './own-disruption.js';
+export {
+  corruptedModality,
+  CORRUPTION_NAMES,
+  corruptionRule,
+  isCorruptionName,
+  type CorruptionName,
+} from './corruptions.js';
+export { SEVERITIES, type Severity } from './severity.js';
 export { planDisruption, planDisruptions, presenceOf, type DisruptionEntry, type PostPresence } from './plan.js';
 export { applyDisruption, disruptionKey, type ApplyOptions, type KeyOptions } from './apply.js';
 export { blackenPixels, corruptImage, corruptText, countWords, maskedText, maskWords } from './corrupt.js';

@@ -65,6 +65,45 @@ describe('manifest', () => {
     }
   });
 
+  it('keeps corruptions with severities and missing rates, in version 2, and checks them both ways', async () => {
+    const texts = ['fixed:image:jpeg@3', 'random:0.6:typos', 'fixed:text:homoglyphs', 'missing:image=0.5:text=0.3'];
+    for (const text of texts) {
+      const own = parseStrategy(text);
+      const planned = planDisruptions(posts.map(presenceOf), own, 'seed');
+      expect(planned.length).toBeGreaterThan(2);
+      const path = join(folder, `${strategyFileName(own)}.jsonl`);
+      await writeManifest(path, { seed: 'seed', strategy: own, imageSize: null }, planned);
+      expect(await readFile(path, 'utf8')).toContain('"version":2');
+      const { byId } = await readManifest(path);
+      for (const post of posts) {
+        const entry = planned.find((candidate) => candidate.id === post.id);
+        expect(applyDisruption(post, byId.get(post.id))).toEqual(applyDisruption(post, entry));
+      }
+      const wrong = { seed: 'seed', strategy: parseStrategy('fixed:image:jpeg@4'), imageSize: null };
+      await expect(writeManifest(join(folder, 'wrong.jsonl'), wrong, planned)).rejects.toThrow(
+        'a disruption of the strategy fixed:image:jpeg@4',
+      );
+    }
+    const severe = planDisruptions(posts.map(presenceOf), parseStrategy('fixed:image:jpeg@3'), 1);
+    const own = { seed: 1, strategy: parseStrategy('fixed:image:jpeg'), imageSize: null };
+    const changed = async (fields: object, message: string): Promise<void> => {
+      const path = join(folder, 'changed.jsonl');
+      const rows = severe.map((entry, i) => (i === 0 ? { ...entry, ...fields } : entry));
+      await expect(writeManifest(path, own, rows)).rejects.toThrow(message);
+    };
+    await changed({ severity: 6 }, 'expected a severity from 1 to 5, received 6');
+    await changed({ corruption: 'rain' }, 'expected the name of a corruption, received "rain"');
+    await changed({ corruption: 'typos' }, 'expected text, received "image"');
+    await changed({ fraction: 0.5 }, 'expected no fraction beside a severity, received 0.5');
+    await changed({ seed: 'ab' }, 'expected a seed of 16 hexadecimal digits');
+    const path = join(folder, 'rules.jsonl');
+    await writeManifest(path, own, severe);
+    const [first = ''] = (await readFile(path, 'utf8')).split('\n');
+    const { corruption } = JSON.parse(first) as { corruption: { name: string; levels: number[]; rule: string } };
+    expect(corruption).toMatchObject({ name: 'jpeg', levels: [25, 18, 15, 10, 7] });
+    expect(corruption.rule).toContain('libjpeg 6b');
+  });
+
   it('says in its header how pixels and words are chosen, for readers without this code', async () => {
     const path = join(folder, 'header.jsonl');
     await writeManifest(path, header, entries);
@@ -122,7 +161,7 @@ describe('manifest', () => {
 
   it.each([
     ['foreign', { format: 'other' }, 'line 1 expected the format "drf-disruption-manifest", received "other"'],
-    ['newer', { version: 2 }, 'line 1 expected version 1, received 2'],
+    ['newer', { version: 3 }, 'line 1 expected version 1 or 2, received 3'],
     ['seedless', { seed: null }, 'line 1 expected a seed, received null'],
     ['sizeless', { imageSize: { width: 0, height: 4 } }, 'expected imageSize null or { width, height }'],
     ['maskless', { mask: 4 }, 'expected a mask, received 4'],

@@ -3,6 +3,8 @@ import type { DisruptionEntry } from './plan.js';
 import { assertStrategy, formatStrategy, parseStrategy, type Seed, type Strategy } from './strategy.js';
 import { DEFAULT_MASK, FRACTION_RANGE, PIXEL_RULE, WORD_RULE } from './corrupt.js';
 import type { ImageSize } from './fill.js';
+import { corruptedModality, corruptionRule, isCorruptionName } from './corruptions.js';
+import { SEVERITIES } from './severity.js';
 import { isSplitMixSeed } from './split-mix.js';
 
 /** What was disrupted, so that anyone can repeat it. */
@@ -91,7 +93,17 @@ export function parseManifest(name: string, text: string): Manifest {
 }
 
 const MANIFEST_FORMAT = 'drf-disruption-manifest';
-const MANIFEST_VERSION = 1;
+
+/**
+ * What a manifest's version says that its rows may hold: of 1, the paper's corruptions, discarding and disruptions of the
+ * user's own; of 2, corruptions with severities and missing rates as well. What 1 can say is written as 1, so that
+ * readers of that version go on reading it.
+ */
+const MANIFEST_VERSIONS = [1, 2] as const;
+
+function versionOf({ kind }: Strategy): (typeof MANIFEST_VERSIONS)[number] {
+  return kind === 'corruption' || kind === 'missing' ? 2 : 1;
+}
 
 /** What a manifest says before its rows. */
 export interface ManifestHeader {
@@ -109,17 +121,25 @@ export interface ManifestHeader {
 function headerRow(header: ManifestHeader, strategy: string, entries: number): Record<string, unknown> {
   return {
     format: MANIFEST_FORMAT,
-    version: MANIFEST_VERSION,
+    version: versionOf(header.strategy),
     seed: header.seed,
     strategy,
     imageSize: header.imageSize,
     mask: header.mask ?? DEFAULT_MASK,
     ...(header.source === undefined ? {} : { source: header.source }),
     entries,
-    fractions: `drawn uniformly from [${FRACTION_RANGE.low}, ${FRACTION_RANGE.high})`,
-    pixels: PIXEL_RULE,
-    words: WORD_RULE,
+    ...rulesOf(header.strategy),
   };
+}
+
+/** How rows are repeated elsewhere, in words. */
+function rulesOf(strategy: Strategy): Record<string, unknown> {
+  if (strategy.kind === 'missing') return {};
+  if (strategy.kind === 'corruption') {
+    return { corruption: { name: strategy.corruption, ...corruptionRule(strategy.corruption) } };
+  }
+  const fractions = `drawn uniformly from [${FRACTION_RANGE.low}, ${FRACTION_RANGE.high})`;
+  return { fractions, pixels: PIXEL_RULE, words: WORD_RULE };
 }
 
 function isSize(value: unknown): value is ImageSize {
@@ -143,7 +163,7 @@ function parseHeader(name: string, row: unknown): { header: ManifestHeader; entr
   const fields = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
   const { format, version, seed, strategy, imageSize, mask, source, entries } = fields;
   if (format !== MANIFEST_FORMAT) throw fail(`the format ${JSON.stringify(MANIFEST_FORMAT)}`, format);
-  if (version !== MANIFEST_VERSION) throw fail(`version ${MANIFEST_VERSION}`, version);
+  if (!MANIFEST_VERSIONS.some((known) => known === version)) throw fail('version 1 or 2', version);
   if (typeof seed !== 'string' && typeof seed !== 'number') throw fail('a seed', seed);
   if (typeof strategy !== 'string') throw fail('a strategy', strategy);
   if (imageSize !== null && !isSize(imageSize)) throw fail('imageSize null or { width, height }', imageSize);
@@ -163,6 +183,12 @@ function isFraction(value: unknown): value is number {
 function fitsStrategy(entry: DisruptionEntry, strategy: Strategy): boolean {
   if (strategy.kind === 'none') return false;
   if (strategy.kind === 'own') return entry.own === strategy.own;
+  if (strategy.kind === 'corruption') {
+    const isSevere = strategy.severity === null || entry.severity === strategy.severity;
+    return entry.corruption === strategy.corruption && isSevere;
+  }
+  if (entry.corruption !== undefined) return false;
+  if (strategy.kind === 'missing') return entry.operation === 'discard' && strategy[entry.modality] > 0;
   if (strategy.kind === 'modality-fixed' && strategy.modality !== entry.modality) return false;
   if (strategy.setting === 'C+D') return true;
   return (strategy.setting === 'C') === (entry.operation === 'corrupt');
@@ -182,13 +208,20 @@ function parseEntry(subject: string, row: unknown, strategy: Strategy): Disrupti
       remedy: 'repair the row or make the manifest again',
     });
   const fields = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
-  const { id, operation, fraction, seed, own } = fields;
+  const { id, operation, fraction, seed, own, corruption } = fields;
+  const severity = SEVERITIES.find((known) => known === fields['severity']);
   const modality = MODALITIES.find((candidate) => candidate === fields['modality']);
   if (typeof id !== 'string') throw fail('a post id', id);
   if (modality === undefined) throw fail(`a modality of ${MODALITIES.join(', ')}`, fields['modality']);
   if (operation !== 'corrupt' && operation !== 'discard') throw fail('an operation of corrupt, discard', operation);
   if (operation === 'corrupt' && own !== undefined) {
     if (fraction !== null) throw fail('no fraction beside a disruption of its own', fraction);
+    if (!isSplitMixSeed(seed)) throw fail('a seed of 16 hexadecimal digits', seed);
+  } else if (operation === 'corrupt' && corruption !== undefined) {
+    if (!isCorruptionName(corruption)) throw fail('the name of a corruption', corruption);
+    if (corruptedModality(corruption) !== modality) throw fail(corruptedModality(corruption), modality);
+    if (severity === undefined) throw fail('a severity from 1 to 5', fields['severity']);
+    if (fraction !== null) throw fail('no fraction beside a severity', fraction);
     if (!isSplitMixSeed(seed)) throw fail('a seed of 16 hexadecimal digits', seed);
   } else if (operation === 'corrupt') {
     const range = `${FRACTION_RANGE.low} to ${FRACTION_RANGE.high}`;
@@ -197,7 +230,7 @@ function parseEntry(subject: string, row: unknown, strategy: Strategy): Disrupti
   } else if (fraction !== null || seed !== null) {
     throw fail('fraction and seed null, as nothing is corrupted', { fraction, seed });
   }
-  const kept = own === undefined ? {} : { own };
+  const kept = { ...(own === undefined ? {} : { own }), ...(corruption === undefined ? {} : { corruption, severity }) };
   const entry = { id, modality, operation, fraction, seed, ...kept } as DisruptionEntry;
   if (!fitsStrategy(entry, strategy)) {
     throw fail(`a disruption of the strategy ${formatStrategy(strategy)}`, `${operation} ${modality}`);

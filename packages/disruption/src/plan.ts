@@ -1,8 +1,17 @@
 import { ConfigurationError, createRandom, refuser, type Modality, type Post, type Random } from '@drf/tensor';
 import { countWords, drawFraction } from './corrupt.js';
 import { drawSplitMixSeed, type SplitMixSeed } from './split-mix.js';
+import { corruptedModality, type CorruptionName } from './corruptions.js';
 import { modalitiesOf } from './own-disruption.js';
-import { assertStrategy, formatStrategy, type Operation, type Seed, type Strategy } from './strategy.js';
+import { SEVERITIES, type Severity } from './severity.js';
+import {
+  assertStrategy,
+  formatStrategy,
+  type MissingStrategy,
+  type Operation,
+  type Seed,
+  type Strategy,
+} from './strategy.js';
 
 /** What the plan must know of a post. */
 export interface PostPresence {
@@ -16,10 +25,13 @@ export interface DisruptionEntry {
   readonly id: string;
   readonly modality: Modality;
   readonly operation: Operation;
-  /** Of the pixels or words, in [0.4, 0.8); null when the modality is discarded, or disrupted by `own`. */
+  /** Of the pixels or words, in [0.4, 0.8); null when the modality is discarded, or disrupted by another corruption. */
   readonly fraction: number | null;
-  /** Of the SplitMix64 that chooses pixels or words, or of what `own` draws; null when the modality is discarded. */
+  /** Of the SplitMix64 that decides a corruption, or of what `own` draws; null when the modality is discarded. */
   readonly seed: SplitMixSeed | null;
+  /** Of a corruption beyond the paper's: its name, with `severity`. */
+  readonly corruption?: CorruptionName;
+  readonly severity?: Severity;
   /** Of a disruption of the user's own: its id and options, "blur@1f0c8a93d2e4:radius=3". */
   readonly own?: string;
 }
@@ -59,25 +71,46 @@ function entryOf(id: string, strategy: Disrupting, { random, modality: drawn }: 
     const modality = second === undefined ? first : drawn;
     return { id, modality, operation: 'corrupt', fraction: null, seed: drawSplitMixSeed(random.fork(modality)), own };
   }
+  if (strategy.kind === 'corruption') {
+    const { corruption } = strategy;
+    const modality = corruptedModality(corruption);
+    const content = random.fork(modality);
+    const seed = drawSplitMixSeed(content);
+    const severity = strategy.severity ?? (SEVERITIES[content.integer(SEVERITIES.length)] as Severity);
+    return { id, modality, operation: 'corrupt', fraction: null, seed, corruption, severity };
+  }
   const modality = strategy.kind === 'modality-fixed' ? strategy.modality : drawn;
   const { setting } = strategy;
   const operation: Operation = setting === 'C' || (setting === 'C+D' && coin === 0) ? 'corrupt' : 'discard';
-  if (operation === 'discard') return { id, modality, operation, fraction: null, seed: null };
+  if (operation === 'discard') return discarded(id, modality);
   const content = random.fork(modality);
   const fraction = drawFraction(content);
   return { id, modality, operation, fraction, seed: drawSplitMixSeed(content) };
 }
 
-type Disrupting = Exclude<Strategy, { kind: 'none' }>;
+/** Strategies that take one share of the posts. */
+type Disrupting = Exclude<Strategy, { kind: 'none' | 'missing' }>;
+
+function discarded(id: string, modality: Modality): DisruptionEntry {
+  return { id, modality, operation: 'discard', fraction: null, seed: null };
+}
 
 function isWhole({ hasImage, hasText }: PostPresence): boolean {
   return hasImage && hasText;
 }
 
 /** Each post on its own: shares hold on average. */
-function planIndependently(post: PostPresence, strategy: Disrupting, root: Random): DisruptionEntry | null {
+function planIndependently(
+  post: PostPresence,
+  strategy: Disrupting | MissingStrategy,
+  root: Random,
+): DisruptionEntry | null {
   if (!isWhole(post)) return null;
   const draws = drawsOf(post, root);
+  if (strategy.kind === 'missing') {
+    if (draws.selection < strategy.image) return discarded(post.id, 'image');
+    return draws.selection >= 1 - strategy.text ? discarded(post.id, 'text') : null;
+  }
   if (strategy.kind !== 'modality-fixed' && !(draws.selection < strategy.ratio)) return null;
   return entryOf(post.id, strategy, draws, draws.coin);
 }
@@ -85,14 +118,31 @@ function planIndependently(post: PostPresence, strategy: Disrupting, root: Rando
 /**
  * All posts together: of n posts that have both modalities, the round(dr·n) with the smallest `selection` are disrupted
  * (ties: by id). C+D takes them in that order two by two and corrupts one of each two, by the coin of the first; so
- * halves are as equal as can be at every ratio, and larger ratios still disrupt alike what smaller ones do.
+ * halves are as equal as can be at every ratio, and larger ratios still disrupt alike what smaller ones do. Of missing
+ * modalities, the round(rate·n) posts with the smallest `selection` lose the image and those with the largest the text
+ * (one less where rounding would let them meet): so the posts of a smaller rate stay those of a larger one.
  */
-function planTogether(posts: readonly PostPresence[], strategy: Disrupting, root: Random): DisruptionEntry[] {
+function planTogether(
+  posts: readonly PostPresence[],
+  strategy: Disrupting | MissingStrategy,
+  root: Random,
+): DisruptionEntry[] {
   const drawn = posts.flatMap((post, place) =>
     isWhole(post) ? [{ id: post.id, place, draws: drawsOf(post, root) }] : [],
   );
   const byId = (first: string, second: string): number => (first < second ? -1 : first > second ? 1 : 0);
   drawn.sort((first, second) => first.draws.selection - second.draws.selection || byId(first.id, second.id));
+  if (strategy.kind === 'missing') {
+    const withoutImage = Math.round(strategy.image * drawn.length);
+    const withText = drawn.length - Math.min(Math.round(strategy.text * drawn.length), drawn.length - withoutImage);
+    return drawn
+      .flatMap(({ id, place }, rank) => {
+        if (rank >= withoutImage && rank < withText) return [];
+        return [{ place, entry: discarded(id, rank < withoutImage ? 'image' : 'text') }];
+      })
+      .sort((first, second) => first.place - second.place)
+      .map(({ entry }) => entry);
+  }
   const count = strategy.kind === 'modality-fixed' ? drawn.length : Math.round(strategy.ratio * drawn.length);
   return drawn
     .slice(0, count)
@@ -114,6 +164,7 @@ function rootOf(seed: Seed): Random {
 /** Whether a strategy decides each post on its own, without knowing the others. */
 export function decidesAlone(strategy: Strategy): boolean {
   if (strategy.kind === 'none' || strategy.independent === true) return true;
+  if (strategy.kind === 'corruption') return strategy.ratio === 1;
   return strategy.kind === 'modality-fixed' && strategy.setting !== 'C+D';
 }
 
@@ -139,7 +190,7 @@ export function planDisruption(post: PostPresence, strategy: Strategy, seed: See
 /**
  * Decides what happens to posts, of which only the disrupted ones have an entry, in the order given: a pure function of
  * seed, strategy and the set of posts, whose order does not matter. Shares are exact: round(dr·n) of the n posts that
- * have both modalities, half and half in C+D; with `independent` each post is decided on its own and shares hold on
+ * have both modalities, half and half in C+D, and of missing rates round(rate·n) for each modality; with `independent` each post is decided on its own and shares hold on
  * average.
  * @throws ConfigurationError for a strategy that is out of range
  */

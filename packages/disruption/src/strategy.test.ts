@@ -2,6 +2,7 @@ import { ConfigurationError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import {
   assertStrategy,
+  corruptionStrategies,
   fixedStrategies,
   formatStrategy,
   parseStrategy,
@@ -31,8 +32,33 @@ describe('strategies as text', () => {
   });
 
   it.each([
+    ['fixed:image:gaussian_noise@3', { kind: 'corruption', corruption: 'gaussian_noise', severity: 3, ratio: 1 }],
+    ['random:0.6:typos', { kind: 'corruption', corruption: 'typos', severity: null, ratio: 0.6 }],
+    [
+      'random:0.6:typos@2:independent',
+      { kind: 'corruption', corruption: 'typos', severity: 2, ratio: 0.6, independent: true },
+    ],
+    ['missing:image=0.3:text=0.1', { kind: 'missing', image: 0.3, text: 0.1 }],
+    ['missing:text=1', { kind: 'missing', image: 0, text: 1 }],
+    ['missing:image=0', { kind: 'missing', image: 0, text: 0 }],
+    ['missing:image=0.3:independent', { kind: 'missing', image: 0.3, text: 0, independent: true }],
+  ])('reads %s and writes it again', (text, strategy) => {
+    expect(parseStrategy(text)).toEqual(strategy);
+    expect(formatStrategy(parseStrategy(text))).toBe(text);
+    assertStrategy(parseStrategy(text));
+  });
+
+  it('takes every post at random for every post', () => {
+    expect(formatStrategy(parseStrategy('random:1:typos@2'))).toBe('fixed:text:typos@2');
+    expect(formatStrategy(parseStrategy('missing:text=0.1:image=0.3'))).toBe('missing:image=0.3:text=0.1');
+    const all = corruptionStrategies();
+    expect(all).toHaveLength(60);
+    for (const strategy of all) expect(parseStrategy(formatStrategy(strategy))).toEqual(strategy);
+  });
+
+  it.each([
     ['fixed:audio:C', 'expected a modality of image, text, received "audio"'],
-    ['fixed:image:X', 'expected a setting of C, D, C+D, received "X"'],
+    ['fixed:image:X', 'expected a setting of C, D, C+D, or a corruption of gaussian_noise, '],
     ['random:1.5:C', 'expected a ratio from 0 to 1, received "1.5"'],
     ['random:-0.1:C', 'expected a ratio from 0 to 1, received "-0.1"'],
     ['random:0x1:C', 'expected a ratio from 0 to 1, received "0x1"'],
@@ -41,12 +67,25 @@ describe('strategies as text', () => {
     ['none:image', 'received another form'],
     [
       'fixed:image',
-      'expected "none", "fixed:MODALITY:SETTING", "random:RATIO:SETTING" or "MODULE:RATIO:OPTION=VALUE", received another form',
+      'expected "none", "fixed:MODALITY:SETTING", "random:RATIO:SETTING" (in place of a setting also CORRUPTION@SEVERITY), "missing:image=RATIO:text=RATIO" or "MODULE:RATIO:OPTION=VALUE", received another form',
     ],
     ['fixed:image:C:D', 'expected nothing or "independent" after the setting, received "D"'],
     ['fixed:image:C:independent', 'received setting C, which has no shares'],
     ['random:0.6:C:independent:x', 'received another form'],
     ['', 'received another form'],
+    ['fixed:image:jpeg@6', 'expected a severity from 1 to 5 after "jpeg@", or none to have it drawn, received "6"'],
+    ['fixed:image:jpeg@', 'or none to have it drawn, received ""'],
+    ['fixed:text:jpeg@1', 'expected image with jpeg, which corrupts images, received text'],
+    ['fixed:image:rain@1', 'or a corruption of gaussian_noise, '],
+    ['fixed:image:jpeg@1:independent', 'received setting jpeg@1, which has no shares'],
+    ['missing', 'expected a rate for image, text or both, received none'],
+    ['missing:image', 'expected a ratio from 0 to 1, received ""'],
+    ['missing:sound=0.1', 'expected a modality of image, text, received "sound"'],
+    ['missing:image=0.1:image=0.2', 'expected each modality once, received image twice'],
+    [
+      'missing:image=0.7:text=0.4',
+      'expected rates that add up to at most 1, since a post that misses both modalities says nothing, received image 0.7 and text 0.4',
+    ],
   ])('refuses %j', (text, message) => {
     expect(() => parseStrategy(text)).toThrow(ConfigurationError);
     expect(() => parseStrategy(text)).toThrow(`Disruption strategy ${JSON.stringify(text)} expected`);

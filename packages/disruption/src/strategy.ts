@@ -1,4 +1,6 @@
 import { ConfigurationError, isOwnId, MODALITIES, ownDefinition, refuser, type Modality } from '@drf/tensor';
+import { corruptedModality, CORRUPTION_NAMES, isCorruptionName, type CorruptionName } from './corruptions.js';
+import { SEVERITIES, type Severity } from './severity.js';
 
 /** What a disruption does to a modality: destroys part of it, or takes it away (λ = 0). */
 export type Operation = 'corrupt' | 'discard';
@@ -9,14 +11,35 @@ export type Setting = 'C' | 'D' | 'C+D';
 export const SETTINGS = ['C', 'D', 'C+D'] as const satisfies readonly Setting[];
 
 /**
- * Which posts are disrupted, and where: no post; one named modality of every post; or, in a ratio dr of the posts, one
- * of the two modalities at random.
+ * Which posts are disrupted, and where: no post; one named modality of every post; in a ratio dr of the posts, one of the
+ * two modalities at random; in a ratio of the posts, the modality that a corruption takes; or each modality missing in a
+ * share of the posts of its own.
  */
 export type Strategy =
   | { readonly kind: 'none' }
   | ({ readonly kind: 'modality-fixed'; readonly modality: Modality; readonly setting: Setting } & Shares)
   | ({ readonly kind: 'modality-random'; readonly ratio: number; readonly setting: Setting } & Shares)
+  | CorruptionStrategy
+  | MissingStrategy
   | OwnStrategy;
+
+/** In a ratio of the posts, one corruption beyond the paper's to the modality that it takes. */
+export interface CorruptionStrategy extends Shares {
+  readonly kind: 'corruption';
+  readonly corruption: CorruptionName;
+  /** null: drawn for each post, all five equally often. */
+  readonly severity: Severity | null;
+  readonly ratio: number;
+}
+
+/** Each modality is missing in a share of the posts of its own; no post misses both. */
+export interface MissingStrategy extends Shares {
+  readonly kind: 'missing';
+  /** Share of the posts without image. */
+  readonly image: number;
+  /** Share of the posts without text. */
+  readonly text: number;
+}
 
 /** In a ratio of the posts, a disruption of the user's own, to one of the modalities that it takes, at random. */
 export interface OwnStrategy extends Shares {
@@ -38,10 +61,12 @@ export interface Shares {
 /** What a seed may be; `1` and `'1'` are the same seed. */
 export type Seed = number | string;
 
-const FORMS = '"none", "fixed:MODALITY:SETTING", "random:RATIO:SETTING" or "MODULE:RATIO:OPTION=VALUE"';
+const FORMS =
+  '"none", "fixed:MODALITY:SETTING", "random:RATIO:SETTING" (in place of a setting also CORRUPTION@SEVERITY), ' +
+  '"missing:image=RATIO:text=RATIO" or "MODULE:RATIO:OPTION=VALUE"';
 /** Ends the name of a strategy whose shares hold on average only. */
 const INDEPENDENT = 'independent';
-const EXAMPLE = 'write it like fixed:image:C+D or random:0.6:D';
+const EXAMPLE = 'write it like fixed:image:C+D or random:0.6:D, fixed:text:typos@3 or missing:image=0.3:text=0.1';
 
 function refuse(text: string, expected: string, received: string): ConfigurationError {
   return refuser(ConfigurationError, `Disruption strategy ${JSON.stringify(text)}`)(expected, received, EXAMPLE);
@@ -49,8 +74,9 @@ function refuse(text: string, expected: string, received: string): Configuration
 
 function parseSetting(text: string, setting: string): Setting {
   const known = SETTINGS.find((candidate) => candidate === setting);
-  if (known === undefined) throw refuse(text, `a setting of ${SETTINGS.join(', ')}`, JSON.stringify(setting));
-  return known;
+  if (known !== undefined) return known;
+  const names = Object.values(CORRUPTION_NAMES).flat().join(', ');
+  throw refuse(text, `a setting of ${SETTINGS.join(', ')}, or a corruption of ${names}`, JSON.stringify(setting));
 }
 
 function parseModality(text: string, modality: string): Modality {
@@ -63,6 +89,37 @@ function parseRatio(text: string, ratio: string): number {
   const value = /^(\d+(\.\d+)?|\.\d+)$/.test(ratio) ? Number(ratio) : Number.NaN;
   if (!(value >= 0 && value <= 1)) throw refuse(text, 'a ratio from 0 to 1', JSON.stringify(ratio));
   return value;
+}
+
+/** `typos@3`, or `typos` for severities that are drawn; undefined for what is no corruption. */
+function parseCorruption(text: string, part: string): Pick<CorruptionStrategy, 'corruption' | 'severity'> | undefined {
+  const [, corruption, level] = /^([a-z_]+)(?:@(.*))?$/.exec(part) ?? [];
+  if (!isCorruptionName(corruption)) return undefined;
+  const severity = level === undefined ? null : SEVERITIES.find((own) => String(own) === level);
+  if (severity !== undefined) return { corruption, severity };
+  throw refuse(text, `a severity from 1 to 5 after "${corruption}@", or none to have it drawn`, JSON.stringify(level));
+}
+
+/** @throws ConfigurationError for a rate out of range, and for rates at which a post would miss both modalities */
+function parseMissing(text: string, parts: readonly string[], shares: Shares): MissingStrategy {
+  const rates = { image: 0, text: 0 };
+  const given = new Set<Modality>();
+  for (const part of parts) {
+    const [, name = part, rate = ''] = /^([^=]*)=(.*)$/.exec(part) ?? [];
+    const modality = parseModality(text, name);
+    if (given.has(modality)) throw refuse(text, 'each modality once', `${modality} twice`);
+    given.add(modality);
+    rates[modality] = parseRatio(text, rate);
+  }
+  if (given.size === 0) throw refuse(text, 'a rate for image, text or both', 'none');
+  if (rates.image + rates.text > 1 + 1e-9) {
+    throw refuse(
+      text,
+      'rates that add up to at most 1, since a post that misses both modalities says nothing',
+      `image ${rates.image} and text ${rates.text}`,
+    );
+  }
+  return { kind: 'missing', ...rates, ...shares };
 }
 
 /** A file, package or id of a disruption of the user's own, and what follows it. */
@@ -88,36 +145,49 @@ function parseOwn(text: string, module: string, rest: string | undefined): OwnSt
 
 /**
  * Reads a strategy as written on a command line: `none`, `fixed:image:C+D`, `random:0.6:D`, with shares that hold on
- * average only `random:0.6:D:independent`, and for a disruption of the user's own `./blur.ts:0.4:radius=3`, whose module
- * was loaded before (`loadDefinition` of @drf/files).
+ * average only `random:0.6:D:independent`; `fixed:image:gaussian_noise@3`, `random:0.6:typos`;
+ * `missing:image=0.3:text=0.1`; and for a disruption of the user's own `./blur.ts:0.4:radius=3`, whose module was loaded
+ * before (`loadDefinition` of @drf/files).
  * @throws ConfigurationError naming the part that is wrong.
  */
 export function parseStrategy(text: string): Strategy {
   const [, module, details] = OWN_FORM.exec(text) ?? [];
   if (module !== undefined) return parseOwn(text, module, details);
-  const [kind, detail, setting, shares, ...rest] = text.split(':');
+  const [kind, ...parts] = text.split(':');
+  if (kind === 'missing') {
+    const isIndependent = parts.at(-1) === INDEPENDENT;
+    const rates = isIndependent ? parts.slice(0, -1) : parts;
+    return parseMissing(text, rates, isIndependent ? { independent: true } : {});
+  }
+  const [detail, setting, shares, ...rest] = parts;
   if (kind === 'none' && detail === undefined) return { kind: 'none' };
   if (detail === undefined || setting === undefined || rest.length > 0) throw refuse(text, FORMS, 'another form');
   if (shares !== undefined && shares !== INDEPENDENT) {
     throw refuse(text, `nothing or "${INDEPENDENT}" after the setting`, JSON.stringify(shares));
   }
   const independent = shares === undefined ? {} : { independent: true };
+  const corruption = parseCorruption(text, setting);
   if (kind === 'fixed') {
     const modality = parseModality(text, detail);
-    const strategy = {
-      kind: 'modality-fixed',
-      modality,
-      setting: parseSetting(text, setting),
-      ...independent,
-    } as const;
-    if (shares !== undefined && strategy.setting !== 'C+D') {
+    if (corruption !== undefined && corruptedModality(corruption.corruption) !== modality) {
+      const own = corruptedModality(corruption.corruption);
+      throw refuse(text, `${own} with ${corruption.corruption}, which corrupts ${own}s`, modality);
+    }
+    const strategy: Strategy =
+      corruption === undefined
+        ? { kind: 'modality-fixed', modality, setting: parseSetting(text, setting), ...independent }
+        : { kind: 'corruption', ...corruption, ratio: 1 };
+    if (shares !== undefined && setting !== 'C+D') {
       throw refuse(text, `"${INDEPENDENT}" with C+D or a ratio alone`, `setting ${setting}, which has no shares`);
     }
     return strategy;
   }
   if (kind === 'random') {
     const ratio = parseRatio(text, detail);
-    return { kind: 'modality-random', ratio, setting: parseSetting(text, setting), ...independent };
+    if (corruption === undefined) {
+      return { kind: 'modality-random', ratio, setting: parseSetting(text, setting), ...independent };
+    }
+    return { kind: 'corruption', ...corruption, ratio, ...(ratio === 1 ? {} : independent) };
   }
   throw refuse(text, FORMS, `the kind ${JSON.stringify(kind)}`);
 }
@@ -131,6 +201,16 @@ export function formatStrategy(strategy: Strategy): string {
       return `fixed:${strategy.modality}:${strategy.setting}${suffixOf(strategy)}`;
     case 'modality-random':
       return `random:${strategy.ratio}:${strategy.setting}${suffixOf(strategy)}`;
+    case 'corruption': {
+      const { corruption, severity, ratio } = strategy;
+      const where = ratio === 1 ? `fixed:${corruptedModality(corruption)}` : `random:${ratio}`;
+      return `${where}:${corruption}${severity === null ? '' : `@${severity}`}${suffixOf(strategy)}`;
+    }
+    case 'missing': {
+      const rates = MODALITIES.filter((modality) => strategy[modality] > 0);
+      const shown = (rates.length === 0 ? MODALITIES.slice(0, 1) : rates).map((own) => `${own}=${strategy[own]}`);
+      return `missing:${shown.join(':')}${suffixOf(strategy)}`;
+    }
     case 'own': {
       const [id, ...options] = strategy.own.split(':');
       return [id, strategy.ratio, ...options].join(':') + suffixOf(strategy);
@@ -172,4 +252,17 @@ export function fixedStrategies(): Fixed[] {
 /** dr × {C, D, C+D}: the paper's modality-random rows, unless other ratios are given. */
 export function randomStrategies(ratios: readonly number[] = PAPER_RATIOS): Random[] {
   return SETTINGS.flatMap((setting) => ratios.map((ratio): Random => ({ kind: 'modality-random', ratio, setting })));
+}
+
+/**
+ * Every corruption beyond the paper's to every post that has both modalities, by severity.
+ * @param severities default: all five
+ */
+export function corruptionStrategies(
+  names: readonly CorruptionName[] = Object.values(CORRUPTION_NAMES).flat(),
+  severities: readonly Severity[] = SEVERITIES,
+): CorruptionStrategy[] {
+  return names.flatMap((corruption) =>
+    severities.map((severity): CorruptionStrategy => ({ kind: 'corruption', corruption, severity, ratio: 1 })),
+  );
 }

@@ -79,10 +79,25 @@ describe('parseStrategies', () => {
     ['fixed:imgae:C', 'did you mean "fixed:image:C"?'],
     ['randm', 'did you mean "random"?'],
     ['fixed:text:E', 'did you mean "fixed:text:C"?'],
+    ['fixed:text:typo@3', 'did you mean "fixed:text:typos@3"?'],
+    ['fixed:image:typos@3', 'did you mean '],
   ])('refuses %s and says: %s', (text, remedy) => {
     expect(() => parseStrategies(text)).toThrow(
-      `--cells expected clean, fixed, random, or strategies such as fixed:image:C+D or random:0.6:D, received "${text}"; ${remedy}`,
+      `--cells expected clean, fixed, random, corruptions, missing, or strategies such as fixed:image:C+D, random:0.6:D or fixed:text:typos@3, received "${text}"; ${remedy}`,
     );
+  });
+
+  it('expands corruptions by severity and missing rates', () => {
+    const corruptions = names('corruptions');
+    expect(corruptions).toHaveLength(1 + 12 * 5);
+    expect(corruptions.slice(1, 3)).toEqual(['fixed:image:gaussian_noise@1', 'fixed:image:gaussian_noise@2']);
+    expect(names('missing,fixed:text:typos@3', [0.4])).toEqual([
+      'clean',
+      'missing:image=0.4',
+      'missing:text=0.4',
+      'missing:image=0.2:text=0.2',
+      'fixed:text:typos@3',
+    ]);
   });
 
   it('refuses what a run decides itself', () => {
@@ -90,7 +105,9 @@ describe('parseStrategies', () => {
   });
 
   it('lists what there is when nothing is near', () => {
-    expect(() => parseStrategies('xyzzyxyzzyxyzzy')).toThrow('choose one of fixed, random, clean, fixed:image:C');
+    expect(() => parseStrategies('xyzzyxyzzyxyzzy')).toThrow(
+      'choose one of fixed, random, corruptions, missing, clean, fixed:image:C',
+    );
   });
 });
 

@@ -1,10 +1,12 @@
 import {
+  corruptionStrategies,
   fixedStrategies,
   formatStrategy,
   moduleOf,
   PAPER_RATIOS,
   parseStrategy,
   randomStrategies,
+  type MissingStrategy,
   type Strategy,
 } from '@drf/disruption';
 import { suggestion } from '@drf/terminal';
@@ -81,9 +83,21 @@ export function paperStrategies(ratios: readonly number[] = PAPER_RATIOS): Strat
 }
 
 /**
- * Reads `--cells`: names of groups (`clean`, `fixed`, `random`) and disruptions, separated by commas. The clean cell
- * always comes first, since the others are measured against it.
- * @param ratios of the group `random`
+ * Missing rates: the image alone, the text alone, and each in half of the rate, at every rate.
+ * @param ratios default: those of the paper's modality-random strategy
+ */
+export function missingStrategies(ratios: readonly number[] = PAPER_RATIOS): MissingStrategy[] {
+  return ratios.flatMap((rate): MissingStrategy[] => [
+    { kind: 'missing', image: rate, text: 0 },
+    { kind: 'missing', image: 0, text: rate },
+    { kind: 'missing', image: rate / 2, text: rate / 2 },
+  ]);
+}
+
+/**
+ * Reads `--cells`: names of groups (`clean`, `fixed`, `random`, `corruptions`, `missing`) and disruptions, separated by
+ * commas. The clean cell always comes first, since the others are measured against it.
+ * @param ratios of the groups `random` and `missing`
  * @throws ConfigurationError for an unknown cell, with the nearest name
  */
 export function parseStrategies(text: string, ratios: readonly number[] = PAPER_RATIOS): Strategy[] {
@@ -94,6 +108,8 @@ export function parseStrategies(text: string, ratios: readonly number[] = PAPER_
 function strategiesOf(name: string, ratios: readonly number[]): readonly Strategy[] {
   if (name === 'fixed') return fixedStrategies();
   if (name === 'random') return randomStrategies(ratios);
+  if (name === 'corruptions') return corruptionStrategies();
+  if (name === 'missing') return missingStrategies(ratios);
   try {
     const cell = parseCell(name);
     if (formatCell({ testedOn: cell.testedOn }) === formatCell(cell)) return [cell.testedOn];
@@ -105,11 +121,18 @@ function strategiesOf(name: string, ratios: readonly number[]): readonly Strateg
 }
 
 function unknownCell(name: string, ratios: readonly number[], cause?: ConfigurationError): ConfigurationError {
-  const names = ['fixed', 'random', ...paperStrategies(ratios).map((testedOn) => formatCell({ testedOn }))];
+  const names = [
+    'fixed',
+    'random',
+    'corruptions',
+    'missing',
+    ...[...paperStrategies(ratios), ...corruptionStrategies()].map((testedOn) => formatCell({ testedOn })),
+  ];
   return new ConfigurationError(
     {
       subject: '--cells',
-      expected: 'clean, fixed, random, or strategies such as fixed:image:C+D or random:0.6:D',
+      expected:
+        'clean, fixed, random, corruptions, missing, or strategies such as fixed:image:C+D, random:0.6:D or fixed:text:typos@3',
       received: JSON.stringify(name),
       remedy: suggestion(name, names),
     },

@@ -235,7 +235,9 @@ function manifestNotes(
   const ids = new Set(records.map(({ id }) => id));
   const others = entries.filter(({ id }) => !ids.has(id)).length;
   const notes = others === 0 ? [] : [`${others} posts of the manifest are not among the evaluated ones`];
-  const masksText = entries.some(({ modality, operation }) => modality === 'text' && operation === 'corrupt');
+  const masksText = entries.some(
+    ({ modality, operation, fraction }) => modality === 'text' && operation === 'corrupt' && fraction !== null,
+  );
   return masksText && header.mask !== mask
     ? [...notes, `The words that the manifest masks became ${mask}, the text encoder's own mask, not ${header.mask}`]
     : notes;
@@ -358,7 +360,8 @@ function describeCell(
   const { config, classes } = run.description;
   const available = byModality((modality) => set[modality].available);
   const qualities: QualityCell = { ids: set.ids, available, entries, quality };
-  const kind = testedOn.kind === 'modality-fixed' ? 'fixed' : 'random';
+  const isOfAll = testedOn.kind === 'modality-fixed' || (testedOn.kind === 'corruption' && testedOn.ratio === 1);
+  const kind = isOfAll ? 'fixed' : 'random';
   const result: CellResult = {
     cell: formatCell({ testedOn }),
     kind: testedOn.kind,

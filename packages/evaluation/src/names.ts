@@ -9,8 +9,20 @@ export type Projection = (typeof PROJECTIONS)[number];
 export const SPLIT_CHOICES = [...SPLIT_NAMES, 'all'] as const;
 export type SplitChoice = (typeof SPLIT_CHOICES)[number];
 
-/** The paper's evaluation by its tables, all of it, and all of it at a size that shows that everything works. */
-export const GRID_NAMES = ['table-1', 'table-3', 'table-4', 'figure-5', 'all', 'smoke'] as const;
+/**
+ * The paper's evaluation by its tables, all of it, and all of it at a size that shows that everything works; and beyond
+ * the paper, corruptions by severity and missing rates.
+ */
+export const GRID_NAMES = [
+  'table-1',
+  'table-3',
+  'table-4',
+  'figure-5',
+  'all',
+  'smoke',
+  'corruptions',
+  'missing-rates',
+] as const;
 export type GridName = (typeof GRID_NAMES)[number];
 
 /** Behind a method's name: trained with simulated disruptions, as `drf` is by default. */

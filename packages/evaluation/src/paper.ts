@@ -119,6 +119,8 @@ function cellOf(
       return rows?.[dataset]?.[setting];
     }
     case 'modality-random':
+    case 'corruption':
+    case 'missing':
     case 'own':
       return undefined;
   }

@@ -182,7 +182,7 @@ describe('EvaluatedRuns', () => {
 
   it('has no curve of runs of one ratio', async () => {
     const { summary } = await summarize(run('drf', 0, 8), run('drf', 1, 8));
-    expect(summary.tables.map(({ id }) => id)).toEqual(['table-3', 'one-model-none']);
+    expect(summary.tables.map(({ id }) => id)).toEqual(['table-3', 'one-model-none', 'robustness', 'cost']);
   });
 });
 

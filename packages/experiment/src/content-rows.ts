@@ -53,7 +53,7 @@ export function contentRows(source: ContentSource, plans: readonly PlannedRecord
     gather: async (indices, disruptions) => {
       const planOf = (index: number, place: number): PlannedRecord => {
         const [plan, drawn] = [plans[index] as PlannedRecord, disruptions?.get(place)];
-        return drawn === undefined ? plan : withDisruption(plan, modality, drawn);
+        return drawn === undefined ? plan : withDisruption(plan, drawn);
       };
       const contents = await Promise.all(indices.map((index, place) => read(source, planOf(index, place))));
       const inputs = await encoder.preprocess(contents.map((content) => content ?? standIn(modality, source.mask)));

@@ -70,7 +70,7 @@ export function addConfigFlags(command: Command, isWanted: (name: string) => boo
 }
 
 /** Flags whose values may name modules of the user's own, besides `--own`. */
-const MODULE_FLAGS = ['dataset.name', 'dataset', 'training.disruption', 'cells', 'method', 'methods', 'encoders.image', 'encoders.text']; // prettier-ignore
+const MODULE_FLAGS = ['dataset.name', 'dataset', 'training.disruption', 'cells', 'trained-on', 'method', 'methods', 'encoders.image', 'encoders.text']; // prettier-ignore
 
 /**
  * Lets a program take modules of the user's own: it loads those that its flags name before it acts, and `--own` names

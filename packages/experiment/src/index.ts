@@ -1,6 +1,7 @@
 export {
   experimentSchema,
   METHOD_NAMES,
+  UNIMODAL_NAMES,
   optionsOfEffect,
   type DatasetConfig,
   type Effect,
@@ -69,6 +70,7 @@ export {
 export { tokenInputs, tokenRows } from './token-rows.js';
 export { measureFeatures, measureTokens, type MeasurableSet } from './feature-moments.js';
 export {
+  countClasses,
   createEncodedMethod,
   createMethod,
   departuresFromLetter,

@@ -21,9 +21,11 @@ import {
   COMPARED_NEEDS,
   createClmlf,
   createHsan,
+  createLateFusion,
   createMgnns,
   createMvcn,
   createMvan,
+  createUnimodal,
   type MeasuredGraphs,
 } from '@drf/baselines';
 import type { WeightingMode } from '@drf/fusion';
@@ -122,7 +124,7 @@ export function departuresFromLetter(config: Pick<ExperimentConfig, 'method' | '
 /**
  * The method that an experiment asks for.
  * @param shapes with `standardization` measured on the training posts; a model whose parameters come from a checkpoint
- *   brings its own, so there it may be left out, as may `classWeights`, and `graphs`, which only mgnns reads
+ *   brings its own, so there it may be left out, as may `classWeights`, `classCounts`, and `graphs`, which only mgnns reads
  * @throws ConfigurationError when the attention heads do not divide the width
  */
 export function createMethod(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {
@@ -161,6 +163,17 @@ const METHODS: Readonly<
   'drf-adapted': { create: (config, shapes) => createDrf(drfOptions(config), shapes, 'drf-adapted') },
   concatenation: {
     create: ({ model: { dim, featureNorm } }, shapes) => createConcatenation({ dim, featureNorm }, shapes),
+  },
+  'image-only': {
+    needs: { reads: ['image'] },
+    create: ({ model: { dim, featureNorm } }, shapes) => createUnimodal('image', { dim, featureNorm }, shapes),
+  },
+  'text-only': {
+    needs: { reads: ['text'] },
+    create: ({ model: { dim, featureNorm } }, shapes) => createUnimodal('text', { dim, featureNorm }, shapes),
+  },
+  'late-fusion': {
+    create: ({ model: { dim, featureNorm } }, shapes) => createLateFusion({ dim, featureNorm }, shapes),
   },
   hsan: {
     needs: COMPARED_NEEDS,
@@ -271,6 +284,13 @@ export function measureClassWeights(
   const unknown = Object.keys(classWeights).find((name) => !classes.includes(name));
   if (unknown !== undefined) throw noSuchClass(unknown, classes);
   return Float32Array.from(classes, (name) => (Object.hasOwn(classWeights, name) ? classWeights[name] : 1) as number);
+}
+
+/** Training posts of each class, [classes]. @param labels class index of each training post */
+export function countClasses(labels: Int32Array | readonly number[], classes: number): Float32Array {
+  const counts = new Float32Array(classes);
+  for (const label of labels) counts[label] = (counts[label] as number) + 1;
+  return counts;
 }
 
 function noSuchClass(name: string, classes: readonly string[]): ConfigurationError {

@@ -6,6 +6,7 @@ import {
   planDisruption,
   type DisruptionEntry,
   type PostPresence,
+  type Strategy,
 } from '@drf/disruption';
 import type { Modality, Post, RgbImage } from '@drf/tensor';
 
@@ -23,14 +24,14 @@ export function presenceOf({ record, text }: Pick<PlannedRecord, 'record' | 'tex
 
 /** A disruption of one modality, drawn anew: pixels or words by the seed, or the modality discarded. */
 export interface DrawnDisruption {
-  readonly setting: 'C' | 'D';
+  /** Of that modality in every post. */
+  readonly strategy: Strategy;
   readonly seed: number;
 }
 
 /** A post with a modality disrupted; as it is where a modality is missing, since one stays intact. */
-export function withDisruption(plan: PlannedRecord, modality: Modality, drawn: DrawnDisruption): PlannedRecord {
-  const strategy = { kind: 'modality-fixed', modality, setting: drawn.setting } as const;
-  const entry = planDisruption(presenceOf(plan), strategy, drawn.seed);
+export function withDisruption(plan: PlannedRecord, { strategy, seed }: DrawnDisruption): PlannedRecord {
+  const entry = planDisruption(presenceOf(plan), strategy, seed);
   return entry === null ? plan : { ...plan, entry };
 }
 

@@ -245,7 +245,11 @@ const model = z.strictObject({
   featureNorm: z
     .enum(FEATURE_NORMS)
     .default('none')
-    .meta(result('unit: scale features in the shared space to norm 1 (forms of drf, concatenation)')),
+    .meta(
+      result(
+        'unit: scale features in the shared space to norm 1 (forms of drf, concatenation, unimodal methods, late-fusion)',
+      ),
+    ),
   exponentLimit: positive().max(80).default(20).meta(result('exponent above which Eq. 3 goes on linearly')),
   gaussianRank: width().default(128).meta(result('drf: directions of the low-rank Gaussian of encoder outputs')),
   gateHidden: width().default(16).meta(result('drf: width of the hidden layer of the gate that weighs pairs')),
@@ -284,6 +288,16 @@ const simulation = z.strictObject({
     .meta(
       result('corrupted versions of each image and text to choose from; a trained encoder gets a new one each time'),
     ),
+  corruptions: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .meta(
+      result(
+        'corruptions to simulate, separated by commas, such as gaussian_noise,typos@2 (without @ of any severity); a ' +
+          'modality that none takes is corrupted as the paper does (default)',
+      ),
+    ),
 });
 
 const training = z.strictObject({
@@ -305,7 +319,8 @@ const training = z.strictObject({
     .default('none')
     .meta(
       result(
-        'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average, ' +
+        'none, fixed:MODALITY:SETTING or random:RATIO:SETTING, with :independent for shares on average, for a setting ' +
+          'also a corruption, random:0.6:typos@2, missing:image=RATIO:text=RATIO, ' +
           'or one of your own, ./blur.ts:RATIO:OPTION=VALUE; also on val',
       ),
     ),
@@ -338,12 +353,18 @@ export const METHOD_NAMES = [
   'drf-paper',
   'drf-adapted',
   'concatenation',
+  'image-only',
+  'text-only',
+  'late-fusion',
   'hsan',
   'mvan',
   'mgnns',
   'clmlf',
   'mvcn',
 ] as const;
+/** Methods of one modality, and the mean of both: what grids of the paper's tables leave out unless they are asked for. */
+export const UNIMODAL_NAMES: readonly MethodName[] = ['image-only', 'text-only', 'late-fusion'];
+
 /** One of {@link METHOD_NAMES}. */
 export type MethodName = (typeof METHOD_NAMES)[number];
 /** A method of the user's own by its id, "my-method@1f0c8a93d2e4". */

@@ -107,4 +107,30 @@ describe('simulationOptions', () => {
     expect(optionsOf('mvan').share).toBe(0);
     expect(optionsOf('mvan', { simulation: { share: 0.25 } }).share).toBe(0.25);
   });
+
+  it('simulate other corruptions than the paper’s when they are named', () => {
+    const corruptions = ['jpeg@3', 'typos'];
+    expect(optionsOf('concatenation', { simulation: { share: 1, corruptions } }).corruptions).toEqual(corruptions);
+    const refused = (name: string) => () => optionsOf('drf', { simulation: { corruptions: [name] } });
+    expect(refused('typo@2')).toThrow('training.simulation.corruptions of gaussian_noise, ');
+    expect(refused('typo@2')).toThrow('did you mean "typos"?');
+    expect(refused('typos@7')).toThrow('expected a severity from 1 to 5 after "typos@"');
+  });
+});
+
+describe('simulated corruptions', () => {
+  it('are drawn as often as each other', async () => {
+    const options = { share: 1, discard: 0, draws: 2, corruptions: ['jpeg@3', 'typos', 'occlusion'] };
+    const versions = [30, 31, 32, 33].map((value) => ({
+      rows: memoryRows(hostTensor(filled(value, POSTS * 3), [POSTS, 3])),
+    }));
+    const texts = [40, 41].map((value) => ({ rows: memoryRows(hostTensor(filled(value, POSTS * 2), [POSTS, 2])) }));
+    const simulation = new Simulation(options, { image: { corrupted: versions }, text: { corrupted: texts } }, 1);
+    const { batch } = await simulation.gather(makeSet(), ALL, 0);
+    const seen = first(batch, 'image', 3).filter((value) => value >= 30);
+    for (const value of [30, 31, 32, 33]) {
+      expect(Math.abs(seen.filter((own) => own === value).length - seen.length / 4)).toBeLessThan(30);
+    }
+    expect(new Set(first(batch, 'text', 2).filter((value) => value >= 40))).toEqual(new Set([40, 41]));
+  });
 });

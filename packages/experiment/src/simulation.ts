@@ -1,3 +1,4 @@
+import { corruptedModality, parseStrategy, type Strategy } from '@drf/disruption';
 import type { EncodedBatchInputs, MethodNeeds } from '@drf/model';
 import {
   byModality,
@@ -22,8 +23,18 @@ export interface SimulationOptions {
   readonly share: number;
   /** Of those, how many lose the modality; the others have it corrupted. */
   readonly discard: number;
-  /** Corrupted versions of each image and text that frozen encoders choose from. */
+  /** Corrupted versions of each image and text that frozen encoders choose from, of each corruption. */
   readonly draws: number;
+  /** Corruptions, such as `typos@2`, in place of the paper's; a modality that none of them takes keeps the paper's. */
+  readonly corruptions?: readonly string[] | undefined;
+}
+
+/** How a modality is corrupted: one way a corruption that is asked for, else the paper's. */
+function corruptionsOf(modality: Modality, { corruptions = [] }: SimulationOptions): Strategy[] {
+  const own = corruptions
+    .map((name) => parseStrategy(`random:1:${name}`))
+    .filter((strategy) => strategy.kind === 'corruption' && corruptedModality(strategy.corruption) === modality);
+  return own.length === 0 ? [{ kind: 'modality-fixed', modality, setting: 'C' }] : own;
 }
 
 /** Share of the posts that `drf` disrupts unless told otherwise. */
@@ -78,13 +89,13 @@ export type SimulatedRows = Partial<
  */
 export async function encodeSimulated(
   options: Omit<EncodeOptions, 'strategy' | 'seed'>,
-  { draws, discard }: SimulationOptions,
+  simulated: SimulationOptions,
   encode: (options: EncodeOptions) => Promise<EncodedRecords> = encodeRecords,
 ): Promise<SimulatedRows> {
   const { session, records, needs } = options;
+  const { draws, discard } = simulated;
   const checked = isAnyTrained(session) ? { isChecked: true } : {};
-  const version = async (modality: Modality, setting: 'C' | 'D', seed: number): Promise<EncodedVersion> => {
-    const strategy = { kind: 'modality-fixed', modality, setting } as const;
+  const version = async (modality: Modality, strategy: Strategy, seed: number): Promise<EncodedVersion> => {
     const { set } = await encode({ ...options, ...checked, strategy, seed });
     if (set.ids.length !== records.length) throw unreadable(records.length - set.ids.length);
     const { rows, tokens } = set[modality];
@@ -94,11 +105,22 @@ export async function encodeSimulated(
   for (const modality of MODALITIES) {
     if (session[modality].trainable) continue;
     const corrupted: EncodedVersion[] = [];
-    for (let draw = 0; draw < draws; draw++) corrupted.push(await version(modality, 'C', FIRST_SEED + draw));
+    for (let draw = 0; draw < draws; draw++) {
+      for (const strategy of corruptionsOf(modality, simulated)) {
+        corrupted.push(await version(modality, strategy, FIRST_SEED + draw));
+      }
+    }
     const isFilled = needs?.bothModalities === true && discard > 0;
-    rows[modality] = { corrupted, standIn: isFilled ? await version(modality, 'D', FIRST_SEED) : undefined };
+    rows[modality] = {
+      corrupted,
+      standIn: isFilled ? await version(modality, discarding(modality), FIRST_SEED) : undefined,
+    };
   }
   return rows;
+}
+
+function discarding(modality: Modality): Strategy {
+  return { kind: 'modality-fixed', modality, setting: 'D' };
 }
 
 function isAnyTrained(session: Session): boolean {
@@ -118,12 +140,22 @@ type DisruptedPost = SimulatedDisruption & { readonly row: number; readonly inde
 
 /** Simulated disruptions of training posts: of features by their disrupted versions, of contents on the way. */
 export class Simulation {
+  private readonly corruptions: ByModality<readonly Strategy[]>;
+
   constructor(
     private readonly options: SimulationOptions,
     private readonly rows: SimulatedRows,
     private readonly seed: number,
     private readonly needs: MethodNeeds = {},
-  ) {}
+  ) {
+    this.corruptions = byModality((modality) => corruptionsOf(modality, options));
+  }
+
+  /** The disruption behind a draw, in the order in which {@link encodeSimulated} encodes them. */
+  private strategyOf(modality: Modality, draw: number | undefined): Strategy {
+    const own = this.corruptions[modality];
+    return draw === undefined ? discarding(modality) : (own[draw % own.length] as Strategy);
+  }
 
   /**
    * A batch, with some of its intact posts disrupted: by (seed, epoch, post) only, one modality a post.
@@ -140,7 +172,7 @@ export class Simulation {
       new Map(
         disrupted
           .filter((post) => post.modality === modality)
-          .map(({ row, draw, seed }) => [row, { setting: draw === undefined ? 'D' : 'C', seed }]),
+          .map(({ row, draw, seed }) => [row, { strategy: this.strategyOf(modality, draw), seed }]),
       );
     const contents = byModality(contentsOf);
     const { batch, labels } = await gatherBatch(set, indices, contents);
@@ -153,7 +185,7 @@ export class Simulation {
     if (!(random.uniform() < share)) return undefined;
     const modality: Modality = random.integer(2) === 0 ? 'image' : 'text';
     const isDiscarded = random.uniform() < discard;
-    const draw = isDiscarded ? undefined : random.integer(draws);
+    const draw = isDiscarded ? undefined : random.integer(draws * this.corruptions[modality].length);
     return { modality, draw, seed: random.fork('content').uint32() };
   }
 

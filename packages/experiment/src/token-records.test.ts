@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openDataset, type Dataset } from '@drf/datasets';
 import { TOKEN_LAYOUTS, type ImageEncoder, type TextEncoder } from '@drf/encoders';
+import { formatStrategy } from '@drf/disruption';
 import type { EncodedBatchInputs } from '@drf/model';
 import { hostTensor, type Engine, type RgbImage, type Host, type Modality } from '@drf/tensor';
 import {
   encodeRecords,
   encodeSimulated,
+  type EncodedRecords,
+  type EncodeOptions,
   gatherBatch,
   measureTokens,
   methodShapes,
@@ -150,6 +153,27 @@ describe('encodeRecords for methods that ask for more', () => {
       image: { ...TOKEN_LAYOUTS.image, dim: 2 },
       text: { ...TOKEN_LAYOUTS.text, dim: 2 },
     });
+  });
+
+  it('simulates the corruptions that are named, and the paper’s where none takes the modality', async () => {
+    const session = wordSession();
+    const records = dataset.records.slice(0, 4);
+    const asked: string[] = [];
+    const encode = (own: EncodeOptions): Promise<EncodedRecords> => {
+      asked.push(`${own.strategy.kind === 'manifest' ? '' : formatStrategy(own.strategy)} ${own.seed}`);
+      return encodeRecords(own);
+    };
+    const simulated = { share: 1, discard: 0, draws: 2, corruptions: ['jpeg@3', 'occlusion'] };
+    const rows = await encodeSimulated({ dataset, records, session, cache }, simulated, encode);
+    expect(asked).toEqual([
+      'fixed:image:jpeg@3 1000000',
+      'fixed:image:occlusion 1000000',
+      'fixed:image:jpeg@3 1000001',
+      'fixed:image:occlusion 1000001',
+      'fixed:text:C 1000000',
+      'fixed:text:C 1000001',
+    ]);
+    expect([rows.image?.corrupted.length, rows.text?.corrupted.length]).toEqual([4, 2]);
   });
 
   it('simulates corruption and loss with tokens of the disrupted posts, and stand-ins that count as available', async () => {

@@ -56,10 +56,11 @@ type ParametersOverEncoders = MethodParameters<TensorTree & EncoderParameters, T
  * A method with encoders under it, as one method: its parameters are those of the method and, beside them,
  * `encoders.image` and `encoders.text` of the encoders given, trained and fixed ones apart. The method itself does not
  * change, and gradients reach the encoders through the features (and tokens, where it reads them: both of one pass).
- * Features of missing modalities are set to zero, so that their rows reach no output and send no gradient back.
+ * Encoders of modalities that the method does not read are left out. Features of missing modalities are set to zero, so that their rows reach no output and send no gradient back.
  */
 export function withEncoders(method: Method, encoders: StepEncoders): EncodedMethod {
   const readsTokens = method.needs?.tokens === true;
+  const reads = method.needs?.reads ?? MODALITIES;
   const encode = (
     modality: Modality,
     parameters: TensorTree,
@@ -78,6 +79,10 @@ export function withEncoders(method: Method, encoders: StepEncoders): EncodedMet
       const inputs = batch[modality];
       if ('features' in inputs) return inputs;
       const { contents, ...known } = inputs;
+      if (!reads.includes(modality)) {
+        const nothing = tf.zeros([known.available.shape[0], 1]);
+        return { ...known, features: named(nothing, ['batch', 'width']) };
+      }
       const parameters = mergeTrees(trained.encoders?.[modality] ?? {}, fixed?.encoders?.[modality] ?? {});
       const { features, ...tokens } = encode(modality, parameters, contents);
       assertShape(`${modality} encoder`, features, ['*', encoders[modality]?.outputDim ?? '*'], "check the encoder's outputDim"); // prettier-ignore
@@ -88,7 +93,7 @@ export function withEncoders(method: Method, encoders: StepEncoders): EncodedMet
   const ofEncoders = (isTrained: boolean): { readonly encoders?: HostTree } => {
     const parts = MODALITIES.flatMap((modality) => {
       const encoder = encoders[modality];
-      if (encoder === undefined) return [];
+      if (encoder === undefined || !reads.includes(modality)) return [];
       const [trained, fixed] = partitionTree(encoder.initialParameters, (name) => encoder.isTrained?.(name) ?? true);
       const part = isTrained ? trained : fixed;
       return Object.keys(part).length === 0 ? [] : [[modality, part] as const];

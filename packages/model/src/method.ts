@@ -8,6 +8,7 @@ import {
   type ClassScores,
   type Host,
   type HostTree,
+  type Modality,
   type Named,
   type PerPost,
   type Random,
@@ -51,6 +52,8 @@ export interface MethodNeeds {
    * and is told to be available.
    */
   readonly bothModalities?: boolean;
+  /** The modalities that the method reads; left out: both. An encoder of another one is not run, nor trained. */
+  readonly reads?: readonly Modality[];
 }
 
 /**
@@ -200,6 +203,8 @@ export interface MethodShapes {
   readonly standardization?: ByModality<FeatureMoments>;
   /** By how much the classification losses count the posts of each class, [classes]; left out: all the same. */
   readonly classWeights?: Float32Array;
+  /** Training posts of each class, [classes]; left out: not known. */
+  readonly classCounts?: Float32Array;
   /** How tokens are laid out, for methods that read them. */
   readonly tokens?: ByModality<TokenShape>;
   /** The same as `standardization`, of each token's values. */

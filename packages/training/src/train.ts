@@ -11,6 +11,7 @@ import { parseStrategy } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
 import {
   assertEncoders,
+  countClasses,
   createEncodedMethod,
   encodeSimulated,
   encodeRecords,
@@ -167,7 +168,12 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   const measured = resume ? {} : await measure(options, session, trainPosts);
   const method = createEncodedMethod(
     config,
-    { ...shapes, ...measured, ...(classWeights === undefined ? {} : { classWeights }) },
+    {
+      ...shapes,
+      ...measured,
+      classCounts: countClasses(trainPosts.set.labels, classes.length),
+      ...(classWeights === undefined ? {} : { classWeights }),
+    },
     trainedEncoders(session),
     resume
       ? undefined // the checkpoint's own

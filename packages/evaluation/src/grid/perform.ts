@@ -109,8 +109,13 @@ export async function encodeFeatures(
 export async function performTraining(task: TrainingTask, surroundings: Surroundings): Promise<TrainingRecord> {
   const { workspace, setting, signal } = surroundings;
   const startedAt = performance.now();
+  let memoryBytes = process.memoryUsage.rss();
+  const report: Surroundings['report'] = (progress) => {
+    memoryBytes = Math.max(memoryBytes, process.memoryUsage.rss());
+    surroundings.report(progress);
+  };
   const folder = join(setting.folder, task.folder);
-  const run = (await finishedRun(folder)) ?? (await trainRun(task.config, folder, surroundings));
+  const run = (await finishedRun(folder)) ?? (await trainRun(task.config, folder, { ...surroundings, report }));
   const seconds = (performance.now() - startedAt) / 1000;
   surroundings.report({ what: 'evaluating', done: 0, total: task.cells.length });
   const evaluation = await evaluateRun(run.path, {
@@ -129,7 +134,7 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
     const identity = identities.get(formatCell(cell));
     return identity === undefined ? [] : [{ ...cell, identity }]; // the clean cell is evaluated in any case
   });
-  return { ...record, ...task, seconds, cells };
+  return { ...record, ...task, seconds, memoryBytes, cells };
 }
 
 /** A run that has its result. */

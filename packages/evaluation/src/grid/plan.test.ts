@@ -20,6 +20,9 @@ const axes = {
   settings: ['C', 'D', 'C+D'],
   modalities: ['image', 'text'],
   ratios: PAPER_RATIOS,
+  corruptions: ['typos', 'jpeg'],
+  severities: [1, 3],
+  trainedOn: null,
 } as const;
 const laidOver =
   (own: typeof file): GridExperiment =>
@@ -37,6 +40,34 @@ describe('planGrid', () => {
     expect(counts('table-3')).toEqual([2, 2]);
     expect(counts('table-4')).toEqual([6, 6 * 7]);
     expect(counts('figure-5')).toEqual([2 + 2 * 15, 2 + 2 * 15 * 2]); // each dr, beside its clean cell
+  });
+
+  it('crosses what models are trained on with what they are tested on', () => {
+    const crossed = (name: GridName, more: object = {}): string[] =>
+      planGrid({
+        grids: [name],
+        axes: { ...axes, methods: ['drf'], ...more },
+        seeds: [0],
+        experiments: [laidOver(file)],
+      }).map(
+        ({ config, testedOn }) =>
+          `${config.training.disruption}: ${testedOn.map((own) => formatCell({ testedOn: own })).join(' ')}`,
+      );
+    const cells = 'clean fixed:text:typos@1 fixed:text:typos@3 fixed:image:jpeg@1 fixed:image:jpeg@3';
+    expect(crossed('corruptions')).toEqual([`none: ${cells}`]);
+    const trainedOn = [CLEAN, parseStrategy('random:0.5:typos')];
+    expect(crossed('corruptions', { trainedOn })).toEqual([`none: ${cells}`, `random:0.5:typos: ${cells}`]);
+    expect(crossed('corruptions', { modalities: ['image'] })).toEqual([
+      'none: clean fixed:image:jpeg@1 fixed:image:jpeg@3',
+    ]);
+    const rates = 'clean missing:image=0.6 missing:text=0.6 missing:image=0.3:text=0.3';
+    expect(crossed('missing-rates', { ratios: [0.6] })).toEqual([
+      `none: ${rates}`,
+      `missing:image=0.35:text=0.35: ${rates}`,
+    ]);
+    expect(crossed('missing-rates', { ratios: [0.6], modalities: ['text'], trainedOn: [CLEAN] })).toEqual([
+      'none: clean missing:text=0.6',
+    ]);
   });
 
   it('trains once what several tables need', () => {

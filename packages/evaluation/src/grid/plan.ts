@@ -1,7 +1,17 @@
-import { fixedStrategies, formatStrategy, randomStrategies, type Setting, type Strategy } from '@drf/disruption';
+import {
+  corruptedModality,
+  corruptionStrategies,
+  fixedStrategies,
+  formatStrategy,
+  randomStrategies,
+  type CorruptionName,
+  type Setting,
+  type Severity,
+  type Strategy,
+} from '@drf/disruption';
 import { SIMULATED_SHARE, type ExperimentConfig } from '@drf/experiment';
-import type { Modality } from '@drf/tensor';
-import { CLEAN, type Cell, type Fold } from '../cells.js';
+import { MODALITIES, type Modality } from '@drf/tensor';
+import { CLEAN, missingStrategies, type Cell, type Fold } from '../cells.js';
 import { variantName, type AblationSwitch } from '../paper.js';
 import { SIMULATED, type GridName } from '../names.js';
 
@@ -15,9 +25,20 @@ export interface GridAxes {
   readonly ablations: readonly AblationSwitch[];
   readonly settings: readonly Setting[];
   readonly modalities: readonly Modality[];
-  /** dr of modality-random cells. */
+  /** dr of modality-random cells; rates of `missing-rates`. */
   readonly ratios: readonly number[];
+  /** Of `corruptions`. */
+  readonly corruptions: readonly CorruptionName[];
+  readonly severities: readonly Severity[];
+  /** What models of `corruptions` and `missing-rates` are trained on; null: as each of them is by itself. */
+  readonly trainedOn: readonly Strategy[] | null;
 }
+
+/**
+ * What `missing-rates` trains on by itself: intact posts, and posts of which 35 % lack the image and 35 % the text, the
+ * missing rate of 70 % of Lee et al., "Multimodal prompting with missing modalities for visual recognition" (CVPR 2023).
+ */
+const MISSING_TRAINING: readonly Strategy[] = [CLEAN, { kind: 'missing', image: 0.35, text: 0.35 }];
 
 /** A method, less a part or whole, trained under one disruption and tested in some cells. */
 interface GridEntry {
@@ -132,6 +153,16 @@ function gridEntries(name: GridName, axes: GridAxes): GridEntry[] {
       return tableFour(axes);
     case 'figure-5':
       return figureFive(axes);
+    case 'corruptions': {
+      const names = axes.corruptions.filter((own) => axes.modalities.includes(corruptedModality(own)));
+      return crossed(axes, axes.trainedOn ?? [CLEAN], corruptionStrategies(names, axes.severities));
+    }
+    case 'missing-rates': {
+      const rates = missingStrategies(axes.ratios).filter((own) =>
+        MODALITIES.every((modality) => own[modality] === 0 || axes.modalities.includes(modality)),
+      );
+      return crossed(axes, axes.trainedOn ?? MISSING_TRAINING, rates);
+    }
     case 'all':
     case 'smoke':
       return [...tableOne(axes), ...tableFour(axes), ...figureFive(axes)];
@@ -157,6 +188,13 @@ function figureFive({ methods, settings, ratios }: GridAxes): GridEntry[] {
     clean(method, []),
     ...strategies.map((own) => ({ method, without: null, trainedOn: own, testedOn: [CLEAN, own] })),
   ]);
+}
+
+/** Every training judged in every cell. */
+function crossed({ methods }: GridAxes, trainings: readonly Strategy[], testedOn: readonly Strategy[]): GridEntry[] {
+  return methods.flatMap((method) =>
+    trainings.map((trainedOn) => ({ method, without: null, trainedOn, testedOn: [CLEAN, ...testedOn] })),
+  );
 }
 
 function clean(method: string, strategies: readonly Strategy[]): GridEntry {

@@ -1,4 +1,4 @@
-import { fixedStrategies, SETTINGS, type Setting, type Strategy } from '@drf/disruption';
+import { fixedStrategies, SETTINGS, strategyFileName, type Setting, type Strategy } from '@drf/disruption';
 import { barChart, intervalChart, lineChart, scatterChart, type Chart, type Point, type Series } from '@drf/experiment';
 import { auroc, summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { createRandom, MODALITIES, type Modality } from '@drf/tensor';
@@ -17,6 +17,7 @@ import {
   ratioOf,
   summaryOf,
 } from '../statistics/tables.js';
+import { severityCurve, severityStudies, severityTitle } from '../statistics/robustness.js';
 import type { StoredCell } from '../store/records.js';
 import type { ResultStore } from '../store/result-store.js';
 import type { Projection } from '../names.js';
@@ -48,6 +49,24 @@ export function robustnessCharts(study: Study, reference: string): Chart[] {
     });
     const title = `Accuracy against dr, setting ${setting}, with 95 % intervals over seeds${areFew ? '' : ` of ${reference}`}`;
     return [lineChart(`robustness-${setting}`, title, series, { xName: DR, yName: 'accuracy, %' })];
+  });
+}
+
+/** Accuracy against severity, a chart a corruption and training; severity 0 is intact posts. */
+export function severityCharts(study: Study, reference: string): Chart[] {
+  return severityStudies(study).flatMap(({ corruption, trainedOn }): Chart[] => {
+    const curves = methodsOf(study, reference)
+      .map((system) => ({ name: systemName(system), points: severityCurve(study, system, corruption, trainedOn) }))
+      .filter(({ points }) => points.length > 1);
+    if (curves.length === 0) return [];
+    const series = curves.map(({ name, points }): Series => {
+      const banded = points.map(({ severity, accuracy }) => bandPoint(severity, accuracy));
+      const isBanded = curves.length <= MOST_BANDS || name === reference;
+      return { name, points: isBanded ? banded : banded.map(({ x, y }) => ({ x, y })) };
+    });
+    const trained = trainedOn.kind === 'none' ? '' : `-${strategyFileName(trainedOn)}`;
+    const axes = { xName: 'severity (0: intact)', yName: 'accuracy, %', xWhole: true };
+    return [lineChart(`severity-${corruption}${trained}`, severityTitle(corruption, trainedOn), series, axes)];
   });
 }
 

@@ -50,8 +50,9 @@ export async function visiblePost(
 
 function disruptionWords(entry: DisruptionEntry | undefined): string {
   if (entry === undefined) return 'intact';
-  const { modality, operation, fraction } = entry;
+  const { modality, operation, fraction, corruption, severity } = entry;
   if (operation === 'discard') return `${modality} missing`;
+  if (corruption !== undefined) return `${modality}: ${corruption.replaceAll('_', ' ')} of severity ${severity}`;
   const share = fraction === null ? '' : ` (${(100 * fraction).toFixed(0)} % of it)`;
   return `${modality} corrupted${share}`;
 }

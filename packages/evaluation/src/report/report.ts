@@ -48,6 +48,7 @@ import {
   qualityCharts,
   reliabilityChart,
   robustnessCharts,
+  severityCharts,
   trainingCharts,
   type Projection,
 } from './charts.js';
@@ -221,6 +222,7 @@ async function studyParts(
     'table-1': disruptionChart(study, reference),
     'table-4': ablationCharts(study),
     'figure-5': robustnessCharts(study, reference),
+    corruptions: severityCharts(study, reference),
   };
   const { projection = 't-sne' } = options;
   const features = featureCharts(store, study, projection, options.onProgress);

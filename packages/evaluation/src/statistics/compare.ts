@@ -251,11 +251,19 @@ const isRandom: CellGroup['has'] = ({ trainedOn, testedOn }) =>
   testedOn.kind === 'modality-random' && isSameStrategy(trainedOn, testedOn);
 const isEither: CellGroup['has'] = (cell) => isFixed(cell) || isRandom(cell);
 
-/** Modality-fixed cells (trained on intact posts), modality-random ones (trained at the same dr), both, and by setting. */
+/**
+ * Modality-fixed cells (trained on intact posts), modality-random ones (trained at the same dr), both, by setting, and
+ * beyond the paper corruptions and missing rates (trained on intact posts).
+ */
 const CELL_GROUPS: readonly CellGroup[] = [
   { name: 'fixed', has: isFixed },
   { name: 'random', has: isRandom },
   { name: 'fixed and random', has: isEither },
+  {
+    name: 'corruptions',
+    has: ({ trainedOn, testedOn }) => trainedOn.kind === 'none' && testedOn.kind === 'corruption',
+  },
+  { name: 'missing rates', has: ({ trainedOn, testedOn }) => trainedOn.kind === 'none' && testedOn.kind === 'missing' },
   ...SETTINGS.map((setting): CellGroup => ({
     name: `${setting}, fixed and random`,
     has: (cell) => 'setting' in cell.testedOn && cell.testedOn.setting === setting && isEither(cell),

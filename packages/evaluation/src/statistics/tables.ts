@@ -23,6 +23,17 @@ import {
   type System,
 } from './compare.js';
 
+import {
+  beyondQuestions,
+  corruptionTables,
+  COST_LINES,
+  costTable,
+  isBeyondThePaper,
+  missingTables,
+  ROBUSTNESS_LINES,
+  robustnessTable,
+} from './robustness.js';
+
 /** A table as the store has it, the same for terminal, page, Markdown and JSON. */
 export interface ResultTable {
   /** Such as `table-1`. */
@@ -108,6 +119,7 @@ export function resultTables(
         (cell) =>
           isSameStrategy(cell.trainedOn, trainedOn) &&
           !isMatched(cell) &&
+          !isBeyondThePaper(cell) &&
           (!isIntact || cell.testedOn.kind === 'modality-random'),
       );
       return {
@@ -121,6 +133,40 @@ export function resultTables(
         questions: against(conditionsOf(own)),
       };
     }),
+    {
+      id: 'corruptions',
+      heading: 'Corruptions by severity',
+      lines: [
+        'Every post that has both modalities corrupted alike, beyond the paper; rows by what models were trained on. Mean ± standard deviation over seeds, in percent.',
+        ...reconstructed,
+      ],
+      tables: corruptionTables(study, methods),
+      questions: beyondQuestions(study, 'corruption', whole, others),
+    },
+    {
+      id: 'missing-rates',
+      heading: 'Missing rates',
+      lines: [
+        'Each modality missing in a share of the posts of its own, never both of one post; rows by what models were trained on. Mean ± standard deviation over seeds, in percent.',
+        ...reconstructed,
+      ],
+      tables: missingTables(study, methods),
+      questions: beyondQuestions(study, 'missing', whole, others),
+    },
+    {
+      id: 'robustness',
+      heading: 'Relative and effective robustness',
+      lines: ROBUSTNESS_LINES,
+      tables: robustnessTable(study, methods),
+      questions: [],
+    },
+    {
+      id: 'cost',
+      heading: 'Time, memory and parameters',
+      lines: COST_LINES,
+      tables: costTable(study, methods, (cells) => store.cost(cells)),
+      questions: [],
+    },
   ].filter(({ tables }) => tables.length > 0);
   const means = meanQuestions(study, whole, others);
   const total = drafts.reduce((sum, { questions }) => sum + questions.length, means.length);
@@ -197,6 +243,7 @@ function trainingsBeyondThePaper(study: Study): Strategy[] {
   const beyond = study.cells.filter(
     ({ trainedOn, testedOn }) =>
       testedOn.kind !== 'none' &&
+      !isBeyondThePaper({ trainedOn, testedOn }) &&
       !isMatched({ trainedOn, testedOn }) &&
       !(trainedOn.kind === 'none' && testedOn.kind === 'modality-fixed'),
   );

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import Database from 'libsql';
 import { ConfigurationError, DataError } from '@drf/tensor';
 import { spell } from '@drf/terminal';
-import { MIGRATION_FROM_VERSION_1, SCHEMA, STORE_VERSION, VIEW_OF_VERSION_1 } from './schema.js';
+import { EARLIER_VERSIONS, SCHEMA, STORE_VERSION } from './schema.js';
 
 /** What a column may hold. */
 export type Value = string | number | null | Buffer;
@@ -50,8 +50,9 @@ export function openStore(path: string, mode: 'read' | 'write'): Connection {
       if (versionOf(connection) === 0 && isEmpty(connection)) inTransaction(connection, () => connection.exec(SCHEMA));
     }
     const version = versionOf(connection);
-    if (version === 1 && mode === 'read') connection.exec(VIEW_OF_VERSION_1);
-    else if (version === 1) inTransaction(connection, () => connection.exec(MIGRATION_FROM_VERSION_1));
+    const earlier = EARLIER_VERSIONS.get(version);
+    if (earlier !== undefined && mode === 'read') connection.exec(earlier.view);
+    else if (earlier !== undefined) inTransaction(connection, () => connection.exec(earlier.migration));
     else if (version !== STORE_VERSION) throw otherVersion(path, connection, version);
     return connection;
   });

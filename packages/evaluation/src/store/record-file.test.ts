@@ -21,6 +21,8 @@ const record = (cells: number): TrainingRecord => ({
   engine: '',
   best: { epoch: 1, step: 2, score: -0 },
   seconds: NaN,
+  parameters: 10,
+  memoryBytes: null,
   folder: 'trainings/one',
   epochs: [],
   posts: { classes: ['a', 'b'], ids: ['1', '2'], labels: Int32Array.of(1, -1), hash: '', dataset: '', split: 'test' },

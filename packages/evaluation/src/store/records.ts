@@ -24,6 +24,10 @@ export interface TrainingRecord {
   readonly engine: string;
   readonly best: { readonly epoch: number; readonly step: number; readonly score: number } | null;
   readonly seconds: number;
+  /** Parameters that training moves; null where they were not counted. */
+  readonly parameters: number | null;
+  /** Most memory that its process held at a step, features included; null where it was not measured. */
+  readonly memoryBytes: number | null;
   /** Of its run, relative to the store's folder. */
   readonly folder: string;
   readonly epochs: readonly StoredEpoch[];
@@ -84,6 +88,16 @@ export interface StoredCell extends Cell {
   readonly disruptionKey: string | null;
   /** Its row in the store; of a cross-validation one a fold, in their order. */
   readonly rows: readonly [CellRow, ...CellRow[]];
+}
+
+/** What a method costs: over its trainings in a store, those without a figure left out. */
+export interface MethodCost {
+  readonly trainings: number;
+  /** Mean wall time of a training. */
+  readonly seconds: number;
+  readonly parameters: number | null;
+  /** The most of any. */
+  readonly memoryBytes: number | null;
 }
 
 /** Where a store keeps a cell. */

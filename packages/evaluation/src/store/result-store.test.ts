@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { formatCell } from '../cells.js';
 import { storedPaperLine } from '../report/report.js';
 import { studiesOf } from '../statistics/compare.js';
-import { asVersion1 } from '../testing/former-store.js';
+import { asVersion1, asVersion2 } from '../testing/former-store.js';
 import { syntheticStore } from '../testing/synthetic-store.js';
 import { openStore } from './connection.js';
 import { ResultStore } from './result-store.js';
@@ -67,7 +67,7 @@ it('makes a store of version 1 one of this version when it is written to', async
     return { version, columns: columns.map(({ name }) => name), rows, addresses };
   };
   expect(schema(former)).toEqual(schema(path));
-  expect(schema(former)).toMatchObject({ version: 2 });
+  expect(schema(former)).toMatchObject({ version: 3 });
 });
 
 it('takes results of other code than that of version 1 as of no version', async () => {
@@ -87,9 +87,9 @@ it('refuses stores of later versions and databases of something else', async () 
     connection.exec(`PRAGMA user_version = ${version}`);
     connection.close();
   };
-  setVersion(3);
-  expect(() => new ResultStore(folder, 'read')).toThrow(/expected version 2 or an older one, received version 3/);
-  expect(() => new ResultStore(folder, 'write')).toThrow(/received version 3/);
+  setVersion(4);
+  expect(() => new ResultStore(folder, 'read')).toThrow(/expected version 3 or an older one, received version 4/);
+  expect(() => new ResultStore(folder, 'write')).toThrow(/received version 4/);
 });
 
 it('holds in memory what it holds in a file', async () => {
@@ -104,6 +104,35 @@ it('holds in memory what it holds in a file', async () => {
   );
   memory.close();
   file.close();
+});
+
+it('reads a store of version 2 as it is, and brings it to this version when it writes', async () => {
+  const path = await syntheticStore(folder, [0]);
+  const contentOf = (mode: 'read' | 'write') => {
+    const store = new ResultStore(path, mode);
+    const content = store.cells.map((cell) => [
+      cell,
+      store.predictions(cell),
+      store.disruptions(cell),
+      store.cost([cell]),
+    ]);
+    store.close();
+    return content;
+  };
+  const before = contentOf('read');
+  expect(before[0]?.[3]).toEqual({ trainings: 1, seconds: 2, parameters: 1234, memoryBytes: 2 ** 28 });
+  asVersion2(path);
+  const uncounted = before.map(([cell, predictions, disruptions]) => [
+    cell,
+    predictions,
+    disruptions,
+    { trainings: 1, seconds: 2, parameters: null, memoryBytes: null },
+  ]);
+  expect(contentOf('read')).toEqual(uncounted);
+  expect(contentOf('write')).toEqual(uncounted);
+  const connection = openStore(path, 'read');
+  expect(connection.prepare('PRAGMA user_version').get()?.user_version).toBe(3);
+  connection.close();
 });
 
 it('calls a drf-paper of before it was the paper’s to the letter drf-adapted', async () => {

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseStrategy, type DisruptionEntry } from '@drf/disruption';
+import { isCorruptionName, parseStrategy, SEVERITIES, type DisruptionEntry } from '@drf/disruption';
 import type { ExperimentConfig } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { argMax, classificationReport, type ClassificationReport } from '@drf/metrics';
@@ -11,6 +11,7 @@ import { isPooled, poolFolds } from './pool-folds.js';
 import type {
   CellRecord,
   CellRow,
+  MethodCost,
   StoredCell,
   StoredDisruption,
   StoredEpoch,
@@ -145,6 +146,7 @@ export class ResultStore {
               operation: row.operation === 'corrupt' ? 'corrupt' : 'discard',
               fraction: numberOrNull(row.fraction),
               seed: JSON.parse(textOrNull(row.random_seed) ?? 'null') as DisruptionEntry['seed'],
+              ...corruptionOf(row),
             }),
           ),
     );
@@ -200,6 +202,24 @@ export class ResultStore {
       hours: rows.reduce((sum, { seconds }) => sum + Number(seconds), 0) / 3600,
       resultVersions: [...new Set(rows.map((row) => Number(row.result_version)))].sort((one, other) => one - other),
       versions: [...new Set(versions.map((git) => git.replace(/^([0-9a-f]{12})[0-9a-f]*/, '$1')))],
+    };
+  }
+
+  /** What the trainings behind some cells of one method cost. */
+  cost(cells: readonly StoredCell[]): MethodCost | null {
+    const ids = [...new Set(cells.flatMap(({ rows }) => rows.map(({ trainingId }) => trainingId)))];
+    const sql = 'SELECT seconds, parameters, memory_bytes FROM training WHERE id = ?';
+    const rows = ids.flatMap((id) => this.all(sql, id));
+    const most = (column: 'parameters' | 'memory_bytes'): number | null => {
+      const known = rows.flatMap((row) => numberOrNull(row[column]) ?? []);
+      return known.length === 0 ? null : Math.max(...known);
+    };
+    if (rows.length === 0) return null;
+    return {
+      trainings: rows.length,
+      seconds: rows.reduce((sum, { seconds }) => sum + Number(seconds), 0) / rows.length,
+      parameters: most('parameters'),
+      memoryBytes: most('memory_bytes'),
     };
   }
 
@@ -259,6 +279,8 @@ export class ResultStore {
       best_step: best?.step ?? null,
       best_score: best?.score ?? null,
       seconds: training.seconds,
+      parameters: training.parameters,
+      memory_bytes: training.memoryBytes,
       folder: training.folder,
       finished_at: this.nextDate(),
     });
@@ -305,11 +327,12 @@ export class ResultStore {
     if (known !== undefined) return known;
     const id = this.insert('manifest', { ...key, hash: contentHash(JSON.stringify(entries)) });
     const places = new Map(posts.ids.map((post, position) => [post, position]));
-    for (const { id: post, modality, operation, fraction, seed: own } of entries) {
+    for (const { id: post, modality, operation, fraction, seed: own, corruption, severity } of entries) {
       const position = places.get(post);
       if (position === undefined) continue;
       const random_seed = own === null ? null : JSON.stringify(own);
-      this.insert('disruption', { manifest_id: id, position, modality, operation, fraction, random_seed });
+      const how = { modality, operation, fraction, random_seed, corruption, severity };
+      this.insert('disruption', { manifest_id: id, position, ...how });
     }
     return id;
   }
@@ -461,6 +484,12 @@ const textOrNull = (value: Row[string]): string | null =>
   value === null || value === undefined ? null : String(value);
 const numberOrNull = (value: Row[string]): number | null =>
   value === null || value === undefined ? null : Number(value);
+
+/** What a row says of a corruption beyond the paper's; nothing of others. */
+function corruptionOf(row: Row): Pick<DisruptionEntry, 'corruption' | 'severity'> {
+  const severity = SEVERITIES.find((known) => known === row.severity);
+  return isCorruptionName(row.corruption) && severity !== undefined ? { corruption: row.corruption, severity } : {};
+}
 
 function cellOf(row: Row): StoredCell {
   const [fold, folds] = [numberOrNull(row.fold), numberOrNull(row.folds)];

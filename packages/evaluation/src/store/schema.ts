@@ -1,5 +1,5 @@
-/** Of the tables below. A store of version 1 is read as if it were of this one, and becomes it when it is written to. */
-export const STORE_VERSION = 2;
+/** Of the tables below. A store of an earlier version is read as if it were of this one, and becomes it when it is written to. */
+export const STORE_VERSION = 3;
 
 const RESULT_VIEW = `
 -- what one wants to see first
@@ -33,6 +33,8 @@ CREATE TABLE training (
   engine TEXT NOT NULL,
   best_epoch INTEGER, best_step INTEGER, best_score REAL,
   seconds REAL NOT NULL,             -- wall time of the training
+  parameters INTEGER,                -- that training moves
+  memory_bytes INTEGER,              -- most that its process held at a step, features included
   folder TEXT NOT NULL,              -- its run, relative to the store: eval and export read it
   finished_at TEXT NOT NULL
 );
@@ -74,6 +76,7 @@ CREATE TABLE disruption (
   operation TEXT NOT NULL,           -- corrupt or discard
   fraction REAL,                     -- of the pixels or words
   random_seed TEXT,                  -- JSON: repeats the exact pixels or words
+  corruption TEXT, severity INTEGER, -- beyond the paper's: gaussian_noise, 1 to 5
   PRIMARY KEY (manifest_id, position)
 ) WITHOUT ROWID;
 -- one model judging one list of posts under one disruption
@@ -138,21 +141,38 @@ const FROM_VERSION_1 = {
   method: `CASE WHEN method = 'drf-paper' AND json_extract(config, '$.model.featureNorm') IS NULL THEN 'drf-adapted' ELSE method END`,
 };
 
+/** Columns that version 3 added. */
+const SINCE_VERSION_3 = {
+  training: { parameters: 'INTEGER', memory_bytes: 'INTEGER' },
+  disruption: { corruption: 'TEXT', severity: 'INTEGER' },
+};
+
+const nothingFor = (columns: object): string => Object.keys(columns).map((name) => `NULL AS ${name}`).join(', '); // prettier-ignore
+
+const DISRUPTION_VIEW = `
+CREATE TEMP VIEW disruption AS SELECT *, ${nothingFor(SINCE_VERSION_3.disruption)} FROM main.disruption;`;
+
+/** Makes a store of version 2 look like one of this version to a connection that only reads. */
+const VIEW_OF_VERSION_2 = `
+CREATE TEMP VIEW training AS SELECT *, ${nothingFor(SINCE_VERSION_3.training)} FROM main.training;
+${DISRUPTION_VIEW}`;
+
 /** Makes a store of version 1 look like one of this version to a connection that only reads. */
-export const VIEW_OF_VERSION_1 = `
+const VIEW_OF_VERSION_1 = `
 CREATE TEMP VIEW training AS
   SELECT id, identity, dataset, without, disruption, seed, config, versions, image_encoder, text_encoder, engine,
-    best_epoch, best_step, best_score, seconds, folder, finished_at,
+    best_epoch, best_step, best_score, seconds, folder, finished_at, ${nothingFor(SINCE_VERSION_3.training)},
     ${Object.entries(FROM_VERSION_1).map(([name, value]) => `${value} AS ${name}`).join(',\n    ')}
   FROM main.training;
 CREATE TEMP VIEW cell AS
   SELECT c.id, CASE t.result_version WHEN 1 THEN c.identity || ' 1' ELSE c.address END AS address, c.identity,
     training_id, name, kind, modality, setting, ratio, post_list_id, manifest_id, posts, accuracy, weighted_f1, macro_f1,
     calibration_error, log_likelihood, image_auroc, text_auroc, report
-  FROM main.cell c JOIN training t ON t.id = c.training_id`; // prettier-ignore
+  FROM main.cell c JOIN training t ON t.id = c.training_id;
+${DISRUPTION_VIEW}`; // prettier-ignore
 
-/** Makes a store of version 1 one of this version. */
-export const MIGRATION_FROM_VERSION_1 = `
+/** Makes a store of version 1 one of version 2. */
+const MIGRATION_FROM_VERSION_1 = `
 DROP VIEW result;
 ALTER TABLE training ADD COLUMN result_version INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE training ADD COLUMN fold INTEGER;
@@ -161,5 +181,18 @@ UPDATE training SET ${Object.entries(FROM_VERSION_1).map(([name, value]) => `${n
 ALTER TABLE training DROP COLUMN code;
 UPDATE cell SET address = identity || ' 1' WHERE training_id IN (SELECT id FROM training WHERE result_version = 1);
 ${RESULT_VIEW}
+`; // prettier-ignore
+
+/** Makes a store of version 2 one of this version. */
+const MIGRATION_FROM_VERSION_2 = `
+${Object.entries(SINCE_VERSION_3)
+  .flatMap(([table, columns]) => Object.entries(columns).map(([name, type]) => `ALTER TABLE ${table} ADD COLUMN ${name} ${type};`))
+  .join('\n')}
 PRAGMA user_version = ${STORE_VERSION};
 `; // prettier-ignore
+
+/** How a store of an earlier version is read, and how it becomes one of this version, by its version. */
+export const EARLIER_VERSIONS: ReadonlyMap<number, { readonly view: string; readonly migration: string }> = new Map([
+  [1, { view: VIEW_OF_VERSION_1, migration: MIGRATION_FROM_VERSION_1 + MIGRATION_FROM_VERSION_2 }],
+  [2, { view: VIEW_OF_VERSION_2, migration: MIGRATION_FROM_VERSION_2 }],
+]);

@@ -1,5 +1,5 @@
 import type { DisruptionEntry } from '@drf/disruption';
-import { MODALITIES, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { flattenTree, MODALITIES, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
 import type { EvaluatedCell, Evaluation } from '../evaluate.js';
 import { ablationsOf } from '../paper.js';
 import { RESULT_VERSION } from '../grid/tasks.js';
@@ -33,6 +33,11 @@ export async function trainingRecord(
     engine,
     best: { epoch, step, score: epochs.find((row) => row.epoch === epoch)?.valAccuracy ?? 0 },
     seconds: epochs.reduce((sum, row) => sum + row.seconds, 0),
+    parameters: [...flattenTree<HostTensor>(run.parameters.trained).values()].reduce(
+      (sum, { data }) => sum + data.length,
+      0,
+    ),
+    memoryBytes: null,
     folder: path,
     epochs,
     posts: { hash, dataset, split, classes, ids: clean?.ids ?? [], labels: clean?.labels ?? new Int32Array() },

@@ -158,6 +158,8 @@ function recordOf(
     engine: 'compiled',
     best: { epoch: 2, step: 8, score: 0.5 },
     seconds: 2,
+    parameters: 1234,
+    memoryBytes: 2 ** 28,
     folder: 'trainings/x',
     epochs: [1, 2].map((epoch) => ({
       epoch,

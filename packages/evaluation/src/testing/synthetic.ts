@@ -100,6 +100,8 @@ export function syntheticRecord(
     engine: 'eager:cpu',
     best: null,
     seconds: 1,
+    parameters: 10,
+    memoryBytes: null,
     folder: path,
     epochs: [],
     posts: {

@@ -344,8 +344,15 @@ async function prepare(
   prepared: Set<string>,
 ): Promise<void> {
   const due = tasks.flatMap(({ config }) => {
-    const { share, discard, draws } = simulationOptions(config);
-    const read = [config.encoders, config.dataset, methodNeeds(config), share > 0, discard > 0, share > 0 ? draws : 0];
+    const { share, discard, draws, corruptions } = simulationOptions(config);
+    const read = [
+      config.encoders,
+      config.dataset,
+      methodNeeds(config),
+      share > 0,
+      discard > 0,
+      share > 0 ? [draws, corruptions] : 0,
+    ];
     const key = JSON.stringify(read);
     if (prepared.has(key)) return [];
     prepared.add(key);

@@ -107,7 +107,8 @@ export function defaultSpace(config: ExperimentConfig, isGiven: (path: readonly 
     const values = [...new Set([Math.max(1, Math.round(value / 2)), value, 2 * value])];
     return { name, kind: 'choices', values };
   };
-  const isDrf = method.startsWith('drf') || method === 'concatenation';
+  const isDrf =
+    method.startsWith('drf') || ['concatenation', 'image-only', 'text-only', 'late-fusion'].includes(method);
   const widths = isDrf
     ? [halfToDouble('model.dim', model.dim)]
     : isOwnId(method)

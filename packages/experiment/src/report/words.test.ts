@@ -204,7 +204,7 @@ describe('standingSentences', () => {
 
 describe('cellWords', () => {
   it('name disruptions in words', () => {
-    expect(['clean', 'none', 'fixed:image:C', 'fixed:text:D', 'fixed:text:C+D', 'random:0.6:C', 'random:1:C+D:independent', './blur.ts:0.4', 'Means', 'C+D'].map(cellWords)).toEqual([
+    expect(['clean', 'none', 'fixed:image:C', 'fixed:text:D', 'fixed:text:C+D', 'random:0.6:C', 'random:1:C+D:independent', './blur.ts:0.4', 'Means', 'C+D', 'fixed:text:typos@2', 'random:0.4:jpeg', 'missing:image=0.3:text=0.1', 'missing:image=0'].map(cellWords)).toEqual([
       'intact posts',
       'intact posts',
       'image corrupted',
@@ -215,6 +215,10 @@ describe('cellWords', () => {
       './blur.ts:0.4',
       'Means',
       'corrupted or missing',
+      'text corrupted by typos of severity 2',
+      '40 % of posts: image corrupted by jpeg of any severity',
+      'image missing in 30 %, text missing in 10 % of posts',
+      'intact posts',
     ]); // prettier-ignore
   });
 });

@@ -1,7 +1,7 @@
 import { whatIsWrong, type LedgerReport } from '@drf/datasets';
-import { parseStrategy, type Setting, type Strategy } from '@drf/disruption';
+import { corruptedModality, parseStrategy, type Setting, type Strategy } from '@drf/disruption';
 import { holmAdjusted, mcnemarPValue, wilsonInterval, type ClassificationReport } from '@drf/metrics';
-import type { Modality } from '@drf/tensor';
+import { MODALITIES, type Modality } from '@drf/tensor';
 
 // What figures say, in sentences: the openings of all reports. What may be chance is said to be.
 
@@ -166,8 +166,8 @@ export function changeSentences(changes: readonly Change[], total: number): stri
   const isReal = (_: Change, i: number): boolean => (corrected[i] as number) < LEVEL;
   const by = ({ lost, gained }: Change): string => pointsText(Math.abs(lost - gained) / total, total);
   const when = ({ what }: Change): string => {
-    const [, share, rest] = /^(\S+ %) of posts: image or text (.*)$/.exec(what) ?? [];
-    if (share !== undefined) return `when image or text of ${share} of the posts is ${rest}`;
+    const [, share, modality, rest] = /^(\S+ %) of posts: (image or text|image|text) (.*)$/.exec(what) ?? [];
+    if (share !== undefined) return `when ${modality} of ${share} of the posts is ${rest}`;
     return `when the ${what.replace(/^(image|text) /, '$1 is ')}`;
   };
   const costs = changes.filter((own, i) => isReal(own, i) && own.lost > own.gained);
@@ -280,7 +280,8 @@ const SETTING_WORDS: Readonly<Record<Setting, string>> = {
 
 /**
  * A cell's disruption in words: `fixed:image:C` → "image corrupted", `random:0.6:D` → "60 % of posts: image or text
- * missing", a setting alone `C` → "corrupted". A name that is none, and a disruption of the user's own, stay as they are.
+ * missing", a setting alone `C` → "corrupted", `fixed:text:typos@2` → "text corrupted by typos of severity 2",
+ * `missing:image=0.3` → "image missing in 30 % of posts". A name that is none, and a disruption of the user's own, stay as they are.
  */
 export function cellWords(cell: string): string {
   if (Object.hasOwn(SETTING_WORDS, cell)) return SETTING_WORDS[cell as Setting];
@@ -293,6 +294,17 @@ export function cellWords(cell: string): string {
       return `${strategy.modality satisfies Modality} ${SETTING_WORDS[strategy.setting]}`;
     case 'modality-random':
       return `${wholePercent(strategy.ratio)} of posts: image or text ${SETTING_WORDS[strategy.setting]}`;
+    case 'corruption': {
+      const { corruption, severity, ratio } = strategy;
+      const how = `corrupted by ${corruption.replaceAll('_', ' ')} of ${severity === null ? 'any severity' : `severity ${severity}`}`;
+      const where = ratio === 1 ? '' : `${wholePercent(ratio)} of posts: `;
+      return `${where}${corruptedModality(corruption)} ${how}`;
+    }
+    case 'missing': {
+      const rates = MODALITIES.filter((modality) => strategy[modality] > 0);
+      if (rates.length === 0) return 'intact posts';
+      return `${rates.map((own) => `${own} missing in ${wholePercent(strategy[own])}`).join(', ')} of posts`;
+    }
     case 'none':
       return 'intact posts';
     case 'own':

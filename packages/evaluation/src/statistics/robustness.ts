@@ -1,0 +1,286 @@
+import { corruptedModality, formatStrategy, SEVERITIES, type CorruptionName, type Strategy } from '@drf/disruption';
+import { cellWords, type TableData } from '@drf/experiment';
+import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
+import { MODALITIES } from '@drf/tensor';
+import { CLEAN, isSameStrategy } from '../cells.js';
+import type { MethodCost, StoredCell } from '../store/records.js';
+import { NOTHING, share, signed, spread } from '../table.js';
+import { cellsOf, systemName, type Condition, type Question, type Study, type System } from './compare.js';
+
+/** How {@link robustnessTable} is read. */
+export const ROBUSTNESS_LINES = [
+  'Disrupted: mean accuracy over the cells that all methods of the same training have. Relative robustness: disrupted accuracy over clean accuracy, 1 less the performance drop MMI of Qiu et al. (DMLR 2023).',
+  'Effective robustness (Taori et al., NeurIPS 2020): disrupted accuracy less what the clean accuracy lets expect, in points; the expectation is the least-squares line through the logits of both accuracies of the whole methods here that were trained on intact posts, so it needs three of them, and with few it follows each of them closely.',
+];
+
+/** Kinds of disruptions that no table of the paper's has. */
+type Beyond = Extract<Strategy, { kind: 'corruption' | 'missing' }>;
+
+const isBeyond = (strategy: Strategy): strategy is Beyond =>
+  strategy.kind === 'corruption' || strategy.kind === 'missing';
+
+/** Whether a cell is one of corruptions by severity, or of missing rates. */
+export function isBeyondThePaper({ testedOn }: Condition): boolean {
+  return isBeyond(testedOn);
+}
+
+/** What models were trained on that were judged in such cells, intact posts first. */
+function trainingsOf(study: Study, kind: Beyond['kind']): Strategy[] {
+  const all = study.cells.filter(({ testedOn }) => testedOn.kind === kind).map(({ trainedOn }) => trainedOn);
+  const unique = [...new Map(all.map((own) => [formatStrategy(own), own])).values()];
+  return unique.sort((one, other) => Number(one.kind !== 'none') - Number(other.kind !== 'none'));
+}
+
+/** The disruptions of a kind that were judged, each once. */
+function testsOf<Kind extends Beyond['kind']>(study: Study, kind: Kind): Extract<Beyond, { kind: Kind }>[] {
+  const all = study.cells.flatMap(({ testedOn }) => (testedOn.kind === kind ? [testedOn] : []));
+  return [...new Map(all.map((own) => [formatStrategy(own), own])).values()] as Extract<Beyond, { kind: Kind }>[];
+}
+
+/** Mean accuracy over conditions, a value for each seed that has all of them; null where none has. */
+function meanOver(study: Study, system: System, conditions: readonly Condition[]): SeedSummary | null {
+  const cells = conditions.map((condition) => cellsOf(study, system, condition));
+  const [first] = cells;
+  if (first === undefined) return null;
+  const means = first.flatMap(({ seed }) => {
+    const own = cells.flatMap((all) => all.find((cell) => cell.seed === seed)?.accuracy ?? []);
+    return own.length === cells.length ? [own.reduce((sum, value) => sum + value, 0) / own.length] : [];
+  });
+  return means.length === 0 ? null : summarizeSeeds(means);
+}
+
+const written = (summary: SeedSummary | null): string => (summary === null ? NOTHING : spread(summary));
+
+/** A name of a training as tables have it. */
+const trainingName = (trainedOn: Strategy): string =>
+  trainedOn.kind === 'none' ? 'intact posts' : formatStrategy(trainedOn);
+
+/** A column: its heading, and the disruptions over which it is a mean. */
+type Column = readonly [head: string, tests: readonly Strategy[]];
+
+/** Rows: methods by what they were trained on; columns: what they were tested on. */
+function crossTable(
+  study: Study,
+  systems: readonly System[],
+  trainings: readonly Strategy[],
+  caption: string,
+  columns: readonly Column[],
+): TableData[] {
+  const rows = systems.flatMap((system) =>
+    trainings.flatMap((trainedOn) => {
+      const means = columns.map(([, tests]) => meanOver(study, system, tests.map((testedOn) => ({ trainedOn, testedOn })))); // prettier-ignore
+      const isThere = means.slice(1).some((own) => own !== null);
+      return isThere ? [[systemName(system), trainingName(trainedOn), ...means.map(written)]] : [];
+    }),
+  );
+  return rows.length === 0 ? [] : [{ caption, head: ['method', 'trained on', ...columns.map(([head]) => head)], rows }];
+}
+
+const wordsOf = (name: CorruptionName): string => name.replaceAll('_', ' ');
+const namesOf = (tests: readonly { readonly corruption: CorruptionName }[]): CorruptionName[] => [
+  ...new Set(tests.map(({ corruption }) => corruption)),
+];
+
+/** One table a modality of means over severities, then one of single severities. */
+export function corruptionTables(study: Study, systems: readonly System[]): TableData[] {
+  const tests = testsOf(study, 'corruption');
+  const trainings = trainingsOf(study, 'corruption');
+  const means = MODALITIES.flatMap((modality) => {
+    const own = tests.filter(({ corruption }) => corruptedModality(corruption) === modality);
+    const columns = namesOf(own).map((name): Column => [wordsOf(name), own.filter((test) => test.corruption === name)]);
+    if (own.length === 0) return [];
+    const caption = `${modality} corrupted: accuracy, mean over severities`;
+    return crossTable(study, systems, trainings, caption, [['clean', [CLEAN]], ...columns, ['mean', own]]);
+  });
+  const single = namesOf(tests).flatMap((name) => {
+    const own = tests.filter(({ corruption }) => corruption === name);
+    const levels = [...SEVERITIES, null].flatMap((severity): Column[] => {
+      const of = own.filter((test) => test.severity === severity);
+      return of.length === 0 ? [] : [[severity === null ? 'drawn' : `severity ${severity}`, of]];
+    });
+    return crossTable(study, systems, trainings, `Accuracy by severity: ${wordsOf(name)}`, [['clean', [CLEAN]], ...levels]); // prettier-ignore
+  });
+  return [...means, ...single];
+}
+
+/** Missing rates: the image alone, the text alone, and both in posts of their own. */
+export function missingTables(study: Study, systems: readonly System[]): TableData[] {
+  const tests = testsOf(study, 'missing').sort((one, other) => one.image + one.text - (other.image + other.text));
+  const trainings = trainingsOf(study, 'missing');
+  const kinds = [
+    { what: 'image missing', tests: tests.filter(({ image, text }) => image > 0 && text === 0) },
+    { what: 'text missing', tests: tests.filter(({ image, text }) => image === 0 && text > 0) },
+    { what: 'image missing in some posts, text in others', tests: tests.filter(({ image, text }) => image > 0 && text > 0) }, // prettier-ignore
+  ];
+  return kinds.flatMap(({ what, tests: own }) => {
+    if (own.length === 0) return [];
+    const rate = (value: number): string => `${share(value).replace(/\.0$/, '')} %`;
+    const columns = own.map((test): Column => {
+      const rates = MODALITIES.filter((modality) => test[modality] > 0).map((modality) => rate(test[modality]));
+      return [rates.join(' + '), [test]];
+    });
+    return crossTable(study, systems, trainings, `Accuracy with the ${what}`, [['clean', [CLEAN]], ...columns]);
+  });
+}
+
+/** Whether a system is better than others under each corruption, and under missing rates of each kind, on the mean. */
+export function beyondQuestions(
+  study: Study,
+  kind: Beyond['kind'],
+  first: System,
+  others: readonly System[],
+): Question[] {
+  const groups = new Map<string, Condition[]>();
+  for (const trainedOn of trainingsOf(study, kind)) {
+    for (const testedOn of testsOf(study, kind)) {
+      const what =
+        testedOn.kind === 'corruption'
+          ? wordsOf(testedOn.corruption)
+          : `${MODALITIES.filter((modality) => testedOn[modality] > 0).join(' and ')} missing`;
+      const name = trainedOn.kind === 'none' ? what : `${what}, trained on ${formatStrategy(trainedOn)}`;
+      groups.set(name, [...(groups.get(name) ?? []), { trainedOn, testedOn }]);
+    }
+  }
+  return others.flatMap((second) => [...groups].map(([group, cells]) => ({ first, second, group, cells })));
+}
+
+/** Accuracy of a system against the severity of one corruption, 0 being intact posts. */
+export function severityCurve(
+  study: Study,
+  system: System,
+  corruption: CorruptionName,
+  trainedOn: Strategy,
+): { readonly severity: number; readonly accuracy: SeedSummary }[] {
+  const at = (severity: number, testedOn: Strategy) => {
+    const accuracy = meanOver(study, system, [{ trainedOn, testedOn }]);
+    return accuracy === null ? [] : [{ severity, accuracy }];
+  };
+  const own = SEVERITIES.flatMap((severity) => at(severity, { kind: 'corruption', corruption, severity, ratio: 1 }));
+  return own.length === 0 ? [] : [...at(0, CLEAN), ...own];
+}
+
+/** The corruptions and trainings that have cells of every post, for {@link severityCurve}. */
+export function severityStudies(study: Study): { readonly corruption: CorruptionName; readonly trainedOn: Strategy }[] {
+  const names = namesOf(testsOf(study, 'corruption').filter(({ ratio, severity }) => ratio === 1 && severity !== null));
+  return trainingsOf(study, 'corruption').flatMap((trainedOn) =>
+    names.map((corruption) => ({ corruption, trainedOn })),
+  );
+}
+
+/** Clean and disrupted accuracy of a system, as shares. */
+export interface RobustnessPoint {
+  readonly clean: number;
+  readonly disrupted: number;
+}
+
+/** Disrupted accuracy as a share of clean accuracy; null where nothing clean is right. */
+export function relativeRobustness({ clean, disrupted }: RobustnessPoint): number | null {
+  return clean === 0 ? null : disrupted / clean;
+}
+
+/** Fewer points are on a line whatever they say. */
+const FEWEST_POINTS = 3;
+
+/**
+ * Effective robustness (Taori et al., "Measuring robustness to natural distribution shifts in image classification",
+ * NeurIPS 2020, section 2): ρ = disrupted − β(clean), where β is the line that fits logit(disrupted) to logit(clean) by
+ * least squares over the standard models.
+ * @param standard models whose clean accuracy says what to expect
+ * @returns nothing where they are fewer than three, or equally good on intact posts
+ */
+export function effectiveRobustness(
+  standard: readonly RobustnessPoint[],
+): ((point: RobustnessPoint) => number) | undefined {
+  if (standard.length < FEWEST_POINTS) return undefined;
+  const points = standard.map(({ clean, disrupted }) => ({ x: logit(clean), y: logit(disrupted) }));
+  const mean = (values: readonly number[]): number => values.reduce((sum, own) => sum + own, 0) / values.length;
+  const [meanX, meanY] = [mean(points.map(({ x }) => x)), mean(points.map(({ y }) => y))];
+  const variance = mean(points.map(({ x }) => (x - meanX) ** 2));
+  if (variance < 1e-12) return undefined;
+  const slope = mean(points.map(({ x, y }) => (x - meanX) * (y - meanY))) / variance;
+  return ({ clean, disrupted }) => disrupted - 1 / (1 + Math.exp(-(meanY + slope * (logit(clean) - meanX))));
+}
+
+/** Accuracies of 0 and 1 are taken for one in two thousand off. */
+function logit(share: number): number {
+  const cut = Math.min(Math.max(share, 1 / 2000), 1 - 1 / 2000);
+  return Math.log(cut / (1 - cut));
+}
+
+/** Clean and disrupted accuracy, relative and effective robustness, of each method by what it was trained on. */
+export function robustnessTable(study: Study, systems: readonly System[]): TableData[] {
+  const disrupted = study.cells.filter(
+    ({ trainedOn, testedOn }) => testedOn.kind !== 'none' && !isSameStrategy(trainedOn, testedOn),
+  );
+  const trainings = [...new Map(disrupted.map(({ trainedOn }) => [formatStrategy(trainedOn), trainedOn])).values()];
+  const places = trainings.flatMap((trainedOn) => {
+    const own = disrupted.filter((cell) => isSameStrategy(cell.trainedOn, trainedOn));
+    const all = [...new Map(own.map(({ testedOn }) => [formatStrategy(testedOn), testedOn])).values()];
+    const having = systems.filter((system) => own.some((cell) => systemName(cell) === systemName(system)));
+    const common = all.filter((testedOn) =>
+      having.every((system) => cellsOf(study, system, { trainedOn, testedOn }).length > 0),
+    );
+    return having.flatMap((system) => {
+      const clean = meanOver(study, system, [{ trainedOn, testedOn: CLEAN }]);
+      const worse = meanOver(study, system, common.map((testedOn) => ({ trainedOn, testedOn }))); // prettier-ignore
+      return clean === null || worse === null ? [] : [{ system, trainedOn, clean, worse, cells: common.length }];
+    });
+  });
+  const pointOf = ({ clean, worse }: (typeof places)[number]): RobustnessPoint => ({
+    clean: clean.mean,
+    disrupted: worse.mean,
+  });
+  const standard = places.filter(({ trainedOn, system }) => trainedOn.kind === 'none' && system.without === null);
+  const effective = effectiveRobustness(standard.map(pointOf));
+  const rows = places.map((place) => {
+    const { system, trainedOn, clean, worse, cells } = place;
+    const relative = relativeRobustness(pointOf(place));
+    return [
+      systemName(system),
+      trainingName(trainedOn),
+      String(cells),
+      spread(clean),
+      spread(worse),
+      relative === null ? NOTHING : relative.toFixed(3),
+      effective === undefined ? NOTHING : signed(effective(pointOf(place))),
+    ];
+  });
+  const head = ['method', 'trained on', 'cells', 'clean', 'disrupted', 'relative robustness', 'effective robustness'];
+  return rows.length === 0 ? [] : [{ caption: 'Robustness of each method', head, rows }];
+}
+
+/** How {@link costTable} is read. */
+export const COST_LINES = [
+  'Seconds: mean wall time of a training, its waiting for other work included. Parameters: those that training moves, of trained encoders as well. Memory: the most that the process of any of these trainings held at a step, with the engine, the features it had in memory and what earlier trainings of the same process left; – where it was not measured.',
+];
+
+/** What each method's trainings cost. */
+export function costTable(
+  study: Study,
+  systems: readonly System[],
+  costOf: (cells: readonly StoredCell[]) => MethodCost | null,
+): TableData[] {
+  const rows = systems.flatMap((system) => {
+    const own = study.cells.filter((cell) => systemName(cell) === systemName(system));
+    const cost = costOf(own);
+    if (cost === null) return [];
+    const { trainings, seconds, parameters, memoryBytes } = cost;
+    return [
+      [
+        systemName(system),
+        String(trainings),
+        seconds.toFixed(1),
+        parameters === null ? NOTHING : parameters.toLocaleString('en'),
+        memoryBytes === null ? NOTHING : `${(memoryBytes / 2 ** 20).toFixed(0)} MiB`,
+      ],
+    ];
+  });
+  const head = ['method', 'trainings', 'seconds a training', 'parameters', 'peak memory'];
+  return rows.length === 0 ? [] : [{ caption: 'Cost of each method', head, rows }];
+}
+
+/** A severity curve's heading. */
+export function severityTitle(corruption: CorruptionName, trainedOn: Strategy): string {
+  const trained = trainedOn.kind === 'none' ? '' : `, trained on ${cellWords(formatStrategy(trainedOn))}`;
+  return `Accuracy against the severity of ${wordsOf(corruption)}${trained}`;
+}
