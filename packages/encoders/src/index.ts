@@ -47,7 +47,7 @@ export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';
 export {
   applyVit,
   initializeVit,
-  parseVitConfig,
+  resizeVit,
   type VitConfig,
   vitParameters,
   type VitParts,
@@ -63,8 +63,8 @@ export {
   bertTensors,
   initializeBert,
   longestText,
-  parseBertConfig,
 } from './models/bert.js';
+export { parseBertConfig, parseVitConfig } from './models/families.js';
 export {
   type ActivationName,
   addLora,

@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError, createRandom, flattenTree, type HostTensor, mapTree, type TensorTree } from '@drf/tensor';
 import { toTensor } from '@drf/tensor/transfer';
-import { applyBert, bertParameters, bertTensors, initializeBert, longestText, parseBertConfig } from './bert.js';
+import { applyBert, bertParameters, bertTensors, initializeBert, longestText } from './bert.js';
+import { parseBertConfig } from './families.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { flattenTree, hostTensor, type HostTensor, sizeOf } from '@drf/tensor';
-import { bertFileNames, bertTensors, parseBertConfig } from './bert.js';
-import { parseVitConfig, vitFileNames, vitTensors } from './vit.js';
+import { bertTensors } from './bert.js';
+import { parseBertConfig, parseVitConfig } from './families.js';
+import { vitTensors } from './vit.js';
 import { modelOf, readFixture, type Tensors } from '../testing/reference.js';
 
 type Listed = { readonly config: { readonly model_type: string }; readonly tensors: Record<string, number[]> };
@@ -29,9 +30,7 @@ function parametersOf(model: Listed, tensors: Tensors) {
 
 /** Names that every such model has, or that stand for parts that the encoder has not. */
 function prefixOf(model: Listed): string {
-  const names = isImageModel(model)
-    ? vitFileNames(parseVitConfig(model.config, ''))
-    : bertFileNames(parseBertConfig(model.config, ''));
+  const { names } = (isImageModel(model) ? parseVitConfig : parseBertConfig)(model.config, '');
   return names.prefix;
 }
 

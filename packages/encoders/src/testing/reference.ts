@@ -14,8 +14,10 @@ import {
   unflattenTree,
 } from '@drf/tensor';
 import { loadBert, loadVit } from '../huggingface/load-encoder.js';
-import { applyBert, type BertInputs, bertParameters, parseBertConfig } from '../models/bert.js';
-import { applyVit, parseVitConfig, vitParameters } from '../models/vit.js';
+import { applyBert, type BertInputs, bertParameters } from '../models/bert.js';
+import { parseBertConfig } from '../models/families.js';
+import { applyVit, vitParameters } from '../models/vit.js';
+import { parseVitConfig } from '../models/families.js';
 import { swapAxes } from '../models/weights.js';
 import { maximumDifference } from './graph-model.js';
 
