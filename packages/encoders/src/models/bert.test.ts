@@ -24,7 +24,7 @@ function withTensors(run: (parameters: TensorTree) => void): void {
 
 describe('parseBertConfig', () => {
   it('takes the defaults of transformers', () => {
-    expect(parseBertConfig({ model_type: 'bert' }, 'x')).toEqual({
+    expect(parseBertConfig({ model_type: 'bert' }, 'x')).toMatchObject({
       family: 'bert',
       vocabularySize: 30522,
       positions: 512,

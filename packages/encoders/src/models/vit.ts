@@ -252,7 +252,7 @@ export function resizeVit(
   const leaves = flattenTree<HostTensor>(parameters);
   const table = leaves.get('embeddings.position') as HostTensor;
   const position = resizeMap(table, positionedTokens(config), from, to, config.positionFilter);
-  return { config: resized, parameters: unflattenTree([...leaves, ['embeddings.position', position]]) };
+  return { config: resized, parameters: unflattenTree(leaves.set('embeddings.position', position)) };
 }
 
 /** [batch, height, width, channel] → [batch, patch, y · x · channel]; what is left over at the edges is cut off. */
