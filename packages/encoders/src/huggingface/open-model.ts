@@ -173,12 +173,23 @@ function pooledSize(parameters: HostTree, hiddenSize: number): number {
   return (map?.shape[1] as number | undefined) ?? hiddenSize;
 }
 
-/** A vision transformer as its files are, and as it reads images of the size that the options, or else its files, say. */
-async function loadForImages(
-  { folder, name }: ModelFiles,
-  processor: ImageProcessorConfig,
-  side: number | undefined,
-): Promise<{ config: VitConfig; parameters: HostTree; processor: ImageProcessorConfig }> {
+/** A vision transformer, and the processing of images of the size that it reads. */
+interface ImageTransformer {
+  readonly config: VitConfig;
+  readonly parameters: HostTree;
+  readonly processor: ImageProcessorConfig;
+}
+
+const PROCESSOR_FILE = 'preprocessor_config.json';
+
+/**
+ * A vision transformer of a folder as it reads images: of the size that is asked for, or else that its files say.
+ * @param side of square images
+ * @throws ConfigurationError for a side that the model's patches do not fill
+ */
+export async function loadForImages(files: ModelFiles, side?: number): Promise<ImageTransformer> {
+  const { folder, name } = files;
+  const processor = parseImageProcessor(await readModelFile(files, PROCESSOR_FILE), `${PROCESSOR_FILE} of ${name}`);
   const { config, parameters } = await loadVit(folder);
   if (side !== undefined) {
     assertSize(processor, config, name);
@@ -186,22 +197,18 @@ async function loadForImages(
     return { ...resizeVit(config, parameters, side, side), processor: resizedProcessor(processor, side) };
   }
   const size = config.takesAnySize ? fittedSize(processor) : undefined;
-  return { ...(size === undefined ? { config, parameters } : resizeVit(config, parameters, size.height, size.width)), processor };
+  const sized = size === undefined ? { config, parameters } : resizeVit(config, parameters, size.height, size.width);
+  return { ...sized, processor };
 }
 
 /** A vision transformer with its image processor. */
 export async function openImageModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<ImageModel>> {
-  const file = 'preprocessor_config.json';
-  const files = await openFiles(name, [file], options);
+  const files = await openFiles(name, [PROCESSOR_FILE], options);
   const { imageSize } = options;
-  const { config, parameters, processor } = await loadForImages(
-    files,
-    parseImageProcessor(await readModelFile(files, file), `${file} of ${files.name}`),
-    imageSize,
-  );
+  const { config, parameters, processor } = await loadForImages(files, imageSize);
   const { pooling = config.pooling } = options;
   assertPooling(pooling, parameters, files.name);
-  const id = await idOf('image', files, [file], [pooling, ...(imageSize === undefined ? [] : [`px${imageSize}`])]);
+  const id = await idOf('image', files, [PROCESSOR_FILE], [pooling, ...(imageSize === undefined ? [] : [`px${imageSize}`])]);
   const size = pooledSize(parameters, config.hiddenSize);
   return { model: new ImageModel(id, pooling, config, processor, size, files.name), parameters };
 }

@@ -173,7 +173,7 @@ export function bertParameters(
 /** Parameters under their names in transformers' models, for export. Low-rank updates must be merged. */
 export function bertTensors(parameters: HostTree, config: BertConfig): ReadonlyMap<string, HostTensor> {
   const pooler = flattenTree(parameters).has('pooler.kernel');
-  return tensorsOf(parameters, bertWeights(config, { pooler }), 'bertTensors');
+  return tensorsOf(parameters, bertWeights(config, { pooler }), config.names, 'bertTensors');
 }
 
 /**

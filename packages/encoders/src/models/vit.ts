@@ -223,9 +223,9 @@ function partsOf(parameters: HostTree): Required<VitParts> {
   return { pooler: [...flattenTree(parameters).keys()].some((name) => /^pooler\.(?!norm\.)/.test(name)) };
 }
 
-/** Parameters under their names in transformers' model, without prefix, for export. Low-rank updates must be merged. */
+/** Parameters under their names in transformers' model, for export. Low-rank updates must be merged. */
 export function vitTensors(parameters: HostTree, config: VitConfig): ReadonlyMap<string, HostTensor> {
-  return tensorsOf(parameters, vitWeights(config, partsOf(parameters)), 'vitTensors');
+  return tensorsOf(parameters, vitWeights(config, partsOf(parameters)), config.names, 'vitTensors');
 }
 
 /**

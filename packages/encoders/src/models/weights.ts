@@ -166,6 +166,8 @@ export interface FileNames {
   readonly ignored: RegExp;
   /** The tensor by which a file shows that it has the pooler, without the prefix; default `pooler.dense.weight`. */
   readonly pooler?: string;
+  /** The name, of those without the prefix, under which a tensor is written; default: itself. */
+  readonly written?: (name: string) => string;
 }
 
 /** Where each weight is in a file. */
@@ -283,8 +285,13 @@ export function floatFromFile(weight: Weight, tensor: HostTensor, fileName: stri
   throw new CheckpointError({ subject, expected: `floating-point numbers in "${fileName}"`, received: tensor.dtype });
 }
 
-/** The inverse of {@link parametersOf}, without prefix. @throws CheckpointError naming leaves that have no such name */
-export function tensorsOf(parameters: HostTree, weights: readonly Weight[], subject: string): Map<string, HostTensor> {
+/** The inverse of {@link parametersOf}. @throws CheckpointError naming leaves that have no such name */
+export function tensorsOf(
+  parameters: HostTree,
+  weights: readonly Weight[],
+  { written = (name) => name }: FileNames,
+  subject: string,
+): Map<string, HostTensor> {
   const leaves = flattenTree(parameters);
   const shapes = new Map([...leaves].map(([name, { shape }]) => [name, shape] as const));
   const own = weights.map((weight) => ({ ...weight, fileName: weight.name, fileShape: weight.shape }));
@@ -292,8 +299,9 @@ export function tensorsOf(parameters: HostTree, weights: readonly Weight[], subj
   const tensors = new Map<string, HostTensor>();
   for (const weight of weights) {
     const tensor = toFile(weight, leaves.get(weight.name) as HostTensor);
-    const before = tensors.get(weight.fileName); // parts of one tensor follow one another
-    tensors.set(weight.fileName, before === undefined ? tensor : joined(before, tensor));
+    const name = written(weight.fileName);
+    const before = tensors.get(name); // parts of one tensor follow one another
+    tensors.set(name, before === undefined ? tensor : joined(before, tensor));
   }
   return tensors;
 }

@@ -18,8 +18,14 @@ export const TOWER_LAYERS = {
 const VISION_IGNORED = /^(text_model|text_projection|visual_projection)\.|^logit_(scale|bias)$|^embeddings\.position_ids$/;
 const TEXT_IGNORED = /^(vision_model|visual_projection|text_projection)\.|^logit_(scale|bias)$|^embeddings\.position_ids$/;
 
+/** Towers by themselves have the names that they have beside each other. */
+export function writtenBelow(prefix: string): (name: string) => string {
+  return (name) => (/^(text|visual)_projection\./.test(name) ? name : prefix + name);
+}
+
 const VISION_NAMES: VitNames = {
   prefix: 'vision_model.',
+  written: writtenBelow('vision_model.'),
   ignored: VISION_IGNORED,
   pooler: 'visual_projection.weight',
   patch: 'embeddings.patch_embedding',
@@ -33,6 +39,7 @@ const VISION_NAMES: VitNames = {
 
 const TEXT_NAMES: BertNames = {
   prefix: 'text_model.',
+  written: writtenBelow('text_model.'),
   ignored: TEXT_IGNORED,
   pooler: 'text_projection.weight',
   word: 'embeddings.token_embedding',

@@ -2,7 +2,7 @@ import type { BertConfig, BertNames } from '../bert.js';
 import { assertPatches, type ConfigReader } from '../config-reader.js';
 import type { VitConfig, VitNames } from '../vit.js';
 import { BERT_DEFAULTS } from './bert.js';
-import { TOWER_LAYERS } from './clip.js';
+import { TOWER_LAYERS, writtenBelow } from './clip.js';
 
 /** What stands in a tower's file beside it. */
 const VISION_IGNORED = /^(text_model|classifier|head)\.|^logit_(scale|bias)$|^embeddings\.position_ids$/;
@@ -10,6 +10,7 @@ const TEXT_IGNORED = /^(vision_model|classifier|head)\.|^logit_(scale|bias)$|^em
 
 const VISION_NAMES: VitNames = {
   prefix: 'vision_model.',
+  written: writtenBelow('vision_model.'),
   ignored: VISION_IGNORED,
   pooler: 'head.probe',
   patch: 'embeddings.patch_embedding',
@@ -20,6 +21,7 @@ const VISION_NAMES: VitNames = {
 
 const TEXT_NAMES: BertNames = {
   prefix: 'text_model.',
+  written: writtenBelow('text_model.'),
   ignored: TEXT_IGNORED,
   pooler: 'head.weight',
   word: 'embeddings.token_embedding',
