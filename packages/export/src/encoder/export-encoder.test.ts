@@ -169,21 +169,27 @@ describe('exportEncoder', () => {
     const python = await findPython('import torch, transformers');
     if (python === undefined) return context.skip('no Python with torch and transformers on the path, nor in PYTHON');
     const names = ['bert', 'vit', 'dinov2', 'mpnet', 'deberta-v3', 'modernbert', 'clip-text', 'clip-vision', 'siglip-text'];
-    for (const name of [...names, 'siglip-vision']) {
-      const { tensors } = await readSafetensors(join(FIXTURES, name, 'expected.safetensors'));
-      const out = join(await temporaryFolder(), 'out');
-      await exportEncoder(join(FIXTURES, name), tensors.has('pixel_values') ? 'image' : 'text', { out });
-      const { names: given, outputs } = await runGraph(out, tensors);
-      const inputs = Object.fromEntries(given.map((each) => [each, nested(tensors.get(each) as HostTensor)]));
-      const file = join(await temporaryFolder(), 'inputs.json');
-      await writeFile(file, JSON.stringify(inputs));
-      const { stdout } = await execute(python, [SCRIPT, out, file], { maxBuffer: 2 ** 26 });
-      const theirs = JSON.parse(stdout) as Record<string, number[]>;
-      expect(theirs).toMatchObject({ missing: [], unexpected: [] });
-      for (const output of Object.keys(outputs)) {
-        expect(difference(read(outputs[output]?.data, tensors), read(theirs[output], tensors)), name).toBeLessThan(1e-4);
+    const folder = await temporaryFolder();
+    const cases = await Promise.all(
+      [...names, 'siglip-vision'].map(async (name) => {
+        const { tensors } = await readSafetensors(join(FIXTURES, name, 'expected.safetensors'));
+        const out = join(folder, name);
+        await exportEncoder(join(FIXTURES, name), tensors.has('pixel_values') ? 'image' : 'text', { out });
+        const { names: given, outputs } = await runGraph(out, tensors);
+        const inputs = given.map((each) => [each, nested(tensors.get(each) as HostTensor)] as const);
+        await writeFile(`${out}.json`, JSON.stringify(Object.fromEntries(inputs)));
+        return { out, outputs, tensors };
+      }),
+    );
+    const { stdout } = await execute(python, [SCRIPT, ...cases.map(({ out }) => out)], { maxBuffer: 2 ** 26 });
+    const theirs = JSON.parse(stdout) as Record<string, number[]>[];
+    cases.forEach(({ out, outputs, tensors }, i) => {
+      const received = theirs[i] as Record<string, number[]>;
+      expect(received, out).toMatchObject({ missing: [], unexpected: [] });
+      for (const [output, { data }] of Object.entries(outputs)) {
+        expect(difference(read(data, tensors), read(received[output], tensors)), `${out} ${output}`).toBeLessThan(1e-4);
       }
-    }
+    });
   }, 120_000);
 
   it('refuses an occupied folder', async () => {

@@ -87,7 +87,10 @@ async function openEncoderSource(
     return {
       ...common,
       ...kindOf(family),
-      config: configOf(json, modality, family, { image_size: height === width ? height : [height, width] }),
+      config: configOf(json, modality, family, {
+        image_size: height === width ? height : [height, width],
+        ...(family.startsWith('dinov2') ? { use_mask_token: false } : {}), // of its training; it is not written
+      }),
       parameters,
       reads: { modality, height, width, channels: config.channels },
       apply: (weights, { pixels }) => applyVit(config, weights, pixels as tf.Tensor),
@@ -223,8 +226,16 @@ function assertFits(parameters: HostTree, name: string): void {
   );
 }
 
-function configText({ config, architecture }: EncoderSource): string {
-  return `${JSON.stringify({ ...config, architectures: [architecture], torch_dtype: 'float32' }, null, 2)}\n`;
+/**
+ * `config.json` of an export. Numbers that the model's own file writes as `1.0` are written so again: transformers 5
+ * refuses whole numbers there, and JavaScript knows no difference.
+ */
+async function configText({ config, architecture, folder }: EncoderSource): Promise<string> {
+  const given = await readFile(join(folder, CONFIG_FILE), 'utf8');
+  const fractions = new Set([...given.matchAll(/"(\w+)":\s*-?\d+\.0+(?=[,\s}])/g)].map(([, key]) => key));
+  const text = JSON.stringify({ ...config, architectures: [architecture], torch_dtype: 'float32' }, null, 2);
+  const spelled = text.replace(/"(\w+)": -?\d+(?=,?\n)/g, (pair, key: string) => (fractions.has(key) ? `${pair}.0` : pair));
+  return `${spelled}\n`;
 }
 
 /**
@@ -261,7 +272,7 @@ export async function exportEncoder(
   const graph = await encoderGraph(source, parameters);
   files.set(source.file, () => encodeModel(graph));
   files.set('model.safetensors', () => encodeSafetensors({ tensors, metadata: { format: 'pt' } }));
-  files.set(CONFIG_FILE, configText(source));
+  files.set(CONFIG_FILE, await configText(source));
   onStep?.('Writing');
   await replaceOutput(out, files, CONFIG_FILE, KNOWN_FILES);
   return [...files.keys()].map((file) => join(out, file));
