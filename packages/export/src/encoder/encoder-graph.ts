@@ -12,7 +12,7 @@ import type * as tf from '@tensorflow/tfjs';
 import type { TransformerOutputs } from '@drf/encoders';
 import { compile } from '@drf/engine';
 import { foldConstants } from '../onnx/fold-constants.js';
-import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../onnx/model.js';
+import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '../onnx/model.js';
 import { withSymbolicBatch, withSymbolicBatchAndLength } from '../onnx/symbolic-batch.js';
 
 interface ImageReading {
@@ -85,10 +85,12 @@ function shapeBefore<T>({ attribute }: NodePart, shape: readonly T[]): T[] {
   return before;
 }
 
-/** Gives inputs other names and forms. An input that the model does not have stays away. */
+/** Gives inputs other names and forms. One that nothing reads, as SigLIP's mask, stays away. */
 function renameInputs(model: OnnxModel, renames: readonly InputRename[]): OnnxModel {
   const nodes: OnnxNode[] = [];
-  const input = model.graph.input.map((info) => {
+  const read = new Set(model.graph.node.flatMap(({ input: names }) => names));
+  const isRead = ({ name }: OnnxValueInfo): boolean => read.has(name) || !renames.some(({ from }) => from === name);
+  const input = model.graph.input.filter(isRead).map((info) => {
     const rename = renames.find(({ from }) => from === info.name);
     if (rename === undefined) return info;
     nodes.push({ name: rename.to, input: [rename.to], output: [info.name], ...rename.node });
