@@ -192,7 +192,7 @@ export async function loadForImages(files: ModelFiles, side?: number): Promise<I
   const processor = parseImageProcessor(await readModelFile(files, PROCESSOR_FILE), `${PROCESSOR_FILE} of ${name}`);
   const { config, parameters } = await loadVit(folder);
   if (side !== undefined) {
-    assertSize(processor, config, name);
+    if (!config.takesAnySize) assertSize(processor, config, name);
     assertImageSize(side, config, name);
     return { ...resizeVit(config, parameters, side, side), processor: resizedProcessor(processor, side) };
   }
