@@ -84,7 +84,7 @@ export {
   PREPROCESSING_FILES,
 } from './huggingface/fetch-model.js';
 export { loadBert, type LoadedEncoder, loadVit } from './huggingface/load-encoder.js';
-export { loadForImages } from './huggingface/open-model.js';
+export { loadForImages, readTokenizer } from './huggingface/open-model.js';
 export { parseImageProcessor, resizedProcessor } from './huggingface/image-processor.js';
 export type { Pooling } from './contract.js';
 export { type EncoderContext, type EncoderDefinition, type EncoderNeeds, isOwnName } from './own-encoder.js';

@@ -22,6 +22,7 @@ import { createTextTokenizer, type TextTokenizer, textLengths } from './text-tok
 import { assertExpectedFiles, fingerprint, type ModelSource } from '../model-source.js';
 import { type BertConfig, longestText } from '../models/bert.js';
 import { resizeVit, type VitConfig } from '../models/vit.js';
+import { readWordPieces, VOCABULARY_FILE } from '../tokenizers/word-piece-file.js';
 
 /** How a model is fetched, and how its outputs become one feature. */
 export interface HuggingFaceOptions extends FetchModelOptions {
@@ -125,8 +126,13 @@ function sourceOf({ name, folder, commit }: ModelFiles): ModelSource {
 }
 
 /** The files of a model, fetched if need be, and those that were expected. @throws as `fetchModel`, `assertExpectedFiles` */
-async function openFiles(name: string, files: readonly string[], options: HuggingFaceOptions): Promise<ModelFiles> {
+async function openFiles(
+  name: string,
+  filesOf: (folder: string) => readonly string[],
+  options: HuggingFaceOptions,
+): Promise<ModelFiles> {
   const model = await fetchModel(name, options);
+  const files = filesOf(model.folder);
   await assertExpectedFiles(sourceOf(model), options.expectedId, [await decidingFiles(model, files)]);
   return model;
 }
@@ -203,7 +209,7 @@ export async function loadForImages(files: ModelFiles, side?: number): Promise<I
 
 /** A vision transformer with its image processor. */
 export async function openImageModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<ImageModel>> {
-  const files = await openFiles(name, [PROCESSOR_FILE], options);
+  const files = await openFiles(name, () => [PROCESSOR_FILE], options);
   const { imageSize } = options;
   const { config, parameters, processor } = await loadForImages(files, imageSize);
   const { pooling = config.pooling } = options;
@@ -260,15 +266,43 @@ function assertFixedLength(
   });
 }
 
+const TOKENIZER_FILE = 'tokenizer.json';
+const TOKENIZER_CONFIG = 'tokenizer_config.json';
+/** Families whose tokenizer follows from `vocab.txt`. */
+const WORD_PIECE_FAMILIES = ['bert', 'distilbert'];
+
+/** The files that decide a tokenizer: old BERTs have `vocab.txt` in place of `tokenizer.json`. */
+function tokenizerFilesIn(folder: string): readonly string[] {
+  const isOld = !existsSync(join(folder, TOKENIZER_FILE)) && existsSync(join(folder, VOCABULARY_FILE));
+  return [isOld ? VOCABULARY_FILE : TOKENIZER_FILE, TOKENIZER_CONFIG];
+}
+
+/**
+ * The parsed files of a model's tokenizer. Where there is `vocab.txt` alone, the `tokenizer.json` that follows from it.
+ * @param family of the model
+ * @throws UnavailableError naming a file that the model lacks
+ */
+export async function readTokenizer(
+  files: ModelFiles,
+  family: string,
+): Promise<{ readonly tokenizer: unknown; readonly config: unknown }> {
+  const { folder, name } = files;
+  const [first] = tokenizerFilesIn(folder);
+  if (first === TOKENIZER_FILE || !WORD_PIECE_FAMILIES.includes(family)) {
+    return { tokenizer: await readModelFile(files, TOKENIZER_FILE), config: await readModelFile(files, TOKENIZER_CONFIG) };
+  }
+  const config = existsSync(join(folder, TOKENIZER_CONFIG)) ? await readModelFile(files, TOKENIZER_CONFIG) : {};
+  return { tokenizer: await readWordPieces(folder, config as Record<string, unknown>, name), config };
+}
+
 /** A text encoder with its tokenizer, and what sentence-transformers' files say of its features. */
 export async function openTextModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<TextModel>> {
-  const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json'];
-  const files = await openFiles(name, tokenizerFiles, options);
-  const [tokenizer, tokenizerConfig] = await Promise.all(tokenizerFiles.map((file) => readModelFile(files, file)));
+  const files = await openFiles(name, tokenizerFilesIn, options);
+  const tokenizerFiles = tokenizerFilesIn(files.folder);
   const modules = await readSentenceModules(files.folder, options.pooling);
   const { config, parameters } = await loadBert(files.folder);
   const reader = createTextTokenizer(
-    { tokenizer, config: tokenizerConfig, modelType: config.family },
+    { ...(await readTokenizer(files, config.family)), modelType: config.family },
     {
       positions: longestText(config),
       lowercases: modules.lowercases,

@@ -18,6 +18,7 @@ import {
   mergeLora,
   parseImageProcessor,
   PREPROCESSING_FILES,
+  readTokenizer,
   resizedProcessor,
   vitTensors,
 } from '@drf/encoders';
@@ -267,6 +268,11 @@ export async function exportEncoder(
     const text = await readFile(path, 'utf8');
     const isResized = file === PROCESSOR_FILE && imageSize !== undefined;
     files.set(file, isResized ? `${JSON.stringify(resizedFile(JSON.parse(text) as Record<string, unknown>, imageSize), null, 2)}\n` : text);
+  }
+  if (modality === 'text' && files.has('vocab.txt') && !files.has('tokenizer.json')) {
+    const { tokenizer, config } = await readTokenizer(source, source.modelType);
+    files.set('tokenizer.json', JSON.stringify(tokenizer));
+    files.set('tokenizer_config.json', `${JSON.stringify(config, null, 2)}\n`);
   }
   onStep?.(`Tracing ${source.file}`);
   const graph = await encoderGraph(source, parameters);
