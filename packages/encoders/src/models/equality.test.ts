@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
-import type { Engine } from '@drf/tensor';
+import type * as tf from '@tensorflow/tfjs';
+import type { Engine, HostTensor, HostTree, TensorTree } from '@drf/tensor';
 import { computeReference, differences, fixturePath, loadReference } from '../testing/reference.js';
 
 const MODELS = [
@@ -33,5 +34,23 @@ describe.each(['eager:cpu', 'eager:wasm', 'compiled'])('on %s, as in transformer
     const { forward, gradient } = differences(computed, reference);
     expect(forward).toBeLessThan(1e-4);
     expect(gradient).toBeLessThan(1e-3);
+  });
+
+  it.each(MODELS)('%s: parted at its last layer it is the same to the bit', async (name) => {
+    const { parameters, inputs, apply, lower, upper } = await loadReference(fixturePath(name));
+    const layer = Object.keys((parameters as { layers: object }).layers).length - 1;
+    const run = async (compute: (tree: TensorTree, given: TensorTree) => TensorTree, given: HostTree) => {
+      const program = await engine.prepare(compute, parameters);
+      const outputs = await program.run(given);
+      await program.dispose();
+      return outputs;
+    };
+    const whole = await run((tree, given) => ({ ...apply(tree, given) }), inputs);
+    const { states } = await run((tree, given) => ({ states: lower(tree, given, layer) }), inputs);
+    const parted = await run(
+      (tree, { states: between, ...given }) => ({ ...upper(tree, between as tf.Tensor, given, layer) }),
+      { ...inputs, states: states as HostTensor },
+    );
+    expect(parted).toEqual(whole);
   });
 });

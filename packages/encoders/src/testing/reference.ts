@@ -15,9 +15,9 @@ import {
   unflattenTree,
 } from '@drf/tensor';
 import { loadBert, loadVit } from '../huggingface/load-encoder.js';
-import { applyBert, type BertInputs, bertParameters, bertTensors } from '../models/bert.js';
+import { applyBert, type BertInputs, bertParameters, bertTensors, lowerBert, upperBert } from '../models/bert.js';
 import { parseBertConfig } from '../models/families.js';
-import { applyVit, resizeVit, vitParameters, vitTensors } from '../models/vit.js';
+import { applyVit, lowerVit, resizeVit, upperVit, vitParameters, vitTensors } from '../models/vit.js';
 import { parseVitConfig } from '../models/families.js';
 import { swapAxes } from '../models/weights.js';
 import { maximumDifference } from './graph-model.js';
@@ -34,6 +34,9 @@ export interface Reference {
   /** Gradients of the loss, in the tree of the parameters. */
   readonly gradients: HostTree;
   apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): TransformerOutputs;
+  /** The two parts of `apply`, below and from a layer on. */
+  lower(parameters: TensorTree, inputs: TensorTree, layer: number): tf.Tensor;
+  upper(parameters: TensorTree, states: tf.Tensor, inputs: TensorTree, layer: number): TransformerOutputs;
 }
 
 /** A file beside the fixtures' folders. */
@@ -82,6 +85,10 @@ async function loadModel(folder: string, isImage: boolean, size: readonly number
       parameters,
       apply: (tree: TensorTree, inputs: TensorTree, options?: TransformerOptions) =>
         applyBert(config, tree, inputs as BertInputs, options),
+      lower: (tree: TensorTree, inputs: TensorTree, layer: number) =>
+        lowerBert(config, tree, inputs as BertInputs, layer),
+      upper: (tree: TensorTree, states: tf.Tensor, inputs: TensorTree, layer: number) =>
+        upperBert(config, tree, states, inputs as BertInputs, layer),
     };
   }
   const loaded = await loadVit(folder);
@@ -90,6 +97,10 @@ async function loadModel(folder: string, isImage: boolean, size: readonly number
     parameters,
     apply: (tree: TensorTree, inputs: TensorTree, options?: TransformerOptions) =>
       applyVit(config, tree, inputs['pixels'] as tf.Tensor, options),
+    lower: (tree: TensorTree, inputs: TensorTree, layer: number) =>
+      lowerVit(config, tree, inputs['pixels'] as tf.Tensor, layer),
+    upper: (tree: TensorTree, states: tf.Tensor, _: TensorTree, layer: number) =>
+      upperVit(config, tree, states, layer),
   };
 }
 

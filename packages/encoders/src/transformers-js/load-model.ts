@@ -89,8 +89,9 @@ export function assertTransformersOptions(options: TransformersEncoderOptions): 
   if (!/^[\w][\w./-]*$/.test(revision) || revision.includes('..')) {
     refuse('revision', 'a branch, tag or commit', revision);
   }
-  if (pooling !== undefined && !POOLINGS.includes(pooling)) {
-    refuse('pooling', POOLINGS.map((name) => `"${name}"`).join(', '), pooling);
+  const poolings = POOLINGS.filter((name) => name !== 'cls_mean'); // which tokens are patches is not known here
+  if (pooling !== undefined && !poolings.some((name) => name === pooling)) {
+    refuse('pooling', poolings.map((name) => `"${name}"`).join(', '), pooling);
   }
   if (!(dtype in DTYPE_SUFFIXES)) refuse('dtype', Object.keys(DTYPE_SUFFIXES).join(', '), dtype);
 }
