@@ -1,6 +1,7 @@
 export {
   type Encoder,
   type EncoderDescription,
+  type EncoderSplit,
   type FrozenEncoder,
   type ImageEncoder,
   type TextEncoder,
@@ -46,7 +47,7 @@ export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';
 export {
   applyVit,
   initializeVit,
-  parseVitConfig,
+  resizeVit,
   type VitConfig,
   vitParameters,
   type VitParts,
@@ -62,8 +63,8 @@ export {
   bertTensors,
   initializeBert,
   longestText,
-  parseBertConfig,
 } from './models/bert.js';
+export { parseBertConfig, parseVitConfig } from './models/families.js';
 export {
   type ActivationName,
   addLora,
@@ -83,5 +84,7 @@ export {
   PREPROCESSING_FILES,
 } from './huggingface/fetch-model.js';
 export { loadBert, type LoadedEncoder, loadVit } from './huggingface/load-encoder.js';
+export { loadForImages, readTokenizer } from './huggingface/open-model.js';
+export { parseImageProcessor, resizedProcessor } from './huggingface/image-processor.js';
 export type { Pooling } from './contract.js';
 export { type EncoderContext, type EncoderDefinition, type EncoderNeeds, isOwnName } from './own-encoder.js';

@@ -1,7 +1,8 @@
-import { ConfigurationError } from '@drf/tensor';
+import { ConfigurationError, ENGINE_NAMES } from '@drf/tensor';
 import { EXIT, ExitRequest, formatTable, oneOf, startProgress, wholeNumber, type Command } from '@drf/terminal';
 import { compareEncoders, type EncoderComparison } from './compare.js';
 import { measureEncodersMemory } from '../bench-memory.js';
+import { type ImageSizesOptions, measureImageSizes } from './image-sizes.js';
 import { measureEncoders, type CallCounts, type EncoderTask, type SideReport } from './measure.js';
 import { BASE_SIZES, MODES, PARTS, type EncoderSizes } from './workload.js';
 
@@ -122,7 +123,25 @@ function withSizes(command: Command): Command {
     .option('--json', 'print JSON');
 }
 
-/** Adds `bench encoders` and `bench encoders-memory`. */
+interface SizesOptions extends Omit<ImageSizesOptions, 'sizes' | 'layers'> {
+  readonly sizes: readonly number[];
+  readonly layers: number | 'all';
+  readonly json?: boolean;
+}
+
+async function compareSizes(model: string, options: SizesOptions): Promise<void> {
+  const results = await measureImageSizes(model, options);
+  const [first] = results as [(typeof results)[number]];
+  const rows = results.map(({ side, tokens, forward, step }) => [
+    side,
+    tokens,
+    ...[forward, forward / first.forward, step, step / first.step].map((each) => round(each, 2)),
+  ]);
+  const header = ['pixels', 'patches', 'forward, ms an image', 'of the first', 'step, ms an image', 'of the first'];
+  process.stdout.write(`${options.json === true ? JSON.stringify(results) : formatTable(header, rows)}\n`);
+}
+
+/** Adds `bench encoders`, `bench encoders-memory` and `bench image-sizes`. */
 export function addEncodersCommands(program: Command): void {
   withSizes(program.command('encoders'))
     .description(
@@ -145,4 +164,15 @@ export function addEncodersCommands(program: Command): void {
     .option('--early <step>', 'first measurement after this step', wholeNumber(1), 10)
     .option('--lengths <list>', 'lengths of the texts, in turns (32,64,96,128)', wholeNumbers)
     .action(watchMemory);
+
+  program
+    .command('image-sizes <model>')
+    .description('a vision transformer (hub id or folder) at several image sizes: forward pass and training step')
+    .option('--sizes <list>', 'sides in pixels', wholeNumbers, [224, 112])
+    .option('--batch <posts>', 'images a call', wholeNumber(2), 16)
+    .option('--layers <count>', 'trained layers, or all', (text) => (text === 'all' ? 'all' : wholeNumber(0)(text)), 'all')
+    .option('--calls <count>', 'measured calls', wholeNumber(1), 3)
+    .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+    .option('--json', 'print JSON')
+    .action(compareSizes);
 }

@@ -1,6 +1,11 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeTinyVit } from '@drf/encoders/testing';
 import { createCompiledEngine } from '@drf/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { measureEncodersMemory } from '../bench-memory.js';
+import { measureImageSizes } from './image-sizes.js';
 import { measureEncoders } from './measure.js';
 import { BASE_SIZES, createEncoderWorkload, MODES, PARTS } from './workload.js';
 
@@ -53,5 +58,17 @@ describe('measureEncodersMemory', () => {
     expect(report.late.step).toBe(6);
     expect(report.growth).toBeCloseTo((report.late.megabytes - report.early.megabytes) / report.early.megabytes, 10);
     expect(report.peakMegabytes).toBeGreaterThanOrEqual(report.late.megabytes - 1);
+  });
+});
+
+describe('measureImageSizes', () => {
+  it('says what an image of each size takes', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drf-bench-'));
+    await writeTinyVit(folder);
+    const options = { engine: 'compiled', sizes: [32, 16], batch: 2, layers: 1, calls: 1 } as const;
+    const times = await measureImageSizes(folder, options);
+    await rm(folder, { recursive: true });
+    expect(times.map(({ side, tokens }) => [side, tokens])).toEqual([[32, 16], [16, 4]]); // prettier-ignore
+    expect(times.every(({ forward, step }) => forward > 0 && step > 0)).toBe(true);
   });
 });

@@ -143,7 +143,8 @@ function texts(random: Random, { batch, length, vocabulary }: EncoderSizes): Hos
   return { ids: hostTensor(ids, [batch, length]), mask: hostTensor(mask, [batch, length]) };
 }
 
-type Inputs = { readonly image: { readonly pixels: tf.Tensor }; readonly text: { ids: tf.Tensor; mask: tf.Tensor } };
+/** What a step's encoders read. */
+export type Inputs = { readonly image: { readonly pixels: tf.Tensor }; readonly text: { ids: tf.Tensor; mask: tf.Tensor } };
 
 function inputsOf(random: Random, sizes: EncoderSizes): Host<Inputs> {
   const { batch, image } = sizes;
@@ -187,11 +188,11 @@ async function forward(
 }
 
 /** One encoder is trained under DRF with the other modality's features given; both under DRF with queues. */
-async function step(
+export async function stepWorkload(
   engine: Engine,
   encoders: EncoderSet,
   inputs: readonly Host<Inputs>[],
-  sizes: EncoderSizes,
+  sizes: Pick<EncoderSizes, 'batch' | 'dim' | 'queue'>,
   random: Random,
 ): Promise<EncoderWorkload> {
   const { batch, dim, queue } = sizes;
@@ -242,5 +243,5 @@ export async function createEncoderWorkload(
   const random = createRandom(0);
   const encoders = encodersOf(part, random, { ...sizes, length: Math.max(...lengths) });
   const inputs = lengths.map((length) => inputsOf(random.fork(`inputs ${length}`), { ...sizes, length }));
-  return mode === 'forward' ? forward(engine, encoders, inputs) : step(engine, encoders, inputs, sizes, random);
+  return mode === 'forward' ? forward(engine, encoders, inputs) : stepWorkload(engine, encoders, inputs, sizes, random);
 }

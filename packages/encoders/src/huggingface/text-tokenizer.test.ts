@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DataError } from '@drf/tensor';
 import { createTextTokenizer, type TextTokenizer } from './text-tokenizer.js';
+import { wordPieceTokenizerOf } from '../tokenizers/word-piece-file.js';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures/tokenizers', import.meta.url));
 
@@ -60,5 +61,28 @@ describe('createTextTokenizer', () => {
     const attempt = () => createTextTokenizer({ tokenizer: { model: 7 }, config: {} }, { positions: 64 }, 'some model');
     expect(attempt).toThrow(DataError);
     expect(attempt).toThrow(/tokenizer\.json of some model expected a tokenizer as the tokenizers library writes it/);
+  });
+});
+
+describe('a BERT with vocab.txt alone', () => {
+  it('reads texts as its tokenizer.json does', async () => {
+    const tokenizer = (await json('bert/tokenizer.json')) as { model: { vocab: Record<string, number> } };
+    const lines = Object.entries(tokenizer.model.vocab).sort(([, a], [, b]) => a - b);
+    expect(lines.map(([, id]) => id)).toEqual(lines.map((_, line) => line));
+    const config = (await json('bert/tokenizer_config.json')) as Record<string, unknown>;
+    const vocabulary = `${lines.map(([piece]) => piece).join('\n')}\n`;
+    const made = wordPieceTokenizerOf(vocabulary, config, 'some model');
+    const reader = createTextTokenizer({ tokenizer: made, config }, { positions: 64 }, 'some model');
+    const { ids } = (await json('bert/expected.json')) as { ids: { fast: number[][] } };
+    const texts = (await json('texts.json')) as string[];
+    texts.forEach((text, i) => expect(reader.encode(text), JSON.stringify(text)).toEqual(ids.fast[i]));
+    expect(wordPieceTokenizerOf(vocabulary.replaceAll('\n', '\r\n'), config, 'some model')).toEqual(made);
+  });
+
+  it('refuses a vocabulary without special tokens, and words that are not to be split', () => {
+    expect(() => wordPieceTokenizerOf('good\nbad\n', {}, 'some model')).toThrow(
+      'vocab.txt of some model expected the special token [PAD] in a line, received 2 lines without it',
+    );
+    expect(() => wordPieceTokenizerOf('[PAD]', { never_split: ['drf'] }, 'some model')).toThrow(/"never_split"/);
   });
 });
