@@ -256,27 +256,21 @@ async function* items(
 ): AsyncGenerator<PlacedItem> {
   const { dataset } = options;
   const mask = options.session.text.maskToken;
-  const hash = async (place: number): Promise<{ place: number; content?: string; error?: DataError }> => {
-    const plan = planned[place] as PlannedRecord;
-    if (!isPresent(plan, modality)) return { place, content: STAND_IN };
+  const keyed = async (place: number): Promise<{ place: number; key?: string; error?: DataError }> => {
     try {
-      return { place, content: await dataset.contentHash(plan.record, modality) };
+      return { place, key: await contentKey(dataset, planned[place] as PlannedRecord, modality, mask) };
     } catch (error) {
       if (error instanceof DataError) return { place, error };
       throw error;
     }
   };
-  for await (const { place, content, error } of mapAhead(present, FILES_AHEAD, hash)) {
+  for await (const { place, key, error } of mapAhead(present, FILES_AHEAD, keyed)) {
     const plan = planned[place] as PlannedRecord;
-    if (error !== undefined || content === undefined) {
+    if (key === undefined) {
       fail(plan.record, error as DataError);
       continue;
     }
     itemOf.set(place, itemOf.size);
-    const key =
-      content === STAND_IN
-        ? featureKey(modality === 'text' ? `${STAND_IN}, ${wordsOf(plan)} words` : STAND_IN, mask)
-        : featureKey(content, disruptionKey(plan.entry, { modality, mask }));
     yield { key, place, name: `post ${plan.record.id}`, load: () => loadContent(dataset, plan, modality, mask) };
   }
 }
@@ -313,6 +307,3 @@ async function rowsOf(
 function isIntact(planned: PlannedRecord | undefined, modality: Modality): boolean {
   return planned !== undefined && isPresent(planned, modality) && planned.entry?.modality !== modality;
 }
-
-/** Takes the place of a content's hash where a modality is missing. */
-const STAND_IN = 'stand-in for a missing modality';
