@@ -75,6 +75,26 @@ export interface FrozenEncoder<Content> extends EncoderDescription {
 }
 
 /**
+ * An encoder whose lower layers are frozen, as two pure functions: `upper(parameters, lower(parameters, inputs))` is
+ * {@link TrainableEncoder.apply} to the bit, so what stands between them may be computed once and kept.
+ */
+export interface EncoderSplit {
+  /** Layers below this one are frozen, and so are the embeddings. */
+  readonly layer: number;
+  /**
+   * Everything below the first trained layer; drops nothing, in training neither. `states` [batch, token, dim], and all
+   * that the upper part needs beside parameters: `mask` float32 and `ids` int32 [batch, token] of texts.
+   */
+  lower(parameters: TensorTree, inputs: TensorTree): TensorTree;
+  /** The features [batch, outputDim]. With `dropout` among the states, values are dropped as in training. */
+  upper(parameters: TensorTree, states: TensorTree): Features;
+  /** One pass for both, as {@link TrainableEncoder.applyTokens}. */
+  upperTokens(parameters: TensorTree, states: TensorTree): TokenTensors;
+  /** Whether only {@link EncoderSplit.lower} reads a leaf of the parameters, by flat name. */
+  isLower(flatName: string): boolean;
+}
+
+/**
  * An encoder that trains under the head, in the same step: a pure function over a parameter tree. `preprocess` makes
  * the step's inputs from contents, on the host; `apply` runs inside the step and must be pure.
  */
@@ -91,11 +111,13 @@ export interface TrainableEncoder<Content> extends EncoderDescription {
   preprocess(contents: readonly Content[]): Promise<HostTree>;
   /**
    * The features [batch, outputDim]; pure. With `dropout` among the inputs, int32 [batch, 4] ({@link dropoutSeeds}), values
-   * are dropped as in training; where an encoder has none, it does not look at them.
+   * are dropped as in training, in trained layers alone; where an encoder has none, it does not look at them.
    */
   apply(parameters: TensorTree, inputs: TensorTree): Features;
   /** One pass for both: the features, and those of single tokens [batch, token, tokenDim] with their mask; pure. */
   applyTokens?(parameters: TensorTree, inputs: TensorTree): TokenTensors;
+  /** Where the lower layers are frozen (`trainableLayers` is a number): both parts by themselves. */
+  readonly split?: EncoderSplit;
   /** Frees what it holds; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }

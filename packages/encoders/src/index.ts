@@ -1,6 +1,7 @@
 export {
   type Encoder,
   type EncoderDescription,
+  type EncoderSplit,
   type FrozenEncoder,
   type ImageEncoder,
   type TextEncoder,

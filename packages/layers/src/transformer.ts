@@ -31,6 +31,14 @@ export interface TransformerDesign {
   readonly dropsAttended?: boolean;
 }
 
+/** Some of a transformer's layers, by their places from 0. */
+export interface LayerRange {
+  /** The first one; default 0. */
+  readonly from?: number;
+  /** The one after the last; default: all that there are. */
+  readonly until?: number;
+}
+
 /** How a transformer is computed. */
 export interface TransformerOptions {
   /** What low-rank updates were added with (`addLora`); needed where the parameters have some. */
@@ -87,6 +95,7 @@ function applyLayer(
  * The layers of a transformer one after the other: [batch, token, dim] → the same.
  * Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
  * @param mask [batch, token], 1 for a token and 0 for padding; left out where there is no padding
+ * @param range layers that are applied; those from 0 until j, and then those from j, are all of them to the bit
  */
 export function applyTransformer(
   design: TransformerDesign,
@@ -94,14 +103,15 @@ export function applyTransformer(
   first: tf.Tensor,
   mask?: tf.Tensor,
   { lora, dropout, recompute: isRecomputed = false }: TransformerOptions = {},
+  { from = 0, until = Infinity }: LayerRange = {},
 ): tf.Tensor {
   const context: LayerContext = {
     ...(mask === undefined ? {} : { mask: tf.cast(mask, 'int32') }), // whole numbers get no gradient
     ...(dropout === undefined ? {} : { dropout }),
   };
   let x = first;
-  for (let index = 0; ; index++) {
-    const parameters = layers[index];
+  for (let index = from; ; index++) {
+    const parameters = index < until ? layers[index] : undefined;
     if (parameters === undefined) return x;
     const layer: Layer = (...given) => applyLayer(design, index, lora, ...given);
     x = isRecomputed ? recomputed(layer, parameters, x, context) : layer(parameters, x, context);

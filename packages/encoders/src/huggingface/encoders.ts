@@ -14,6 +14,7 @@ import {
 } from '@drf/tensor';
 import { copyRows, emptyRows } from '../batches.js';
 import {
+  type EncoderSplit,
   type FrozenEncoder,
   type ImageEncoder,
   type Pooling,
@@ -25,7 +26,15 @@ import {
   type TrainableTextEncoder,
   UseGuard,
 } from '../contract.js';
-import { type EncoderModel, type ImageModel, LARGEST_BATCH, type ModelOutputs, type TextModel } from './models.js';
+import {
+  applyModel,
+  type EncoderModel,
+  type ImageModel,
+  LARGEST_BATCH,
+  type LayerStates,
+  type ModelOutputs,
+  type TextModel,
+} from './models.js';
 import type { TrainableOptions } from './open-model.js';
 
 type Runner = StepProgram<TensorTree, TensorTree, ModelOutputs>;
@@ -128,7 +137,7 @@ class FrozenText extends FrozenTransformer<string, TextModel> implements TextEnc
  * however many shapes of inputs there are.
  */
 async function prepare<Content>(model: EncoderModel<Content>, parameters: HostTree, engine: Engine): Promise<Runner> {
-  const step = (state: TensorTree, inputs: TensorTree) => ({ state, outputs: model.apply(state, inputs) });
+  const step = (state: TensorTree, inputs: TensorTree) => ({ state, outputs: applyModel(model, state, inputs) });
   return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters);
 }
 
@@ -180,6 +189,9 @@ function trainedParameters(
   };
 }
 
+/** What comes before the first layer, and which nothing after it reads. */
+const BEFORE_LAYERS = /^embeddings\./;
+
 /** How many contents a step of a large model handles best, where memory allows. */
 const PREFERRED_BATCH = 16;
 
@@ -193,6 +205,7 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
   readonly tokenCount: number;
   readonly initialParameters: HostTree;
   readonly isTrained: (flatName: string) => boolean;
+  readonly split?: EncoderSplit;
   private readonly options: TransformerOptions;
   private readonly rates: DropoutRates;
   private readonly guard: UseGuard;
@@ -214,6 +227,8 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
     this.options = { ...(lora === undefined ? {} : { lora }), ...(recompute === undefined ? {} : { recompute }) };
     this.rates = dropout === undefined ? model.dropout : { hidden: dropout, attention: dropout };
     this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
+    const layer = lora === undefined && typeof trainableLayers === 'number' ? model.layers - trainableLayers : undefined;
+    if (layer !== undefined) this.split = this.splitAt(layer);
   }
 
   async preprocess(contents: readonly Content[]): Promise<HostTree> {
@@ -222,11 +237,31 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
   }
 
   apply(parameters: TensorTree, inputs: TensorTree): Features {
-    return this.model.apply(parameters, inputs, this.optionsFor(inputs)).features;
+    return this.applyTokens(parameters, inputs).features;
   }
 
   applyTokens(parameters: TensorTree, inputs: TensorTree): TokenTensors {
-    return this.model.apply(parameters, inputs, this.optionsFor(inputs));
+    const { split } = this;
+    if (split === undefined) return applyModel(this.model, parameters, inputs, this.optionsFor(inputs));
+    const { dropout } = inputs;
+    return split.upperTokens(parameters, {
+      ...split.lower(parameters, inputs),
+      ...(dropout === undefined ? {} : { dropout }),
+    });
+  }
+
+  /** What is not trained drops nothing, so that its outputs are the same in every step. */
+  private splitAt(layer: number): EncoderSplit {
+    const { model } = this;
+    const upperTokens = (parameters: TensorTree, states: TensorTree): TokenTensors =>
+      model.upper(parameters, states as LayerStates, layer, this.optionsFor(states));
+    return {
+      layer,
+      lower: (parameters, inputs) => model.lower(parameters, inputs, layer),
+      upper: (parameters, states) => upperTokens(parameters, states).features,
+      upperTokens,
+      isLower: (name) => BEFORE_LAYERS.test(name) || Number(LAYER.exec(name)?.[1] ?? layer) < layer,
+    };
   }
 
   /** Values are dropped where a step's inputs have seeds for it. */

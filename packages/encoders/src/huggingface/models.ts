@@ -24,8 +24,8 @@ import {
 } from './image-processor.js';
 import { poolTokens, toUnitLength } from './pooling.js';
 import { lengthFor, type TextTokenizer } from './text-tokenizer.js';
-import { applyBert, type BertConfig, type BertInputs } from '../models/bert.js';
-import { applyVit, specialTokens, type VitConfig, vitTokens } from '../models/vit.js';
+import { type BertConfig, type BertInputs, lowerBert, upperBert } from '../models/bert.js';
+import { lowerVit, specialTokens, upperVit, type VitConfig, vitTokens } from '../models/vit.js';
 
 /** Batch sizes that a frozen encoder runs at. A compiled engine makes a session for each, so they are few. */
 const BATCH_SIZES = [1, 4, 16] as const;
@@ -80,7 +80,29 @@ export interface EncoderModel<Content> {
   preprocess(contents: readonly Content[]): Promise<HostTree>;
   /** Cuts contents into pieces of few shapes, for a frozen encoder. */
   pieces(contents: readonly Content[]): Iterable<Piece>;
-  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs;
+  /** The embeddings and the layers below `layer`; pure. */
+  lower(parameters: TensorTree, inputs: TensorTree, layer: number, options?: TransformerOptions): LayerStates;
+  /** The layers from `layer` on and all that follows them; pure. After {@link EncoderModel.lower} the whole, to the bit. */
+  upper(parameters: TensorTree, states: LayerStates, layer: number, options?: TransformerOptions): ModelOutputs;
+}
+
+/** What stands between two layers: all that the upper one needs beside its parameters. A type alias: a tree of tensors. */
+export type LayerStates = {
+  readonly states: Named<['batch', 'token', 'dim']>;
+  /** Of texts: float32 [batch, token], 1 where a token stands. */
+  readonly mask?: tf.Tensor;
+  /** Of texts: int32 [batch, token], the number of each word piece. */
+  readonly ids?: tf.Tensor;
+};
+
+/** A model from its inputs to its outputs. */
+export function applyModel<Content>(
+  model: EncoderModel<Content>,
+  parameters: TensorTree,
+  inputs: TensorTree,
+  options?: TransformerOptions,
+): ModelOutputs {
+  return model.upper(parameters, model.lower(parameters, inputs, 0, options), 0, options);
 }
 
 /** Some of the contents, as inputs of one shape whose last rows may be padding. */
@@ -161,8 +183,13 @@ export class ImageModel implements EncoderModel<RgbImage> {
     }
   }
 
-  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs {
-    const outputs = applyVit(this.config, parameters, inputs['pixels'] as tf.Tensor, options);
+  lower(parameters: TensorTree, inputs: TensorTree, layer: number, options?: TransformerOptions): LayerStates {
+    const states = lowerVit(this.config, parameters, inputs['pixels'] as tf.Tensor, layer, options);
+    return { states: named(states, ['batch', 'token', 'dim']) };
+  }
+
+  upper(parameters: TensorTree, { states }: LayerStates, layer: number, options?: TransformerOptions): ModelOutputs {
+    const outputs = upperVit(this.config, parameters, states, layer, options);
     const [batch, count] = outputs.tokens.shape as [number, number, number];
     const places = tf.slice(outputs.tokens, [0, specialTokens(this.config), 0], [-1, this.tokenCount, -1]);
     return {
@@ -257,15 +284,21 @@ export class TextModel implements EncoderModel<string> {
     }
   }
 
-  apply(parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions): ModelOutputs {
-    const outputs = applyBert(this.config, parameters, inputs as BertInputs, options);
-    const mask = inputs['mask'] as tf.Tensor;
+  lower(parameters: TensorTree, inputs: TensorTree, layer: number, options?: TransformerOptions): LayerStates {
+    const { ids, mask } = inputs as BertInputs;
+    const states = lowerBert(this.config, parameters, inputs as BertInputs, layer, options);
+    return { states: named(states, ['batch', 'token', 'dim']), mask, ids };
+  }
+
+  upper(parameters: TensorTree, between: LayerStates, layer: number, options?: TransformerOptions): ModelOutputs {
+    const { states, mask, ids } = between as Required<LayerStates>;
+    const outputs = upperBert(this.config, parameters, states, mask, layer, options);
     const features = poolTokens(this.pooling, outputs, mask);
     return {
       features: this.normalizes ? toUnitLength(features) : features,
       tokens: outputs.tokens,
       mask: named(mask, ['batch', 'token']),
-      pieces: named(inputs['ids'] as tf.Tensor, ['batch', 'token']),
+      pieces: named(ids, ['batch', 'token']),
     };
   }
 

@@ -11,6 +11,7 @@ import {
   type TensorTree,
   unflattenTree,
 } from '@drf/tensor';
+import { dropoutSeeds } from '@drf/layers';
 import type { TrainableEncoder } from '../contract.js';
 import type { TrainableOptions } from './open-model.js';
 import { openEncoder, openTrainableEncoder } from '../open-encoder.js';
@@ -38,8 +39,9 @@ async function run(
   compute: (parameters: TensorTree, inputs: TensorTree) => TensorTree,
   parameters: HostTree,
   inputs: HostTree,
+  engineName = 'compiled',
 ): Promise<Record<string, HostTensor>> {
-  const engine = await createEngine('compiled');
+  const engine = await createEngine(engineName);
   onTestFinished(() => engine.dispose());
   const program = await engine.prepare(compute, parameters);
   return (await program.run(inputs)) as Record<string, HostTensor>;
@@ -116,6 +118,39 @@ describe('openTrainableEncoder', () => {
     expect((await openTiny('image', { lora: LORA, random: createRandom(6) })).initialParameters).not.toEqual(
       encoder.initialParameters,
     );
+  });
+
+  describe.each(['eager:cpu', 'compiled'])('parted at its first trained layer, on %s', (engineName) => {
+    it.each([
+      ['text', 0],
+      ['text', 1],
+      ['image', 1],
+      ['image', 2],
+    ] as const)('is the whole to the bit: %s, %i trained layers', async (modality, trainableLayers) => {
+      const opened = await openTiny(modality, { trainableLayers, pooling: 'pooler', dropout: 0.4 });
+      const encoder = opened as unknown as TrainableEncoder<unknown>;
+      const { split } = encoder;
+      if (split === undefined) return expect.fail('no split');
+      const contents = modality === 'image' ? [gradientImage('a', 16, 16)] : ['good bad day', 'a'];
+      const dropout = dropoutSeeds(contents.map((_, i) => createRandom(i)));
+      const inputs: HostTree = { ...(await encoder.preprocess(contents)), dropout };
+      const parameters = encoder.initialParameters;
+      const names = [...flattenTree<HostTensor>(parameters).keys()];
+      expect(names.filter(split.isLower).every((name) => !encoder.isTrained(name))).toBe(true);
+      const only = (kept: boolean): HostTree =>
+        unflattenTree([...flattenTree<HostTensor>(parameters)].filter(([name]) => split.isLower(name) === kept));
+      const whole = await run((tree, given) => encoder.applyTokens?.(tree, given) ?? {}, parameters, inputs, engineName);
+      const states = await run((tree, given) => split.lower(tree, given), parameters, inputs, engineName);
+      const upper = await run((tree, given) => split.upperTokens(tree, given), only(false), { ...states, dropout }, engineName);
+      expect(upper).toEqual(whole);
+      const plain = await run((tree, given) => split.upperTokens(tree, given), only(false), states, engineName);
+      if (trainableLayers > 0) expect(plain).not.toEqual(whole);
+    });
+  });
+
+  it('has no split where all layers train, by themselves or by low-rank updates', async () => {
+    expect((await openTiny('text')).split).toBeUndefined();
+    expect((await openTiny('text', { lora: LORA })).split).toBeUndefined();
   });
 
   it('has a gradient for each parameter that it trains', async () => {

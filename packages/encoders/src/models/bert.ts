@@ -8,6 +8,7 @@ import {
   type LinearMap,
   lookUp,
   type NormParameters,
+  type TransformerDesign,
   type TransformerLayers,
   type TransformerOptions,
   transformerOutputs,
@@ -335,6 +336,45 @@ function assertInputs(config: BertConfig, { ids, mask, tokenTypes }: BertInputs)
 }
 
 /**
+ * The lower part of {@link applyBert}: [batch, token, dim] after the embeddings and the layers below `layer`.
+ * @throws ShapeMismatchError for inputs that do not fit each other, or are longer than the model's positions
+ */
+export function lowerBert(
+  config: BertConfig,
+  parameters: TensorTree,
+  inputs: BertInputs,
+  layer: number,
+  options: TransformerOptions = {},
+): tf.Tensor {
+  assertInputs(config, inputs);
+  const { embeddings, layers } = parameters as BertParameters;
+  const embedded = dropEmbeddings(embed(config, embeddings, inputs), options.dropout);
+  return applyTransformer(designOf(config), layers, embedded, inputs.mask, options, { until: layer });
+}
+
+/**
+ * The upper part of {@link applyBert}, from `layer` on: `upperBert(…, lowerBert(…, layer), mask, layer)` is the whole, to
+ * the bit.
+ * @param mask float32 [batch, length]: 1 token, 0 padding
+ */
+export function upperBert(
+  config: BertConfig,
+  parameters: TensorTree,
+  states: tf.Tensor,
+  mask: tf.Tensor,
+  layer: number,
+  options: TransformerOptions = {},
+): TransformerOutputs {
+  const { layers, pooler } = parameters as BertParameters;
+  const last = applyTransformer(designOf(config), layers, states, mask, options, { from: layer });
+  return transformerOutputs(last, pooler, 'tanh');
+}
+
+function designOf({ heads, activation, normEpsilon: epsilon, family }: BertConfig): TransformerDesign {
+  return { heads, activation, norm: { epsilon }, normalize: 'after', dropsAttended: family !== 'distilbert' };
+}
+
+/**
  * The encoder of BERT, RoBERTa or DistilBERT. Computes what `BertModel`, `RobertaModel` and `DistilBertModel` of
  * transformers compute in evaluation mode, and in training with `options.dropout`. What stands in places of padding is
  * finite and means nothing.
@@ -347,17 +387,5 @@ export function applyBert(
   inputs: BertInputs,
   options: TransformerOptions = {},
 ): TransformerOutputs {
-  assertInputs(config, inputs);
-  const { embeddings, layers, pooler } = parameters as BertParameters;
-  const { heads, activation, normEpsilon: epsilon, family } = config;
-  const design = {
-    heads,
-    activation,
-    norm: { epsilon },
-    normalize: 'after',
-    dropsAttended: family !== 'distilbert',
-  } as const;
-  const embedded = dropEmbeddings(embed(config, embeddings, inputs), options.dropout);
-  const states = applyTransformer(design, layers, embedded, inputs.mask, options);
-  return transformerOutputs(states, pooler, 'tanh');
+  return upperBert(config, parameters, lowerBert(config, parameters, inputs, 0, options), inputs.mask, 0, options);
 }

@@ -8,6 +8,7 @@ import {
   type DropoutRates,
   type LinearMap,
   type NormParameters,
+  type TransformerDesign,
   type TransformerLayers,
   type TransformerOptions,
   transformerOutputs,
@@ -270,6 +271,41 @@ function embed(config: VitConfig, parameters: VitParameters['embeddings'], pixel
 }
 
 /**
+ * The lower part of {@link applyVit}: [batch, token, dim] after the embeddings and the layers below `layer`.
+ * @throws ShapeMismatchError when the pixels have not the configuration's size
+ */
+export function lowerVit(
+  config: VitConfig,
+  parameters: TensorTree,
+  pixels: tf.Tensor,
+  layer: number,
+  options: TransformerOptions = {},
+): tf.Tensor {
+  const { imageHeight, imageWidth, channels } = config;
+  assertShape('applyVit, pixels,', pixels, ['*', imageHeight, imageWidth, channels], 'scale the images to the model');
+  const { embeddings, layers } = parameters as VitParameters;
+  const embedded = dropEmbeddings(embed(config, embeddings, pixels), options.dropout);
+  return applyTransformer(designOf(config), layers, embedded, undefined, options, { until: layer });
+}
+
+/** The upper part of {@link applyVit}, from `layer` on: `upperVit(…, lowerVit(…, layer), layer)` is the whole, to the bit. */
+export function upperVit(
+  config: VitConfig,
+  parameters: TensorTree,
+  states: tf.Tensor,
+  layer: number,
+  options: TransformerOptions = {},
+): TransformerOutputs {
+  const { layers, norm, pooler } = parameters as VitParameters;
+  const last = applyTransformer(designOf(config), layers, states, undefined, options, { from: layer });
+  return transformerOutputs(applyNorm(norm, last, { epsilon: config.normEpsilon }), pooler, config.poolerActivation);
+}
+
+function designOf({ heads, activation, normEpsilon: epsilon }: VitConfig): TransformerDesign {
+  return { heads, activation, norm: { epsilon }, normalize: 'before' };
+}
+
+/**
  * A vision transformer up to its last normalization. Tokens: the class token, DeiT's distillation token, then the
  * patches row by row. Computes what `ViTModel` and `DeiTModel` of transformers compute in evaluation mode, and in training
  * with `options.dropout`.
@@ -284,12 +320,5 @@ export function applyVit(
   pixels: tf.Tensor,
   options: TransformerOptions = {},
 ): TransformerOutputs {
-  const { imageHeight, imageWidth, channels } = config;
-  assertShape('applyVit, pixels,', pixels, ['*', imageHeight, imageWidth, channels], 'scale the images to the model');
-  const { embeddings, layers, norm, pooler } = parameters as VitParameters;
-  const { heads, activation, normEpsilon: epsilon } = config;
-  const design = { heads, activation, norm: { epsilon }, normalize: 'before' } as const;
-  const embedded = dropEmbeddings(embed(config, embeddings, pixels), options.dropout);
-  const states = applyTransformer(design, layers, embedded, undefined, options);
-  return transformerOutputs(applyNorm(norm, states, { epsilon }), pooler, config.poolerActivation);
+  return upperVit(config, parameters, lowerVit(config, parameters, pixels, 0, options), 0, options);
 }
