@@ -1,23 +1,32 @@
 import { RowError, type Dataset, type PostRecord } from '@drf/datasets';
-import { disruptionKey, planDisruptions, type DisruptionEntry, type Strategy } from '@drf/disruption';
+import { planDisruptions, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import {
   encodeWithCache,
-  featureKey,
   openFeatureCache,
   tokenLayoutOf,
   tokenRowEncoder,
   type EncodeItem,
+  type EncodeWithCacheOptions,
   type FeatureCache,
   type FeatureStore,
   type FrozenEncoder,
   type TrainableEncoder,
+  type UpperEncoder,
 } from '@drf/encoders';
 import type { MethodNeeds } from '@drf/model';
 import { mapAhead, DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
-import { checkReadable, contentRows, type ContentRows, type ContentSource } from './content-rows.js';
+import {
+  ABSENT,
+  checkReadable,
+  contentRows,
+  encoded,
+  stateRows,
+  type ContentRows,
+  type ContentSource,
+} from './content-rows.js';
 import { memoryRows, type FeatureRows, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
-import { isPresent, loadContent, presenceOf, wordsOf, type Content, type PlannedRecord } from './planned-record.js';
-import type { FrozenSession, Session } from './session.js';
+import { contentKey, isPresent, loadContent, presenceOf, type Content, type PlannedRecord } from './planned-record.js';
+import { isUpper, type FrozenSession, type Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
 
 /** Which posts, disrupted how, encoded by what. */
@@ -84,6 +93,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
   const prepare = (modality: Modality, label: string): Promise<PlacedRows> => {
     const encoder = session[modality];
     if (!encoder.trainable) return encode(modality, encoder, label);
+    if (isUpper(encoder)) return prepareStates(options, modality, encoder as UpperEncoder<Content>, planned, fail);
     return prepareContents(options, modality, encoder, planned, fail);
   };
   const image = await prepare('image', 'Encoding images');
@@ -195,38 +205,15 @@ async function encodeModality(
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<PlacedFeatures> {
-  const { batchSize, signal, needs, ranks } = options;
+  const { batchSize, needs } = options;
   const cache = await openFeatureCache(options.cache, encoder);
   const present = [...planned.keys()].filter(
     (place) => needs?.bothModalities === true || isPresent(planned[place] as PlannedRecord, modality),
   );
-  const itemOf = new Map<number, number>(); // place in the plan → item of the store
-  const progress = options.job?.(label);
-  const encode = (
-    places: readonly number[],
-    placed: Map<number, number>,
-    failing: (record: PostRecord, error: DataError) => void,
-  ): Promise<FeatureStore> =>
-    encodeWithCache<Content>({
-      encoder,
-      cache,
-      batchSize,
-      signal,
-      total: places.length,
-      items: items(options, modality, planned, places, placed, failing),
-      onProgress: ({ done, total = places.length }) => progress?.update(done, total),
-      onRowError: (item, error) => {
-        const place = (item as PlacedItem).place;
-        failing((planned[place] as PlannedRecord).record, error);
-      },
-    });
+  const encode = (work: EncodingWork): Promise<FeatureStore> =>
+    encodeWithCache<Content>({ encoder, cache, batchSize, ...work });
   try {
-    if (ranks !== undefined) {
-      const own = present.filter((_, i) => i % ranks.size === ranks.rank);
-      await encode(own, new Map(), () => undefined); // what fails does so again below, in every rank
-      await ranks.barrier();
-    }
-    const store = await encode(present, itemOf, fail);
+    const { result: store, itemOf } = await encodePlaces(options, { modality, label, planned, fail }, present, encode);
     return {
       has: (place) => itemOf.has(place),
       rows: (places) =>
@@ -238,9 +225,88 @@ async function encodeModality(
         ),
     };
   } finally {
+    tellUnpublished(options, encoder.id, await cache.publish());
+  }
+}
+
+/** What frozen layers give of the posts, kept; rows of it as an encoder reads them that begins above. */
+async function prepareStates(
+  options: EncodeOptions,
+  modality: Modality,
+  encoder: UpperEncoder<Content>,
+  planned: readonly PlannedRecord[],
+  fail: (record: PostRecord, error: DataError) => void,
+): Promise<PlacedRows> {
+  const { dataset, session, needs } = options;
+  const { states } = encoder;
+  const standsIn = needs?.bothModalities === true;
+  const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, standsIn, fail };
+  const shown = planned.map((plan) => encoded(source, plan));
+  const places = [...shown.keys()];
+  const label = `Computing frozen layers of ${modality}s`;
+  const work = { modality, label, planned: [...shown, ABSENT], fail }; // simulation may discard any post's
+  try {
+    const { itemOf } = await encodePlaces(options, work, [...places, places.length], (own) => states.encode(own));
+    return {
+      has: (place) => itemOf.has(place) && (standsIn || isPresent(planned[place] as PlannedRecord, modality)),
+      rows: (kept) => Promise.resolve(stateRows(source, states, kept.map((place) => planned[place] as PlannedRecord))), // prettier-ignore
+    };
+  } finally {
+    tellUnpublished(options, states.id, await states.publish());
+  }
+}
+
+function tellUnpublished({ onNote }: EncodeOptions, id: string, failure: string | undefined): void {
+  if (failure !== undefined) onNote?.(`what ${id} gives was ${failure}`);
+}
+
+/** What is encoded, and who is told. */
+type EncodingWork = Pick<
+  EncodeWithCacheOptions<Content>,
+  'items' | 'total' | 'signal' | 'onProgress' | 'onRowError'
+>;
+
+interface EncodingPlan {
+  readonly modality: Modality;
+  readonly label: string;
+  readonly planned: readonly PlannedRecord[];
+  readonly fail: (record: PostRecord, error: DataError) => void;
+}
+
+/**
+ * Encodes posts at some places of a plan, in several processes each first its share.
+ * @returns what `encode` gave at last, and which of its items each place is
+ */
+async function encodePlaces<Result>(
+  options: EncodeOptions,
+  { modality, label, planned, fail }: EncodingPlan,
+  present: readonly number[],
+  encode: (work: EncodingWork) => Promise<Result>,
+): Promise<{ readonly result: Result; readonly itemOf: ReadonlyMap<number, number> }> {
+  const { signal, ranks } = options;
+  const progress = options.job?.(label);
+  const run = (
+    places: readonly number[],
+    placed: Map<number, number>,
+    failing: (record: PostRecord, error: DataError) => void,
+  ): Promise<Result> =>
+    encode({
+      ...(signal === undefined ? {} : { signal }),
+      total: places.length,
+      items: items(options, modality, planned, places, placed, failing),
+      onProgress: ({ done, total = places.length }) => progress?.update(done, total),
+      onRowError: (item, error) => failing((planned[(item as PlacedItem).place] as PlannedRecord).record, error),
+    });
+  try {
+    if (ranks !== undefined) {
+      const own = present.filter((_, i) => i % ranks.size === ranks.rank);
+      await run(own, new Map(), () => undefined); // what fails does so again below, in every rank
+      await ranks.barrier();
+    }
+    const itemOf = new Map<number, number>();
+    return { result: await run(present, itemOf, fail), itemOf };
+  } finally {
     progress?.stop();
-    const failure = await cache.publish();
-    if (failure !== undefined) options.onNote?.(`features of ${encoder.id} were ${failure}`);
   }
 }
 

@@ -23,13 +23,17 @@ export {
 } from './data.js';
 export {
   assertEncoders,
+  isUpper,
   openTrainedEncoders,
+  releaseFrozenLayers,
   startSession,
+  withCachedStates,
   type FrozenSession,
   type RecordedEncoders,
   type Session,
   type SessionConfig,
   type SessionOptions,
+  type StateOptions,
 } from './session.js';
 export {
   openEmbedder,

@@ -69,17 +69,18 @@ const STAND_IN = 'stand-in for a missing modality';
 /**
  * The key of a post's image or text after its disruption, or of what stands in for a missing one, in every cache of an
  * encoder: of features, of tokens, of hidden states.
+ * @param hashes of undisrupted contents: the data set's, or one that remembers them
  * @throws DataError when the content cannot be read
  */
 export async function contentKey(
-  dataset: Dataset,
+  hashes: Pick<Dataset, 'contentHash'>,
   plan: PlannedRecord,
   modality: Modality,
   mask: string,
 ): Promise<string> {
   const { record, entry } = plan;
   if (isPresent(plan, modality))
-    return featureKey(await dataset.contentHash(record, modality), disruptionKey(entry, { modality, mask }));
+    return featureKey(await hashes.contentHash(record, modality), disruptionKey(entry, { modality, mask }));
   return featureKey(modality === 'text' ? `${STAND_IN}, ${wordsOf(plan)} words` : STAND_IN, mask);
 }
 

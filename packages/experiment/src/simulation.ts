@@ -1,3 +1,4 @@
+import type { Strategy } from '@drf/disruption';
 import type { EncodedBatchInputs, MethodNeeds } from '@drf/model';
 import {
   byModality,
@@ -11,10 +12,10 @@ import {
   type Random,
 } from '@drf/tensor';
 import { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
-import { gatherBatch, type FeatureRows, type GatheredBatch, type ModalityRows, type PostSet } from './feature-set.js';
+import { areFeatures, gatherBatch, type FeatureRows, type GatheredBatch, type ModalityRows, type PostSet } from './feature-set.js';
 import type { DrawnDisruption } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
-import type { Session } from './session.js';
+import { isUpper, type Session } from './session.js';
 
 /** How training posts are disrupted on the way, so that a method learns quality from cases that it knows. */
 export interface SimulationOptions {
@@ -22,7 +23,7 @@ export interface SimulationOptions {
   readonly share: number;
   /** Of those, how many lose the modality; the others have it corrupted. */
   readonly discard: number;
-  /** Corrupted versions of each image and text that frozen encoders choose from. */
+  /** Corrupted versions of each image and text that encoders choose from whose first layers are frozen. */
   readonly draws: number;
 }
 
@@ -57,10 +58,42 @@ function unreadable(count: number): DataError {
  */
 const FIRST_SEED = 1_000_000;
 
+/** A disrupted version of a modality of all posts. */
+interface SimulatedVersion {
+  readonly modality: Modality;
+  readonly setting: 'C' | 'D';
+  readonly seed: number;
+}
+
+/**
+ * The versions that training chooses from, of modalities whose encoders' first layers are frozen and whose outputs are
+ * kept: corrupted ones, and stand-ins where the method asks for them.
+ */
+export function simulatedVersions(
+  session: Pick<Session, Modality>,
+  { draws, discard, share }: SimulationOptions,
+  needs: MethodNeeds = {},
+): SimulatedVersion[] {
+  const isFilled = needs.bothModalities === true && discard > 0;
+  return MODALITIES.filter((modality) => share > 0 && keepsOutputs(session[modality])).flatMap((modality) => [
+    ...Array.from({ length: draws }, (_, draw) => ({ modality, setting: 'C' as const, seed: FIRST_SEED + draw })),
+    ...(isFilled ? [{ modality, setting: 'D' as const, seed: FIRST_SEED }] : []),
+  ]);
+}
+
+/** How all posts are disrupted for a version. */
+export function strategyOf({ modality, setting }: SimulatedVersion): Extract<Strategy, { kind: 'modality-fixed' }> {
+  return { kind: 'modality-fixed', modality, setting };
+}
+
+function keepsOutputs(encoder: Session[Modality]): boolean {
+  return !encoder.trainable || isUpper(encoder);
+}
+
 /** A modality of the posts of a set, place by place: features, and tokens where the method reads them. */
 type EncodedVersion = Pick<ModalityRows<FeatureRows>, 'rows' | 'tokens'>;
 
-/** Disrupted versions of a modality that a frozen encoder reads; none of one whose encoder is trained. */
+/** Disrupted versions of a modality that a frozen encoder reads; none of one whose encoder is trained, in part or whole. */
 export type SimulatedRows = Partial<
   ByModality<{
     /** One a draw. */
@@ -72,31 +105,28 @@ export type SimulatedRows = Partial<
 
 /**
  * Disrupts the modalities that frozen encoders read of every post and encodes them: the protocol's pixels and words once
- * for each draw, and stand-ins where the method asks for them. Trained encoders read disrupted contents instead.
+ * for each draw, and stand-ins where the method asks for them. Where an encoder's first layers are frozen, what they give is
+ * kept, and looked up later. Encoders that are trained from the first layer on read disrupted contents instead.
  * @param encode in place of `encodeRecords`, such as one that shares its results
  * @throws DataError when a post can no longer be read
  */
 export async function encodeSimulated(
   options: Omit<EncodeOptions, 'strategy' | 'seed'>,
-  { draws, discard }: SimulationOptions,
+  simulation: SimulationOptions,
   encode: (options: EncodeOptions) => Promise<EncodedRecords> = encodeRecords,
 ): Promise<SimulatedRows> {
   const { session, records, needs } = options;
   const checked = isAnyTrained(session) ? { isChecked: true } : {};
-  const version = async (modality: Modality, setting: 'C' | 'D', seed: number): Promise<EncodedVersion> => {
-    const strategy = { kind: 'modality-fixed', modality, setting } as const;
-    const { set } = await encode({ ...options, ...checked, strategy, seed });
+  const rows: Partial<Record<Modality, { corrupted: EncodedVersion[]; standIn?: EncodedVersion }>> = {};
+  for (const version of simulatedVersions(session, simulation, needs)) {
+    const { modality, setting, seed } = version;
+    const { set } = await encode({ ...options, ...checked, strategy: strategyOf(version), seed });
     if (set.ids.length !== records.length) throw unreadable(records.length - set.ids.length);
-    const { rows, tokens } = set[modality];
-    return { rows: rows as FeatureRows, tokens }; // of a frozen encoder
-  };
-  const rows: { -readonly [M in Modality]?: SimulatedRows[M] } = {};
-  for (const modality of MODALITIES) {
-    if (session[modality].trainable) continue;
-    const corrupted: EncodedVersion[] = [];
-    for (let draw = 0; draw < draws; draw++) corrupted.push(await version(modality, 'C', FIRST_SEED + draw));
-    const isFilled = needs?.bothModalities === true && discard > 0;
-    rows[modality] = { corrupted, standIn: isFilled ? await version(modality, 'D', FIRST_SEED) : undefined };
+    const { rows: encoded, tokens } = set[modality];
+    if (!areFeatures(encoded)) continue;
+    const own = (rows[modality] ??= { corrupted: [] });
+    if (setting === 'C') own.corrupted.push({ rows: encoded, tokens });
+    else own.standIn = { rows: encoded, tokens };
   }
   return rows;
 }
@@ -140,7 +170,13 @@ export class Simulation {
       new Map(
         disrupted
           .filter((post) => post.modality === modality)
-          .map(({ row, draw, seed }) => [row, { setting: draw === undefined ? 'D' : 'C', seed }]),
+          .map(({ row, draw, seed }) => [
+            row,
+            {
+              setting: draw === undefined ? 'D' : 'C',
+              seed: draw !== undefined && isFromDraws(set[modality].rows) ? FIRST_SEED + draw : seed,
+            },
+          ]),
       );
     const contents = byModality(contentsOf);
     const { batch, labels } = await gatherBatch(set, indices, contents);
@@ -178,6 +214,10 @@ export class Simulation {
     write(tokens.mask, row, own.mask.data);
     if (tokens.pieces !== undefined && own.pieces !== undefined) write(tokens.pieces, row, own.pieces.data);
   }
+}
+
+function isFromDraws(rows: ModalityRows['rows']): boolean {
+  return !areFeatures(rows) && rows.fromDraws === true;
 }
 
 /** Writes one row of a batch that was just gathered. */

@@ -26,12 +26,14 @@ import {
   openExperimentDataset,
   openRun,
   readVersions,
+  releaseFrozenLayers,
   reopenSplits,
   Simulation,
   simulationOptions,
   splitShares,
   startSession,
   trainedEncoders,
+  withCachedStates,
   withInitialFeatures,
   writeCalibration,
   exampleCount,
@@ -143,11 +145,12 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   // features, after disruption
   const ids = resume ? (await run.readDescription()).encoders : undefined;
   const { allowDownload = false } = options;
-  const session = await services.startSession(config, ids === undefined ? {} : { recorded: { ids, allowDownload } });
-  if (ids !== undefined) assertEncoders(run.path, ids, session);
-  display.session(session);
+  const whole = await services.startSession(config, ids === undefined ? {} : { recorded: { ids, allowDownload } });
+  if (ids !== undefined) assertEncoders(run.path, ids, whole);
+  display.session(whole);
+  const session = withCachedStates(whole, config, options);
   if (collective !== undefined) {
-    const { image, text, engine } = session;
+    const { image, text, engine } = whole;
     const encoders = { image: image.id, text: text.id, engine: engine.name };
     await agree(collective, factsOf(config, await services.readVersions(), encoders, data.splits));
   }
@@ -158,6 +161,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   }
   if (collective !== undefined) await agree(collective, factsOfEncoded([trainPosts, valPosts]));
   const simulation = await openSimulation(options, session, data, trainPosts);
+  await releaseFrozenLayers(session);
   const ledger = data.dataset.ledger.toJSON();
   const { classes } = data.dataset;
 
@@ -180,7 +184,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     await writeSeenPosts(run.path, data.dataset, data.splits);
     await writeExamples(run, data, exampleCount(config.dataset, options.examples));
   }
-  if (isNew) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
+  if (isNew) await describeRun(options, whole, data, [trainPosts, valPosts], ledger);
 
   // steps
   const trainer = await Trainer.create({

@@ -3,8 +3,10 @@ import {
   ADAMW_DEFAULTS,
   joinParts,
   prepareTraining,
+  stepParameters,
   stepPart,
   stepSchedule,
+  wholeParameters,
   type Checkpoint,
   type EncodedBatchInputs,
   type EncodedMethod,
@@ -155,9 +157,10 @@ export class Trainer {
   private async restore(parameters: Checkpoint['state']['parameters']): Promise<void> {
     const { run, method } = this.options;
     const path = await run.latestCheckpoint();
-    const { state, memory, position, progress } = await loadCheckpoint(path, { method: method.id, parameters });
+    const expected = { method: method.id, parameters: wholeParameters(method, parameters) };
+    const { state, memory, position, progress } = await loadCheckpoint(path, expected);
     if (state.moments === undefined) throw resultAlone(path);
-    await this.program.writeState({ parameters: state.parameters, moments: state.moments });
+    await this.program.writeState({ parameters: stepParameters(method, state.parameters), moments: state.moments });
     this.memory.restore(memory);
     this.position = position;
     const { best, epochLosses } = progress as SavedProgress;
@@ -353,7 +356,8 @@ export class Trainer {
     const { method, resultOnly = false } = this.options;
     if (!this.isLead || (resultOnly && !isBest)) return;
     const progress = this.progress();
-    const { parameters, moments } = await this.program.readState();
+    const { parameters: own, moments } = await this.program.readState();
+    const parameters = wholeParameters(method, own);
     const checkpoint = { method: method.id, memory: this.memory.state(), position: this.position, progress };
     if (resultOnly) this.kept = { ...checkpoint, state: { parameters } };
     else await this.write({ ...checkpoint, state: { parameters, moments } }, isBest);

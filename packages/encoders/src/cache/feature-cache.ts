@@ -23,6 +23,7 @@ import {
   type SegmentDescription,
   segmentNames,
   SegmentWriter,
+  storedWidth,
 } from './segment.js';
 import { SharedSegments } from './shared-segments.js';
 import type { EncoderDescription } from '../contract.js';
@@ -490,4 +491,9 @@ export async function openFeatureCache(
   await cache.fetchShared();
   await cache.refresh();
   return cache;
+}
+
+/** Values a row of what a cache holds of an encoder on this machine; nothing while it holds nothing. */
+export function storedRowWidth(root: string, encoderId: string): Promise<number | undefined> {
+  return storedWidth(join(localFeatureCache(root), folderName(encoderId)), diskFiles);
 }

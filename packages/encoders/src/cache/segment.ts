@@ -291,6 +291,20 @@ export function segmentNames(names: readonly string[]): string[] {
   return numbered.sort((a, b) => a.number - b.number).map(({ name }) => name);
 }
 
+/** Values a row of the first segment in a folder that has a whole header; nothing where there is none. */
+export async function storedWidth(folder: string, files: CacheFiles): Promise<number | undefined> {
+  for (const name of segmentNames(await files.list(folder))) {
+    const handle = await files.open(join(folder, name), 'r');
+    try {
+      const header = decodeHeader(await readAt(handle, 0, MAXIMUM_HEADER_BYTES));
+      if (typeof header === 'object') return header.description.outputDim;
+    } finally {
+      await handle.close();
+    }
+  }
+  return undefined;
+}
+
 export function rowsName(indexName: string): string {
   return indexName.replace(/\.index$/, '.rows');
 }
