@@ -131,7 +131,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
 }
 
 /** Reads the texts (what the plan must know of a post) and decides the disruptions. */
-async function planRecords(
+export async function planRecords(
   { dataset, records, strategy, seed }: EncodeOptions,
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<PlannedRecord[]> {

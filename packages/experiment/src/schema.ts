@@ -173,8 +173,12 @@ const encoders = z.strictObject({
       ),
     ),
   stateGigabytes: positive()
-    .default(50)
-    .meta(none('most disk space that the hidden states of one training may take, in GB; more is refused beforehand')),
+    .optional()
+    .meta(
+      none(
+        'most disk space that the hidden states of a training may take, in GB; more is refused beforehand (default: 50)',
+      ),
+    ),
   lora: lora.prefault({}),
   dropout: byModality((modality) =>
     share()

@@ -236,12 +236,12 @@ export class Segment {
       header !== 'foreign' &&
       header.description.encoder === encoder &&
       header.description.outputDim === outputDim &&
-      header.description.storage === storage;
+      (header.description.storage ?? 'float32') === (storage ?? 'float32');
     if (!fits) {
       const other = header === 'foreign' ? undefined : header.description;
       throw new CheckpointError({
         subject: `Feature cache file ${this.indexPath}`,
-        expected: `a segment of encoder "${encoder}" with ${outputDim} ${storage === undefined ? '' : `${storage} `}values a row`,
+        expected: `a segment of encoder "${encoder}" with ${outputDim} ${storage === 'float16' ? 'float16 ' : ''}values a row`,
         received:
           other === undefined
             ? 'a file of another kind, or a damaged header'
