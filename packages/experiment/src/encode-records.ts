@@ -38,8 +38,8 @@ export interface EncodeOptions {
   /** Of the disruptions. */
   readonly seed: number;
   readonly session: Session;
-  /** Folder of the feature cache. */
-  readonly cache: string;
+  /** Folder of the feature cache; left out: nothing is looked up or stored. */
+  readonly cache?: string | undefined;
   /** What the method asks for beyond features: tokens, stand-ins for missing modalities. */
   readonly needs?: MethodNeeds;
   /** Images for a trained encoder were read before, so that they need not be decoded once more to see that they can. */
@@ -206,12 +206,12 @@ async function encodeModality(
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<PlacedFeatures> {
   const { batchSize, needs } = options;
-  const cache = await openFeatureCache(options.cache, encoder);
+  const cache = options.cache === undefined ? undefined : await openFeatureCache(options.cache, encoder);
   const present = [...planned.keys()].filter(
     (place) => needs?.bothModalities === true || isPresent(planned[place] as PlannedRecord, modality),
   );
   const encode = (work: EncodingWork): Promise<FeatureStore> =>
-    encodeWithCache<Content>({ encoder, cache, batchSize, ...work });
+    encodeWithCache<Content>({ encoder, ...(cache === undefined ? {} : { cache }), batchSize, ...work });
   try {
     const { result: store, itemOf } = await encodePlaces(options, { modality, label, planned, fail }, present, encode);
     return {
@@ -225,7 +225,7 @@ async function encodeModality(
         ),
     };
   } finally {
-    tellUnpublished(options, encoder.id, await cache.publish());
+    tellUnpublished(options, encoder.id, await cache?.publish());
   }
 }
 
@@ -348,7 +348,7 @@ const MEMORY_LIMIT_BYTES = 1024 ** 3;
 async function rowsOf(
   store: FeatureStore,
   itemsOfPosts: readonly number[],
-  cache: FeatureCache,
+  cache: FeatureCache | undefined,
   inHalf: boolean,
 ): Promise<FeatureRows> {
   const { outputDim: dim } = store;
@@ -365,7 +365,7 @@ async function rowsOf(
   const rows = inHalf
     ? await halfMemoryRows(itemsOfPosts.length, { dim, gather })
     : memoryRows(await gather([...itemsOfPosts.keys()]));
-  await cache.close();
+  await cache?.close();
   return rows;
 }
 

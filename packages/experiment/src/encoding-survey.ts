@@ -129,12 +129,12 @@ async function passesOf({ session, needs, cache, dataset }: Omit<EncodeOptions, 
   return passes;
 
   async function rowPass(kind: Pass['kind'], modality: Modality, encoder: FrozenEncoder<Content>): Promise<Pass> {
-    const rows = await openFeatureCache(cache, encoder);
-    await rows.close(); // the index alone is asked
+    const rows = cache === undefined ? undefined : await openFeatureCache(cache, encoder);
+    await rows?.close(); // the index alone is asked
     const bytes = encoder.outputDim * (encoder.storage === 'float16' ? 2 : 4) + ENTRY_BYTES;
     return {
       ...{ kind, modality, encoder: encoder.id, keys: new Set<string>() },
-      look: async (keys) => keys.map((key) => ({ isCached: rows.has(key), bytes })),
+      look: async (keys) => keys.map((key) => ({ isCached: rows?.has(key) === true, bytes })),
       shown: (plan) => (standsIn || isPresent(plan, modality) ? plan : undefined),
     };
   }

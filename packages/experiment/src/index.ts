@@ -43,6 +43,7 @@ export {
   type PostFeatures,
 } from './embed/embedder.js';
 export { embedPosts, type EmbeddedPost, type EmbedOptions } from './embed/embed-posts.js';
+export { surveyEncoding, type EncodedView, type EncodingNeed } from './encoding-survey.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export {
   areFeatures,
@@ -66,7 +67,9 @@ export {
   encodeSimulated,
   SIMULATED_SHARE,
   Simulation,
+  simulatedVersions,
   simulationOptions,
+  strategyOf,
   type SimulatedRows,
   type SimulationOptions,
 } from './simulation.js';

@@ -89,8 +89,8 @@ export async function startSession(config: SessionConfig, options: SessionOption
 
 /** What {@link withCachedStates} keeps where. */
 export interface StateOptions {
-  /** Folder of the feature cache. */
-  readonly cache: string;
+  /** Folder of the feature cache; left out: in memory. */
+  readonly cache?: string | undefined;
   /** Default: float16. */
   readonly storage?: 'float16' | 'float32';
 }

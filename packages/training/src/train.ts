@@ -57,6 +57,7 @@ import { agree, assertParts, factsOf, factsOfEncoded } from './distributed.js';
 import type { Distributed } from './ranks.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
+import { assertRoomForStates } from './state-room.js';
 import { trackTraining } from './tracking/track-training.js';
 import type { Tracker } from './tracking/tracker.js';
 
@@ -154,6 +155,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
     const encoders = { image: image.id, text: text.id, engine: engine.name };
     await agree(collective, factsOf(config, await services.readVersions(), encoders, data.splits));
   }
+  for (const note of await assertRoomForStates({ ...options, session, data })) display.note?.(note);
   const found = data.dataset.ledger.kept;
   const [trainPosts, valPosts] = await encodeSplits(options, session, data);
   if (data.dataset.ledger.kept < found) {

@@ -25,6 +25,7 @@ import {
   type ExperimentConfig,
   type GatheredBatch,
   type PostSet,
+  type PredictOptions,
   type RunFolder,
   type Simulation,
 } from '@drf/experiment';
@@ -340,7 +341,7 @@ export class Trainer {
     const onProgress = (done: number, total: number): void => events.onValidation?.(done, total);
     const judge = async (set: PostSet): Promise<Float32Array | 'interrupted'> => {
       try {
-        return (await predictWith(this.program, set, this.memory.inputs(), { onProgress, signal })).probabilities;
+        return await this.predict(set, { onProgress, signal });
       } catch (error) {
         if (signal?.aborted === true && error === signal.reason) return 'interrupted';
         throw error;
@@ -351,16 +352,26 @@ export class Trainer {
     return classificationReport(val.labels, hostTensor(judged, [val.ids.length, classes.length]), classes);
   }
 
+  /** Probabilities of a set by the parameters as they stand, [posts, classes]. @throws the signal's reason when aborted */
+  async predict(set: PostSet, options: PredictOptions = {}): Promise<Float32Array> {
+    return (await predictWith(this.program, set, this.memory.inputs(), options)).probabilities;
+  }
+
+  /** Everything that it takes to go on from here. */
+  async checkpoint(): Promise<Checkpoint> {
+    const { method } = this.options;
+    const { parameters, moments } = await this.program.readState();
+    const state = { parameters: wholeParameters(method, parameters), moments };
+    return { method: method.id, state, memory: this.memory.state(), position: this.position, progress: this.progress() };
+  }
+
   /** Saves a checkpoint, or holds it until the end; the best one becomes the run's result. */
   private async save(isBest = false): Promise<void> {
-    const { method, resultOnly = false } = this.options;
+    const { resultOnly = false } = this.options;
     if (!this.isLead || (resultOnly && !isBest)) return;
-    const progress = this.progress();
-    const { parameters: own, moments } = await this.program.readState();
-    const parameters = wholeParameters(method, own);
-    const checkpoint = { method: method.id, memory: this.memory.state(), position: this.position, progress };
-    if (resultOnly) this.kept = { ...checkpoint, state: { parameters } };
-    else await this.write({ ...checkpoint, state: { parameters, moments } }, isBest);
+    const checkpoint = await this.checkpoint();
+    if (resultOnly) this.kept = { ...checkpoint, state: { parameters: checkpoint.state.parameters } };
+    else await this.write(checkpoint, isBest);
   }
 
   private async write(checkpoint: Checkpoint, isBest: boolean): Promise<void> {

@@ -60,6 +60,10 @@ export interface RowStore {
   put(key: string, row: Float32Array, subject?: string): void;
   /** Puts on disk what waits for it, where rows are kept there. */
   flush(): Promise<void>;
+  /** Takes in what other processes have added, where they can. */
+  refresh?(): Promise<void>;
+  /** Whose rows they are, where that is known. */
+  readonly encoderId?: string;
 }
 
 /** @throws ShapeMismatchError for another length, NonFiniteError for NaN or infinity, both naming the subject. */

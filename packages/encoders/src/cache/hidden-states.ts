@@ -19,7 +19,7 @@ import {
   type TrainableEncoder,
 } from '../contract.js';
 import { encodeWithCache, type EncodeItem, type EncodeOptions } from './encode-with-cache.js';
-import { type FeatureCache, openFeatureCache, storedRowWidth } from './feature-cache.js';
+import { type FeatureCache, MemoryRows, openFeatureCache, type RowStore, storedRowWidth } from './feature-cache.js';
 
 /** An encoder whose lower layers are frozen. */
 export type PartedEncoder<Content> = TrainableEncoder<Content> & {
@@ -28,8 +28,8 @@ export type PartedEncoder<Content> = TrainableEncoder<Content> & {
 
 /** Where hidden states are kept, and how. */
 export interface HiddenStatesOptions<Content> {
-  /** The feature cache's folder. */
-  readonly root: string;
+  /** The feature cache's folder; left out: states are kept in memory. */
+  readonly root?: string | undefined;
   /** Computes what is lacking. */
   readonly engine: Engine;
   /** Any content; images are all made as large as the model reads them, so it tells how many tokens one has. */
@@ -69,7 +69,8 @@ type LowerProgram = StepProgram<TensorTree, TensorTree, TensorTree>;
  * ```
  */
 export class HiddenStates<Content> {
-  private readonly caches = new Map<number, Promise<FeatureCache>>();
+  private readonly stores = new Map<number, Promise<RowStore>>();
+  private readonly caches: FeatureCache[] = [];
   private readonly dim: number;
   private imageTokens: number | undefined;
   private lower: Promise<LowerProgram> | undefined;
@@ -121,7 +122,7 @@ export class HiddenStates<Content> {
   /** Which of the keys are there. @param tokens of each, as {@link HiddenStates.tokensOf} gives them */
   async has(keys: readonly string[], tokens: readonly number[]): Promise<boolean[]> {
     const found: boolean[] = [];
-    for (const [i, key] of keys.entries()) found.push((await this.cacheOf(tokens[i] as number)).has(key));
+    for (const [i, key] of keys.entries()) found.push((await this.storeOf(tokens[i] as number)).has(key));
     return found;
   }
 
@@ -141,7 +142,7 @@ export class HiddenStates<Content> {
       await encodeWithCache<Content>({
         ...options,
         encoder: this.rowEncoder(tokens),
-        cache: await this.cacheOf(tokens),
+        cache: await this.storeOf(tokens),
         items: own,
         onProgress: (progress) => {
           last = progress;
@@ -155,7 +156,7 @@ export class HiddenStates<Content> {
   /** Publishes what is new where the cache is shared. @returns why that failed, if it did */
   async publish(): Promise<string | undefined> {
     let failure: string | undefined;
-    for (const cache of this.caches.values()) failure ??= await (await cache).publish();
+    for (const cache of this.caches) failure ??= await cache.publish();
     return failure;
   }
 
@@ -189,7 +190,7 @@ export class HiddenStates<Content> {
   /** Frees the lower layers and closes the files; what is stored can still be read. */
   async close(): Promise<void> {
     await this.release();
-    for (const cache of this.caches.values()) await (await cache).close();
+    for (const cache of this.caches) await cache.close();
   }
 
   /** Rows of several caches in one tensor [batch, length, dim]; zeros after a text's end. */
@@ -203,8 +204,8 @@ export class HiddenStates<Content> {
     const size = length * this.dim;
     for (const each of new Set(tokens)) {
       const places = [...wanted.keys()].filter((place) => tokens[place] === each);
-      const cache = await this.cacheOf(each);
-      const rows = await cache.get(places.map((place) => wanted[place]?.key as string));
+      const store = await this.storeOf(each);
+      const rows = await store.get(places.map((place) => wanted[place]?.key as string));
       rows.forEach((row, i) => {
         const place = places[i] as number;
         if (row === undefined) throw this.lost(wanted[place]?.key as string);
@@ -257,13 +258,21 @@ export class HiddenStates<Content> {
     return [...groups].sort(([a], [b]) => a - b);
   }
 
-  private cacheOf(tokens: number): Promise<FeatureCache> {
-    const known = this.caches.get(tokens);
+  private storeOf(tokens: number): Promise<RowStore> {
+    const known = this.stores.get(tokens);
     if (known !== undefined) return known;
-    const opening = openFeatureCache(this.options.root, this.rowEncoder(tokens));
-    this.caches.set(tokens, opening);
-    opening.catch(() => this.caches.delete(tokens));
+    const opening = this.openStore(tokens);
+    this.stores.set(tokens, opening);
+    opening.catch(() => this.stores.delete(tokens));
     return opening;
+  }
+
+  private async openStore(tokens: number): Promise<RowStore> {
+    const { root } = this.options;
+    if (root === undefined) return new MemoryRows(tokens * this.dim);
+    const cache = await openFeatureCache(root, this.rowEncoder(tokens));
+    this.caches.push(cache);
+    return cache;
   }
 
   /** The lower layers as an encoder whose features are all states of a content, one after the other. */
@@ -316,7 +325,8 @@ export class HiddenStates<Content> {
   /** Tokens of an image: as stored, else as the model makes them. */
   private async tokensOfImages(): Promise<number> {
     if (this.imageTokens !== undefined) return this.imageTokens;
-    const width = await storedRowWidth(this.options.root, this.rowId(0));
+    const { root } = this.options;
+    const width = root === undefined ? undefined : await storedRowWidth(root, this.rowId(0));
     if (width !== undefined) return (this.imageTokens = width / this.dim);
     const states = this.statesOf(await this.compute([this.options.example]));
     return (this.imageTokens = states.shape[1] as number);
