@@ -110,6 +110,7 @@ export async function estimateTraining(options: EstimateOptions): Promise<Traini
   const { config, cache, signal, display, trainings = 1 } = options;
   const clock = stopwatch();
   const data = await options.openData();
+  display.data(data, null);
   assertLearnable(data);
   const whole = await options.startSession(config);
   const disk = withCachedStates(whole, config, { cache });
