@@ -147,12 +147,23 @@ export type TrainableTextEncoder = TrainableEncoder<string> & TextReader;
 export const DEFAULT_MASK_TOKEN = '[MASK]';
 
 /** How a model's outputs become one feature. */
-export const POOLINGS = ['mean', 'cls', 'pooler', 'max', 'mean_sqrt_len', 'weightedmean', 'lasttoken'] as const;
+export const POOLINGS = [
+  'mean',
+  'cls',
+  'pooler',
+  'max',
+  'mean_sqrt_len',
+  'weightedmean',
+  'lasttoken',
+  'cls_mean',
+] as const;
 /**
  * Out of the last hidden states (without padding): their `mean`, the first (`cls`), the greatest value of each place
  * (`max`), their sum over the root of their number (`mean_sqrt_len`), their mean weighted by 1, 2, 3 … (`weightedmean`),
- * the last (`lasttoken`); or the model's own pooled output (`pooler`). Default: what the files of sentence-transformers
- * say, else a projected embedding where the model gives one (CLIP, SigLIP), else `cls` for images and `mean` for texts.
+ * the last (`lasttoken`); of vision transformers also the class token and the mean of the patches, one after the other
+ * (`cls_mean`); or the model's own pooled output, projected where the model projects it (`pooler`). Default: what the
+ * files of sentence-transformers say, else the model's own embedding where it is made for one (CLIP, SigLIP), else `cls`
+ * for images and `mean` for texts.
  */
 export type Pooling = (typeof POOLINGS)[number];
 

@@ -56,7 +56,7 @@ export { benchmarkEncoder, type EncoderBenchmark } from './benchmark.js';
 export {
   applyVit,
   initializeVit,
-  parseVitConfig,
+  resizeVit,
   type VitConfig,
   vitParameters,
   type VitParts,
@@ -72,8 +72,8 @@ export {
   bertTensors,
   initializeBert,
   longestText,
-  parseBertConfig,
 } from './models/bert.js';
+export { parseBertConfig, parseVitConfig } from './models/families.js';
 export {
   type ActivationName,
   addLora,
@@ -93,5 +93,7 @@ export {
   PREPROCESSING_FILES,
 } from './huggingface/fetch-model.js';
 export { loadBert, type LoadedEncoder, loadVit } from './huggingface/load-encoder.js';
+export { loadForImages } from './huggingface/open-model.js';
+export { parseImageProcessor, resizedProcessor } from './huggingface/image-processor.js';
 export type { Pooling } from './contract.js';
 export { type EncoderContext, type EncoderDefinition, type EncoderNeeds, isOwnName } from './own-encoder.js';

@@ -73,6 +73,14 @@ function checkEncoders(
       'name such an encoder, or leave it frozen',
     );
   }
+  const { image, imageSize } = encoders;
+  if (imageSize !== undefined && !fullEncoderName(image).startsWith('huggingface:')) {
+    refuse(
+      'encoders.image "huggingface:<hub id or folder>", a vision transformer, with encoders.imageSize',
+      JSON.stringify(image),
+      'name such an encoder, or leave the size out: this one reads images of one size',
+    );
+  }
   if (encoders.lora.rank > 0 && trained.length === 0) {
     refuse('a trained encoder with encoders.lora.rank', 'none', 'turn on encoders.trainable.image or .text');
   }

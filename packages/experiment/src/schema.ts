@@ -207,11 +207,19 @@ const encoders = z.strictObject({
       .meta(
         result(
           modality === 'image'
-            ? "how the image encoder's tokens become a feature (default: the class token, cls)"
-            : "how the text encoder's tokens become a feature (default: as its sentence-transformers files say, else mean)",
+            ? "how the image encoder's tokens become a feature (default: the class token, cls; the model's own embedding, pooler, of CLIP and SigLIP)"
+            : "how the text encoder's tokens become a feature (default: as its sentence-transformers files say, else mean, of CLIP and SigLIP pooler)",
         ),
       ),
   ).prefault({}),
+  imageSize: whole(1)
+    .max(1024)
+    .optional()
+    .meta(
+      result(
+        'side in pixels of the images that a vision transformer (a hub id or folder) reads, a multiple of its patches; half of it takes a fourth of the time (default: as its files say)',
+      ),
+    ),
   textLengths: z
     .array(whole(2))
     .min(1)

@@ -152,7 +152,7 @@ async function openAs<M extends Modality>(
 ): Promise<Session[M]> {
   const { encoders, seed = 0 } = config;
   if (encoders.trainable[modality]) return (await openTrained({ encoders, seed }, modality, recorded)) as Session[M];
-  const { [modality]: name, pooling, revision, textLengths } = encoders;
+  const { [modality]: name, pooling, revision, textLengths, imageSize } = encoders;
   if (isOwnName(name))
     return (await openEncoder(name, modality, engine, { own: encoders.options[modality] })) as Session[M];
   const isHub = !name.startsWith('embedded');
@@ -160,8 +160,13 @@ async function openAs<M extends Modality>(
   return (await openEncoder(name, modality, engine, {
     ...sourceOptions(recorded, modality),
     ...(isHub ? options : {}),
-    ...(isHub && !name.startsWith('transformers:') ? { textLengths } : {}),
+    ...(isHub && !name.startsWith('transformers:') ? { textLengths, ...imageSizeOf(modality, imageSize) } : {}),
   })) as Session[M];
+}
+
+/** The option is for encoders of images alone. */
+function imageSizeOf(modality: Modality, imageSize: number | undefined): { readonly imageSize?: number } {
+  return modality === 'image' && imageSize !== undefined ? { imageSize } : {};
 }
 
 /** @param seed of what is not pretrained: low-rank updates */
@@ -170,7 +175,7 @@ function openTrained(
   modality: Modality,
   recorded: RecordedEncoders | undefined,
 ) {
-  const { trainableLayers, lora, recompute, dropout, pooling, revision, textLengths } = encoders;
+  const { trainableLayers, lora, recompute, dropout, pooling, revision, textLengths, imageSize } = encoders;
   return openTrainableEncoder(encoders[modality], modality, {
     ...sourceOptions(recorded, modality),
     revision: revision[modality],
@@ -179,6 +184,7 @@ function openTrained(
     recompute,
     dropout: dropout[modality],
     textLengths,
+    ...imageSizeOf(modality, imageSize),
     own: encoders.options[modality],
     random: createRandom(seed).fork('encoders').fork(modality),
   });

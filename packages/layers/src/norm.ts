@@ -4,6 +4,8 @@ import { recompute } from './gradient.js';
 
 /** Of a normalization: both [dim]. */
 export type NormParameters = { readonly scale: tf.Tensor; readonly bias: tf.Tensor };
+/** Of a normalization that may go without a bias. */
+export type ScaleParameters = Pick<NormParameters, 'scale'> & Partial<NormParameters>;
 
 /** How a normalization is computed. */
 export interface NormOptions {
@@ -27,14 +29,15 @@ export function initializeNorm(dim: number): Host<NormParameters> {
  * one. For the gradient only x is kept.
  * Source: Ba, Kiros, Hinton, "Layer normalization" (2016).
  */
-export function applyNorm({ scale, bias }: NormParameters, x: tf.Tensor, options: NormOptions): tf.Tensor {
+export function applyNorm({ scale, bias }: ScaleParameters, x: tf.Tensor, options: NormOptions): tf.Tensor {
   const { epsilon, reciprocal = false } = options;
   const normalize = ([input, factor, offset]: readonly tf.Tensor[]): tf.Tensor => {
     const given = input as tf.Tensor;
     const centered = tf.sub(given, tf.mean(given, -1, true));
     const variance = tf.add(tf.mean(tf.square(centered), -1, true), epsilon); // [..., dim] → [..., 1]
     const unit = reciprocal ? tf.mul(centered, tf.rsqrt(variance)) : tf.div(centered, tf.sqrt(variance));
-    return tf.add(tf.mul(unit, factor as tf.Tensor), offset as tf.Tensor);
+    const scaled = tf.mul(unit, factor as tf.Tensor);
+    return offset === undefined ? scaled : tf.add(scaled, offset);
   };
-  return recompute(normalize, [x, scale, bias], { onlyCompiled: true });
+  return recompute(normalize, [x, scale, ...(bias === undefined ? [] : [bias])], { onlyCompiled: true });
 }

@@ -1,20 +1,31 @@
 import * as tf from '@tensorflow/tfjs';
-import { flattenTree, named, unflattenTree, type Features, type Named } from '@drf/tensor';
+import { flattenTree, named, unflattenTree, type Features, type Named, type TensorTree } from '@drf/tensor';
 import { activate, type ActivationName } from './activation.js';
-import { applyAttention, paddingScores, type AttentionParameters } from './attention.js';
+import {
+  applyAttention,
+  paddingScores,
+  type AttentionParameters,
+  type RelativePlaces,
+  rotaryTables,
+} from './attention.js';
 import { dropOut, type Dropout } from './dropout.js';
 import { recompute } from './gradient.js';
 import { applyLinear, type LinearMap } from './linear.js';
 import type { LoraOptions } from './lora.js';
-import { applyNorm, type NormOptions, type NormParameters } from './norm.js';
+import { applyNorm, type NormOptions, type ScaleParameters } from './norm.js';
 
 /** Of one layer: attention, a network of two linear maps, and the normalization of each. */
 export type TransformerLayerParameters = {
   readonly attention: AttentionParameters;
-  readonly attentionNorm: NormParameters;
-  /** [dim, intermediate] and [intermediate, dim] */
-  readonly mlp: { readonly up: LinearMap; readonly down: LinearMap };
-  readonly mlpNorm: NormParameters;
+  /** Absent where attention reads what is normalized already: the first layer of ModernBERT. */
+  readonly attentionNorm?: ScaleParameters;
+  /** Factors [dim] of what attention adds. */
+  readonly attentionScale?: tf.Tensor;
+  /** [dim, intermediate] and [intermediate, dim]; with `gate` [dim, intermediate], down(activation(gate(x)) · up(x)). */
+  readonly mlp: { readonly up: LinearMap; readonly down: LinearMap; readonly gate?: LinearMap };
+  readonly mlpNorm: ScaleParameters;
+  /** Factors [dim] of what the network adds. */
+  readonly mlpScale?: tf.Tensor;
 };
 
 /** Layers by their places: `0`, `1` and so on. */
@@ -29,7 +40,23 @@ export interface TransformerDesign {
   readonly normalize: 'before' | 'after';
   /** Whether dropout is for what attention adds, too; default true, DistilBERT has none there. */
   readonly dropsAttended?: boolean;
+  /** Factor of the scores; default 1/√(dim / heads). */
+  readonly scale?: number;
+  /** Tokens attend to themselves and to what stands before them, alone; default false. Needs a mask. */
+  readonly causal?: boolean;
+  /** How many places away a token of layer `index` attends at most; undefined: to all. Needs a mask. */
+  readonly window?: (index: number) => number | undefined;
+  /** Base of the rotary position embeddings of layer `index`. Needs a mask. */
+  readonly rotaryBase?: (index: number) => number;
 }
+
+/** What all layers read beside the states. */
+export type SharedScores = {
+  /** Added to the scores of every layer: [1, head, query, token]. */
+  readonly bias?: tf.Tensor;
+  /** Embeddings of relative places [2·n − 1, dim], which each layer maps. */
+  readonly relative?: RelativePlaces;
+};
 
 /** Some of a transformer's layers, by their places from 0. */
 export interface LayerRange {
@@ -49,46 +76,110 @@ export interface TransformerOptions {
   readonly dropout?: Dropout;
 }
 
-/** Tensors of which a layer needs no gradient. */
-interface LayerContext {
+/** What a layer reads beside its parameters and the states. */
+type LayerContext = {
   /** int32 [batch, token], 1 for a token and 0 for padding. */
   readonly mask?: tf.Tensor;
-  readonly dropout?: Dropout;
-}
+  /** Of dropout. */
+  readonly seeds?: tf.Tensor;
+  readonly shared: SharedScores;
+};
 
 /** Uses of dropout in a layer, each a place of its own; the embeddings have place 0. */
 const PLACES_A_LAYER = 3;
+
+/** Far below all scores, and small beside the score of padding, so that the sum of both is finite. */
+const OUT_OF_SIGHT = -1e30;
+
+/**
+ * The places of a sequence, float32 [token]: 0, 1, 2 … Counted along a mask [batch, token], not made from its shape, so
+ * that a graph of one length is that of every length.
+ */
+export function placesOf(mask: tf.Tensor): tf.Tensor {
+  const [, length] = mask.shape as [number, number];
+  const row = tf.slice(mask, [0, 0], [1, length]);
+  const ones = tf.cast(tf.greaterEqual(row, tf.zeros([1, 1], mask.dtype as 'int32')), 'float32');
+  return tf.reshape(tf.cumsum(ones, 1, true), [length]);
+}
+
+/** What keeps tokens from what they must not see, [query, token]: 0 where they see, a very low number where not. */
+function sightScores(places: tf.Tensor, causal: boolean, window: number | undefined): tf.Tensor {
+  const ahead = tf.sub(tf.expandDims(places, 0), tf.expandDims(places, 1)); // token − query
+  const hidden = [
+    ...(causal ? [tf.greater(ahead, 0)] : []),
+    ...(window === undefined ? [] : [tf.greater(tf.abs(ahead), window)]),
+  ].map((each) => tf.cast(each, 'float32'));
+  return tf.mul(hidden.reduce((sum, each) => tf.maximum(sum, each)), OUT_OF_SIGHT);
+}
+
+/** Everything that is added to the scores of layer `index`. */
+function addedScores(design: TransformerDesign, index: number, { mask, shared }: LayerContext): tf.Tensor | undefined {
+  const { causal = false } = design;
+  const window = design.window?.(index);
+  const added = [
+    ...(mask === undefined ? [] : [paddingScores(mask)]),
+    ...(mask !== undefined && (causal || window !== undefined) ? [sightScores(placesOf(mask), causal, window)] : []),
+    ...(shared.bias === undefined ? [] : [shared.bias]),
+  ];
+  return added.length === 0 ? undefined : added.reduce((sum, each) => tf.add(sum, each));
+}
+
+/** down(activation(up(x))), or down(activation(gate(x)) · up(x)): [batch, token, dim] → the same */
+function applyMlp(
+  { up, down, gate }: TransformerLayerParameters['mlp'],
+  x: tf.Tensor,
+  activation: ActivationName,
+  lora: LoraOptions | undefined,
+): tf.Tensor {
+  const raised = applyLinear(up, x, lora);
+  const hidden =
+    gate === undefined
+      ? activate(activation, raised)
+      : tf.mul(activate(activation, applyLinear(gate, x, lora)), raised);
+  return applyLinear(down, hidden, lora);
+}
 
 /** Layer `index` of a transformer: [batch, token, dim] → the same */
 function applyLayer(
   design: TransformerDesign,
   index: number,
-  lora: LoraOptions | undefined,
-  { attention, attentionNorm, mlp, mlpNorm }: TransformerLayerParameters,
+  { lora, dropout }: Pick<TransformerOptions, 'lora' | 'dropout'>,
+  parameters: TransformerLayerParameters,
   x: tf.Tensor,
-  { mask, dropout }: LayerContext,
+  context: LayerContext,
 ): tf.Tensor {
-  const { heads, activation, norm, normalize, dropsAttended = true } = design;
+  const { attention, attentionNorm, attentionScale, mlp, mlpNorm, mlpScale } = parameters;
+  const { heads, activation, norm, normalize, scale, dropsAttended = true, rotaryBase } = design;
+  const { mask, seeds, shared } = context;
   const place = 1 + PLACES_A_LAYER * index;
   const drop = (added: tf.Tensor, use: 1 | 2): tf.Tensor =>
-    dropout === undefined ? added : dropOut(added, dropout.hidden, dropout.seeds, place + use);
+    dropout === undefined ? added : dropOut(added, dropout.hidden, seeds as tf.Tensor, place + use);
+  const scaled = (added: tf.Tensor, factor?: tf.Tensor): tf.Tensor => (factor === undefined ? added : tf.mul(added, factor));
+  const normalized = (of: ScaleParameters | undefined, states: tf.Tensor): tf.Tensor =>
+    of === undefined ? states : applyNorm(of, states, norm);
   const options = {
     heads,
     lora,
-    padding: mask === undefined ? undefined : paddingScores(mask),
+    ...(scale === undefined ? {} : { scale }),
+    padding: addedScores(design, index, context),
+    rotary:
+      rotaryBase === undefined
+        ? undefined
+        : rotaryTables(placesOf(mask as tf.Tensor), (x.shape[2] as number) / heads, rotaryBase(index)),
+    relative: shared.relative,
     dropout:
       dropout === undefined || dropout.attention === 0
         ? undefined
-        : { rate: dropout.attention, seeds: dropout.seeds, place },
+        : { rate: dropout.attention, seeds: seeds as tf.Tensor, place },
   };
   const isBefore = normalize === 'before';
-  const given = isBefore ? applyNorm(attentionNorm, x, norm) : x;
-  const answered = applyAttention(attention, given, given, options);
+  const given = isBefore ? normalized(attentionNorm, x) : x;
+  const answered = scaled(applyAttention(attention, given, given, options), attentionScale);
   const attended = tf.add(dropsAttended ? drop(answered, 1) : answered, x);
-  const middle = isBefore ? attended : applyNorm(attentionNorm, attended, norm);
-  const hidden = activate(activation, applyLinear(mlp.up, isBefore ? applyNorm(mlpNorm, middle, norm) : middle, lora));
-  const result = tf.add(drop(applyLinear(mlp.down, hidden, lora), 2), middle);
-  return isBefore ? result : applyNorm(mlpNorm, result, norm);
+  const middle = isBefore ? attended : normalized(attentionNorm, attended);
+  const changed = applyMlp(mlp, isBefore ? normalized(mlpNorm, middle) : middle, activation, lora);
+  const result = tf.add(drop(scaled(changed, mlpScale), 2), middle);
+  return isBefore ? result : normalized(mlpNorm, result);
 }
 
 /**
@@ -102,18 +193,20 @@ export function applyTransformer(
   layers: TransformerLayers,
   first: tf.Tensor,
   mask?: tf.Tensor,
-  { lora, dropout, recompute: isRecomputed = false }: TransformerOptions = {},
-  { from = 0, until = Infinity }: LayerRange = {},
+  options: TransformerOptions = {},
+  { from = 0, until = Infinity, shared = {} }: LayerRange & { readonly shared?: SharedScores } = {},
 ): tf.Tensor {
+  const { dropout, recompute: isRecomputed = false } = options;
   const context: LayerContext = {
     ...(mask === undefined ? {} : { mask: tf.cast(mask, 'int32') }), // whole numbers get no gradient
-    ...(dropout === undefined ? {} : { dropout }),
+    ...(dropout === undefined ? {} : { seeds: dropout.seeds }),
+    shared,
   };
   let x = first;
   for (let index = from; ; index++) {
     const parameters = index < until ? layers[index] : undefined;
     if (parameters === undefined) return x;
-    const layer: Layer = (...given) => applyLayer(design, index, lora, ...given);
+    const layer: Layer = (...given) => applyLayer(design, index, options, ...given);
     x = isRecomputed ? recomputed(layer, parameters, x, context) : layer(parameters, x, context);
   }
 }
@@ -125,22 +218,17 @@ function recomputed(
   layer: Layer,
   parameters: TransformerLayerParameters,
   x: tf.Tensor,
-  { mask, dropout }: LayerContext,
+  context: LayerContext,
 ): tf.Tensor {
-  const leaves = flattenTree<tf.Tensor>(parameters);
+  const leaves = flattenTree<tf.Tensor>({ context, parameters } as TensorTree);
   const names = [...leaves.keys()];
-  const masks = mask === undefined ? [] : [mask];
-  const seeds = dropout === undefined ? [] : [dropout.seeds];
   return recompute(
-    ([given, ...others]) => {
-      const values = others.slice(masks.length + seeds.length);
+    ([given, ...values]) => {
       const tree = unflattenTree(names.map((name, i) => [name, values[i] as tf.Tensor]));
-      return layer(tree as TransformerLayerParameters, given as tf.Tensor, {
-        ...(mask === undefined ? {} : { mask: others[0] }),
-        ...(dropout === undefined ? {} : { dropout: { ...dropout, seeds: others[masks.length] as tf.Tensor } }),
-      });
+      const { context: again = {}, parameters: own } = tree as { context?: LayerContext; parameters: TransformerLayerParameters };
+      return layer(own, given as tf.Tensor, { shared: {}, ...again });
     },
-    [x, ...masks, ...seeds, ...leaves.values()],
+    [x, ...leaves.values()],
   );
 }
 

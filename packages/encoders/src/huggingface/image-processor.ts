@@ -25,8 +25,11 @@ const DEFAULTS: Readonly<Record<string, Defaults>> = {
   DeiT: { ...ALWAYS, ...HALVES, size: { height: 256, width: 256 }, resample: 3, do_center_crop: true },
   Bit: { ...ALWAYS, ...CLIP, size: { shortest_edge: 224 }, resample: 3, do_center_crop: true },
   CLIP: { ...ALWAYS, ...CLIP, size: { shortest_edge: 224 }, resample: 3, do_center_crop: true },
+  Siglip: { ...ALWAYS, ...HALVES, size: { height: 224, width: 224 }, resample: 3, do_center_crop: false },
 };
 const DEFAULT_CROP = { height: 224, width: 224 };
+/** Kinds for which a single number means both sides, not the shorter one. */
+const SQUARE_BY_NUMBER = ['ViT', 'DeiT', 'Siglip'];
 /** What follows the kind in a processor's name. */
 const SUFFIX = /(ImageProcessor|FeatureExtractor)(Fast|Pil)?$/;
 
@@ -110,7 +113,7 @@ function kindOf(json: Defaults, subject: string): string {
 }
 
 /**
- * Reads a `preprocessor_config.json` of the kinds ViT, DeiT, BiT and CLIP. What the file leaves out is as in
+ * Reads a `preprocessor_config.json` of the kinds ViT, DeiT, BiT, CLIP and SigLIP. What the file leaves out is as in
  * transformers' processor of that kind.
  * @param json the parsed file
  * @param subject the file's name, for errors
@@ -123,7 +126,7 @@ export function parseImageProcessor(json: unknown, subject: string): ImageProces
   const reader = new Reader({ crop_size: DEFAULT_CROP, ...DEFAULTS[kind], ...given }, subject);
   return {
     ...(reader.flag('do_resize')
-      ? { resize: { size: reader.target(kind === 'ViT' || kind === 'DeiT'), resample: resample(reader) } }
+      ? { resize: { size: reader.target(SQUARE_BY_NUMBER.includes(kind)), resample: resample(reader) } }
       : {}),
     ...(reader.flag('do_center_crop') ? { crop: reader.rectangle('crop_size') } : {}),
     ...(reader.flag('do_rescale') ? { rescale: reader.number('rescale_factor') } : {}),
@@ -148,6 +151,22 @@ export function fittedSize({
 }: ImageProcessorConfig): { readonly height: number; readonly width: number } | undefined {
   if (crop !== undefined) return crop;
   return resize === undefined || 'shortestEdge' in resize.size ? undefined : resize.size;
+}
+
+/**
+ * The same processing with images of another size at its end; what is scaled before it is cropped keeps its proportion to
+ * the crop. Of a processing whose images all have one size.
+ */
+export function resizedProcessor(config: ImageProcessorConfig, side: number): ImageProcessorConfig {
+  const { resize, crop } = config;
+  const square = { height: side, width: side };
+  if (crop === undefined) return { ...config, ...(resize === undefined ? {} : { resize: { ...resize, size: square } }) };
+  const scaled = (length: number, of: number): number => Math.max(side, Math.round((length * side) / of));
+  const sizeOf = ({ size }: NonNullable<typeof resize>): ResizeTarget =>
+    'shortestEdge' in size
+      ? { shortestEdge: scaled(size.shortestEdge, Math.min(crop.height, crop.width)) }
+      : { height: scaled(size.height, crop.height), width: scaled(size.width, crop.width) };
+  return { ...config, crop: square, ...(resize === undefined ? {} : { resize: { ...resize, size: sizeOf(resize) } }) };
 }
 
 /** The size that an image is scaled to; a longer side is cut to whole pixels, as in transformers. */

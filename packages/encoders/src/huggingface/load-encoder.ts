@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { openSafetensors, openSafetensorsIndex, readJson, type TensorSource } from '@drf/files';
 import { type HostTensor, type HostTree, UnavailableError, unflattenTree } from '@drf/tensor';
 import { assertNoPointers } from '../model-source.js';
-import { type BertConfig, bertFileNames, type BertParts, bertWeights, parseBertConfig } from '../models/bert.js';
-import { parseVitConfig, type VitConfig, vitFileNames, type VitParts, vitWeights } from '../models/vit.js';
+import { type BertConfig, type BertParts, bertWeights } from '../models/bert.js';
+import { parseBertConfig, parseVitConfig } from '../models/families.js';
+import { type VitConfig, type VitParts, vitWeights } from '../models/vit.js';
 import { type FileNames, floatFromFile, hasPooler, resolveWeights, type Weight } from '../models/weights.js';
 
 export const WEIGHTS_FILE = 'model.safetensors';
@@ -71,7 +72,7 @@ async function readParameters(
 }
 
 /**
- * A ViT or DeiT out of a folder in transformers' layout. Float16 and bfloat16 become float32.
+ * A vision transformer out of a folder in transformers' layout; of a model with two towers, that of images. Float16 and bfloat16 become float32.
  * @param parts which parts to read; the pooler by default where the files have one
  * @throws UnavailableError naming a file that is not there, ConfigurationError for a `config.json` of another family or
  * with values that cannot be meant, CheckpointError for damaged weights and such that do not fit the configuration
@@ -79,12 +80,12 @@ async function readParameters(
 export async function loadVit(folder: string, parts: VitParts = {}): Promise<LoadedEncoder<VitConfig>> {
   const config = parseVitConfig(await readConfig(folder), join(folder, 'config.json'));
   const weights = (pooler: boolean): readonly Weight[] => vitWeights(config, { pooler });
-  return { config, ...(await readParameters(folder, vitFileNames(config), weights, parts.pooler)) };
+  return { config, ...(await readParameters(folder, config.names, weights, parts.pooler)) };
 }
 
-/** A BERT, RoBERTa or DistilBERT out of a folder, else as {@link loadVit}. */
+/** A text encoder out of a folder, else as {@link loadVit}. */
 export async function loadBert(folder: string, parts: BertParts = {}): Promise<LoadedEncoder<BertConfig>> {
   const config = parseBertConfig(await readConfig(folder), join(folder, 'config.json'));
   const weights = (pooler: boolean): readonly Weight[] => bertWeights(config, { pooler });
-  return { config, ...(await readParameters(folder, bertFileNames(config), weights, parts.pooler)) };
+  return { config, ...(await readParameters(folder, config.names, weights, parts.pooler)) };
 }

@@ -22,7 +22,7 @@ import {
   type ImageProcessorConfig,
   stackPixels,
 } from './image-processor.js';
-import { poolTokens, toUnitLength } from './pooling.js';
+import { poolClassAndMean, poolTokens, toUnitLength } from './pooling.js';
 import { lengthFor, type TextTokenizer } from './text-tokenizer.js';
 import { type BertConfig, type BertInputs, lowerBert, upperBert } from '../models/bert.js';
 import { lowerVit, specialTokens, upperVit, type VitConfig, vitTokens } from '../models/vit.js';
@@ -113,7 +113,7 @@ export interface Piece {
 }
 
 /** @throws ConfigurationError when the preprocessing does not make images of the size that the model reads */
-function assertSize(processor: ImageProcessorConfig, { imageHeight, imageWidth }: VitConfig, subject: string): void {
+export function assertSize(processor: ImageProcessorConfig, { imageHeight, imageWidth }: VitConfig, subject: string): void {
   const size = fittedSize(processor);
   if (size?.height === imageHeight && size.width === imageWidth) return;
   throw new ConfigurationError({
@@ -135,6 +135,17 @@ function assertColor({ channels }: VitConfig, subject: string): void {
   });
 }
 
+/** @throws ConfigurationError when features are to come from a class token that the model has not */
+function assertClassToken({ specialTokens: { class: hasClass } }: VitConfig, pooling: Pooling, subject: string): void {
+  if (hasClass || (pooling !== 'cls' && pooling !== 'cls_mean')) return;
+  throw new ConfigurationError({
+    subject: `pooling "${pooling}" of ${subject}`,
+    expected: 'a model with a class token',
+    received: 'one of patches alone',
+    remedy: 'choose the pooling "pooler" or "mean"',
+  });
+}
+
 /** A vision transformer with the image processor that came with it. */
 export class ImageModel implements EncoderModel<RgbImage> {
   readonly modality = 'image';
@@ -150,14 +161,17 @@ export class ImageModel implements EncoderModel<RgbImage> {
     readonly pooling: Pooling,
     private readonly config: VitConfig,
     processor: ImageProcessorConfig,
+    /** Width of the model's own pooled output. */
+    pooledSize: number,
     subject: string,
   ) {
     assertColor(config, subject);
     assertSize(processor, config, subject);
+    assertClassToken(config, pooling, subject);
     this.process = createImageProcessor(processor);
     this.tokenDim = config.hiddenSize;
     this.tokenCount = vitTokens(config) - specialTokens(config);
-    this.outputDim = pooling === 'pooler' ? config.poolerSize : config.hiddenSize;
+    this.outputDim = pooling === 'pooler' ? pooledSize : (pooling === 'cls_mean' ? 2 : 1) * config.hiddenSize;
     this.layers = config.layers;
     this.dropout = config.dropout;
   }
@@ -193,7 +207,10 @@ export class ImageModel implements EncoderModel<RgbImage> {
     const [batch, count] = outputs.tokens.shape as [number, number, number];
     const places = tf.slice(outputs.tokens, [0, specialTokens(this.config), 0], [-1, this.tokenCount, -1]);
     return {
-      features: poolTokens(this.pooling, outputs, tf.ones([batch, count])), // special tokens included
+      features:
+        this.pooling === 'cls_mean'
+          ? poolClassAndMean(outputs.tokens, specialTokens(this.config))
+          : poolTokens(this.pooling, outputs, tf.ones([batch, count])), // special tokens included
       tokens: named(places, ['batch', 'token', 'dim']),
       mask: named(tf.ones([batch, this.tokenCount]), ['batch', 'token']),
     };
@@ -230,6 +247,9 @@ function padTexts(lists: readonly (readonly number[])[], rows: number, length: n
   return { ids: hostTensor(ids, [rows, length]), mask: hostTensor(mask, [rows, length]) };
 }
 
+/** {@link Pooling} of texts. */
+export type TextPooling = Exclude<Pooling, 'cls_mean'>;
+
 /** A text encoder with the tokenizer that came with it. */
 export class TextModel implements EncoderModel<string> {
   readonly modality = 'text';
@@ -239,19 +259,23 @@ export class TextModel implements EncoderModel<string> {
   readonly layers: number;
   readonly dropout: DropoutRates;
   readonly maskToken: string;
+  private readonly paddingId: number;
 
   constructor(
     readonly id: string,
-    readonly pooling: Pooling,
+    readonly pooling: TextPooling,
     private readonly config: BertConfig,
     private readonly tokenizer: TextTokenizer,
     private readonly lengths: readonly number[],
     /** Features at length 1. */
     private readonly normalizes: boolean,
+    /** Width of the model's own pooled output. */
+    pooledSize: number,
   ) {
     this.tokenDim = config.hiddenSize;
     this.tokenCount = lengths.at(-1) as number;
-    this.outputDim = config.hiddenSize;
+    this.outputDim = pooling === 'pooler' ? pooledSize : config.hiddenSize;
+    this.paddingId = config.readsPadding ? (tokenizer.paddingId as number) : config.paddingId;
     this.layers = config.layers;
     this.dropout = config.dropout;
     this.maskToken = tokenizer.maskToken;
@@ -264,7 +288,7 @@ export class TextModel implements EncoderModel<string> {
   async preprocess(texts: readonly string[]): Promise<HostTree> {
     const lists = this.tokenize(texts);
     const longest = Math.max(0, ...lists.map((list) => list.length));
-    return padTexts(lists, lists.length, lengthFor(longest, this.lengths), this.config.paddingId);
+    return padTexts(lists, lists.length, lengthFor(longest, this.lengths), this.paddingId);
   }
 
   *pieces(texts: readonly string[]): Generator<Piece> {
@@ -277,7 +301,7 @@ export class TextModel implements EncoderModel<string> {
             places.map((place) => lists[place] as number[]),
             rows,
             length,
-            this.config.paddingId,
+            this.paddingId,
           );
         yield { places, inputs };
       }
@@ -292,7 +316,7 @@ export class TextModel implements EncoderModel<string> {
 
   upper(parameters: TensorTree, between: LayerStates, layer: number, options?: TransformerOptions): ModelOutputs {
     const { states, mask, ids } = between as Required<LayerStates>;
-    const outputs = upperBert(this.config, parameters, states, mask, layer, options);
+    const outputs = upperBert(this.config, parameters, states, { ids, mask }, layer, options);
     const features = poolTokens(this.pooling, outputs, mask);
     return {
       features: this.normalizes ? toUnitLength(features) : features,

@@ -3,21 +3,35 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson } from '@drf/files';
 import { assertLoraOptions, type LoraOptions } from '@drf/layers';
-import { ConfigurationError, type HostTree, type Modality, type Random, UnavailableError } from '@drf/tensor';
+import {
+  ConfigurationError,
+  flattenTree,
+  type HostTensor,
+  type HostTree,
+  type Modality,
+  type Random,
+  UnavailableError,
+} from '@drf/tensor';
 import { type Pooling, POOLINGS } from '../contract.js';
 import { fetchModel, type FetchModelOptions, type ModelFiles } from './fetch-model.js';
-import { parseImageProcessor } from './image-processor.js';
+import { fittedSize, type ImageProcessorConfig, parseImageProcessor, resizedProcessor } from './image-processor.js';
 import { loadBert, loadVit } from './load-encoder.js';
-import { ImageModel, TextModel } from './models.js';
+import { assertSize, ImageModel, TextModel, type TextPooling } from './models.js';
 import { assertPooling, readSentenceModules } from './pooling.js';
-import { createTextTokenizer, textLengths } from './text-tokenizer.js';
+import { createTextTokenizer, type TextTokenizer, textLengths } from './text-tokenizer.js';
 import { assertExpectedFiles, fingerprint, type ModelSource } from '../model-source.js';
 import { type BertConfig, longestText } from '../models/bert.js';
+import { resizeVit, type VitConfig } from '../models/vit.js';
 
 /** How a model is fetched, and how its outputs become one feature. */
 export interface HuggingFaceOptions extends FetchModelOptions {
-  /** `mean` of the tokens (without padding), the first token (`cls`), or the model's own `pooler`. Default: `cls` for images, `mean` for texts. */
+  /** How tokens become a feature; default as {@link Pooling} says. */
   readonly pooling?: Pooling;
+  /**
+   * Side in pixels of the square images that a vision transformer reads, in place of its own: its positions are scaled, and
+   * so is its preprocessing.
+   */
+  readonly imageSize?: number;
   /**
    * Lengths that batches of texts are padded to; the last one is where texts are cut. A step is traced once a length.
    * Default: 16, 32, 48, 64, 96, 128 and the model's limit.
@@ -55,11 +69,15 @@ function refuse(option: string, expected: string, received: unknown, remedy?: st
 
 /** @throws ConfigurationError naming the option that cannot be meant */
 export function assertHuggingFaceOptions(modality: Modality, options: TrainableOptions): void {
-  const { pooling, trainableLayers, lora, dropout } = options;
+  const { pooling, trainableLayers, lora, dropout, imageSize } = options;
   if (modality !== 'image' && modality !== 'text') refuse('modality', '"image" or "text"', modality);
   if (pooling !== undefined && !POOLINGS.includes(pooling)) {
     refuse('pooling', POOLINGS.map((name) => `"${name}"`).join(', '), pooling);
   }
+  if (pooling === 'cls_mean' && modality === 'text') {
+    refuse('pooling', 'another one of texts, which have no patches', pooling, 'choose "cls" or "mean"');
+  }
+  if (imageSize !== undefined && modality === 'text') refuse('imageSize', 'nothing beside texts', imageSize);
   if (lora !== undefined) assertLoraOptions(lora);
   if (lora !== undefined && trainableLayers !== undefined && trainableLayers !== 0) {
     const remedy = 'leave one of the two out';
@@ -125,16 +143,74 @@ async function idOf(
   return ['huggingface', modality, source.isFolder ? '' : model.name, hash, ...choices, VERSION].join(':');
 }
 
-/** A ViT or DeiT with its image processor. */
+/** Larger images than this no encoder reads. */
+const LARGEST_IMAGE = 1024;
+
+/** @throws ConfigurationError unless patches fill an image of this side, naming the nearest sides that they do fill */
+function assertImageSize(side: number, { patchHeight, patchWidth }: VitConfig, name: string): void {
+  const step = leastCommonMultiple(patchHeight, patchWidth);
+  if (Number.isInteger(side) && side >= step && side <= LARGEST_IMAGE && side % step === 0) return;
+  const below = Math.min(Math.max(Math.floor(side / step), 1), Math.floor(LARGEST_IMAGE / step)) * step;
+  const above = below + step <= LARGEST_IMAGE && side > below ? ` or ${below + step}` : '';
+  throw new ConfigurationError({
+    subject: `Hugging Face encoder ${name}, imageSize,`,
+    expected: `a multiple of ${step}, the side of its patches, up to ${LARGEST_IMAGE} pixels`,
+    received: String(side),
+    remedy: `choose ${below}${above}`,
+  });
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let multiple = a;
+  while (multiple % b !== 0) multiple += a;
+  return multiple;
+}
+
+/** Width of the pooled output of a model with these parameters. */
+function pooledSize(parameters: HostTree, hiddenSize: number): number {
+  const leaves = flattenTree<HostTensor>(parameters);
+  const map = leaves.get('pooler.kernel') ?? leaves.get('pooler.projection.kernel');
+  return (map?.shape[1] as number | undefined) ?? hiddenSize;
+}
+
+/** A vision transformer, and the processing of images of the size that it reads. */
+interface ImageTransformer {
+  readonly config: VitConfig;
+  readonly parameters: HostTree;
+  readonly processor: ImageProcessorConfig;
+}
+
+const PROCESSOR_FILE = 'preprocessor_config.json';
+
+/**
+ * A vision transformer of a folder as it reads images: of the size that is asked for, or else that its files say.
+ * @param side of square images
+ * @throws ConfigurationError for a side that the model's patches do not fill
+ */
+export async function loadForImages(files: ModelFiles, side?: number): Promise<ImageTransformer> {
+  const { folder, name } = files;
+  const processor = parseImageProcessor(await readModelFile(files, PROCESSOR_FILE), `${PROCESSOR_FILE} of ${name}`);
+  const { config, parameters } = await loadVit(folder);
+  if (side !== undefined) {
+    assertSize(processor, config, name);
+    assertImageSize(side, config, name);
+    return { ...resizeVit(config, parameters, side, side), processor: resizedProcessor(processor, side) };
+  }
+  const size = config.takesAnySize ? fittedSize(processor) : undefined;
+  const sized = size === undefined ? { config, parameters } : resizeVit(config, parameters, size.height, size.width);
+  return { ...sized, processor };
+}
+
+/** A vision transformer with its image processor. */
 export async function openImageModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<ImageModel>> {
-  const file = 'preprocessor_config.json';
-  const files = await openFiles(name, [file], options);
-  const processor = parseImageProcessor(await readModelFile(files, file), `${file} of ${files.name}`);
-  const { config, parameters } = await loadVit(files.folder);
-  const { pooling = 'cls' } = options;
+  const files = await openFiles(name, [PROCESSOR_FILE], options);
+  const { imageSize } = options;
+  const { config, parameters, processor } = await loadForImages(files, imageSize);
+  const { pooling = config.pooling } = options;
   assertPooling(pooling, parameters, files.name);
-  const id = await idOf('image', files, [file], [pooling]);
-  return { model: new ImageModel(id, pooling, config, processor, files.name), parameters };
+  const id = await idOf('image', files, [PROCESSOR_FILE], [pooling, ...(imageSize === undefined ? [] : [`px${imageSize}`])]);
+  const size = pooledSize(parameters, config.hiddenSize);
+  return { model: new ImageModel(id, pooling, config, processor, size, files.name), parameters };
 }
 
 /** @throws ConfigurationError when the tokenizer has ids that the model has no embedding for */
@@ -149,7 +225,42 @@ function assertVocabulary(tokenizerSize: number, { vocabularySize }: BertConfig,
   });
 }
 
-/** A BERT, RoBERTa or DistilBERT with its tokenizer, and what sentence-transformers' files say of its features. */
+/** @throws ConfigurationError when the features come from a token that the tokenizer does not put at the end */
+function assertEnding(tokenizer: TextTokenizer, { pooler }: BertConfig, name: string): void {
+  const token = pooler?.token;
+  if (typeof token !== 'object' || tokenizer.encode('a').includes(token.end)) return;
+  throw new ConfigurationError({
+    subject: `tokenizer.json of ${name}`,
+    expected: `texts that end with the number ${token.end}, the "eos_token_id" of config.json`,
+    received: `the numbers ${tokenizer.encode('a').join(', ')}`,
+    remedy: 'use the tokenizer that came with the model',
+  });
+}
+
+/**
+ * The one length of texts of a model that reads padding like any other token.
+ * @throws ConfigurationError for other lengths, and for a tokenizer that does not say what it pads with
+ */
+function assertFixedLength(
+  tokenizer: TextTokenizer,
+  { longest }: BertConfig,
+  given: readonly number[] | undefined,
+  name: string,
+): number {
+  if (given !== undefined && (given.length !== 1 || given[0] !== longest)) {
+    const remedy = `leave them out: the model reads padding, and ${longest} tokens always`;
+    refuse('textLengths', String(longest), given, remedy);
+  }
+  if (tokenizer.paddingId !== undefined) return longest;
+  throw new ConfigurationError({
+    subject: `tokenizer_config.json of ${name}`,
+    expected: '"pad_token", which the model reads like any other token',
+    received: 'none that the tokenizer knows',
+    remedy: 'use the file that came with the model',
+  });
+}
+
+/** A text encoder with its tokenizer, and what sentence-transformers' files say of its features. */
 export async function openTextModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<TextModel>> {
   const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json'];
   const files = await openFiles(name, tokenizerFiles, options);
@@ -166,8 +277,11 @@ export async function openTextModel(name: string, options: HuggingFaceOptions): 
     files.name,
   );
   assertVocabulary(reader.size, config, files.name);
-  const lengths = textLengths(reader.limit, reader.longest, options.textLengths);
-  const { pooling = 'mean' } = modules;
+  assertEnding(reader, config, files.name);
+  const lengths = config.readsPadding
+    ? [assertFixedLength(reader, config, options.textLengths, files.name)]
+    : textLengths(reader.limit, reader.longest, options.textLengths);
+  const { pooling = config.pooling } = modules;
   assertPooling(pooling, parameters, files.name);
   // what differs from reading the tokenizer's files alone, so that other models keep their ids
   const further = [
@@ -176,5 +290,9 @@ export async function openTextModel(name: string, options: HuggingFaceOptions): 
     ...reader.changes,
   ];
   const id = await idOf('text', files, tokenizerFiles, [pooling, `tokens${lengths.at(-1)}`, ...further]);
-  return { model: new TextModel(id, pooling, config, reader, lengths, modules.normalizes), parameters };
+  const size = pooledSize(parameters, config.hiddenSize);
+  return {
+    model: new TextModel(id, pooling as TextPooling, config, reader, lengths, modules.normalizes, size),
+    parameters,
+  };
 }

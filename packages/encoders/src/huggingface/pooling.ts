@@ -33,7 +33,7 @@ function lastPlaces(mask: tf.Tensor): tf.Tensor {
   return tf.mul(mask, tf.sub(1, following));
 }
 
-type PoolingOfTokens = Exclude<Pooling, 'pooler'>;
+type PoolingOfTokens = Exclude<Pooling, 'pooler' | 'cls_mean'>;
 
 /** [batch, token, dim] and a mask [batch, token] → [batch, dim] */
 const POOLINGS: Readonly<Record<PoolingOfTokens, (tokens: tf.Tensor, mask: tf.Tensor) => tf.Tensor>> = {
@@ -50,10 +50,19 @@ const POOLINGS: Readonly<Record<PoolingOfTokens, (tokens: tf.Tensor, mask: tf.Te
 };
 
 /**
+ * The class token, and the mean of the patches behind it: [batch, token, dim] → [batch, 2·dim]
+ * @param special tokens before the patches
+ */
+export function poolClassAndMean(tokens: tf.Tensor, special: number): Features {
+  const patches = tf.slice(tokens, [0, special, 0], [-1, -1, -1]);
+  return named(tf.concat([firstOf(tokens), tf.mean(patches, 1)], 1), ['batch', 'dim']);
+}
+
+/**
  * One feature a row out of a model's outputs.
  * @param mask float32 [batch, token], 1 for tokens
  */
-export function poolTokens(pooling: Pooling, outputs: TransformerOutputs, mask: tf.Tensor): Features {
+export function poolTokens(pooling: Exclude<Pooling, 'cls_mean'>, outputs: TransformerOutputs, mask: tf.Tensor): Features {
   if (pooling === 'pooler') return outputs.pooled as Features;
   return named(POOLINGS[pooling](outputs.tokens, mask), ['batch', 'dim']);
 }

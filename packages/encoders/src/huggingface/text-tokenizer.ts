@@ -148,6 +148,8 @@ interface LibraryTokenizer extends LinearizableTokenizer {
 export interface TextTokenizer {
   /** What a masked word is replaced by. */
   readonly maskToken: string;
+  /** What stands behind a text in a batch, as `tokenizer_config.json` says; undefined where it does not. */
+  readonly paddingId: number | undefined;
   /** Tokens after which a text is cut, special ones included, as the model's files say. */
   readonly limit: number;
   /** Most tokens of a text that the model can read, which may be more than its files say. */
@@ -259,6 +261,7 @@ export function createTextTokenizer(files: TokenizerFiles, options: ReadingOptio
   const limit = Math.min(positions, options.maximumTokens ?? longest);
   return {
     maskToken,
+    paddingId: tokenizer.model.tokens_to_ids.get(tokenText((files.config as Keys)['pad_token']) ?? ''),
     limit,
     longest: Math.max(limit, longest),
     changes: isUnigramOfWords(tokenizer, file) ? [...changes, 'words'] : changes,

@@ -44,7 +44,9 @@ async function run(
   const engine = await createEngine(engineName);
   onTestFinished(() => engine.dispose());
   const program = await engine.prepare(compute, parameters);
-  return (await program.run(inputs)) as Record<string, HostTensor>;
+  const outputs = await program.run(inputs);
+  await program.dispose();
+  return outputs as Record<string, HostTensor>;
 }
 
 describe('openTrainableEncoder', () => {
@@ -139,11 +141,11 @@ describe('openTrainableEncoder', () => {
       expect(names.filter(split.isLower).every((name) => !encoder.isTrained(name))).toBe(true);
       const only = (kept: boolean): HostTree =>
         unflattenTree([...flattenTree<HostTensor>(parameters)].filter(([name]) => split.isLower(name) === kept));
-      const whole = await run((tree, given) => encoder.applyTokens?.(tree, given) ?? {}, parameters, inputs, engineName);
+      const whole = await run((tree, given) => ({ ...encoder.applyTokens?.(tree, given) }), parameters, inputs, engineName);
       const states = await run((tree, given) => split.lower(tree, given), parameters, inputs, engineName);
-      const upper = await run((tree, given) => split.upperTokens(tree, given), only(false), { ...states, dropout }, engineName);
+      const upper = await run((tree, given) => ({ ...split.upperTokens(tree, given) }), only(false), { ...states, dropout }, engineName);
       expect(upper).toEqual(whole);
-      const plain = await run((tree, given) => split.upperTokens(tree, given), only(false), states, engineName);
+      const plain = await run((tree, given) => ({ ...split.upperTokens(tree, given) }), only(false), states, engineName);
       if (trainableLayers > 0) expect(plain).not.toEqual(whole);
     });
   });
@@ -199,7 +201,7 @@ describe('openTrainableEncoder', () => {
   it.each<[object, string]>([
     [
       { pooling: 'median' },
-      'Hugging Face encoder, pooling, expected "mean", "cls", "pooler", "max", "mean_sqrt_len", "weightedmean", "lasttoken", received "median"',
+      'Hugging Face encoder, pooling, expected "mean", "cls", "pooler", "max", "mean_sqrt_len", "weightedmean", "lasttoken", "cls_mean", received "median"',
     ],
     [{ trainableLayers: -1 }, 'trainableLayers, expected a whole number from 0, or "all", received -1'],
     [{ trainableLayers: 3 }, 'trainableLayers, expected at most 2, the layers of the model, received 3; use "all"'],

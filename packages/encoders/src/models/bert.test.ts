@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError, createRandom, flattenTree, type HostTensor, mapTree, type TensorTree } from '@drf/tensor';
 import { toTensor } from '@drf/tensor/transfer';
-import { applyBert, bertParameters, bertTensors, initializeBert, longestText, parseBertConfig } from './bert.js';
+import { applyBert, bertParameters, bertTensors, initializeBert, longestText } from './bert.js';
+import { parseBertConfig } from './families.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));
 
@@ -23,7 +24,7 @@ function withTensors(run: (parameters: TensorTree) => void): void {
 
 describe('parseBertConfig', () => {
   it('takes the defaults of transformers', () => {
-    expect(parseBertConfig({ model_type: 'bert' }, 'x')).toEqual({
+    expect(parseBertConfig({ model_type: 'bert' }, 'x')).toMatchObject({
       family: 'bert',
       vocabularySize: 30522,
       positions: 512,

@@ -1,13 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
 import {
   type ActivationName,
+  applyLinear,
   applyNorm,
   applyTransformer,
   dropEmbeddings,
   type DropoutRates,
   type LinearMap,
   lookUp,
-  type NormParameters,
+  placesOf,
+  type ScaleParameters,
+  type SharedScores,
   type TransformerDesign,
   type TransformerLayers,
   type TransformerOptions,
@@ -16,16 +19,17 @@ import {
 } from '@drf/layers';
 import {
   assertShape,
-  ConfigurationError,
   flattenTree,
   type HostTensor,
   type HostTree,
+  named,
   type Random,
   ShapeMismatchError,
   type TensorTree,
   unflattenTree,
 } from '@drf/tensor';
-import { ConfigReader } from './config-reader.js';
+import { type LayerNames, type LayerShape, layerWeights } from './layer-weights.js';
+import { applyRelative, type RelativeParameters, type RelativePositions, relativeWeights } from './relative.js';
 import {
   type FileNames,
   hasPooler,
@@ -38,114 +42,83 @@ import {
   type Weight,
 } from './weights.js';
 
-/** XLM-RoBERTa and CamemBERT are RoBERTa with another vocabulary; MiniLM models call themselves `bert`. */
-const ROBERTA_FAMILIES = ['roberta', 'xlm-roberta', 'camembert'] as const;
-const BERT_FAMILIES = ['bert', ...ROBERTA_FAMILIES, 'distilbert'] as const;
+/** Where a family's files have what. */
+export interface BertNames extends FileNames {
+  /** Names of the tables, without `.weight`. */
+  readonly word: string;
+  readonly position?: string;
+  readonly tokenType?: string;
+  readonly embeddingNorm?: string;
+  readonly layers: LayerNames;
+  /** Of the normalization after the last layer, where there is one. */
+  readonly norm?: string;
+  /** Of the map of the pooled output. */
+  readonly poolerMap?: string;
+}
 
-/** What the `config.json` of a model of BERT's family says about its function. */
+/** How a text's pooled output is made: a map of one of its tokens, and an activation. */
+export interface TextPooler {
+  /** `end`: the first token that closes a text, which has this id; `largest`: the first with the largest id of all. */
+  readonly token: 'first' | 'last' | 'largest' | { readonly end: number };
+  readonly size: number;
+  readonly bias: boolean;
+  readonly activation?: ActivationName;
+}
+
+/** Rotary embeddings of positions and windows of attention. Every `globalEvery`th layer, from the first on, sees everything. */
+export interface LocalAttention {
+  readonly globalEvery: number;
+  /** How many places away a token of the other layers attends at most. */
+  readonly window: number;
+  readonly globalBase: number;
+  readonly localBase: number;
+}
+
+/** What the `config.json` of a text encoder says about its function. */
 export interface BertConfig {
-  /** Decides the names in files, whether there are token types, and how positions count. */
-  readonly family: 'bert' | 'roberta' | 'distilbert';
+  /** `model_type`; of models with two towers that of the text's. RoBERTa's kin are `roberta`. */
+  readonly family: string;
   readonly vocabularySize: number;
-  /** Rows of the table of positions. */
+  /** Rows of the table of positions; 0: none. */
   readonly positions: number;
+  /** Whether positions are counted among tokens that are not padding, from behind the padding's id, as in RoBERTa. */
+  readonly countsFromPadding: boolean;
+  /** The longest text, in tokens with the special ones. */
+  readonly longest: number;
   /** Rows of the table of token types; 0: none. */
   readonly tokenTypes: number;
-  /** The id of padding: its row is not trained, and RoBERTa's positions count from it. */
+  /** Whether tokenizers of the family say the types of tokens. */
+  readonly readsTypes: boolean;
   readonly paddingId: number;
+  /** Whether the row of padding is not trained. */
+  readonly fixesPadding: boolean;
+  /** Every text is padded to the longest, and padding is read like any other token, as by SigLIP. */
+  readonly readsPadding: boolean;
   readonly hiddenSize: number;
   readonly layers: number;
   readonly heads: number;
   readonly intermediateSize: number;
   readonly activation: ActivationName;
   readonly normEpsilon: number;
+  readonly normalize: TransformerDesign['normalize'];
+  readonly dropsAttended: boolean;
+  readonly causal: boolean;
+  readonly shape: Pick<LayerShape, 'biases' | 'firstIsNormalized'>;
+  readonly relative?: RelativePositions;
+  readonly local?: LocalAttention;
+  readonly pooler?: TextPooler;
+  /** How its features are made unless said otherwise. */
+  readonly pooling: 'mean' | 'pooler';
   /** Standard deviation of fresh weights. */
   readonly initializerRange: number;
   /** In training. */
   readonly dropout: DropoutRates;
+  readonly names: BertNames;
 }
 
 /** The longest text, in tokens with the special ones, for which there are positions. */
-export function longestText({ family, positions, paddingId }: BertConfig): number {
-  return family === 'roberta' ? positions - paddingId - 1 : positions;
-}
-
-const REMEDY = 'choose a model of the families BERT, RoBERTa or DistilBERT; images have encoders of their own';
-
-/**
- * Reads the `config.json` of a BERT, MiniLM, RoBERTa, XLM-RoBERTa, CamemBERT or DistilBERT. Defaults are those of
- * transformers' configurations.
- * @param json the parsed file
- * @param subject the file's name for errors
- * @throws ConfigurationError for another family of models and for values that cannot be meant, naming the key
- */
-export function parseBertConfig(json: unknown, subject: string): BertConfig {
-  const reader = new ConfigReader(json, subject);
-  const family = reader.family(BERT_FAMILIES, 'a text encoder', REMEDY);
-  const config = family === 'distilbert' ? readDistilBert(reader) : readBert(reader, family !== 'bert');
-  if (config.paddingId >= config.vocabularySize) {
-    throw new ConfigurationError({
-      subject,
-      expected: `"pad_token_id" below "vocab_size" ${config.vocabularySize}`,
-      received: String(config.paddingId),
-    });
-  }
-  if (longestText(config) < 1) {
-    throw new ConfigurationError({
-      subject,
-      expected: `"max_position_embeddings" above ${config.paddingId + 1}, where positions begin`,
-      received: String(config.positions),
-    });
-  }
-  return config;
-}
-
-function readBert(reader: ConfigReader, roberta: boolean): BertConfig {
-  reader.only('position_embedding_type', 'absolute');
-  reader.only('is_decoder', false);
-  reader.only('add_cross_attention', false);
-  const hiddenSize = reader.size('hidden_size', 768);
-  const heads = reader.size('num_attention_heads', 12);
-  reader.assertHeads('num_attention_heads', heads, 'hidden_size', hiddenSize);
-  return {
-    family: roberta ? 'roberta' : 'bert',
-    vocabularySize: reader.size('vocab_size', roberta ? 50265 : 30522),
-    positions: reader.size('max_position_embeddings', 512),
-    tokenTypes: reader.size('type_vocab_size', 2),
-    paddingId: reader.size('pad_token_id', roberta ? 1 : 0, 0),
-    hiddenSize,
-    layers: reader.size('num_hidden_layers', 12),
-    heads,
-    intermediateSize: reader.size('intermediate_size', 3072),
-    activation: reader.activation('hidden_act', 'gelu'),
-    normEpsilon: reader.number('layer_norm_eps', 1e-12, 'from 0'),
-    initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
-    dropout: {
-      hidden: reader.share('hidden_dropout_prob', 0.1),
-      attention: reader.share('attention_probs_dropout_prob', 0.1),
-    },
-  };
-}
-
-function readDistilBert(reader: ConfigReader): BertConfig {
-  const hiddenSize = reader.size('dim', 768);
-  const heads = reader.size('n_heads', 12);
-  reader.assertHeads('n_heads', heads, 'dim', hiddenSize);
-  return {
-    family: 'distilbert',
-    vocabularySize: reader.size('vocab_size', 30522),
-    positions: reader.size('max_position_embeddings', 512),
-    tokenTypes: 0,
-    paddingId: reader.size('pad_token_id', 0, 0),
-    hiddenSize,
-    layers: reader.size('n_layers', 6),
-    heads,
-    intermediateSize: reader.size('hidden_dim', 4 * 768),
-    activation: reader.activation('activation', 'gelu'),
-    normEpsilon: 1e-12, // the reference implementation reads no key for it
-    initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
-    dropout: { hidden: reader.share('dropout', 0.1), attention: reader.share('attention_dropout', 0.1) },
-  };
+export function longestText({ longest }: BertConfig): number {
+  return longest;
 }
 
 /** Parts of a text encoder that not every checkpoint has. */
@@ -153,92 +126,36 @@ export interface BertParts {
   readonly pooler?: boolean;
 }
 
-/** Names of a layer's parts in files. */
-interface LayerNames {
-  readonly layer: string;
-  readonly query: string;
-  readonly key: string;
-  readonly value: string;
-  readonly output: string;
-  readonly attentionNorm: string;
-  readonly up: string;
-  readonly down: string;
-  readonly mlpNorm: string;
-}
-
-const BERT_NAMES: LayerNames = {
-  layer: 'encoder.layer',
-  query: 'attention.self.query',
-  key: 'attention.self.key',
-  value: 'attention.self.value',
-  output: 'attention.output.dense',
-  attentionNorm: 'attention.output.LayerNorm',
-  up: 'intermediate.dense',
-  down: 'output.dense',
-  mlpNorm: 'output.LayerNorm',
-};
-
-const DISTILBERT_NAMES: LayerNames = {
-  layer: 'transformer.layer',
-  query: 'attention.q_lin',
-  key: 'attention.k_lin',
-  value: 'attention.v_lin',
-  output: 'attention.out_lin',
-  attentionNorm: 'sa_layer_norm',
-  up: 'ffn.lin1',
-  down: 'ffn.lin2',
-  mlpNorm: 'output_layer_norm',
-};
-
-function embeddings({ hiddenSize, vocabularySize, positions, tokenTypes }: BertConfig): Weight[] {
-  const table = (name: string, fileName: string, rows: number): Weight =>
-    tableWeight(`embeddings.${name}`, `embeddings.${fileName}_embeddings.weight`, [rows, hiddenSize]);
+function embeddings({ hiddenSize, vocabularySize, positions, tokenTypes, shape, names }: BertConfig): Weight[] {
+  const table = (name: string, fileName: string | undefined, rows: number): Weight[] =>
+    rows === 0 ? [] : [tableWeight(`embeddings.${name}`, `${fileName}.weight`, [rows, hiddenSize])];
   return [
-    table('word', 'word', vocabularySize),
-    table('position', 'position', positions),
-    ...(tokenTypes > 0 ? [table('tokenType', 'token_type', tokenTypes)] : []),
-    ...normWeights('embeddings.norm', 'embeddings.LayerNorm', hiddenSize),
+    ...table('word', names.word, vocabularySize),
+    ...table('position', names.position, positions),
+    ...table('tokenType', names.tokenType, tokenTypes),
+    ...(names.embeddingNorm === undefined
+      ? []
+      : normWeights('embeddings.norm', names.embeddingNorm, hiddenSize, shape.biases?.norm)),
   ];
 }
 
-function layer({ hiddenSize, intermediateSize }: BertConfig, names: LayerNames, index: number): Weight[] {
-  const [name, file] = [`layers.${index}`, `${names.layer}.${index}`];
-  const attention = (part: 'query' | 'key' | 'value' | 'output'): Weight[] =>
-    linearWeights(`${name}.attention.${part}`, `${file}.${names[part]}`, hiddenSize, hiddenSize);
-  return [
-    ...(['query', 'key', 'value', 'output'] as const).flatMap(attention),
-    ...normWeights(`${name}.attentionNorm`, `${file}.${names.attentionNorm}`, hiddenSize),
-    ...linearWeights(`${name}.mlp.up`, `${file}.${names.up}`, hiddenSize, intermediateSize),
-    ...linearWeights(`${name}.mlp.down`, `${file}.${names.down}`, intermediateSize, hiddenSize),
-    ...normWeights(`${name}.mlpNorm`, `${file}.${names.mlpNorm}`, hiddenSize),
-  ];
-}
-
-/** Every parameter of a text encoder, with its name in transformers' BertModel, RobertaModel or DistilBertModel. */
+/** Every parameter of a text encoder, with its name in transformers' model. */
 export function bertWeights(config: BertConfig, { pooler = false }: BertParts = {}): Weight[] {
-  const names = config.family === 'distilbert' ? DISTILBERT_NAMES : BERT_NAMES;
+  const { layers, hiddenSize, heads, names, shape, relative, pooler: pooled } = config;
   return [
     ...embeddings(config),
-    ...Array.from({ length: config.layers }, (_, index) => layer(config, names, index)).flat(),
-    ...(pooler ? linearWeights('pooler', 'pooler.dense', config.hiddenSize, config.hiddenSize) : []),
+    ...Array.from({ length: layers }, (_, index) => layerWeights({ ...config, ...shape }, names.layers, index)).flat(),
+    ...(relative === undefined ? [] : relativeWeights(relative, hiddenSize, heads)),
+    ...(names.norm === undefined ? [] : normWeights('norm', names.norm, hiddenSize, shape.biases?.norm)),
+    ...(pooler && pooled !== undefined
+      ? linearWeights('pooler', names.poolerMap as string, hiddenSize, pooled.size, pooled.bias)
+      : []),
   ];
-}
-
-const BUFFERS = 'embeddings\\.(position_ids|token_type_ids)$';
-
-/** Names in files of transformers' models around BertModel, RobertaModel and DistilBertModel. */
-export function bertFileNames({ family }: BertConfig): FileNames {
-  const heads = {
-    bert: '(cls|classifier|qa_outputs|pooler\\.dense)\\.',
-    roberta: '(lm_head|classifier|qa_outputs|pooler\\.dense)\\.',
-    distilbert: '(vocab_transform|vocab_layer_norm|vocab_projector|pre_classifier|classifier|qa_outputs)\\.',
-  }[family];
-  return { prefix: `${family}.`, ignored: new RegExp(`^${heads}|^${BUFFERS}`) };
 }
 
 /**
- * Parameters of {@link applyBert} out of the tensors of a Hugging Face checkpoint, with or without `bert.`, `roberta.`
- * or `distilbert.` before their names, and with old names of norms (`gamma`, `beta`). The pooler comes along where the
+ * Parameters of {@link applyBert} out of the tensors of a Hugging Face checkpoint, with or without the prefix of models
+ * with a head before their names, and with old names of norms (`gamma`, `beta`). The pooler comes along where the
  * checkpoint has one, unless `parts` says otherwise.
  * @param subject the file, as errors name it
  * @throws CheckpointError naming tensors that are missing, of another shape, or unknown
@@ -249,15 +166,14 @@ export function bertParameters(
   subject: string,
   parts: BertParts = {},
 ): HostTree {
-  const names = bertFileNames(config);
-  const { pooler = hasPooler(tensors.keys(), names) } = parts;
-  return parametersOf(tensors, bertWeights(config, { pooler }), names, subject);
+  const { pooler = hasPooler(tensors.keys(), config.names) } = parts;
+  return parametersOf(tensors, bertWeights(config, { pooler }), config.names, subject);
 }
 
 /** Parameters under their names in transformers' models, for export. Low-rank updates must be merged. */
 export function bertTensors(parameters: HostTree, config: BertConfig): ReadonlyMap<string, HostTensor> {
   const pooler = flattenTree(parameters).has('pooler.kernel');
-  return tensorsOf(parameters, bertWeights(config, { pooler }), 'bertTensors');
+  return tensorsOf(parameters, bertWeights(config, { pooler }), config.names, 'bertTensors');
 }
 
 /**
@@ -266,7 +182,10 @@ export function bertTensors(parameters: HostTree, config: BertConfig): ReadonlyM
  */
 export function initializeBert(random: Random, config: BertConfig, parts: BertParts = {}): HostTree {
   const leaves = flattenTree(initializeWeights(random, bertWeights(config, parts), config.initializerRange));
-  const padded = ['embeddings.word', ...(config.family === 'roberta' ? ['embeddings.position'] : [])];
+  const padded = [
+    ...(config.fixesPadding ? ['embeddings.word'] : []),
+    ...(config.countsFromPadding ? ['embeddings.position'] : []),
+  ];
   for (const name of padded) {
     const table = leaves.get(name)?.data as Float32Array;
     table.fill(0, config.paddingId * config.hiddenSize, (config.paddingId + 1) * config.hiddenSize);
@@ -285,14 +204,14 @@ export type BertInputs = {
 };
 
 /** RoBERTa counts tokens that are not padding, from behind the padding's id; padding itself has that id. */
-function robertaPositions(ids: tf.Tensor, paddingId: number): tf.Tensor {
+function positionsFromPadding(ids: tf.Tensor, paddingId: number): tf.Tensor {
   const isToken = tf.cast(tf.notEqual(ids, paddingId), 'int32');
   return tf.add(tf.mul(tf.cumsum(isToken, 1), isToken), tf.scalar(paddingId, 'int32')); // int32 [batch, length]
 }
 
 /** [batch, length, dim], or [length, dim] where each text has the same positions */
-function embedPositions({ family, paddingId }: BertConfig, table: tf.Tensor, ids: tf.Tensor): tf.Tensor {
-  if (family === 'roberta') return lookUp(table, robertaPositions(ids, paddingId), paddingId);
+function embedPositions({ countsFromPadding, paddingId }: BertConfig, table: tf.Tensor, ids: tf.Tensor): tf.Tensor {
+  if (countsFromPadding) return lookUp(table, positionsFromPadding(ids, paddingId), paddingId);
   return tf.slice(table, [0, 0], [ids.shape[1] as number, -1]);
 }
 
@@ -304,21 +223,23 @@ function embedTypes(table: tf.Tensor, types: tf.Tensor | undefined): tf.Tensor {
 type BertParameters = {
   readonly embeddings: {
     readonly word: tf.Tensor;
-    readonly position: tf.Tensor;
+    readonly position?: tf.Tensor;
     readonly tokenType?: tf.Tensor;
-    readonly norm: NormParameters;
+    readonly norm?: ScaleParameters;
   };
-  readonly layers: TransformerLayers;
+  readonly layers?: TransformerLayers;
+  readonly relative?: RelativeParameters;
+  readonly norm?: ScaleParameters;
   readonly pooler?: LinearMap;
 };
 
 function embed(config: BertConfig, parameters: BertParameters['embeddings'], inputs: BertInputs): tf.Tensor {
   const { word, position, tokenType, norm } = parameters;
   const { ids, tokenTypes } = inputs;
-  let sum = lookUp(word, ids, config.paddingId); // → [batch, length, dim]
+  let sum = lookUp(word, ids, config.fixesPadding ? config.paddingId : undefined); // → [batch, length, dim]
   if (tokenType !== undefined) sum = tf.add(sum, embedTypes(tokenType, tokenTypes));
-  sum = tf.add(sum, embedPositions(config, position, ids));
-  return applyNorm(norm, sum, { epsilon: config.normEpsilon });
+  if (position !== undefined) sum = tf.add(sum, embedPositions(config, position, ids));
+  return norm === undefined ? sum : applyNorm(norm, sum, { epsilon: config.normEpsilon });
 }
 
 function assertInputs(config: BertConfig, { ids, mask, tokenTypes }: BertInputs): void {
@@ -335,6 +256,60 @@ function assertInputs(config: BertConfig, { ids, mask, tokenTypes }: BertInputs)
   });
 }
 
+function designOf(config: BertConfig): TransformerDesign {
+  const { heads, activation, normEpsilon: epsilon, normalize, dropsAttended, causal, local, relative, hiddenSize } = config;
+  const isGlobal = (index: number): boolean => local === undefined || index % local.globalEvery === 0;
+  const scored = relative?.kind === 'disentangled' ? 1 + Number(relative.toKeys) + Number(relative.toQueries) : 1;
+  return {
+    heads,
+    activation,
+    norm: { epsilon },
+    normalize,
+    dropsAttended,
+    causal,
+    ...(scored === 1 ? {} : { scale: ((hiddenSize / heads) * scored) ** -0.5 }),
+    ...(local === undefined
+      ? {}
+      : {
+          window: (index) => (isGlobal(index) ? undefined : local.window),
+          rotaryBase: (index) => (isGlobal(index) ? local.globalBase : local.localBase),
+        }),
+  };
+}
+
+/** The layers of a range, with what they share. */
+function applyLayers(
+  config: BertConfig,
+  { layers = {}, relative }: Partial<BertParameters>,
+  states: tf.Tensor,
+  mask: tf.Tensor,
+  options: TransformerOptions,
+  range: { readonly from?: number; readonly until?: number },
+): tf.Tensor {
+  const shared: SharedScores =
+    config.relative === undefined || relative === undefined
+      ? {}
+      : applyRelative(config.relative, relative, placesOf(mask), config.normEpsilon);
+  const seen = config.readsPadding ? undefined : mask;
+  return applyTransformer(designOf(config), layers, states, seen, options, { ...range, shared });
+}
+
+/** 1 where the pooled token of each text stands, 0 elsewhere: ids int32 [batch, length] → float32, the same */
+function pooledPlace(token: TextPooler['token'], ids: tf.Tensor): tf.Tensor {
+  const isEnd = typeof token === 'object' ? tf.equal(ids, token.end) : tf.equal(ids, tf.max(ids, 1, true));
+  const ends = tf.cast(isEnd, 'float32');
+  return tf.mul(ends, tf.cast(tf.equal(tf.cumsum(ends, 1), 1), 'float32'));
+}
+
+/** One token of each text: [batch, length, dim] → [batch, dim] */
+function pooledToken({ token }: TextPooler, states: tf.Tensor, ids: tf.Tensor): tf.Tensor {
+  const [batch, length, dim] = states.shape as [number, number, number];
+  if (token === 'first' || token === 'last') {
+    return tf.reshape(tf.slice(states, [0, token === 'first' ? 0 : length - 1, 0], [batch, 1, dim]), [batch, dim]);
+  }
+  return tf.sum(tf.mul(states, tf.expandDims(pooledPlace(token, ids), 2)), 1);
+}
+
 /**
  * The lower part of {@link applyBert}: [batch, token, dim] after the embeddings and the layers below `layer`.
  * @throws ShapeMismatchError for inputs that do not fit each other, or are longer than the model's positions
@@ -347,38 +322,45 @@ export function lowerBert(
   options: TransformerOptions = {},
 ): tf.Tensor {
   assertInputs(config, inputs);
-  const { embeddings, layers } = parameters as BertParameters;
-  const embedded = dropEmbeddings(embed(config, embeddings, inputs), options.dropout);
-  return applyTransformer(designOf(config), layers, embedded, inputs.mask, options, { until: layer });
+  const given = parameters as BertParameters;
+  const embedded = dropEmbeddings(embed(config, given.embeddings, inputs), options.dropout);
+  return applyLayers(config, given, embedded, inputs.mask, options, { until: layer });
 }
 
 /**
- * The upper part of {@link applyBert}, from `layer` on: `upperBert(…, lowerBert(…, layer), mask, layer)` is the whole, to
- * the bit.
- * @param mask float32 [batch, length]: 1 token, 0 padding
+ * The upper part of {@link applyBert}, from `layer` on: `upperBert(…, lowerBert(…, layer), inputs, layer)` is the whole,
+ * to the bit.
  */
 export function upperBert(
   config: BertConfig,
   parameters: TensorTree,
   states: tf.Tensor,
-  mask: tf.Tensor,
+  { ids, mask }: Pick<BertInputs, 'ids' | 'mask'>,
   layer: number,
   options: TransformerOptions = {},
 ): TransformerOutputs {
-  const { layers, pooler } = parameters as BertParameters;
-  const last = applyTransformer(designOf(config), layers, states, mask, options, { from: layer });
-  return transformerOutputs(last, pooler, 'tanh');
-}
-
-function designOf({ heads, activation, normEpsilon: epsilon, family }: BertConfig): TransformerDesign {
-  return { heads, activation, norm: { epsilon }, normalize: 'after', dropsAttended: family !== 'distilbert' };
+  const given = parameters as BertParameters;
+  const { norm, pooler } = given;
+  const last = applyLayers(config, given, states, mask, options, { from: layer });
+  const tokens = norm === undefined ? last : applyNorm(norm, last, { epsilon: config.normEpsilon });
+  const pooled = config.pooler;
+  if (pooled === undefined || pooled.token === 'first') return transformerOutputs(tokens, pooler, 'tanh');
+  const one = pooledToken(pooled, tokens, ids);
+  return {
+    tokens: named(tokens, ['batch', 'token', 'dim']),
+    pooled: named(pooler === undefined ? one : applyLinear(pooler, one), ['batch', 'dim']),
+  };
 }
 
 /**
- * The encoder of BERT, RoBERTa or DistilBERT. Computes what `BertModel`, `RobertaModel` and `DistilBertModel` of
- * transformers compute in evaluation mode, and in training with `options.dropout`. What stands in places of padding is
- * finite and means nothing.
- * Source: Devlin et al., "BERT" (NAACL 2019); Liu et al., "RoBERTa" (2019); Sanh et al., "DistilBERT" (2019).
+ * An encoder of texts: BERT, RoBERTa, DistilBERT, MPNet, DeBERTa v2 and v3, ModernBERT, and the text towers of CLIP and
+ * SigLIP. Computes what `BertModel`, `RobertaModel`, `DistilBertModel`, `MPNetModel`, `DebertaV2Model`,
+ * `ModernBertModel`, `CLIPTextModelWithProjection` and `SiglipTextModel` of transformers compute in evaluation mode, and in
+ * training with `options.dropout` (DeBERTa's embeddings of relative positions drop nothing). What stands in places of
+ * padding is finite and means nothing.
+ * Source: Devlin et al., "BERT" (NAACL 2019); Liu et al., "RoBERTa" (2019); Sanh et al., "DistilBERT" (2019); Song et al.,
+ * "MPNet" (NeurIPS 2020); He et al., "DeBERTa" (ICLR 2021) and "DeBERTaV3" (ICLR 2023); Warner et al., "Smarter, better,
+ * faster, longer" (ACL 2025); Radford et al. (ICML 2021); Zhai et al. (ICCV 2023).
  * @throws ShapeMismatchError for inputs that do not fit each other, or are longer than the model's positions
  */
 export function applyBert(
@@ -387,5 +369,5 @@ export function applyBert(
   inputs: BertInputs,
   options: TransformerOptions = {},
 ): TransformerOutputs {
-  return upperBert(config, parameters, lowerBert(config, parameters, inputs, 0, options), inputs.mask, 0, options);
+  return upperBert(config, parameters, lowerBert(config, parameters, inputs, 0, options), inputs, 0, options);
 }

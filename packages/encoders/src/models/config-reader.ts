@@ -30,6 +30,41 @@ export class ConfigReader {
     throw this.error(expected, JSON.stringify(given) ?? 'none', remedy);
   }
 
+  /**
+   * What a configuration says of one of its parts, such as a tower: the keys below `key`, then those below `override`,
+   * where there are some.
+   */
+  part(key: string, override: string): ConfigReader {
+    const parts = [key, override].map((each) => this.value(each) ?? {});
+    const wrong = parts.find((each) => typeof each !== 'object' || Array.isArray(each));
+    if (wrong !== undefined) throw this.wrong(key, 'an object');
+    return new ConfigReader(Object.assign({}, ...parts), `${this.subject}, "${key}",`);
+  }
+
+  /** Whether the key is there and not null. */
+  has(key: string): boolean {
+    return this.value(key) !== undefined;
+  }
+
+  /** One of several words. */
+  choice<Word extends string>(key: string, words: readonly Word[], fallback: Word): Word {
+    const value = this.value(key) ?? fallback;
+    if (words.includes(value as Word)) return value as Word;
+    throw this.wrong(key, words.map((word) => JSON.stringify(word)).join(' or '));
+  }
+
+  /** Whole numbers or words one after the other; undefined where the key is absent. */
+  list(key: string): readonly unknown[] | undefined {
+    const value = this.value(key);
+    if (value === undefined || Array.isArray(value)) return value as readonly unknown[] | undefined;
+    throw this.wrong(key, 'a list');
+  }
+
+  /** The parsed value as it stands. */
+  raw(key: string): unknown {
+    return this.value(key);
+  }
+
   /** A whole number from `smallest`. */
   size(key: string, fallback: number, smallest = 1): number {
     const value = this.value(key) ?? fallback;
@@ -96,7 +131,8 @@ export class ConfigReader {
     return (Object.hasOwn(this.values, key) ? this.values[key] : undefined) ?? undefined;
   }
 
-  private wrong(key: string, expected: string): ConfigurationError {
+  /** The error of a key that cannot be meant. */
+  wrong(key: string, expected: string): ConfigurationError {
     return this.error(`"${key}" to be ${expected}`, JSON.stringify(this.values[key]) ?? 'nothing');
   }
 
@@ -107,4 +143,18 @@ export class ConfigReader {
 
 function isSize(value: unknown, smallest: number): value is number {
   return Number.isInteger(value) && (value as number) >= smallest && (value as number) <= LARGEST_SIZE;
+}
+
+/** @throws ConfigurationError unless an image holds a patch */
+export function assertPatches(
+  { subject }: ConfigReader,
+  size: Readonly<Record<'imageHeight' | 'imageWidth' | 'patchHeight' | 'patchWidth', number>>,
+): void {
+  const { imageHeight, imageWidth, patchHeight, patchWidth } = size;
+  if (patchHeight <= imageHeight && patchWidth <= imageWidth) return;
+  throw new ConfigurationError({
+    subject,
+    expected: `"patch_size" within "image_size" ${imageHeight} × ${imageWidth}`,
+    received: `${patchHeight} × ${patchWidth}`,
+  });
 }

@@ -3,7 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { addLora, applyLinear, type LoraOptions, mergeLora } from '@drf/layers';
 import { createRandom, flattenTree, hostTensor, type HostTensor, type HostTree, mapTree, named } from '@drf/tensor';
 import { toTensor } from '@drf/tensor/transfer';
-import { applyBert, initializeBert, parseBertConfig } from './bert.js';
+import { applyBert, initializeBert } from './bert.js';
+import { parseBertConfig } from './families.js';
 import { maximumDifference } from '../testing/graph-model.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));

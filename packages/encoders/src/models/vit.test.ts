@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError, createRandom, flattenTree, type HostTensor, mapTree } from '@drf/tensor';
 import { toTensor } from '@drf/tensor/transfer';
-import { applyVit, initializeVit, parseVitConfig, vitParameters, vitTensors, vitTokens } from './vit.js';
+import { applyVit, initializeVit, vitParameters, vitTensors, vitTokens } from './vit.js';
+import { parseVitConfig } from './families.js';
 
 beforeAll(async () => void (await tf.setBackend('cpu')));
 
@@ -19,7 +20,7 @@ const SMALL = {
 describe('parseVitConfig', () => {
   it('takes the defaults of transformers', () => {
     const config = parseVitConfig({ model_type: 'vit' }, 'x');
-    expect(config).toEqual({
+    expect(config).toMatchObject({
       family: 'vit',
       imageHeight: 224,
       imageWidth: 224,
@@ -33,8 +34,7 @@ describe('parseVitConfig', () => {
       activation: 'gelu',
       normEpsilon: 1e-12,
       queryKeyValueBias: true,
-      poolerSize: 768,
-      poolerActivation: 'tanh',
+      pooler: { kind: 'dense', size: 768, activation: 'tanh' },
       initializerRange: 0.02,
       dropout: { hidden: 0, attention: 0 },
     });
@@ -52,8 +52,8 @@ describe('parseVitConfig', () => {
     [{ layer_norm_eps: -1 }, '"layer_norm_eps" to be a finite number from 0, received -1'],
     [{ hidden_act: 'toString' }, '"hidden_act" to be an activation: gelu'],
     [
-      { model_type: 'dinov2' },
-      'a "model_type" of an image encoder: vit, deit, received "dinov2"; choose a ViT or DeiT',
+      { model_type: 'beit' },
+      'a "model_type" of an image encoder: vit, deit, dinov2, dinov2_with_registers, clip, clip_vision_model, siglip, siglip_vision_model, received "beit"; choose a model of one of these',
     ],
   ])('refuses %o', (changes, message) => {
     const parse = (): unknown => parseVitConfig({ ...SMALL, ...changes }, 'some/config.json');

@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { flattenTree, hostTensor, type HostTensor, sizeOf } from '@drf/tensor';
-import { bertFileNames, bertTensors, parseBertConfig } from './bert.js';
-import { parseVitConfig, vitFileNames, vitTensors } from './vit.js';
-import { modelOf, readFixture, type Tensors } from '../testing/reference.js';
+import { bertTensors } from './bert.js';
+import { parseBertConfig } from './families.js';
+import { modelOf, readFixture, readsImages, type Tensors } from '../testing/reference.js';
 
 type Listed = { readonly config: { readonly model_type: string }; readonly tensors: Record<string, number[]> };
 
 const MODELS = (await readFixture('names.json')) as Readonly<Record<string, Listed>>;
-const isImageModel = ({ config }: Listed): boolean => ['vit', 'deit'].includes(config.model_type);
+const hasTwoTowers = ({ config }: Listed): boolean => ['clip', 'siglip'].includes(config.model_type);
+
+/** Each model with whether its images' or its texts' encoder is looked at; of models with two towers both are. */
+const ENCODERS = Object.entries(MODELS).flatMap(([name, model]): (readonly [string, 'image' | 'text'])[] => {
+  if (hasTwoTowers(model)) return [[name, 'image'] as const, [name, 'text'] as const];
+  return [[name, readsImages(model.config) ? 'image' : 'text'] as const];
+});
 
 /** Tensors with numbers that differ from each other. */
 function tensorsOf({ tensors }: Listed): Map<string, HostTensor> {
@@ -23,38 +29,32 @@ function tensorsOf({ tensors }: Listed): Map<string, HostTensor> {
   );
 }
 
-function parametersOf(model: Listed, tensors: Tensors) {
-  return modelOf(model.config, 'a model').parameters(tensors);
-}
-
-/** Names that every such model has, or that stand for parts that the encoder has not. */
-function prefixOf(model: Listed): string {
-  const names = isImageModel(model)
-    ? vitFileNames(parseVitConfig(model.config, ''))
-    : bertFileNames(parseBertConfig(model.config, ''));
-  return names.prefix;
-}
-
-function exported(model: Listed, tensors: Tensors): Tensors {
-  const parameters = parametersOf(model, tensors);
-  return isImageModel(model)
-    ? vitTensors(parameters, parseVitConfig(model.config, ''))
-    : bertTensors(parameters, parseBertConfig(model.config, ''));
+function parametersOf({ config }: Listed, tensors: Tensors) {
+  return modelOf(config, 'a model').parameters(tensors);
 }
 
 describe('names of tensors', () => {
-  it.each(Object.keys(MODELS))('%s: every tensor is a parameter or a known head', (name) => {
+  it.each(ENCODERS)('%s, %s: every tensor is a parameter or a known head', (name, modality) => {
     const model = MODELS[name] as Listed;
     const tensors = tensorsOf(model);
-    const again = exported(model, tensors);
-    const prefix = prefixOf(model);
+    const encoder = modelOf(model.config, 'a model', modality === 'image');
+    const parameters = encoder.parameters(tensors);
+    const again = encoder.tensors(parameters);
+    const { prefix } = encoder.names;
     for (const [fileName, tensor] of again) {
       expect(tensors.get(fileName) ?? tensors.get(prefix + fileName), fileName).toEqual(tensor);
     }
     const left = [...tensors.keys()].filter((each) => !again.has(each) && !again.has(each.replace(prefix, '')));
-    expect(left).toEqual(name.endsWith('Model') ? [] : left.filter((each) => !each.includes('.layer.')));
-    const parameters = flattenTree<HostTensor>(parametersOf(model, tensors));
-    expect(parameters.size).toBe(again.size);
+    const other = modality === 'image' ? /^text_/ : /^(vision_model|visual_projection)/;
+    const expected = hasTwoTowers(model)
+      ? left.filter((each) => other.test(each) || /^logit_/.test(each))
+      : name.endsWith('Model')
+        ? left.filter((each) => each === 'embeddings.mask_token')
+        : left.filter((each) => !/\.layers?\./.test(each));
+    expect(left).toEqual(expected);
+    const leaves = [...flattenTree<HostTensor>(parameters).values()];
+    const count = (all: readonly HostTensor[]): number => all.reduce((sum, { data }) => sum + data.length, 0);
+    expect(count(leaves)).toBe(count([...again.values()]));
   });
 
   const BERT = MODELS['BertModel'] as Listed;

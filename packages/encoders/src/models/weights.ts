@@ -51,6 +51,8 @@ export interface Weight {
   readonly fileShape: readonly number[];
   readonly layout: FileLayout;
   readonly initial: 'normal' | 'zeros' | 'ones';
+  /** Where the file's tensor holds several weights of one size along its first axis: which of them, from 0, and of how many. */
+  readonly part?: { readonly index: number; readonly of: number };
 }
 
 /** Linear map: kernel [in, out] ← weight [out, in], and bias. */
@@ -63,15 +65,38 @@ export function linearWeights(name: string, fileName: string, inputs: number, ou
     layout: 'transposed',
     initial: 'normal',
   };
-  return bias ? [kernel, vector(`${name}.bias`, `${fileName}.bias`, outputs, 'zeros')] : [kernel];
+  return bias ? [kernel, vectorWeight(`${name}.bias`, `${fileName}.bias`, outputs, 'zeros')] : [kernel];
 }
 
-/** Layer normalization: scale ← weight, and bias. */
-export function normWeights(name: string, fileName: string, width: number): Weight[] {
-  return [
-    vector(`${name}.scale`, `${fileName}.weight`, width, 'ones'),
-    vector(`${name}.bias`, `${fileName}.bias`, width, 'zeros'),
-  ];
+/**
+ * Linear maps whose kernels, and whose biases, lie one after the other in a tensor [maps · out, in] of the file.
+ * @param weightName the whole name of the kernels' tensor
+ * @param biasName that of the biases; undefined: there are none
+ */
+export function joinedLinearWeights(
+  names: readonly string[],
+  [weightName, biasName]: readonly [string, string | undefined],
+  inputs: number,
+  outputs: number,
+): Weight[] {
+  const of = names.length;
+  return names.flatMap((name, index) =>
+    linearWeights(name, '', inputs, outputs, biasName !== undefined).map((weight): Weight => {
+      const isKernel = weight.layout === 'transposed';
+      return {
+        ...weight,
+        fileName: isKernel ? weightName : (biasName as string),
+        fileShape: isKernel ? [of * outputs, inputs] : [of * outputs],
+        part: { index, of },
+      };
+    }),
+  );
+}
+
+/** Layer normalization: scale ← weight, and bias where it has one. */
+export function normWeights(name: string, fileName: string, width: number, bias = true): Weight[] {
+  const scale = vectorWeight(`${name}.scale`, `${fileName}.weight`, width, 'ones');
+  return bias ? [scale, vectorWeight(`${name}.bias`, `${fileName}.bias`, width, 'zeros')] : [scale];
 }
 
 /** A table [rows, width]; in the file it may have leading axes of size 1. */
@@ -79,19 +104,32 @@ export function tableWeight(name: string, fileName: string, shape: readonly numb
   return { name, fileName, shape, fileShape, layout: 'same', initial: 'normal' };
 }
 
-function vector(name: string, fileName: string, width: number, initial: Weight['initial']): Weight {
+/** A vector of numbers. */
+export function vectorWeight(name: string, fileName: string, width: number, initial: Weight['initial']): Weight {
   return { name, fileName, shape: [width], fileShape: [width], layout: 'same', initial };
 }
 
 /** A tensor of a file as ours. */
-function fromFile({ shape, fileShape, layout }: Weight, tensor: HostTensor): HostTensor {
-  if (layout === 'same') return hostTensor(tensor.data, shape);
+function fromFile(weight: Weight, tensor: HostTensor): HostTensor {
+  const { shape, layout } = weight;
+  const { data, shape: fileShape } = partOf(weight, tensor);
+  if (layout === 'same') return hostTensor(data, shape);
   const order = layout === 'transposed' ? [1, 0] : [2, 3, 1, 0]; // [out, channel, y, x] → [y, x, channel, out]
-  return hostTensor(swapAxes(tensor.data, fileShape, order), shape);
+  return hostTensor(swapAxes(data, fileShape, order), shape);
+}
+
+/** A weight's own part of a tensor that holds several. */
+function partOf({ part }: Weight, tensor: HostTensor): HostTensor {
+  if (part === undefined) return tensor;
+  const [rows, ...others] = tensor.shape as [number, ...number[]];
+  const size = tensor.data.length / part.of;
+  return hostTensor(tensor.data.slice(part.index * size, (part.index + 1) * size), [rows / part.of, ...others]);
 }
 
 /** Ours as a tensor of a file; the inverse of {@link fromFile}. */
-function toFile({ fileShape, layout }: Weight, tensor: HostTensor): HostTensor {
+function toFile({ fileShape: whole, layout, part }: Weight, tensor: HostTensor): HostTensor {
+  const [rows, ...others] = whole as [number, ...number[]];
+  const fileShape = [rows / (part?.of ?? 1), ...others];
   if (layout === 'same') return hostTensor(tensor.data, fileShape);
   if (layout === 'transposed') {
     return hostTensor(swapAxes(tensor.data, tensor.shape, [1, 0]), fileShape);
@@ -126,6 +164,10 @@ export interface FileNames {
   readonly prefix: string;
   /** Names without the prefix that are known and no part of the encoder: heads, and buffers without parameters. */
   readonly ignored: RegExp;
+  /** The tensor by which a file shows that it has the pooler, without the prefix; default `pooler.dense.weight`. */
+  readonly pooler?: string;
+  /** The name, of those without the prefix, under which a tensor is written; default: itself. */
+  readonly written?: (name: string) => string;
 }
 
 /** Where each weight is in a file. */
@@ -160,8 +202,8 @@ function byCanonicalName(names: Iterable<string>, prefix: string, subject: strin
 }
 
 /** Whether a file has a pooler, with or without the prefix. */
-export function hasPooler(names: Iterable<string>, { prefix }: FileNames): boolean {
-  return [...names].some((name) => canonicalName(name, prefix) === 'pooler.dense.weight');
+export function hasPooler(names: Iterable<string>, { prefix, pooler = 'pooler.dense.weight' }: FileNames): boolean {
+  return [...names].some((name) => canonicalName(name, prefix) === pooler);
 }
 
 /**
@@ -177,7 +219,7 @@ export function resolveWeights(
   subject: string,
 ): ResolvedWeights {
   const present = byCanonicalName(shapes.keys(), names.prefix, subject);
-  const missing = weights.filter(({ fileName }) => !present.has(fileName)).map(({ fileName }) => fileName);
+  const missing = [...new Set(weights.map(({ fileName }) => fileName))].filter((name) => !present.has(name));
   const known = new Set(weights.map(({ fileName }) => fileName));
   const others = [...present].filter(([name]) => !known.has(name));
   const surplus = others.filter(([name]) => !names.ignored.test(name)).map(([, fileName]) => fileName);
@@ -243,13 +285,32 @@ export function floatFromFile(weight: Weight, tensor: HostTensor, fileName: stri
   throw new CheckpointError({ subject, expected: `floating-point numbers in "${fileName}"`, received: tensor.dtype });
 }
 
-/** The inverse of {@link parametersOf}, without prefix. @throws CheckpointError naming leaves that have no such name */
-export function tensorsOf(parameters: HostTree, weights: readonly Weight[], subject: string): Map<string, HostTensor> {
+/** The inverse of {@link parametersOf}. @throws CheckpointError naming leaves that have no such name */
+export function tensorsOf(
+  parameters: HostTree,
+  weights: readonly Weight[],
+  { written = (name) => name }: FileNames,
+  subject: string,
+): Map<string, HostTensor> {
   const leaves = flattenTree(parameters);
   const shapes = new Map([...leaves].map(([name, { shape }]) => [name, shape] as const));
   const own = weights.map((weight) => ({ ...weight, fileName: weight.name, fileShape: weight.shape }));
   resolveWeights(shapes, own, { prefix: '', ignored: /^$/ }, subject);
-  return new Map(
-    weights.map((weight) => [weight.fileName, toFile(weight, leaves.get(weight.name) as HostTensor)] as const),
-  );
+  const tensors = new Map<string, HostTensor>();
+  for (const weight of weights) {
+    const tensor = toFile(weight, leaves.get(weight.name) as HostTensor);
+    const name = written(weight.fileName);
+    const before = tensors.get(name); // parts of one tensor follow one another
+    tensors.set(name, before === undefined ? tensor : joined(before, tensor));
+  }
+  return tensors;
+}
+
+/** One tensor after the other along the first axis. */
+function joined(first: HostTensor, second: HostTensor): HostTensor {
+  const data = new Float32Array(first.data.length + second.data.length);
+  data.set(first.data);
+  data.set(second.data, first.data.length);
+  const [rows, ...others] = first.shape as [number, ...number[]];
+  return hostTensor(data, [rows + (second.shape[0] as number), ...others]);
 }

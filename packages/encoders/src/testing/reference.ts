@@ -7,6 +7,7 @@ import type { TransformerOptions, TransformerOutputs } from '@drf/layers';
 import {
   type Engine,
   flattenTree,
+  floatData,
   hostTensor,
   type HostTensor,
   type HostTree,
@@ -14,8 +15,10 @@ import {
   unflattenTree,
 } from '@drf/tensor';
 import { loadBert, loadVit } from '../huggingface/load-encoder.js';
-import { applyBert, type BertInputs, bertParameters, parseBertConfig } from '../models/bert.js';
-import { applyVit, parseVitConfig, vitParameters } from '../models/vit.js';
+import { applyBert, type BertInputs, bertParameters, bertTensors } from '../models/bert.js';
+import { parseBertConfig } from '../models/families.js';
+import { applyVit, resizeVit, vitParameters, vitTensors } from '../models/vit.js';
+import { parseVitConfig } from '../models/families.js';
 import { swapAxes } from '../models/weights.js';
 import { maximumDifference } from './graph-model.js';
 
@@ -48,24 +51,45 @@ function channelsLast({ data, shape }: HostTensor): HostTensor {
   return hostTensor(swapAxes(data, shape, [0, 2, 3, 1]), [batch, height, width, channels]);
 }
 
+/** Whether a model reads images. Of those with two towers that of the texts is looked at, unless told otherwise. */
+export function readsImages(config: unknown): boolean {
+  return /^(vit|deit|dinov2.*|(clip|siglip)_vision_model)$/.test(String((config as Record<string, unknown>)['model_type']));
+}
+
 /** The model that a folder's files describe, with whatever weights. */
-export function modelOf(config: unknown, subject: string) {
-  const { model_type: family } = config as { readonly model_type: string };
-  if (family === 'vit' || family === 'deit') {
+export function modelOf(config: unknown, subject: string, isImage = readsImages(config)) {
+  if (isImage) {
     const vit = parseVitConfig(config, subject);
     return {
       parameters: (tensors: Tensors) => vitParameters(tensors, vit, subject),
-      load: loadVit,
-      apply: (parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions) =>
-        applyVit(vit, parameters, inputs['pixels'] as tf.Tensor, options),
+      tensors: (parameters: HostTree) => vitTensors(parameters, vit),
+      names: vit.names,
     };
   }
   const bert = parseBertConfig(config, subject);
   return {
     parameters: (tensors: Tensors) => bertParameters(tensors, bert, subject),
-    load: loadBert,
-    apply: (parameters: TensorTree, inputs: TensorTree, options?: TransformerOptions) =>
-      applyBert(bert, parameters, inputs as BertInputs, options),
+    tensors: (parameters: HostTree) => bertTensors(parameters, bert),
+    names: bert.names,
+  };
+}
+
+/** A model of a folder as a function; one of images for such of this size [height, width]. */
+async function loadModel(folder: string, isImage: boolean, size: readonly number[]) {
+  if (!isImage) {
+    const { config, parameters } = await loadBert(folder);
+    return {
+      parameters,
+      apply: (tree: TensorTree, inputs: TensorTree, options?: TransformerOptions) =>
+        applyBert(config, tree, inputs as BertInputs, options),
+    };
+  }
+  const loaded = await loadVit(folder);
+  const { config, parameters } = resizeVit(loaded.config, loaded.parameters, size[0] as number, size[1] as number);
+  return {
+    parameters,
+    apply: (tree: TensorTree, inputs: TensorTree, options?: TransformerOptions) =>
+      applyVit(config, tree, inputs['pixels'] as tf.Tensor, options),
   };
 }
 
@@ -84,16 +108,16 @@ function referenceInputs(expected: Tensors): HostTree {
 }
 
 export async function loadReference(folder: string): Promise<Reference> {
-  const model = modelOf(JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')), folder);
+  const json: unknown = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
   const read = async (file: string): Promise<Tensors> => (await readSafetensors(join(folder, file))).tensors;
   const expected = await read('expected.safetensors');
+  const model = await loadModel(folder, readsImages(json), expected.get('pixel_values')?.shape.slice(2) ?? []);
   return {
-    parameters: (await model.load(folder)).parameters,
-    gradients: model.parameters(await read('gradients.safetensors')),
+    ...model,
+    gradients: modelOf(json, folder).parameters(await read('gradients.safetensors')),
     inputs: referenceInputs(expected),
     states: expected.get('states') as HostTensor,
     pooled: expected.get('pooled'),
-    apply: model.apply,
   };
 }
 
@@ -141,21 +165,39 @@ export interface Differences {
   readonly forward: number;
   /** Largest difference of a gradient, relative to the largest number of that gradient. */
   readonly gradient: number;
+  /** Parameters whose gradient is not compared. */
+  readonly left: readonly string[];
 }
 
 /** Below this part of the largest of all gradients, differences count as parts of that (a key’s bias has gradient 0). */
 const NEGLIGIBLE = 1e-3;
 
+/**
+ * States that the loss does not read, those of padding, are not compared; nor is the gradient of a table of positions that
+ * was scaled for the inputs, and is another table here than in the file.
+ */
 export function differences(computed: Computed, reference: Reference): Differences {
   const expected = flattenTree<HostTensor>(reference.gradients);
   const overall = Math.max(...[...expected.values()].map(largestOf));
-  const gradients = [...expected].map(([name, tensor]) => {
+  const parameters = flattenTree<HostTensor>(reference.parameters);
+  const comparable = [...expected].filter(([name, { shape }]) => String(shape) === String(parameters.get(name)?.shape));
+  const gradients = comparable.map(([name, tensor]) => {
     const scale = Math.max(largestOf(tensor), overall * NEGLIGIBLE);
     return difference(computed.gradients.get(name), tensor) / scale;
   });
-  const outputs = [difference(computed.states, reference.states)];
+  const factors = (reference.inputs['stateFactors'] as HostTensor).data;
+  const read = (states: HostTensor): HostTensor => {
+    const width = states.shape.at(-1) as number;
+    const isRead = (row: number): boolean => factors.subarray(row * width, (row + 1) * width).some((each) => each !== 0);
+    return { ...states, data: floatData(states).map((value, i) => (isRead(Math.floor(i / width)) ? value : 0)) };
+  };
+  const outputs = [difference(read(computed.states), read(reference.states))];
   if (reference.pooled !== undefined) outputs.push(difference(computed.pooled, reference.pooled));
-  return { forward: Math.max(...outputs), gradient: Math.max(...gradients) };
+  return {
+    forward: Math.max(...outputs),
+    gradient: Math.max(...gradients),
+    left: [...expected.keys()].filter((name) => !comparable.some(([each]) => each === name)),
+  };
 }
 
 function largestOf({ data }: HostTensor): number {

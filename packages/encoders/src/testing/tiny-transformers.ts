@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { writeJsonAtomic, writeSafetensors } from '@drf/files';
 import { createRandom } from '@drf/tensor';
-import { bertTensors, initializeBert, parseBertConfig } from '../models/bert.js';
-import { initializeVit, parseVitConfig, vitTensors } from '../models/vit.js';
+import { bertTensors, initializeBert } from '../models/bert.js';
+import { parseBertConfig } from '../models/families.js';
+import { initializeVit, vitTensors } from '../models/vit.js';
+import { parseVitConfig } from '../models/families.js';
 import { imagePreprocessor, TOKENIZER_CONFIG, wordPieceTokenizer } from './tiny-preprocessing.js';
 
 export const TINY_WORDS = [

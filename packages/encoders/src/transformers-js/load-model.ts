@@ -159,6 +159,8 @@ function reason(message: string, error: unknown): string {
 
 /** Model families whose image and text halves are separate files. */
 const TWO_TOWERS = ['clip', 'siglip', 'jina_clip', 'chinese_clip'];
+/** Such a half by itself. */
+const TOWER = /^(?:clip|siglip)_(?:vision|text)_model$/;
 
 /** What a loader of the library takes. */
 interface LoadOptions {
@@ -178,8 +180,10 @@ export interface LoadedModel<Preprocessor> {
 
 /** The class that runs one half of a two-tower model, or the whole of another. */
 function modelClass(library: Library, modality: Modality, modelType: string) {
-  if (modality === 'text' && modelType === 'clip') return library.CLIPTextModelWithProjection;
-  if (modality === 'text' && modelType === 'siglip') return library.SiglipTextModel;
+  if (modelType === 'clip_vision_model') return library.CLIPVisionModelWithProjection;
+  if (modelType === 'siglip_vision_model') return library.SiglipVisionModel;
+  if (modality === 'text' && /^clip(_text_model)?$/.test(modelType)) return library.CLIPTextModelWithProjection;
+  if (modality === 'text' && /^siglip(_text_model)?$/.test(modelType)) return library.SiglipTextModel;
   if (modality === 'image' && TWO_TOWERS.includes(modelType)) return library.AutoModelForImageFeatureExtraction;
   return library.AutoModel;
 }
@@ -192,7 +196,8 @@ function onnxFile(name: (typeof MODEL_NAMES)[number], dtype: keyof typeof DTYPE_
 }
 
 function modelFile(modality: Modality, modelType: string, dtype: keyof typeof DTYPE_SUFFIXES): string {
-  const name = !TWO_TOWERS.includes(modelType) ? 'model' : modality === 'image' ? 'vision_model' : 'text_model';
+  const isTower = TWO_TOWERS.includes(modelType) || TOWER.test(modelType);
+  const name = !isTower ? 'model' : modality === 'image' ? 'vision_model' : 'text_model';
   return onnxFile(name, dtype);
 }
 

@@ -34,9 +34,15 @@ interface TextReading {
 export interface EncoderSource {
   readonly name: string;
   readonly folder: string;
-  /** `config.json` */
+  /** What `config.json` says of this encoder. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly modelType: string;
+  /** Class of Python's transformers. */
+  readonly architecture: string;
+  /** Where transformers.js looks for the graph. */
+  readonly file: string;
+  /** What the pooled output is called, where there is one. */
+  readonly pooledName: string;
   readonly parameters: HostTree;
   readonly reads: ImageReading | TextReading;
   apply(parameters: TensorTree, inputs: Readonly<Record<string, tf.Tensor>>): TransformerOutputs;
@@ -138,7 +144,7 @@ function trace(source: EncoderSource, shapes: HostTree, inputs: HostTree): Uint8
   const compute = (all: TensorTree): TensorTree => {
     const { [WEIGHTS]: weights, ...rest } = all;
     const { tokens, pooled } = source.apply(weights as TensorTree, rest as Record<string, tf.Tensor>);
-    return { last_hidden_state: tokens, ...(pooled === undefined ? {} : { pooler_output: pooled }) };
+    return { last_hidden_state: tokens, ...(pooled === undefined ? {} : { [source.pooledName]: pooled }) };
   };
   const example = { [WEIGHTS]: shapes, ...inputs } as Host<TensorTree>;
   return compile(compute, example).toOnnx({ name: source.modelType, description: 'an encoder' });
@@ -147,7 +153,8 @@ function trace(source: EncoderSource, shapes: HostTree, inputs: HostTree): Uint8
 /**
  * A model in ONNX with the inputs and outputs that transformers.js and Hugging Face's exporters have: `input_ids`,
  * `attention_mask` and, where the model has token types, `token_type_ids`, int64 [batch, sequence]; or `pixel_values`
- * [batch, channel, height, width]; `last_hidden_state` and, where the model has a pooler, `pooler_output`. Any number of
+ * [batch, channel, height, width]; `last_hidden_state` and, where the model has a pooler, `pooler_output` (of
+ * CLIP `image_embeds` or `text_embeds`). Any number of
  * contents; texts of any length that the model has positions for.
  */
 export async function encoderGraph(source: EncoderSource, parameters: HostTree): Promise<OnnxModel> {

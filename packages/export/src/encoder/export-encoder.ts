@@ -12,10 +12,13 @@ import {
   fullEncoderName,
   isOwnName,
   loadBert,
+  loadForImages,
   loadVit,
   longestText,
   mergeLora,
+  parseImageProcessor,
   PREPROCESSING_FILES,
+  resizedProcessor,
   vitTensors,
 } from '@drf/encoders';
 import { encodeSafetensors, readJson } from '@drf/files';
@@ -33,6 +36,35 @@ import { encodeModel } from '../onnx/model.js';
 import { prepareOutput, replaceOutput } from '../output-folder.js';
 import { encoderGraph, type EncoderSource } from './encoder-graph.js';
 
+/** Where the towers of a model of two are described in its `config.json`. */
+const TOWER_KEYS = { image: ['vision_config', 'vision_config_dict'], text: ['text_config', 'text_config_dict'] } as const;
+
+/** What `config.json` says of one encoder: the whole file, or of a model with two towers that tower's part. */
+function configOf(
+  json: Record<string, unknown>,
+  modality: Modality,
+  family: string,
+  further: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const [part, older] = TOWER_KEYS[modality];
+  const whole = json['model_type'];
+  if (whole !== 'clip' && whole !== 'siglip') return { ...json, ...further };
+  const tower = { ...(json[part] as object | undefined), ...(json[older] as object | undefined) };
+  const { projection_dim } = json;
+  return { ...tower, ...(projection_dim === undefined ? {} : { projection_dim }), ...further, model_type: family };
+}
+
+/** The same preprocessing in a file's words, with the sizes that it has now. */
+function resizedFile(json: Record<string, unknown>, side: number): Record<string, unknown> {
+  const { resize, crop } = resizedProcessor(parseImageProcessor(json, PROCESSOR_FILE), side);
+  const size = resize?.size;
+  return {
+    ...json,
+    ...(size === undefined ? {} : { size: 'shortestEdge' in size ? { shortest_edge: size.shortestEdge } : size }),
+    ...(crop === undefined ? {} : { crop_size: crop }),
+  };
+}
+
 /**
  * Opens a model that is to be exported.
  * @param model a hub id or a folder
@@ -41,17 +73,23 @@ import { encoderGraph, type EncoderSource } from './encoder-graph.js';
 async function openEncoderSource(
   model: string,
   modality: Modality,
-  options: FetchModelOptions,
+  { imageSize, ...options }: FetchModelOptions & { readonly imageSize?: number },
 ): Promise<EncoderSource> {
-  const { name, folder } = await fetchModel(model, options);
+  const files = await fetchModel(model, options);
+  const { name, folder } = files;
   const json = (await readJson(join(folder, 'config.json'))) as Record<string, unknown>;
-  const common = { name, folder, config: json, modelType: String(json['model_type']) };
+  const common = { name, folder };
+  const modelType = String(json['model_type']);
   if (modality === 'image') {
-    const { config, parameters } = await loadVit(folder);
+    const hasProcessor = existsSync(join(folder, PROCESSOR_FILE));
+    const { config, parameters } = hasProcessor ? await loadForImages(files, imageSize) : await loadVit(folder);
+    const { imageHeight: height, imageWidth: width, family } = config;
     return {
       ...common,
+      ...kindOf(family),
+      config: configOf(json, modality, family, { image_size: height === width ? height : [height, width] }),
       parameters,
-      reads: { modality, height: config.imageHeight, width: config.imageWidth, channels: config.channels },
+      reads: { modality, height, width, channels: config.channels },
       apply: (weights, { pixels }) => applyVit(config, weights, pixels as tf.Tensor),
       tensors: (weights) => vitTensors(weights, config),
     };
@@ -59,8 +97,10 @@ async function openEncoderSource(
   const { config, parameters } = await loadBert(folder);
   return {
     ...common,
+    ...kindOf(config.family === 'roberta' ? modelType : config.family),
+    config: configOf(json, modality, config.family, {}),
     parameters,
-    reads: { modality, longest: longestText(config), hasTypes: config.family === 'bert' && config.tokenTypes > 1 },
+    reads: { modality, longest: longestText(config), hasTypes: config.readsTypes },
     apply: (weights, inputs) => applyBert(config, weights, inputs as BertInputs),
     tensors: (weights) => bertTensors(weights, config),
   };
@@ -72,6 +112,8 @@ interface TrainedEncoderOfRun {
   readonly revision: string | undefined;
   /** Low-rank updates are merged. */
   readonly parameters: HostTree;
+  /** Side of the images that it was trained to read, where that is not what its files say. */
+  readonly imageSize?: number;
 }
 
 /** Whether a path is a run folder rather than a model. */
@@ -104,14 +146,16 @@ export async function encoderOfRun(
   );
   const partOf = (tree: HostTree = {}): HostTree => ((tree['encoders'] ?? {}) as HostTree)[modality] as HostTree;
   const whole = mergeTrees<HostTensor>(partOf(parameters.trained) ?? {}, partOf(parameters.fixed) ?? {});
+  const { imageSize } = encoders;
   return {
+    ...(modality === 'image' && imageSize !== undefined ? { imageSize } : {}),
     model: fullEncoderName(encoders[modality]).replace(/^huggingface:/, ''),
     revision: encoders.revision[modality],
     parameters: encoders.lora.rank > 0 ? mergeLora(whole, encoders.lora) : whole,
   };
 }
 
-const MODEL_FILE = 'onnx/model.onnx';
+const PROCESSOR_FILE = 'preprocessor_config.json';
 const CONFIG_FILE = 'config.json';
 /** Everything that such an export may consist of, at the top of its folder. */
 const KNOWN_FILES = [
@@ -122,16 +166,35 @@ const KNOWN_FILES = [
   ...PREPROCESSING_FILES.text,
 ];
 
-/** The class of Python's transformers that loads such weights. */
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  bert: 'BertModel',
-  roberta: 'RobertaModel',
-  'xlm-roberta': 'XLMRobertaModel',
-  camembert: 'CamembertModel',
-  distilbert: 'DistilBertModel',
-  vit: 'ViTModel',
-  deit: 'DeiTModel',
+/** How others know a family: the class of Python's transformers, the file and the pooled output of transformers.js. */
+type Kind = Pick<EncoderSource, 'modelType' | 'architecture' | 'file' | 'pooledName'>;
+
+function kind(architecture: string, file = 'model', pooledName = 'pooler_output'): Omit<Kind, 'modelType'> {
+  return { architecture, file: `onnx/${file}.onnx`, pooledName };
+}
+
+const KINDS: Readonly<Record<string, Omit<Kind, 'modelType'>>> = {
+  bert: kind('BertModel'),
+  roberta: kind('RobertaModel'),
+  'xlm-roberta': kind('XLMRobertaModel'),
+  camembert: kind('CamembertModel'),
+  distilbert: kind('DistilBertModel'),
+  mpnet: kind('MPNetModel'),
+  'deberta-v2': kind('DebertaV2Model'),
+  modernbert: kind('ModernBertModel'),
+  clip_text_model: kind('CLIPTextModelWithProjection', 'text_model', 'text_embeds'),
+  siglip_text_model: kind('SiglipTextModel', 'text_model'),
+  vit: kind('ViTModel'),
+  deit: kind('DeiTModel'),
+  dinov2: kind('Dinov2Model'),
+  dinov2_with_registers: kind('Dinov2WithRegistersModel'),
+  clip_vision_model: kind('CLIPVisionModelWithProjection', 'vision_model', 'image_embeds'),
+  siglip_vision_model: kind('SiglipVisionModel', 'vision_model'),
 };
+
+function kindOf(modelType: string): Kind {
+  return { modelType, ...(KINDS[modelType] as Omit<Kind, 'modelType'>) };
+}
 
 /** Largest message of protobuf, which ONNX files are. */
 const LARGEST_FILE = 2 ** 31 - 1;
@@ -144,6 +207,8 @@ interface ExportEncoderOptions extends FetchModelOptions {
    * (`mergeLora`).
    */
   readonly parameters?: HostTree;
+  /** Side of the images that it reads, where that is not what its files say; the parameters given must be of that size. */
+  readonly imageSize?: number;
   /** Told what is being done. */
   readonly onStep?: (message: string) => void;
 }
@@ -158,14 +223,15 @@ function assertFits(parameters: HostTree, name: string): void {
   );
 }
 
-function configOf({ config, modelType }: EncoderSource): string {
-  const architectures = [ARCHITECTURES[modelType] as string];
-  return `${JSON.stringify({ ...config, architectures, torch_dtype: 'float32' }, null, 2)}\n`;
+function configText({ config, architecture }: EncoderSource): string {
+  return `${JSON.stringify({ ...config, architectures: [architecture], torch_dtype: 'float32' }, null, 2)}\n`;
 }
 
 /**
  * Writes an encoder as a folder that transformers.js and Python's transformers open: `config.json`, the files of its
- * tokenizer or image processor, `onnx/model.onnx` and `model.safetensors`.
+ * tokenizer or image processor, `onnx/model.onnx` and `model.safetensors`. Of a model with two towers the one of the
+ * modality is written, by itself (`onnx/vision_model.onnx` or `onnx/text_model.onnx`); a vision transformer as it reads
+ * images of the size in use.
  * @param model a hub id or a folder: where the configuration, the preprocessing and, unless given, the parameters are
  * @returns paths of the files
  * @throws ConfigurationError when the folder is occupied or the model too large for ONNX; CheckpointError when given
@@ -176,9 +242,9 @@ export async function exportEncoder(
   modality: Modality,
   options: ExportEncoderOptions,
 ): Promise<readonly string[]> {
-  const { out, overwrite = false, onStep, ...fetching } = options;
+  const { out, overwrite = false, onStep, imageSize, ...fetching } = options;
   onStep?.('Reading the model');
-  const source = await openEncoderSource(model, modality, fetching);
+  const source = await openEncoderSource(model, modality, { ...fetching, ...(imageSize === undefined ? {} : { imageSize }) });
   const parameters = options.parameters ?? source.parameters;
   assertFits(parameters, source.name);
   await prepareOutput(out, overwrite, KNOWN_FILES);
@@ -186,13 +252,16 @@ export async function exportEncoder(
   const files = new Map<string, string | (() => Uint8Array)>();
   for (const file of PREPROCESSING_FILES[modality]) {
     const path = join(source.folder, file);
-    if (existsSync(path)) files.set(file, await readFile(path, 'utf8'));
+    if (!existsSync(path)) continue;
+    const text = await readFile(path, 'utf8');
+    const isResized = file === PROCESSOR_FILE && imageSize !== undefined;
+    files.set(file, isResized ? `${JSON.stringify(resizedFile(JSON.parse(text) as Record<string, unknown>, imageSize), null, 2)}\n` : text);
   }
-  onStep?.(`Tracing ${MODEL_FILE}`);
+  onStep?.(`Tracing ${source.file}`);
   const graph = await encoderGraph(source, parameters);
-  files.set(MODEL_FILE, () => encodeModel(graph));
+  files.set(source.file, () => encodeModel(graph));
   files.set('model.safetensors', () => encodeSafetensors({ tensors, metadata: { format: 'pt' } }));
-  files.set(CONFIG_FILE, configOf(source));
+  files.set(CONFIG_FILE, configText(source));
   onStep?.('Writing');
   await replaceOutput(out, files, CONFIG_FILE, KNOWN_FILES);
   return [...files.keys()].map((file) => join(out, file));
