@@ -31,7 +31,7 @@ import { byModality, createRandom, flattenTree, MODALITIES, sizeOf, type HostTen
 import { formatDuration, formatTable } from '@drf/terminal';
 import { assertLearnable } from './data-summary.js';
 import type { Display } from './display.js';
-import { assertRoomForStates, freeBytes, gigabytes, trainingViews } from './state-room.js';
+import { assertRoomForStates, freeBytes, sizeText, trainingViews } from './state-room.js';
 import { Trainer } from './trainer.js';
 import type { TrainOptions } from './train.js';
 
@@ -119,10 +119,9 @@ export async function estimateTraining(options: EstimateOptions): Promise<Traini
     const opening = clock();
     for (const note of await assertRoomForStates({ config, session: disk, data, cache, signal })) display.note?.(note);
     const needs = await survey(options, disk, data);
-    const isCached = needs.every(({ missingBytes }) => missingBytes === 0);
     await releaseFrozenLayers(disk);
-    const session = isCached ? disk : withCachedStates(whole, config, {});
-    const rehearsal = await rehearse(options, session, data, isCached ? cache : undefined);
+    const session = withCachedStates(whole, config, {}); // in memory
+    const rehearsal = await rehearse(options, session, data);
     return reckoned(options, data, session, needs, { ...rehearsal, opening, trainings });
   } finally {
     await disk.dispose();
@@ -155,12 +154,11 @@ async function rehearse(
   options: EstimateOptions,
   session: Session,
   data: ExperimentData,
-  cache: string | undefined,
 ): Promise<Rehearsal> {
   const { config, signal, out } = options;
   const { batchSize } = config.training;
   const needs = methodNeeds(config);
-  const { encoding, decoding, set } = await encodeSample(options, session, data, cache);
+  const { encoding, decoding, set } = await encodeSample(options, session, data);
   await releaseFrozenLayers(session);
   const clock = stopwatch();
   const measured =
@@ -225,7 +223,6 @@ async function encodeSample(
   { config, signal, display }: EstimateOptions,
   session: Session,
   { dataset, splits }: ExperimentData,
-  cache: string | undefined,
 ): Promise<{ readonly encoding: ReadonlyMap<string, number>; readonly decoding: number; readonly set: PostSet }> {
   const order = createRandom(config.seed).fork('estimate').shuffle(splits.train);
   const texts = Math.min(order.length, Math.max(IMAGES, (BATCHES / 2) * config.training.batchSize));
@@ -235,7 +232,7 @@ async function encodeSample(
     const kept = new Set(images.map(({ id }) => id));
     const records = own.map((record) => (kept.has(record.id) ? record : { ...record, image: null }));
     const { set } = await encodeRecords({
-      ...{ dataset, records, session, cache, seed: config.seed, strategy: { kind: 'none' }, signal },
+      ...{ dataset, records, session, seed: config.seed, strategy: { kind: 'none' }, signal },
       needs: methodNeeds(config),
       batchSize: config.encoders.batchSize,
       isChecked: true,
@@ -419,9 +416,9 @@ export function estimateText({ posts, epochs, steps, trainings, parameters, enco
     contents,
     cached,
     formatDuration(own),
-    gigabytes(missingBytes),
+    sizeText(missingBytes),
   ]);
-  const free = (amount: number | null): string => (amount === null ? '' : `, of ${gigabytes(amount)} free`);
+  const free = (amount: number | null): string => (amount === null ? '' : `, of ${sizeText(amount)} free`);
   const each = trainings > 1 ? `, all ${trainings} folds` : '';
   return [
     `${posts.train} posts to train on, ${posts.val} to validate on; ${epochs} epochs, ${steps} steps${trainings > 1 ? ` a fold, ${trainings} folds` : ''}`,
@@ -446,10 +443,10 @@ export function estimateText({ posts, epochs, steps, trainings, parameters, enco
     formatTable(
       [`room${each}`, ''],
       [
-        ['memory, at most', gigabytes(bytes.memory)],
-        ['features on disk', `${gigabytes(bytes.features)}`],
-        ['hidden states on disk', `${gigabytes(bytes.states)}${free(bytes.freeForCache)}`],
-        ['checkpoints', `${gigabytes(bytes.checkpoints)}${free(bytes.freeForRuns)}`],
+        ['memory, at most', sizeText(bytes.memory)],
+        ['features on disk', `${sizeText(bytes.features)}`],
+        ['hidden states on disk', `${sizeText(bytes.states)}${free(bytes.freeForCache)}`],
+        ['checkpoints', `${sizeText(bytes.checkpoints)}${free(bytes.freeForRuns)}`],
       ],
     ),
     'Measured by some posts and steps on this machine; nothing was written.\n',

@@ -64,22 +64,22 @@ export async function assertRoomForStates(options: StateRoomOptions): Promise<st
   const { stateGigabytes: limit = STATE_GIGABYTES } = config.encoders;
   const refuse = refuser(ConfigurationError, 'Hidden states below the first trained layers');
   const remedy = 'train more layers, draw fewer versions (--training.simulation.draws), or keep none: --encoders.cache-states false'; // prettier-ignore
-  const received = `${gigabytes(bytes)}: ${needs.map(describeStates).join('; ')}`;
+  const received = `${sizeText(bytes)}: ${needs.map(describeStates).join('; ')}`;
   if (bytes > limit * 1e9) {
     const raised = Math.ceil(bytes / 1e9);
     throw refuse(`at most ${limit} GB on disk`, received, `allow more (--encoders.state-gigabytes ${raised}), ${remedy}`);
   }
   const free = await freeBytes(localFeatureCache(cache));
   if (free !== undefined && missing > free) {
-    const lacking = `${gigabytes(missing)} that are lacking, of ${received}`;
-    throw refuse(`room on the disk of ${cache}, ${gigabytes(free)}`, lacking, `free some, name another --cache, ${remedy}`); // prettier-ignore
+    const lacking = `${sizeText(missing)} that are lacking, of ${received}`;
+    throw refuse(`room on the disk of ${cache}, ${sizeText(free)}`, lacking, `free some, name another --cache, ${remedy}`); // prettier-ignore
   }
-  return needs.map((need) => `hidden states: ${describeStates(need)}; ${gigabytes(need.missingBytes)} are computed now`);
+  return needs.map((need) => `hidden states: ${describeStates(need)}; ${sizeText(need.missingBytes)} are computed now`);
 }
 
 /** "image, 12,177 contents of up to 197 tokens, 3.7 GB". Each token takes its width times 2 bytes. */
 function describeStates({ modality, contents, tokens = 0, bytes }: EncodingNeed): string {
-  return `${modality}, ${contents.toLocaleString('en-US')} contents of up to ${tokens} tokens, ${gigabytes(bytes)} in half precision`;
+  return `${modality}, ${contents.toLocaleString('en-US')} contents of up to ${tokens} tokens, ${sizeText(bytes)} in half precision`;
 }
 
 export function sumOf(needs: readonly EncodingNeed[], what: 'bytes' | 'missingBytes'): number {
@@ -98,7 +98,8 @@ export async function freeBytes(folder: string): Promise<number | undefined> {
   }
 }
 
-/** "1.5 GB", "20 MB": decimal, as disks are sold. */
-export function gigabytes(bytes: number): string {
-  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+/** "1.5 GB", "20 MB", "7.3 kB": decimal, as disks are sold. */
+export function sizeText(bytes: number): string {
+  const [unit, size] = bytes >= 1e9 ? ['GB', 1e9] : bytes >= 1e6 ? ['MB', 1e6] : ['kB', 1e3];
+  return `${(bytes / size).toFixed(bytes / size < 10 ? 1 : 0)} ${unit}`;
 }
