@@ -12,9 +12,11 @@ import {
   withCachedStates,
   type ExperimentConfig,
 } from '@drf/experiment';
+import { inProcess } from '@drf/collective';
 import { readSafetensors } from '@drf/files';
 import { flattenTree, type HostTensor } from '@drf/tensor';
 import { createDisplay } from './display.js';
+import { shareRun } from './distributed.js';
 import { train, type TrainOptions, type TrainResult, type TrainServices } from './train.js';
 
 const LAYERS = 3;
@@ -145,6 +147,30 @@ describe('training on cached hidden states', () => {
       [straight, resumed].map((each) => readFile(join(each.run, 'checkpoints', `step-${STEPS}.safetensors`))),
     );
     expect(received?.equals(due as Buffer)).toBe(true);
+  });
+
+  it('is in two ranks what it is in one process that accumulates two parts, each having computed its share', async () => {
+    const training = { simulation: { share: 0.5 } };
+    const one = await run(configOf({ training: { ...training, accumulate: 2 } }));
+    const cache = join(folder, 'of-ranks');
+    const path = join(await mkdtemp(join(folder, 'ranks-')), 'run');
+    const encoded = [0, 0];
+    const [two] = await Promise.all(
+      inProcess(2).map(async (collective) => {
+        const shared = await shareRun(collective, () => RunFolder.create(path, { overwrite: false }));
+        const display = createDisplay(true);
+        const job: typeof display.job = (label) => ({ update: () => void (/frozen/.test(label) && (encoded[collective.rank] = 1)), stop: () => undefined }); // prettier-ignore
+        const config = configOf({ training });
+        const result = await train({ config, run: shared.run, resume: false, cache, display: { ...display, job }, distributed: { collective } }); // prettier-ignore
+        await collective.close();
+        await shared.release();
+        return result;
+      }),
+    );
+    expect(encoded).toEqual([1, 1]);
+    const due = await losses(one);
+    (await losses(two as TrainResult)).forEach((loss, i) => expect(Math.abs(loss / (due[i] as number) - 1)).toBeLessThan(1e-4)); // prettier-ignore
+    expect((await checkpoint(two as TrainResult)).metadata.leftOut).toBe((await checkpoint(one)).metadata.leftOut);
   });
 
   it('computes nothing below the first trained layer a second time', async () => {

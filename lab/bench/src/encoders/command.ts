@@ -140,17 +140,18 @@ function layerCounts(text: string): TuningCase['layers'][] {
 
 function tuningTable(reports: readonly TuningReport[]): string {
   const whole = reports.find(({ layers }) => layers === 'all');
-  const rows = reports.map(({ part, layers, cached, seconds, peakMegabytes, trainedParameters, secondsAContent }) => [
+  const rows = reports.map(({ part, layers, cached, seconds, cpuSeconds, peakMegabytes, trainedParameters, secondsAContent }) => [
     part,
     layers === 'all' ? 'all' : `last ${layers}`,
     cached ? 'kept' : 'in the step',
     round(trainedParameters / 1e6, 1),
     round(seconds, 2),
-    whole === undefined ? '' : round(seconds / whole.seconds, 2),
+    round(cpuSeconds, 2),
+    whole === undefined ? '' : round(cpuSeconds / whole.cpuSeconds, 2),
     round(peakMegabytes, 0),
     secondsAContent === null ? '' : round(1000 * secondsAContent, 0),
   ]);
-  const head = ['', 'layers trained', 'frozen layers', 'million trained', 's a step', 'of all', 'peak MiB', 'ms a content, once']; // prettier-ignore
+  const head = ['', 'layers trained', 'frozen layers', 'million trained', 's a step', 'processor s', 'of all', 'peak MiB', 'ms a content, once']; // prettier-ignore
   return formatTable(head, rows);
 }
 

@@ -45,6 +45,8 @@ export interface TuningCase {
 export interface TuningReport extends TuningCase {
   /** Median of a step. */
   readonly seconds: number;
+  /** Processor time of a step, all threads: what remains comparable when other work takes turns on the cores. */
+  readonly cpuSeconds: number;
   /** Largest resident size of the process, start-up and the encoder's files in memory included. */
   readonly peakMegabytes: number;
   readonly trainedParameters: number;
@@ -95,12 +97,13 @@ export async function measureTuning(
     const contents = contentsOf(part, sizes);
     const upper = cached && isParted(encoder) ? upperEncoder(encoder, { engine, example: contents[0] }) : undefined;
     const inputs = upper === undefined ? await encoder.preprocess(contents) : await statesLike(encoder, contents, sizes);
-    const steps = await runSteps(engine, upper ?? encoder, modality, inputs, calls + warmUp);
+    const { seconds: steps, cpuSeconds } = await runSteps(engine, upper ?? encoder, modality, inputs, { calls, warmUp });
     const peakMegabytes = process.resourceUsage().maxRSS / 1024;
     const trained = [...flattenTree<HostTensor>(encoder.initialParameters)].filter(([name]) => encoder.isTrained(name));
     return {
       ...{ part, layers, cached, peakMegabytes },
-      seconds: median(steps.slice(warmUp)),
+      seconds: median(steps),
+      cpuSeconds,
       trainedParameters: trained.reduce((sum, [, { shape }]) => sum + sizeOf(shape), 0),
       secondsAContent: upper === undefined ? null : await secondsOfStates(upper.states, contents),
     };
@@ -132,8 +135,8 @@ async function runSteps(
   encoder: AnyEncoder,
   modality: 'image' | 'text',
   contents: HostTree,
-  count: number,
-): Promise<number[]> {
+  { calls, warmUp }: CallCounts,
+): Promise<{ readonly seconds: readonly number[]; readonly cpuSeconds: number }> {
   const { outputDim: dim } = encoder;
   const head = createConcatenation({ dim }, { imageDim: dim, textDim: dim, classes: 3 });
   const method = withEncoders(head, { [modality]: encoder });
@@ -148,14 +151,17 @@ async function runSteps(
   const inputs: Host<EncodedBatchInputs> = modality === 'image' ? { image: given, text: other } : { image: other, text: given }; // prettier-ignore
   const labels = hostTensor(Int32Array.from({ length: batch }, (_, i) => i % 3), [batch]); // prettier-ignore
   const seconds: number[] = [];
-  for (let number = 0; number < count; number++) {
+  let before = process.cpuUsage();
+  for (let number = 0; number < warmUp + calls; number++) {
+    if (number === warmUp) before = process.cpuUsage();
     const started = performance.now();
     const schedule = stepSchedule(number, 10_000, { encoder: 1e-5, head: 1e-4, floor: 1e-6 }, ADAMW_DEFAULTS);
     await program.learn({ batch: inputs, labels, memory: {}, schedule });
-    seconds.push((performance.now() - started) / 1000);
+    if (number >= warmUp) seconds.push((performance.now() - started) / 1000);
   }
+  const { user, system } = process.cpuUsage(before);
   await program.dispose();
-  return seconds;
+  return { seconds, cpuSeconds: (user + system) / 1e6 / calls };
 }
 
 async function secondsOfStates(
