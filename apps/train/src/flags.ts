@@ -12,6 +12,7 @@ export interface MainOptions extends Record<string, unknown> {
   readonly track?: string;
   readonly distributed?: 'mpi';
   readonly distributedCheck?: number;
+  readonly dryRun?: boolean;
   readonly examples?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;

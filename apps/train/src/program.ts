@@ -23,6 +23,7 @@ export function createTrainProgram(): Command {
     [spell('train --data train.csv --data test.csv'), 'in files that are splits'],
     [spell('train --data my.csv --dataset.folds 5 --dataset.fold all'), 'five runs that judge together as an ensemble'],
     [spell('train my-experiment.json --out runs/mine'), 'your own experiment file'],
+    [spell('train mvsa-s --dataset.root DIR --dry-run'), 'what it will take in time, memory and disk; writes nothing'],
     [spell('train --resume runs/mvsa-s-drf-seed0'), 'go on where an interrupted run stopped'],
     [launched('train mvsa-s --dataset.root DIR'), 'in 4 processes that compute each step together, by Open MPI'],
     [launched('train --resume runs/mvsa-s-drf-seed0', '--host a:1,b:1'), 'go on, on two hosts'],
@@ -43,6 +44,10 @@ export function createTrainProgram(): Command {
     .option(
       '--allow-download',
       'with --resume: fetch encoders that the run names and the cache lacks from the Hugging Face hub',
+    )
+    .option(
+      '--dry-run',
+      'say what the training will take in time, memory and disk, measured by some posts and steps here; write nothing',
     )
     .option('--stop-after <epochs>', 'stop after so many epochs in all, as if interrupted', wholeNumber(1))
     .option(

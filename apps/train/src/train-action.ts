@@ -35,6 +35,7 @@ import type { RemoteRun } from './remote-run.js';
 
 /** `drf train`. */
 export async function trainAction(experiment: string | undefined, options: MainOptions): Promise<void> {
+  if (options.dryRun === true) return (await import('./dry-run.js')).dryRun(experiment, options);
   const isAllFolds = await asksForAllFolds(options);
   if (options.distributed === undefined) {
     const inPlace = isAllFolds ? trainFolds : trainOne;

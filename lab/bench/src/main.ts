@@ -41,6 +41,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench step --engine eager:wasm --steps 3 --warm-up 1', 'the same step on tfjs'],
   ['pnpm bench kernels', 'where the time goes'],
   ['pnpm bench encoders --only "vit step"', 'fine-tuning ViT-B/16, beside PyTorch'],
+  ['pnpm bench tuning --part vit', 'what tuning the last layers alone costs, and hidden states that are kept'],
   ['pnpm bench encoders-memory --lengths 32,64,96,128', 'memory of 50 fine-tuning steps'],
   ['pnpm bench image-sizes cache/dinov2-small', 'a vision transformer at 224 and 112 pixels'],
   ['pnpm bench encoder-equality --python python3', 'full-size encoders against transformers'],

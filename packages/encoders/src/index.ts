@@ -26,10 +26,19 @@ export {
 } from './cache/feature-cache.js';
 export {
   type EncodeItem,
-  type EncodeOptions,
+  type EncodeOptions as EncodeWithCacheOptions,
   type EncodeProgress,
   encodeWithCache,
 } from './cache/encode-with-cache.js';
+export {
+  HiddenStates,
+  type HiddenStatesOptions,
+  isParted,
+  type PartedEncoder,
+  upperEncoder,
+  type UpperEncoder,
+  type WantedStates,
+} from './cache/hidden-states.js';
 export {
   createTransformersEncoder,
   type EncoderOf,

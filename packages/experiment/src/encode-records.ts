@@ -1,23 +1,32 @@
 import { RowError, type Dataset, type PostRecord } from '@drf/datasets';
-import { disruptionKey, planDisruptions, type DisruptionEntry, type Strategy } from '@drf/disruption';
+import { planDisruptions, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import {
   encodeWithCache,
-  featureKey,
   openFeatureCache,
   tokenLayoutOf,
   tokenRowEncoder,
   type EncodeItem,
+  type EncodeWithCacheOptions,
   type FeatureCache,
   type FeatureStore,
   type FrozenEncoder,
   type TrainableEncoder,
+  type UpperEncoder,
 } from '@drf/encoders';
 import type { MethodNeeds } from '@drf/model';
 import { mapAhead, DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
-import { checkReadable, contentRows, type ContentRows, type ContentSource } from './content-rows.js';
+import {
+  ABSENT,
+  checkReadable,
+  contentRows,
+  encoded,
+  stateRows,
+  type ContentRows,
+  type ContentSource,
+} from './content-rows.js';
 import { memoryRows, type FeatureRows, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
-import { isPresent, loadContent, presenceOf, wordsOf, type Content, type PlannedRecord } from './planned-record.js';
-import type { FrozenSession, Session } from './session.js';
+import { contentKey, isPresent, loadContent, presenceOf, type Content, type PlannedRecord } from './planned-record.js';
+import { isUpper, type FrozenSession, type Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
 
 /** Which posts, disrupted how, encoded by what. */
@@ -29,8 +38,8 @@ export interface EncodeOptions {
   /** Of the disruptions. */
   readonly seed: number;
   readonly session: Session;
-  /** Folder of the feature cache. */
-  readonly cache: string;
+  /** Folder of the feature cache; left out: nothing is looked up or stored. */
+  readonly cache?: string | undefined;
   /** What the method asks for beyond features: tokens, stand-ins for missing modalities. */
   readonly needs?: MethodNeeds;
   /** Images for a trained encoder were read before, so that they need not be decoded once more to see that they can. */
@@ -84,6 +93,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
   const prepare = (modality: Modality, label: string): Promise<PlacedRows> => {
     const encoder = session[modality];
     if (!encoder.trainable) return encode(modality, encoder, label);
+    if (isUpper(encoder)) return prepareStates(options, modality, encoder as UpperEncoder<Content>, planned, fail);
     return prepareContents(options, modality, encoder, planned, fail);
   };
   const image = await prepare('image', 'Encoding images');
@@ -121,7 +131,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
 }
 
 /** Reads the texts (what the plan must know of a post) and decides the disruptions. */
-async function planRecords(
+export async function planRecords(
   { dataset, records, strategy, seed }: EncodeOptions,
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<PlannedRecord[]> {
@@ -195,38 +205,15 @@ async function encodeModality(
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<PlacedFeatures> {
-  const { batchSize, signal, needs, ranks } = options;
-  const cache = await openFeatureCache(options.cache, encoder);
+  const { batchSize, needs } = options;
+  const cache = options.cache === undefined ? undefined : await openFeatureCache(options.cache, encoder);
   const present = [...planned.keys()].filter(
     (place) => needs?.bothModalities === true || isPresent(planned[place] as PlannedRecord, modality),
   );
-  const itemOf = new Map<number, number>(); // place in the plan → item of the store
-  const progress = options.job?.(label);
-  const encode = (
-    places: readonly number[],
-    placed: Map<number, number>,
-    failing: (record: PostRecord, error: DataError) => void,
-  ): Promise<FeatureStore> =>
-    encodeWithCache<Content>({
-      encoder,
-      cache,
-      batchSize,
-      signal,
-      total: places.length,
-      items: items(options, modality, planned, places, placed, failing),
-      onProgress: ({ done, total = places.length }) => progress?.update(done, total),
-      onRowError: (item, error) => {
-        const place = (item as PlacedItem).place;
-        failing((planned[place] as PlannedRecord).record, error);
-      },
-    });
+  const encode = (work: EncodingWork): Promise<FeatureStore> =>
+    encodeWithCache<Content>({ encoder, ...(cache === undefined ? {} : { cache }), batchSize, ...work });
   try {
-    if (ranks !== undefined) {
-      const own = present.filter((_, i) => i % ranks.size === ranks.rank);
-      await encode(own, new Map(), () => undefined); // what fails does so again below, in every rank
-      await ranks.barrier();
-    }
-    const store = await encode(present, itemOf, fail);
+    const { result: store, itemOf } = await encodePlaces(options, { modality, label, planned, fail }, present, encode);
     return {
       has: (place) => itemOf.has(place),
       rows: (places) =>
@@ -238,9 +225,88 @@ async function encodeModality(
         ),
     };
   } finally {
+    tellUnpublished(options, encoder.id, await cache?.publish());
+  }
+}
+
+/** What frozen layers give of the posts, kept; rows of it as an encoder reads them that begins above. */
+async function prepareStates(
+  options: EncodeOptions,
+  modality: Modality,
+  encoder: UpperEncoder<Content>,
+  planned: readonly PlannedRecord[],
+  fail: (record: PostRecord, error: DataError) => void,
+): Promise<PlacedRows> {
+  const { dataset, session, needs } = options;
+  const { states } = encoder;
+  const standsIn = needs?.bothModalities === true;
+  const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, standsIn, fail };
+  const shown = planned.map((plan) => encoded(source, plan));
+  const places = [...shown.keys()];
+  const label = `Computing frozen layers of ${modality}s`;
+  const work = { modality, label, planned: [...shown, ABSENT], fail }; // simulation may discard any post's
+  try {
+    const { itemOf } = await encodePlaces(options, work, [...places, places.length], (own) => states.encode(own));
+    return {
+      has: (place) => itemOf.has(place) && (standsIn || isPresent(planned[place] as PlannedRecord, modality)),
+      rows: (kept) => Promise.resolve(stateRows(source, states, kept.map((place) => planned[place] as PlannedRecord))), // prettier-ignore
+    };
+  } finally {
+    tellUnpublished(options, states.id, await states.publish());
+  }
+}
+
+function tellUnpublished({ onNote }: EncodeOptions, id: string, failure: string | undefined): void {
+  if (failure !== undefined) onNote?.(`what ${id} gives was ${failure}`);
+}
+
+/** What is encoded, and who is told. */
+type EncodingWork = Pick<
+  EncodeWithCacheOptions<Content>,
+  'items' | 'total' | 'signal' | 'onProgress' | 'onRowError'
+>;
+
+interface EncodingPlan {
+  readonly modality: Modality;
+  readonly label: string;
+  readonly planned: readonly PlannedRecord[];
+  readonly fail: (record: PostRecord, error: DataError) => void;
+}
+
+/**
+ * Encodes posts at some places of a plan, in several processes each first its share.
+ * @returns what `encode` gave at last, and which of its items each place is
+ */
+async function encodePlaces<Result>(
+  options: EncodeOptions,
+  { modality, label, planned, fail }: EncodingPlan,
+  present: readonly number[],
+  encode: (work: EncodingWork) => Promise<Result>,
+): Promise<{ readonly result: Result; readonly itemOf: ReadonlyMap<number, number> }> {
+  const { signal, ranks } = options;
+  const progress = options.job?.(label);
+  const run = (
+    places: readonly number[],
+    placed: Map<number, number>,
+    failing: (record: PostRecord, error: DataError) => void,
+  ): Promise<Result> =>
+    encode({
+      ...(signal === undefined ? {} : { signal }),
+      total: places.length,
+      items: items(options, modality, planned, places, placed, failing),
+      onProgress: ({ done, total = places.length }) => progress?.update(done, total),
+      onRowError: (item, error) => failing((planned[(item as PlacedItem).place] as PlannedRecord).record, error),
+    });
+  try {
+    if (ranks !== undefined) {
+      const own = present.filter((_, i) => i % ranks.size === ranks.rank);
+      await run(own, new Map(), () => undefined); // what fails does so again below, in every rank
+      await ranks.barrier();
+    }
+    const itemOf = new Map<number, number>();
+    return { result: await run(present, itemOf, fail), itemOf };
+  } finally {
     progress?.stop();
-    const failure = await cache.publish();
-    if (failure !== undefined) options.onNote?.(`features of ${encoder.id} were ${failure}`);
   }
 }
 
@@ -256,27 +322,21 @@ async function* items(
 ): AsyncGenerator<PlacedItem> {
   const { dataset } = options;
   const mask = options.session.text.maskToken;
-  const hash = async (place: number): Promise<{ place: number; content?: string; error?: DataError }> => {
-    const plan = planned[place] as PlannedRecord;
-    if (!isPresent(plan, modality)) return { place, content: STAND_IN };
+  const keyed = async (place: number): Promise<{ place: number; key?: string; error?: DataError }> => {
     try {
-      return { place, content: await dataset.contentHash(plan.record, modality) };
+      return { place, key: await contentKey(dataset, planned[place] as PlannedRecord, modality, mask) };
     } catch (error) {
       if (error instanceof DataError) return { place, error };
       throw error;
     }
   };
-  for await (const { place, content, error } of mapAhead(present, FILES_AHEAD, hash)) {
+  for await (const { place, key, error } of mapAhead(present, FILES_AHEAD, keyed)) {
     const plan = planned[place] as PlannedRecord;
-    if (error !== undefined || content === undefined) {
+    if (key === undefined) {
       fail(plan.record, error as DataError);
       continue;
     }
     itemOf.set(place, itemOf.size);
-    const key =
-      content === STAND_IN
-        ? featureKey(modality === 'text' ? `${STAND_IN}, ${wordsOf(plan)} words` : STAND_IN, mask)
-        : featureKey(content, disruptionKey(plan.entry, { modality, mask }));
     yield { key, place, name: `post ${plan.record.id}`, load: () => loadContent(dataset, plan, modality, mask) };
   }
 }
@@ -288,7 +348,7 @@ const MEMORY_LIMIT_BYTES = 1024 ** 3;
 async function rowsOf(
   store: FeatureStore,
   itemsOfPosts: readonly number[],
-  cache: FeatureCache,
+  cache: FeatureCache | undefined,
   inHalf: boolean,
 ): Promise<FeatureRows> {
   const { outputDim: dim } = store;
@@ -305,7 +365,7 @@ async function rowsOf(
   const rows = inHalf
     ? await halfMemoryRows(itemsOfPosts.length, { dim, gather })
     : memoryRows(await gather([...itemsOfPosts.keys()]));
-  await cache.close();
+  await cache?.close();
   return rows;
 }
 
@@ -313,6 +373,3 @@ async function rowsOf(
 function isIntact(planned: PlannedRecord | undefined, modality: Modality): boolean {
   return planned !== undefined && isPresent(planned, modality) && planned.entry?.modality !== modality;
 }
-
-/** Takes the place of a content's hash where a modality is missing. */
-const STAND_IN = 'stand-in for a missing modality';

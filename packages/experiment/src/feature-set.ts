@@ -149,7 +149,7 @@ export function selectPosts(set: PostSet, indices: readonly number[]): PostSet {
   const rowsOf = (own: FeatureRows | ContentRows): FeatureRows | ContentRows => {
     if (areFeatures(own)) return { dim: own.dim, gather: (places: readonly number[]) => own.gather(inner(places)) };
     const lengths = Int32Array.from(indices, (index) => own.lengths[index] as number);
-    return { lengths, gather: (places, disruptions) => own.gather(inner(places), disruptions) };
+    return { ...own, lengths, gather: (places, disruptions) => own.gather(inner(places), disruptions) };
   };
   const flags = (values: Float32Array): Float32Array => Float32Array.from(indices, (index) => values[index] as number);
   return {

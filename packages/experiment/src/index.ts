@@ -24,13 +24,17 @@ export {
 } from './data.js';
 export {
   assertEncoders,
+  isUpper,
   openTrainedEncoders,
+  releaseFrozenLayers,
   startSession,
+  withCachedStates,
   type FrozenSession,
   type RecordedEncoders,
   type Session,
   type SessionConfig,
   type SessionOptions,
+  type StateOptions,
 } from './session.js';
 export {
   openEmbedder,
@@ -40,6 +44,7 @@ export {
   type PostFeatures,
 } from './embed/embedder.js';
 export { embedPosts, type EmbeddedPost, type EmbedOptions } from './embed/embed-posts.js';
+export { surveyEncoding, type EncodedView, type EncodingNeed } from './encoding-survey.js';
 export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 export {
   areFeatures,
@@ -63,6 +68,7 @@ export {
   encodeSimulated,
   SIMULATED_SHARE,
   Simulation,
+  simulatedVersions,
   simulationOptions,
   type SimulatedRows,
   type SimulationOptions,

@@ -1,4 +1,6 @@
 import {
+  stepParameters,
+  wholeParameters,
   withoutEncoders,
   type EncodedMethod,
   type Memory,
@@ -48,7 +50,8 @@ export async function openRun(
   const { config, shapes } = description;
   const method = createEncodedMethod(config, shapes, await openEncoders(config, description.encoders));
   const file = checkpoint ?? (await folder.resultCheckpoint());
-  const like = method.initialParameters(createRandom(config.seed)); // names, shapes, and what a checkpoint leaves out
+  // names, shapes, and what a checkpoint leaves out
+  const like = wholeParameters(method, method.initialParameters(createRandom(config.seed)));
   const { state, memory, position } = await loadCheckpoint(file, { method: method.id, parameters: like });
   const remembered = method.createMemory();
   remembered.restore(memory);
@@ -56,7 +59,7 @@ export async function openRun(
     folder,
     description,
     method,
-    parameters: state.parameters,
+    parameters: stepParameters(method, state.parameters),
     memory: remembered.inputs(),
     ...(remembered.refitted === undefined ? {} : { refitted: remembered.refitted.bind(remembered) }),
     checkpoint: file,

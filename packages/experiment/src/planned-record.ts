@@ -2,12 +2,14 @@ import type { Dataset, PostRecord } from '@drf/datasets';
 import {
   applyDisruption,
   countWords,
+  disruptionKey,
   fillMissing,
   planDisruption,
   type DisruptionEntry,
   type PostPresence,
   type Strategy,
 } from '@drf/disruption';
+import { featureKey } from '@drf/encoders';
 import type { Modality, Post, RgbImage } from '@drf/tensor';
 
 /** A record with its text read and its disruption decided. */
@@ -60,6 +62,27 @@ export async function loadContent(
       ? { id: record.id, label: record.label, text, image: ABSENT_PIXELS }
       : await dataset.read(record);
   return (isTouched ? applyDisruption(post, entry, { mask }) : post)[modality] as Content;
+}
+
+/** Takes the place of a content's hash where a modality is missing. */
+const STAND_IN = 'stand-in for a missing modality';
+
+/**
+ * The key of a post's image or text after its disruption, or of what stands in for a missing one, in every cache of an
+ * encoder: of features, of tokens, of hidden states.
+ * @param hashes of undisrupted contents: the data set's, or one that remembers them
+ * @throws DataError when the content cannot be read
+ */
+export async function contentKey(
+  hashes: Pick<Dataset, 'contentHash'>,
+  plan: PlannedRecord,
+  modality: Modality,
+  mask: string,
+): Promise<string> {
+  const { record, entry } = plan;
+  if (isPresent(plan, modality))
+    return featureKey(await hashes.contentHash(record, modality), disruptionKey(entry, { modality, mask }));
+  return featureKey(modality === 'text' ? `${STAND_IN}, ${wordsOf(plan)} words` : STAND_IN, mask);
 }
 
 /** Words of a post's text before its disruption; 1 where it has none, so that an encoder has a token to read. */

@@ -221,6 +221,11 @@ export class RunFolder {
     return run;
   }
 
+  /** A run that is not made, for those who write nothing. */
+  static unmade(path: string): RunFolder {
+    return new RunFolder(path);
+  }
+
   /**
    * Opens a run, which may come from elsewhere.
    * @throws DataError when the folder is not a run, or holds a link that leads out of it

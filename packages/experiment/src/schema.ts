@@ -159,8 +159,26 @@ const encoders = z.strictObject({
     z
       .union([z.literal('all'), whole(0)])
       .default('all')
-      .meta(result(`how many of the ${modality} encoder's last layers are trained; below them all is frozen`)),
+      .meta(
+        result(`how many of the ${modality} encoder's last layers are trained; below them all is frozen, and drops nothing`),
+      ),
   ).prefault({}),
+  cacheStates: z
+    .boolean()
+    .optional()
+    .meta(
+      result(
+        'keep what the frozen layers below the trained ones give in the feature cache, in half precision, so that a ' +
+          'step costs the trained layers alone (default: true where trainable-layers is a number)',
+      ),
+    ),
+  stateGigabytes: positive()
+    .optional()
+    .meta(
+      none(
+        'most disk space that the hidden states of a training may take, in GB; more is refused beforehand (default: 50)',
+      ),
+    ),
   lora: lora.prefault({}),
   dropout: byModality((modality) =>
     share()
@@ -294,7 +312,10 @@ const simulation = z.strictObject({
   draws: whole(1)
     .default(2)
     .meta(
-      result('corrupted versions of each image and text to choose from; a trained encoder gets a new one each time'),
+      result(
+        'corrupted versions of each image and text to choose from; an encoder that is trained from its first layer on ' +
+          'gets a new one each time',
+      ),
     ),
   corruptions: z
     .array(z.string())

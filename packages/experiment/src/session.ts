@@ -1,14 +1,27 @@
 import { createEngine } from '@drf/engine';
 import {
   isOwnName,
+  isParted,
   openEncoder,
   openTrainableEncoder,
+  upperEncoder,
   type ImageEncoder,
+  type PartedEncoder,
   type TextEncoder,
+  type TrainableEncoder,
   type TrainableImageEncoder,
   type TrainableTextEncoder,
+  type UpperEncoder,
 } from '@drf/encoders';
-import { ConfigurationError, createRandom, MODALITIES, type Engine, type Modality } from '@drf/tensor';
+import {
+  ConfigurationError,
+  createRandom,
+  MODALITIES,
+  type Engine,
+  type Modality,
+  type RgbImage,
+} from '@drf/tensor';
+import { standIn, type Content } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
 
 /** What an experiment runs on: an engine and the two encoders. Trained ones run in the step, frozen ones before it. */
@@ -72,6 +85,62 @@ export async function startSession(config: SessionConfig, options: SessionOption
     await engine.dispose();
     throw error;
   }
+}
+
+/** What {@link withCachedStates} keeps where. */
+export interface StateOptions {
+  /** Folder of the feature cache; left out: in memory. */
+  readonly cache?: string | undefined;
+  /** Default: float16. */
+  readonly storage?: 'float16' | 'float32';
+}
+
+/**
+ * A session for training: encoders whose first layers are frozen begin where they are trained, and what the frozen layers
+ * give is kept in the feature cache. The others stay as they are, as do all where the experiment says so. Disposing it ends
+ * the given session, too.
+ */
+export function withCachedStates(
+  session: Session,
+  { encoders: { cacheStates = true } }: SessionConfig,
+  { cache, storage }: StateOptions,
+): Session {
+  const { engine } = session;
+  const upper = <C extends Content>(encoder: Session[Modality], modality: Modality): UpperEncoder<C> | undefined =>
+    cacheStates && isParted(encoder as TrainableEncoder<C>)
+      ? upperEncoder(encoder as PartedEncoder<C>, {
+          root: cache,
+          engine,
+          example: standIn(modality, session.text.maskToken) as C,
+          ...(storage === undefined ? {} : { storage }),
+        })
+      : undefined;
+  const image = upper<RgbImage>(session.image, 'image');
+  const text = upper<string>(session.text, 'text');
+  const dispose = async (): Promise<void> => {
+    await image?.dispose();
+    await text?.dispose();
+    await session.dispose();
+  };
+  return {
+    engine,
+    image: image ?? session.image,
+    text: text === undefined ? session.text : { ...text, maskToken: session.text.maskToken },
+    dispose,
+  };
+}
+
+/** Whether an encoder begins at its first trained layer. */
+export function isUpper<C extends Content>(
+  encoder: Pick<TrainableEncoder<C>, 'id'> | UpperEncoder<C>,
+): encoder is UpperEncoder<C> {
+  return 'states' in encoder;
+}
+
+/** Frees frozen layers whose outputs are all kept by now. */
+export async function releaseFrozenLayers({ image, text }: Pick<Session, Modality>): Promise<void> {
+  if (isUpper(image)) await image.states.release();
+  if (isUpper(text)) await text.states.release();
 }
 
 /** An encoder as the experiment wants it, trained or frozen. */

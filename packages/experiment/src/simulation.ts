@@ -12,10 +12,17 @@ import {
   type Random,
 } from '@drf/tensor';
 import { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
-import { gatherBatch, type FeatureRows, type GatheredBatch, type ModalityRows, type PostSet } from './feature-set.js';
+import {
+  areFeatures,
+  gatherBatch,
+  type FeatureRows,
+  type GatheredBatch,
+  type ModalityRows,
+  type PostSet,
+} from './feature-set.js';
 import type { DrawnDisruption } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
-import type { Session } from './session.js';
+import { isUpper, type Session } from './session.js';
 
 /** How training posts are disrupted on the way, so that a method learns quality from cases that it knows. */
 export interface SimulationOptions {
@@ -23,7 +30,7 @@ export interface SimulationOptions {
   readonly share: number;
   /** Of those, how many lose the modality; the others have it corrupted. */
   readonly discard: number;
-  /** Corrupted versions of each image and text that frozen encoders choose from, of each corruption. */
+  /** Corrupted versions of each image and text, of each corruption, that encoders choose from whose first layers are frozen. */
   readonly draws: number;
   /** Corruptions, such as `typos@2`, in place of the paper's; a modality that none of them takes keeps the paper's. */
   readonly corruptions?: readonly string[] | undefined;
@@ -35,6 +42,10 @@ function corruptionsOf(modality: Modality, { corruptions = [] }: SimulationOptio
     .map((name) => parseStrategy(`random:1:${name}`))
     .filter((strategy) => strategy.kind === 'corruption' && corruptedModality(strategy.corruption) === modality);
   return own.length === 0 ? [{ kind: 'modality-fixed', modality, setting: 'C' }] : own;
+}
+
+function discarding(modality: Modality): Strategy {
+  return { kind: 'modality-fixed', modality, setting: 'D' };
 }
 
 /** Share of the posts that `drf` disrupts unless told otherwise. */
@@ -68,10 +79,52 @@ function unreadable(count: number): DataError {
  */
 const FIRST_SEED = 1_000_000;
 
+/** A disrupted version of a modality of all posts. */
+interface SimulatedVersion {
+  readonly modality: Modality;
+  /** How all posts are disrupted for it. */
+  readonly strategy: Strategy;
+  readonly seed: number;
+  /** Whether it stands in for a modality that is discarded. */
+  readonly isStandIn: boolean;
+}
+
+/**
+ * The versions that training chooses from, of modalities whose encoders' first layers are frozen and whose outputs are
+ * kept: corrupted ones, and stand-ins where the method asks for them.
+ */
+export function simulatedVersions(
+  session: Pick<Session, Modality>,
+  options: SimulationOptions,
+  needs: MethodNeeds = {},
+): SimulatedVersion[] {
+  const { draws, discard, share } = options;
+  const isFilled = needs.bothModalities === true && discard > 0;
+  return MODALITIES.filter((modality) => share > 0 && keepsOutputs(session[modality])).flatMap((modality) => {
+    const corruptions = corruptionsOf(modality, options);
+    const count = draws * corruptions.length;
+    const versions = Array.from({ length: count }, (_, draw) => ({ ...drawnVersion(corruptions, draw), modality, isStandIn: false })); // prettier-ignore
+    const standIn = { modality, strategy: discarding(modality), seed: FIRST_SEED, isStandIn: true };
+    return isFilled ? [...versions, standIn] : versions;
+  });
+}
+
+/** The corruption behind a draw, and its seed: all corruptions by the first seed, then all by the next. */
+function drawnVersion(corruptions: readonly Strategy[], draw: number): Pick<SimulatedVersion, 'strategy' | 'seed'> {
+  return {
+    strategy: corruptions[draw % corruptions.length] as Strategy,
+    seed: FIRST_SEED + Math.floor(draw / corruptions.length),
+  };
+}
+
+function keepsOutputs(encoder: Session[Modality]): boolean {
+  return !encoder.trainable || isUpper(encoder);
+}
+
 /** A modality of the posts of a set, place by place: features, and tokens where the method reads them. */
 type EncodedVersion = Pick<ModalityRows<FeatureRows>, 'rows' | 'tokens'>;
 
-/** Disrupted versions of a modality that a frozen encoder reads; none of one whose encoder is trained. */
+/** Disrupted versions of a modality that a frozen encoder reads; none of one whose encoder is trained, in part or whole. */
 export type SimulatedRows = Partial<
   ByModality<{
     /** One a draw. */
@@ -83,44 +136,29 @@ export type SimulatedRows = Partial<
 
 /**
  * Disrupts the modalities that frozen encoders read of every post and encodes them: the protocol's pixels and words once
- * for each draw, and stand-ins where the method asks for them. Trained encoders read disrupted contents instead.
+ * for each draw, and stand-ins where the method asks for them. Where an encoder's first layers are frozen, what they give is
+ * kept, and looked up later. Encoders that are trained from the first layer on read disrupted contents instead.
  * @param encode in place of `encodeRecords`, such as one that shares its results
  * @throws DataError when a post can no longer be read
  */
 export async function encodeSimulated(
   options: Omit<EncodeOptions, 'strategy' | 'seed'>,
-  simulated: SimulationOptions,
+  simulation: SimulationOptions,
   encode: (options: EncodeOptions) => Promise<EncodedRecords> = encodeRecords,
 ): Promise<SimulatedRows> {
   const { session, records, needs } = options;
-  const { draws, discard } = simulated;
   const checked = isAnyTrained(session) ? { isChecked: true } : {};
-  const version = async (modality: Modality, strategy: Strategy, seed: number): Promise<EncodedVersion> => {
+  const rows: Partial<Record<Modality, { corrupted: EncodedVersion[]; standIn?: EncodedVersion }>> = {};
+  for (const { modality, strategy, seed, isStandIn } of simulatedVersions(session, simulation, needs)) {
     const { set } = await encode({ ...options, ...checked, strategy, seed });
     if (set.ids.length !== records.length) throw unreadable(records.length - set.ids.length);
-    const { rows, tokens } = set[modality];
-    return { rows: rows as FeatureRows, tokens }; // of a frozen encoder
-  };
-  const rows: { -readonly [M in Modality]?: SimulatedRows[M] } = {};
-  for (const modality of MODALITIES) {
-    if (session[modality].trainable) continue;
-    const corrupted: EncodedVersion[] = [];
-    for (let draw = 0; draw < draws; draw++) {
-      for (const strategy of corruptionsOf(modality, simulated)) {
-        corrupted.push(await version(modality, strategy, FIRST_SEED + draw));
-      }
-    }
-    const isFilled = needs?.bothModalities === true && discard > 0;
-    rows[modality] = {
-      corrupted,
-      standIn: isFilled ? await version(modality, discarding(modality), FIRST_SEED) : undefined,
-    };
+    const { rows: encoded, tokens } = set[modality];
+    if (!areFeatures(encoded)) continue;
+    const own = (rows[modality] ??= { corrupted: [] });
+    if (isStandIn) own.standIn = { rows: encoded, tokens };
+    else own.corrupted.push({ rows: encoded, tokens });
   }
   return rows;
-}
-
-function discarding(modality: Modality): Strategy {
-  return { kind: 'modality-fixed', modality, setting: 'D' };
 }
 
 function isAnyTrained(session: Session): boolean {
@@ -140,7 +178,7 @@ type DisruptedPost = SimulatedDisruption & { readonly row: number; readonly inde
 
 /** Simulated disruptions of training posts: of features by their disrupted versions, of contents on the way. */
 export class Simulation {
-  private readonly corruptions: ByModality<readonly Strategy[]>;
+  private readonly corruptions: ByModality<Strategy[]>;
 
   constructor(
     private readonly options: SimulationOptions,
@@ -149,12 +187,6 @@ export class Simulation {
     private readonly needs: MethodNeeds = {},
   ) {
     this.corruptions = byModality((modality) => corruptionsOf(modality, options));
-  }
-
-  /** The disruption behind a draw, in the order in which {@link encodeSimulated} encodes them. */
-  private strategyOf(modality: Modality, draw: number | undefined): Strategy {
-    const own = this.corruptions[modality];
-    return draw === undefined ? discarding(modality) : (own[draw % own.length] as Strategy);
   }
 
   /**
@@ -172,7 +204,11 @@ export class Simulation {
       new Map(
         disrupted
           .filter((post) => post.modality === modality)
-          .map(({ row, draw, seed }) => [row, { strategy: this.strategyOf(modality, draw), seed }]),
+          .map(({ row, draw, seed }) => {
+            if (draw === undefined) return [row, { strategy: discarding(modality), seed }];
+            const version = drawnVersion(this.corruptions[modality], draw);
+            return [row, isFromDraws(set[modality].rows) ? version : { ...version, seed }];
+          }),
       );
     const contents = byModality(contentsOf);
     const { batch, labels } = await gatherBatch(set, indices, contents);
@@ -210,6 +246,10 @@ export class Simulation {
     write(tokens.mask, row, own.mask.data);
     if (tokens.pieces !== undefined && own.pieces !== undefined) write(tokens.pieces, row, own.pieces.data);
   }
+}
+
+function isFromDraws(rows: ModalityRows['rows']): boolean {
+  return !areFeatures(rows) && rows.fromDraws === true;
 }
 
 /** Writes one row of a batch that was just gathered. */

@@ -5,10 +5,13 @@ import {
   ConfigurationError,
   mergeTrees,
   MODALITIES,
+  flattenTree,
   named,
   partitionTree,
   type ByModality,
   type Features,
+  type Host,
+  type HostTensor,
   type HostTree,
   type Modality,
   type TensorTree,
@@ -27,6 +30,11 @@ export interface StepEncoder {
   readonly initialParameters: HostTree;
   /** Which of its parameters get gradients; left out: all. */
   isTrained?(flatName: string): boolean;
+  /**
+   * Frozen parameters of what lies below it, whose outputs are its inputs: no step reads them, and checkpoints count them
+   * among its fixed ones, as they would if it were whole.
+   */
+  readonly beneath?: HostTree;
   /** Pure. [batch, outputDim] */
   apply(parameters: TensorTree, inputs: TensorTree): Features;
   /** Pure; for methods that read tokens, in place of `apply`. */
@@ -46,7 +54,24 @@ export type ContentInputs = Omit<ModalityInputs, 'features' | 'tokens'> & { read
 export type EncodedBatchInputs = ByModality<ModalityInputs | ContentInputs>;
 
 /** A method that may have encoders under it. */
-export type EncodedMethod = Method<MethodParameters, TensorTree, TensorTree, EncodedBatchInputs>;
+export interface EncodedMethod extends Method<MethodParameters, TensorTree, TensorTree, EncodedBatchInputs> {
+  /** Parameters {@link StepEncoder.beneath} its encoders, `encoders.image` and `encoders.text`. */
+  readonly beneath?: HostTree;
+}
+
+/** All parameters of a method, as checkpoints know them, out of those that its steps read. */
+export function wholeParameters({ beneath }: EncodedMethod, parameters: Host<MethodParameters>): Host<MethodParameters> {
+  if (beneath === undefined) return parameters;
+  return { trained: parameters.trained, fixed: mergeTrees(parameters.fixed ?? {}, beneath) };
+}
+
+/** The inverse of {@link wholeParameters}. */
+export function stepParameters({ beneath }: EncodedMethod, whole: Host<MethodParameters>): Host<MethodParameters> {
+  if (beneath === undefined || whole.fixed === undefined) return whole;
+  const names = new Set(flattenTree<HostTensor>(beneath).keys());
+  const [fixed] = partitionTree(whole.fixed, (name) => !names.has(name));
+  return { trained: whole.trained, ...(Object.keys(fixed).length === 0 ? {} : { fixed }) };
+}
 
 /** Parameters of the encoders under a method, beside its own. */
 type EncoderParameters = { readonly encoders?: Partial<ByModality<TensorTree>> };
@@ -100,8 +125,14 @@ export function withEncoders(method: Method, encoders: StepEncoders): EncodedMet
     });
     return parts.length === 0 ? {} : { encoders: Object.fromEntries(parts) };
   };
-  const over: Method<ParametersOverEncoders, TensorTree, TensorTree, EncodedBatchInputs> = {
+  const beneath = MODALITIES.flatMap((modality) => {
+    const own = encoders[modality]?.beneath;
+    return own === undefined || Object.keys(own).length === 0 ? [] : [[modality, own] as const];
+  });
+  const over: Method<ParametersOverEncoders, TensorTree, TensorTree, EncodedBatchInputs> &
+    Pick<EncodedMethod, 'beneath'> = {
     id: method.id,
+    ...(beneath.length === 0 ? {} : { beneath: { encoders: Object.fromEntries(beneath) } }),
     ...(method.needs === undefined ? {} : { needs: method.needs }),
     initialParameters: (random) => {
       const { trained, fixed } = method.initialParameters(random);

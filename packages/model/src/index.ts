@@ -66,6 +66,8 @@ export {
   type AdamWSchedule,
 } from './adamw.js';
 export {
+  stepParameters,
+  wholeParameters,
   withEncoders,
   withoutEncoders,
   type ContentInputs,

@@ -19,6 +19,8 @@ export interface Display extends TrainerEvents {
   session(session: Session): void;
   job(label: string, unit: string): Job;
   warn(message: string): void;
+  /** Something that a person should know, and that stops nothing. */
+  note?(message: string): void;
   /** Ends what is being drawn. */
   end(): void;
 }
@@ -43,6 +45,7 @@ export function createDisplay(silent: boolean): Display {
       print(`Engine ${engine.name}; encoders ${describeEncoder(image)}, ${describeEncoder(text)}`);
     },
     job: (label, unit) => startJob({ label, unit, silent }),
+    note: (message) => print(`note: ${message}`),
     warn: leftOut(print, 'further posts; rejected.jsonl in the run lists them all'),
     onStep: (position: TrainingPosition, totalSteps: number, losses: StepLosses) => {
       const initial = position.step - 1;

@@ -27,12 +27,14 @@ import {
   openExperimentDataset,
   openRun,
   readVersions,
+  releaseFrozenLayers,
   reopenSplits,
   Simulation,
   simulationOptions,
   splitShares,
   startSession,
   trainedEncoders,
+  withCachedStates,
   withInitialFeatures,
   writeCalibration,
   exampleCount,
@@ -56,6 +58,7 @@ import { agree, assertParts, factsOf, factsOfEncoded } from './distributed.js';
 import type { Distributed } from './ranks.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import type { Selected } from './selection.js';
+import { assertRoomForStates } from './state-room.js';
 import { trackTraining } from './tracking/track-training.js';
 import type { Tracker } from './tracking/tracker.js';
 
@@ -130,28 +133,47 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 }
 
 async function trainLocked(options: TrainOptions): Promise<TrainResult> {
-  const { config, run, display, resume, resultOnly = false } = options;
+  const { config, run, display, resume } = options;
   const services = servicesOf(options);
   const collective = options.distributed?.collective;
-  const isLead = collective === undefined || collective.rank === 0;
   if (collective !== undefined) assertParts(config, collective.size);
 
   // data
   const data = await openData(options);
-  display.data(data, resume || !isLead ? null : await writeLedger(run, data.dataset.ledger.toJSON()));
+  display.data(data, resume || !isLead(options) ? null : await writeLedger(run, data.dataset.ledger.toJSON()));
   assertLearnable(data);
 
-  // features, after disruption
+  // encoders
   const ids = resume ? (await run.readDescription()).encoders : undefined;
   const { allowDownload = false } = options;
-  const session = await services.startSession(config, ids === undefined ? {} : { recorded: { ids, allowDownload } });
-  if (ids !== undefined) assertEncoders(run.path, ids, session);
-  display.session(session);
-  if (collective !== undefined) {
-    const { image, text, engine } = session;
-    const encoders = { image: image.id, text: text.id, engine: engine.name };
-    await agree(collective, factsOf(config, await services.readVersions(), encoders, data.splits));
+  const whole = await services.startSession(config, ids === undefined ? {} : { recorded: { ids, allowDownload } });
+  const session = withCachedStates(whole, config, options);
+  try {
+    if (ids !== undefined) assertEncoders(run.path, ids, whole);
+    display.session(whole);
+    if (collective !== undefined) {
+      const { image, text, engine } = whole;
+      const encoders = { image: image.id, text: text.id, engine: engine.name };
+      await agree(collective, factsOf(config, await services.readVersions(), encoders, data.splits));
+    }
+    return await trainIn(options, data, whole, session);
+  } finally {
+    await session.dispose();
   }
+}
+
+/** @param whole its encoders whole, where those of the session begin at their first trained layer */
+async function trainIn(
+  options: TrainOptions,
+  data: ExperimentData,
+  whole: Session,
+  session: Session,
+): Promise<TrainResult> {
+  const { config, run, display, resume, resultOnly = false } = options;
+  const collective = options.distributed?.collective;
+
+  // features, after disruption
+  for (const note of await assertRoomForStates({ ...options, session, data })) display.note?.(note);
   const found = data.dataset.ledger.kept;
   const [trainPosts, valPosts] = await encodeSplits(options, session, data);
   if (data.dataset.ledger.kept < found) {
@@ -159,6 +181,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   }
   if (collective !== undefined) await agree(collective, factsOfEncoded([trainPosts, valPosts]));
   const simulation = await openSimulation(options, session, data, trainPosts);
+  await releaseFrozenLayers(session);
   const ledger = data.dataset.ledger.toJSON();
   const { classes } = data.dataset;
 
@@ -181,12 +204,12 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   );
 
   // what the run was made of
-  const isNew = isLead && !resume;
+  const isNew = isLead(options) && !resume;
   if (isNew && !resultOnly) {
     await writeSeenPosts(run.path, data.dataset, data.splits);
     await writeExamples(run, data, exampleCount(config.dataset, options.examples));
   }
-  if (isNew) await describeRun(options, session, data, [trainPosts, valPosts], ledger);
+  if (isNew) await describeRun(options, whole, data, [trainPosts, valPosts], ledger);
 
   // steps
   const trainer = await Trainer.create({
@@ -208,7 +231,7 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   try {
     const outcome = await trainer.fit();
     display.end();
-    if (!isLead) return { outcome, run: run.path, selected: trainer.selected, report: null, notes: [] };
+    if (!isLead(options)) return { outcome, run: run.path, selected: trainer.selected, report: null, notes: [] };
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
@@ -218,8 +241,12 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   } finally {
     display.end();
     await trainer.dispose();
-    await session.dispose();
   }
+}
+
+/** Whether this process writes the run. */
+function isLead({ distributed }: TrainOptions): boolean {
+  return distributed === undefined || distributed.collective.rank === 0;
 }
 
 function servicesOf({ services }: TrainOptions): TrainServices {

@@ -3,8 +3,10 @@ import {
   ADAMW_DEFAULTS,
   joinParts,
   prepareTraining,
+  stepParameters,
   stepPart,
   stepSchedule,
+  wholeParameters,
   type Checkpoint,
   type EncodedBatchInputs,
   type EncodedMethod,
@@ -23,6 +25,7 @@ import {
   type ExperimentConfig,
   type GatheredBatch,
   type PostSet,
+  type PredictOptions,
   type RunFolder,
   type Simulation,
 } from '@drf/experiment';
@@ -155,9 +158,10 @@ export class Trainer {
   private async restore(parameters: Checkpoint['state']['parameters']): Promise<void> {
     const { run, method } = this.options;
     const path = await run.latestCheckpoint();
-    const { state, memory, position, progress } = await loadCheckpoint(path, { method: method.id, parameters });
+    const expected = { method: method.id, parameters: wholeParameters(method, parameters) };
+    const { state, memory, position, progress } = await loadCheckpoint(path, expected);
     if (state.moments === undefined) throw resultAlone(path);
-    await this.program.writeState({ parameters: state.parameters, moments: state.moments });
+    await this.program.writeState({ parameters: stepParameters(method, state.parameters), moments: state.moments });
     this.memory.restore(memory);
     this.position = position;
     const { best, epochLosses } = progress as SavedProgress;
@@ -337,7 +341,7 @@ export class Trainer {
     const onProgress = (done: number, total: number): void => events.onValidation?.(done, total);
     const judge = async (set: PostSet): Promise<Float32Array | 'interrupted'> => {
       try {
-        return (await predictWith(this.program, set, this.memory.inputs(), { onProgress, signal })).probabilities;
+        return await this.predict(set, { onProgress, signal });
       } catch (error) {
         if (signal?.aborted === true && error === signal.reason) return 'interrupted';
         throw error;
@@ -348,15 +352,26 @@ export class Trainer {
     return classificationReport(val.labels, hostTensor(judged, [val.ids.length, classes.length]), classes);
   }
 
+  /** Probabilities of a set by the parameters as they stand, [posts, classes]. @throws the signal's reason when aborted */
+  async predict(set: PostSet, options: PredictOptions = {}): Promise<Float32Array> {
+    return (await predictWith(this.program, set, this.memory.inputs(), options)).probabilities;
+  }
+
+  /** Everything that it takes to go on from here. */
+  async checkpoint(): Promise<Checkpoint> {
+    const { method } = this.options;
+    const { parameters, moments } = await this.program.readState();
+    const state = { parameters: wholeParameters(method, parameters), moments };
+    return { method: method.id, state, memory: this.memory.state(), position: this.position, progress: this.progress() };
+  }
+
   /** Saves a checkpoint, or holds it until the end; the best one becomes the run's result. */
   private async save(isBest = false): Promise<void> {
-    const { method, resultOnly = false } = this.options;
+    const { resultOnly = false } = this.options;
     if (!this.isLead || (resultOnly && !isBest)) return;
-    const progress = this.progress();
-    const { parameters, moments } = await this.program.readState();
-    const checkpoint = { method: method.id, memory: this.memory.state(), position: this.position, progress };
-    if (resultOnly) this.kept = { ...checkpoint, state: { parameters } };
-    else await this.write({ ...checkpoint, state: { parameters, moments } }, isBest);
+    const checkpoint = await this.checkpoint();
+    if (resultOnly) this.kept = { ...checkpoint, state: { parameters: checkpoint.state.parameters } };
+    else await this.write(checkpoint, isBest);
   }
 
   private async write(checkpoint: Checkpoint, isBest: boolean): Promise<void> {

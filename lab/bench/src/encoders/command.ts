@@ -4,6 +4,7 @@ import { compareEncoders, type EncoderComparison } from './compare.js';
 import { measureEncodersMemory } from '../bench-memory.js';
 import { type ImageSizesOptions, measureImageSizes } from './image-sizes.js';
 import { measureEncoders, type CallCounts, type EncoderTask, type SideReport } from './measure.js';
+import { compareTuning, measureTuning, type TuningCase, type TuningReport } from './tuning.js';
 import { BASE_SIZES, MODES, PARTS, type EncoderSizes } from './workload.js';
 
 interface EncoderOptions extends EncoderSizes, CallCounts {
@@ -141,7 +142,53 @@ async function compareSizes(model: string, options: SizesOptions): Promise<void>
   process.stdout.write(`${options.json === true ? JSON.stringify(results) : formatTable(header, rows)}\n`);
 }
 
-/** Adds `bench encoders`, `bench encoders-memory` and `bench image-sizes`. */
+interface TuningOptions extends EncoderSizes, CallCounts {
+  readonly part: TuningCase['part'];
+  readonly layersTrained: readonly TuningCase['layers'][];
+  readonly cached?: boolean;
+  readonly model?: string;
+  readonly json?: boolean;
+}
+
+const TUNED = ['bert', 'vit'] as const;
+
+/** "all,4,2" */
+function layerCounts(text: string): TuningCase['layers'][] {
+  return text.split(',').map((each) => (each === 'all' ? 'all' : wholeNumber(0)(each)));
+}
+
+function tuningTable(reports: readonly TuningReport[]): string {
+  const whole = reports.find(({ layers }) => layers === 'all');
+  const rows = reports.map(
+    ({ part, layers, cached, seconds, cpuSeconds, peakMegabytes, trainedParameters, secondsAContent }) => [
+      part,
+      layers === 'all' ? 'all' : `last ${layers}`,
+      cached ? 'kept' : 'in the step',
+      round(trainedParameters / 1e6, 1),
+      round(seconds, 2),
+      round(cpuSeconds, 2),
+      whole === undefined ? '' : round(cpuSeconds / whole.cpuSeconds, 2),
+      round(peakMegabytes, 0),
+      secondsAContent === null ? '' : round(1000 * secondsAContent, 0),
+    ],
+  );
+  const head = ['', 'layers trained', 'frozen layers', 'million trained', 's a step', 'processor s', 'of all', 'peak MiB', 'ms a content, once']; // prettier-ignore
+  return formatTable(head, rows);
+}
+
+async function tune(options: TuningOptions): Promise<void> {
+  const { part, layersTrained, cached = false, model, json } = options;
+  const { queue: _queue, recompute: _recompute, ...sizes } = sizesOf(options);
+  const [layers = 'all'] = layersTrained;
+  const reports =
+    model === undefined
+      ? await compareTuning(part, layersTrained, sizes, options)
+      : [await measureTuning({ part, layers, cached }, model, sizes, options)];
+  const text = json === true ? JSON.stringify(model === undefined ? reports : reports[0]) : tuningTable(reports);
+  process.stdout.write(`${text}\n`);
+}
+
+/** Adds `bench encoders`, `bench encoders-memory`, `bench image-sizes` and `bench tuning`. */
 export function addEncodersCommands(program: Command): void {
   withSizes(program.command('encoders'))
     .description(
@@ -170,9 +217,30 @@ export function addEncodersCommands(program: Command): void {
     .description('a vision transformer (hub id or folder) at several image sizes: forward pass and training step')
     .option('--sizes <list>', 'sides in pixels', wholeNumbers, [224, 112])
     .option('--batch <posts>', 'images a call', wholeNumber(2), 16)
-    .option('--layers <count>', 'trained layers, or all', (text) => (text === 'all' ? 'all' : wholeNumber(0)(text)), 'all')
+    .option(
+      '--layers <count>',
+      'trained layers, or all',
+      (text) => (text === 'all' ? 'all' : wholeNumber(0)(text)),
+      'all',
+    )
     .option('--calls <count>', 'measured calls', wholeNumber(1), 3)
     .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
     .option('--json', 'print JSON')
     .action(compareSizes);
+  withSizes(program.command('tuning'))
+    .description(
+      'a step that tunes all layers of BERT-base or ViT-B/16, or the last ones, with frozen layers in the step and with ' +
+        'hidden states that are kept: time and peak memory, each in a fresh process',
+    )
+    .option('--part <name>', TUNED.join(', '), oneOf(TUNED), 'bert')
+    .option('--layers-trained <list>', 'all, or how many of the last layers, separated by commas', layerCounts, [
+      'all',
+      4,
+      2,
+    ])
+    .option('--calls <count>', 'measured steps', wholeNumber(1), 3)
+    .option('--warm-up <count>', 'steps before the measurement', wholeNumber(0), 1)
+    .option('--model <folder>', 'a single case in this process, of this model')
+    .option('--cached', 'with --model: on hidden states that are at hand')
+    .action(tune);
 }

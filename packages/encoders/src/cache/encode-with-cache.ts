@@ -1,7 +1,6 @@
 import { ConfigurationError, DataError, DrfError, floatData, NonFiniteError, ShapeMismatchError } from '@drf/tensor';
 import {
   assertRow,
-  type FeatureCache,
   type FeatureStore,
   MemoryRows,
   type RowStore,
@@ -144,7 +143,7 @@ export interface EncodeOptions<Content> {
   readonly encoder: FrozenEncoder<Content>;
   readonly items: Iterable<EncodeItem<Content>> | AsyncIterable<EncodeItem<Content>>;
   /** Without one, features are kept in memory. */
-  readonly cache?: FeatureCache;
+  readonly cache?: RowStore;
   /** How many items there are, for the progress; an array says so itself. */
   readonly total?: number;
   /** Contents encoded at a time; as many more load meanwhile. Default the encoder's choice. */
@@ -202,7 +201,7 @@ class EncodeRun<Content> {
   private async *missing(): AsyncGenerator<EncodeItem<Content>, void> {
     for await (const group of inGroups(this.options.items, LOOKUP_SIZE)) {
       this.options.signal?.throwIfAborted();
-      await this.options.cache?.refresh();
+      await this.options.cache?.refresh?.();
       const rows = await this.store.get(group.map(({ key }) => key));
       let lacking = 0;
       for (const [i, item] of group.entries()) {
@@ -265,7 +264,7 @@ function explain<Content>(item: EncodeItem<Content>, error: unknown): DrfError {
 }
 
 function assertOptions<Content>({ cache, encoder, batchSize }: EncodeOptions<Content>): void {
-  if (cache !== undefined && cache.encoderId !== encoder.id) {
+  if (cache?.encoderId !== undefined && cache.encoderId !== encoder.id) {
     throw new ConfigurationError({
       subject: 'encodeWithCache',
       expected: `a cache of encoder "${encoder.id}"`,

@@ -23,6 +23,7 @@ import {
   type SegmentDescription,
   segmentNames,
   SegmentWriter,
+  storedWidth,
 } from './segment.js';
 import { SharedSegments } from './shared-segments.js';
 import type { EncoderDescription } from '../contract.js';
@@ -59,6 +60,10 @@ export interface RowStore {
   put(key: string, row: Float32Array, subject?: string): void;
   /** Puts on disk what waits for it, where rows are kept there. */
   flush(): Promise<void>;
+  /** Takes in what other processes have added, where they can. */
+  refresh?(): Promise<void>;
+  /** Whose rows they are, where that is known. */
+  readonly encoderId?: string;
 }
 
 /** @throws ShapeMismatchError for another length, NonFiniteError for NaN or infinity, both naming the subject. */
@@ -490,4 +495,9 @@ export async function openFeatureCache(
   await cache.fetchShared();
   await cache.refresh();
   return cache;
+}
+
+/** Values a row of what a cache holds of an encoder on this machine; nothing while it holds nothing. */
+export function storedRowWidth(root: string, encoderId: string): Promise<number | undefined> {
+  return storedWidth(join(localFeatureCache(root), folderName(encoderId)), diskFiles);
 }

@@ -236,12 +236,12 @@ export class Segment {
       header !== 'foreign' &&
       header.description.encoder === encoder &&
       header.description.outputDim === outputDim &&
-      header.description.storage === storage;
+      (header.description.storage ?? 'float32') === (storage ?? 'float32');
     if (!fits) {
       const other = header === 'foreign' ? undefined : header.description;
       throw new CheckpointError({
         subject: `Feature cache file ${this.indexPath}`,
-        expected: `a segment of encoder "${encoder}" with ${outputDim} ${storage === undefined ? '' : `${storage} `}values a row`,
+        expected: `a segment of encoder "${encoder}" with ${outputDim} ${storage === 'float16' ? 'float16 ' : ''}values a row`,
         received:
           other === undefined
             ? 'a file of another kind, or a damaged header'
@@ -289,6 +289,20 @@ export function segmentNames(names: readonly string[]): string[] {
     return digits === undefined ? [] : [{ name, number: Number(digits) }];
   });
   return numbered.sort((a, b) => a.number - b.number).map(({ name }) => name);
+}
+
+/** Values a row of the first segment in a folder that has a whole header; nothing where there is none. */
+export async function storedWidth(folder: string, files: CacheFiles): Promise<number | undefined> {
+  for (const name of segmentNames(await files.list(folder))) {
+    const handle = await files.open(join(folder, name), 'r');
+    try {
+      const header = decodeHeader(await readAt(handle, 0, MAXIMUM_HEADER_BYTES));
+      if (typeof header === 'object') return header.description.outputDim;
+    } finally {
+      await handle.close();
+    }
+  }
+  return undefined;
 }
 
 export function rowsName(indexName: string): string {

@@ -1,7 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseStrategy } from '@drf/disruption';
-import { encodeSimulated, methodNeeds, RunFolder, simulationOptions, type ExperimentConfig } from '@drf/experiment';
+import {
+  encodeSimulated,
+  methodNeeds,
+  RunFolder,
+  simulationOptions,
+  withCachedStates,
+  type ExperimentConfig,
+} from '@drf/experiment';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { train } from '@drf/training';
 import { displayOf, type Surroundings } from '../grid/perform.js';
@@ -54,7 +61,7 @@ export async function prepareTrial(
   { workspace, setting, report, signal }: Surroundings,
 ): Promise<{ readonly unreadable: readonly string[] }> {
   const { dataset, splits } = await workspace.data(config.dataset);
-  const session = await workspace.session(config);
+  const session = withCachedStates(await workspace.session(config), config, setting);
   const unreadable = new Map<string, string>();
   const common = {
     dataset,
@@ -74,5 +81,6 @@ export async function prepareTrial(
   await workspace.encode({ ...common, records: splits.val, strategy, seed: config.seed });
   const simulation = simulationOptions(config);
   if (simulation.share > 0) await encodeSimulated({ ...common, records }, simulation, workspace.encode);
+  await session.dispose(); // of hidden states alone: the workspace's session stays
   return { unreadable: [...unreadable.values()] };
 }

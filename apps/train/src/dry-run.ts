@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { UnusableDataError } from '@drf/datasets';
+import { mergeConfig, openExperimentData, overridesFrom, startSession, type ExperimentConfig, type ExperimentData } from '@drf/experiment';
+import { ConfigurationError, refuser } from '@drf/tensor';
+import {
+  chooseExperiment,
+  createDisplay,
+  estimateText,
+  estimateTraining,
+  openOwnData,
+  readExperiment,
+  runName,
+} from '@drf/training';
+import type { MainOptions } from './flags.js';
+
+/** Options that a training would need, and that say nothing of what it takes. */
+const REFUSED = { distributed: '--distributed', resume: '--resume' } as const;
+
+/** `drf train --dry-run`: says what a training will take, and writes nothing. */
+export async function dryRun(experiment: string | undefined, options: MainOptions): Promise<void> {
+  for (const name of ['distributed', 'resume'] as const) {
+    if (options[name] === undefined) continue;
+    const refuse = refuser(ConfigurationError, '--dry-run');
+    throw refuse(
+      'a new training in one process, which is what it measures',
+      REFUSED[name],
+      name === 'distributed'
+        ? 'leave it out: N ranks train what one process does, with --training.accumulate N, and each computes one part in N of every step'
+        : 'leave it out, and name the experiment and its options',
+    );
+  }
+  const display = createDisplay(options.quiet === true || options.json === true);
+  const { config, openData, trainings } = await chosen(experiment, options);
+  const estimate = await estimateTraining({
+    config,
+    cache: options.cache,
+    out: options.out ?? join('runs', runName(config)),
+    display,
+    trainings,
+    openData: async () => {
+      const progress = display.job('Reading the data set', 'posts');
+      try {
+        return await openData(progress.update);
+      } catch (error) {
+        progress.stop();
+        if (error instanceof UnusableDataError) display.lost(error.ledger, null);
+        throw error;
+      } finally {
+        progress.stop();
+      }
+    },
+    startSession: (own) => startSession(own),
+  });
+  process.stdout.write(options.json === true ? `${JSON.stringify(estimate)}\n` : estimateText(estimate));
+}
+
+interface Chosen {
+  readonly config: ExperimentConfig;
+  readonly trainings: number;
+  openData(onProgress: (done: number, total: number) => void): Promise<ExperimentData>;
+}
+
+/** The experiment as `train` would choose it; of all folds the first. */
+async function chosen(experiment: string | undefined, options: MainOptions): Promise<Chosen> {
+  const isAllFolds = options['dataset.fold'] === 'all';
+  const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
+  const flags = isAllFolds ? { ...options, 'dataset.fold': '1' } : options;
+  const overrides = mergeConfig(named, overridesFrom(flags)) as Record<string, unknown>;
+  if (options.data !== undefined) {
+    const base = experiment === undefined ? undefined : await readExperiment(experiment);
+    const { config, data } = await openOwnData(options.data, base, overrides);
+    return { config, trainings: trainingsOf(config, isAllFolds), openData: () => Promise.resolve(data) };
+  }
+  const config = (await chooseExperiment({ experiment, overrides }))({});
+  return {
+    config,
+    trainings: trainingsOf(config, isAllFolds),
+    openData: (onProgress) => openExperimentData(config.dataset, onProgress),
+  };
+}
+
+function trainingsOf({ dataset: { folds } }: ExperimentConfig, isAllFolds: boolean): number {
+  if (!isAllFolds) return 1;
+  if (folds !== undefined) return folds;
+  const expected = 'the number of folds beside --dataset.fold all';
+  throw refuser(ConfigurationError, 'train')(expected, 'none', 'say how many: --dataset.folds 5');
+}
