@@ -116,7 +116,10 @@ export const ABSENT: PlannedRecord = {
 };
 
 /** What an encoder reads of a post: where nothing stands in for a missing modality, any content does, and is never used. */
-export function encoded({ standsIn, modality }: Pick<ContentSource, 'standsIn' | 'modality'>, plan: PlannedRecord): PlannedRecord {
+export function encoded(
+  { standsIn, modality }: Pick<ContentSource, 'standsIn' | 'modality'>,
+  plan: PlannedRecord,
+): PlannedRecord {
   return standsIn || isPresent(plan, modality) ? plan : ABSENT;
 }
 

@@ -12,7 +12,14 @@ import {
   type Random,
 } from '@drf/tensor';
 import { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
-import { areFeatures, gatherBatch, type FeatureRows, type GatheredBatch, type ModalityRows, type PostSet } from './feature-set.js';
+import {
+  areFeatures,
+  gatherBatch,
+  type FeatureRows,
+  type GatheredBatch,
+  type ModalityRows,
+  type PostSet,
+} from './feature-set.js';
 import type { DrawnDisruption } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
 import { isUpper, type Session } from './session.js';

@@ -67,7 +67,11 @@ export async function assertRoomForStates(options: StateRoomOptions): Promise<st
   const received = `${sizeText(bytes)}: ${needs.map(describeStates).join('; ')}`;
   if (bytes > limit * 1e9) {
     const raised = Math.ceil(bytes / 1e9);
-    throw refuse(`at most ${limit} GB on disk`, received, `allow more (--encoders.state-gigabytes ${raised}), ${remedy}`);
+    throw refuse(
+      `at most ${limit} GB on disk`,
+      received,
+      `allow more (--encoders.state-gigabytes ${raised}), ${remedy}`,
+    );
   }
   const free = await freeBytes(localFeatureCache(cache));
   if (free !== undefined && missing > free) {

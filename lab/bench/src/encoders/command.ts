@@ -140,24 +140,27 @@ function layerCounts(text: string): TuningCase['layers'][] {
 
 function tuningTable(reports: readonly TuningReport[]): string {
   const whole = reports.find(({ layers }) => layers === 'all');
-  const rows = reports.map(({ part, layers, cached, seconds, cpuSeconds, peakMegabytes, trainedParameters, secondsAContent }) => [
-    part,
-    layers === 'all' ? 'all' : `last ${layers}`,
-    cached ? 'kept' : 'in the step',
-    round(trainedParameters / 1e6, 1),
-    round(seconds, 2),
-    round(cpuSeconds, 2),
-    whole === undefined ? '' : round(cpuSeconds / whole.cpuSeconds, 2),
-    round(peakMegabytes, 0),
-    secondsAContent === null ? '' : round(1000 * secondsAContent, 0),
-  ]);
+  const rows = reports.map(
+    ({ part, layers, cached, seconds, cpuSeconds, peakMegabytes, trainedParameters, secondsAContent }) => [
+      part,
+      layers === 'all' ? 'all' : `last ${layers}`,
+      cached ? 'kept' : 'in the step',
+      round(trainedParameters / 1e6, 1),
+      round(seconds, 2),
+      round(cpuSeconds, 2),
+      whole === undefined ? '' : round(cpuSeconds / whole.cpuSeconds, 2),
+      round(peakMegabytes, 0),
+      secondsAContent === null ? '' : round(1000 * secondsAContent, 0),
+    ],
+  );
   const head = ['', 'layers trained', 'frozen layers', 'million trained', 's a step', 'processor s', 'of all', 'peak MiB', 'ms a content, once']; // prettier-ignore
   return formatTable(head, rows);
 }
 
 async function tune(options: TuningOptions): Promise<void> {
   const { part, layersTrained, cached = false, model, json } = options;
-  const { queue: _queue, recompute: _recompute, ...sizes } = sizesOf(options);
+  const { batch, length, image, patch, dim, layers: depth, heads, vocabulary } = options;
+  const sizes = { batch, length, image, patch, dim, layers: depth, heads, vocabulary };
   const [layers = 'all'] = layersTrained;
   const reports =
     model === undefined
@@ -197,7 +200,11 @@ export function addEncodersCommands(program: Command): void {
         'hidden states that are kept: time and peak memory, each in a fresh process',
     )
     .option('--part <name>', TUNED.join(', '), oneOf(TUNED), 'bert')
-    .option('--layers-trained <list>', 'all, or how many of the last layers, separated by commas', layerCounts, ['all', 4, 2])
+    .option('--layers-trained <list>', 'all, or how many of the last layers, separated by commas', layerCounts, [
+      'all',
+      4,
+      2,
+    ])
     .option('--calls <count>', 'measured steps', wholeNumber(1), 3)
     .option('--warm-up <count>', 'steps before the measurement', wholeNumber(0), 1)
     .option('--model <folder>', 'a single case in this process, of this model')
