@@ -1,6 +1,13 @@
 import { join } from 'node:path';
 import { UnusableDataError } from '@drf/datasets';
-import { mergeConfig, openExperimentData, overridesFrom, startSession, type ExperimentConfig, type ExperimentData } from '@drf/experiment';
+import {
+  mergeConfig,
+  openExperimentData,
+  overridesFrom,
+  startSession,
+  type ExperimentConfig,
+  type ExperimentData,
+} from '@drf/experiment';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import {
   chooseExperiment,

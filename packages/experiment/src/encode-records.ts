@@ -261,10 +261,7 @@ function tellUnpublished({ onNote }: EncodeOptions, id: string, failure: string 
 }
 
 /** What is encoded, and who is told. */
-type EncodingWork = Pick<
-  EncodeWithCacheOptions<Content>,
-  'items' | 'total' | 'signal' | 'onProgress' | 'onRowError'
->;
+type EncodingWork = Pick<EncodeWithCacheOptions<Content>, 'items' | 'total' | 'signal' | 'onProgress' | 'onRowError'>;
 
 interface EncodingPlan {
   readonly modality: Modality;

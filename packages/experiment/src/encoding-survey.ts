@@ -113,7 +113,12 @@ async function lookAt(
   }
 }
 
-async function passesOf({ session, needs, cache, dataset }: Omit<EncodeOptions, 'records' | 'strategy' | 'seed'>): Promise<Pass[]> {
+async function passesOf({
+  session,
+  needs,
+  cache,
+  dataset,
+}: Omit<EncodeOptions, 'records' | 'strategy' | 'seed'>): Promise<Pass[]> {
   const standsIn = needs?.bothModalities === true;
   const passes: Pass[] = [];
   for (const modality of MODALITIES) {
@@ -144,7 +149,9 @@ async function passesOf({ session, needs, cache, dataset }: Omit<EncodeOptions, 
     return {
       ...{ kind: 'states' as const, modality, encoder: states.id, keys: new Set<string>() },
       look: async (keys, plans) => {
-        const contents = plans.map((plan) => (modality === 'text' ? loadContent(dataset, plan, modality, mask) : undefined)); // prettier-ignore
+        const contents = plans.map(async (plan) =>
+          modality === 'text' ? loadContent(dataset, plan, modality, mask) : undefined,
+        );
         const tokens = await states.tokensOf(await Promise.all(contents));
         const isCached = await states.has(keys, tokens);
         return tokens.map((count, i) => ({
@@ -157,4 +164,3 @@ async function passesOf({ session, needs, cache, dataset }: Omit<EncodeOptions, 
     };
   }
 }
-

@@ -160,7 +160,9 @@ const encoders = z.strictObject({
       .union([z.literal('all'), whole(0)])
       .default('all')
       .meta(
-        result(`how many of the ${modality} encoder's last layers are trained; below them all is frozen, and drops nothing`),
+        result(
+          `how many of the ${modality} encoder's last layers are trained; below them all is frozen, and drops nothing`,
+        ),
       ),
   ).prefault({}),
   cacheStates: z

@@ -13,14 +13,7 @@ import {
   type TrainableTextEncoder,
   type UpperEncoder,
 } from '@drf/encoders';
-import {
-  ConfigurationError,
-  createRandom,
-  MODALITIES,
-  type Engine,
-  type Modality,
-  type RgbImage,
-} from '@drf/tensor';
+import { ConfigurationError, createRandom, MODALITIES, type Engine, type Modality, type RgbImage } from '@drf/tensor';
 import { standIn, type Content } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
 

@@ -60,7 +60,10 @@ export interface EncodedMethod extends Method<MethodParameters, TensorTree, Tens
 }
 
 /** All parameters of a method, as checkpoints know them, out of those that its steps read. */
-export function wholeParameters({ beneath }: EncodedMethod, parameters: Host<MethodParameters>): Host<MethodParameters> {
+export function wholeParameters(
+  { beneath }: EncodedMethod,
+  parameters: Host<MethodParameters>,
+): Host<MethodParameters> {
   if (beneath === undefined) return parameters;
   return { trained: parameters.trained, fixed: mergeTrees(parameters.fixed ?? {}, beneath) };
 }

@@ -58,7 +58,9 @@ const estimate = (config: ExperimentConfig, overrides: Partial<EstimateOptions> 
   });
 
 const byKind = ({ encoding }: TrainingEstimate) =>
-  Object.fromEntries(encoding.map(({ kind, modality, contents, cached }) => [`${kind} ${modality}`, [contents, cached]]));
+  Object.fromEntries(
+    encoding.map(({ kind, modality, contents, cached }) => [`${kind} ${modality}`, [contents, cached]]),
+  );
 
 describe('estimateTraining', () => {
   it('counts what frozen encoders make of posts and their disruptions, and writes nothing', async () => {

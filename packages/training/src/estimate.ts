@@ -129,7 +129,12 @@ export async function estimateTraining(options: EstimateOptions): Promise<Traini
 }
 
 /** All that is encoded, of all folds where there are several: each post is trained on in some. */
-function survey({ config, cache, signal, trainings = 1 }: EstimateOptions, session: Session, data: ExperimentData): Promise<EncodingNeed[]> { // prettier-ignore
+function survey(
+  { config, cache, signal, trainings = 1 }: EstimateOptions,
+  session: Session,
+  data: ExperimentData,
+): Promise<EncodingNeed[]> {
+  // prettier-ignore
   const source = { dataset: data.dataset, session, cache, needs: methodNeeds(config), signal };
   const { train, val, test } = data.splits;
   const splits = trainings > 1 ? { train: [...train, ...test], val, test } : data.splits;
@@ -150,21 +155,16 @@ interface Rehearsal {
   readonly memory: number;
 }
 
-async function rehearse(
-  options: EstimateOptions,
-  session: Session,
-  data: ExperimentData,
-): Promise<Rehearsal> {
+async function rehearse(options: EstimateOptions, session: Session, data: ExperimentData): Promise<Rehearsal> {
   const { config, signal, out } = options;
   const { batchSize } = config.training;
   const needs = methodNeeds(config);
   const { encoding, decoding, set } = await encodeSample(options, session, data);
   await releaseFrozenLayers(session);
   const clock = stopwatch();
-  const measured =
-    config.model.standardize
-      ? await withInitialFeatures(session, set, async (initial) => ({ standardization: await measureFeatures(initial), tokenStandardization: await measureTokens(initial) }), undefined, needs) // prettier-ignore
-      : {};
+  const measured = config.model.standardize
+    ? await withInitialFeatures(session, set, async (initial) => ({ standardization: await measureFeatures(initial), tokenStandardization: await measureTokens(initial) }), undefined, needs) // prettier-ignore
+    : {};
   const measuring = config.model.standardize && !isFeatureSet(set) ? clock() / set.ids.length : 0;
   const { classes } = data.dataset;
   const classWeights = measureClassWeights(config, classes, set.labels);
@@ -239,7 +239,10 @@ async function encodeSample(
       job: (label) => {
         const clock = stopwatch();
         let count = 0;
-        return { update: (done) => void (count = done), stop: () => void encoding.set(label, clock() / Math.max(1, count)) };
+        return {
+          update: (done) => void (count = done),
+          stop: () => void encoding.set(label, clock() / Math.max(1, count)),
+        };
       },
       onRowError: (message) => display.warn(message),
     });
@@ -258,16 +261,25 @@ async function encodeSample(
 
 /** A set whose images are those of its first posts again and again, so that few need be encoded. */
 function withImagesRepeated(set: PostSet, images: number): PostSet {
-  const available = Math.min(images, set.image.available.reduce((sum, value) => sum + value, 0));
+  const available = Math.min(
+    images,
+    set.image.available.reduce((sum, value) => sum + value, 0),
+  );
   if (available === 0) return set;
   const places = [...set.ids.keys()].filter((place) => set.image.available[place] === 1);
-  const { image } = selectPosts(set, set.ids.map((_, i) => places[i % places.length] as number));
+  const { image } = selectPosts(
+    set,
+    set.ids.map((_, i) => places[i % places.length] as number),
+  );
   return { ...set, image };
 }
 
 /** A set of so many posts, those of another again and again. */
 function repeated(set: PostSet, posts: number): PostSet {
-  return selectPosts(set, Array.from({ length: posts }, (_, i) => i % set.ids.length));
+  return selectPosts(
+    set,
+    Array.from({ length: posts }, (_, i) => i % set.ids.length),
+  );
 }
 
 /** Tells the shape of what encoders in a step read of each part of a batch. */
@@ -280,7 +292,9 @@ function watched(set: PostSet, tell: (shape: string) => void): PostSet {
       const gather: typeof rows.gather = async (indices, disruptions) => {
         const batch = await rows.gather(indices, disruptions);
         if (modality === 'text') {
-          const shapes = [...flattenTree<HostTensor>(batch.inputs)].map(([name, { shape }]) => `${name} ${shape.join(' ')}`);
+          const shapes = [...flattenTree<HostTensor>(batch.inputs)].map(
+            ([name, { shape }]) => `${name} ${shape.join(' ')}`,
+          );
           tell(shapes.join());
         }
         return batch;
@@ -291,7 +305,10 @@ function watched(set: PostSet, tell: (shape: string) => void): PostSet {
 }
 
 /** Seconds to make steps of all shapes ready, and of a step that is ready. */
-function stepTimes(times: readonly number[], shapes: readonly string[]): { readonly ready: number; readonly step: number } {
+function stepTimes(
+  times: readonly number[],
+  shapes: readonly string[],
+): { readonly ready: number; readonly step: number } {
   const perStep = Math.max(1, Math.round(shapes.length / Math.max(1, times.length)));
   const seen = new Set<string>();
   const isFirst = times.map((_, i) => {
@@ -379,7 +396,9 @@ async function reckoned(
   };
   const bytesOf = (kinds: readonly EncodingNeed['kind'][]): number =>
     encoding.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { missingBytes }) => sum + missingBytes, 0);
-  const held = encoding.filter(({ kind }) => kind !== 'states').reduce((sum, { bytes }) => sum + Math.min(bytes, 1024 ** 3), 0);
+  const held = encoding
+    .filter(({ kind }) => kind !== 'states')
+    .reduce((sum, { bytes }) => sum + Math.min(bytes, 1024 ** 3), 0);
   return {
     posts: { train, val },
     epochs: training.epochs,
@@ -409,7 +428,18 @@ function isAnyTrained(session: Session): boolean {
 }
 
 /** An estimate for people: two tables. */
-export function estimateText({ posts, epochs, steps, trainings, parameters, encoding, seconds, secondsPerStep, bytes }: TrainingEstimate): string { // prettier-ignore
+export function estimateText({
+  posts,
+  epochs,
+  steps,
+  trainings,
+  parameters,
+  encoding,
+  seconds,
+  secondsPerStep,
+  bytes,
+}: TrainingEstimate): string {
+  // prettier-ignore
   const million = (count: number): string => `${(count / 1e6).toFixed(2)} million`;
   const encodings = encoding.map(({ kind, modality, contents, cached, seconds: own, missingBytes }) => [
     `${kind} of ${modality}s`,

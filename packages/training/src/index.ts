@@ -2,7 +2,13 @@ export { train, type TrainOptions, type TrainResult, type TrainServices } from '
 export { distributionNotes, shareRun } from './distributed.js';
 export { type Distributed } from './ranks.js';
 export { Trainer, type TrainerEvents, type TrainerOptions, type TrainerOutcome } from './trainer.js';
-export { estimateText, estimateTraining, type EncodingEstimate, type EstimateOptions, type TrainingEstimate } from './estimate.js';
+export {
+  estimateText,
+  estimateTraining,
+  type EncodingEstimate,
+  type EstimateOptions,
+  type TrainingEstimate,
+} from './estimate.js';
 export { createDisplay, type Display } from './display.js';
 export { openOwnData, ownConfig, ownExperiment, runName } from './own-data.js';
 export { chooseExperiment, type ExperimentChoice } from './choose-experiment.js';

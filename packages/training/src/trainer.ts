@@ -362,7 +362,13 @@ export class Trainer {
     const { method } = this.options;
     const { parameters, moments } = await this.program.readState();
     const state = { parameters: wholeParameters(method, parameters), moments };
-    return { method: method.id, state, memory: this.memory.state(), position: this.position, progress: this.progress() };
+    return {
+      method: method.id,
+      state,
+      memory: this.memory.state(),
+      position: this.position,
+      progress: this.progress(),
+    };
   }
 
   /** Saves a checkpoint, or holds it until the end; the best one becomes the run's result. */

@@ -178,7 +178,8 @@ function tuningTable(reports: readonly TuningReport[]): string {
 
 async function tune(options: TuningOptions): Promise<void> {
   const { part, layersTrained, cached = false, model, json } = options;
-  const { queue: _queue, recompute: _recompute, ...sizes } = sizesOf(options);
+  const { batch, length, image, patch, dim, layers: depth, heads, vocabulary } = options;
+  const sizes = { batch, length, image, patch, dim, layers: depth, heads, vocabulary };
   const [layers = 'all'] = layersTrained;
   const reports =
     model === undefined

@@ -1,16 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { createCompiledEngine } from '@drf/engine';
-import {
-  isParted,
-  openTrainableEncoder,
-  upperEncoder,
-  type TrainableEncoder,
-} from '@drf/encoders';
-import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
+import { isParted, openTrainableEncoder, upperEncoder, type TrainableEncoder } from '@drf/encoders';
 import {
   ADAMW_DEFAULTS,
   createConcatenation,
@@ -31,7 +23,7 @@ import {
 } from '@drf/tensor';
 import { median } from '../measure.js';
 import type { CallCounts } from './measure.js';
-import type { EncoderSizes } from './workload.js';
+import { writeModel, type TuningSizes } from './testing/random-model.js';
 
 const execute = promisify(execFile);
 
@@ -54,27 +46,9 @@ export interface TuningReport extends TuningCase {
   readonly secondsAContent: number | null;
 }
 
-export type TuningSizes = Omit<EncoderSizes, 'queue' | 'recompute'>;
-
 /** All layers, the last four and the last two; frozen layers in the step, and kept. */
 export function tuningCases(part: TuningCase['part'], layers: readonly TuningCase['layers'][]): TuningCase[] {
   return layers.flatMap((own) => (own === 'all' ? [false] : [false, true]).map((cached) => ({ part, layers: own, cached }))); // prettier-ignore
-}
-
-/** A model of random weights in a new folder, as the hub has it. */
-export async function writeModel(part: TuningCase['part'], sizes: TuningSizes): Promise<string> {
-  const { dim, layers, heads, vocabulary, length, image, patch } = sizes;
-  const folder = await mkdtemp(join(tmpdir(), 'drf-bench-tuning-'));
-  const config = {
-    hidden_size: dim,
-    num_hidden_layers: layers,
-    num_attention_heads: heads,
-    intermediate_size: 4 * dim,
-    initializer_range: 0.02,
-  };
-  if (part === 'vit') return writeTinyVit(folder, { pooler: false, config: { ...config, image_size: image, patch_size: patch } }); // prettier-ignore
-  const text = { vocab_size: vocabulary, max_position_embeddings: Math.max(512, length) };
-  return writeTinyBert(folder, { pooler: false, config: { ...config, ...text } });
 }
 
 type AnyEncoder = TrainableEncoder<unknown>;
@@ -96,8 +70,12 @@ export async function measureTuning(
   try {
     const contents = contentsOf(part, sizes);
     const upper = cached && isParted(encoder) ? upperEncoder(encoder, { engine, example: contents[0] }) : undefined;
-    const inputs = upper === undefined ? await encoder.preprocess(contents) : await statesLike(encoder, contents, sizes);
-    const { seconds: steps, cpuSeconds } = await runSteps(engine, upper ?? encoder, modality, inputs, { calls, warmUp });
+    const inputs =
+      upper === undefined ? await encoder.preprocess(contents) : await statesLike(encoder, contents, sizes);
+    const { seconds: steps, cpuSeconds } = await runSteps(engine, upper ?? encoder, modality, inputs, {
+      calls,
+      warmUp,
+    });
     const peakMegabytes = process.resourceUsage().maxRSS / 1024;
     const trained = [...flattenTree<HostTensor>(encoder.initialParameters)].filter(([name]) => encoder.isTrained(name));
     return {
@@ -145,7 +123,10 @@ async function runSteps(
   const [first] = flattenTree<HostTensor>(contents).values();
   const batch = first?.shape[0] as number;
   const available = hostTensor(new Float32Array(batch).fill(1), [batch]);
-  const features = hostTensor(Float32Array.from({ length: batch * dim }, () => random.normal()), [batch, dim]);
+  const features = hostTensor(
+    Float32Array.from({ length: batch * dim }, () => random.normal()),
+    [batch, dim],
+  );
   const given = { available, contents };
   const other = { available, features };
   const inputs: Host<EncodedBatchInputs> = modality === 'image' ? { image: given, text: other } : { image: other, text: given }; // prettier-ignore
@@ -202,4 +183,3 @@ export async function compareTuning(
     await rm(folder, { recursive: true, force: true });
   }
 }
-

@@ -1,11 +1,5 @@
 import { ConfigurationError, DataError, DrfError, floatData, NonFiniteError, ShapeMismatchError } from '@drf/tensor';
-import {
-  assertRow,
-  type FeatureStore,
-  MemoryRows,
-  type RowStore,
-  StoredFeatures,
-} from './feature-cache.js';
+import { assertRow, type FeatureStore, MemoryRows, type RowStore, StoredFeatures } from './feature-cache.js';
 import type { FrozenEncoder } from '../contract.js';
 
 /** Runs a generator one item ahead of its consumer, so that reading the next item overlaps work on this one. */

@@ -125,7 +125,9 @@ describe('HiddenStates', () => {
     const bytes = await readFile(join(root, file as string));
     bytes[3] = (bytes[3] as number) ^ 0xff;
     await writeFile(join(root, file as string), bytes);
-    await expect(states.gather([{ key: 'image 0', content: undefined }])).rejects.toThrow(/received none, or a damaged/);
+    await expect(states.gather([{ key: 'image 0', content: undefined }])).rejects.toThrow(
+      /received none, or a damaged/,
+    );
     await states.close();
   });
 
@@ -143,14 +145,20 @@ describe('HiddenStates', () => {
   });
 
   it('refuses encoders whose states it cannot keep', async () => {
-    const { tokenDim: _, ...without } = { ...text, preprocess: (texts: readonly string[]) => text.preprocess(texts) };
-    expect(() => new HiddenStates(without, { engine, example: '' })).toThrow(/expected tokenDim, the width of its hidden states/);
+    const without = { ...text, tokenDim: undefined, preprocess: (texts: readonly string[]) => text.preprocess(texts) };
+    expect(() => new HiddenStates(without, { engine, example: '' })).toThrow(
+      /expected tokenDim, the width of its hidden states/,
+    );
     const narrow = { ...without, tokenDim: 3, initialParameters: text.initialParameters };
     const states = new HiddenStates(narrow, { engine, example: '' });
-    await expect(states.encode({ items: itemsOf(['good']) })).rejects.toThrow(/\[batch, token, tokenDim 3\], received \[1, 4, 8\]/);
+    await expect(states.encode({ items: itemsOf(['good']) })).rejects.toThrow(
+      /\[batch, token, tokenDim 3\], received \[1, 4, 8\]/,
+    );
     await states.close();
     const maskless = { ...narrow, preprocess: async () => ({}) };
-    await expect(new HiddenStates(maskless, { engine, example: '' }).tokensOf([''])).rejects.toThrow(/a "mask" \[batch, token\]/);
+    await expect(new HiddenStates(maskless, { engine, example: '' }).tokensOf([''])).rejects.toThrow(
+      /a "mask" \[batch, token\]/,
+    );
   });
 });
 

@@ -22,9 +22,7 @@ import { encodeWithCache, type EncodeItem, type EncodeOptions } from './encode-w
 import { type FeatureCache, MemoryRows, openFeatureCache, type RowStore, storedRowWidth } from './feature-cache.js';
 
 /** An encoder whose lower layers are frozen. */
-export type PartedEncoder<Content> = TrainableEncoder<Content> & {
-  readonly split: EncoderSplit;
-} & Partial<TextReader>;
+export type PartedEncoder<Content> = TrainableEncoder<Content> & { readonly split: EncoderSplit } & Partial<TextReader>;
 
 /** Where hidden states are kept, and how. */
 export interface HiddenStatesOptions<Content> {
@@ -130,11 +128,7 @@ export class HiddenStates<Content> {
    * Computes and stores what is lacking, as {@link encodeWithCache} does, size by size.
    * @throws as {@link encodeWithCache}
    */
-  async encode({
-    items,
-    onProgress,
-    ...options
-  }: Omit<EncodeOptions<Content>, 'encoder' | 'cache'>): Promise<void> {
+  async encode({ items, onProgress, ...options }: Omit<EncodeOptions<Content>, 'encoder' | 'cache'>): Promise<void> {
     const groups = await this.grouped(items);
     const before = { done: 0, cached: 0, encoded: 0, failed: 0 };
     for (const [tokens, own] of groups) {
