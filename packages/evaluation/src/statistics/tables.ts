@@ -54,7 +54,7 @@ export const COMPARISON_LINE =
   'Accuracy of the first less that of the second, in points, paired by seed and post on equal disruptions. Interval and p: bootstrap over seeds and posts. Corrected: Holm, over the table. McNemar: seeds whose exact test finds a difference. A verdict on the first stands only where this interval and that over seeds alone (Student’s t) leave out 0 and the corrected p lies below 0.05.';
 
 const MEAN_LINE =
-  'Mean accuracy over the cells of Table 1 (fixed: trained on intact posts) and Figure 5 (random: trained and tested at the same dr) that both methods have. The difference is paired by seed, post and disruption; its interval is a bootstrap over seeds and posts, each post’s gain being its mean over the cells; p is corrected by Holm over this table. Above and below: cells whose two intervals, taken alone and not corrected, lie above or below 0.';
+  'Mean accuracy over the cells of Table 1 (fixed: trained on intact posts) and Figure 5 (random: trained and tested at the same dr), or beyond the paper over those of corruptions and of missing rates (trained on intact posts), that both methods have. The difference is paired by seed, post and disruption; its interval is a bootstrap over seeds and posts, each post’s gain being its mean over the cells; p is corrected by Holm over this table. Above and below: cells whose two intervals, taken alone and not corrected, lie above or below 0.';
 
 const LOST_LINE = 'Area: under accuracy against dr, a mean accuracy. Lost: points of accuracy from dr = 0.2 to 1, as the paper counts, which gives them for C+D only.'; // prettier-ignore
 
