@@ -10,9 +10,9 @@ export const BILLION = {
   processes: ['10,100,500', 'processes that judge, each of one core', ''],
   'shard-posts': [100_000, 'posts a shard', 'the design'],
   'posts-per-second': [
-    59,
+    36,
     'posts a second and process',
-    'docs/notebook.md: 15,000 rows by one process, machine loaded',
+    'pnpm scale score --posts 12000 --ways local2 --run RUN, a run of pnpm start: 72 by two processes on two cores',
   ],
   'post-bytes': [5_826, 'bytes of input a post', 'pnpm scale posts 20000: 116,518,515 bytes'],
   'answer-bytes': [154, 'bytes of output a post', 'pnpm scale score: 11,515 bytes of Parquet for 75 posts'],
