@@ -172,7 +172,7 @@ function tuningTable(reports: readonly TuningReport[]): string {
       secondsAContent === null ? '' : round(1000 * secondsAContent, 0),
     ],
   );
-  const head = ['', 'layers trained', 'frozen layers', 'million trained', 's a step', 'processor s', 'of all', 'peak MiB', 'ms a content, once']; // prettier-ignore
+  const head = ['', 'layers trained', 'frozen layers', 'million trained', 's a step', 'processor s', 'of all', 'peak MiB', 'processor ms a content, once']; // prettier-ignore
   return formatTable(head, rows);
 }
 

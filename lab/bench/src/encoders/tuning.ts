@@ -42,7 +42,7 @@ export interface TuningReport extends TuningCase {
   /** Largest resident size of the process, start-up and the encoder's files in memory included. */
   readonly peakMegabytes: number;
   readonly trainedParameters: number;
-  /** Of the frozen layers, once a content; null where none are kept. */
+  /** Processor time of the frozen layers, once a content; null where none are kept. */
   readonly secondsAContent: number | null;
 }
 
@@ -150,9 +150,10 @@ async function secondsOfStates(
   contents: readonly unknown[],
 ): Promise<number> {
   await states.compute(contents);
-  const started = performance.now();
+  const before = process.cpuUsage();
   await states.compute(contents);
-  return (performance.now() - started) / 1000 / contents.length;
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6 / contents.length;
 }
 
 /** Each case in a process of its own, whose peak memory then is the case's. */
