@@ -170,7 +170,12 @@ export function addEncodersCommands(program: Command): void {
     .description('a vision transformer (hub id or folder) at several image sizes: forward pass and training step')
     .option('--sizes <list>', 'sides in pixels', wholeNumbers, [224, 112])
     .option('--batch <posts>', 'images a call', wholeNumber(2), 16)
-    .option('--layers <count>', 'trained layers, or all', (text) => (text === 'all' ? 'all' : wholeNumber(0)(text)), 'all')
+    .option(
+      '--layers <count>',
+      'trained layers, or all',
+      (text) => (text === 'all' ? 'all' : wholeNumber(0)(text)),
+      'all',
+    )
     .option('--calls <count>', 'measured calls', wholeNumber(1), 3)
     .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
     .option('--json', 'print JSON')

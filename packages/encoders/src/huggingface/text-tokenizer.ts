@@ -76,7 +76,10 @@ export function withConfiguration(files: TokenizerFiles): {
 function withExactSpaces(parts: Keys): Keys | undefined {
   const text = JSON.stringify(parts, (key, value: unknown) =>
     key === 'Regex' && typeof value === 'string'
-      ? value.replace(/\\(\\|s|S)/g, (whole, what) => ({ s: '\\p{White_Space}', S: '\\P{White_Space}' })[what as string] ?? whole)
+      ? value.replace(
+          /\\(\\|s|S)/g,
+          (whole, what) => ({ s: '\\p{White_Space}', S: '\\P{White_Space}' })[what as string] ?? whole,
+        )
       : value,
   );
   return text === JSON.stringify(parts) ? undefined : (JSON.parse(text) as Keys);
