@@ -4,6 +4,7 @@
     python preprocess.py tokenize MODEL TEXTS.json IDS.json     # folder with the tokenizer's files
     python preprocess.py pixels MODEL IMAGES.json PIXELS.f32    # [{"path": png} or {"rgb": path, "width", "height"}]
     python preprocess.py train-bpe FOLDER                       # a small byte-level BPE in RoBERTa's layout
+    python preprocess.py train-tower KIND FOLDER                # a small tokenizer as clip, siglip or gemma (SigLIP 2) have it
 
 Needs transformers (tokenizers, Pillow, numpy); PyTorch is not used.
 """
@@ -99,7 +100,84 @@ def train_bpe(folder):
     kind.from_pretrained(folder, mask_token=mask, model_max_length=512).save_pretrained(folder)
 
 
-COMMANDS = {"versions": versions, "tokenize": tokenize, "pixels": pixels, "train-bpe": train_bpe}
+def words_like_texts():
+    draw = random.Random(0)
+    syllables = [a + b for a in "b d g k l m n p r s t th".split() for b in "a e i o u ay".split()]
+    words = ["".join(draw.choices(syllables, k=draw.choice([1, 2, 2, 3]))) for _ in range(300)]
+    return [" ".join(draw.choices(words + ["good", "bad", "day", "it's"], k=10)) for _ in range(500)]
+
+
+def train_tower(kind, folder):
+    """The layouts of `CLIPConverter` and `GemmaConverter` of transformers, and of SigLIP's file, with a few hundred pieces."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+    if kind == "clip":
+        first, last, pad, unknown = "<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>"
+        tokenizer = Tokenizer(models.BPE(continuing_subword_prefix="", end_of_word_suffix="</w>", unk_token=unknown))
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+        )
+        pattern = r"""'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"""
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False),
+            ]
+        )
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        special = [first, last]
+        trainer = trainers.BpeTrainer(vocab_size=700, special_tokens=special, initial_alphabet=alphabet,
+                                      end_of_word_suffix="</w>", show_progress=False)
+    elif kind == "gemma":
+        first, last, pad, unknown = None, "<eos>", "<pad>", "<unk>"
+        tokenizer = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token=unknown))
+        tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+        special = [pad, last, "<bos>", unknown, *(f"<0x{byte:02X}>" for byte in range(256))]
+        trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=special, show_progress=False)
+    else:
+        first, last, pad, unknown = None, "</s>", "</s>", "<unk>"
+        tokenizer = Tokenizer(models.Unigram())
+        tokenizer.normalizer = normalizers.Sequence(
+            [
+                normalizers.Lowercase(),
+                normalizers.Replace(Regex(r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]"), ""),
+                normalizers.Replace(Regex(r"\s+"), " "),
+                normalizers.Strip(),
+            ]
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+        special = [pad, unknown]
+        trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token=unknown, show_progress=False)
+    tokenizer.train_from_iterator(words_like_texts(), trainer)
+    if kind == "gemma":  # bytes are pieces, not tokens that stand in a text
+        parsed = json.loads(tokenizer.to_str())
+        parsed["added_tokens"] = [each for each in parsed["added_tokens"] if not each["content"].startswith("<0x")]
+        tokenizer = Tokenizer.from_str(json.dumps(parsed))
+    template = " ".join([*([first] if first else []), "$A", last])
+    ids = [(token, tokenizer.token_to_id(token)) for token in (first, last) if token]
+    if kind == "clip":
+        tokenizer.post_processor = processors.RobertaProcessing(
+            ids[1], ids[0], add_prefix_space=False, trim_offsets=False
+        )
+    else:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single=template, pair=f"{template} $B:1 {last}:1", special_tokens=ids
+        )
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(Path(folder) / "tokenizer.json"), pretty=False)
+    config = {"pad_token": pad, "unk_token": unknown, "eos_token": last, "model_max_length": 64}
+    config |= {"tokenizer_class": "PreTrainedTokenizerFast", **({"bos_token": first} if first else {})}
+    (Path(folder) / "tokenizer_config.json").write_text(json.dumps(config))
+
+
+COMMANDS = {
+    "versions": versions,
+    "tokenize": tokenize,
+    "pixels": pixels,
+    "train-bpe": train_bpe,
+    "train-tower": train_tower,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:

@@ -141,8 +141,7 @@ function mixValues(mixed: Mixed, dropout: AttentionOptions['dropout']): tf.Tenso
   const { value, padding, seeds } = mixed;
   const scores = scoresOf(mixed);
   const weights = tf.softmax(padding === undefined ? scores : tf.add(scores, padding));
-  const kept =
-    dropout === undefined ? weights : dropOut(weights, dropout.rate, seeds as tf.Tensor, dropout.place);
+  const kept = dropout === undefined ? weights : dropOut(weights, dropout.rate, seeds as tf.Tensor, dropout.place);
   return tf.matMul(kept, value); // → [batch, head, query, dim / heads]
 }
 
@@ -166,7 +165,9 @@ export function attend(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, optio
     placesOfKeys: relative?.keys,
     placesOfQueries: relative?.queries === undefined ? undefined : tf.mul(relative.queries, scale),
   };
-  const given = Object.entries(mixed).flatMap(([name, tensor]) => (tensor === undefined ? [] : [[name, tensor] as const]));
+  const given = Object.entries(mixed).flatMap(([name, tensor]) =>
+    tensor === undefined ? [] : [[name, tensor] as const],
+  );
   const mix = (tensors: readonly tf.Tensor[]): tf.Tensor =>
     mixValues(Object.fromEntries(given.map(([name], i) => [name, tensors[i]])) as Mixed, dropout);
   const all = given.map(([, tensor]) => tensor);

@@ -109,7 +109,10 @@ function sightScores(places: tf.Tensor, causal: boolean, window: number | undefi
     ...(causal ? [tf.greater(ahead, 0)] : []),
     ...(window === undefined ? [] : [tf.greater(tf.abs(ahead), window)]),
   ].map((each) => tf.cast(each, 'float32'));
-  return tf.mul(hidden.reduce((sum, each) => tf.maximum(sum, each)), OUT_OF_SIGHT);
+  return tf.mul(
+    hidden.reduce((sum, each) => tf.maximum(sum, each)),
+    OUT_OF_SIGHT,
+  );
 }
 
 /** Everything that is added to the scores of layer `index`. */
@@ -154,7 +157,8 @@ function applyLayer(
   const place = 1 + PLACES_A_LAYER * index;
   const drop = (added: tf.Tensor, use: 1 | 2): tf.Tensor =>
     dropout === undefined ? added : dropOut(added, dropout.hidden, seeds as tf.Tensor, place + use);
-  const scaled = (added: tf.Tensor, factor?: tf.Tensor): tf.Tensor => (factor === undefined ? added : tf.mul(added, factor));
+  const scaled = (added: tf.Tensor, factor?: tf.Tensor): tf.Tensor =>
+    factor === undefined ? added : tf.mul(added, factor);
   const normalized = (of: ScaleParameters | undefined, states: tf.Tensor): tf.Tensor =>
     of === undefined ? states : applyNorm(of, states, norm);
   const options = {
@@ -225,7 +229,10 @@ function recomputed(
   return recompute(
     ([given, ...values]) => {
       const tree = unflattenTree(names.map((name, i) => [name, values[i] as tf.Tensor]));
-      const { context: again = {}, parameters: own } = tree as { context?: LayerContext; parameters: TransformerLayerParameters };
+      const { context: again = {}, parameters: own } = tree as {
+        context?: LayerContext;
+        parameters: TransformerLayerParameters;
+      };
       return layer(own, given as tf.Tensor, { shared: {}, ...again });
     },
     [x, ...leaves.values()],

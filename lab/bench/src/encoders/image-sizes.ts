@@ -56,7 +56,10 @@ export async function measureImageSizes(model: string, options: ImageSizesOption
     const frozen = await openEncoder(`huggingface:${model}`, 'image', engine, { imageSize: side });
     const forward = await timeOf(calls, () => frozen.encode(posts));
     await frozen.dispose();
-    const encoder = await openTrainableEncoder(`huggingface:${model}`, 'image', { imageSize: side, trainableLayers: layers });
+    const encoder = await openTrainableEncoder(`huggingface:${model}`, 'image', {
+      imageSize: side,
+      trainableLayers: layers,
+    });
     const image = (await encoder.preprocess(posts)) as Host<Inputs['image']>;
     const none = hostTensor(new Int32Array(batch), [batch, 1]);
     const text = { ids: none, mask: hostTensor(new Float32Array(batch), [batch, 1]) };

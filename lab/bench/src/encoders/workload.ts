@@ -144,7 +144,10 @@ function texts(random: Random, { batch, length, vocabulary }: EncoderSizes): Hos
 }
 
 /** What a step's encoders read. */
-export type Inputs = { readonly image: { readonly pixels: tf.Tensor }; readonly text: { ids: tf.Tensor; mask: tf.Tensor } };
+export type Inputs = {
+  readonly image: { readonly pixels: tf.Tensor };
+  readonly text: { ids: tf.Tensor; mask: tf.Tensor };
+};
 
 function inputsOf(random: Random, sizes: EncoderSizes): Host<Inputs> {
   const { batch, image } = sizes;

@@ -227,7 +227,8 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
     this.options = { ...(lora === undefined ? {} : { lora }), ...(recompute === undefined ? {} : { recompute }) };
     this.rates = dropout === undefined ? model.dropout : { hidden: dropout, attention: dropout };
     this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
-    const layer = lora === undefined && typeof trainableLayers === 'number' ? model.layers - trainableLayers : undefined;
+    const layer =
+      lora === undefined && typeof trainableLayers === 'number' ? model.layers - trainableLayers : undefined;
     if (layer !== undefined) this.split = this.splitAt(layer);
   }
 

@@ -48,7 +48,9 @@ async function json(folder: string): Promise<Record<string, unknown>> {
 
 /** One folder with both towers, as the hub has them. */
 async function twoTowers(family: 'clip' | 'siglip'): Promise<Record<'image' | 'text' | 'both', string>> {
-  const [image, text, both] = await Promise.all([`${family}-vision`, `${family}-text`, `${family}-text`].map(modelFolder));
+  const [image, text, both] = await Promise.all(
+    [`${family}-vision`, `${family}-text`, `${family}-text`].map(modelFolder),
+  );
   const folders = { image: image as string, text: text as string, both: both as string };
   const below = async (folder: string, prefix: string): Promise<(readonly [string, HostTensor])[]> =>
     [...(await readSafetensors(join(folder, 'model.safetensors'))).tensors].map(([name, tensor]) => [
@@ -156,7 +158,9 @@ describe('imageSize', () => {
 
   it('is refused for texts', async () => {
     const folder = await writeTinyBert(await temporaryFolder());
-    await expect(encode(folder, 'text', { imageSize: 112 })).rejects.toThrow(/imageSize, expected nothing beside texts/);
+    await expect(encode(folder, 'text', { imageSize: 112 })).rejects.toThrow(
+      /imageSize, expected nothing beside texts/,
+    );
   });
 });
 

@@ -160,7 +160,8 @@ export function fittedSize({
 export function resizedProcessor(config: ImageProcessorConfig, side: number): ImageProcessorConfig {
   const { resize, crop } = config;
   const square = { height: side, width: side };
-  if (crop === undefined) return { ...config, ...(resize === undefined ? {} : { resize: { ...resize, size: square } }) };
+  if (crop === undefined)
+    return { ...config, ...(resize === undefined ? {} : { resize: { ...resize, size: square } }) };
   const scaled = (length: number, of: number): number => Math.max(side, Math.round((length * side) / of));
   const sizeOf = ({ size }: NonNullable<typeof resize>): ResizeTarget =>
     'shortestEdge' in size

@@ -79,13 +79,12 @@ describe('folders that cannot be opened', () => {
     const folder = await copyOf('bert');
     const asImage = await failure(loadVit, folder);
     expect(asImage).toBeInstanceOf(ConfigurationError);
-    expect(asImage.message).toBe(
-      `${join(folder, 'config.json')} expected a "model_type" of an image encoder: vit, deit, received "bert"; choose a ` +
-        'ViT or DeiT model; texts have encoders of their own',
+    expect(asImage.message).toMatch(
+      /config\.json expected a "model_type" of an image encoder: vit, deit, .*, received "bert"; choose a model of one of these families .*; texts have encoders of their own$/,
     );
     await editConfig(folder, { model_type: 'gpt2' });
     expect((await failure(loadBert, folder)).message).toContain(
-      'expected a "model_type" of a text encoder: bert, roberta, xlm-roberta, camembert, distilbert, received "gpt2"',
+      'expected a "model_type" of a text encoder: bert, roberta, xlm-roberta, camembert, distilbert, mpnet, deberta-v2, modernbert, ',
     );
     await editConfig(folder, { model_type: undefined });
     expect((await failure(loadBert, folder)).message).toContain('received none');

@@ -113,7 +113,11 @@ export interface Piece {
 }
 
 /** @throws ConfigurationError when the preprocessing does not make images of the size that the model reads */
-export function assertSize(processor: ImageProcessorConfig, { imageHeight, imageWidth }: VitConfig, subject: string): void {
+export function assertSize(
+  processor: ImageProcessorConfig,
+  { imageHeight, imageWidth }: VitConfig,
+  subject: string,
+): void {
   const size = fittedSize(processor);
   if (size?.height === imageHeight && size.width === imageWidth) return;
   throw new ConfigurationError({

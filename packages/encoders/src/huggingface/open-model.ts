@@ -214,7 +214,12 @@ export async function openImageModel(name: string, options: HuggingFaceOptions):
   const { config, parameters, processor } = await loadForImages(files, imageSize);
   const { pooling = config.pooling } = options;
   assertPooling(pooling, parameters, files.name);
-  const id = await idOf('image', files, [PROCESSOR_FILE], [pooling, ...(imageSize === undefined ? [] : [`px${imageSize}`])]);
+  const id = await idOf(
+    'image',
+    files,
+    [PROCESSOR_FILE],
+    [pooling, ...(imageSize === undefined ? [] : [`px${imageSize}`])],
+  );
   const size = pooledSize(parameters, config.hiddenSize);
   return { model: new ImageModel(id, pooling, config, processor, size, files.name), parameters };
 }
@@ -289,7 +294,10 @@ export async function readTokenizer(
   const { folder, name } = files;
   const [first] = tokenizerFilesIn(folder);
   if (first === TOKENIZER_FILE || !WORD_PIECE_FAMILIES.includes(family)) {
-    return { tokenizer: await readModelFile(files, TOKENIZER_FILE), config: await readModelFile(files, TOKENIZER_CONFIG) };
+    return {
+      tokenizer: await readModelFile(files, TOKENIZER_FILE),
+      config: await readModelFile(files, TOKENIZER_CONFIG),
+    };
   }
   const config = existsSync(join(folder, TOKENIZER_CONFIG)) ? await readModelFile(files, TOKENIZER_CONFIG) : {};
   return { tokenizer: await readWordPieces(folder, config as Record<string, unknown>, name), config };

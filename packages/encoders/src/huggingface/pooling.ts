@@ -62,7 +62,11 @@ export function poolClassAndMean(tokens: tf.Tensor, special: number): Features {
  * One feature a row out of a model's outputs.
  * @param mask float32 [batch, token], 1 for tokens
  */
-export function poolTokens(pooling: Exclude<Pooling, 'cls_mean'>, outputs: TransformerOutputs, mask: tf.Tensor): Features {
+export function poolTokens(
+  pooling: Exclude<Pooling, 'cls_mean'>,
+  outputs: TransformerOutputs,
+  mask: tf.Tensor,
+): Features {
   if (pooling === 'pooler') return outputs.pooled as Features;
   return named(POOLINGS[pooling](outputs.tokens, mask), ['batch', 'dim']);
 }

@@ -86,3 +86,25 @@ describe('a BERT with vocab.txt alone', () => {
     expect(() => wordPieceTokenizerOf('[PAD]', { never_split: ['drf'] }, 'some model')).toThrow(/"never_split"/);
   });
 });
+
+// made by `python reference/preprocess.py train-tower` and `tokenize`
+describe.each([
+  ['clip', '<|endoftext|>'],
+  ['siglip', '</s>'],
+  ['gemma', '<pad>'],
+])('the tokenizer of a text tower, as %s has it,', (name, padding) => {
+  it('gives the ids of the reference implementation for tricky texts, and says what it pads with', async () => {
+    const tokenizer = await open(name);
+    const texts = (await json('texts.json')) as string[];
+    const { ids } = (await json(`${name}/expected.json`)) as { ids: { fast: number[][] } };
+    const { added_tokens: added } = (await json(`${name}/tokenizer.json`)) as {
+      added_tokens: { id: number; content: string }[];
+    };
+    expect(tokenizer.paddingId).toBe(added.find(({ content }) => content === padding)?.id);
+    texts.forEach((text, i) => {
+      // to the library's byte-level pre-tokenizer U+FEFF is white space, which ends CLIP's words; README.md says so
+      if (name === 'clip' && text.includes('\ufeff')) return;
+      expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(ids.fast[i]);
+    });
+  });
+});

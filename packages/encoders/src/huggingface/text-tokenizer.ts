@@ -58,15 +58,31 @@ export function withConfiguration(files: TokenizerFiles): {
     ? changed(preTokenizer, { add_prefix_space: config['add_prefix_space'] ?? false })
     : { part: preTokenizer, changes: [] };
   const changes = [...normalized.changes, ...spaced.changes];
-  if (changes.length === 0) return { tokenizer: files.tokenizer, changes };
-  return {
-    tokenizer: {
-      ...file,
-      ...(normalized.changes.length > 0 ? { normalizer: normalized.part } : {}),
-      ...(spaced.changes.length > 0 ? { pre_tokenizer: spaced.part } : {}),
-    },
-    changes,
+  const parts = {
+    ...(normalized.changes.length > 0 ? { normalizer: normalized.part } : {}),
+    ...(spaced.changes.length > 0 ? { pre_tokenizer: spaced.part } : {}),
   };
+  const together = changes.length === 0 ? file : { ...file, ...parts };
+  const exact = withExactSpaces({ normalizer: together['normalizer'], pre_tokenizer: together['pre_tokenizer'] });
+  if (exact !== undefined) return { tokenizer: { ...together, ...exact }, changes: [...changes, 'spaces'] };
+  return { tokenizer: changes.length === 0 ? files.tokenizer : together, changes };
+}
+
+/**
+ * Patterns whose `\s` and `\S` mean Unicode's white space, as in the reference implementation: JavaScript's has U+FEFF,
+ * which stands at the beginning of many files, and not U+0085.
+ * @returns undefined where no pattern has them
+ */
+function withExactSpaces(parts: Keys): Keys | undefined {
+  const text = JSON.stringify(parts, (key, value: unknown) =>
+    key === 'Regex' && typeof value === 'string'
+      ? value.replace(
+          /\\(\\|s|S)/g,
+          (whole, what) => ({ s: '\\p{White_Space}', S: '\\P{White_Space}' })[what as string] ?? whole,
+        )
+      : value,
+  );
+  return text === JSON.stringify(parts) ? undefined : (JSON.parse(text) as Keys);
 }
 
 /** The normalizer of a `tokenizer.json`, as far as it is looked at here. */

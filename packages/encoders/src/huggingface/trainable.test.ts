@@ -141,11 +141,26 @@ describe('openTrainableEncoder', () => {
       expect(names.filter(split.isLower).every((name) => !encoder.isTrained(name))).toBe(true);
       const only = (kept: boolean): HostTree =>
         unflattenTree([...flattenTree<HostTensor>(parameters)].filter(([name]) => split.isLower(name) === kept));
-      const whole = await run((tree, given) => ({ ...encoder.applyTokens?.(tree, given) }), parameters, inputs, engineName);
+      const whole = await run(
+        (tree, given) => ({ ...encoder.applyTokens?.(tree, given) }),
+        parameters,
+        inputs,
+        engineName,
+      );
       const states = await run((tree, given) => split.lower(tree, given), parameters, inputs, engineName);
-      const upper = await run((tree, given) => ({ ...split.upperTokens(tree, given) }), only(false), { ...states, dropout }, engineName);
+      const upper = await run(
+        (tree, given) => ({ ...split.upperTokens(tree, given) }),
+        only(false),
+        { ...states, dropout },
+        engineName,
+      );
       expect(upper).toEqual(whole);
-      const plain = await run((tree, given) => ({ ...split.upperTokens(tree, given) }), only(false), states, engineName);
+      const plain = await run(
+        (tree, given) => ({ ...split.upperTokens(tree, given) }),
+        only(false),
+        states,
+        engineName,
+      );
       if (trainableLayers > 0) expect(plain).not.toEqual(whole);
     });
   });

@@ -257,7 +257,17 @@ function assertInputs(config: BertConfig, { ids, mask, tokenTypes }: BertInputs)
 }
 
 function designOf(config: BertConfig): TransformerDesign {
-  const { heads, activation, normEpsilon: epsilon, normalize, dropsAttended, causal, local, relative, hiddenSize } = config;
+  const {
+    heads,
+    activation,
+    normEpsilon: epsilon,
+    normalize,
+    dropsAttended,
+    causal,
+    local,
+    relative,
+    hiddenSize,
+  } = config;
   const isGlobal = (index: number): boolean => local === undefined || index % local.globalEvery === 0;
   const scored = relative?.kind === 'disentangled' ? 1 + Number(relative.toKeys) + Number(relative.toQueries) : 1;
   return {

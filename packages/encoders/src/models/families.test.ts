@@ -36,9 +36,23 @@ describe('keys that change what a model computes, and are not built here,', () =
   });
 
   it('are read in the words of older files, too', async () => {
-    const config = { model_type: 'modernbert', num_hidden_layers: 4, global_attn_every_n_layers: 2, global_rope_theta: 7 };
-    expect(parseBertConfig(config, 'x').local).toEqual({ globalEvery: 2, window: 64, globalBase: 7, localBase: 10_000 });
-    const clip = { model_type: 'clip', text_config: { hidden_size: 16 }, text_config_dict: { hidden_size: 24, num_attention_heads: 3 } };
+    const config = {
+      model_type: 'modernbert',
+      num_hidden_layers: 4,
+      global_attn_every_n_layers: 2,
+      global_rope_theta: 7,
+    };
+    expect(parseBertConfig(config, 'x').local).toEqual({
+      globalEvery: 2,
+      window: 64,
+      globalBase: 7,
+      localBase: 10_000,
+    });
+    const clip = {
+      model_type: 'clip',
+      text_config: { hidden_size: 16 },
+      text_config_dict: { hidden_size: 24, num_attention_heads: 3 },
+    };
     expect(parseBertConfig(clip, 'x')).toMatchObject({ hiddenSize: 24, heads: 3, causal: true, longest: 77 });
   });
 });
@@ -47,7 +61,9 @@ describe('keys that change what a model computes, and are not built here,', () =
 describe('buckets of distances', () => {
   it('grow with the logarithm, and have the sign of the distance', () => {
     const distances = [0, 1, 127, 128, 129, 200, 300, 511, -129, -511];
-    expect(distances.map((each) => logBucket(each, 256, 512))).toEqual([0, 1, 127, 128, 129, 169, 207, 255, -129, -255]);
+    expect(distances.map((each) => logBucket(each, 256, 512))).toEqual([
+      0, 1, 127, 128, 129, 169, 207, 255, -129, -255,
+    ]);
     expect(distances.map((each) => logBucket(each, 0, 512))).toEqual(distances);
   });
 

@@ -90,7 +90,10 @@ export function applyRelative(
   };
   if (relative.kind === 'bias') {
     const heads = table.shape[1] as number;
-    const byDistance = tf.transpose(rows((each) => biasBucket(each, relative.buckets)), [1, 0]); // [head, distance]
+    const byDistance = tf.transpose(
+      rows((each) => biasBucket(each, relative.buckets)),
+      [1, 0],
+    ); // [head, distance]
     const repeated = tf.tile(tf.reshape(byDistance, [1, heads, 1, 2 * length - 1]), [1, 1, length, 1]);
     return { bias: atDistance(repeated) };
   }

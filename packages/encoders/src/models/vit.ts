@@ -155,9 +155,7 @@ function embeddings(config: VitConfig): Weight[] {
     ...(patchBias ? [bias as Weight] : []),
     ...(special.class ? [token('embeddings.class', names.class as string)] : []),
     ...(special.distillation ? [token('embeddings.distillation', 'embeddings.distillation_token')] : []),
-    ...(special.registers > 0
-      ? [token('embeddings.registers', 'embeddings.register_tokens', special.registers)]
-      : []),
+    ...(special.registers > 0 ? [token('embeddings.registers', 'embeddings.register_tokens', special.registers)] : []),
     tableWeight('embeddings.position', names.position, positions, isTable ? positions : [1, ...positions]),
     ...(names.embeddingNorm === undefined ? [] : normWeights('embeddings.norm', names.embeddingNorm, hiddenSize)),
   ];

@@ -56,7 +56,9 @@ function channelsLast({ data, shape }: HostTensor): HostTensor {
 
 /** Whether a model reads images. Of those with two towers that of the texts is looked at, unless told otherwise. */
 export function readsImages(config: unknown): boolean {
-  return /^(vit|deit|dinov2.*|(clip|siglip)_vision_model)$/.test(String((config as Record<string, unknown>)['model_type']));
+  return /^(vit|deit|dinov2.*|(clip|siglip)_vision_model)$/.test(
+    String((config as Record<string, unknown>)['model_type']),
+  );
 }
 
 /** The model that a folder's files describe, with whatever weights. */
@@ -99,8 +101,7 @@ async function loadModel(folder: string, isImage: boolean, size: readonly number
       applyVit(config, tree, inputs['pixels'] as tf.Tensor, options),
     lower: (tree: TensorTree, inputs: TensorTree, layer: number) =>
       lowerVit(config, tree, inputs['pixels'] as tf.Tensor, layer),
-    upper: (tree: TensorTree, states: tf.Tensor, _: TensorTree, layer: number) =>
-      upperVit(config, tree, states, layer),
+    upper: (tree: TensorTree, states: tf.Tensor, _: TensorTree, layer: number) => upperVit(config, tree, states, layer),
   };
 }
 
@@ -199,7 +200,8 @@ export function differences(computed: Computed, reference: Reference): Differenc
   const factors = (reference.inputs['stateFactors'] as HostTensor).data;
   const read = (states: HostTensor): HostTensor => {
     const width = states.shape.at(-1) as number;
-    const isRead = (row: number): boolean => factors.subarray(row * width, (row + 1) * width).some((each) => each !== 0);
+    const isRead = (row: number): boolean =>
+      factors.subarray(row * width, (row + 1) * width).some((each) => each !== 0);
     return { ...states, data: floatData(states).map((value, i) => (isRead(Math.floor(i / width)) ? value : 0)) };
   };
   const outputs = [difference(read(computed.states), read(reference.states))];

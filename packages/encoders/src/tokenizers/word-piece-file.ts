@@ -37,12 +37,16 @@ function parseVocabulary(text: string): Map<string, number> {
  */
 export function wordPieceTokenizerOf(text: string, config: Keys, subject: string): object {
   const vocabulary = parseVocabulary(text);
-  if (config['do_basic_tokenize'] === false || (Array.isArray(config['never_split']) && config['never_split'].length > 0)) {
+  if (
+    config['do_basic_tokenize'] === false ||
+    (Array.isArray(config['never_split']) && config['never_split'].length > 0)
+  ) {
     throw new ConfigurationError({
       subject: `tokenizer_config.json of ${subject}`,
       expected: 'neither "do_basic_tokenize": false nor "never_split", beside vocab.txt without tokenizer.json',
       received: JSON.stringify({ do_basic_tokenize: config['do_basic_tokenize'], never_split: config['never_split'] }),
-      remedy: 'save tokenizer.json with Python: transformers.AutoTokenizer.from_pretrained("<model>").save_pretrained("<folder>")',
+      remedy:
+        'save tokenizer.json with Python: transformers.AutoTokenizer.from_pretrained("<model>").save_pretrained("<folder>")',
     });
   }
   const special = Object.entries(SPECIAL_TOKENS).map(([key, fallback]) => {
@@ -56,7 +60,8 @@ export function wordPieceTokenizerOf(text: string, config: Keys, subject: string
       remedy: 'fetch or export the model again',
     });
   });
-  const named = (key: keyof typeof SPECIAL_TOKENS) => special.find((each) => each.key === key) as (typeof special)[number];
+  const named = (key: keyof typeof SPECIAL_TOKENS) =>
+    special.find((each) => each.key === key) as (typeof special)[number];
   const [unknown, first, last] = [named('unk_token'), named('cls_token'), named('sep_token')];
   const place = ({ content }: typeof first) => ({ SpecialToken: { id: content, type_id: 0 } });
   return {

@@ -105,27 +105,49 @@ describe('exportEncoder', () => {
   });
 
   it.each([
-    ...['bert', 'roberta', 'distilbert', 'xlm-roberta', 'bert-sharded', 'mpnet', 'deberta-v2', 'deberta-v3', 'modernbert'],
-    ...['clip-text', 'clip-text-legacy', 'siglip-text', 'vit', 'vit-odd', 'deit', 'dinov2', 'clip-vision', 'siglip-vision'],
-  ])(
-    'writes a graph that says what transformers says, %s',
-    async (name) => {
-      const { tensors } = await readSafetensors(join(FIXTURES, name, 'expected.safetensors'));
-      const modality = tensors.has('pixel_values') ? 'image' : 'text';
-      const out = join(await temporaryFolder(), 'out');
-      await exportEncoder(join(FIXTURES, name), modality, { out });
-      const { names, outputs } = await runGraph(out, tensors);
-      expect(names).toEqual(
-        ['input_ids', 'attention_mask', 'token_type_ids', 'pixel_values'].filter((each) => names.includes(each)),
-      );
-      expect(difference(read(outputs['last_hidden_state']?.data, tensors), read(tensors.get('states')?.data, tensors))).toBeLessThan(
-        1e-4,
-      );
-      const pooled = tensors.get('pooled');
-      if (pooled !== undefined)
-        expect(difference(outputs[Object.keys(outputs).find((each) => each !== 'last_hidden_state') ?? '']?.data ?? [], pooled.data)).toBeLessThan(1e-4);
-    },
-  );
+    ...[
+      'bert',
+      'roberta',
+      'distilbert',
+      'xlm-roberta',
+      'bert-sharded',
+      'mpnet',
+      'deberta-v2',
+      'deberta-v3',
+      'modernbert',
+    ],
+    ...[
+      'clip-text',
+      'clip-text-legacy',
+      'siglip-text',
+      'vit',
+      'vit-odd',
+      'deit',
+      'dinov2',
+      'clip-vision',
+      'siglip-vision',
+    ],
+  ])('writes a graph that says what transformers says, %s', async (name) => {
+    const { tensors } = await readSafetensors(join(FIXTURES, name, 'expected.safetensors'));
+    const modality = tensors.has('pixel_values') ? 'image' : 'text';
+    const out = join(await temporaryFolder(), 'out');
+    await exportEncoder(join(FIXTURES, name), modality, { out });
+    const { names, outputs } = await runGraph(out, tensors);
+    expect(names).toEqual(
+      ['input_ids', 'attention_mask', 'token_type_ids', 'pixel_values'].filter((each) => names.includes(each)),
+    );
+    expect(
+      difference(read(outputs['last_hidden_state']?.data, tensors), read(tensors.get('states')?.data, tensors)),
+    ).toBeLessThan(1e-4);
+    const pooled = tensors.get('pooled');
+    if (pooled !== undefined)
+      expect(
+        difference(
+          outputs[Object.keys(outputs).find((each) => each !== 'last_hidden_state') ?? '']?.data ?? [],
+          pooled.data,
+        ),
+      ).toBeLessThan(1e-4);
+  });
 
   it('writes weights that open again as the same parameters', async () => {
     const folder = await writeTinyBert(await temporaryFolder());
@@ -168,7 +190,17 @@ describe('exportEncoder', () => {
   it("gives Python's transformers a model with the same outputs", async (context) => {
     const python = await findPython('import torch, transformers');
     if (python === undefined) return context.skip('no Python with torch and transformers on the path, nor in PYTHON');
-    const names = ['bert', 'vit', 'dinov2', 'mpnet', 'deberta-v3', 'modernbert', 'clip-text', 'clip-vision', 'siglip-text'];
+    const names = [
+      'bert',
+      'vit',
+      'dinov2',
+      'mpnet',
+      'deberta-v3',
+      'modernbert',
+      'clip-text',
+      'clip-vision',
+      'siglip-text',
+    ];
     const folder = await temporaryFolder();
     const cases = await Promise.all(
       [...names, 'siglip-vision'].map(async (name) => {

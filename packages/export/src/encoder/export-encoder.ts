@@ -38,7 +38,10 @@ import { prepareOutput, replaceOutput } from '../output-folder.js';
 import { encoderGraph, type EncoderSource } from './encoder-graph.js';
 
 /** Where the towers of a model of two are described in its `config.json`. */
-const TOWER_KEYS = { image: ['vision_config', 'vision_config_dict'], text: ['text_config', 'text_config_dict'] } as const;
+const TOWER_KEYS = {
+  image: ['vision_config', 'vision_config_dict'],
+  text: ['text_config', 'text_config_dict'],
+} as const;
 
 /** What `config.json` says of one encoder: the whole file, or of a model with two towers that tower's part. */
 function configOf(
@@ -235,7 +238,9 @@ async function configText({ config, architecture, folder }: EncoderSource): Prom
   const given = await readFile(join(folder, CONFIG_FILE), 'utf8');
   const fractions = new Set([...given.matchAll(/"(\w+)":\s*-?\d+\.0+(?=[,\s}])/g)].map(([, key]) => key));
   const text = JSON.stringify({ ...config, architectures: [architecture], torch_dtype: 'float32' }, null, 2);
-  const spelled = text.replace(/"(\w+)": -?\d+(?=,?\n)/g, (pair, key: string) => (fractions.has(key) ? `${pair}.0` : pair));
+  const spelled = text.replace(/"(\w+)": -?\d+(?=,?\n)/g, (pair, key: string) =>
+    fractions.has(key) ? `${pair}.0` : pair,
+  );
   return `${spelled}\n`;
 }
 
@@ -256,7 +261,10 @@ export async function exportEncoder(
 ): Promise<readonly string[]> {
   const { out, overwrite = false, onStep, imageSize, ...fetching } = options;
   onStep?.('Reading the model');
-  const source = await openEncoderSource(model, modality, { ...fetching, ...(imageSize === undefined ? {} : { imageSize }) });
+  const source = await openEncoderSource(model, modality, {
+    ...fetching,
+    ...(imageSize === undefined ? {} : { imageSize }),
+  });
   const parameters = options.parameters ?? source.parameters;
   assertFits(parameters, source.name);
   await prepareOutput(out, overwrite, KNOWN_FILES);
@@ -267,7 +275,12 @@ export async function exportEncoder(
     if (!existsSync(path)) continue;
     const text = await readFile(path, 'utf8');
     const isResized = file === PROCESSOR_FILE && imageSize !== undefined;
-    files.set(file, isResized ? `${JSON.stringify(resizedFile(JSON.parse(text) as Record<string, unknown>, imageSize), null, 2)}\n` : text);
+    files.set(
+      file,
+      isResized
+        ? `${JSON.stringify(resizedFile(JSON.parse(text) as Record<string, unknown>, imageSize), null, 2)}\n`
+        : text,
+    );
   }
   if (modality === 'text' && files.has('vocab.txt') && !files.has('tokenizer.json')) {
     const { tokenizer, config } = await readTokenizer(source, source.modelType);

@@ -15,8 +15,10 @@ export const TOWER_LAYERS = {
 } as const;
 
 /** What stands in a tower's file beside it: the other tower, what compares them, and a map that nobody asked for. */
-const VISION_IGNORED = /^(text_model|text_projection|visual_projection)\.|^logit_(scale|bias)$|^embeddings\.position_ids$/;
-const TEXT_IGNORED = /^(vision_model|visual_projection|text_projection)\.|^logit_(scale|bias)$|^embeddings\.position_ids$/;
+const VISION_IGNORED =
+  /^(text_model|text_projection|visual_projection)\.|^logit_(scale|bias)$|^embeddings\.position_ids$/;
+const TEXT_IGNORED =
+  /^(vision_model|visual_projection|text_projection)\.|^logit_(scale|bias)$|^embeddings\.position_ids$/;
 
 /** Towers by themselves have the names that they have beside each other. */
 export function writtenBelow(prefix: string): (name: string) => string {

@@ -31,7 +31,10 @@ function globalEvery(reader: ConfigReader, layers: number): number {
   const every = second < 0 ? layers : second;
   const due = Array.from({ length: layers }, (_, index) => (index % every === 0 ? FULL : SLIDING));
   if (JSON.stringify(kinds) === JSON.stringify(due)) return every;
-  throw reader.wrong('layer_types', `"${FULL}" for the first layer and every nth after it, "${SLIDING}" for the others`);
+  throw reader.wrong(
+    'layer_types',
+    `"${FULL}" for the first layer and every nth after it, "${SLIDING}" for the others`,
+  );
 }
 
 /** The base of rotary embeddings: of files before transformers 5 a key of its own, later one for each kind of layer. */
