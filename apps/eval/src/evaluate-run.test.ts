@@ -179,7 +179,14 @@ describe('several runs', () => {
     expect(opened).toEqual({ datasets: 1, sessions: 1 });
     expect(outcome.interrupted).toBe(false);
     expect(outcome.summary?.groups.map(({ label }) => label)).toEqual(['drf', 'concatenation']);
-    expect(outcome.summary?.tables.map(({ id }) => id)).toEqual(['overall', 'table-1', 'table-3', 'one-model-none']);
+    expect(outcome.summary?.tables.map(({ id }) => id)).toEqual([
+      'overall',
+      'table-1',
+      'table-3',
+      'one-model-none',
+      'robustness',
+      'cost',
+    ]);
     expect((await readdir(out)).sort()).toEqual([
       'concatenation',
       'drf',

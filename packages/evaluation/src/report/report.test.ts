@@ -199,7 +199,16 @@ describe('resultsPage', () => {
     expect(shown[2]?.[2]).toBe('Over 6 cells together, drf is better than concatenation.');
     expect(charts.map(({ name }) => name)).toEqual(expect.arrayContaining(shown.map(([, name]) => name)));
     const files = tables.map(({ file }) => file);
-    expect(files).toEqual(['overall.md', 'table-1.md', 'table-3.md', 'table-4.md', 'figure-5.md', 'robustness.md', 'cost.md', 'quality.md']);
+    expect(files).toEqual([
+      'overall.md',
+      'table-1.md',
+      'table-3.md',
+      'table-4.md',
+      'figure-5.md',
+      'robustness.md',
+      'cost.md',
+      'quality.md',
+    ]);
     for (const file of files) expect(part).toContain(`](results/${file})`);
   });
 
