@@ -86,7 +86,7 @@ export async function contentKey(
 }
 
 /** Words of a post's text before its disruption; 1 where it has none, so that an encoder has a token to read. */
-export function wordsOf({ text }: PlannedRecord): number {
+function wordsOf({ text }: PlannedRecord): number {
   return Math.max(1, countWords(text ?? ''));
 }
 

@@ -85,7 +85,7 @@ function describeStates({ modality, contents, tokens = 0, bytes }: EncodingNeed)
   return `${modality}, ${contents.toLocaleString('en-US')} contents of up to ${tokens} tokens, ${sizeText(bytes)} in half precision`;
 }
 
-export function sumOf(needs: readonly EncodingNeed[], what: 'bytes' | 'missingBytes'): number {
+function sumOf(needs: readonly EncodingNeed[], what: 'bytes' | 'missingBytes'): number {
   return needs.reduce((sum, need) => sum + need[what], 0);
 }
 

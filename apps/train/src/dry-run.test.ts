@@ -1,0 +1,48 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { dryRun } from './dry-run.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'drf-dry-run-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe('train --dry-run', () => {
+  it('refuses what it does not measure, and says what to do', async () => {
+    const options = { cache: join(folder, 'cache') };
+    await expect(dryRun('quickstart-smoke', { ...options, distributed: 'mpi' })).rejects.toThrow(
+      /--dry-run expected a new training in one process.*received --distributed; leave it out: N ranks/,
+    );
+    await expect(dryRun(undefined, { ...options, resume: 'runs/mine' })).rejects.toThrow(
+      /received --resume; leave it out/,
+    );
+    await expect(dryRun('quickstart-smoke', { ...options, 'dataset.fold': 'all' })).rejects.toThrow(
+      /--dataset.folds 5/,
+    );
+  });
+
+  it('prints JSON and writes nothing', { timeout: 300_000 }, async () => {
+    const print = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    const options = { cache: join(folder, 'cache'), out: join(folder, 'run'), json: true };
+    await dryRun('quickstart-smoke', {
+      ...options,
+      engine: 'eager:cpu',
+      method: 'concatenation',
+      'dataset.limit': '6',
+    });
+    const [[text] = []] = print.mock.calls;
+    print.mockRestore();
+    expect(JSON.parse(String(text))).toMatchObject({
+      posts: { train: 6, val: 6 },
+      steps: 2,
+      encoding: [
+        { kind: 'features', modality: 'image', cached: 0 },
+        { kind: 'features', modality: 'text', cached: 0 },
+      ],
+    });
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
