@@ -62,6 +62,10 @@ describe('parseExperiment', () => {
     expect(() => parse({ ...trained, trainableLayers: { text: 'some' } })).toThrow(
       'option "encoders.trainableLayers.text" expected a whole number from 0, or "all", received "some"',
     );
+    expect(parse({ image: 'huggingface:some/vit', imageSize: 112 }).imageSize).toBe(112);
+    expect(() => parse({ imageSize: 112 })).toThrow(
+      'x expected encoders.image "huggingface:<hub id or folder>", a vision transformer, with encoders.imageSize, received "embedded"',
+    );
     expect(() => parse(trained, { accumulate: 17 })).toThrow('training.accumulate of at most the batch size, 16');
     expect(() => parse({ ...trained, lora: { rnk: 4 } })).toThrow('did you mean "rank"?');
   });

@@ -109,7 +109,7 @@ export function atDistance(x: tf.Tensor): tf.Tensor {
  */
 function scoresByPlace(contents: tf.Tensor, places: tf.Tensor): tf.Tensor {
   const [batch, heads, length, dim] = contents.shape as [number, number, number, number];
-  const distances = places.shape[0] as number;
+  const distances = places.shape[0];
   const rows = tf.reshape(tf.transpose(contents, [1, 0, 2, 3]), [heads, batch * length, dim]);
   const columns = tf.transpose(tf.reshape(places, [distances, heads, dim]), [1, 2, 0]); // [head, dim, distance]
   return atDistance(tf.reshape(tf.matMul(rows, columns), [heads, batch, length, distances]));

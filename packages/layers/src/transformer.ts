@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { flattenTree, named, unflattenTree, type Features, type Named, type TensorTree } from '@drf/tensor';
+import { flattenTree, named, unflattenTree, type Features, type Named } from '@drf/tensor';
 import { activate, type ActivationName } from './activation.js';
 import {
   applyAttention,
@@ -224,7 +224,7 @@ function recomputed(
   x: tf.Tensor,
   context: LayerContext,
 ): tf.Tensor {
-  const leaves = flattenTree<tf.Tensor>({ context, parameters } as TensorTree);
+  const leaves = flattenTree<tf.Tensor>({ context, parameters });
   const names = [...leaves.keys()];
   return recompute(
     ([given, ...values]) => {

@@ -176,7 +176,7 @@ function leastCommonMultiple(a: number, b: number): number {
 function pooledSize(parameters: HostTree, hiddenSize: number): number {
   const leaves = flattenTree<HostTensor>(parameters);
   const map = leaves.get('pooler.kernel') ?? leaves.get('pooler.projection.kernel');
-  return (map?.shape[1] as number | undefined) ?? hiddenSize;
+  return map?.shape[1] ?? hiddenSize;
 }
 
 /** A vision transformer, and the processing of images of the size that it reads. */

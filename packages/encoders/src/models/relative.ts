@@ -79,7 +79,7 @@ export function applyRelative(
   epsilon: number,
 ): SharedScores {
   const { longest } = relative;
-  const length = places.shape[0] as number;
+  const length = places.shape[0];
   const last = tf.slice(places, [length - 1], [1]);
   const ahead = tf.concat([tf.sub(places, last), tf.slice(tf.add(places, 1), [0], [length - 1])]); // −n+1 … n−1
   const row = tf.cast(tf.add(ahead, longest - 1), 'int32'); // of the tables below
