@@ -1,5 +1,12 @@
-import { corruptImage, planDisruptions } from '@drf/disruption';
-import { createRandom, type RgbImage, ENGINE_NAMES } from '@drf/tensor';
+import {
+  applyDisruption,
+  CORRUPTION_NAMES,
+  parseStrategy,
+  planDisruption,
+  planDisruptions,
+  presenceOf,
+} from '@drf/disruption';
+import { ENGINE_NAMES, MODALITIES, type Post } from '@drf/tensor';
 import {
   createProgram,
   EXIT,
@@ -205,33 +212,52 @@ program
     },
   );
 
-/** Milliseconds to corrupt one 224 × 224 image, median, and to plan the disruption of 1,000 posts. */
-function measureDisruption(): { readonly corruptImageMs: number; readonly planThousandMs: number } {
-  const image: RgbImage = { width: 224, height: 224, data: new Uint8Array(224 * 224 * 3).fill(200) };
-  const random = createRandom('bench');
-  const times = Array.from({ length: 200 }, () => {
-    const start = performance.now();
-    corruptImage(image, 0.6, random);
-    return performance.now() - start;
-  });
+const POST: Post = {
+  id: '1',
+  image: { width: 224, height: 224, data: Uint8Array.from({ length: 224 * 224 * 3 }, (_, i) => (i * 7919) % 251) },
+  text: 'What a day: the bus was late again, it rained, and still I would not have missed it for the world.',
+  label: 0,
+};
+
+interface DisruptionReport {
+  /** Milliseconds a post, median, by strategy. */
+  readonly postMs: Readonly<Record<string, number>>;
+  readonly planThousandMs: number;
+}
+
+/** Milliseconds to disrupt one post of 224 × 224 pixels and 20 words, and to plan the disruption of 1,000. */
+function measureDisruption(): DisruptionReport {
+  const names = MODALITIES.flatMap((modality) => [
+    `fixed:${modality}:C`,
+    ...CORRUPTION_NAMES[modality].map((name) => `fixed:${modality}:${name}@5`),
+  ]);
+  const postMs = Object.fromEntries(
+    names.map((name) => {
+      const entry = planDisruption(presenceOf(POST), parseStrategy(name), 0) ?? undefined;
+      const times = Array.from({ length: 30 }, () => {
+        const start = performance.now();
+        applyDisruption(POST, entry);
+        return performance.now() - start;
+      });
+      return [name, median(times)];
+    }),
+  );
   const posts = Array.from({ length: 20_000 }, (_, i) => ({ id: String(i), hasImage: true, hasText: true }));
   const start = performance.now();
   planDisruptions(posts, { kind: 'modality-random', ratio: 0.6, setting: 'C+D' }, 0);
-  return { corruptImageMs: median(times), planThousandMs: (performance.now() - start) / 20 };
+  return { postMs, planThousandMs: (performance.now() - start) / 20 };
 }
 
 program
   .command('disruption')
-  .description('corrupting a 224 × 224 image, and planning a thousand posts')
+  .description('disrupting a post of 224 × 224 pixels and 20 words in every way, and planning a thousand posts')
   .option('--json', 'print JSON')
   .action(({ json }: { readonly json?: boolean }) => {
     const report = measureDisruption();
-    const { corruptImageMs, planThousandMs } = report;
-    print(
-      report,
-      json,
-      () => `${round(corruptImageMs, 2)} ms an image, ${round(planThousandMs, 1)} ms a thousand posts`,
-    );
+    print(report, json, () => {
+      const rows = Object.entries(report.postMs).map(([name, ms]) => [name, round(ms, 2)]);
+      return `${formatTable(['disruption', 'ms a post'], rows)}\n${round(report.planThousandMs, 1)} ms to plan a thousand posts`;
+    });
   });
 
 program
