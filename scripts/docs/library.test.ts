@@ -72,7 +72,7 @@ describe('docs/library.md', { timeout: 240_000 }, () => {
 
   it('evaluates and exports a run that was trained before', async () => {
     expect(await run(3)).toMatch(
-      /^clean .*\nfixed:image:C .*\nrandom:0.6:D .*\n\S+test reports\/fresh [\d.]+\n\[ 'bad', 'good' \]\n$/,
+      /^clean .*\nfixed:image:C .*\nrandom:0.6:D .*\nfixed:text:typos@3 .*\n\S+test reports\/fresh [\d.]+\n\[ 'bad', 'good' \]\n$/,
     );
   });
 
