@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CheckpointError, DataError, type Post } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyDisruption } from './apply.js';
+import { formatManifest, parseManifest } from './manifest.js';
 import { readManifest, writeManifest } from './manifest-file.js';
 import { fixedStrategies, parseStrategy, randomStrategies, strategyFileName } from './strategy.js';
 import { planDisruptions, presenceOf } from './plan.js';
@@ -94,14 +95,43 @@ describe('manifest', () => {
     await changed({ severity: 6 }, 'expected a severity from 1 to 5, received 6');
     await changed({ corruption: 'rain' }, 'expected the name of a corruption, received "rain"');
     await changed({ corruption: 'typos' }, 'expected text, received "image"');
-    await changed({ fraction: 0.5 }, 'expected no fraction beside a severity, received 0.5');
+    await changed({ fraction: 0.5 }, 'expected no fraction, as no share is drawn, received 0.5');
     await changed({ seed: 'ab' }, 'expected a seed of 16 hexadecimal digits');
+    await changed({ operation: 'discard', seed: null }, 'expected nothing that corrupts, as the modality is discarded');
+    const bare = { corruption: undefined, severity: undefined, seed: null };
+    await changed({ operation: 'discard', ...bare }, 'expected a disruption of the strategy fixed:image:jpeg');
+    await changed({ own: 5 }, 'expected the id of a disruption of its own, received 5');
+    await changed({ own: 'blur@000000000000' }, 'expected no corruption beside a disruption of its own');
     const path = join(folder, 'rules.jsonl');
     await writeManifest(path, own, severe);
     const [first = ''] = (await readFile(path, 'utf8')).split('\n');
     const { corruption } = JSON.parse(first) as { corruption: { name: string; levels: number[]; rule: string } };
     expect(corruption).toMatchObject({ name: 'jpeg', levels: [25, 18, 15, 10, 7] });
     expect(corruption.rule).toContain('libjpeg 6b');
+  });
+
+  it.each(['fixed:image:C', 'random:1:D', 'missing:image=0.5'])(
+    'takes no disruption of the user’s own among those of %s',
+    (text) => {
+      const [strategy, own] = [parseStrategy(text), 'blur@000000000000:radius=3'];
+      const rows = planDisruptions(posts.map(presenceOf), strategy, 1).map((entry) => ({ ...entry, own }));
+      const format = () => formatManifest('m', { seed: 1, strategy, imageSize: null }, rows);
+      expect(format).toThrow(DataError);
+    },
+  );
+
+  it('refuses a header whose version or levels say something else than its strategy', () => {
+    const strategy = parseStrategy('fixed:text:typos@3');
+    const text = formatManifest('m', { seed: 1, strategy, imageSize: null }, []);
+    expect(() => parseManifest('m', text.replace('"version":2', '"version":1'))).toThrow(
+      'line 1 expected version 2, which knows the strategy fixed:text:typos@3, received 1',
+    );
+    for (const changed of [
+      text.replace(/"levels":\[[^\]]*\]/, '"levels":[1,1,1,1,1]'),
+      text.replace('"name":"typos"', '"name":"ocr_noise"'),
+    ]) {
+      expect(() => parseManifest('m', changed)).toThrow('line 1 expected the corruption that this version knows');
+    }
   });
 
   it('says in its header how pixels and words are chosen, for readers without this code', async () => {

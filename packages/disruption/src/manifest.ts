@@ -161,17 +161,28 @@ function parseHeader(name: string, row: unknown): { header: ManifestHeader; entr
       remedy: 'make the manifest again',
     });
   const fields = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
-  const { format, version, seed, strategy, imageSize, mask, source, entries } = fields;
+  const { format, version, seed, strategy: text, imageSize, mask, source, entries } = fields;
   if (format !== MANIFEST_FORMAT) throw fail(`the format ${JSON.stringify(MANIFEST_FORMAT)}`, format);
   if (!MANIFEST_VERSIONS.some((known) => known === version)) throw fail('version 1 or 2', version);
   if (typeof seed !== 'string' && typeof seed !== 'number') throw fail('a seed', seed);
-  if (typeof strategy !== 'string') throw fail('a strategy', strategy);
+  if (typeof text !== 'string') throw fail('a strategy', text);
+  const strategy = parseStrategy(text);
+  const due = versionOf(strategy);
+  if (due > Number(version)) throw fail(`version ${due}, which knows the strategy ${text}`, version);
   if (imageSize !== null && !isSize(imageSize)) throw fail('imageSize null or { width, height }', imageSize);
   if (typeof mask !== 'string') throw fail('a mask', mask);
   if (source !== undefined && typeof source !== 'string') throw fail('a source in words', source);
   if (!Number.isSafeInteger(entries)) throw fail('the number of entries', entries);
+  if (strategy.kind === 'corruption') {
+    const { levels } = corruptionRule(strategy.corruption);
+    const rule = { name: strategy.corruption, levels };
+    const { name: own, levels: given } = (fields['corruption'] ?? {}) as Record<string, unknown>;
+    if (JSON.stringify({ name: own, levels: given }) !== JSON.stringify(rule)) {
+      throw fail(`the corruption that this version knows, ${JSON.stringify(rule)}`, fields['corruption']);
+    }
+  }
   return {
-    header: { seed, strategy: parseStrategy(strategy), imageSize, mask, ...(source === undefined ? {} : { source }) },
+    header: { seed, strategy, imageSize, mask, ...(source === undefined ? {} : { source }) },
     entries: entries as number,
   };
 }
@@ -182,7 +193,7 @@ function isFraction(value: unknown): value is number {
 
 function fitsStrategy(entry: DisruptionEntry, strategy: Strategy): boolean {
   if (strategy.kind === 'none') return false;
-  if (strategy.kind === 'own') return entry.own === strategy.own;
+  if (strategy.kind === 'own' || entry.own !== undefined) return strategy.kind === 'own' && entry.own === strategy.own;
   if (strategy.kind === 'corruption') {
     const isSevere = strategy.severity === null || entry.severity === strategy.severity;
     return entry.corruption === strategy.corruption && isSevere;
@@ -208,27 +219,32 @@ function parseEntry(subject: string, row: unknown, strategy: Strategy): Disrupti
       remedy: 'repair the row or make the manifest again',
     });
   const fields = (typeof row === 'object' && row !== null ? row : {}) as Record<string, unknown>;
-  const { id, operation, fraction, seed, own, corruption } = fields;
-  const severity = SEVERITIES.find((known) => known === fields['severity']);
+  const { id, operation, fraction, seed, own, corruption, severity } = fields;
   const modality = MODALITIES.find((candidate) => candidate === fields['modality']);
   if (typeof id !== 'string') throw fail('a post id', id);
   if (modality === undefined) throw fail(`a modality of ${MODALITIES.join(', ')}`, fields['modality']);
   if (operation !== 'corrupt' && operation !== 'discard') throw fail('an operation of corrupt, discard', operation);
-  if (operation === 'corrupt' && own !== undefined) {
-    if (fraction !== null) throw fail('no fraction beside a disruption of its own', fraction);
-    if (!isSplitMixSeed(seed)) throw fail('a seed of 16 hexadecimal digits', seed);
-  } else if (operation === 'corrupt' && corruption !== undefined) {
+  const how = { own, corruption, severity };
+  const isDrawn = operation === 'corrupt' && Object.values(how).every((each) => each === undefined);
+  if (operation === 'discard') {
+    const given = Object.fromEntries(Object.entries(how).filter(([, value]) => value !== undefined));
+    if (Object.keys(given).length > 0) throw fail('nothing that corrupts, as the modality is discarded', given);
+    if (fraction !== null || seed !== null) {
+      throw fail('fraction and seed null, as nothing is corrupted', { fraction, seed });
+    }
+  } else if (own !== undefined) {
+    if (typeof own !== 'string') throw fail('the id of a disruption of its own', own);
+    if (corruption !== undefined || severity !== undefined) throw fail('no corruption beside a disruption of its own', { corruption, severity }); // prettier-ignore
+  } else if (!isDrawn) {
     if (!isCorruptionName(corruption)) throw fail('the name of a corruption', corruption);
     if (corruptedModality(corruption) !== modality) throw fail(corruptedModality(corruption), modality);
-    if (severity === undefined) throw fail('a severity from 1 to 5', fields['severity']);
-    if (fraction !== null) throw fail('no fraction beside a severity', fraction);
-    if (!isSplitMixSeed(seed)) throw fail('a seed of 16 hexadecimal digits', seed);
-  } else if (operation === 'corrupt') {
+    if (!SEVERITIES.some((known) => known === severity)) throw fail('a severity from 1 to 5', severity);
+  }
+  if (operation === 'corrupt') {
     const range = `${FRACTION_RANGE.low} to ${FRACTION_RANGE.high}`;
-    if (!isFraction(fraction)) throw fail(`a fraction from ${range}`, fraction);
+    if (isDrawn && !isFraction(fraction)) throw fail(`a fraction from ${range}`, fraction);
+    if (!isDrawn && fraction !== null) throw fail('no fraction, as no share is drawn', fraction);
     if (!isSplitMixSeed(seed)) throw fail('a seed of 16 hexadecimal digits', seed);
-  } else if (fraction !== null || seed !== null) {
-    throw fail('fraction and seed null, as nothing is corrupted', { fraction, seed });
   }
   const kept = { ...(own === undefined ? {} : { own }), ...(corruption === undefined ? {} : { corruption, severity }) };
   const entry = { id, modality, operation, fraction, seed, ...kept } as DisruptionEntry;

@@ -21,6 +21,8 @@ describe('strategies as text', () => {
     expect(formatStrategy(independent)).toBe('random:0.6:D:independent');
     expect(formatStrategy(parseStrategy('fixed:text:C+D:independent'))).toBe('fixed:text:C+D:independent');
     expect(parseStrategy('random:.5:C')).toEqual({ kind: 'modality-random', ratio: 0.5, setting: 'C' });
+    const rare = parseStrategy('random:0.0000001:D');
+    expect(parseStrategy(formatStrategy(rare))).toEqual(rare); // 1e-7
   });
 
   it('reads back what it writes, for every strategy of the paper', () => {

@@ -86,7 +86,7 @@ function parseModality(text: string, modality: string): Modality {
 }
 
 function parseRatio(text: string, ratio: string): number {
-  const value = /^(\d+(\.\d+)?|\.\d+)$/.test(ratio) ? Number(ratio) : Number.NaN;
+  const value = /^(\d+(\.\d+)?|\.\d+)(e-?\d+)?$/i.test(ratio) ? Number(ratio) : Number.NaN;
   if (!(value >= 0 && value <= 1)) throw refuse(text, 'a ratio from 0 to 1', JSON.stringify(ratio));
   return value;
 }
