@@ -1,7 +1,7 @@
 import { openFeatureCache, tokenRowEncoder, type FrozenEncoder, type UpperEncoder } from '@drf/encoders';
 import { DataError, MODALITIES, type Modality } from '@drf/tensor';
 import { encoded } from './content-rows.js';
-import { planRecords, type EncodeOptions } from './encode-records.js';
+import { planRecords, type EncodedOutput, type EncodeOptions } from './encode-records.js';
 import { contentKey, isPresent, loadContent, type Content, type PlannedRecord } from './planned-record.js';
 import { isUpper } from './session.js';
 
@@ -12,10 +12,7 @@ export interface EncodedView extends Pick<EncodeOptions, 'records' | 'strategy' 
 }
 
 /** What an encoder makes of posts and their disruptions, and how much of it is there already. */
-export interface EncodingNeed {
-  readonly modality: Modality;
-  /** Features, tokens of a frozen encoder for methods that read them, or hidden states below the first trained layer. */
-  readonly kind: 'features' | 'tokens' | 'states';
+export interface EncodingNeed extends EncodedOutput {
   readonly encoder: string;
   /** Contents, each disruption of one counted by itself, and equal ones once. */
   readonly contents: number;
@@ -34,7 +31,7 @@ const ENTRY_BYTES = 48;
 
 /** One kind of output of one encoder. */
 interface Pass {
-  readonly kind: EncodingNeed['kind'];
+  readonly kind: EncodedOutput['kind'];
   readonly modality: Modality;
   readonly encoder: string;
   readonly keys: Set<string>;
@@ -58,7 +55,7 @@ interface Found {
 export async function surveyEncoding(
   options: Omit<EncodeOptions, 'records' | 'strategy' | 'seed'>,
   views: readonly EncodedView[],
-  kinds: readonly EncodingNeed['kind'][] = ['features', 'tokens', 'states'],
+  kinds: readonly EncodedOutput['kind'][] = ['features', 'tokens', 'states'],
 ): Promise<EncodingNeed[]> {
   const passes = (await passesOf(options)).filter(({ kind }) => kinds.includes(kind));
   const needs = new Map(passes.map((pass) => [pass, { contents: 0, cached: 0, bytes: 0, missingBytes: 0, tokens: 0 }]));
