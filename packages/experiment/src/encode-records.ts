@@ -1,5 +1,5 @@
 import { RowError, type Dataset, type PostRecord } from '@drf/datasets';
-import { planDisruptions, type DisruptionEntry, type Strategy } from '@drf/disruption';
+import { planDisruptions, presenceOf, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import {
   encodeWithCache,
   openFeatureCache,
@@ -25,7 +25,7 @@ import {
   type ContentSource,
 } from './content-rows.js';
 import { memoryRows, type FeatureRows, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
-import { contentKey, isPresent, loadContent, presenceOf, type Content, type PlannedRecord } from './planned-record.js';
+import { contentKey, isPresent, loadContent, type Content, type PlannedRecord } from './planned-record.js';
 import { isUpper, type FrozenSession, type Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
 
@@ -168,7 +168,7 @@ export async function planRecords(
     if (error === undefined) texts.push({ record, text: text ?? null });
     else fail(record, error);
   }
-  const presence = texts.map(presenceOf);
+  const presence = texts.map(({ record, text }) => presenceOf({ ...record, text }));
   const byId =
     strategy.kind === 'manifest'
       ? strategy.byId
