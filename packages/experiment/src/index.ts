@@ -120,7 +120,12 @@ export {
   type ClassAnswers,
   type Contest,
 } from './report/words.js';
-export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
+export {
+  measureCalibration,
+  postsCalibrationJudges,
+  type CalibrationCase,
+  type CalibrationSources,
+} from './calibration/measure-calibration.js';
 export { Judge, type Judged, type Quality } from './judge/judge.js';
 export { headOf, openRun, type OpenedRun } from './open-run.js';
 export {

@@ -11,6 +11,7 @@ import {
   measureTokens,
   methodNeeds,
   methodShapes,
+  postsCalibrationJudges,
   releaseFrozenLayers,
   RunFolder,
   selectPosts,
@@ -18,6 +19,7 @@ import {
   trainedEncoders,
   withCachedStates,
   withInitialFeatures,
+  type CalibrationCase,
   type EncodedOutput,
   type EncodingNeed,
   type ExperimentConfig,
@@ -33,7 +35,6 @@ import {
   createRandom,
   DataError,
   flattenTree,
-  MODALITIES,
   refuser,
   sizeOf,
   type HostTensor,
@@ -169,6 +170,8 @@ interface Rehearsal {
   readonly step: number;
   readonly judging: number;
   readonly checkpoint: { readonly seconds: number; readonly bytes: number };
+  readonly isRefitted: CalibrationCase['isRefitted'];
+  readonly isFrozen: CalibrationCase['isFrozen'];
   readonly parameters: TrainingEstimate['parameters'];
   readonly memory: number;
 }
@@ -228,6 +231,8 @@ async function rehearse(options: EstimateOptions, session: Session, data: Experi
     return {
       ...{ encoding, decoding, measuring, ready, step, judging },
       checkpoint: { seconds: checkpointClock(), bytes },
+      isRefitted: method.createMemory().refitted !== undefined,
+      isFrozen: isFeatureSet(set),
       parameters: countParameters(checkpoint),
       memory: process.resourceUsage().maxRSS * 1024,
     };
@@ -411,7 +416,8 @@ async function reckoned(
     return { ...need, secondsEach, seconds: missing * secondsEach };
   });
   const isDecoded = session.image.trainable && !isUpper(session.image);
-  const judgedAtEnd = val + (isDrf(config) && val < (isAnyTrained(session) ? 10 : 100) ? 2 * Math.min(train, 2000) : 0);
+  const { isRefitted, isFrozen } = measured;
+  const judgedAtEnd = postsCalibrationJudges({ train, val, hasDensities: isDrf(config), isRefitted, isFrozen });
   const saves = training.epochs * (1 + Math.floor(stepsAnEpoch / (training.checkpointEvery ?? Infinity)));
   const seconds = {
     start: trainings * (measured.opening + measured.ready),
@@ -451,11 +457,6 @@ async function reckoned(
 function isDrf({ method }: ExperimentConfig): boolean {
   return method.startsWith('drf');
 }
-
-function isAnyTrained(session: Session): boolean {
-  return MODALITIES.some((modality) => session[modality].trainable);
-}
-
 /** An estimate for people: two tables. */
 export function estimateText({
   posts,
