@@ -20,8 +20,10 @@ export interface EncodingNeed extends EncodedOutput {
   /** On disk, of all and of what is lacking. */
   readonly bytes: number;
   readonly missingBytes: number;
-  /** Of states: the most tokens of a content, and the width of a state. */
+  /** Of states: the most tokens of a content. */
   readonly tokens?: number;
+  /** How numbers are kept. */
+  readonly storage: 'float16' | 'float32';
 }
 
 /** Contents whose keys are looked up together. */
@@ -34,6 +36,7 @@ interface Pass {
   readonly kind: EncodedOutput['kind'];
   readonly modality: Modality;
   readonly encoder: string;
+  readonly storage: EncodingNeed['storage'];
   readonly keys: Set<string>;
   /** Bytes, tokens, and whether the cache has it. */
   look(keys: readonly string[], plans: readonly PlannedRecord[]): Promise<readonly Found[]>;
@@ -74,8 +77,8 @@ export async function surveyEncoding(
       options.signal?.throwIfAborted();
     }
   }
-  return [...needs].map(([{ kind, modality, encoder }, { tokens, ...sums }]) => ({
-    ...{ modality, kind, encoder, ...sums },
+  return [...needs].map(([{ kind, modality, encoder, storage }, { tokens, ...sums }]) => ({
+    ...{ modality, kind, encoder, storage, ...sums },
     ...(kind === 'states' ? { tokens } : {}),
   }));
 }
@@ -133,9 +136,10 @@ async function passesOf({
   async function rowPass(kind: Pass['kind'], modality: Modality, encoder: FrozenEncoder<Content>): Promise<Pass> {
     const rows = cache === undefined ? undefined : await openFeatureCache(cache, encoder);
     await rows?.close(); // the index alone is asked
-    const bytes = encoder.outputDim * (encoder.storage === 'float16' ? 2 : 4) + ENTRY_BYTES;
+    const { storage = 'float32' } = encoder;
+    const bytes = encoder.outputDim * (storage === 'float16' ? 2 : 4) + ENTRY_BYTES;
     return {
-      ...{ kind, modality, encoder: encoder.id, keys: new Set<string>() },
+      ...{ kind, modality, encoder: encoder.id, storage, keys: new Set<string>() },
       look: async (keys) => keys.map((key) => ({ isCached: rows?.has(key) === true, bytes })),
       shown: (plan) => (standsIn || isPresent(plan, modality) ? plan : undefined),
     };
@@ -144,7 +148,7 @@ async function passesOf({
   function statePass(modality: Modality, { states }: UpperEncoder<Content>): Pass {
     const mask = session.text.maskToken;
     return {
-      ...{ kind: 'states' as const, modality, encoder: states.id, keys: new Set<string>() },
+      ...{ kind: 'states' as const, modality, encoder: states.id, storage: states.storage, keys: new Set<string>() },
       look: async (keys, plans) => {
         const contents = plans.map(async (plan) =>
           modality === 'text' ? loadContent(dataset, plan, modality, mask) : undefined,

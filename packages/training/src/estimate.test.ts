@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
-import { openExperimentData, parseExperiment, RunFolder, startSession, type ExperimentConfig } from '@drf/experiment';
+import {
+  openExperimentData,
+  parseExperiment,
+  RunFolder,
+  startSession,
+  type ExperimentConfig,
+  withCachedStates,
+} from '@drf/experiment';
 import { DataError } from '@drf/tensor';
 import { createDisplay } from './display.js';
 import { estimateText, estimateTraining, type EstimateOptions, type TrainingEstimate } from './estimate.js';
@@ -150,6 +157,12 @@ describe('estimateTraining', () => {
     const training = train({ config, run, resume: false, cache: join(work, 'cache'), display: createDisplay(true) });
     await expect(training).rejects.toThrow(refusal);
     expect(await readdir(work)).toEqual(['run']); // nothing was computed
+    const cache = join(work, 'cache');
+    const inSingle = async (own: ExperimentConfig) =>
+      withCachedStates(await startSession(own), own, { cache, storage: 'float32' });
+    await expect(estimate(config, { startSession: inSingle })).rejects.toThrow(
+      /image, 64 contents of up to 5 tokens, 13 kB in single precision/,
+    );
   });
 });
 
