@@ -31,7 +31,7 @@ export interface DatasetFlags {
   readonly columns?: ColumnNames;
   readonly classes?: readonly string[];
   readonly 'dataset.encoding'?: EncodingChoice;
-  readonly imageSize?: number;
+  readonly imageSize: number;
   readonly embeddedSeed?: number;
   readonly quiet?: boolean;
 }
@@ -91,7 +91,7 @@ export async function openFromFlags(flags: DatasetFlags): Promise<Dataset> {
     ...(columns === undefined ? {} : { columns }),
     ...(classes === undefined ? {} : { classes }),
     ...(encoding === undefined ? {} : { encoding }),
-    ...(imageSize === undefined ? {} : { imageSize }),
+    imageSize,
     ...(embeddedSeed === undefined ? {} : { embedded: { seed: embeddedSeed } }),
     onProgress: progress.update,
   };

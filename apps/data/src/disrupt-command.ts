@@ -1,9 +1,9 @@
 import {
-  countWords,
   formatStrategy,
   moduleOf,
   parseStrategy,
   planDisruptions,
+  presenceOf,
   type PostPresence,
 } from '@drf/disruption';
 import { writeManifest } from '@drf/disruption/manifest';
@@ -19,8 +19,6 @@ interface DisruptFlags extends DatasetFlags {
   readonly json?: boolean;
 }
 
-/** As in experiments, where nothing else is said. */
-const IMAGE_SIZE = 224;
 const FILES_AHEAD = 64;
 
 /** `data disrupt`: a manifest of what a strategy does to the posts of a data set. */
@@ -59,10 +57,8 @@ async function disrupt(flags: DisruptFlags, print: (text: string) => void): Prom
   });
   const posts: PostPresence[] = [];
   try {
-    const read = async (record: (typeof dataset.records)[number]): Promise<PostPresence> => {
-      const text = await dataset.readText(record);
-      return { id: record.id, hasImage: record.image !== null, hasText: text !== null && countWords(text) > 0 };
-    };
+    const read = async (record: (typeof dataset.records)[number]): Promise<PostPresence> =>
+      presenceOf({ ...record, text: await dataset.readText(record) });
     for await (const post of mapAhead(dataset.records, FILES_AHEAD, read)) {
       posts.push(post);
       progress.update(posts.length);
@@ -71,7 +67,7 @@ async function disrupt(flags: DisruptFlags, print: (text: string) => void): Prom
     progress.stop();
   }
   const entries = planDisruptions(posts, strategy, flags.seed);
-  const side = flags.imageSize ?? IMAGE_SIZE;
+  const { imageSize: side } = flags;
   const header = { seed: flags.seed, strategy, imageSize: { width: side, height: side }, source: dataset.name };
   await writeManifest(flags.out, header, entries);
   const count = (operation: 'corrupt' | 'discard'): string =>

@@ -45,9 +45,7 @@ export function addStreamCommand(program: Command, print: (text: string) => void
 
 async function stream(flags: StreamFlags, print: (text: string) => void): Promise<void> {
   const dataset =
-    flags.generate === undefined
-      ? await openFromFlags(flags)
-      : await generateDataset(flags.generate, flags.imageSize ?? 224);
+    flags.generate === undefined ? await openFromFlags(flags) : await generateDataset(flags.generate, flags.imageSize);
   const measurement = await measure(dataset, flags);
   if (flags.json === true) return print(`${JSON.stringify(measurement)}\n`);
   const { posts, batches, rowErrors, seconds, postsPerSecond, peakMemory } = measurement;

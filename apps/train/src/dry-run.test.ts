@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
 import { dryRun } from './dry-run.js';
 
 let folder: string;
@@ -24,14 +25,18 @@ describe('train --dry-run', () => {
     );
   });
 
-  it('prints JSON and writes nothing', { timeout: 300_000 }, async () => {
+  it('prints JSON and writes nothing', async () => {
     const print = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
     const options = { cache: join(folder, 'cache'), out: join(folder, 'run'), json: true };
+    const encoders = await mkdtemp(join(folder, 'encoders-'));
     await dryRun('quickstart-smoke', {
       ...options,
       engine: 'eager:cpu',
       method: 'concatenation',
       'dataset.limit': '6',
+      'dataset.image-size': '16',
+      'encoders.image': `huggingface:${await writeTinyVit(join(encoders, 'vit'))}`,
+      'encoders.text': `huggingface:${await writeTinyBert(join(encoders, 'bert'))}`,
     });
     const [[text] = []] = print.mock.calls;
     print.mockRestore();
@@ -43,6 +48,6 @@ describe('train --dry-run', () => {
         { kind: 'features', modality: 'text', cached: 0 },
       ],
     });
-    expect(await readdir(folder)).toEqual([]);
+    expect(await readdir(folder)).toEqual([basename(encoders)]);
   });
 });

@@ -36,9 +36,12 @@ export interface DisruptionEntry {
   readonly own?: string;
 }
 
+/** A post, or its record with its text: an image need not be decoded to be there. */
+type PostParts = Omit<Post, 'image'> & { readonly image: object | null };
+
 /** A text without a word has nothing to disrupt, nor would it be an intact modality: it counts as absent. */
-export function presenceOf(post: Post): PostPresence {
-  return { id: post.id, hasImage: post.image !== null, hasText: post.text !== null && countWords(post.text) > 0 };
+export function presenceOf({ id, image, text }: PostParts): PostPresence {
+  return { id, hasImage: image !== null, hasText: text !== null && countWords(text) > 0 };
 }
 
 /** What chance says of a post, before any other post is looked at. */

@@ -1,5 +1,5 @@
 import { RowError, type Dataset, type PostRecord } from '@drf/datasets';
-import { planDisruptions, type DisruptionEntry, type Strategy } from '@drf/disruption';
+import { planDisruptions, presenceOf, type DisruptionEntry, type Strategy } from '@drf/disruption';
 import {
   encodeWithCache,
   openFeatureCache,
@@ -25,9 +25,29 @@ import {
   type ContentSource,
 } from './content-rows.js';
 import { memoryRows, type FeatureRows, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
-import { contentKey, isPresent, loadContent, presenceOf, type Content, type PlannedRecord } from './planned-record.js';
+import { contentKey, isPresent, loadContent, type Content, type PlannedRecord } from './planned-record.js';
 import { isUpper, type FrozenSession, type Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
+
+/** What one pass over the posts gives. */
+export interface EncodedOutput {
+  readonly modality: Modality;
+  /** Features, tokens of a frozen encoder for methods that read them, or hidden states below the first trained layer. */
+  readonly kind: 'features' | 'tokens' | 'states';
+}
+
+const LABELS: Readonly<Record<EncodedOutput['kind'], Readonly<Record<Modality, string>>>> = {
+  features: { image: 'Encoding images', text: 'Encoding texts' },
+  tokens: { image: 'Encoding places of images', text: 'Encoding word pieces' },
+  states: { image: 'Computing frozen layers of images', text: 'Computing frozen layers of texts' },
+};
+
+/** Shows how far a pass is. */
+export interface EncodingJob {
+  /** @param encoded how many of those that are done were encoded, and neither in the cache nor equal to one before */
+  update(done: number, total: number, encoded?: number): void;
+  stop(): void;
+}
 
 /** Which posts, disrupted how, encoded by what. */
 export interface EncodeOptions {
@@ -46,8 +66,8 @@ export interface EncodeOptions {
   readonly isChecked?: boolean;
   /** Posts encoded at once; default: the encoder's choice. */
   readonly batchSize?: number;
-  /** Starts a progress display. */
-  readonly job?: (label: string) => { update(done: number, total: number): void; stop(): void };
+  /** Starts a progress display; `output` is left out where images are only checked. */
+  readonly job?: (label: string, output?: EncodedOutput) => EncodingJob;
   /** Told of each post that cannot be read; it is left out and listed in the data set's ledger. */
   readonly onRowError?: (message: string, id: string) => void;
   /** Told what a person should know and what stops nothing: features that a shared cache did not take. */
@@ -88,22 +108,22 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
     options.onRowError?.(error.message, record.id);
   };
   const planned = await planRecords(options, fail);
-  const encode = (modality: Modality, encoder: AnyEncoder, label: string): Promise<PlacedFeatures> =>
-    encodeModality(options, { modality, encoder, label }, planned, fail);
-  const prepare = (modality: Modality, label: string): Promise<PlacedRows> => {
+  const encode = (output: EncodedOutput, encoder: AnyEncoder): Promise<PlacedFeatures> =>
+    encodeModality(options, { ...output, encoder }, planned, fail);
+  const prepare = (modality: Modality): Promise<PlacedRows> => {
     const encoder = session[modality];
-    if (!encoder.trainable) return encode(modality, encoder, label);
+    if (!encoder.trainable) return encode({ modality, kind: 'features' }, encoder);
     if (isUpper(encoder)) return prepareStates(options, modality, encoder as UpperEncoder<Content>, planned, fail);
     return prepareContents(options, modality, encoder, planned, fail);
   };
-  const image = await prepare('image', 'Encoding images');
-  const text = await prepare('text', 'Encoding texts');
-  const tokens = (modality: Modality, label: string): Promise<PlacedFeatures> | undefined =>
+  const image = await prepare('image');
+  const text = await prepare('text');
+  const tokens = (modality: Modality): Promise<PlacedFeatures> | undefined =>
     needs?.tokens === true && !session[modality].trainable
-      ? encode(modality, tokenRowEncoder(session[modality] as AnyEncoder), label)
+      ? encode({ modality, kind: 'tokens' }, tokenRowEncoder(session[modality] as AnyEncoder))
       : undefined;
-  const imageTokens = await tokens('image', 'Encoding places of images');
-  const textTokens = await tokens('text', 'Encoding word pieces');
+  const imageTokens = await tokens('image');
+  const textTokens = await tokens('text');
   const kept = planned.map((_, i) => i).filter((i) => !failed.has((planned[i] as PlannedRecord).record.id));
   const records = kept.map((i) => (planned[i] as PlannedRecord).record);
   const modalityOf = async (
@@ -148,7 +168,7 @@ export async function planRecords(
     if (error === undefined) texts.push({ record, text: text ?? null });
     else fail(record, error);
   }
-  const presence = texts.map(presenceOf);
+  const presence = texts.map(({ record, text }) => presenceOf({ ...record, text }));
   const byId =
     strategy.kind === 'manifest'
       ? strategy.byId
@@ -192,16 +212,14 @@ async function prepareContents(
 
 type AnyEncoder = FrozenEncoder<Content>;
 
-/** One pass over the posts: what is encoded by what, and how the progress display calls it. */
-interface EncodingPass {
-  readonly modality: Modality;
+/** One pass over the posts: what is encoded by what. */
+interface EncodingPass extends EncodedOutput {
   readonly encoder: AnyEncoder;
-  readonly label: string;
 }
 
 async function encodeModality(
   options: EncodeOptions,
-  { modality, encoder, label }: EncodingPass,
+  { modality, kind, encoder }: EncodingPass,
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<PlacedFeatures> {
@@ -213,7 +231,7 @@ async function encodeModality(
   const encode = (work: EncodingWork): Promise<FeatureStore> =>
     encodeWithCache<Content>({ encoder, ...(cache === undefined ? {} : { cache }), batchSize, ...work });
   try {
-    const { result: store, itemOf } = await encodePlaces(options, { modality, label, planned, fail }, present, encode);
+    const { result: store, itemOf } = await encodePlaces(options, { modality, kind, planned, fail }, present, encode);
     return {
       has: (place) => itemOf.has(place),
       rows: (places) =>
@@ -243,8 +261,7 @@ async function prepareStates(
   const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, standsIn, fail };
   const shown = planned.map((plan) => encoded(source, plan));
   const places = [...shown.keys()];
-  const label = `Computing frozen layers of ${modality}s`;
-  const work = { modality, label, planned: [...shown, ABSENT], fail }; // simulation may discard any post's
+  const work = { modality, kind: 'states' as const, planned: [...shown, ABSENT], fail }; // simulation may discard any post's
   try {
     const { itemOf } = await encodePlaces(options, work, [...places, places.length], (own) => states.encode(own));
     return {
@@ -263,9 +280,7 @@ function tellUnpublished({ onNote }: EncodeOptions, id: string, failure: string 
 /** What is encoded, and who is told. */
 type EncodingWork = Pick<EncodeWithCacheOptions<Content>, 'items' | 'total' | 'signal' | 'onProgress' | 'onRowError'>;
 
-interface EncodingPlan {
-  readonly modality: Modality;
-  readonly label: string;
+interface EncodingPlan extends EncodedOutput {
   readonly planned: readonly PlannedRecord[];
   readonly fail: (record: PostRecord, error: DataError) => void;
 }
@@ -276,12 +291,12 @@ interface EncodingPlan {
  */
 async function encodePlaces<Result>(
   options: EncodeOptions,
-  { modality, label, planned, fail }: EncodingPlan,
+  { modality, kind, planned, fail }: EncodingPlan,
   present: readonly number[],
   encode: (work: EncodingWork) => Promise<Result>,
 ): Promise<{ readonly result: Result; readonly itemOf: ReadonlyMap<number, number> }> {
   const { signal, ranks } = options;
-  const progress = options.job?.(label);
+  const progress = options.job?.(LABELS[kind][modality], { modality, kind });
   const run = (
     places: readonly number[],
     placed: Map<number, number>,
@@ -291,7 +306,7 @@ async function encodePlaces<Result>(
       ...(signal === undefined ? {} : { signal }),
       total: places.length,
       items: items(options, modality, planned, places, placed, failing),
-      onProgress: ({ done, total = places.length }) => progress?.update(done, total),
+      onProgress: ({ done, total = places.length, encoded: own }) => progress?.update(done, total, own),
       onRowError: (item, error) => failing((planned[(item as PlacedItem).place] as PlannedRecord).record, error),
     });
   try {

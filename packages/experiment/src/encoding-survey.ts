@@ -1,7 +1,7 @@
 import { openFeatureCache, tokenRowEncoder, type FrozenEncoder, type UpperEncoder } from '@drf/encoders';
 import { DataError, MODALITIES, type Modality } from '@drf/tensor';
 import { encoded } from './content-rows.js';
-import { planRecords, type EncodeOptions } from './encode-records.js';
+import { planRecords, type EncodedOutput, type EncodeOptions } from './encode-records.js';
 import { contentKey, isPresent, loadContent, type Content, type PlannedRecord } from './planned-record.js';
 import { isUpper } from './session.js';
 
@@ -12,10 +12,7 @@ export interface EncodedView extends Pick<EncodeOptions, 'records' | 'strategy' 
 }
 
 /** What an encoder makes of posts and their disruptions, and how much of it is there already. */
-export interface EncodingNeed {
-  readonly modality: Modality;
-  /** Features, tokens of a frozen encoder for methods that read them, or hidden states below the first trained layer. */
-  readonly kind: 'features' | 'tokens' | 'states';
+export interface EncodingNeed extends EncodedOutput {
   readonly encoder: string;
   /** Contents, each disruption of one counted by itself, and equal ones once. */
   readonly contents: number;
@@ -23,8 +20,10 @@ export interface EncodingNeed {
   /** On disk, of all and of what is lacking. */
   readonly bytes: number;
   readonly missingBytes: number;
-  /** Of states: the most tokens of a content, and the width of a state. */
+  /** Of states: the most tokens of a content. */
   readonly tokens?: number;
+  /** How numbers are kept. */
+  readonly storage: 'float16' | 'float32';
 }
 
 /** Contents whose keys are looked up together. */
@@ -34,9 +33,10 @@ const ENTRY_BYTES = 48;
 
 /** One kind of output of one encoder. */
 interface Pass {
-  readonly kind: EncodingNeed['kind'];
+  readonly kind: EncodedOutput['kind'];
   readonly modality: Modality;
   readonly encoder: string;
+  readonly storage: EncodingNeed['storage'];
   readonly keys: Set<string>;
   /** Bytes, tokens, and whether the cache has it. */
   look(keys: readonly string[], plans: readonly PlannedRecord[]): Promise<readonly Found[]>;
@@ -58,7 +58,7 @@ interface Found {
 export async function surveyEncoding(
   options: Omit<EncodeOptions, 'records' | 'strategy' | 'seed'>,
   views: readonly EncodedView[],
-  kinds: readonly EncodingNeed['kind'][] = ['features', 'tokens', 'states'],
+  kinds: readonly EncodedOutput['kind'][] = ['features', 'tokens', 'states'],
 ): Promise<EncodingNeed[]> {
   const passes = (await passesOf(options)).filter(({ kind }) => kinds.includes(kind));
   const needs = new Map(passes.map((pass) => [pass, { contents: 0, cached: 0, bytes: 0, missingBytes: 0, tokens: 0 }]));
@@ -77,8 +77,8 @@ export async function surveyEncoding(
       options.signal?.throwIfAborted();
     }
   }
-  return [...needs].map(([{ kind, modality, encoder }, { tokens, ...sums }]) => ({
-    ...{ modality, kind, encoder, ...sums },
+  return [...needs].map(([{ kind, modality, encoder, storage }, { tokens, ...sums }]) => ({
+    ...{ modality, kind, encoder, storage, ...sums },
     ...(kind === 'states' ? { tokens } : {}),
   }));
 }
@@ -136,9 +136,10 @@ async function passesOf({
   async function rowPass(kind: Pass['kind'], modality: Modality, encoder: FrozenEncoder<Content>): Promise<Pass> {
     const rows = cache === undefined ? undefined : await openFeatureCache(cache, encoder);
     await rows?.close(); // the index alone is asked
-    const bytes = encoder.outputDim * (encoder.storage === 'float16' ? 2 : 4) + ENTRY_BYTES;
+    const { storage = 'float32' } = encoder;
+    const bytes = encoder.outputDim * (storage === 'float16' ? 2 : 4) + ENTRY_BYTES;
     return {
-      ...{ kind, modality, encoder: encoder.id, keys: new Set<string>() },
+      ...{ kind, modality, encoder: encoder.id, storage, keys: new Set<string>() },
       look: async (keys) => keys.map((key) => ({ isCached: rows?.has(key) === true, bytes })),
       shown: (plan) => (standsIn || isPresent(plan, modality) ? plan : undefined),
     };
@@ -147,7 +148,7 @@ async function passesOf({
   function statePass(modality: Modality, { states }: UpperEncoder<Content>): Pass {
     const mask = session.text.maskToken;
     return {
-      ...{ kind: 'states' as const, modality, encoder: states.id, keys: new Set<string>() },
+      ...{ kind: 'states' as const, modality, encoder: states.id, storage: states.storage, keys: new Set<string>() },
       look: async (keys, plans) => {
         const contents = plans.map(async (plan) =>
           modality === 'text' ? loadContent(dataset, plan, modality, mask) : undefined,

@@ -45,7 +45,13 @@ export {
 } from './embed/embedder.js';
 export { embedPosts, type EmbeddedPost, type EmbedOptions } from './embed/embed-posts.js';
 export { surveyEncoding, type EncodedView, type EncodingNeed } from './encoding-survey.js';
-export { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
+export {
+  encodeRecords,
+  type EncodedOutput,
+  type EncodedRecords,
+  type EncodeOptions,
+  type EncodingJob,
+} from './encode-records.js';
 export {
   areFeatures,
   gatherBatch,
@@ -114,7 +120,12 @@ export {
   type ClassAnswers,
   type Contest,
 } from './report/words.js';
-export { measureCalibration, type CalibrationSources } from './calibration/measure-calibration.js';
+export {
+  measureCalibration,
+  postsCalibrationJudges,
+  type CalibrationCase,
+  type CalibrationSources,
+} from './calibration/measure-calibration.js';
 export { Judge, type Judged, type Quality } from './judge/judge.js';
 export { headOf, openRun, type OpenedRun } from './open-run.js';
 export {

@@ -5,8 +5,8 @@ import {
   disruptionKey,
   fillMissing,
   planDisruption,
+  presenceOf,
   type DisruptionEntry,
-  type PostPresence,
   type Strategy,
 } from '@drf/disruption';
 import { featureKey } from '@drf/encoders';
@@ -19,11 +19,6 @@ export interface PlannedRecord {
   readonly entry: DisruptionEntry | undefined;
 }
 
-/** What a disruption must know of a post. */
-export function presenceOf({ record, text }: Pick<PlannedRecord, 'record' | 'text'>): PostPresence {
-  return { id: record.id, hasImage: record.image !== null, hasText: text !== null && countWords(text) > 0 };
-}
-
 /** A disruption of one modality, drawn anew: pixels or words by the seed, or the modality discarded. */
 export interface DrawnDisruption {
   /** Of that modality in every post. */
@@ -33,7 +28,7 @@ export interface DrawnDisruption {
 
 /** A post with a modality disrupted; as it is where a modality is missing, since one stays intact. */
 export function withDisruption(plan: PlannedRecord, { strategy, seed }: DrawnDisruption): PlannedRecord {
-  const entry = planDisruption(presenceOf(plan), strategy, seed);
+  const entry = planDisruption(presenceOf({ ...plan.record, text: plan.text }), strategy, seed);
   return entry === null ? plan : { ...plan, entry };
 }
 

@@ -123,6 +123,11 @@ export function withCachedStates(
   };
 }
 
+/** Whether an encoder is trained, in part or whole. */
+export function isAnyTrained(session: Pick<Session, Modality>): boolean {
+  return MODALITIES.some((modality) => session[modality].trainable);
+}
+
 /** Whether an encoder begins at its first trained layer. */
 export function isUpper<C extends Content>(
   encoder: Pick<TrainableEncoder<C>, 'id'> | UpperEncoder<C>,

@@ -22,7 +22,7 @@ import {
 } from './feature-set.js';
 import type { DrawnDisruption } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
-import { isUpper, type Session } from './session.js';
+import { isAnyTrained, isUpper, type Session } from './session.js';
 
 /** How training posts are disrupted on the way, so that a method learns quality from cases that it knows. */
 export interface SimulationOptions {
@@ -159,10 +159,6 @@ export async function encodeSimulated(
     else own.corrupted.push({ rows: encoded, tokens });
   }
   return rows;
-}
-
-function isAnyTrained(session: Session): boolean {
-  return MODALITIES.some((modality) => session[modality].trainable);
 }
 
 /** What is done to one post of a batch. */

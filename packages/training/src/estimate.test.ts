@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
-import { openExperimentData, parseExperiment, RunFolder, startSession, type ExperimentConfig } from '@drf/experiment';
+import {
+  openExperimentData,
+  parseExperiment,
+  RunFolder,
+  startSession,
+  type ExperimentConfig,
+  withCachedStates,
+} from '@drf/experiment';
+import { DataError } from '@drf/tensor';
 import { createDisplay } from './display.js';
 import { estimateText, estimateTraining, type EstimateOptions, type TrainingEstimate } from './estimate.js';
 import { tinySession } from './testing/tiny-session.js';
@@ -72,7 +80,8 @@ describe('estimateTraining', () => {
     expect(before.parameters.trained).toBeGreaterThan(100);
     expect(before.bytes.features).toBeGreaterThan(0);
     expect(before.bytes.states).toBe(0);
-    expect(Object.values(before.seconds).every((seconds) => seconds >= 0)).toBe(true);
+    expect(before.encoding.every(({ secondsEach }) => secondsEach !== null && secondsEach > 0)).toBe(true);
+    expect(before.seconds.encoding).toBeGreaterThan(0);
     expect(before.seconds.total).toBeCloseTo(
       Object.entries(before.seconds).reduce((sum, [name, seconds]) => sum + (name === 'total' ? 0 : seconds), 0),
     );
@@ -97,6 +106,8 @@ describe('estimateTraining', () => {
     const result = await estimate(config);
     expect(await readdir(work)).toEqual([]);
     expect(result.encoding.map((need) => need.kind)).toEqual(kind === 'states' ? ['states', 'states'] : []);
+    expect(result.encoding.every(({ secondsEach }) => secondsEach !== null && secondsEach > 0)).toBe(true);
+    expect(result.seconds.encoding > 0).toBe(kind === 'states');
     expect(result.bytes.states > 0).toBe(kind === 'states');
     expect(result.seconds.checking > 0).toBe(kind === 'nothing');
     expect(result.seconds.measuring).toBeGreaterThan(0);
@@ -112,6 +123,17 @@ describe('estimateTraining', () => {
     const headers = files.length * 200;
     expect(size).toBeGreaterThan(result.bytes.states);
     expect(size).toBeLessThan(result.bytes.states + headers);
+  });
+
+  it('refuses to guess how long that takes which it could not encode', async () => {
+    const startSession = async () => {
+      const session = await tinySession();
+      const encode = () => Promise.reject(new DataError({ subject: 'Image', expected: 'pixels', received: 'none' }));
+      return { ...session, image: { ...session.image, encode } };
+    };
+    await expect(estimate(configOf(), { startSession })).rejects.toThrow(
+      /The time of encoding features of images expected a training post whose image can be read.*received none/,
+    );
   });
 
   it('takes all folds together, whose posts are encoded once', async () => {
@@ -135,6 +157,12 @@ describe('estimateTraining', () => {
     const training = train({ config, run, resume: false, cache: join(work, 'cache'), display: createDisplay(true) });
     await expect(training).rejects.toThrow(refusal);
     expect(await readdir(work)).toEqual(['run']); // nothing was computed
+    const cache = join(work, 'cache');
+    const inSingle = async (own: ExperimentConfig) =>
+      withCachedStates(await startSession(own), own, { cache, storage: 'float32' });
+    await expect(estimate(config, { startSession: inSingle })).rejects.toThrow(
+      /image, 64 contents of up to 5 tokens, 13 kB in single precision/,
+    );
   });
 });
 

@@ -11,6 +11,7 @@ import {
   measureTokens,
   methodNeeds,
   methodShapes,
+  postsCalibrationJudges,
   releaseFrozenLayers,
   RunFolder,
   selectPosts,
@@ -18,6 +19,8 @@ import {
   trainedEncoders,
   withCachedStates,
   withInitialFeatures,
+  type CalibrationCase,
+  type EncodedOutput,
   type EncodingNeed,
   type ExperimentConfig,
   type ExperimentData,
@@ -27,8 +30,17 @@ import {
 import type { PostRecord } from '@drf/datasets';
 import type { Checkpoint } from '@drf/model';
 import { localFeatureCache } from '@drf/storage';
-import { byModality, createRandom, flattenTree, MODALITIES, sizeOf, type HostTensor, type Modality } from '@drf/tensor';
-import { formatDuration, formatTable } from '@drf/terminal';
+import {
+  byModality,
+  createRandom,
+  DataError,
+  flattenTree,
+  refuser,
+  sizeOf,
+  type HostTensor,
+  type Modality,
+} from '@drf/tensor';
+import { formatDuration, formatTable, spell } from '@drf/terminal';
 import { assertLearnable } from './data-summary.js';
 import type { Display } from './display.js';
 import { assertRoomForStates, freeBytes, sizeText, trainingViews } from './state-room.js';
@@ -141,16 +153,25 @@ function survey(
   return surveyEncoding(source, trainingViews(config, session, { splits }));
 }
 
+/** Seconds of a content, by what is encoded of it. */
+type EncodingSeconds = ReadonlyMap<string, number>;
+
+function outputName({ kind, modality }: EncodedOutput): string {
+  return `${kind} of ${modality}s`;
+}
+
 /** What was measured. */
 interface Rehearsal {
-  /** Of a content, by kind and modality. */
-  readonly encoding: ReadonlyMap<string, number>;
+  /** Seconds of a content. */
+  readonly encoding: EncodingSeconds;
   readonly decoding: number;
   readonly measuring: number;
   readonly ready: number;
   readonly step: number;
   readonly judging: number;
   readonly checkpoint: { readonly seconds: number; readonly bytes: number };
+  readonly isRefitted: CalibrationCase['isRefitted'];
+  readonly isFrozen: CalibrationCase['isFrozen'];
   readonly parameters: TrainingEstimate['parameters'];
   readonly memory: number;
 }
@@ -210,6 +231,8 @@ async function rehearse(options: EstimateOptions, session: Session, data: Experi
     return {
       ...{ encoding, decoding, measuring, ready, step, judging },
       checkpoint: { seconds: checkpointClock(), bytes },
+      isRefitted: method.createMemory().refitted !== undefined,
+      isFrozen: isFeatureSet(set),
       parameters: countParameters(checkpoint),
       memory: process.resourceUsage().maxRSS * 1024,
     };
@@ -223,7 +246,7 @@ async function encodeSample(
   { config, signal, display }: EstimateOptions,
   session: Session,
   { dataset, splits }: ExperimentData,
-): Promise<{ readonly encoding: ReadonlyMap<string, number>; readonly decoding: number; readonly set: PostSet }> {
+): Promise<{ readonly encoding: EncodingSeconds; readonly decoding: number; readonly set: PostSet }> {
   const order = createRandom(config.seed).fork('estimate').shuffle(splits.train);
   const texts = Math.min(order.length, Math.max(IMAGES, (BATCHES / 2) * config.training.batchSize));
   const withImages = order.filter(({ image }) => image !== null);
@@ -236,23 +259,25 @@ async function encodeSample(
       needs: methodNeeds(config),
       batchSize: config.encoders.batchSize,
       isChecked: true,
-      job: (label) => {
+      job: (_, output) => {
         const clock = stopwatch();
         let count = 0;
         return {
-          update: (done) => void (count = done),
-          stop: () => void encoding.set(label, clock() / Math.max(1, count)),
+          update: (_done, _total, encoded = 0) => void (count = encoded),
+          stop: () => void (output !== undefined && count > 0 && encoding.set(outputName(output), clock() / count)),
         };
       },
       onRowError: (message) => display.warn(message),
     });
     return set;
   };
-  const first = withImages.slice(0, IMAGES);
-  const second = withImages.length > IMAGES ? withImages.slice(IMAGES, 2 * IMAGES) : first;
+  const images = Math.min(IMAGES, Math.ceil(withImages.length / 2)); // what was encoded once costs nothing more
+  const first = withImages.slice(0, images);
+  const second = withImages.length > images ? withImages.slice(images, 2 * images) : first;
   await encode(first, first.length === 0 ? order.slice(0, IMAGES) : first);
   const rest = order.filter((record) => !second.includes(record)).slice(0, Math.max(0, texts - second.length));
   const set = await encode(second, [...second, ...rest]);
+  if (set.ids.length === 0) throw unreadable('The time of steps', 'a training post that can be read');
   const clock = stopwatch();
   await Promise.all(second.map((record) => dataset.read(record).catch(() => undefined)));
   const decoding = second.length === 0 ? 0 : clock() / second.length;
@@ -358,12 +383,20 @@ function stopwatch(): () => number {
   };
 }
 
-/** How the progress of encoding names what it encodes. */
-const LABELS: Readonly<Record<EncodingNeed['kind'], Readonly<Record<Modality, string>>>> = {
-  features: { image: 'Encoding images', text: 'Encoding texts' },
-  tokens: { image: 'Encoding places of images', text: 'Encoding word pieces' },
-  states: { image: 'Computing frozen layers of images', text: 'Computing frozen layers of texts' },
-};
+/** @throws DataError when nothing of the kind could be encoded */
+function secondsOf(measured: EncodingSeconds, output: EncodedOutput): number {
+  const seconds = measured.get(outputName(output));
+  if (seconds !== undefined) return seconds;
+  throw unreadable(
+    `The time of encoding ${outputName(output)}`,
+    `a training post whose ${output.modality} can be read`,
+  );
+}
+
+function unreadable(subject: string, expected: string): DataError {
+  const remedy = `look at the data set: ${spell('data inspect')}`;
+  return refuser(DataError, subject)(expected, 'none among those that were tried', remedy);
+}
 
 async function reckoned(
   { config, cache, out }: EstimateOptions,
@@ -378,11 +411,13 @@ async function reckoned(
   const stepsAnEpoch = Math.ceil(train / training.batchSize);
   const encoding = needs.map((need): EncodingEstimate => {
     const missing = need.contents - need.cached;
-    const each = measured.encoding.get(LABELS[need.kind][need.modality]) ?? 0;
-    return { ...need, secondsEach: missing === 0 ? null : each, seconds: missing * each };
+    if (missing === 0) return { ...need, secondsEach: null, seconds: 0 };
+    const secondsEach = secondsOf(measured.encoding, need);
+    return { ...need, secondsEach, seconds: missing * secondsEach };
   });
   const isDecoded = session.image.trainable && !isUpper(session.image);
-  const judgedAtEnd = val + (isDrf(config) && val < (isAnyTrained(session) ? 10 : 100) ? 2 * Math.min(train, 2000) : 0);
+  const { isRefitted, isFrozen } = measured;
+  const judgedAtEnd = postsCalibrationJudges({ train, val, hasDensities: isDrf(config), isRefitted, isFrozen });
   const saves = training.epochs * (1 + Math.floor(stepsAnEpoch / (training.checkpointEvery ?? Infinity)));
   const seconds = {
     start: trainings * (measured.opening + measured.ready),
@@ -422,11 +457,6 @@ async function reckoned(
 function isDrf({ method }: ExperimentConfig): boolean {
   return method.startsWith('drf');
 }
-
-function isAnyTrained(session: Session): boolean {
-  return MODALITIES.some((modality) => session[modality].trainable);
-}
-
 /** An estimate for people: two tables. */
 export function estimateText({
   posts,
@@ -441,12 +471,12 @@ export function estimateText({
 }: TrainingEstimate): string {
   // prettier-ignore
   const million = (count: number): string => `${(count / 1e6).toFixed(2)} million`;
-  const encodings = encoding.map(({ kind, modality, contents, cached, seconds: own, missingBytes }) => [
-    `${kind} of ${modality}s`,
-    contents,
-    cached,
-    formatDuration(own),
-    sizeText(missingBytes),
+  const encodings = encoding.map((need) => [
+    outputName(need),
+    need.contents,
+    need.cached,
+    formatDuration(need.seconds),
+    sizeText(need.missingBytes),
   ]);
   const free = (amount: number | null): string => (amount === null ? '' : `, of ${sizeText(amount)} free`);
   const each = trainings > 1 ? `, all ${trainings} folds` : '';

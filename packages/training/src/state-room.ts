@@ -80,9 +80,11 @@ export async function assertRoomForStates(options: StateRoomOptions): Promise<st
   return needs.map((need) => `hidden states: ${describeStates(need)}; ${sizeText(need.missingBytes)} are computed now`);
 }
 
-/** "image, 12,177 contents of up to 197 tokens, 3.7 GB". Each token takes its width times 2 bytes. */
-function describeStates({ modality, contents, tokens = 0, bytes }: EncodingNeed): string {
-  return `${modality}, ${contents.toLocaleString('en-US')} contents of up to ${tokens} tokens, ${sizeText(bytes)} in half precision`;
+const PRECISION = { float16: 'half precision', float32: 'single precision' } as const;
+
+/** "image, 12,177 contents of up to 197 tokens, 3.7 GB in half precision". */
+function describeStates({ modality, contents, tokens = 0, bytes, storage }: EncodingNeed): string {
+  return `${modality}, ${contents.toLocaleString('en-US')} contents of up to ${tokens} tokens, ${sizeText(bytes)} in ${PRECISION[storage]}`;
 }
 
 function sumOf(needs: readonly EncodingNeed[], what: 'bytes' | 'missingBytes'): number {

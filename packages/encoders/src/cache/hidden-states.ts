@@ -96,7 +96,8 @@ export class HiddenStates<Content> {
     return tokens * this.dim * (this.storage === 'float16' ? 2 : 4);
   }
 
-  private get storage(): 'float16' | 'float32' {
+  /** How numbers are kept. */
+  get storage(): 'float16' | 'float32' {
     return this.options.storage ?? 'float16';
   }
 

@@ -13,6 +13,11 @@ function partsOf(posts: number): number {
 const MOST_POSTS = 2000;
 const POSTS_AT_ONCE = 32;
 
+/** How many of so many training posts are cross-fitted. */
+export function crossFittedPosts(train: number): number {
+  return Math.min(train, MOST_POSTS);
+}
+
 /** What cross-fitting needs. */
 export interface CrossFitSources {
   readonly engine: Engine;
@@ -33,7 +38,7 @@ export interface CrossFitSources {
  */
 export async function crossFittedQuality(sources: CrossFitSources): Promise<{ set: PostSet; quality: Quality }> {
   const { run, judge, train, random, onProgress, signal } = sources;
-  const order = random.fork('posts').shuffle(Array.from(train.ids.keys())).slice(0, MOST_POSTS);
+  const order = random.fork('posts').shuffle(Array.from(train.ids.keys())).slice(0, crossFittedPosts(train.ids.length));
   const set = selectPosts(train, order);
   const observed = await observe(sources, set);
   const count = set.ids.length;

@@ -8,7 +8,7 @@ import { Judge } from '../judge/judge.js';
 import { createMethod } from '../method.js';
 import type { OpenedRun } from '../open-run.js';
 import { parseExperiment } from '../parse.js';
-import { measureCalibration } from './measure-calibration.js';
+import { measureCalibration, postsCalibrationJudges } from './measure-calibration.js';
 
 const WIDTH = 160;
 
@@ -88,6 +88,22 @@ async function percentiles(
   );
   return { calibration, shares };
 }
+
+describe('postsCalibrationJudges', () => {
+  const drf = { train: 3000, val: 50, hasDensities: true, isRefitted: true, isFrozen: true };
+  it.each([
+    ['training posts by cross-fitting, each twice, and no more than it holds', {}, 50 + 2 * 2000],
+    ['fewer, too', { train: 200 }, 50 + 2 * 200],
+    ['validation posts alone where they are enough', { val: 100 }, 100],
+    ['fewer of them where encoders were trained on the others', { isFrozen: false, val: 10 }, 10],
+    ['training posts where even these are lacking', { isFrozen: false, val: 9 }, 9 + 2 * 2000],
+    ['all training posts, once, where nothing can be fitted anew', { isRefitted: false, val: 9 }, 9 + 3000],
+    ['few validation posts in their place', { isRefitted: false, val: 10 }, 10],
+    ['validation posts for the temperature alone', { hasDensities: false }, 50],
+  ])('counts %s', (_, known, posts) => {
+    expect(postsCalibrationJudges({ ...drf, ...known })).toBe(posts);
+  });
+});
 
 describe('measureCalibration', () => {
   it.each([

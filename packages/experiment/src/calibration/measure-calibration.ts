@@ -5,7 +5,7 @@ import { byModality, createRandom, hostTensor, MODALITIES, type Engine, type Mod
 import { isFeatureSet, selectPosts, type PostSet } from '../feature-set.js';
 import { Judge, type Judged, type Quality } from '../judge/judge.js';
 import type { OpenedRun } from '../open-run.js';
-import { crossFittedQuality } from './cross-fit.js';
+import { crossFittedPosts, crossFittedQuality } from './cross-fit.js';
 
 /** The run to calibrate, and the posts to do it by. */
 export interface CalibrationSources {
@@ -24,6 +24,33 @@ export interface CalibrationSources {
 const ENOUGH_POSTS = 100;
 /** and where they cannot: what was trained on them is part of how their features are made. */
 const ENOUGH_UNSEEN_POSTS = 10;
+
+/** What decides on which posts densities are measured. */
+export interface CalibrationCase {
+  /** Posts of each split. */
+  readonly train: number;
+  readonly val: number;
+  /** Whether the method says how dense the training posts lie around a post. */
+  readonly hasDensities: boolean;
+  /** Whether the memory can be fitted to some of the posts alone ({@link OpenedRun.refitted}). */
+  readonly isRefitted: boolean;
+  /** Whether no encoder was trained on the posts. */
+  readonly isFrozen: boolean;
+}
+
+function basisOf({ val, hasDensities, isRefitted, isFrozen }: CalibrationCase): QualityBasis | null {
+  if (!hasDensities) return null;
+  if (val >= (isRefitted && isFrozen ? ENOUGH_POSTS : ENOUGH_UNSEEN_POSTS)) return 'validation';
+  return isRefitted ? 'training-cross-fitted' : 'training';
+}
+
+/** How many posts calibration judges; those that are cross-fitted count twice, since they are observed before. */
+export function postsCalibrationJudges(known: CalibrationCase): number {
+  const { train, val } = known;
+  const basis = basisOf(known);
+  if (basis === 'training') return val + train;
+  return basis === 'training-cross-fitted' ? val + 2 * crossFittedPosts(train) : val;
+}
 
 /** Log densities, and whether each post has the modality. */
 interface Densities {
@@ -47,10 +74,14 @@ export async function measureCalibration(sources: CalibrationSources): Promise<C
   const judge = Judge.create(engine, run);
   try {
     const known = await judge.judge(selectPosts(train, [0]), () => undefined, signal); // spares other methods the rest
-    const total = valPosts + (known.quality === null || isEnough(run, train, val) ? 0 : train.ids.length);
+    const basis = basisOf({
+      ...{ train: train.ids.length, val: valPosts, hasDensities: known.quality !== null },
+      ...{ isRefitted: run.refitted !== undefined, isFrozen: isFeatureSet(train) },
+    });
+    const total = valPosts + (basis === null || basis === 'validation' ? 0 : train.ids.length);
     const judged = valPosts === 0 ? null : await judge.judge(val as PostSet, (done) => onProgress(done, total), signal);
     const rest = (done: number): void => onProgress(valPosts + done, total);
-    const densities = known.quality === null ? null : await densitiesOf(sources, judge, judged, rest);
+    const densities = basis === null ? null : await densitiesOf(sources, basis, judge, judged, rest);
     return {
       format: CALIBRATION_FORMAT,
       checkpoint: basename(run.checkpoint),
@@ -62,29 +93,24 @@ export async function measureCalibration(sources: CalibrationSources): Promise<C
   }
 }
 
-function isEnough(run: OpenedRun, train: PostSet, val: PostSet | undefined): boolean {
-  const isCrossFitted = run.refitted !== undefined && isFeatureSet(train);
-  return (val?.ids.length ?? 0) >= (isCrossFitted ? ENOUGH_POSTS : ENOUGH_UNSEEN_POSTS);
-}
-
 async function densitiesOf(
   { engine, run, train, val, signal }: CalibrationSources,
+  measuredOn: QualityBasis,
   judge: Judge,
   judged: Judged | null,
   onProgress: (done: number) => void,
 ): Promise<Densities | null> {
-  if (val !== undefined && judged !== null && isEnough(run, train, val)) {
-    return judged.quality === null
-      ? null
-      : { quality: judged.quality, available: availableIn(val), measuredOn: 'validation' };
+  if (measuredOn === 'validation') {
+    const quality = judged?.quality ?? null;
+    return quality === null ? null : { quality, available: availableIn(val as PostSet), measuredOn };
   }
-  if (run.refitted !== undefined) {
+  if (measuredOn === 'training-cross-fitted') {
     const random = createRandom(run.description.config.seed).fork('cross-fit');
     const { quality, set } = await crossFittedQuality({ engine, run, judge, train, random, onProgress, signal });
-    return { quality, available: availableIn(set), measuredOn: 'training-cross-fitted' };
+    return { quality, available: availableIn(set), measuredOn };
   }
   const { quality } = await judge.judge(train, onProgress, signal);
-  return quality === null ? null : { quality, available: availableIn(train), measuredOn: 'training' };
+  return quality === null ? null : { quality, available: availableIn(train), measuredOn };
 }
 
 function availableIn(set: PostSet): Densities['available'] {

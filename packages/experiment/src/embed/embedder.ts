@@ -6,7 +6,6 @@ import {
   ConfigurationError,
   hostTensor,
   mergeTrees,
-  MODALITIES,
   refuser,
   type Engine,
   type Features,
@@ -20,7 +19,7 @@ import {
 import { trainedEncoders } from '../method.js';
 import { headOf, openRun, type OpenedRun } from '../open-run.js';
 import { RunFolder } from '../run-folder.js';
-import { startSession, type Session, type SessionConfig } from '../session.js';
+import { isAnyTrained, startSession, type Session, type SessionConfig } from '../session.js';
 
 /** Features of one post by name, each of its own width; null for a modality that the post lacks. */
 export type PostFeatures = Readonly<Partial<Record<FeatureName, Float32Array | null>>>;
@@ -101,9 +100,10 @@ async function openRunEmbedder(source: RunEncoders): Promise<Embedder> {
     await session.dispose();
   };
   try {
-    const isTrained = MODALITIES.some((modality) => session[modality].trainable);
     const run =
-      isTrained || part === 'head' ? await openRun(path, checkpoint, async () => trainedEncoders(session)) : undefined;
+      isAnyTrained(session) || part === 'head'
+        ? await openRun(path, checkpoint, async () => trainedEncoders(session))
+        : undefined;
     const weights = run === undefined ? '' : await fileHash(run.checkpoint);
     const frozen = async <C extends RgbImage | string>(
       encoder: FrozenEncoder<C> | TrainableEncoder<C>,
