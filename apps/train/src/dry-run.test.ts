@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -20,8 +20,20 @@ describe('train --dry-run', () => {
     await expect(dryRun(undefined, { ...options, resume: 'runs/mine' })).rejects.toThrow(
       /received --resume; leave it out/,
     );
+    await expect(dryRun('quickstart-smoke', { ...options, stopAfter: 1 })).rejects.toThrow(
+      /received --stop-after; leave it out, or set --training.epochs/,
+    );
     await expect(dryRun('quickstart-smoke', { ...options, 'dataset.fold': 'all' })).rejects.toThrow(
       /--dataset.folds 5/,
+    );
+  });
+
+  it('refuses a folder that a training could not use', async () => {
+    const out = join(folder, 'taken');
+    await mkdir(out);
+    await writeFile(join(out, 'letter.txt'), 'mine');
+    await expect(dryRun('quickstart-smoke', { cache: join(folder, 'cache'), out })).rejects.toThrow(
+      /Run folder .*taken expected a new or empty folder, received other files/,
     );
   });
 

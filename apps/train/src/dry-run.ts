@@ -4,10 +4,12 @@ import {
   mergeConfig,
   openExperimentData,
   overridesFrom,
+  RunFolder,
   startSession,
   type ExperimentConfig,
   type ExperimentData,
 } from '@drf/experiment';
+import { isObjectLocation } from '@drf/storage';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import {
   chooseExperiment,
@@ -20,28 +22,30 @@ import {
 } from '@drf/training';
 import type { MainOptions } from './flags.js';
 
-/** Options that a training would need, and that say nothing of what it takes. */
-const REFUSED = { distributed: '--distributed', resume: '--resume' } as const;
+/** Options of trainings that are not measured, and what to do instead. */
+const REFUSED = {
+  distributed:
+    'leave it out: N ranks train what one process does, with --training.accumulate N, and each computes one part in N of every step',
+  resume: 'leave it out, and name the experiment and its options',
+  stopAfter: 'leave it out, or set --training.epochs: it says what a whole training takes',
+} as const;
 
 /** `drf train --dry-run`: says what a training will take, and writes nothing. */
 export async function dryRun(experiment: string | undefined, options: MainOptions): Promise<void> {
-  for (const name of ['distributed', 'resume'] as const) {
-    if (options[name] === undefined) continue;
-    const refuse = refuser(ConfigurationError, '--dry-run');
-    throw refuse(
-      'a new training in one process, which is what it measures',
-      REFUSED[name],
-      name === 'distributed'
-        ? 'leave it out: N ranks train what one process does, with --training.accumulate N, and each computes one part in N of every step'
-        : 'leave it out, and name the experiment and its options',
-    );
+  for (const [name, remedy] of Object.entries(REFUSED)) {
+    if (options[name as keyof typeof REFUSED] === undefined) continue;
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw refuser(ConfigurationError, '--dry-run')('a new training in one process, which is what it measures', flag, remedy); // prettier-ignore
   }
   const display = createDisplay(options.quiet === true || options.json === true);
   const { config, openData, trainings } = await chosen(experiment, options);
+  const out = options.out ?? join('runs', runName(config));
+  const isOneRun = trainings === 1 && !isObjectLocation(out);
+  if (isOneRun) await RunFolder.assertFree(out, { overwrite: options.overwrite === true });
   const estimate = await estimateTraining({
     config,
     cache: options.cache,
-    out: options.out ?? join('runs', runName(config)),
+    out,
     display,
     trainings,
     openData: async () => {

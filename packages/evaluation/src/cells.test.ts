@@ -87,6 +87,13 @@ describe('parseStrategies', () => {
     );
   });
 
+  it.each([
+    ['missing:image=0.9:text=0.9', 'rates that add up to at most 1'],
+    ['fixed:text:typos@7', 'a severity from 1 to 5 after "typos@"'],
+  ])('says what is wrong with the numbers of %s', (text, expected) => {
+    expect(() => parseStrategies(text)).toThrow(`Disruption strategy "${text}" expected ${expected}`);
+  });
+
   it('expands corruptions by severity and missing rates', () => {
     const corruptions = names('corruptions');
     expect(corruptions).toHaveLength(1 + 12 * 5);

@@ -114,7 +114,8 @@ function strategiesOf(name: string, ratios: readonly number[]): readonly Strateg
     const cell = parseCell(name);
     if (formatCell({ testedOn: cell.testedOn }) === formatCell(cell)) return [cell.testedOn];
   } catch (error) {
-    if (!(error instanceof ConfigurationError) || moduleOf(name) !== undefined) throw error;
+    const isNoOtherName = moduleOf(name) !== undefined || /^missing:|@(?![1-5]$)/.test(name);
+    if (!(error instanceof ConfigurationError) || isNoOtherName) throw error; // it says which part is wrong
     throw unknownCell(name, ratios, error);
   }
   throw unknownCell(name, ratios);

@@ -22,10 +22,12 @@ export function openingOf(result: EvaluationResult, cells: readonly JudgedCell[]
   const answers = answersOf(evaluation.split, clean ?? NOTHING_JUDGED);
   const total = clean?.count ?? 0;
   const leftOut = unreadable.length === 1 ? '1 post' : `${unreadable.length} posts`;
+  const changes = changesOf(cells);
   return {
     paragraphs: [
       answerSentences(answers),
-      result.cells.length > 1 && cells.length === 0 ? [] : changeSentences(changesOf(cells), total),
+      // of corruptions with severities, missing rates and disruptions of the user's own the tables speak
+      result.cells.length > 1 && changes.length === 0 ? [] : changeSentences(changes, total),
       ledger === null ? [] : lossSentences(ledger),
     ],
     warnings: [

@@ -153,6 +153,13 @@ function cellsOf(right: readonly number[]): JudgedCell[] {
   });
 }
 
+it('says nothing of what disruptions cost where only others were evaluated than it sums up', () => {
+  const [intact, other] = cellsOf([8, 5]) as [JudgedCell, JudgedCell];
+  const cells = [intact, { ...other, testedOn: parseStrategy('fixed:text:typos@3') }];
+  const [, costs] = openingOf(result, cells, null).paragraphs;
+  expect(costs).toEqual([]);
+});
+
 describe('changesOf', () => {
   it('counts posts that a disruption turns wrong, and right', () => {
     expect(changesOf(cellsOf([8, 5]))).toEqual([{ what: 'image corrupted', lost: 3, gained: 0 }]);

@@ -190,18 +190,22 @@ export class RunFolder {
   }
 
   /**
+   * Whether a new run may be made in a folder; writes nothing.
+   * @throws ConfigurationError as {@link RunFolder.create}
+   */
+  static async assertFree(path: string, options: { readonly overwrite: boolean }): Promise<void> {
+    await new RunFolder(path).assertFree(options);
+  }
+
+  /**
    * Makes a new run folder. One whose training ended before there was anything to go on with counts as empty.
    * @throws ConfigurationError when there is a run already and `overwrite` is off, or when the folder holds something
    *   else, which is never deleted; DataError when it cannot be made, or a training is at work in it
    */
   static async create(path: string, options: { readonly overwrite: boolean }): Promise<RunFolder> {
     const run = new RunFolder(path);
-    const present = await readdir(run.path).catch(() => [] as string[]);
+    const present = await run.assertFree(options);
     if (present.length > 0) {
-      const isRun = present.includes(CONFIG) && present.includes(CHECKPOINTS);
-      const isRest = await run.isRestOfRun(present);
-      const isBarren = isRest && !present.includes(CONFIG) && (await run.checkpointSteps()).length === 0;
-      if (!isBarren && !(options.overwrite && (isRun || isRest))) throw occupied(run.path, isRun || isRest);
       await assertUnlocked(run.file(LOCK), `Run folder ${run.path}`);
       // what tells a run from other folders goes last, so that a rest can be told, too
       for (const name of present.filter((name) => name !== CONFIG)) await rm(run.file(name), { recursive: true });
@@ -258,6 +262,17 @@ export class RunFolder {
     await removeTemporaries(this.file(CHECKPOINTS), (name) => CHECKPOINT_NAME.test(name));
     await removeTemporaries(this.file('splits'), (name) => name.endsWith('.json'));
     return lock;
+  }
+
+  /** What lies in the folder, which a new run may take the place of. @throws ConfigurationError where it may not */
+  private async assertFree({ overwrite }: { readonly overwrite: boolean }): Promise<string[]> {
+    const present = await readdir(this.path).catch(() => [] as string[]);
+    if (present.length === 0) return present;
+    const isRun = present.includes(CONFIG) && present.includes(CHECKPOINTS);
+    const isRest = await this.isRestOfRun(present);
+    const isBarren = isRest && !present.includes(CONFIG) && (await this.checkpointSteps()).length === 0;
+    if (!isBarren && !(overwrite && (isRun || isRest))) throw occupied(this.path, isRun || isRest);
+    return present;
   }
 
   /** Whether a folder without a whole run holds nothing but parts of one: of a start or of a deletion that was cut short. */
