@@ -204,6 +204,34 @@ describe('tables beyond the paper', () => {
     expect(typos?.rows.at(-1)).toEqual(['text-only', 'intact posts', '70.0', '60.0', '–']);
   });
 
+  it('keep apart shares of the posts, and severities that are drawn', () => {
+    const mixed = study([
+      cell('drf', 'clean', 0.8),
+      cell('drf', 'fixed:text:typos@1', 0.7),
+      cell('drf', 'fixed:text:typos@3', 0.6),
+      cell('drf', 'fixed:text:typos', 0.1),
+      cell('drf', 'random:0.6:typos', 0.2),
+      cell('drf', 'random:0.6:typos@3', 0.74),
+      cell('drf', 'random:0.6:typos@3:independent', 0.76),
+    ]);
+    expect(corruptionTables(mixed, whole('drf')).map(({ caption, head, rows }) => [caption, head.slice(2), rows[0]?.slice(2)])).toEqual([
+      ['text corrupted: accuracy, mean over severities', ['clean', 'typos', 'mean'], ['80.0', '65.0', '65.0']],
+      ['text corrupted in 60 % of the posts: accuracy, mean over severities', ['clean', 'typos', 'mean'], ['80.0', '74.0', '74.0']],
+      ['text corrupted in 60 % of the posts, each decided on its own: accuracy, mean over severities', ['clean', 'typos', 'mean'], ['80.0', '76.0', '76.0']],
+      ['Accuracy by severity: typos', ['clean', 'severity 1', 'severity 3', 'drawn'], ['80.0', '70.0', '60.0', '10.0']],
+      ['Accuracy by severity: typos in 60 % of the posts', ['clean', 'severity 3', 'drawn'], ['80.0', '74.0', '20.0']],
+      ['Accuracy by severity: typos in 60 % of the posts, each decided on its own', ['clean', 'severity 3'], ['80.0', '76.0']],
+    ]); // prettier-ignore
+    const asked = beyondQuestions(mixed, 'corruption', systems[0]!, systems.slice(1));
+    expect(asked.map(({ group, cells }) => `${group}: ${cells.length}`)).toEqual([
+      'typos: 2',
+      'typos, severity drawn: 1',
+      'typos in 60 % of the posts, severity drawn: 1',
+      'typos in 60 % of the posts: 1',
+      'typos in 60 % of the posts, each decided on its own: 1',
+    ]);
+  });
+
   it('have missing rates of the image, of the text, and of both in posts of their own', () => {
     expect(missingTables(all, systems).map(({ head, rows }) => [head.slice(2), rows[0]?.slice(2)])).toEqual([
       [

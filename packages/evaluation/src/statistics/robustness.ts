@@ -1,4 +1,11 @@
-import { corruptedModality, formatStrategy, SEVERITIES, type CorruptionName, type Strategy } from '@drf/disruption';
+import {
+  corruptedModality,
+  formatStrategy,
+  SEVERITIES,
+  type CorruptionName,
+  type CorruptionStrategy,
+  type Strategy,
+} from '@drf/disruption';
 import { cellWords, type TableData } from '@drf/experiment';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
@@ -82,30 +89,52 @@ function crossTable(
   return rows.length === 0 ? [] : [{ caption, head: ['method', 'trained on', ...columns.map(([head]) => head)], rows }];
 }
 
+/** Such as "60 %". */
+const rateOf = (value: number): string => `${share(value).replace(/\.0$/, '')} %`;
+
 const wordsOf = (name: CorruptionName): string => name.replaceAll('_', ' ');
 const namesOf = (tests: readonly { readonly corruption: CorruptionName }[]): CorruptionName[] => [
   ...new Set(tests.map(({ corruption }) => corruption)),
 ];
 
-/** One table a modality of means over severities, then one of single severities. */
+/** In which posts: nothing for all of them, else such as " in 60 % of the posts". */
+function whereOf({ ratio, independent }: Pick<CorruptionStrategy, 'ratio' | 'independent'>): string {
+  if (ratio === 1) return '';
+  return ` in ${rateOf(ratio)} of the posts${independent === true ? ', each decided on its own' : ''}`;
+}
+
+/** Tests by the posts that they corrupt, those of every post first. */
+function byPosts(tests: readonly CorruptionStrategy[]): { where: string; own: CorruptionStrategy[] }[] {
+  const sorted = [...tests].sort((one, other) => other.ratio - one.ratio);
+  return [...new Set(sorted.map(whereOf))].map((where) => ({
+    where,
+    own: sorted.filter((test) => whereOf(test) === where),
+  }));
+}
+
+/** By the posts that are corrupted one table a modality of means over severities, then one of single severities. */
 export function corruptionTables(study: Study, systems: readonly System[]): TableData[] {
-  const tests = testsOf(study, 'corruption');
+  const groups = byPosts(testsOf(study, 'corruption'));
   const trainings = trainingsOf(study, 'corruption');
-  const means = MODALITIES.flatMap((modality) => {
-    const own = tests.filter(({ corruption }) => corruptedModality(corruption) === modality);
-    const columns = namesOf(own).map((name): Column => [wordsOf(name), own.filter((test) => test.corruption === name)]);
-    if (own.length === 0) return [];
-    const caption = `${modality} corrupted: accuracy, mean over severities`;
-    return crossTable(study, systems, trainings, caption, [['clean', [CLEAN]], ...columns, ['mean', own]]);
-  });
-  const single = namesOf(tests).flatMap((name) => {
-    const own = tests.filter(({ corruption }) => corruption === name);
-    const levels = [...SEVERITIES, null].flatMap((severity): Column[] => {
-      const of = own.filter((test) => test.severity === severity);
-      return of.length === 0 ? [] : [[severity === null ? 'drawn' : `severity ${severity}`, of]];
-    });
-    return crossTable(study, systems, trainings, `Accuracy by severity: ${wordsOf(name)}`, [['clean', [CLEAN]], ...levels]); // prettier-ignore
-  });
+  const means = groups.flatMap(({ where, own: tests }) =>
+    MODALITIES.flatMap((modality) => {
+      const own = tests.filter(({ corruption, severity }) => corruptedModality(corruption) === modality && severity !== null); // prettier-ignore
+      const columns = namesOf(own).map((name): Column => [wordsOf(name), own.filter((test) => test.corruption === name)]); // prettier-ignore
+      if (own.length === 0) return [];
+      const caption = `${modality} corrupted${where}: accuracy, mean over severities`;
+      return crossTable(study, systems, trainings, caption, [['clean', [CLEAN]], ...columns, ['mean', own]]);
+    }),
+  );
+  const single = groups.flatMap(({ where, own: tests }) =>
+    namesOf(tests).flatMap((name) => {
+      const own = tests.filter(({ corruption }) => corruption === name);
+      const levels = [...SEVERITIES, null].flatMap((severity): Column[] => {
+        const of = own.filter((test) => test.severity === severity);
+        return of.length === 0 ? [] : [[severity === null ? 'drawn' : `severity ${severity}`, of]];
+      });
+      return crossTable(study, systems, trainings, `Accuracy by severity: ${wordsOf(name)}${where}`, [['clean', [CLEAN]], ...levels]); // prettier-ignore
+    }),
+  );
   return [...means, ...single];
 }
 
@@ -120,9 +149,8 @@ export function missingTables(study: Study, systems: readonly System[]): TableDa
   ];
   return kinds.flatMap(({ what, tests: own }) => {
     if (own.length === 0) return [];
-    const rate = (value: number): string => `${share(value).replace(/\.0$/, '')} %`;
     const columns = own.map((test): Column => {
-      const rates = MODALITIES.filter((modality) => test[modality] > 0).map((modality) => rate(test[modality]));
+      const rates = MODALITIES.filter((modality) => test[modality] > 0).map((modality) => rateOf(test[modality]));
       return [rates.join(' + '), [test]];
     });
     return crossTable(study, systems, trainings, `Accuracy with the ${what}`, [['clean', [CLEAN]], ...columns]);
@@ -141,7 +169,7 @@ export function beyondQuestions(
     for (const testedOn of testsOf(study, kind)) {
       const what =
         testedOn.kind === 'corruption'
-          ? wordsOf(testedOn.corruption)
+          ? `${wordsOf(testedOn.corruption)}${whereOf(testedOn)}${testedOn.severity === null ? ', severity drawn' : ''}`
           : `${MODALITIES.filter((modality) => testedOn[modality] > 0).join(' and ')} missing`;
       const name = trainedOn.kind === 'none' ? what : `${what}, trained on ${formatStrategy(trainedOn)}`;
       groups.set(name, [...(groups.get(name) ?? []), { trainedOn, testedOn }]);

@@ -22,7 +22,6 @@ import {
   type Study,
   type System,
 } from './compare.js';
-
 import {
   beyondQuestions,
   corruptionTables,
@@ -137,7 +136,7 @@ export function resultTables(
       id: 'corruptions',
       heading: 'Corruptions by severity',
       lines: [
-        'Every post that has both modalities corrupted alike, beyond the paper; rows by what models were trained on. Mean ± standard deviation over seeds, in percent.',
+        'Every post that has both modalities corrupted alike, or the share of the posts that a caption names, beyond the paper; rows by what models were trained on. Means over severities leave out severities drawn for each post. Mean ± standard deviation over seeds, in percent.',
         ...reconstructed,
       ],
       tables: corruptionTables(study, methods),
