@@ -321,7 +321,7 @@ export function robustnessTable(study: Study, systems: readonly System[]): Table
 
 /** How {@link costTable} is read. */
 export const COST_LINES = [
-  'Seconds: mean wall time of a training, its waiting for other work included. Parameters: those that training moves, of trained encoders as well. Memory: the most that the process of any of these trainings held at a step, with the engine, the features it had in memory and what earlier trainings of the same process left; – where it was not measured.',
+  'Seconds: mean wall time of a training, its waiting for other work included; of a run that was found finished the time of its epochs. Parameters: those that training moves, of trained encoders as well. Memory: the most that the process of any of these trainings held at a step, with the engine, the features it had in memory and what earlier trainings of the same process left; – where it was not measured.',
 ];
 
 /** What each method's trainings cost. */
