@@ -1,3 +1,4 @@
+import { parseExperiment, type ExperimentConfig } from '@drf/experiment';
 import { describe, expect, it } from 'vitest';
 import { parseCell } from '../cells.js';
 import type { StoredCell } from '../store/records.js';
@@ -5,8 +6,8 @@ import type { Study } from './compare.js';
 import {
   beyondQuestions,
   corruptionTables,
-  costTable,
   effectiveRobustness,
+  isSimulated,
   missingTables,
   relativeRobustness,
   robustnessTable,
@@ -79,12 +80,31 @@ const study = (cells: readonly StoredCell[]): Study => ({
   split: 'test',
   cells,
 });
+const simulates = ({ method }: StoredCell): boolean => method === 'drf' || method.endsWith('+simulation');
 const whole = (...methods: string[]) => methods.map((method) => ({ method, without: null }));
+
+describe('isSimulated', () => {
+  it.each([
+    ['drf', 'none', undefined, true],
+    ['drf', 'none', { share: 0 }, false],
+    ['drf', 'random:0.6:C', {}, false],
+    ['drf-adapted', 'none', {}, false],
+    ['clmlf', 'none', undefined, false],
+    ['clmlf', 'none', { share: 0.5 }, true], // as clmlf+simulation, or where all methods are told to
+  ])('goes by the options: %s on %s with %j: %s', (method, disruption, simulation, expected) => {
+    const base = parseExperiment(
+      { name: 'a', method, dataset: { name: 'embedded' }, training: { disruption } },
+      'test',
+    );
+    const config = { ...base, training: { ...base.training, simulation } } as ExperimentConfig; // as old stores lack it
+    expect(isSimulated({ config: () => config }, cell(method, 'clean', 0.5))).toBe(expected);
+  });
+});
 
 describe('robustnessTable', () => {
   /** Rows by method and training. */
   const rowsOf = (cells: readonly StoredCell[], ...methods: string[]): Record<string, string[]> => {
-    const { rows = [] } = robustnessTable(study(cells), whole(...methods))[0] ?? {};
+    const { rows = [] } = robustnessTable(study(cells), whole(...methods), simulates)[0] ?? {};
     return Object.fromEntries(rows.map(([method, trainedOn, ...own]) => [`${method} ${trainedOn}`, own]));
   };
   const effectiveOf = (cells: readonly StoredCell[], ...methods: string[]) =>
@@ -250,7 +270,7 @@ describe('tables beyond the paper', () => {
   });
 
   it('say relative robustness over the cells that all methods have', () => {
-    const { rows = [] } = robustnessTable(all, systems)[0] ?? {};
+    const { rows = [] } = robustnessTable(all, systems, simulates)[0] ?? {};
     expect(rows).toEqual([
       ['drf', 'intact posts', '1', '80.0', '70.0', '0.875', '–'],
       ['text-only', 'intact posts', '1', '70.0', '60.0', '0.857', '–'],
@@ -274,10 +294,5 @@ describe('tables beyond the paper', () => {
       'typos, trained on random:0.5:typos: 2',
       'jpeg, trained on random:0.5:typos: 1',
     ]);
-  });
-
-  it('say what methods cost, as far as it is known', () => {
-    const costOf = () => ({ trainings: 2, seconds: 1.25, parameters: 12_345, memoryBytes: null });
-    expect(costTable(all, whole('drf'), costOf)[0]?.rows).toEqual([['drf', '2', '1.3', '12,345', '–']]);
   });
 });

@@ -6,19 +6,19 @@ import {
   type CorruptionStrategy,
   type Strategy,
 } from '@drf/disruption';
-import { cellWords, type TableData } from '@drf/experiment';
+import { cellWords, simulationOptions, type TableData } from '@drf/experiment';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
 import { CLEAN, isSameStrategy } from '../cells.js';
-import { SIMULATED } from '../names.js';
-import type { MethodCost, StoredCell } from '../store/records.js';
+import type { StoredCell } from '../store/records.js';
+import type { ResultStore } from '../store/result-store.js';
 import { NOTHING, share, signed, spread } from '../table.js';
 import { cellsOf, systemName, type Condition, type Question, type Study, type System } from './compare.js';
 
 /** How {@link robustnessTable} is read. */
 export const ROBUSTNESS_LINES = [
   'Disrupted: mean accuracy over the cells that the most methods of the same training have, of the seeds that have them and the clean cell; – for a method that lacks one of them. Relative robustness: disrupted accuracy over clean accuracy, 1 less the performance drop MMI of Qiu et al. (DMLR 2023).',
-  'Effective robustness (Taori et al., NeurIPS 2020): disrupted accuracy less what the clean accuracy lets expect, in points. The expectation is the least-squares line through the logits of both accuracies of the standard models: the whole methods here that were trained on intact posts without simulated disruptions, so neither drf nor any method whose name ends in +simulation. Line and row are of the same cells, those of the row that the most standard models have. It needs three standard models that have them all, else –, and with few it follows each of them closely.',
+  'Effective robustness (Taori et al., NeurIPS 2020): disrupted accuracy less what the clean accuracy lets expect, in points. The expectation is the least-squares line through the logits of both accuracies of the standard models: the whole methods here that were trained on intact posts without simulated disruptions, so neither drf, which simulates there by default, nor any method whose name ends in +simulation. Line and row are of the same cells, those of the row that the most standard models have. It needs three standard models that have them all, else –, and with few it follows each of them closely.',
 ];
 
 /** Kinds of disruptions that no table of the paper's has. */
@@ -241,8 +241,12 @@ function logit(share: number): number {
   return Math.log(cut / (1 - cut));
 }
 
-/** Trained with simulated disruptions wherever training posts are intact, so no standard model of Taori et al. */
-const isStandard = ({ method }: System): boolean => method !== 'drf' && !method.endsWith(SIMULATED);
+/** Whether the model of a cell was trained with simulated disruptions, by the options of its training. */
+export function isSimulated(store: Pick<ResultStore, 'config'>, cell: StoredCell): boolean {
+  const { method, training } = store.config(cell);
+  const simulation = { ...training.simulation }; // stores of before it have none
+  return simulationOptions({ method, training: { ...training, simulation } }).share > 0;
+}
 
 /** The tests that the most of the systems have, of models of one training; nothing where none has any. */
 function commonTests(
@@ -279,13 +283,23 @@ function accuraciesOf(
   };
 }
 
-/** Clean and disrupted accuracy, relative and effective robustness, of each method by what it was trained on. */
-export function robustnessTable(study: Study, systems: readonly System[]): TableData[] {
+/**
+ * Clean and disrupted accuracy, relative and effective robustness, of each method by what it was trained on.
+ * @param simulates whether a cell's model was trained with simulated disruptions, which is no standard model then
+ */
+export function robustnessTable(
+  study: Study,
+  systems: readonly System[],
+  simulates: (cell: StoredCell) => boolean,
+): TableData[] {
   const disrupted = study.cells.filter(
     ({ trainedOn, testedOn }) => testedOn.kind !== 'none' && !isSameStrategy(trainedOn, testedOn),
   );
   const trainings = [...new Map(disrupted.map(({ trainedOn }) => [formatStrategy(trainedOn), trainedOn])).values()];
-  const standard = systems.filter(isStandard);
+  const standard = systems.filter((system) => {
+    const clean = cellsOf(study, system, { trainedOn: CLEAN, testedOn: CLEAN });
+    return clean.length > 0 && !clean.some(simulates);
+  });
   const pointOf = (system: System, trainedOn: Strategy, tests: readonly Strategy[]): RobustnessPoint | null => {
     const means = accuraciesOf(study, system, trainedOn, tests);
     return means === null ? null : { clean: means.clean.mean, disrupted: means.disrupted.mean };
@@ -317,36 +331,6 @@ export function robustnessTable(study: Study, systems: readonly System[]): Table
   });
   const head = ['method', 'trained on', 'cells', 'clean', 'disrupted', 'relative robustness', 'effective robustness'];
   return rows.length === 0 ? [] : [{ caption: 'Robustness of each method', head, rows }];
-}
-
-/** How {@link costTable} is read. */
-export const COST_LINES = [
-  'Seconds: mean wall time of a training, its waiting for other work included; of a run that was found finished the time of its epochs. Parameters: those that training moves, of trained encoders as well. Memory: the most that the process of any of these trainings held at a step, with the engine, the features it had in memory and what earlier trainings of the same process left; – where it was not measured.',
-];
-
-/** What each method's trainings cost. */
-export function costTable(
-  study: Study,
-  systems: readonly System[],
-  costOf: (cells: readonly StoredCell[]) => MethodCost | null,
-): TableData[] {
-  const rows = systems.flatMap((system) => {
-    const own = study.cells.filter((cell) => systemName(cell) === systemName(system));
-    const cost = costOf(own);
-    if (cost === null) return [];
-    const { trainings, seconds, parameters, memoryBytes } = cost;
-    return [
-      [
-        systemName(system),
-        String(trainings),
-        seconds.toFixed(1),
-        parameters === null ? NOTHING : parameters.toLocaleString('en'),
-        memoryBytes === null ? NOTHING : `${(memoryBytes / 2 ** 20).toFixed(0)} MiB`,
-      ],
-    ];
-  });
-  const head = ['method', 'trainings', 'seconds a training', 'parameters', 'peak memory'];
-  return rows.length === 0 ? [] : [{ caption: 'Cost of each method', head, rows }];
 }
 
 /** A severity curve's heading. */

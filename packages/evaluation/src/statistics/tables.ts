@@ -22,12 +22,12 @@ import {
   type Study,
   type System,
 } from './compare.js';
+import { COST_LINES, costTable } from './cost.js';
 import {
   beyondQuestions,
   corruptionTables,
-  COST_LINES,
-  costTable,
   isBeyondThePaper,
+  isSimulated,
   missingTables,
   ROBUSTNESS_LINES,
   robustnessTable,
@@ -156,7 +156,7 @@ export function resultTables(
       id: 'robustness',
       heading: 'Relative and effective robustness',
       lines: ROBUSTNESS_LINES,
-      tables: robustnessTable(study, methods),
+      tables: robustnessTable(study, methods, (cell) => isSimulated(store, cell)),
       questions: [],
     },
     {
