@@ -1,14 +1,18 @@
+import { fileURLToPath } from 'node:url';
+import { formatStrategy } from '@drf/disruption';
 import type { GridExperiment, GridName } from '@drf/evaluation';
 import { defineExperiment, parseForMethod } from '@drf/experiment';
+import { takeOwnModules } from '@drf/experiment/options';
+import { Command } from '@drf/terminal';
 import { describe, expect, it } from 'vitest';
 import type { GridFlags } from './flags.js';
 import { axesOf } from './grid-action.js';
 
 const file = defineExperiment({ name: 'tiny', dataset: { name: 'embedded' } });
 const experiments: GridExperiment[] = [(overrides) => parseForMethod(file, [overrides], 'test')];
-const common = { out: '', cache: '' };
-const axes = (grids: readonly GridName[], flags: Partial<GridFlags> = {}) =>
-  axesOf({ ...common, ...flags }, grids, experiments);
+type Given = Partial<Pick<GridFlags, 'methods' | 'settings' | 'ablations' | 'ablated' | 'dr' | 'modalities' | 'severities' | 'corruptions' | 'trainedOn'>>; // prettier-ignore
+const common = { out: '', cache: '', on: 'local' };
+const axes = (grids: readonly GridName[], flags: Given = {}) => axesOf({ ...common, ...flags }, grids, experiments);
 
 describe('axesOf', () => {
   it('leaves the methods to each grid, unless they are named', () => {
@@ -29,5 +33,16 @@ describe('axesOf', () => {
   ] as const)('refuses %s where no grid has use for it', (flag, flags, grids, having) => {
     expect(() => axes(grids, flags)).toThrow(`${flag} expected a grid that it narrows: ${having}, received ${grids.join(', ')}`); // prettier-ignore
     expect(() => axes([...grids, having.split(', ')[0] as GridName], flags)).not.toThrow();
+  });
+
+  it('takes disruptions of the user’s own to train on, loaded before', async () => {
+    const trained: string[] = [];
+    const module = fileURLToPath(new URL('../../../docs/examples/my-disruption.ts', import.meta.url));
+    const command = new Command().option('--trained-on <strategies>').action((flags: Given) => {
+      trained.push(...(axes(['corruptions'], flags).trainedOn ?? []).map(formatStrategy));
+    });
+    await takeOwnModules(command).parseAsync(['--trained-on', `none,${module}:0.5:keep=1`], { from: 'user' });
+    expect(trained).toEqual(['none', expect.stringMatching(/^[\w-]+@[0-9a-f]{12}:0\.5:keep=1$/)]);
+    expect(() => axes(['corruptions'], { trainedOn: './absent.ts:0.5' })).toThrow(/absent\.ts/);
   });
 });
