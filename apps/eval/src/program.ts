@@ -181,7 +181,10 @@ function createGridCommand(): Command {
     )
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
-    .option('--modalities <modalities>', 'of image, text, in modality-fixed cells, corruptions and missing rates (default: both)')
+    .option(
+      '--modalities <modalities>',
+      'of image, text, in modality-fixed cells, corruptions and missing rates (default: both)',
+    )
     .option('--dr <ratios>', `ratios of modality-random cells, and missing rates (default: ${PAPER_RATIOS.join(',')})`)
     .option(
       '--corruptions <names>',
