@@ -11,6 +11,8 @@ import {
   ABLATION_SWITCHES,
   createGridDisplay,
   GRID_NAMES,
+  gridsWith,
+  PAPER_METHODS,
   parseRatios,
   readSchedules,
   runGrid,
@@ -29,7 +31,6 @@ import {
 import {
   mergeConfig,
   METHOD_NAMES,
-  UNIMODAL_NAMES,
   overridesFrom,
   parseForMethod,
   trainsEncoders,
@@ -174,28 +175,41 @@ function byIds(text: string): string[] {
 }
 
 /** The methods that a grid names, this repository's and the user's own, by their ids. */
-export function chosenMethods(
-  text: string | undefined,
-  suffixes: readonly string[] = [''],
-  otherwise: readonly string[] = METHOD_NAMES.filter((name) => !UNIMODAL_NAMES.includes(name)),
-): string[] {
+export function chosenMethods(text: string | undefined, suffixes: readonly string[] = ['']): string[] {
   const names = text === undefined ? undefined : byIds(text);
   const plainNames = (names ?? []).map((name) => (name.endsWith(SIMULATED) ? name.slice(0, -SIMULATED.length) : name));
   const known = [...METHOD_NAMES, ...plainNames.filter(isOwnId)].flatMap((name) => suffixes.map((end) => name + end));
-  return chosen('--methods', names?.join(','), known, otherwise);
+  return chosen('--methods', names?.join(','), known, PAPER_METHODS);
 }
 
-/** Grids beyond the paper, which compare unimodal methods as well. */
-const BEYOND_THE_PAPER: readonly GridName[] = ['corruptions', 'missing-rates'];
+/** @throws ConfigurationError for a flag that makes no difference to any of the grids */
+function refuseUnused(flags: GridFlags, grids: readonly GridName[]): void {
+  const axes = [
+    ['--ablated', 'ablated', flags.ablated],
+    ['--ablations', 'ablations', flags.ablations],
+    ['--settings', 'settings', flags.settings],
+    ['--modalities', 'modalities', flags.modalities],
+    ['--dr', 'ratios', flags.dr],
+    ['--corruptions', 'corruptions', flags.corruptions],
+    ['--severities', 'severities', flags.severities],
+    ['--trained-on', 'trainedOn', flags.trainedOn],
+  ] as const;
+  for (const [flag, axis, text] of axes) {
+    const having = gridsWith(axis);
+    if (text === undefined || grids.some((name) => having.includes(name))) continue;
+    throw refuse(flag, `a grid that it narrows: ${having.join(', ')}`, grids.join(', '), 'leave it out');
+  }
+}
 
-function axesOf(flags: GridFlags, grids: readonly GridName[], experiments: readonly GridExperiment[]): GridAxes {
+/** What the flags narrow grids to. @throws ConfigurationError for unknown names, and flags that no grid here has use for */
+export function axesOf(flags: GridFlags, grids: readonly GridName[], experiments: readonly GridExperiment[]): GridAxes {
   const isSmoke = grids.includes('smoke');
-  const isBeyond = grids.every((name) => BEYOND_THE_PAPER.includes(name));
+  refuseUnused(flags, grids);
   const severities = chosen('--severities', flags.severities, SEVERITIES.map(String));
   const ablations = chosen('--ablations', flags.ablations, ABLATION_SWITCHES.map(variantName));
   const smokeParts: readonly AblationSwitch[] = SMOKE.ablations;
   return {
-    methods: chosenMethods(flags.methods, ['', SIMULATED], isBeyond ? METHOD_NAMES : undefined),
+    methods: flags.methods === undefined ? null : chosenMethods(flags.methods, ['', SIMULATED]),
     ablated: chosen('--ablated', flags.ablated, METHOD_NAMES, [usuallyAblated(experiments)])[0] as string,
     ablations:
       flags.ablations === undefined && isSmoke

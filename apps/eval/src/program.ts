@@ -177,11 +177,14 @@ function createGridCommand(): Command {
     .addOption(columnsOption())
     .option(
       '--methods <names>',
-      `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all, of which image-only, text-only and late-fusion beyond the paper alone)`,
+      `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all; image-only, text-only and late-fusion only in grids beyond the paper)`,
     )
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)
-    .option('--modalities <modalities>', 'of image, text, in modality-fixed cells (default: both)')
+    .option(
+      '--modalities <modalities>',
+      'of image, text, in modality-fixed cells, corruptions and missing rates (default: both)',
+    )
     .option('--dr <ratios>', `ratios of modality-random cells, and missing rates (default: ${PAPER_RATIOS.join(',')})`)
     .option(
       '--corruptions <names>',

@@ -10,7 +10,16 @@ export {
 } from './cells.js';
 export { createDisplay, startStages, type CellProgress, type Display, type OnProgress } from './display.js';
 export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
-export { GRID_NAMES, SIMULATED, SMOKE, type GridAxes, type GridExperiment, type GridName } from './grid/plan.js';
+export {
+  GRID_NAMES,
+  gridsWith,
+  PAPER_METHODS,
+  SIMULATED,
+  SMOKE,
+  type GridAxes,
+  type GridExperiment,
+  type GridName,
+} from './grid/plan.js';
 export { createGridDisplay, type GridDisplay } from './grid/grid-display.js';
 export { lockGrid, runGrid, type GridOptions, type GridOutcome } from './grid/run-grid.js';
 export { trainKind } from './grid/train-kind.js';

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatStrategy, parseStrategy } from '@drf/disruption';
-import { parseExperiment } from '@drf/experiment';
+import { parseExperiment, RunFolder } from '@drf/experiment';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CLEAN } from '../cells.js';
 import { ResultStore } from '../store/result-store.js';
@@ -76,6 +76,12 @@ it('gives the results of its version to the bit, and stores them', { timeout: 12
     expect(densities?.[name]?.length, `densities of ${name}`).toBe(12);
   }
   expect(remainingTasks([{ ...planned, trainedOn, testedOn, keepFeatures: true }], facts, store.known(RESULT_VERSION))).toEqual([]); // prettier-ignore
-  expect(await performTraining(task, surroundings)).toMatchObject({ cells: training.cells }); // the run is there
+  expect(training.memoryBytes).toBeGreaterThan(0);
+  const run = await RunFolder.open(join(folder, task.folder));
+  const epochs = (await run.readMetrics()).filter((row) => row.type === 'epoch');
+  const seconds = epochs.reduce((sum, row) => sum + row.seconds, 0);
+  expect(seconds).toBeGreaterThan(0);
+  const again = await performTraining(task, surroundings); // the run is there
+  expect(again).toMatchObject({ cells: training.cells, seconds, memoryBytes: null });
   store.close();
 });

@@ -115,7 +115,8 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
     surroundings.report(progress);
   };
   const folder = join(setting.folder, task.folder);
-  const run = (await finishedRun(folder)) ?? (await trainRun(task.config, folder, { ...surroundings, report }));
+  const finished = await finishedRun(folder);
+  const run = finished ?? (await trainRun(task.config, folder, { ...surroundings, report }));
   const seconds = (performance.now() - startedAt) / 1000;
   surroundings.report({ what: 'evaluating', done: 0, total: task.cells.length });
   const evaluation = await evaluateRun(run.path, {
@@ -134,7 +135,9 @@ export async function performTraining(task: TrainingTask, surroundings: Surround
     const identity = identities.get(formatCell(cell));
     return identity === undefined ? [] : [{ ...cell, identity }]; // the clean cell is evaluated in any case
   });
-  return { ...record, ...task, seconds, memoryBytes, cells };
+  // a run that was there already has the time of its epochs in the record, and its memory nobody knows any more
+  const cost = finished === undefined ? { seconds, memoryBytes } : {};
+  return { ...record, ...task, ...cost, cells };
 }
 
 /** A run that has its result. */

@@ -1,5 +1,5 @@
 import { PAPER_RATIOS, parseStrategy } from '@drf/disruption';
-import { defineExperiment, parseForMethod } from '@drf/experiment';
+import { defineExperiment, METHOD_NAMES, parseForMethod, UNIMODAL_NAMES } from '@drf/experiment';
 import { describe, expect, it } from 'vitest';
 import { ABLATION_SWITCHES } from '../paper.js';
 import { CLEAN, formatCell } from '../cells.js';
@@ -68,6 +68,22 @@ describe('planGrid', () => {
     expect(crossed('missing-rates', { ratios: [0.6], modalities: ['text'], trainedOn: [CLEAN] })).toEqual([
       'none: clean missing:text=0.6',
     ]);
+  });
+
+  it('compares unimodal methods beyond the paper, whatever other grid stands beside', () => {
+    /** Methods that are judged in cells of a kind. */
+    const methodsIn = (kind: string, ...grids: GridName[]): string[] => {
+      const planned = planGrid({ grids, axes: { ...axes, methods: null }, seeds: [0], experiments: [laidOver(file)] });
+      const own = planned.filter(({ without, testedOn }) => without === null && testedOn.some((one) => one.kind === kind)); // prettier-ignore
+      return [...new Set(own.map(({ method }) => method))].sort();
+    };
+    const all = [...METHOD_NAMES].sort();
+    const ofThePaper = all.filter((name) => !UNIMODAL_NAMES.includes(name));
+    expect(ofThePaper).toHaveLength(METHOD_NAMES.length - 3);
+    expect(methodsIn('corruption', 'corruptions')).toEqual(all);
+    expect(methodsIn('corruption', 'all', 'corruptions')).toEqual(all);
+    expect(methodsIn('missing', 'table-3', 'missing-rates')).toEqual(all);
+    expect(methodsIn('modality-fixed', 'all', 'corruptions')).toEqual(ofThePaper);
   });
 
   it('trains once what several tables need', () => {

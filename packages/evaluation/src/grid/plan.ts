@@ -9,7 +9,7 @@ import {
   type Severity,
   type Strategy,
 } from '@drf/disruption';
-import { SIMULATED_SHARE, type ExperimentConfig } from '@drf/experiment';
+import { METHOD_NAMES, SIMULATED_SHARE, UNIMODAL_NAMES, type ExperimentConfig } from '@drf/experiment';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import { CLEAN, missingStrategies, type Cell, type Fold } from '../cells.js';
 import { variantName, type AblationSwitch } from '../paper.js';
@@ -19,7 +19,8 @@ export { GRID_NAMES, SIMULATED, type GridName } from '../names.js';
 
 /** What a grid is made of, after narrowing. */
 export interface GridAxes {
-  readonly methods: readonly string[];
+  /** null: all; of {@link PAPER_METHODS} alone in grids that are not beyond the paper. */
+  readonly methods: readonly string[] | null;
   /** The method whose parts Table 4 switches off. */
   readonly ablated: string;
   readonly ablations: readonly AblationSwitch[];
@@ -39,6 +40,26 @@ export interface GridAxes {
  * missing rate of 70 % of Lee et al., "Multimodal prompting with missing modalities for visual recognition" (CVPR 2023).
  */
 const MISSING_TRAINING: readonly Strategy[] = [CLEAN, { kind: 'missing', image: 0.35, text: 0.35 }];
+
+/** The methods that are compared unless others are asked for, but in grids beyond the paper: all but unimodal ones. */
+export const PAPER_METHODS: readonly string[] = METHOD_NAMES.filter((name) => !UNIMODAL_NAMES.includes(name));
+
+/** What an axis can be narrowed to, by the grids that have it. */
+const GRIDS_BY_AXIS = {
+  ablated: ['table-4', 'all', 'smoke'],
+  ablations: ['table-4', 'all', 'smoke'],
+  settings: ['table-1', 'table-4', 'figure-5', 'all', 'smoke'],
+  modalities: ['table-1', 'table-4', 'all', 'smoke', 'corruptions', 'missing-rates'],
+  ratios: ['figure-5', 'all', 'smoke', 'missing-rates'],
+  corruptions: ['corruptions'],
+  severities: ['corruptions'],
+  trainedOn: ['corruptions', 'missing-rates'],
+} as const satisfies Readonly<Record<Exclude<keyof GridAxes, 'methods'>, readonly GridName[]>>;
+
+/** The grids that an axis makes a difference to. */
+export function gridsWith(axis: keyof typeof GRIDS_BY_AXIS): readonly GridName[] {
+  return GRIDS_BY_AXIS[axis];
+}
 
 /** A method, less a part or whole, trained under one disruption and tested in some cells. */
 interface GridEntry {
@@ -142,8 +163,15 @@ function configOf(experiment: GridExperiment, entry: GridEntry, seed: number): E
   return experiment({ method, seed, training: { ...training, simulation: { share } }, model: { ablations } });
 }
 
+/** The axes of a grid, its methods chosen. */
+interface ChosenAxes extends GridAxes {
+  readonly methods: readonly string[];
+}
+
 /** Entries of a grid; several may ask for the same training. */
-function gridEntries(name: GridName, axes: GridAxes): GridEntry[] {
+function gridEntries(name: GridName, { methods, ...others }: GridAxes): GridEntry[] {
+  const isBeyond = name === 'corruptions' || name === 'missing-rates';
+  const axes: ChosenAxes = { ...others, methods: methods ?? (isBeyond ? METHOD_NAMES : PAPER_METHODS) };
   switch (name) {
     case 'table-1':
       return tableOne(axes);
@@ -170,19 +198,19 @@ function gridEntries(name: GridName, axes: GridAxes): GridEntry[] {
 }
 
 /** Modality-fixed: trained on intact posts, one modality of every test post disrupted; the clean cell is Table 3. */
-function tableOne(axes: GridAxes): GridEntry[] {
+function tableOne(axes: ChosenAxes): GridEntry[] {
   const cells = fixedCells(axes);
   return axes.methods.map((method) => clean(method, cells));
 }
 
 /** The same cells for DRF and for DRF without one of its parts. */
-function tableFour(axes: GridAxes): GridEntry[] {
+function tableFour(axes: ChosenAxes): GridEntry[] {
   const cells = fixedCells(axes);
   return [null, ...axes.ablations].map((without) => ({ ...clean(axes.ablated, cells), without }));
 }
 
 /** Modality-random: trained and tested at the same dr; dr = 0 is training and testing on intact posts. */
-function figureFive({ methods, settings, ratios }: GridAxes): GridEntry[] {
+function figureFive({ methods, settings, ratios }: ChosenAxes): GridEntry[] {
   const strategies = randomStrategies(ratios).filter(({ setting }) => settings.includes(setting));
   return methods.flatMap((method) => [
     clean(method, []),
@@ -191,7 +219,7 @@ function figureFive({ methods, settings, ratios }: GridAxes): GridEntry[] {
 }
 
 /** Every training judged in every cell. */
-function crossed({ methods }: GridAxes, trainings: readonly Strategy[], testedOn: readonly Strategy[]): GridEntry[] {
+function crossed({ methods }: ChosenAxes, trainings: readonly Strategy[], testedOn: readonly Strategy[]): GridEntry[] {
   return methods.flatMap((method) =>
     trainings.map((trainedOn) => ({ method, without: null, trainedOn, testedOn: [CLEAN, ...testedOn] })),
   );
@@ -201,7 +229,7 @@ function clean(method: string, strategies: readonly Strategy[]): GridEntry {
   return { method, without: null, trainedOn: CLEAN, testedOn: [CLEAN, ...strategies] };
 }
 
-function fixedCells({ settings, modalities }: GridAxes): Strategy[] {
+function fixedCells({ settings, modalities }: ChosenAxes): Strategy[] {
   return fixedStrategies().filter(
     ({ setting, modality }) => settings.includes(setting) && modalities.includes(modality),
   );

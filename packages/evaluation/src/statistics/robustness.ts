@@ -1,16 +1,24 @@
-import { corruptedModality, formatStrategy, SEVERITIES, type CorruptionName, type Strategy } from '@drf/disruption';
-import { cellWords, type TableData } from '@drf/experiment';
+import {
+  corruptedModality,
+  formatStrategy,
+  SEVERITIES,
+  type CorruptionName,
+  type CorruptionStrategy,
+  type Strategy,
+} from '@drf/disruption';
+import { cellWords, simulationOptions, type TableData } from '@drf/experiment';
 import { summarizeSeeds, type SeedSummary } from '@drf/metrics';
 import { MODALITIES } from '@drf/tensor';
 import { CLEAN, isSameStrategy } from '../cells.js';
-import type { MethodCost, StoredCell } from '../store/records.js';
+import type { StoredCell } from '../store/records.js';
+import type { ResultStore } from '../store/result-store.js';
 import { NOTHING, share, signed, spread } from '../table.js';
 import { cellsOf, systemName, type Condition, type Question, type Study, type System } from './compare.js';
 
 /** How {@link robustnessTable} is read. */
 export const ROBUSTNESS_LINES = [
-  'Disrupted: mean accuracy over the cells that all methods of the same training have. Relative robustness: disrupted accuracy over clean accuracy, 1 less the performance drop MMI of Qiu et al. (DMLR 2023).',
-  'Effective robustness (Taori et al., NeurIPS 2020): disrupted accuracy less what the clean accuracy lets expect, in points; the expectation is the least-squares line through the logits of both accuracies of the whole methods here that were trained on intact posts, so it needs three of them, and with few it follows each of them closely.',
+  'Disrupted: mean accuracy over the cells that the most methods of the same training have, of the seeds that have them and the clean cell; – for a method that lacks one of them. Relative robustness: disrupted accuracy over clean accuracy, 1 less the performance drop MMI of Qiu et al. (DMLR 2023).',
+  'Effective robustness (Taori et al., NeurIPS 2020): disrupted accuracy less what the clean accuracy lets expect, in points. The expectation is the least-squares line through the logits of both accuracies of the standard models: the whole methods here that were trained on intact posts without simulated disruptions, so neither drf, which simulates there by default, nor any method whose name ends in +simulation. Line and row are of the same cells, those of the row that the most standard models have. It needs three standard models that have them all, else –, and with few it follows each of them closely.',
 ];
 
 /** Kinds of disruptions that no table of the paper's has. */
@@ -37,16 +45,21 @@ function testsOf<Kind extends Beyond['kind']>(study: Study, kind: Kind): Extract
   return [...new Map(all.map((own) => [formatStrategy(own), own])).values()] as Extract<Beyond, { kind: Kind }>[];
 }
 
+/** Mean accuracy over conditions by seed, of the seeds that have all of them. */
+function seedMeans(study: Study, system: System, conditions: readonly Condition[]): Map<number, number> {
+  const cells = conditions.map((condition) => cellsOf(study, system, condition));
+  const means = new Map<number, number>();
+  for (const { seed } of cells[0] ?? []) {
+    const own = cells.flatMap((all) => all.find((cell) => cell.seed === seed)?.accuracy ?? []);
+    if (own.length === cells.length) means.set(seed, own.reduce((sum, value) => sum + value, 0) / own.length);
+  }
+  return means;
+}
+
 /** Mean accuracy over conditions, a value for each seed that has all of them; null where none has. */
 function meanOver(study: Study, system: System, conditions: readonly Condition[]): SeedSummary | null {
-  const cells = conditions.map((condition) => cellsOf(study, system, condition));
-  const [first] = cells;
-  if (first === undefined) return null;
-  const means = first.flatMap(({ seed }) => {
-    const own = cells.flatMap((all) => all.find((cell) => cell.seed === seed)?.accuracy ?? []);
-    return own.length === cells.length ? [own.reduce((sum, value) => sum + value, 0) / own.length] : [];
-  });
-  return means.length === 0 ? null : summarizeSeeds(means);
+  const means = seedMeans(study, system, conditions);
+  return means.size === 0 ? null : summarizeSeeds([...means.values()]);
 }
 
 const written = (summary: SeedSummary | null): string => (summary === null ? NOTHING : spread(summary));
@@ -76,30 +89,52 @@ function crossTable(
   return rows.length === 0 ? [] : [{ caption, head: ['method', 'trained on', ...columns.map(([head]) => head)], rows }];
 }
 
+/** Such as "60 %". */
+const rateOf = (value: number): string => `${share(value).replace(/\.0$/, '')} %`;
+
 const wordsOf = (name: CorruptionName): string => name.replaceAll('_', ' ');
 const namesOf = (tests: readonly { readonly corruption: CorruptionName }[]): CorruptionName[] => [
   ...new Set(tests.map(({ corruption }) => corruption)),
 ];
 
-/** One table a modality of means over severities, then one of single severities. */
+/** In which posts: nothing for all of them, else such as " in 60 % of the posts". */
+function whereOf({ ratio, independent }: Pick<CorruptionStrategy, 'ratio' | 'independent'>): string {
+  if (ratio === 1) return '';
+  return ` in ${rateOf(ratio)} of the posts${independent === true ? ', each decided on its own' : ''}`;
+}
+
+/** Tests by the posts that they corrupt, those of every post first. */
+function byPosts(tests: readonly CorruptionStrategy[]): { where: string; own: CorruptionStrategy[] }[] {
+  const sorted = [...tests].sort((one, other) => other.ratio - one.ratio);
+  return [...new Set(sorted.map(whereOf))].map((where) => ({
+    where,
+    own: sorted.filter((test) => whereOf(test) === where),
+  }));
+}
+
+/** By the posts that are corrupted one table a modality of means over severities, then one of single severities. */
 export function corruptionTables(study: Study, systems: readonly System[]): TableData[] {
-  const tests = testsOf(study, 'corruption');
+  const groups = byPosts(testsOf(study, 'corruption'));
   const trainings = trainingsOf(study, 'corruption');
-  const means = MODALITIES.flatMap((modality) => {
-    const own = tests.filter(({ corruption }) => corruptedModality(corruption) === modality);
-    const columns = namesOf(own).map((name): Column => [wordsOf(name), own.filter((test) => test.corruption === name)]);
-    if (own.length === 0) return [];
-    const caption = `${modality} corrupted: accuracy, mean over severities`;
-    return crossTable(study, systems, trainings, caption, [['clean', [CLEAN]], ...columns, ['mean', own]]);
-  });
-  const single = namesOf(tests).flatMap((name) => {
-    const own = tests.filter(({ corruption }) => corruption === name);
-    const levels = [...SEVERITIES, null].flatMap((severity): Column[] => {
-      const of = own.filter((test) => test.severity === severity);
-      return of.length === 0 ? [] : [[severity === null ? 'drawn' : `severity ${severity}`, of]];
-    });
-    return crossTable(study, systems, trainings, `Accuracy by severity: ${wordsOf(name)}`, [['clean', [CLEAN]], ...levels]); // prettier-ignore
-  });
+  const means = groups.flatMap(({ where, own: tests }) =>
+    MODALITIES.flatMap((modality) => {
+      const own = tests.filter(({ corruption, severity }) => corruptedModality(corruption) === modality && severity !== null); // prettier-ignore
+      const columns = namesOf(own).map((name): Column => [wordsOf(name), own.filter((test) => test.corruption === name)]); // prettier-ignore
+      if (own.length === 0) return [];
+      const caption = `${modality} corrupted${where}: accuracy, mean over severities`;
+      return crossTable(study, systems, trainings, caption, [['clean', [CLEAN]], ...columns, ['mean', own]]);
+    }),
+  );
+  const single = groups.flatMap(({ where, own: tests }) =>
+    namesOf(tests).flatMap((name) => {
+      const own = tests.filter(({ corruption }) => corruption === name);
+      const levels = [...SEVERITIES, null].flatMap((severity): Column[] => {
+        const of = own.filter((test) => test.severity === severity);
+        return of.length === 0 ? [] : [[severity === null ? 'drawn' : `severity ${severity}`, of]];
+      });
+      return crossTable(study, systems, trainings, `Accuracy by severity: ${wordsOf(name)}${where}`, [['clean', [CLEAN]], ...levels]); // prettier-ignore
+    }),
+  );
   return [...means, ...single];
 }
 
@@ -114,9 +149,8 @@ export function missingTables(study: Study, systems: readonly System[]): TableDa
   ];
   return kinds.flatMap(({ what, tests: own }) => {
     if (own.length === 0) return [];
-    const rate = (value: number): string => `${share(value).replace(/\.0$/, '')} %`;
     const columns = own.map((test): Column => {
-      const rates = MODALITIES.filter((modality) => test[modality] > 0).map((modality) => rate(test[modality]));
+      const rates = MODALITIES.filter((modality) => test[modality] > 0).map((modality) => rateOf(test[modality]));
       return [rates.join(' + '), [test]];
     });
     return crossTable(study, systems, trainings, `Accuracy with the ${what}`, [['clean', [CLEAN]], ...columns]);
@@ -135,7 +169,7 @@ export function beyondQuestions(
     for (const testedOn of testsOf(study, kind)) {
       const what =
         testedOn.kind === 'corruption'
-          ? wordsOf(testedOn.corruption)
+          ? `${wordsOf(testedOn.corruption)}${whereOf(testedOn)}${testedOn.severity === null ? ', severity drawn' : ''}`
           : `${MODALITIES.filter((modality) => testedOn[modality] > 0).join(' and ')} missing`;
       const name = trainedOn.kind === 'none' ? what : `${what}, trained on ${formatStrategy(trainedOn)}`;
       groups.set(name, [...(groups.get(name) ?? []), { trainedOn, testedOn }]);
@@ -207,76 +241,96 @@ function logit(share: number): number {
   return Math.log(cut / (1 - cut));
 }
 
-/** Clean and disrupted accuracy, relative and effective robustness, of each method by what it was trained on. */
-export function robustnessTable(study: Study, systems: readonly System[]): TableData[] {
+/** Whether the model of a cell was trained with simulated disruptions, by the options of its training. */
+export function isSimulated(store: Pick<ResultStore, 'config'>, cell: StoredCell): boolean {
+  const { method, training } = store.config(cell);
+  const simulation = { ...training.simulation }; // stores of before it have none
+  return simulationOptions({ method, training: { ...training, simulation } }).share > 0;
+}
+
+/** The tests that the most of the systems have, of models of one training; nothing where none has any. */
+function commonTests(
+  study: Study,
+  systems: readonly System[],
+  trainedOn: Strategy,
+  tests: readonly Strategy[],
+): Strategy[] {
+  const counts = tests.map((testedOn) => {
+    const having = systems.filter((system) => cellsOf(study, system, { trainedOn, testedOn }).length > 0);
+    return having.length;
+  });
+  const most = Math.max(0, ...counts);
+  return most === 0 ? [] : tests.filter((_, i) => counts[i] === most);
+}
+
+/** Clean and mean disrupted accuracy of a system, both over the seeds that have every cell of them. */
+function accuraciesOf(
+  study: Study,
+  system: System,
+  trainedOn: Strategy,
+  tests: readonly Strategy[],
+): { readonly clean: SeedSummary; readonly disrupted: SeedSummary } | null {
+  const clean = seedMeans(study, system, [{ trainedOn, testedOn: CLEAN }]);
+  const worse = seedMeans(study, system, tests.map((testedOn) => ({ trainedOn, testedOn }))); // prettier-ignore
+  const both = [...worse].flatMap(([seed, disrupted]) => {
+    const own = clean.get(seed);
+    return own === undefined ? [] : [{ clean: own, disrupted }];
+  });
+  if (both.length === 0) return null;
+  return {
+    clean: summarizeSeeds(both.map((own) => own.clean)),
+    disrupted: summarizeSeeds(both.map((own) => own.disrupted)),
+  };
+}
+
+/**
+ * Clean and disrupted accuracy, relative and effective robustness, of each method by what it was trained on.
+ * @param simulates whether a cell's model was trained with simulated disruptions, which is no standard model then
+ */
+export function robustnessTable(
+  study: Study,
+  systems: readonly System[],
+  simulates: (cell: StoredCell) => boolean,
+): TableData[] {
   const disrupted = study.cells.filter(
     ({ trainedOn, testedOn }) => testedOn.kind !== 'none' && !isSameStrategy(trainedOn, testedOn),
   );
   const trainings = [...new Map(disrupted.map(({ trainedOn }) => [formatStrategy(trainedOn), trainedOn])).values()];
-  const places = trainings.flatMap((trainedOn) => {
+  const standard = systems.filter((system) => {
+    const clean = cellsOf(study, system, { trainedOn: CLEAN, testedOn: CLEAN });
+    return clean.length > 0 && !clean.some(simulates);
+  });
+  const pointOf = (system: System, trainedOn: Strategy, tests: readonly Strategy[]): RobustnessPoint | null => {
+    const means = accuraciesOf(study, system, trainedOn, tests);
+    return means === null ? null : { clean: means.clean.mean, disrupted: means.disrupted.mean };
+  };
+  const rows = trainings.flatMap((trainedOn) => {
     const own = disrupted.filter((cell) => isSameStrategy(cell.trainedOn, trainedOn));
-    const all = [...new Map(own.map(({ testedOn }) => [formatStrategy(testedOn), testedOn])).values()];
     const having = systems.filter((system) => own.some((cell) => systemName(cell) === systemName(system)));
-    const common = all.filter((testedOn) =>
-      having.every((system) => cellsOf(study, system, { trainedOn, testedOn }).length > 0),
-    );
-    return having.flatMap((system) => {
-      const clean = meanOver(study, system, [{ trainedOn, testedOn: CLEAN }]);
-      const worse = meanOver(study, system, common.map((testedOn) => ({ trainedOn, testedOn }))); // prettier-ignore
-      return clean === null || worse === null ? [] : [{ system, trainedOn, clean, worse, cells: common.length }];
+    const all = [...new Map(own.map(({ testedOn }) => [formatStrategy(testedOn), testedOn])).values()];
+    const common = commonTests(study, having, trainedOn, all);
+    // standard models are judged on just what these rows are judged on
+    const compared = commonTests(study, standard, CLEAN, common);
+    const effective = effectiveRobustness(standard.flatMap((system) => pointOf(system, CLEAN, compared) ?? []));
+    return having.map((system) => {
+      const has = common.filter((testedOn) => cellsOf(study, system, { trainedOn, testedOn }).length > 0);
+      const means = accuraciesOf(study, system, trainedOn, common);
+      const point = pointOf(system, trainedOn, common);
+      const relative = point === null ? null : relativeRobustness(point);
+      const place = pointOf(system, trainedOn, compared);
+      return [
+        systemName(system),
+        trainingName(trainedOn),
+        has.length === common.length ? String(common.length) : `${has.length} of ${common.length}`,
+        written(means?.clean ?? null),
+        written(means?.disrupted ?? null),
+        relative === null ? NOTHING : relative.toFixed(3),
+        effective === undefined || point === null || place === null ? NOTHING : signed(effective(place)),
+      ];
     });
-  });
-  const pointOf = ({ clean, worse }: (typeof places)[number]): RobustnessPoint => ({
-    clean: clean.mean,
-    disrupted: worse.mean,
-  });
-  const standard = places.filter(({ trainedOn, system }) => trainedOn.kind === 'none' && system.without === null);
-  const effective = effectiveRobustness(standard.map(pointOf));
-  const rows = places.map((place) => {
-    const { system, trainedOn, clean, worse, cells } = place;
-    const relative = relativeRobustness(pointOf(place));
-    return [
-      systemName(system),
-      trainingName(trainedOn),
-      String(cells),
-      spread(clean),
-      spread(worse),
-      relative === null ? NOTHING : relative.toFixed(3),
-      effective === undefined ? NOTHING : signed(effective(pointOf(place))),
-    ];
   });
   const head = ['method', 'trained on', 'cells', 'clean', 'disrupted', 'relative robustness', 'effective robustness'];
   return rows.length === 0 ? [] : [{ caption: 'Robustness of each method', head, rows }];
-}
-
-/** How {@link costTable} is read. */
-export const COST_LINES = [
-  'Seconds: mean wall time of a training, its waiting for other work included. Parameters: those that training moves, of trained encoders as well. Memory: the most that the process of any of these trainings held at a step, with the engine, the features it had in memory and what earlier trainings of the same process left; – where it was not measured.',
-];
-
-/** What each method's trainings cost. */
-export function costTable(
-  study: Study,
-  systems: readonly System[],
-  costOf: (cells: readonly StoredCell[]) => MethodCost | null,
-): TableData[] {
-  const rows = systems.flatMap((system) => {
-    const own = study.cells.filter((cell) => systemName(cell) === systemName(system));
-    const cost = costOf(own);
-    if (cost === null) return [];
-    const { trainings, seconds, parameters, memoryBytes } = cost;
-    return [
-      [
-        systemName(system),
-        String(trainings),
-        seconds.toFixed(1),
-        parameters === null ? NOTHING : parameters.toLocaleString('en'),
-        memoryBytes === null ? NOTHING : `${(memoryBytes / 2 ** 20).toFixed(0)} MiB`,
-      ],
-    ];
-  });
-  const head = ['method', 'trainings', 'seconds a training', 'parameters', 'peak memory'];
-  return rows.length === 0 ? [] : [{ caption: 'Cost of each method', head, rows }];
 }
 
 /** A severity curve's heading. */

@@ -22,13 +22,12 @@ import {
   type Study,
   type System,
 } from './compare.js';
-
+import { COST_LINES, costTable } from './cost.js';
 import {
   beyondQuestions,
   corruptionTables,
-  COST_LINES,
-  costTable,
   isBeyondThePaper,
+  isSimulated,
   missingTables,
   ROBUSTNESS_LINES,
   robustnessTable,
@@ -137,7 +136,7 @@ export function resultTables(
       id: 'corruptions',
       heading: 'Corruptions by severity',
       lines: [
-        'Every post that has both modalities corrupted alike, beyond the paper; rows by what models were trained on. Mean ± standard deviation over seeds, in percent.',
+        'Every post that has both modalities corrupted alike, or the share of the posts that a caption names, beyond the paper; rows by what models were trained on. Means over severities leave out severities drawn for each post. Mean ± standard deviation over seeds, in percent.',
         ...reconstructed,
       ],
       tables: corruptionTables(study, methods),
@@ -157,7 +156,7 @@ export function resultTables(
       id: 'robustness',
       heading: 'Relative and effective robustness',
       lines: ROBUSTNESS_LINES,
-      tables: robustnessTable(study, methods),
+      tables: robustnessTable(study, methods, (cell) => isSimulated(store, cell)),
       questions: [],
     },
     {

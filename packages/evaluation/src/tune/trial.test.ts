@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseExperiment, RunFolder } from '@drf/experiment';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Surroundings } from '../grid/perform.js';
 import { tinyWorld } from '../testing/tiny-world.js';
 import { performTrial, prepareTrial } from './trial.js';
@@ -62,5 +62,18 @@ describe('a trial', () => {
     const { unreadable } = await prepareTrial(config, { ...around, report: ({ what }) => void told.push(what) });
     expect(unreadable).toEqual([]);
     expect(told).toContain('encoding images');
+  });
+
+  it('leaves nothing open where encoding breaks off', async () => {
+    const { workspace } = around;
+    const session = await workspace.session(config);
+    const dispose = vi.fn(() => Promise.resolve());
+    const spy = vi.spyOn(workspace, 'session').mockResolvedValue({ ...session, dispose });
+    try {
+      await expect(prepareTrial({ ...config, seed: 5 }, { ...around, signal: AbortSignal.abort() })).rejects.toThrow();
+      expect(dispose).toHaveBeenCalledOnce();
+    } finally {
+      spy.mockRestore();
+    }
   });
 });

@@ -77,10 +77,13 @@ export async function prepareTrial(
     }),
   };
   const strategy = parseStrategy(config.training.disruption);
-  const { records } = await workspace.encode({ ...common, records: splits.train, strategy, seed: config.seed });
-  await workspace.encode({ ...common, records: splits.val, strategy, seed: config.seed });
-  const simulation = simulationOptions(config);
-  if (simulation.share > 0) await encodeSimulated({ ...common, records }, simulation, workspace.encode);
-  await session.dispose(); // of hidden states alone: the workspace's session stays
+  try {
+    const { records } = await workspace.encode({ ...common, records: splits.train, strategy, seed: config.seed });
+    await workspace.encode({ ...common, records: splits.val, strategy, seed: config.seed });
+    const simulation = simulationOptions(config);
+    if (simulation.share > 0) await encodeSimulated({ ...common, records }, simulation, workspace.encode);
+  } finally {
+    await session.dispose(); // of hidden states alone: the workspace's session stays
+  }
   return { unreadable: [...unreadable.values()] };
 }
