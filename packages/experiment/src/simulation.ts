@@ -1,4 +1,4 @@
-import { corruptedModality, parseStrategy, type Strategy } from '@drf/disruption';
+import { corruptedModality, parseCorruption, type CorruptionStrategy, type Strategy } from '@drf/disruption';
 import type { EncodedBatchInputs, MethodNeeds } from '@drf/model';
 import {
   byModality,
@@ -39,8 +39,8 @@ export interface SimulationOptions {
 /** How a modality is corrupted: one way a corruption that is asked for, else the paper's. */
 function corruptionsOf(modality: Modality, { corruptions = [] }: SimulationOptions): Strategy[] {
   const own = corruptions
-    .map((name) => parseStrategy(`random:1:${name}`))
-    .filter((strategy) => strategy.kind === 'corruption' && corruptedModality(strategy.corruption) === modality);
+    .map((name): CorruptionStrategy => ({ kind: 'corruption', ...parseCorruption(name), ratio: 1 }))
+    .filter(({ corruption }) => corruptedModality(corruption) === modality);
   return own.length === 0 ? [{ kind: 'modality-fixed', modality, setting: 'C' }] : own;
 }
 

@@ -97,8 +97,10 @@ describe('late fusion', () => {
   });
 
   it('has equal shares for posts without anything where those of training are not known', () => {
-    const { classCounts: _, ...unknown } = SHAPES;
-    expectRows(judge(createLateFusion({ dim: DIM }, unknown)).probabilities.slice(3), [[0.5, 0.5]]);
+    const { imageDim, textDim, classes } = SHAPES;
+    expectRows(judge(createLateFusion({ dim: DIM }, { imageDim, textDim, classes })).probabilities.slice(3), [
+      [0.5, 0.5],
+    ]);
   });
 
   it('has the losses of both branches, each over the posts that have its modality', () => {
