@@ -34,7 +34,7 @@ const DEVIATE_RULE =
   "3i + 2, less 1530, and the numbers are the outputs of SplitMix64 from the row's seed, each split into two 32-bit " +
   'numbers, the lower half first';
 
-/** @param percent standard deviation as a percentage of the range */
+/** @param percent standard deviation as a percentage of {@link DEVIATE_SCALE}: 1 is 2.56 */
 function gaussianNoise(image: RgbImage, percent: number, seed: SplitMixSeed): RgbImage {
   const noisy = copyImage('gaussian_noise', image);
   const noise = deviates(seed, noisy.data.length);
@@ -167,7 +167,8 @@ export const IMAGE_CORRUPTIONS = {
   gaussian_noise: graded(
     [8, 12, 18, 26, 38],
     gaussianNoise,
-    `each value v becomes v + floor((level * D + 50) / 100), cut to 0 … 255, ${DEVIATE_RULE}`,
+    'each value v becomes v + floor((level * D + 50) / 100), noise of standard deviation 2.56 * level, cut to 0 … 255, ' +
+      DEVIATE_RULE,
   ),
   salt_and_pepper: graded(
     [3, 6, 9, 17, 27],

@@ -5,6 +5,7 @@ export {
   formatStrategy,
   moduleOf,
   PAPER_RATIOS,
+  parseCorruption,
   parseStrategy,
   randomStrategies,
   SETTINGS,
@@ -14,6 +15,7 @@ export {
   type Operation,
   type Seed,
   type Setting,
+  type SevereCorruption,
   type Shares,
   type Strategy,
 } from './strategy.js';

@@ -193,8 +193,8 @@ export function planDisruption(post: PostPresence, strategy: Strategy, seed: See
 /**
  * Decides what happens to posts, of which only the disrupted ones have an entry, in the order given: a pure function of
  * seed, strategy and the set of posts, whose order does not matter. Shares are exact: round(dr·n) of the n posts that
- * have both modalities, half and half in C+D, and of missing rates round(rate·n) for each modality; with `independent` each post is decided on its own and shares hold on
- * average.
+ * have both modalities, half and half in C+D, and of missing rates round(rate·n) for each modality; with `independent`
+ * each post is decided on its own and shares hold on average.
  * @throws ConfigurationError for a strategy that is out of range
  */
 export function planDisruptions(posts: Iterable<PostPresence>, strategy: Strategy, seed: Seed): DisruptionEntry[] {

@@ -5,6 +5,7 @@ import {
   corruptionStrategies,
   fixedStrategies,
   formatStrategy,
+  parseCorruption,
   parseStrategy,
   randomStrategies,
   type Strategy,
@@ -93,6 +94,16 @@ describe('strategies as text', () => {
     expect(() => parseStrategy(text)).toThrow(`Disruption strategy ${JSON.stringify(text)} expected`);
     expect(() => parseStrategy(text)).toThrow(message);
     expect(() => parseStrategy(text)).toThrow('write it like fixed:image:C+D or random:0.6:D');
+  });
+
+  it('reads single corruptions, and refuses what is none', () => {
+    expect(parseCorruption('typos@3')).toEqual({ corruption: 'typos', severity: 3 });
+    expect(parseCorruption('jpeg')).toEqual({ corruption: 'jpeg', severity: null });
+    expect(() => parseCorruption('C')).toThrow(/^Corruption "C" expected one of gaussian_noise, .*, received "C"/);
+    expect(() => parseCorruption('jpeg@6')).toThrow(
+      /^Corruption "jpeg@6" expected a severity from 1 to 5 after "jpeg@"/,
+    );
+    expect(() => parseCorruption('jpeg:independent')).toThrow(ConfigurationError);
   });
 
   it('checks strategies that were not parsed', () => {

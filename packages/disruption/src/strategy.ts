@@ -23,12 +23,16 @@ export type Strategy =
   | MissingStrategy
   | OwnStrategy;
 
-/** In a ratio of the posts, one corruption beyond the paper's to the modality that it takes. */
-export interface CorruptionStrategy extends Shares {
-  readonly kind: 'corruption';
+/** A corruption beyond the paper's, and how bad it is. */
+export interface SevereCorruption {
   readonly corruption: CorruptionName;
   /** null: drawn for each post, all five equally often. */
   readonly severity: Severity | null;
+}
+
+/** In a ratio of the posts, one corruption beyond the paper's to the modality that it takes. */
+export interface CorruptionStrategy extends SevereCorruption, Shares {
+  readonly kind: 'corruption';
   readonly ratio: number;
 }
 
@@ -91,13 +95,26 @@ function parseRatio(text: string, ratio: string): number {
   return value;
 }
 
-/** `typos@3`, or `typos` for severities that are drawn; undefined for what is no corruption. */
-function parseCorruption(text: string, part: string): Pick<CorruptionStrategy, 'corruption' | 'severity'> | undefined {
+type Refuse = (expected: string, received: string) => ConfigurationError;
+
+/** @returns undefined for what is no corruption */
+function corruptionIn(part: string, refusal: Refuse): SevereCorruption | undefined {
   const [, corruption, level] = /^([a-z_]+)(?:@(.*))?$/.exec(part) ?? [];
   if (!isCorruptionName(corruption)) return undefined;
   const severity = level === undefined ? null : SEVERITIES.find((own) => String(own) === level);
   if (severity !== undefined) return { corruption, severity };
-  throw refuse(text, `a severity from 1 to 5 after "${corruption}@", or none to have it drawn`, JSON.stringify(level));
+  throw refusal(`a severity from 1 to 5 after "${corruption}@", or none to have it drawn`, JSON.stringify(level));
+}
+
+/**
+ * Reads a corruption with its severity, `typos@3`, or without, `typos`, for severities that are drawn.
+ * @throws ConfigurationError for what is no corruption, and for other severities than 1 to 5
+ */
+export function parseCorruption(text: string): SevereCorruption {
+  const refusal = refuser(ConfigurationError, `Corruption ${JSON.stringify(text)}`);
+  const corruption = corruptionIn(text, refusal);
+  if (corruption !== undefined) return corruption;
+  throw refusal(`one of ${Object.values(CORRUPTION_NAMES).flat().join(', ')}`, JSON.stringify(text));
 }
 
 /** @throws ConfigurationError for a rate out of range, and for rates at which a post would miss both modalities */
@@ -166,7 +183,7 @@ export function parseStrategy(text: string): Strategy {
     throw refuse(text, `nothing or "${INDEPENDENT}" after the setting`, JSON.stringify(shares));
   }
   const independent = shares === undefined ? {} : { independent: true };
-  const corruption = parseCorruption(text, setting);
+  const corruption = corruptionIn(setting, (expected, received) => refuse(text, expected, received));
   if (kind === 'fixed') {
     const modality = parseModality(text, detail);
     if (corruption !== undefined && corruptedModality(corruption.corruption) !== modality) {

@@ -142,7 +142,7 @@ function lengthsOf({ standsIn, modality }: ContentSource, plans: readonly Planne
 
 /** A content, or none with a word to `fail`. */
 async function read(
-  { dataset, modality, mask, standsIn, fail }: ContentSource,
+  { dataset, modality, mask, standsIn, fail }: Omit<ContentSource, 'encoder'>,
   plan: PlannedRecord,
 ): Promise<Content | undefined> {
   if (!standsIn && !isPresent(plan, modality)) return standIn(modality, mask);
@@ -163,7 +163,7 @@ const IMAGES_AHEAD = 16;
  * step of it. Texts have been read already.
  */
 export async function checkReadable(
-  source: ContentSource,
+  source: Omit<ContentSource, 'encoder'>,
   plans: readonly PlannedRecord[],
   onProgress?: (done: number, total: number) => void,
   signal?: AbortSignal,

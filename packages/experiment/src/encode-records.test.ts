@@ -7,7 +7,10 @@ import type { ImageEncoder, TextEncoder } from '@drf/encoders';
 import { floatData, hostTensor, type Engine, type RgbImage } from '@drf/tensor';
 import {
   encodeRecords,
+  encodeSimulated,
   gatherBatch,
+  simulatedVersions,
+  surveyEncoding,
   type EncodedRecords,
   type EncodeOptions,
   type FeatureSet,
@@ -20,6 +23,7 @@ function countingSession(maskToken = '[MASK]'): FrozenSession & { readonly count
   const brightness = ({ data }: RgbImage): number => data.reduce((sum, value) => sum + value, 0) / data.length;
   const image: ImageEncoder = {
     id: 'test:brightness',
+
     modality: 'image',
     outputDim: 2,
     trainable: false,
@@ -121,9 +125,56 @@ describe('encodeRecords', () => {
     expect([...labels.data]).toEqual([set.labels[3], set.labels[0]]);
   });
 
-  it('reports a post that cannot be read, leaves it out and goes on', async () => {
-    const bad = dataset.records[4] as Dataset['records'][number];
-    const broken: Dataset = {
+  describe('of a modality that the method does not read', () => {
+    const needs = { reads: ['text'] } as const;
+    const unread = (): ReturnType<typeof countingSession> => {
+      const session = countingSession();
+      const never = (): Promise<never> => Promise.reject(new Error('this encoder is not to be called'));
+      return { ...session, image: { ...session.image, encode: never, preprocess: never, encodeTokens: never } };
+    };
+    const fresh = () => mkdtemp(join(tmpdir(), 'drf-cache-'));
+
+    it('never calls the encoder: zeros stand for its features, and tokens that do not stand for its tokens', async () => {
+      const { set } = await encode(unread(), { needs, cache: await fresh() });
+      expect(set.text.rows.dim).toBe(1);
+      const { batch } = await gatherBatch(set, [3, 0]);
+      expect(batch.image.features).toEqual(hostTensor([0, 0, 0, 0], [2, 2]));
+      expect(batch.image.available).toEqual(hostTensor([1, 1], [2]));
+      const { set: bare } = await encode(unread(), { needs: { reads: [], tokens: true }, cache: await fresh() });
+      const tokens = await bare.image.tokens?.gather([3, 0]);
+      expect(tokens?.mask).toEqual(hostTensor([0, 0], [2, 1]));
+      expect(tokens?.tokens.shape).toEqual([2, 1, bare.image.tokens?.layout.dim]);
+      const discarded = await encode(unread(), {
+        needs,
+        cache: await fresh(),
+        strategy: { kind: 'modality-fixed', modality: 'image', setting: 'D' },
+      });
+      expect([...discarded.set.image.available]).toEqual(new Array(12).fill(0));
+    });
+
+    it('simulates and surveys nothing of it', async () => {
+      const simulation = { share: 0.5, discard: 0.5, draws: 2 };
+      const versions = simulatedVersions(countingSession(), simulation, needs);
+      expect(versions.map(({ modality }) => modality)).toEqual(['text', 'text']);
+      const records = dataset.records.slice(0, 12);
+      const options = { dataset, records, seed: 1, session: unread(), needs, cache: await fresh() };
+      const rows = await encodeSimulated(options, simulation);
+      expect(Object.keys(rows)).toEqual(['text']);
+      const view = { records, strategy: { kind: 'none' }, seed: 1 } as const;
+      const survey = await surveyEncoding(options, [view]);
+      expect(survey.map(({ modality, kind }) => [modality, kind])).toEqual([['text', 'features']]);
+    });
+
+    it('leaves out the same posts as for every other method', async () => {
+      const bad = dataset.records[4] as Dataset['records'][number];
+      const { set } = await encode(unread(), { needs, cache: await fresh(), dataset: withBadImage(bad) });
+      expect(set.ids).toHaveLength(11);
+      expect(set.ids).not.toContain(bad.id);
+    });
+  });
+
+  function withBadImage(bad: Dataset['records'][number]): Dataset {
+    return {
       ...dataset,
       ledger: dataset.ledger,
       contentHash: (record, modality) => dataset.contentHash(record, modality),
@@ -135,6 +186,11 @@ describe('encodeRecords', () => {
             )
           : dataset.read(record),
     };
+  }
+
+  it('reports a post that cannot be read, leaves it out and goes on', async () => {
+    const bad = dataset.records[4] as Dataset['records'][number];
+    const broken = withBadImage(bad);
     const fresh = await mkdtemp(join(tmpdir(), 'drf-cache-'));
     const told: string[] = [];
     const { set } = await encode(countingSession(), {

@@ -14,7 +14,7 @@ import {
   type UpperEncoder,
 } from '@drf/encoders';
 import type { MethodNeeds } from '@drf/model';
-import { mapAhead, DataError, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
+import { mapAhead, DataError, hostTensor, MODALITIES, type HostTensor, type Modality } from '@drf/tensor';
 import {
   ABSENT,
   checkReadable,
@@ -24,7 +24,14 @@ import {
   type ContentRows,
   type ContentSource,
 } from './content-rows.js';
-import { memoryRows, type FeatureRows, type FeatureSet, type ModalityRows, type PostSet } from './feature-set.js';
+import {
+  memoryRows,
+  type FeatureRows,
+  type FeatureSet,
+  type ModalityRows,
+  type PostSet,
+  type TokenRows,
+} from './feature-set.js';
 import { contentKey, isPresent, loadContent, type Content, type PlannedRecord } from './planned-record.js';
 import { isUpper, type FrozenSession, type Session } from './session.js';
 import { halfMemoryRows, tokenRows } from './token-rows.js';
@@ -62,7 +69,7 @@ export interface EncodeOptions {
   readonly cache?: string | undefined;
   /** What the method asks for beyond features: tokens, stand-ins for missing modalities. */
   readonly needs?: MethodNeeds;
-  /** Images for a trained encoder were read before, so that they need not be decoded once more to see that they can. */
+  /** Images that no encoder reads beforehand were read before, so that they need not be decoded once more to see that they can. */
   readonly isChecked?: boolean;
   /** Posts encoded at once; default: the encoder's choice. */
   readonly batchSize?: number;
@@ -90,8 +97,9 @@ const FILES_AHEAD = 64;
 
 /**
  * Posts → disruption → encoders → features. What the cache holds is neither read nor encoded again. Where an encoder is
- * trained, posts → disruption → what it reads, batch by batch as asked for. A post whose image or text cannot be read is
- * reported and left out; the others go on.
+ * trained, posts → disruption → what it reads, batch by batch as asked for. A modality that the method does not read is not
+ * encoded: zeros stand for its features. A post whose image or text cannot be read is reported and left out, whatever the
+ * method reads, so that all methods judge the same posts; the others go on.
  */
 export async function encodeRecords(
   options: EncodeOptions & { readonly session: FrozenSession },
@@ -99,6 +107,7 @@ export async function encodeRecords(
 export async function encodeRecords(options: EncodeOptions): Promise<EncodedRecords>;
 export async function encodeRecords(options: EncodeOptions): Promise<EncodedRecords> {
   const { session, needs } = options;
+  const reads = needs?.reads ?? MODALITIES;
   const failed = new Set<string>();
   const fail = (record: PostRecord, error: DataError): void => {
     if (failed.has(record.id)) return;
@@ -112,6 +121,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
     encodeModality(options, { ...output, encoder }, planned, fail);
   const prepare = (modality: Modality): Promise<PlacedRows> => {
     const encoder = session[modality];
+    if (!reads.includes(modality)) return prepareUnread(options, modality, encoder, planned, fail);
     if (!encoder.trainable) return encode({ modality, kind: 'features' }, encoder);
     if (isUpper(encoder)) return prepareStates(options, modality, encoder as UpperEncoder<Content>, planned, fail);
     return prepareContents(options, modality, encoder, planned, fail);
@@ -119,7 +129,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
   const image = await prepare('image');
   const text = await prepare('text');
   const tokens = (modality: Modality): Promise<PlacedFeatures> | undefined =>
-    needs?.tokens === true && !session[modality].trainable
+    needs?.tokens === true && reads.includes(modality) && !session[modality].trainable
       ? encode({ modality, kind: 'tokens' }, tokenRowEncoder(session[modality] as AnyEncoder))
       : undefined;
   const imageTokens = await tokens('image');
@@ -137,6 +147,7 @@ export async function encodeRecords(options: EncodeOptions): Promise<EncodedReco
     ...(tokenFeatures === undefined
       ? {}
       : { tokens: tokenRows(await tokenFeatures.rows(kept), tokenLayoutOf(session[modality])) }),
+    ...(needs?.tokens === true && !reads.includes(modality) ? { tokens: unreadTokens(session[modality]) } : {}),
   });
   return {
     set: {
@@ -186,23 +197,63 @@ interface PlacedFeatures extends PlacedRows {
   rows(places: readonly number[]): Promise<FeatureRows>;
 }
 
+/** Reads what no encoder reads beforehand, so that a damaged image is known before training. */
+async function checkContents(
+  { isChecked = false, job, signal }: EncodeOptions,
+  source: Omit<ContentSource, 'encoder'>,
+  planned: readonly PlannedRecord[],
+): Promise<void> {
+  if (source.modality !== 'image' || isChecked) return;
+  const progress = job?.('Checking images');
+  try {
+    await checkReadable(source, planned, progress?.update, signal);
+  } finally {
+    progress?.stop();
+  }
+}
+
+/** A modality that the method does not read: whether posts have it, and zeros for features. */
+async function prepareUnread(
+  options: EncodeOptions,
+  modality: Modality,
+  { outputDim: dim }: Session[Modality],
+  planned: readonly PlannedRecord[],
+  fail: (record: PostRecord, error: DataError) => void,
+): Promise<PlacedRows> {
+  const { dataset, session, needs } = options;
+  const standsIn = needs?.bothModalities === true;
+  await checkContents(options, { dataset, modality, mask: session.text.maskToken, standsIn, fail }, planned);
+  const zeros = (places: readonly number[]): HostTensor =>
+    hostTensor(new Float32Array(places.length * dim), [places.length, dim]);
+  return {
+    has: (place) => standsIn || isPresent(planned[place] as PlannedRecord, modality),
+    rows: () => Promise.resolve({ dim, gather: zeros }),
+  };
+}
+
+/** One token a post, which does not stand. */
+function unreadTokens(encoder: Session[Modality]): TokenRows {
+  const dim = encoder.trainable ? (encoder.tokenDim ?? tokenLayoutOf(encoder).dim) : tokenLayoutOf(encoder).dim;
+  return {
+    layout: { count: 1, dim },
+    gather: async ({ length: posts }) => ({
+      tokens: hostTensor(new Float32Array(posts * dim), [posts, 1, dim]),
+      mask: hostTensor(new Float32Array(posts), [posts, 1]),
+    }),
+  };
+}
+
 async function prepareContents(
-  { dataset, session, needs, isChecked = false, job, signal }: EncodeOptions,
+  options: EncodeOptions,
   modality: Modality,
   encoder: TrainableEncoder<Content>,
   planned: readonly PlannedRecord[],
   fail: (record: PostRecord, error: DataError) => void,
 ): Promise<PlacedRows> {
+  const { dataset, session, needs } = options;
   const standsIn = needs?.bothModalities === true;
   const source: ContentSource = { dataset, modality, encoder, mask: session.text.maskToken, standsIn, fail };
-  if (modality === 'image' && !isChecked) {
-    const progress = job?.('Checking images');
-    try {
-      await checkReadable(source, planned, progress?.update, signal);
-    } finally {
-      progress?.stop();
-    }
-  }
+  await checkContents(options, source, planned);
   const at = (place: number): PlannedRecord => planned[place] as PlannedRecord;
   return {
     has: (place) => standsIn || isPresent(at(place), modality),

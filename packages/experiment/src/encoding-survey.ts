@@ -121,7 +121,7 @@ async function passesOf({
 }: Omit<EncodeOptions, 'records' | 'strategy' | 'seed'>): Promise<Pass[]> {
   const standsIn = needs?.bothModalities === true;
   const passes: Pass[] = [];
-  for (const modality of MODALITIES) {
+  for (const modality of needs?.reads ?? MODALITIES) {
     const encoder = session[modality];
     if (!encoder.trainable) {
       const frozen = encoder as FrozenEncoder<Content>;

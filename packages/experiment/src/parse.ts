@@ -1,5 +1,5 @@
 import { DATASET_NAMES } from '@drf/datasets';
-import { CORRUPTION_NAMES, formatStrategy, isCorruptionName, parseStrategy } from '@drf/disruption';
+import { CORRUPTION_NAMES, formatStrategy, isCorruptionName, parseCorruption, parseStrategy } from '@drf/disruption';
 import { fullEncoderName } from '@drf/encoders';
 import { isModulePath, parseOptions } from '@drf/files';
 import { ConfigurationError, isOwnId, MODALITIES, ownDefinition } from '@drf/tensor';
@@ -53,18 +53,19 @@ function checkTogether(config: ExperimentConfig, source: string): ExperimentConf
     const expected = folds === undefined ? 'dataset.folds with dataset.fold' : `dataset.fold of at most ${folds}`;
     refuse(expected, String(fold), 'say how many folds there are: --dataset.folds 5 --dataset.fold 1');
   }
-  // throws naming what is wrong with it; a module of the user's own goes by its id
   for (const corruption of config.training.simulation.corruptions ?? []) {
-    if (!isCorruptionName(corruption.split('@')[0])) {
+    const [name = ''] = corruption.split('@');
+    if (!isCorruptionName(name)) {
       const names = Object.values(CORRUPTION_NAMES).flat();
       refuse(
         `training.simulation.corruptions of ${names.join(', ')}`,
         JSON.stringify(corruption),
-        suggestion(corruption, names),
+        suggestion(name, names),
       );
     }
-    parseStrategy(`random:1:${corruption}`);
+    parseCorruption(corruption); // throws naming a wrong severity
   }
+  // throws naming what is wrong with it; a module of the user's own goes by its id
   const strategy = parseStrategy(config.training.disruption);
   if (strategy.kind !== 'own') return config;
   return { ...config, training: { ...config.training, disruption: formatStrategy(strategy) } };

@@ -114,6 +114,11 @@ describe('simulationOptions', () => {
     const refused = (name: string) => () => optionsOf('drf', { simulation: { corruptions: [name] } });
     expect(refused('typo@2')).toThrow('training.simulation.corruptions of gaussian_noise, ');
     expect(refused('typo@2')).toThrow('did you mean "typos"?');
+    expect(refused('typso@2')).toThrow('received "typso@2"; did you mean "typos"?');
+    expect(refused('typos@7')).toThrow('Corruption "typos@7" expected');
+    expect(() => new Simulation({ share: 1, discard: 0, draws: 1, corruptions: ['C'] }, {}, 1)).toThrow(
+      'Corruption "C" expected one of gaussian_noise',
+    );
     expect(refused('typos@7')).toThrow('expected a severity from 1 to 5 after "typos@"');
   });
 });

@@ -1,4 +1,4 @@
-import { corruptedModality, parseStrategy, type Strategy } from '@drf/disruption';
+import { corruptedModality, parseCorruption, type CorruptionStrategy, type Strategy } from '@drf/disruption';
 import type { EncodedBatchInputs, MethodNeeds } from '@drf/model';
 import {
   byModality,
@@ -22,7 +22,7 @@ import {
 } from './feature-set.js';
 import type { DrawnDisruption } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
-import { isAnyTrained, isUpper, type Session } from './session.js';
+import { isUpper, type Session } from './session.js';
 
 /** How training posts are disrupted on the way, so that a method learns quality from cases that it knows. */
 export interface SimulationOptions {
@@ -39,8 +39,8 @@ export interface SimulationOptions {
 /** How a modality is corrupted: one way a corruption that is asked for, else the paper's. */
 function corruptionsOf(modality: Modality, { corruptions = [] }: SimulationOptions): Strategy[] {
   const own = corruptions
-    .map((name) => parseStrategy(`random:1:${name}`))
-    .filter((strategy) => strategy.kind === 'corruption' && corruptedModality(strategy.corruption) === modality);
+    .map((name): CorruptionStrategy => ({ kind: 'corruption', ...parseCorruption(name), ratio: 1 }))
+    .filter(({ corruption }) => corruptedModality(corruption) === modality);
   return own.length === 0 ? [{ kind: 'modality-fixed', modality, setting: 'C' }] : own;
 }
 
@@ -91,7 +91,7 @@ interface SimulatedVersion {
 
 /**
  * The versions that training chooses from, of modalities whose encoders' first layers are frozen and whose outputs are
- * kept: corrupted ones, and stand-ins where the method asks for them.
+ * kept: corrupted ones, and stand-ins where the method asks for them. None of a modality that the method does not read.
  */
 export function simulatedVersions(
   session: Pick<Session, Modality>,
@@ -99,14 +99,17 @@ export function simulatedVersions(
   needs: MethodNeeds = {},
 ): SimulatedVersion[] {
   const { draws, discard, share } = options;
+  const reads = share > 0 ? (needs.reads ?? MODALITIES) : [];
   const isFilled = needs.bothModalities === true && discard > 0;
-  return MODALITIES.filter((modality) => share > 0 && keepsOutputs(session[modality])).flatMap((modality) => {
-    const corruptions = corruptionsOf(modality, options);
-    const count = draws * corruptions.length;
-    const versions = Array.from({ length: count }, (_, draw) => ({ ...drawnVersion(corruptions, draw), modality, isStandIn: false })); // prettier-ignore
-    const standIn = { modality, strategy: discarding(modality), seed: FIRST_SEED, isStandIn: true };
-    return isFilled ? [...versions, standIn] : versions;
-  });
+  return reads
+    .filter((modality) => keepsOutputs(session[modality]))
+    .flatMap((modality) => {
+      const corruptions = corruptionsOf(modality, options);
+      const count = draws * corruptions.length;
+      const versions = Array.from({ length: count }, (_, draw) => ({ ...drawnVersion(corruptions, draw), modality, isStandIn: false })); // prettier-ignore
+      const standIn = { modality, strategy: discarding(modality), seed: FIRST_SEED, isStandIn: true };
+      return isFilled ? [...versions, standIn] : versions;
+    });
 }
 
 /** The corruption behind a draw, and its seed: all corruptions by the first seed, then all by the next. */
@@ -147,10 +150,9 @@ export async function encodeSimulated(
   encode: (options: EncodeOptions) => Promise<EncodedRecords> = encodeRecords,
 ): Promise<SimulatedRows> {
   const { session, records, needs } = options;
-  const checked = isAnyTrained(session) ? { isChecked: true } : {};
   const rows: Partial<Record<Modality, { corrupted: EncodedVersion[]; standIn?: EncodedVersion }>> = {};
   for (const { modality, strategy, seed, isStandIn } of simulatedVersions(session, simulation, needs)) {
-    const { set } = await encode({ ...options, ...checked, strategy, seed });
+    const { set } = await encode({ ...options, isChecked: true, strategy, seed });
     if (set.ids.length !== records.length) throw unreadable(records.length - set.ids.length);
     const { rows: encoded, tokens } = set[modality];
     if (!areFeatures(encoded)) continue;

@@ -84,7 +84,8 @@ type ParametersOverEncoders = MethodParameters<TensorTree & EncoderParameters, T
  * A method with encoders under it, as one method: its parameters are those of the method and, beside them,
  * `encoders.image` and `encoders.text` of the encoders given, trained and fixed ones apart. The method itself does not
  * change, and gradients reach the encoders through the features (and tokens, where it reads them: both of one pass).
- * Encoders of modalities that the method does not read are left out. Features of missing modalities are set to zero, so that their rows reach no output and send no gradient back.
+ * Encoders of modalities that the method does not read are left out, with what lies beneath them. Features of missing
+ * modalities are set to zero, so that their rows reach no output and send no gradient back.
  */
 export function withEncoders(method: Method, encoders: StepEncoders): EncodedMethod {
   const readsTokens = method.needs?.tokens === true;
@@ -130,7 +131,9 @@ export function withEncoders(method: Method, encoders: StepEncoders): EncodedMet
   };
   const beneath = MODALITIES.flatMap((modality) => {
     const own = encoders[modality]?.beneath;
-    return own === undefined || Object.keys(own).length === 0 ? [] : [[modality, own] as const];
+    return !reads.includes(modality) || own === undefined || Object.keys(own).length === 0
+      ? []
+      : [[modality, own] as const];
   });
   const over: Method<ParametersOverEncoders, TensorTree, TensorTree, EncodedBatchInputs> &
     Pick<EncodedMethod, 'beneath'> = {

@@ -52,7 +52,10 @@ export interface MethodNeeds {
    * and is told to be available.
    */
   readonly bothModalities?: boolean;
-  /** The modalities that the method reads; left out: both. An encoder of another one is not run, nor trained. */
+  /**
+   * The modalities that the method reads; left out: both. Of another one, posts are neither encoded nor simulated before
+   * training, and its encoder is not trained; its features are zeros, its availability is told all the same.
+   */
   readonly reads?: readonly Modality[];
 }
 

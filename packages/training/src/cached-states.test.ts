@@ -150,6 +150,20 @@ describe('training on cached hidden states', () => {
     await assertAlike(await run(whole(config)), await run(config, { services }));
   });
 
+  it('trains a method of one modality, of which nothing below is asked, and opens it again', async () => {
+    const labels: string[] = [];
+    const display = createDisplay(true);
+    const job: typeof display.job = (label, unit) => (labels.push(label), display.job(label, unit));
+    const result = await run(configOf({ method: 'image-only', training: { simulation: { share: 0.5 } } }), { display: { ...display, job } }); // prettier-ignore
+    expect(labels.filter((label) => /texts/.test(label))).toEqual([]);
+    const { parameters } = await openRun(result.run);
+    const names = [parameters.trained, parameters.fixed ?? {}].flatMap((tree) => [
+      ...flattenTree<HostTensor>(tree).keys(),
+    ]);
+    expect(names).toContain('encoders.image.embeddings.position');
+    expect(names.filter((name) => name.startsWith('encoders.text'))).toEqual([]);
+  });
+
   it('goes on from the middle as if it had not stopped, also where the cache is gone', async () => {
     const config = configOf();
     const controller = new AbortController();

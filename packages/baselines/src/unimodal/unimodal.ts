@@ -34,7 +34,7 @@ type BranchParameters = ProjectionParameters & {
   readonly trained: { readonly hidden: LinearParameters; readonly classifier: LinearParameters };
 };
 
-/** log of the classes' shares of the training posts, [classes]. */
+/** log of the classes' shares of the training posts, each post counted by its class's weight, [classes]. */
 type Prior = { readonly logPrior: Named<['classes']> };
 
 interface UnimodalOptions {
@@ -45,10 +45,14 @@ interface UnimodalOptions {
 
 /**
  * The shares of the classes among the training posts, by which a post is judged that has nothing to be judged by; one
- * post is added to each class, so that none is impossible. Unknown shares are equal ones.
+ * post is added to each class, so that none is impossible. Where classes are weighted, posts count here as they do in the
+ * loss, whose least value over constant answers these shares have. Unknown shares are equal ones.
  */
-function logPriorOf({ classCounts, classes }: MethodShapes): Host<Prior> {
-  const counts = Array.from({ length: classes }, (_, own) => 1 + (classCounts?.[own] ?? 0));
+function logPriorOf({ classCounts, classWeights, classes }: MethodShapes): Host<Prior> {
+  const counts = Array.from(
+    { length: classes },
+    (_, own) => 1 + (classCounts?.[own] ?? 0) * (classWeights?.[own] ?? 1),
+  );
   const total = counts.reduce((sum, count) => sum + count, 0);
   return {
     logPrior: hostTensor(
@@ -138,9 +142,10 @@ type LateFusionParameters = {
 } & ClassWeighted;
 
 /**
- * Late fusion: two methods of one modality each, trained side by side without knowing of each other, whose
- * log-probabilities are averaged (the geometric mean of their answers, a logarithmic opinion pool). A post that lacks a
- * modality is judged by the other one alone, and one that lacks both by the classes' shares of the training posts.
+ * Late fusion: two methods of one modality each, whose log-probabilities are averaged (the geometric mean of their
+ * answers, a logarithmic opinion pool). They share neither parameters nor a loss, but the epoch that is kept, and the norm
+ * where gradients are clipped. A post that lacks a modality is judged by the other one alone, and one that lacks both by
+ * the classes' shares of the training posts.
  */
 export function createLateFusion(
   { dim, featureNorm }: UnimodalOptions,

@@ -84,10 +84,15 @@ async function encodeRows<Content>(encoder: FrozenEncoder<Content>, contents: Co
   return contents.map((_, i) => data.subarray(i * encoder.outputDim, (i + 1) * encoder.outputDim));
 }
 
-/** A row with its item, or the complaint that it holds NaN. */
+/** A row with its item, or the complaint that it cannot be kept. */
 function checked<Content>(encoder: FrozenEncoder<Content>, item: EncodeItem<Content>, row: Float32Array) {
   try {
-    assertRow(`feature of ${item.name ?? item.key} by encoder "${encoder.id}"`, row, encoder.outputDim);
+    assertRow(
+      `feature of ${item.name ?? item.key} by encoder "${encoder.id}"`,
+      row,
+      encoder.outputDim,
+      encoder.storage,
+    );
     return { item, row };
   } catch (error) {
     return { item, error };
@@ -164,7 +169,7 @@ class EncodeRun<Content> {
   private failed = 0;
 
   constructor(private readonly options: EncodeOptions<Content>) {
-    this.store = options.cache ?? new MemoryRows(options.encoder.outputDim);
+    this.store = options.cache ?? new MemoryRows(options.encoder.outputDim, options.encoder.storage);
   }
 
   async run(): Promise<FeatureStore> {

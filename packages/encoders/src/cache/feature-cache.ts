@@ -26,6 +26,7 @@ import {
   storedWidth,
 } from './segment.js';
 import { SharedSegments } from './shared-segments.js';
+import { decodeFloat16, encodeFloat16 } from './float16.js';
 import type { EncoderDescription } from '../contract.js';
 
 /** SHA-256 of an image's size and pixels, or of a text. Hashes of the stored file do as well and need no decoding. */
@@ -66,26 +67,55 @@ export interface RowStore {
   readonly encoderId?: string;
 }
 
-/** @throws ShapeMismatchError for another length, NonFiniteError for NaN or infinity, both naming the subject. */
-export function assertRow(subject: string, row: Float32Array, outputDim: number): void {
+/** Least number that half precision rounds to infinity. */
+const HALF_OVERFLOW = 65_520;
+
+/**
+ * @param storage in which the row is to be kept
+ * @throws ShapeMismatchError for another length, NonFiniteError for NaN and infinity, and for what half precision would
+ *   make infinite, all naming the subject
+ */
+export function assertRow(
+  subject: string,
+  row: Float32Array,
+  outputDim: number,
+  storage: CachedEncoder['storage'] = 'float32',
+): void {
   if (row.length !== outputDim) {
     throw new ShapeMismatchError({ subject, expected: `[${outputDim}]`, received: `[${row.length}]` });
   }
   const place = row.findIndex((value) => !Number.isFinite(value));
-  if (place === -1) return;
+  if (place !== -1) {
+    throw new NonFiniteError({
+      subject,
+      expected: 'finite numbers',
+      received: `${row[place]} at index ${place}`,
+      remedy: 'look at that item and at the encoder; it was not stored',
+    });
+  }
+  const large = storage === 'float16' ? row.findIndex((value) => Math.abs(value) >= HALF_OVERFLOW) : -1;
+  if (large === -1) return;
   throw new NonFiniteError({
     subject,
-    expected: 'finite numbers',
-    received: `${row[place]} at index ${place}`,
-    remedy: 'look at that item and at the encoder; it was not stored',
+    expected: 'numbers up to 65,504, the largest in half precision, in which they are kept',
+    received: `${row[large]} at index ${large}`,
+    remedy: 'keep them in float32, or hidden states not at all: --encoders.cache-states false; it was not stored',
   });
 }
 
-/** Rows in memory, for runs without a cache on disk. */
+/** A copy of a row, as it will be read. */
+function asStored(row: Float32Array, storage: CachedEncoder['storage']): Float32Array {
+  return storage === 'float16' ? decodeFloat16(encodeFloat16(row)) : row.slice();
+}
+
+/** Rows in memory, for runs without a cache on disk; the same numbers as from there. */
 export class MemoryRows implements RowStore {
   private readonly rows = new Map<string, Float32Array>();
 
-  constructor(private readonly outputDim: number) {}
+  constructor(
+    private readonly outputDim: number,
+    private readonly storage?: CachedEncoder['storage'],
+  ) {}
 
   has(key: string): boolean {
     return this.rows.has(key);
@@ -96,8 +126,8 @@ export class MemoryRows implements RowStore {
   }
 
   put(key: string, row: Float32Array, subject = `feature "${key}"`): void {
-    assertRow(subject, row, this.outputDim);
-    this.rows.set(key, row.slice());
+    assertRow(subject, row, this.outputDim, this.storage);
+    this.rows.set(key, asStored(row, this.storage));
   }
 
   async flush(): Promise<void> {}
@@ -325,6 +355,7 @@ export class FeatureCache implements RowStore {
   readonly folder: string;
   readonly encoderId: string;
   readonly outputDim: number;
+  private readonly storage: CachedEncoder['storage'];
   private readonly segments: SegmentFolder;
   private readonly places = new Map<string, RowPlace>();
   private readonly pending = new Map<string, Float32Array>();
@@ -343,6 +374,7 @@ export class FeatureCache implements RowStore {
     this.encoderId = encoder.id;
     this.outputDim = encoder.outputDim;
     const { id, outputDim, storage } = encoder;
+    this.storage = storage;
     this.segments = new SegmentFolder(this.folder, { encoder: id, outputDim, storage }, files);
   }
 
@@ -377,8 +409,8 @@ export class FeatureCache implements RowStore {
   }
 
   put(key: string, row: Float32Array, subject = `feature "${key}"`): void {
-    assertRow(subject, row, this.outputDim);
-    this.pending.set(keyDigest(key), row.slice());
+    assertRow(subject, row, this.outputDim, this.storage);
+    this.pending.set(keyDigest(key), asStored(row, this.storage));
   }
 
   /**

@@ -264,7 +264,7 @@ export class HiddenStates<Content> {
 
   private async openStore(tokens: number): Promise<RowStore> {
     const { root } = this.options;
-    if (root === undefined) return new MemoryRows(tokens * this.dim);
+    if (root === undefined) return new MemoryRows(tokens * this.dim, this.storage);
     const cache = await openFeatureCache(root, this.rowEncoder(tokens));
     this.caches.push(cache);
     return cache;

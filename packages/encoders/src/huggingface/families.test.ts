@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
 import { readSafetensors, writeJsonAtomic, writeSafetensors } from '@drf/files';
 import { ConfigurationError, type Engine, type HostTensor, type Modality } from '@drf/tensor';
+import type { FrozenEncoder } from '../contract.js';
 import { openEncoder, openTrainableEncoder } from '../open-encoder.js';
 import { maximumDifference } from '../testing/graph-model.js';
 import { gradientImage } from '../testing/images.js';
@@ -72,9 +73,14 @@ async function twoTowers(family: 'clip' | 'siglip'): Promise<Record<'image' | 't
 }
 
 async function encode(folder: string, modality: Modality, options = {}) {
-  const encoder = await openEncoder(`huggingface:${folder}`, modality, engine, options);
-  const contents = modality === 'image' ? IMAGES : TEXTS;
-  const { data, shape } = await encoder.encode(contents as never);
+  const name = `huggingface:${folder}`;
+  return modality === 'image'
+    ? encodeAll(await openEncoder(name, modality, engine, options), IMAGES)
+    : encodeAll(await openEncoder(name, modality, engine, options), TEXTS);
+}
+
+async function encodeAll<Content>(encoder: FrozenEncoder<Content>, contents: readonly Content[]) {
+  const { data, shape } = await encoder.encode(contents);
   const { id, outputDim } = encoder;
   await encoder.dispose();
   return { id, outputDim, data, shape };
@@ -126,6 +132,28 @@ describe('CLIP', () => {
     const folder = await modelFolder('clip-text');
     await writeFile(join(folder, 'config.json'), JSON.stringify({ ...(await json(folder)), eos_token_id: 11 }));
     await expect(encode(folder, 'text')).rejects.toThrow(/expected texts that end with the number 11/);
+  });
+
+  it('has no feature in the first token of a text, which sees no other', async () => {
+    const folder = await modelFolder('clip-text');
+    await expect(encode(folder, 'text', { pooling: 'cls' })).rejects.toThrow(
+      /pooling "cls" expected tokens that see the whole text, .* choose the pooling "lasttoken" or "mean"/,
+    );
+    const { data, shape } = await encode(folder, 'text', { pooling: 'lasttoken' });
+    const [, width] = shape as [number, number];
+    expect(data.slice(0, width)).not.toEqual(data.slice(width, 2 * width));
+  });
+
+  it('without a projection names poolings that tell texts apart', async () => {
+    const folder = await modelFolder('clip-text');
+    const file = join(folder, 'model.safetensors');
+    const { tensors, metadata } = await readSafetensors(file);
+    const bare = new Map([...tensors].filter(([name]) => !name.startsWith('text_projection')));
+    expect(bare.size).toBeLessThan(tensors.size);
+    await writeSafetensors(file, { tensors: bare, metadata });
+    await expect(encode(folder, 'text')).rejects.toThrow(
+      /pooling "pooler" expected a pooler in the weights of .*, received none; choose the pooling "lasttoken" or "mean"/,
+    );
   });
 });
 

@@ -324,7 +324,7 @@ export async function openTextModel(name: string, options: HuggingFaceOptions): 
     ? [assertFixedLength(reader, config, options.textLengths, files.name)]
     : textLengths(reader.limit, reader.longest, options.textLengths);
   const { pooling = config.pooling } = modules;
-  assertPooling(pooling, parameters, files.name);
+  assertPooling(pooling, parameters, files.name, config.causal);
   // what differs from reading the tokenizer's files alone, so that other models keep their ids
   const further = [
     ...(modules.normalizes ? ['unit'] : []),

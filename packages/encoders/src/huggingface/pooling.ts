@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { readJson } from '@drf/files';
 import { meanState, type TransformerOutputs } from '@drf/layers';
-import { ConfigurationError, DataError, type Features, named, type TensorTree } from '@drf/tensor';
+import { ConfigurationError, DataError, type Features, named, refuser, type TensorTree } from '@drf/tensor';
 import type { Pooling } from '../contract.js';
 
 /** A number below all states, for places of padding. */
@@ -77,15 +77,28 @@ export function toUnitLength(features: Features): Features {
   return named(tf.div(features, tf.sqrt(tf.maximum(squares, SMALLEST_SQUARE))), ['batch', 'dim']);
 }
 
-/** @throws ConfigurationError when features are to come from a pooler that the model has not */
-export function assertPooling(pooling: Pooling, parameters: TensorTree | object, subject: string): void {
+/**
+ * @param causal whether tokens see only those before them, so that the first one says nothing of a text
+ * @throws ConfigurationError when features are to come from a pooler that the model has not, or from the first token of a
+ *   causal model
+ */
+export function assertPooling(
+  pooling: Pooling,
+  parameters: TensorTree | object,
+  subject: string,
+  causal = false,
+): void {
+  const refuseFor = refuser(ConfigurationError, `pooling "${pooling}"`);
+  if (pooling === 'cls' && causal) {
+    throw refuseFor(
+      `tokens that see the whole text, which those of ${subject} do not`,
+      'a first token that is the same of every text',
+      'choose the pooling "lasttoken" or "mean", or the model\'s own',
+    );
+  }
   if (pooling !== 'pooler' || 'pooler' in parameters) return;
-  throw new ConfigurationError({
-    subject: 'pooling "pooler"',
-    expected: `a pooler in the weights of ${subject}`,
-    received: 'none',
-    remedy: 'choose the pooling "mean" or "cls"',
-  });
+  const others = causal ? '"lasttoken" or "mean"' : '"mean" or "cls"';
+  throw refuseFor(`a pooler in the weights of ${subject}`, 'none', `choose the pooling ${others}`);
 }
 
 /** What a folder of sentence-transformers says beside transformers' own files. */

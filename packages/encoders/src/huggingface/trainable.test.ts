@@ -8,6 +8,7 @@ import {
   type HostTensor,
   type HostTree,
   type Modality,
+  type RgbImage,
   type TensorTree,
   unflattenTree,
 } from '@drf/tensor';
@@ -129,8 +130,8 @@ describe('openTrainableEncoder', () => {
       ['image', 1],
       ['image', 2],
     ] as const)('is the whole to the bit: %s, %i trained layers', async (modality, trainableLayers) => {
-      const opened = await openTiny(modality, { trainableLayers, pooling: 'pooler', dropout: 0.4 });
-      const encoder = opened as unknown as TrainableEncoder<unknown>;
+      const options = { trainableLayers, pooling: 'pooler', dropout: 0.4 } as const;
+      const encoder: TrainableEncoder<RgbImage | string> = await openTiny(modality, options);
       const { split } = encoder;
       if (split === undefined) return expect.fail('no split');
       const contents = modality === 'image' ? [gradientImage('a', 16, 16)] : ['good bad day', 'a'];

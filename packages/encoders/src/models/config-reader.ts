@@ -97,6 +97,14 @@ export class ConfigReader {
     throw this.wrong(key, 'a number from 0, below 1');
   }
 
+  /** Shares that are dropped in training, under the names of BERT's configuration. */
+  dropouts(fallback: number): { readonly hidden: number; readonly attention: number } {
+    return {
+      hidden: this.share('hidden_dropout_prob', fallback),
+      attention: this.share('attention_probs_dropout_prob', fallback),
+    };
+  }
+
   flag(key: string, fallback: boolean): boolean {
     const value = this.value(key) ?? fallback;
     if (typeof value === 'boolean') return value;
@@ -145,16 +153,37 @@ function isSize(value: unknown, smallest: number): value is number {
   return Number.isInteger(value) && (value as number) >= smallest && (value as number) <= LARGEST_SIZE;
 }
 
-/** @throws ConfigurationError unless an image holds a patch */
-export function assertPatches(
-  { subject }: ConfigReader,
-  size: Readonly<Record<'imageHeight' | 'imageWidth' | 'patchHeight' | 'patchWidth', number>>,
-): void {
-  const { imageHeight, imageWidth, patchHeight, patchWidth } = size;
-  if (patchHeight <= imageHeight && patchWidth <= imageWidth) return;
-  throw new ConfigurationError({
-    subject,
-    expected: `"patch_size" within "image_size" ${imageHeight} × ${imageWidth}`,
-    received: `${patchHeight} × ${patchWidth}`,
-  });
+/** Sizes that every vision transformer has. */
+interface VitSizes {
+  readonly imageHeight: number;
+  readonly imageWidth: number;
+  readonly patchHeight: number;
+  readonly patchWidth: number;
+  readonly channels: number;
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+}
+
+/**
+ * Reads the sizes of a vision transformer.
+ * @param patch side of a patch where the configuration does not say it
+ * @throws ConfigurationError unless an image holds a patch and the heads divide the width
+ */
+export function readVitSizes(reader: ConfigReader, patch: number): VitSizes {
+  const [imageHeight, imageWidth] = reader.sizePair('image_size', 224);
+  const [patchHeight, patchWidth] = reader.sizePair('patch_size', patch);
+  const hiddenSize = reader.size('hidden_size', 768);
+  const heads = reader.size('num_attention_heads', 12);
+  reader.assertHeads('num_attention_heads', heads, 'hidden_size', hiddenSize);
+  if (patchHeight > imageHeight || patchWidth > imageWidth) {
+    throw new ConfigurationError({
+      subject: reader.subject,
+      expected: `"patch_size" within "image_size" ${imageHeight} × ${imageWidth}`,
+      received: `${patchHeight} × ${patchWidth}`,
+    });
+  }
+  const channels = reader.size('num_channels', 3);
+  const layers = reader.size('num_hidden_layers', 12);
+  return { imageHeight, imageWidth, patchHeight, patchWidth, channels, hiddenSize, layers, heads };
 }

@@ -118,10 +118,7 @@ export function readBert(reader: ConfigReader, family: 'bert' | 'roberta'): Bert
     normEpsilon: reader.number('layer_norm_eps', 1e-12, 'from 0'),
     pooler: { token: 'first', size: hiddenSize, bias: true },
     initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
-    dropout: {
-      hidden: reader.share('hidden_dropout_prob', 0.1),
-      attention: reader.share('attention_probs_dropout_prob', 0.1),
-    },
+    dropout: reader.dropouts(0.1),
     names: NAMES[family],
   };
 }

@@ -1,5 +1,5 @@
 import type { BertConfig, BertNames } from '../bert.js';
-import { assertPatches, type ConfigReader } from '../config-reader.js';
+import { readVitSizes, type ConfigReader } from '../config-reader.js';
 import type { VitConfig, VitNames } from '../vit.js';
 import { BERT_DEFAULTS } from './bert.js';
 
@@ -59,21 +59,11 @@ function towerOf(reader: ConfigReader, tower: 'vision' | 'text', isWhole: boolea
 /** CLIP's vision tower. @param isWhole whether the configuration is that of both towers */
 export function readClipVision(whole: ConfigReader, isWhole: boolean): VitConfig {
   const reader = towerOf(whole, 'vision', isWhole);
-  const [imageHeight, imageWidth] = reader.sizePair('image_size', 224);
-  const [patchHeight, patchWidth] = reader.sizePair('patch_size', 32);
-  const hiddenSize = reader.size('hidden_size', 768);
-  const heads = reader.size('num_attention_heads', 12);
-  reader.assertHeads('num_attention_heads', heads, 'hidden_size', hiddenSize);
-  const size = { imageHeight, imageWidth, patchHeight, patchWidth };
-  assertPatches(reader, size);
+  const sizes = readVitSizes(reader, 32);
   return {
     family: 'clip_vision_model',
-    ...size,
-    channels: reader.size('num_channels', 3),
+    ...sizes,
     specialTokens: { class: true, distillation: false, registers: 0 },
-    hiddenSize,
-    layers: reader.size('num_hidden_layers', 12),
-    heads,
     intermediateSize: reader.size('intermediate_size', 3072),
     activation: reader.activation('hidden_act', 'quick_gelu'),
     normEpsilon: reader.number('layer_norm_eps', 1e-5, 'from 0'),

@@ -83,10 +83,7 @@ export function readDeberta(reader: ConfigReader): BertConfig {
         }
       : {}),
     initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
-    dropout: {
-      hidden: reader.share('hidden_dropout_prob', 0.1),
-      attention: reader.share('attention_probs_dropout_prob', 0.1),
-    },
+    dropout: reader.dropouts(0.1),
     names: namesOf(hasPositions, tokenTypes > 0, {
       ...(toKeys && !shares ? { key: 'attention.self.pos_key_proj' } : {}),
       ...(toQueries && !shares ? { query: 'attention.self.pos_query_proj' } : {}),

@@ -1,4 +1,4 @@
-import { assertPatches, type ConfigReader } from '../config-reader.js';
+import { readVitSizes, type ConfigReader } from '../config-reader.js';
 import type { VitConfig, VitNames } from '../vit.js';
 
 /** Names in files of transformers' Dinov2Model and Dinov2WithRegistersModel. */
@@ -29,30 +29,20 @@ function namesOf(family: string, gated: boolean): VitNames {
 
 /** A DINOv2, with or without registers; defaults are those of transformers' `Dinov2Config`. */
 export function readDinov2(reader: ConfigReader, family: 'dinov2' | 'dinov2_with_registers'): VitConfig {
-  const [imageHeight, imageWidth] = reader.sizePair('image_size', 224);
-  const [patchHeight, patchWidth] = reader.sizePair('patch_size', 14);
-  const hiddenSize = reader.size('hidden_size', 768);
-  const heads = reader.size('num_attention_heads', 12);
-  reader.assertHeads('num_attention_heads', heads, 'hidden_size', hiddenSize);
+  const sizes = readVitSizes(reader, 14);
   reader.only('drop_path_rate', 0);
   reader.only('apply_layernorm', true); // of the feature maps that backbones give, which nothing here reads
-  const size = { imageHeight, imageWidth, patchHeight, patchWidth };
-  assertPatches(reader, size);
   const gated = reader.flag('use_swiglu_ffn', false);
-  const wide = Math.trunc(hiddenSize * reader.number('mlp_ratio', 4, 'above 0'));
+  const wide = Math.trunc(sizes.hiddenSize * reader.number('mlp_ratio', 4, 'above 0'));
   const hasRegisters = family === 'dinov2_with_registers';
   return {
     family,
-    ...size,
-    channels: reader.size('num_channels', 3),
+    ...sizes,
     specialTokens: {
       class: true,
       distillation: false,
       registers: hasRegisters ? reader.size('num_register_tokens', 4, 0) : 0,
     },
-    hiddenSize,
-    layers: reader.size('num_hidden_layers', 12),
-    heads,
     intermediateSize: gated ? 8 * Math.floor((Math.trunc((wide * 2) / 3) + 7) / 8) : wide,
     activation: gated ? 'silu' : reader.activation('hidden_act', 'gelu'),
     normEpsilon: reader.number('layer_norm_eps', 1e-6, 'from 0'),
@@ -63,10 +53,7 @@ export function readDinov2(reader: ConfigReader, family: 'dinov2' | 'dinov2_with
     takesAnySize: true,
     positionFilter: hasRegisters ? 'bicubic-antialiased' : 'bicubic',
     initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
-    dropout: {
-      hidden: reader.share('hidden_dropout_prob', 0),
-      attention: reader.share('attention_probs_dropout_prob', 0),
-    },
+    dropout: reader.dropouts(0),
     names: namesOf(family, gated),
   };
 }

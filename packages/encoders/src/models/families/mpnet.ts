@@ -47,10 +47,7 @@ export function readMpNet(reader: ConfigReader): BertConfig {
     relative: { kind: 'bias', buckets: 32, longest },
     pooler: { token: 'first', size: hiddenSize, bias: true },
     initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
-    dropout: {
-      hidden: reader.share('hidden_dropout_prob', 0.1),
-      attention: reader.share('attention_probs_dropout_prob', 0.1),
-    },
+    dropout: reader.dropouts(0.1),
     names: NAMES,
   };
 }

@@ -1,5 +1,5 @@
 import type { BertConfig, BertNames } from '../bert.js';
-import { assertPatches, type ConfigReader } from '../config-reader.js';
+import { readVitSizes, type ConfigReader } from '../config-reader.js';
 import type { VitConfig, VitNames } from '../vit.js';
 import { BERT_DEFAULTS } from './bert.js';
 import { TOWER_LAYERS, writtenBelow } from './clip.js';
@@ -34,22 +34,12 @@ const TEXT_NAMES: BertNames = {
 /** SigLIP's vision tower. @param isWhole whether the configuration is that of both towers */
 export function readSiglipVision(whole: ConfigReader, isWhole: boolean): VitConfig {
   const reader = isWhole ? whole.part('vision_config', '') : whole;
-  const [imageHeight, imageWidth] = reader.sizePair('image_size', 224);
-  const [patchHeight, patchWidth] = reader.sizePair('patch_size', 16);
-  const hiddenSize = reader.size('hidden_size', 768);
-  const heads = reader.size('num_attention_heads', 12);
-  reader.assertHeads('num_attention_heads', heads, 'hidden_size', hiddenSize);
-  const size = { imageHeight, imageWidth, patchHeight, patchWidth };
-  assertPatches(reader, size);
+  const sizes = readVitSizes(reader, 16);
   const hasHead = reader.flag('vision_use_head', true);
   return {
     family: 'siglip_vision_model',
-    ...size,
-    channels: reader.size('num_channels', 3),
+    ...sizes,
     specialTokens: { class: false, distillation: false, registers: 0 },
-    hiddenSize,
-    layers: reader.size('num_hidden_layers', 12),
-    heads,
     intermediateSize: reader.size('intermediate_size', 3072),
     activation: reader.activation('hidden_act', 'gelu_pytorch_tanh'),
     normEpsilon: reader.number('layer_norm_eps', 1e-6, 'from 0'),

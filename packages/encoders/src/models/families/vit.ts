@@ -1,4 +1,4 @@
-import { assertPatches, type ConfigReader } from '../config-reader.js';
+import { readVitSizes, type ConfigReader } from '../config-reader.js';
 import type { VitConfig, VitNames } from '../vit.js';
 
 /** Names in files of transformers' models around ViTModel and DeiTModel. */
@@ -29,21 +29,11 @@ function namesOf(family: 'vit' | 'deit'): VitNames {
 
 /** A ViT or DeiT; defaults are those of transformers' `ViTConfig`. */
 export function readVit(reader: ConfigReader, family: 'vit' | 'deit'): VitConfig {
-  const [imageHeight, imageWidth] = reader.sizePair('image_size', 224);
-  const [patchHeight, patchWidth] = reader.sizePair('patch_size', 16);
-  const hiddenSize = reader.size('hidden_size', 768);
-  const heads = reader.size('num_attention_heads', 12);
-  reader.assertHeads('num_attention_heads', heads, 'hidden_size', hiddenSize);
-  const size = { imageHeight, imageWidth, patchHeight, patchWidth };
-  assertPatches(reader, size);
+  const sizes = readVitSizes(reader, 16);
   return {
     family,
-    ...size,
-    channels: reader.size('num_channels', 3),
+    ...sizes,
     specialTokens: { class: true, distillation: family === 'deit', registers: 0 },
-    hiddenSize,
-    layers: reader.size('num_hidden_layers', 12),
-    heads,
     intermediateSize: reader.size('intermediate_size', 3072),
     activation: reader.activation('hidden_act', 'gelu'),
     normEpsilon: reader.number('layer_norm_eps', 1e-12, 'from 0'),
@@ -51,17 +41,14 @@ export function readVit(reader: ConfigReader, family: 'vit' | 'deit'): VitConfig
     patchBias: true,
     pooler: {
       kind: 'dense',
-      size: reader.size('pooler_output_size', hiddenSize),
+      size: reader.size('pooler_output_size', sizes.hiddenSize),
       activation: reader.activation('pooler_act', 'tanh'),
     },
     pooling: 'cls',
     takesAnySize: false,
     positionFilter: 'bicubic',
     initializerRange: reader.number('initializer_range', 0.02, 'from 0'),
-    dropout: {
-      hidden: reader.share('hidden_dropout_prob', 0),
-      attention: reader.share('attention_probs_dropout_prob', 0),
-    },
+    dropout: reader.dropouts(0),
     names: namesOf(family),
   };
 }
