@@ -29,7 +29,7 @@ it(
     const { location, stages } = planned.plan;
     expect(stages.map((stage) => stage.length)).toEqual([1, 1, 2]); // intact features, those of the seed, trainings
 
-    const unit = (index: number): Started => start('apps/eval/src/unit.ts', [location, String(index)]);
+    const unit = (index: number): Started => start('apps/eval/dist/unit.js', [location, String(index)]);
     const runs = join(folder, 'by-hand', 'trainings');
     const partial = async (): Promise<number> => {
       const names = await readdir(runs).catch(() => []);

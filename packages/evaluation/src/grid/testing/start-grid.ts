@@ -3,18 +3,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
-const FROM_SOURCE = ['--conditions=source', '--import', './scripts/from-source.mjs'];
 
 export interface Started {
   readonly child: ChildProcess;
   readonly ended: Promise<{ readonly code: number | null; readonly output: string }>;
 }
 
+/** A program of the last build, since some twenty of them start one after the other. */
 export function start(program: string, args: readonly string[]): Started {
-  const child = spawn(process.execPath, [...FROM_SOURCE, program, ...args], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(process.execPath, [program, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const ended = new Promise<{ code: number | null; output: string }>((resolve) => {
@@ -32,5 +29,5 @@ export function startGrid(
   cache = 'cache',
 ): Started {
   const places = ['--out', join(folder, out), '--cache', join(folder, cache)];
-  return start('apps/eval/src/main.ts', ['grid', grid, '--experiments', 'quickstart-smoke', ...narrowed, ...places, '--json']); // prettier-ignore
+  return start('apps/eval/dist/main.js', ['grid', grid, '--experiments', 'quickstart-smoke', ...narrowed, ...places, '--json']); // prettier-ignore
 }
