@@ -16,7 +16,8 @@ import {
   parseRatios,
   readSchedules,
   runGrid,
-  SIMULATED,
+  splitVariant,
+  VARIANTS,
   SMOKE,
   variantName,
   type AblationSwitch,
@@ -168,16 +169,15 @@ function usuallyAblated(experiments: readonly GridExperiment[]): MethodName {
 /** Methods, those of the user's own, which were loaded, by their ids. */
 function byIds(text: string): string[] {
   return listOf(text).map((name) => {
-    const suffix = name.endsWith(SIMULATED) ? SIMULATED : '';
-    const method = name.slice(0, name.length - suffix.length);
-    return `${isModulePath(method) ? ownDefinition(method, 'method').id : method}${suffix}`;
+    const { method, variant = '' } = splitVariant(name);
+    return `${isModulePath(method) ? ownDefinition(method, 'method').id : method}${variant}`;
   });
 }
 
 /** The methods that a grid names, this repository's and the user's own, by their ids. */
 export function chosenMethods(text: string | undefined, suffixes: readonly string[] = ['']): string[] {
   const names = text === undefined ? undefined : byIds(text);
-  const plainNames = (names ?? []).map((name) => (name.endsWith(SIMULATED) ? name.slice(0, -SIMULATED.length) : name));
+  const plainNames = (names ?? []).map((name) => splitVariant(name).method);
   const known = [...METHOD_NAMES, ...plainNames.filter(isOwnId)].flatMap((name) => suffixes.map((end) => name + end));
   return chosen('--methods', names?.join(','), known, PAPER_METHODS);
 }
@@ -209,7 +209,7 @@ export function axesOf(flags: GridFlags, grids: readonly GridName[], experiments
   const ablations = chosen('--ablations', flags.ablations, ABLATION_SWITCHES.map(variantName));
   const smokeParts: readonly AblationSwitch[] = SMOKE.ablations;
   return {
-    methods: flags.methods === undefined ? null : chosenMethods(flags.methods, ['', SIMULATED]),
+    methods: flags.methods === undefined ? null : chosenMethods(flags.methods, ['', ...VARIANTS]),
     ablated: chosen('--ablated', flags.ablated, METHOD_NAMES, [usuallyAblated(experiments)])[0] as string,
     ablations:
       flags.ablations === undefined && isSmoke

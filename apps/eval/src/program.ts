@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DATASET_NAMES, POST_COLUMNS, SPLIT_NAMES, TEXT_ENCODINGS } from '@drf/datasets/names';
 import { CORRUPTION_NAMES, PAPER_RATIOS, SETTINGS, SEVERITIES } from '@drf/disruption';
 import { ENGINE_NAMES } from '@drf/tensor';
-import { GRID_NAMES, PROJECTIONS, SHOWN_POSTS, SIMULATED, SPLIT_CHOICES } from '@drf/evaluation/names';
+import { GRID_NAMES, PROJECTIONS, SHOWN_POSTS, SPLIT_CHOICES } from '@drf/evaluation/names';
 import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
 import { cacheFolder, isModulePath } from '@drf/files';
 import {
@@ -177,7 +177,7 @@ function createGridCommand(): Command {
     .addOption(columnsOption())
     .option(
       '--methods <names>',
-      `methods, separated by commas; NAME${SIMULATED} simulates disruptions (default: all; image-only, text-only and late-fusion only in grids beyond the paper)`,
+      `methods, separated by commas; NAME+simulation simulates disruptions, NAME+discriminants also has class-conditional Gaussians in the answer, drf-discriminants has none (default: all; image-only, text-only and late-fusion only in grids beyond the paper)`,
     )
     .option('--seeds <seeds>', `such as 0-4 or 0,2,7 (default: ${DEFAULT_SEEDS})`)
     .option('--settings <settings>', `of ${SETTINGS.join(', ')} (default: all)`)

@@ -24,3 +24,11 @@ export {
 } from './quality-statistics.js';
 export { distanceMoments } from './distance-moments.js';
 export { QualityModel, type FittedQuality, type QualityModelOptions } from './quality-model.js';
+export { GroupMoments, type GroupMomentsOptions, type WithinGroups } from './group-moments.js';
+export {
+  emptyStateDiscriminants,
+  fitStateDiscriminants,
+  type LinearDiscriminant,
+  type StateDiscriminants,
+  type StateMoments,
+} from './linear-discriminant.js';

@@ -354,12 +354,12 @@ function describeCell(
   { run, dataset }: CellsRequest,
   testedOn: Strategy,
   { set, entries, records }: EncodedRecords,
-  { probabilities, quality, details }: Judged,
+  { probabilities, quality, logLikelihoodRatio, details }: Judged,
   clean: MeasuredCell | undefined,
 ): MeasuredCell {
   const { config, classes } = run.description;
   const available = byModality((modality) => set[modality].available);
-  const qualities: QualityCell = { ids: set.ids, available, entries, quality };
+  const qualities: QualityCell = { ids: set.ids, available, entries, quality: logLikelihoodRatio ?? quality };
   const isOfAll = testedOn.kind === 'modality-fixed' || (testedOn.kind === 'corruption' && testedOn.ratio === 1);
   const kind = isOfAll ? 'fixed' : 'random';
   const result: CellResult = {

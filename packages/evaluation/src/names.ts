@@ -25,8 +25,19 @@ export const GRID_NAMES = [
 ] as const;
 export type GridName = (typeof GRID_NAMES)[number];
 
-/** Behind a method's name: trained with simulated disruptions, as `drf` is by default. */
-export const SIMULATED = '+simulation';
+/**
+ * What may stand behind a method's name: with simulated disruptions in training; with discriminants in the answer, and
+ * simulated disruptions; without discriminants, which `drf` has by default.
+ */
+export const VARIANTS = ['+simulation', '+discriminants', '-discriminants'] as const;
+/** One of {@link VARIANTS}. */
+export type Variant = (typeof VARIANTS)[number];
+
+/** A method's name and its variant: `clmlf+simulation` is clmlf with simulation. */
+export function splitVariant(name: string): { readonly method: string; readonly variant: Variant | undefined } {
+  const variant = VARIANTS.find((suffix) => name.endsWith(suffix));
+  return { method: name.slice(0, name.length - (variant?.length ?? 0)), variant };
+}
 
 /** Wrongly judged posts that a report shows, unless it is told otherwise. */
 export const SHOWN_POSTS = 24;

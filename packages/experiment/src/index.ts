@@ -85,6 +85,8 @@ export {
   countClasses,
   createEncodedMethod,
   createMethod,
+  DISCRIMINANT_SHARE,
+  discriminantShare,
   departuresFromLetter,
   drfForm,
   measureClassWeights,
@@ -167,3 +169,4 @@ export {
   writeModelCard,
   type ModelCardFacts,
 } from './model-card/model-card.js';
+export { fitRunDiscriminants, type DiscriminantSources } from './fit-discriminants.js';

@@ -8,6 +8,7 @@ import {
   type Engine,
   type Host,
   type HostTensor,
+  type HostTree,
   type TensorTree,
 } from '@drf/tensor';
 import { measureGraphs, type MeasuredGraphs } from '@drf/baselines';
@@ -50,7 +51,7 @@ export async function withInitialFeatures<Result>(
     if (!encoder.trainable) throw frozen();
     const program = await prepareEncoding(engine, encoder, withTokens);
     programs.push(program);
-    return { available, ...initialRows(program, encoder, rows, onPosts, withTokens) };
+    return { available, ...encodedRows(program, encoder, rows, onPosts, withTokens) };
   };
   try {
     const image = await encoded(set.image, encoders.image);
@@ -100,21 +101,29 @@ type EncodingStep = Awaited<ReturnType<typeof prepareEncoding>>;
 /** Features of a batch, and its tokens where they are asked for. */
 type Encoded = Pick<EncodedTokens, 'features'> & Partial<TokenInputs>;
 
-/** The encoder alone, its parameters as a state that no step changes. */
-function prepareEncoding<C extends Content>(engine: Engine, encoder: TrainableEncoder<C>, withTokens: boolean) {
+/**
+ * The encoder alone, its parameters as a state that no step changes.
+ * @param parameters in place of those before training
+ */
+export function prepareEncoding<C extends Content>(
+  engine: Engine,
+  encoder: TrainableEncoder<C>,
+  withTokens = false,
+  parameters: HostTree = encoder.initialParameters,
+) {
   return engine.prepareStep<TensorTree, TensorTree, Encoded>((state, inputs) => {
     const outputs = withTokens ? encoder.applyTokens?.(state, inputs) : undefined;
     return { state, outputs: outputs ?? { features: encoder.apply(state, inputs) } };
-  }, encoder.initialParameters);
+  }, parameters);
 }
 
 /** Rows and tokens that an encoder computes when they are gathered. */
-function initialRows<C extends Content>(
+export function encodedRows<C extends Content>(
   program: EncodingStep,
   encoder: TrainableEncoder<C>,
   contents: ContentRows,
-  onPosts: (posts: number) => void,
-  withTokens: boolean,
+  onPosts: (posts: number) => void = () => undefined,
+  withTokens = false,
 ): Pick<FeatureSet['image'], 'rows' | 'tokens'> {
   const { outputDim: dim, tokenDim, tokenCount } = encoder;
   async function* encode(indices: readonly number[]): AsyncGenerator<Host<Encoded>> {

@@ -6,6 +6,7 @@ import {
   drfConfig,
   methodOf,
   withClassWeights,
+  withDiscriminants,
   withEncoders,
   type DrfConfig,
   type EncodedMethod,
@@ -35,6 +36,9 @@ import { ConfigurationError, isOwnId, MODALITIES, ownDefinition, type OwnDefinit
 import { comparedOptions, formOf } from './compared-options.js';
 import type { ExperimentConfig, MethodName, OwnMethodName } from './schema.js';
 import type { Session } from './session.js';
+
+/** Share of discriminants where a method has them and nothing else is said. */
+export const DISCRIMINANT_SHARE = 0.5;
 
 /** What the experiment's method asks of the pipeline. */
 export function methodNeeds({ method }: Pick<ExperimentConfig, 'method'>): MethodNeeds {
@@ -128,9 +132,20 @@ export function departuresFromLetter(config: Pick<ExperimentConfig, 'method' | '
  * @throws ConfigurationError when the attention heads do not divide the width
  */
 export function createMethod(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {
-  const method = createUnweightedMethod(config, shapes, graphs);
+  const plain = createUnweightedMethod(config, shapes, graphs);
+  const method = discriminantShare(config) > 0 ? withDiscriminants(plain, shapes) : plain;
   if (!weighsClasses(config)) return method;
   return withClassWeights(method, shapes.classWeights ?? new Float32Array(shapes.classes).fill(1));
+}
+
+/** The share of discriminants in a method's answer that experiments have unless they say otherwise. */
+export function defaultDiscriminants(method: ExperimentConfig['method']): number {
+  return method === 'drf' ? DISCRIMINANT_SHARE : 0;
+}
+
+/** The share of discriminants in the answer, 0 where there are none. */
+export function discriminantShare({ model }: Pick<ExperimentConfig, 'model'>): number {
+  return model.discriminants ?? 0;
 }
 
 function createUnweightedMethod(config: ExperimentConfig, shapes: MethodShapes, graphs?: MeasuredGraphs): Method {

@@ -6,7 +6,7 @@ import { ConfigurationError, isOwnId, MODALITIES, ownDefinition } from '@drf/ten
 import { suggestion } from '@drf/terminal';
 import { recordedOptions } from './compared-options.js';
 import { mergeConfig } from './flags.js';
-import { withParsedOptions } from './method.js';
+import { defaultDiscriminants, withParsedOptions } from './method.js';
 import { experimentSchema, METHOD_NAMES, type ExperimentConfig, type MethodName } from './schema.js';
 
 export { defineExperiment, type ExperimentFile, type MethodOptions } from './options.js';
@@ -19,7 +19,9 @@ export { defineExperiment, type ExperimentFile, type MethodOptions } from './opt
  */
 export function parseExperiment(value: unknown, source: string): ExperimentConfig {
   const options = parseOptions(experimentSchema, value, source, UNIONS);
-  return checkTogether({ ...options, compared: recordedOptions(options.compared) }, source);
+  const { discriminants = defaultDiscriminants(options.method) } = options.model;
+  const model = { ...options.model, discriminants };
+  return checkTogether({ ...options, model, compared: recordedOptions(options.compared) }, source);
 }
 
 /** What options of several types take, by name. */

@@ -424,9 +424,14 @@ function withPresentNames(config: ExperimentConfig): unknown {
     ? { ...renamed, encoders: withFormerDropout(config.encoders), training: withFormerDisruptions(config) }
     : renamed;
   const { transformerWidth, ...compared } = (config.compared ?? {}) as { readonly transformerWidth?: number };
-  if (transformerWidth === undefined) return named;
+  if (transformerWidth === undefined) return withFormerModel(named);
   const width = config.method === 'clmlf' ? transformerWidth : config.model?.dim;
-  return { ...named, compared: { ...compared, width } };
+  return { ...withFormerModel(named), compared: { ...compared, width } };
+}
+
+/** A model of before there were discriminants has none. */
+function withFormerModel<Config extends { readonly model: ExperimentConfig['model'] }>(config: Config): Config {
+  return { ...config, model: { discriminants: 0, ...config.model } };
 }
 
 /** Encoders that are trained as before they had dropout. */

@@ -281,6 +281,14 @@ const model = z.strictObject({
   exponentLimit: positive().max(80).default(20).meta(result('exponent above which Eq. 3 goes on linearly')),
   gaussianRank: width().default(128).meta(result('drf: directions of the low-rank Gaussian of encoder outputs')),
   gateHidden: width().default(16).meta(result('drf: width of the hidden layer of the gate that weighs pairs')),
+  discriminants: share()
+    .optional()
+    .meta(
+      result(
+        'share of class-conditional Gaussians (linear discriminants of the encoder outputs, intact and corrupted ones ' +
+          'apart) in the answer (default: 0.5 for drf, else 0)',
+      ),
+    ),
   lossScales: lossScales.prefault({}),
   ablations: ablations.prefault({}),
 });
@@ -309,7 +317,9 @@ const compared = z.strictObject({
 
 /** Disruptions of training posts beyond those of `disruption`, anew each time a post is seen. */
 const simulation = z.strictObject({
-  share: share().optional().meta(result('share of the intact posts (default: 0.5 for drf on intact posts, else 0)')),
+  share: share()
+    .optional()
+    .meta(result('share of the intact posts (default: 0.5 for drf and for methods with discriminants, else 0)')),
   discard: share().default(0.5).meta(result('of those, the share that lose a modality; the others have it corrupted')),
   draws: whole(1)
     .default(2)

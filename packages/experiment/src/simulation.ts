@@ -11,6 +11,7 @@ import {
   type Modality,
   type Random,
 } from '@drf/tensor';
+import type { ContentRows } from './content-rows.js';
 import { encodeRecords, type EncodedRecords, type EncodeOptions } from './encode-records.js';
 import {
   areFeatures,
@@ -21,6 +22,7 @@ import {
   type PostSet,
 } from './feature-set.js';
 import type { DrawnDisruption } from './planned-record.js';
+import { discriminantShare } from './method.js';
 import type { ExperimentConfig } from './schema.js';
 import { isUpper, type Session } from './session.js';
 
@@ -52,14 +54,17 @@ function discarding(modality: Modality): Strategy {
 export const SIMULATED_SHARE = 0.5;
 
 /**
- * The simulation that an experiment asks for. By default `drf` simulates where its training posts are intact; where
- * training is disrupted already, those disruptions teach it the same. Every other method simulates when it is told to.
+ * The simulation that an experiment asks for. By default methods with discriminants simulate, which these need to know
+ * what corrupted outputs look like, and `drf` without them where its training posts are intact. Every other method
+ * simulates when it is told to.
  */
 export function simulationOptions({
   method,
+  model,
   training,
-}: Pick<ExperimentConfig, 'method' | 'training'>): SimulationOptions {
-  const byDefault = method === 'drf' && training.disruption === 'none' ? SIMULATED_SHARE : 0;
+}: Pick<ExperimentConfig, 'method' | 'model' | 'training'>): SimulationOptions {
+  const isDefault = discriminantShare({ model }) > 0 || (method === 'drf' && training.disruption === 'none');
+  const byDefault = isDefault ? SIMULATED_SHARE : 0;
   const { share = byDefault, ...rest } = training.simulation;
   return { share, ...rest };
 }
@@ -212,6 +217,24 @@ export class Simulation {
     const { batch, labels } = await gatherBatch(set, indices, contents);
     for (const post of disrupted) await this.disrupt(batch, post);
     return { batch, labels };
+  }
+
+  /**
+   * A modality of all posts of a set, corrupted, once for each draw that training chooses from; an encoder that is trained
+   * from its first layer on, which gets others in training, reads the first of these.
+   * @param set as of {@link gather}
+   */
+  versions(set: PostSet, modality: Modality): ModalityRows[] {
+    const own = set[modality];
+    const { rows } = own;
+    if (areFeatures(rows)) return (this.rows[modality]?.corrupted ?? []).map((version) => ({ ...own, ...version }));
+    const corruptions = this.corruptions[modality];
+    return Array.from({ length: this.options.draws * corruptions.length }, (_, draw) => {
+      const drawn = drawnVersion(corruptions, draw);
+      const gather: ContentRows['gather'] = (indices) =>
+        rows.gather(indices, new Map(indices.map((_, place) => [place, drawn])));
+      return { ...own, rows: { ...rows, gather } };
+    });
   }
 
   private draw(random: Random): SimulatedDisruption | undefined {

@@ -53,6 +53,12 @@ export {
 } from './projection.js';
 export { createConcatenation } from './concatenation.js';
 export {
+  putDiscriminants,
+  unfittedDiscriminants,
+  withDiscriminants,
+  type DiscriminantParameters,
+} from './with-discriminants.js';
+export {
   ADAMW_DEFAULTS,
   adamW,
   biasCorrections,

@@ -13,6 +13,8 @@ import {
   assertEncoders,
   countClasses,
   createEncodedMethod,
+  discriminantShare,
+  fitRunDiscriminants,
   encodeSimulated,
   encodeRecords,
   isFeatureSet,
@@ -41,6 +43,7 @@ import {
   writeExamples,
   writeModelCard,
   writeTrainingReport,
+  type DiscriminantSources,
   type EncodedRecords,
   type EncodeOptions,
   type ExperimentConfig,
@@ -189,14 +192,15 @@ async function trainIn(
   const shapes = methodShapes(session, classes.length, methodNeeds(config));
   const classWeights = measureClassWeights(config, classes, trainPosts.set.labels); // a checkpoint's own are the same
   const measured = resume ? {} : await measure(options, session, trainPosts);
+  const known = {
+    ...shapes,
+    ...measured,
+    classCounts: countClasses(trainPosts.set.labels, classes.length),
+    ...(classWeights === undefined ? {} : { classWeights }),
+  };
   const method = createEncodedMethod(
     config,
-    {
-      ...shapes,
-      ...measured,
-      classCounts: countClasses(trainPosts.set.labels, classes.length),
-      ...(classWeights === undefined ? {} : { classWeights }),
-    },
+    known,
     trainedEncoders(session),
     resume
       ? undefined // the checkpoint's own
@@ -232,6 +236,17 @@ async function trainIn(
     const outcome = await trainer.fit();
     display.end();
     if (!isLead(options)) return { outcome, run: run.path, selected: trainer.selected, report: null, notes: [] };
+    if (outcome !== 'interrupted' && discriminantShare(config) > 0) {
+      await fitDiscriminants(options, {
+        config,
+        run,
+        session,
+        method,
+        shapes: known,
+        train: trainPosts.set,
+        simulation,
+      });
+    }
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
@@ -325,6 +340,16 @@ async function calibrate(
     const calibration = await measureCalibration(sources);
     await writeCalibration(run, calibration);
     return calibration;
+  } finally {
+    progress.stop();
+  }
+}
+
+/** What the discriminants in the answer are, of the run's result. */
+async function fitDiscriminants({ display, signal }: TrainOptions, sources: DiscriminantSources): Promise<void> {
+  const progress = display.job('Fitting the discriminants of classes', 'rows');
+  try {
+    await fitRunDiscriminants({ ...sources, onProgress: progress.update, signal });
   } finally {
     progress.stop();
   }

@@ -9,13 +9,19 @@ import {
   type Severity,
   type Strategy,
 } from '@drf/disruption';
-import { METHOD_NAMES, SIMULATED_SHARE, UNIMODAL_NAMES, type ExperimentConfig } from '@drf/experiment';
+import {
+  METHOD_NAMES,
+  DISCRIMINANT_SHARE,
+  SIMULATED_SHARE,
+  UNIMODAL_NAMES,
+  type ExperimentConfig,
+} from '@drf/experiment';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import { CLEAN, missingStrategies, type Cell, type Fold } from '../cells.js';
 import { variantName, type AblationSwitch } from '../paper.js';
-import { SIMULATED, type GridName } from '../names.js';
+import { splitVariant, type GridName, type Variant } from '../names.js';
 
-export { GRID_NAMES, SIMULATED, type GridName } from '../names.js';
+export { GRID_NAMES, splitVariant, VARIANTS, type GridName } from '../names.js';
 
 /** What a grid is made of, after narrowing. */
 export interface GridAxes {
@@ -106,7 +112,7 @@ export type GridExperiment = (overrides: {
   readonly method: string;
   readonly seed: number;
   readonly training: { readonly disruption: string; readonly simulation?: { readonly share: number } };
-  readonly model: { readonly ablations: { readonly [part: string]: boolean } };
+  readonly model: { readonly ablations: { readonly [part: string]: boolean }; readonly discriminants?: number };
 }) => ExperimentConfig;
 
 /**
@@ -154,13 +160,32 @@ function mergeEntries(entries: readonly GridEntry[]): GridEntry[] {
 
 function configOf(experiment: GridExperiment, entry: GridEntry, seed: number): ExperimentConfig {
   const ablations = entry.without === null ? {} : { [entry.without]: false };
-  const isSimulated = entry.method.endsWith(SIMULATED);
-  const method = isSimulated ? entry.method.slice(0, -SIMULATED.length) : entry.method;
+  const { method, variant } = splitVariant(entry.method);
   const training = { disruption: formatStrategy(entry.trainedOn) };
-  const config = experiment({ method, seed, training, model: { ablations } });
-  if (!isSimulated) return config;
-  const { share = SIMULATED_SHARE } = config.training.simulation;
-  return experiment({ method, seed, training: { ...training, simulation: { share } }, model: { ablations } });
+  const plain = experiment({ method, seed, training, model: { ablations } });
+  if (variant === undefined) return plain;
+  const { simulation, discriminants } = variantOptions(variant, plain);
+  return experiment({
+    method,
+    seed,
+    training: { ...training, ...(simulation === undefined ? {} : { simulation: { share: simulation } }) },
+    model: { ablations, ...(discriminants === undefined ? {} : { discriminants }) },
+  });
+}
+
+/** What a variant changes; shares that an experiment sets itself stay. */
+function variantOptions(
+  variant: Variant,
+  { model, training }: ExperimentConfig,
+): { readonly simulation?: number; readonly discriminants?: number } {
+  switch (variant) {
+    case '+simulation':
+      return { simulation: training.simulation.share ?? SIMULATED_SHARE };
+    case '+discriminants':
+      return { discriminants: model.discriminants || DISCRIMINANT_SHARE };
+    case '-discriminants':
+      return { discriminants: 0 };
+  }
 }
 
 /** The axes of a grid, its methods chosen. */

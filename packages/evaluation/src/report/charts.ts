@@ -217,7 +217,7 @@ export function qualityCharts(store: ResultStore, study: Study, reference: strin
       });
       const series: Series[] = [{ name: 'intact', points: density(intact, range) }, ...levels];
       const title = `${systemName(system)}: quality of the ${modality} by share of ${modality === 'image' ? 'pixels blackened' : 'words masked'}; AUROC ${area.toFixed(3)}`;
-      const axes = { xName: 'log density, relative to its peak', yName: 'frequency' };
+      const axes = { xName: 'quality, in nats', yName: 'frequency' };
       return [lineChart(`quality-${system.method}-${modality}`, title, series, axes)];
     }),
   );

@@ -70,8 +70,8 @@ async function galleryPost(
   const number = (value: number | null): string => (value === null ? '–' : value.toFixed(Math.abs(value) < 100 ? 2 : 0));
   const known = ([, value]: readonly [string, number | null]): boolean => value !== null;
   const figures: (readonly [string, number | null])[] = [
-    ['density of the image', densities.image],
-    ['density of the text', densities.text],
+    ['quality of the image', densities.image],
+    ['quality of the text', densities.text],
     ['density of the recovered image', densities.recoveredImage],
     ['density of the recovered text', densities.recoveredText],
     ['weight of image and text', weights.both],

@@ -266,7 +266,7 @@ async function studyParts(
     options.onNote(`no posts are shown: ${reason}`),
   );
   if (posts.length > 0) {
-    const line = `Posts as ${systemName(whole)} met them, of the first seed: densities are log densities over their peak, weights those of the pairs (image, text), (image, recovered text), (recovered image, text).`;
+    const line = `Posts as ${systemName(whole)} met them, of the first seed: quality and densities are log densities over their peak, quality a log-likelihood ratio of intact to corrupted where the method has discriminants, weights those of the pairs (image, text), (image, recovered text), (recovered image, text).`;
     parts.push({ id: 'posts', heading: 'Posts', body: paragraph(line) + gallery(posts) });
   }
   const charts = [...Object.values(drawn).flat(), ...features, ...quality, ...reliability, ...training];

@@ -243,9 +243,9 @@ function logit(share: number): number {
 
 /** Whether the model of a cell was trained with simulated disruptions, by the options of its training. */
 export function isSimulated(store: Pick<ResultStore, 'config'>, cell: StoredCell): boolean {
-  const { method, training } = store.config(cell);
+  const { method, model, training } = store.config(cell);
   const simulation = { ...training.simulation }; // stores of before it have none
-  return simulationOptions({ method, training: { ...training, simulation } }).share > 0;
+  return simulationOptions({ method, model, training: { ...training, simulation } }).share > 0;
 }
 
 /** The tests that the most of the systems have, of models of one training; nothing where none has any. */

@@ -86,13 +86,15 @@ function detailOf(batches: readonly HostTree[], ...path: readonly string[]): Det
 
 function densitiesOf({ details, quality }: EvaluatedCell): CellRecord['densities'] {
   const density = (...path: string[]): Float32Array | null => detailOf(details, 'logDensity', ...path)?.data ?? null;
+  const ratio = (modality: Modality): Float32Array | null => detailOf(details, 'logLikelihoodRatio', modality)?.data ?? null; // prettier-ignore
   const densities = {
-    image: density('image'),
-    text: density('text'),
+    image: ratio('image') ?? density('image'),
+    text: ratio('text') ?? density('text'),
     recoveredText: density('recovered', 'text'),
     recoveredImage: density('recovered', 'image'),
   };
-  return quality !== null && Object.values(densities).some((values) => values !== null) ? densities : null;
+  const isKnown = quality !== null || ratio('image') !== null;
+  return isKnown && Object.values(densities).some((values) => values !== null) ? densities : null;
 }
 
 /** Columns of [posts, pair]: all three pairs, or the original one alone where pairs are not expanded. */

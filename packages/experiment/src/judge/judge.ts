@@ -9,6 +9,8 @@ export interface Judged {
   /** [posts, classes] */
   readonly probabilities: Float32Array;
   readonly quality: Quality | null;
+  /** How much likelier each output is among intact ones than among corrupted ones, in nats; null without discriminants. */
+  readonly logLikelihoodRatio: Quality | null;
   /** Everything that the method says of its posts, batch by batch; empty unless asked for. */
   readonly details: readonly HostTree[];
 }
@@ -59,10 +61,11 @@ export class Judge {
       onProgress(start + part.ids.length, total);
     }
     const probabilities = Float32Array.from(parts.flatMap((part) => [...part]));
-    const densities = this.withDetails ? details.map((batch) => batch?.logDensity as HostTree | undefined) : details;
+    const measured = (name: string): Quality | null => qualityOf(details.map((batch) => batch?.[name] as HostTree | undefined)); // prettier-ignore
     return {
       probabilities,
-      quality: this.knowsDistributions() ? qualityOf(densities) : null,
+      quality: this.knowsDistributions() ? measured('logDensity') : null,
+      logLikelihoodRatio: measured('logLikelihoodRatio'),
       details: this.withDetails ? details.map((batch) => batch ?? {}) : [],
     };
   }
@@ -82,16 +85,17 @@ export class Judge {
 /** Log relative density of each post's features, [posts] a modality: DRF's estimate of quality (Eq. 9). */
 export type Quality = Readonly<Record<Modality, Float32Array>>;
 
-/** The method with only the quality among its details, so that features and weights are not kept for every post. */
+/** The method with only what says something of quality among its details, so that features are not kept for every post. */
 function withQualityOnly(method: EncodedMethod): EncodedMethod {
   return {
     ...method,
     predict: (parameters, batch, memory) => {
       const prediction = method.predict(parameters, batch, memory);
-      const densities = prediction.details.logDensity as TensorTree | undefined;
-      const { image, text } = densities ?? {};
-      const details: TensorTree = image === undefined || text === undefined ? {} : { image, text };
-      return { ...prediction, details };
+      const measured = ['logDensity', 'logLikelihoodRatio'].flatMap((name) => {
+        const { image, text } = (prediction.details[name] ?? {}) as TensorTree;
+        return image === undefined || text === undefined ? [] : [[name, { image, text }] as const];
+      });
+      return { ...prediction, details: Object.fromEntries(measured) };
     },
   };
 }
