@@ -122,12 +122,15 @@ function shrunk(scatter: Float64Array, count: number, shrinkage: number): Covari
   for (let i = 0; i < width; i++) trace += scatter[i * (width + 1)] as number;
   const ridge = (shrinkage * trace) / (count * width);
   if (!(ridge > 0)) return undefined;
-  const matrix = Matrix.from1DArray(
-    width,
-    width,
-    Array.from(scatter, (value) => value / count),
-  );
-  for (let i = 0; i < width; i++) matrix.set(i, i, matrix.get(i, i) + ridge);
+  const matrix = new Matrix(width, width);
+  for (let i = 0; i < width; i++) {
+    for (let j = 0; j < i; j++) {
+      const value = (scatter[i * width + j] as number) / count; // its mirror image differs by rounding
+      matrix.set(i, j, value);
+      matrix.set(j, i, value);
+    }
+    matrix.set(i, i, (scatter[i * (width + 1)] as number) / count + ridge);
+  }
   const factor = new CholeskyDecomposition(matrix);
   const solve = (vectors: readonly Float64Array[]): Float64Array[] => {
     const solved = factor.solve(new Matrix(vectors.map((vector) => Array.from(vector))).transpose());
