@@ -2,7 +2,14 @@ import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { drfForm, RunFolder, parseExperiment, simulationOptions, type MetricRow } from './index.js';
+import {
+  drfForm,
+  RunFolder,
+  parseExperiment,
+  simulationOptions,
+  type ExperimentConfig,
+  type MetricRow,
+} from './index.js';
 
 const step = (number: number): MetricRow => ({
   type: 'step',
@@ -161,10 +168,26 @@ describe('RunFolder', () => {
     await describeRun();
     expect((await run.readDescription()).config.method).toBe('drf');
     const saved = JSON.parse(await readFile(run.file('config.json'), 'utf8')) as { config: { model: object } };
-    delete (saved.config.model as { gaussianRank?: number }).gaussianRank;
+    const model = saved.config.model as { gaussianRank?: number; discriminants?: number };
+    delete model.gaussianRank;
+    delete model.discriminants;
     await writeFile(run.file('config.json'), JSON.stringify(saved));
     const { config } = await run.readDescription();
     expect([config.method, simulationOptions(config).share]).toEqual(['drf-adapted', 0]);
+  });
+
+  it('takes a drf of before there were discriminants for one without', async () => {
+    await describeRun();
+    expect((await run.readDescription()).config.model.discriminants).toBe(0.5);
+    const saved = JSON.parse(await readFile(run.file('config.json'), 'utf8')) as { config: ExperimentConfig };
+    const { discriminants: _, ...model } = saved.config.model;
+    const training = { ...saved.config.training, disruption: 'random:0.6:C' };
+    await writeFile(
+      run.file('config.json'),
+      JSON.stringify({ ...saved, config: { ...saved.config, model, training } }),
+    );
+    const { config } = await run.readDescription();
+    expect([config.method, config.model.discriminants, simulationOptions(config).share]).toEqual(['drf', 0, 0]);
   });
 
   it('takes a drf-paper of before that was the paper’s to the letter for drf-adapted', async () => {

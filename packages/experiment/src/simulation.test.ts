@@ -94,12 +94,16 @@ describe('Simulation', () => {
 });
 
 describe('simulationOptions', () => {
-  const optionsOf = (method: string, training: object = {}) =>
-    simulationOptions(parseExperiment({ name: 'a', method, dataset: { name: 'embedded' }, training }, 'test'));
+  const optionsOf = (method: string, training: object = {}, model: object = {}) =>
+    simulationOptions(parseExperiment({ name: 'a', method, dataset: { name: 'embedded' }, model, training }, 'test'));
 
-  it('simulate for drf on intact posts, unless told otherwise', () => {
+  it('simulate for drf and whatever has discriminants, unless told otherwise', () => {
     expect(optionsOf('drf')).toEqual({ share: 0.5, discard: 0.5, draws: 2 });
-    expect(optionsOf('drf', { disruption: 'random:0.6:C' }).share).toBe(0);
+    expect(optionsOf('drf', { disruption: 'random:0.6:C' }).share).toBe(0.5);
+    expect(optionsOf('drf', { disruption: 'random:0.6:C' }, { discriminants: 0 }).share).toBe(0);
+    expect(optionsOf('drf', {}, { discriminants: 0 }).share).toBe(0.5); // training is intact
+    expect(optionsOf('mvan', { disruption: 'random:1:D' }, { discriminants: 0.5 }).share).toBe(0.5);
+    expect(optionsOf('concatenation', { simulation: { share: 0 } }, { discriminants: 0.5 }).share).toBe(0);
     expect(optionsOf('drf-paper').share).toBe(0);
     expect(optionsOf('concatenation').share).toBe(0);
     expect(optionsOf('concatenation', { simulation: { share: 0.25 } }).share).toBe(0.25);
@@ -120,6 +124,16 @@ describe('simulationOptions', () => {
       'Corruption "C" expected one of gaussian_noise',
     );
     expect(refused('typos@7')).toThrow('expected a severity from 1 to 5 after "typos@"');
+  });
+});
+
+describe('Simulation.versions', () => {
+  it('are all posts by each draw, of features', async () => {
+    const set = makeSet();
+    const versions = makeSimulation(0.5).versions(set, 'text');
+    const values = await Promise.all(versions.map(async ({ rows }) => (rows as FeatureRows).gather([5, 0])));
+    expect(values.map(({ data }) => [...data])).toEqual([20, 21, 22].map((value) => [value, value, value, value]));
+    expect(versions.every(({ available }) => available === set.text.available)).toBe(true);
   });
 });
 

@@ -149,25 +149,34 @@ describe('training with encoders under the head', () => {
     expect(lean?.tensors.has('state.moments.first.encoders.text.table')).toBe(false);
   });
 
-  it('gives a run that opens with its encoders, and judges as training did', async () => {
-    const validated = vi.fn();
-    const config = configOf({ training: { disruption: 'none', accumulate: 1, selection: 'last' } });
-    const display = { ...createDisplay(true), onEpoch: (_: number, __: unknown, val: unknown) => validated(val) };
-    const result = await run(config, { display: display });
-    const session = await sessionOf()(config);
-    const opened = await openRun(result.run, undefined, async () => trainedEncoders(session));
-    const { set } = await encodeVal(config, session);
-    const judge = Judge.create(session.engine, opened);
-    const judged = await judge.judge(set, () => undefined);
-    await judge.dispose();
-    const right = set.labels.reduce((sum, label, post) => {
-      const row = [...judged.probabilities.subarray(post * 3, post * 3 + 3)];
-      return sum + (row.indexOf(Math.max(...row)) === label ? 1 : 0);
-    }, 0);
-    expect(right / set.ids.length).toBeCloseTo(validated.mock.lastCall?.[0].accuracy as number, 6);
-    expect(judged.quality).not.toBeNull();
-    await session.dispose();
-  });
+  it.each([0, 0.5])(
+    'gives a run that opens with its encoders, and judges as it says: discriminants %d',
+    async (discriminants) => {
+      const validated = vi.fn();
+      const config = configOf({
+        model: { discriminants },
+        training: { disruption: 'none', accumulate: 1, selection: 'last' },
+      });
+      const display = { ...createDisplay(true), onEpoch: (_: number, __: unknown, val: unknown) => validated(val) };
+      const result = await run(config, { display: display });
+      const session = await sessionOf()(config);
+      const opened = await openRun(result.run, undefined, async () => trainedEncoders(session));
+      const { set } = await encodeVal(config, session);
+      const judge = Judge.create(session.engine, opened);
+      const judged = await judge.judge(set, () => undefined);
+      await judge.dispose();
+      const right = set.labels.reduce((sum, label, post) => {
+        const row = [...judged.probabilities.subarray(post * 3, post * 3 + 3)];
+        return sum + (row.indexOf(Math.max(...row)) === label ? 1 : 0);
+      }, 0);
+      expect(right / set.ids.length).toBeCloseTo(result.selected?.validation?.accuracy as number, 6);
+      expect((await opened.folder.readBest())?.validation).toEqual(result.selected?.validation);
+      const { accuracy } = validated.mock.lastCall?.[0] as { accuracy: number }; // of the method alone
+      if (discriminants === 0) expect(result.selected?.validation?.accuracy).toBe(accuracy);
+      expect(judged.quality).not.toBeNull();
+      await session.dispose();
+    },
+  );
 
   it('refuses to go on over other frozen weights, or with another encoder', async () => {
     const stopped = await run(configOf(), stopAt(3));

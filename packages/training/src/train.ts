@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import {
   explainLoss,
   saveSplits,
@@ -28,6 +29,7 @@ import {
   openExperimentData,
   openExperimentDataset,
   openRun,
+  Predictor,
   readVersions,
   releaseFrozenLayers,
   reopenSplits,
@@ -48,19 +50,21 @@ import {
   type EncodeOptions,
   type ExperimentConfig,
   type ExperimentData,
+  type PostSet,
   type RunFolder,
   type Session,
 } from '@drf/experiment';
 import { describeCalibration, type Calibration } from '@drf/judge';
+import { classificationReport } from '@drf/metrics';
 import type { MethodShapes } from '@drf/model';
-import { DataError } from '@drf/tensor';
+import { DataError, hostTensor } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
 import { agree, assertParts, factsOf, factsOfEncoded } from './distributed.js';
 import type { Distributed } from './ranks.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
-import type { Selected } from './selection.js';
+import { describeEpoch, type Selected } from './selection.js';
 import { assertRoomForStates } from './state-room.js';
 import { trackTraining } from './tracking/track-training.js';
 import type { Tracker } from './tracking/tracker.js';
@@ -236,23 +240,16 @@ async function trainIn(
     const outcome = await trainer.fit();
     display.end();
     if (!isLead(options)) return { outcome, run: run.path, selected: trainer.selected, report: null, notes: [] };
-    if (outcome !== 'interrupted' && discriminantShare(config) > 0) {
-      await fitDiscriminants(options, {
-        config,
-        run,
-        session,
-        method,
-        shapes: known,
-        train: trainPosts.set,
-        simulation,
-      });
-    }
+    const selected =
+      outcome === 'interrupted' || discriminantShare(config) === 0
+        ? trainer.selected
+        : await fitDiscriminants(options, trainer.selected, valPosts.set, { config, run, session, method, shapes: known, train: trainPosts.set, simulation }); // prettier-ignore
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
     if (isWhole) await writeModelCard(run);
     const notes = calibration === null ? [] : describeCalibration(calibration);
-    return { outcome, run: run.path, selected: trainer.selected, report, notes };
+    return { outcome, run: run.path, selected, report, notes };
   } finally {
     display.end();
     await trainer.dispose();
@@ -345,13 +342,35 @@ async function calibrate(
   }
 }
 
-/** What the discriminants in the answer are, of the run's result. */
-async function fitDiscriminants({ display, signal }: TrainOptions, sources: DiscriminantSources): Promise<void> {
+/**
+ * Fits the discriminants of the run's result, and judges the validation posts once more, as the result does from now on.
+ * @param selected as the method alone was judged
+ */
+async function fitDiscriminants(
+  { display, signal }: TrainOptions,
+  selected: Selected | undefined,
+  val: PostSet,
+  sources: DiscriminantSources,
+): Promise<Selected | undefined> {
+  const { config, run, session } = sources;
   const progress = display.job('Fitting the discriminants of classes', 'rows');
   try {
     await fitRunDiscriminants({ ...sources, onProgress: progress.update, signal });
   } finally {
     progress.stop();
+  }
+  if (selected === undefined || val.ids.length === 0) return selected;
+  const { description, method, parameters, memory, checkpoint } = await openRun(run.path, undefined, async () => trainedEncoders(session)); // prettier-ignore
+  const predictor = Predictor.create(session.engine, method);
+  try {
+    const { probabilities, classes } = await predictor.predict(val, parameters, memory, { signal });
+    const rows = hostTensor(probabilities, [val.ids.length, classes]);
+    const report = classificationReport(val.labels, rows, description.classes);
+    const judged = describeEpoch(config.training.selection, report, selected);
+    await run.writeBest({ checkpoint: basename(checkpoint), ...judged, selection: config.training.selection });
+    return judged;
+  } finally {
+    await predictor.dispose();
   }
 }
 
