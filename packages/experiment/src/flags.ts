@@ -80,7 +80,7 @@ export function takeOwnModules(command: Command): Command {
   return addOwnOption(command, (options) => {
     const named = MODULE_FLAGS.flatMap((flag) => [options[new Option(`--${flag} <value>`).attributeName()]].flat());
     const texts = named.flatMap((value) => (typeof value === 'string' ? value.split(',') : []));
-    const modules = texts.map((text) => moduleOf(text.replace(/\+simulation$/, ''))); // may follow a method of a grid
+    const modules = texts.map((text) => moduleOf(text.replace(/(\+simulation|[+-]discriminants)$/, ''))); // may follow a method of a grid
     return modules.filter((module) => module !== undefined);
   });
 }

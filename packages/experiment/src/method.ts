@@ -138,9 +138,9 @@ export function createMethod(config: ExperimentConfig, shapes: MethodShapes, gra
   return withClassWeights(method, shapes.classWeights ?? new Float32Array(shapes.classes).fill(1));
 }
 
-/** The share of discriminants in a method's answer that experiments have unless they say otherwise. */
-export function defaultDiscriminants(method: ExperimentConfig['method']): number {
-  return method === 'drf' ? DISCRIMINANT_SHARE : 0;
+/** The share of discriminants that a method has where an experiment leaves it open; most methods have none. */
+export function defaultDiscriminants(method: ExperimentConfig['method']): { readonly discriminants?: number } {
+  return method === 'drf' ? { discriminants: DISCRIMINANT_SHARE } : {};
 }
 
 /** The share of discriminants in the answer, 0 where there are none. */

@@ -19,8 +19,7 @@ export { defineExperiment, type ExperimentFile, type MethodOptions } from './opt
  */
 export function parseExperiment(value: unknown, source: string): ExperimentConfig {
   const options = parseOptions(experimentSchema, value, source, UNIONS);
-  const { discriminants = defaultDiscriminants(options.method) } = options.model;
-  const model = { ...options.model, discriminants };
+  const model = { ...defaultDiscriminants(options.method), ...options.model };
   return checkTogether({ ...options, model, compared: recordedOptions(options.compared) }, source);
 }
 

@@ -429,9 +429,11 @@ function withPresentNames(config: ExperimentConfig): unknown {
   return { ...withFormerModel(named), compared: { ...compared, width } };
 }
 
-/** A model of before there were discriminants has none. */
-function withFormerModel<Config extends { readonly model: ExperimentConfig['model'] }>(config: Config): Config {
-  return { ...config, model: { discriminants: 0, ...config.model } };
+/** A drf of before there were discriminants has none. */
+function withFormerModel<Config extends { readonly method: string; readonly model: ExperimentConfig['model'] }>(
+  config: Config,
+): Config {
+  return config.method === 'drf' ? { ...config, model: { discriminants: 0, ...config.model } } : config;
 }
 
 /** Encoders that are trained as before they had dropout. */

@@ -131,10 +131,10 @@ describe('discriminants of a run', () => {
       const apply = (own: object, given: object) =>
         encoders[modality].apply(own as Record<string, tf.Tensor>, given as Record<string, tf.Tensor>);
       const tensors = (tree: HostTree) => Object.fromEntries(Object.entries(tree).map(([name, leaf]) => [name, toTensor(leaf as HostTensor)])); // prettier-ignore
-      return tf.tidy(() => {
-        const features = apply(tensors(parameters), tensors(inputs));
-        return hostTensor(features.dataSync() as Float32Array, features.shape);
-      });
+      const features = tf.tidy(() => apply(tensors(parameters), tensors(inputs)));
+      const host = hostTensor(features.dataSync() as Float32Array, features.shape);
+      features.dispose();
+      return host;
     };
     for (const modality of ['image', 'text'] as const) {
       const { trained, fixed = {} } = opened.parameters;
@@ -145,7 +145,7 @@ describe('discriminants of a run', () => {
       const of = async (own: HostTree) => (await fitTo((await rowsOf(modality, own)).shape[1] as number, classes, { intact: [[await rowsOf(modality, own), labels]], corrupted: [] })).intact; // prettier-ignore
       const [due, untrained] = [await of(parameters), await of(encoders[modality].initialParameters)];
       const received = (fittedIn(opened)[modality] as HostTree).intact as { readonly kernel: HostTensor };
-      received.kernel.data.forEach((value, i) => expect(value).toBeCloseTo(due.kernel.data[i] as number, 3));
+      [...received.kernel.data].forEach((value, i) => expect(value).toBeCloseTo(due.kernel.data[i] as number, 3));
       expect(due.kernel.data.some((value) => value !== 0)).toBe(true);
       const apart = Math.max(
         ...due.kernel.data.map((value, i) => Math.abs(value - (untrained.kernel.data[i] as number))),

@@ -5,6 +5,7 @@ import {
   encodeRecords,
   isFeatureSet,
   isUpper,
+  discriminantShare,
   measureClassWeights,
   measureExperimentGraphs,
   measureFeatures,
@@ -15,6 +16,7 @@ import {
   releaseFrozenLayers,
   RunFolder,
   selectPosts,
+  simulationOptions,
   surveyEncoding,
   trainedEncoders,
   withCachedStates,
@@ -77,6 +79,8 @@ export interface TrainingEstimate {
     readonly validation: number;
     /** Reading and hashing them, not the disk. */
     readonly checkpoints: number;
+    /** Encoding the training posts, intact and corrupted, and judging the validation posts once more. */
+    readonly discriminants: number;
     readonly calibration: number;
     readonly total: number;
   };
@@ -427,6 +431,7 @@ async function reckoned(
     steps: trainings * training.epochs * stepsAnEpoch * step,
     validation: trainings * training.epochs * val * judging,
     checkpoints: trainings * saves * checkpoint.seconds,
+    discriminants: trainings * discriminantPasses(config, train, val) * judging,
     calibration: trainings * judgedAtEnd * judging,
   };
   const bytesOf = (kinds: readonly EncodingNeed['kind'][]): number =>
@@ -452,6 +457,14 @@ async function reckoned(
       freeForRuns: (await freeBytes(out)) ?? null,
     },
   };
+}
+
+/** How often a post goes through the encoders to fit discriminants: as it is, in each draw, and to be judged by them. */
+function discriminantPasses(config: ExperimentConfig, train: number, val: number): number {
+  if (discriminantShare(config) === 0) return 0;
+  const { share, draws, corruptions = [] } = simulationOptions(config);
+  const versions = share === 0 ? 0 : draws * Math.max(1, corruptions.length / 2);
+  return train * (1 + versions) + val;
 }
 
 function isDrf({ method }: ExperimentConfig): boolean {
@@ -496,6 +509,7 @@ export function estimateText({
         [`steps, ${secondsPerStep.toPrecision(2)} s each`, formatDuration(seconds.steps)],
         ['validation', formatDuration(seconds.validation)],
         ['checkpoints, without the disk', formatDuration(seconds.checkpoints)],
+        ...optional('fitting discriminants', seconds.discriminants),
         ['calibration', formatDuration(seconds.calibration)],
         ['in all', formatDuration(seconds.total)],
       ],

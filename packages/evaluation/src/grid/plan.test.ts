@@ -1,5 +1,5 @@
 import { PAPER_RATIOS, parseStrategy } from '@drf/disruption';
-import { defineExperiment, METHOD_NAMES, parseForMethod, UNIMODAL_NAMES } from '@drf/experiment';
+import { defineExperiment, METHOD_NAMES, parseForMethod, simulationOptions, UNIMODAL_NAMES } from '@drf/experiment';
 import { describe, expect, it } from 'vitest';
 import { ABLATION_SWITCHES } from '../paper.js';
 import { CLEAN, formatCell } from '../cells.js';
@@ -111,6 +111,13 @@ describe('planGrid', () => {
       ['drf', 'drf', undefined], // simulates by default
       ['concatenation', 'concatenation', undefined],
       ['clmlf+simulation', 'clmlf', 0.5],
+    ]);
+    const variants = planGrid({ grids: ['table-3'], axes: { ...axes, methods: ['drf', 'drf-discriminants', 'mvan+discriminants'] }, seeds: [0], experiments: [laidOver(file)] }); // prettier-ignore
+    const known = variants.map(({ method, config }) => [method, config.method, config.model.discriminants, simulationOptions(config).share]); // prettier-ignore
+    expect([...new Map(known.map((own) => [own[0], own])).values()]).toEqual([
+      ['drf', 'drf', 0.5, 0.5],
+      ['drf-discriminants', 'drf', 0, 0.5],
+      ['mvan+discriminants', 'mvan', 0.5, 0.5],
     ]);
     const simulating = { ...file, training: { simulation: { share: 0.2, discard: 1, draws: 3 } } };
     const [own] = planGrid({ grids: ['table-3'], axes: { ...axes, methods: ['mvan+simulation'] }, seeds: [0], experiments: [laidOver(simulating)] }); // prettier-ignore

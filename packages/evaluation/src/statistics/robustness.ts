@@ -18,7 +18,7 @@ import { cellsOf, systemName, type Condition, type Question, type Study, type Sy
 /** How {@link robustnessTable} is read. */
 export const ROBUSTNESS_LINES = [
   'Disrupted: mean accuracy over the cells that the most methods of the same training have, of the seeds that have them and the clean cell; – for a method that lacks one of them. Relative robustness: disrupted accuracy over clean accuracy, 1 less the performance drop MMI of Qiu et al. (DMLR 2023).',
-  'Effective robustness (Taori et al., NeurIPS 2020): disrupted accuracy less what the clean accuracy lets expect, in points. The expectation is the least-squares line through the logits of both accuracies of the standard models: the whole methods here that were trained on intact posts without simulated disruptions, so neither drf, which simulates there by default, nor any method whose name ends in +simulation. Line and row are of the same cells, those of the row that the most standard models have. It needs three standard models that have them all, else –, and with few it follows each of them closely.',
+  'Effective robustness (Taori et al., NeurIPS 2020): disrupted accuracy less what the clean accuracy lets expect, in points. The expectation is the least-squares line through the logits of both accuracies of the standard models: the whole methods here that were trained on intact posts without simulated disruptions, so neither drf, which simulates there by default, nor any method whose name ends in +simulation or +discriminants. Line and row are of the same cells, those of the row that the most standard models have. It needs three standard models that have them all, else –, and with few it follows each of them closely.',
 ];
 
 /** Kinds of disruptions that no table of the paper's has. */
