@@ -32,7 +32,7 @@ function batchSums(_: Record<string, never>, { rows, membership }: BatchRows): B
 }
 
 /** Rows that the engine takes at once. */
-const ROWS_AT_ONCE = 256;
+const ROWS_AT_ONCE = 64;
 
 /** Sizes of {@link GroupMoments}. */
 export interface GroupMomentsOptions {

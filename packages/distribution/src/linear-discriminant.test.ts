@@ -69,7 +69,9 @@ describe('GroupMoments', () => {
       expect([...within.counts]).toEqual(part === 1 ? [14, 13, 13] : [234, 233, 233]);
       within.means.forEach((mean, k) => mean.forEach((value, i) => expect(value).toBeCloseTo(due.means[k]?.[i] as number, 4))); // prettier-ignore
       const size = Math.max(...due.scatter.to1DArray().map(Math.abs));
-      within.scatter.forEach((value, i) => expect(Math.abs(value - (due.scatter.to1DArray()[i] as number)) / size).toBeLessThan(1e-4));
+      within.scatter.forEach((value, i) =>
+        expect(Math.abs(value - (due.scatter.to1DArray()[i] as number)) / size).toBeLessThan(1e-4),
+      );
     }
   });
 
@@ -80,7 +82,9 @@ describe('GroupMoments', () => {
 
   it('refuses rows of another width', async () => {
     const moments = await GroupMoments.create(engine, { width: 4, groups: 3 });
-    await expect(moments.add(tensorOf([[1, 2, 3, 4, 5]]), [0])).rejects.toThrow('GroupMoments.add rows expected [1, 4]');
+    await expect(moments.add(tensorOf([[1, 2, 3, 4, 5]]), [0])).rejects.toThrow(
+      'GroupMoments.add rows expected [1, 4]',
+    );
     await moments.dispose();
   });
 });
@@ -93,7 +97,7 @@ describe('fitStateDiscriminants', () => {
   it('scores by the ratio of Gaussian densities of a shared covariance', async () => {
     const rows = makeRows(6000, 8, 2);
     const other = makeRows(600, 8, 3, 90);
-    const { intact, quality } = fitStateDiscriminants({ intact: await momentsOf(rows), corrupted: await momentsOf(other) }); // prettier-ignore
+    const { intact, quality } = await fitStateDiscriminants(engine, { intact: await momentsOf(rows), corrupted: await momentsOf(other) }); // prettier-ignore
     const { means, scatter } = slowly(rows);
     const covariance = Matrix.mul(scatter, 1 / 6000);
     const trace = covariance.trace();
@@ -118,8 +122,10 @@ describe('fitStateDiscriminants', () => {
     const drawn = await Promise.all(
       Array.from({ length: 20 }, async (_, seed) => momentsOf(makeRows(30, 0, 100 + seed, 0))),
     );
-    const sizes = drawn.flatMap((own) => {
-      const { kernel } = fitStateDiscriminants({ intact: own, corrupted: own }).intact;
+    const fitted = await Promise.all(
+      drawn.map((own) => fitStateDiscriminants(engine, { intact: own, corrupted: own })),
+    );
+    const sizes = fitted.flatMap(({ intact: { kernel } }) => {
       return [0, 1, 2].map((group) => Math.max(...Array.from({ length: WIDTH }, (_, i) => Math.abs(kernel.data[3 * i + group] as number)))); // prettier-ignore
     });
     expect(sizes.filter((size) => size === 0).length).toBeGreaterThan(20); // of 60
@@ -129,19 +135,21 @@ describe('fitStateDiscriminants', () => {
   it('says nothing where there are no rows, or no differences', async () => {
     const none = await momentsOf({ values: [], groups: [] });
     const empty = emptyStateDiscriminants(WIDTH, 3);
-    expect(fitStateDiscriminants({ intact: none, corrupted: none })).toEqual(empty);
+    expect(await fitStateDiscriminants(engine, { intact: none, corrupted: none })).toEqual(empty);
     const same = await momentsOf({ values: [1, 2, 3].map(() => [1, 1, 1, 1, 1]), groups: [0, 1, 2] });
-    const { quality, ...classes } = fitStateDiscriminants({ intact: same, corrupted: none });
+    const { quality, ...classes } = await fitStateDiscriminants(engine, { intact: same, corrupted: none });
     expect(classes).toEqual({ intact: empty.intact, corrupted: empty.corrupted });
     expect(quality.bias.data).toEqual(Float32Array.of(1));
-    expect(fitStateDiscriminants({ intact: none, corrupted: same }).quality.bias.data).toEqual(Float32Array.of(-1));
+    expect(await fitStateDiscriminants(engine, { intact: none, corrupted: same })).quality.bias.data.toEqual(
+      Float32Array.of(-1),
+    );
   });
 
   it('has a score of 0 for a class without rows', async () => {
     const { values, groups } = makeRows(300, 8, 5);
     const places = groups.flatMap((group, row) => (group === 2 ? [] : [row]));
     const two = await momentsOf({ values: places.map((row) => values[row] as number[]), groups: places.map((row) => groups[row] as number) }); // prettier-ignore
-    const { intact } = fitStateDiscriminants({ intact: two, corrupted: two });
+    const { intact } = await fitStateDiscriminants(engine, { intact: two, corrupted: two });
     expect(scoreOf(intact, values[0] as number[], 2)).toBe(0);
     expect(scoreOf(intact, values[0] as number[], 0)).not.toBe(0);
   });

@@ -1,5 +1,6 @@
-import { CholeskyDecomposition, Matrix } from 'ml-matrix';
-import { createRandom, hostTensor, type HostTensor } from '@drf/tensor';
+import * as tf from '@tensorflow/tfjs';
+import { createRandom, hostTensor, named, type Engine, type HostTensor, type Named } from '@drf/tensor';
+import { conjugateGradients } from './conjugate-gradients.js';
 import type { WithinGroups } from './group-moments.js';
 
 /** Affine scores of features f [width]: f·kernel + bias → [group]. */
@@ -38,8 +39,15 @@ const CLASS_SHRINKAGE = 2;
  *
  * What has no rows says nothing: scores are 0, and with one state alone quality is 1 or −1 for all.
  */
-export function fitStateDiscriminants({ intact, corrupted }: StateMoments): StateDiscriminants {
-  return { quality: fitQuality(intact, corrupted), intact: fitClasses(intact), corrupted: fitClasses(corrupted) };
+export async function fitStateDiscriminants(
+  engine: Engine,
+  { intact, corrupted }: StateMoments,
+): Promise<StateDiscriminants> {
+  return {
+    quality: await fitQuality(engine, intact, corrupted),
+    intact: await fitClasses(engine, intact),
+    corrupted: await fitClasses(engine, corrupted),
+  };
 }
 
 /** Discriminants that say nothing. */
@@ -47,31 +55,37 @@ export function emptyStateDiscriminants(width: number, classes: number): StateDi
   return { quality: constant(width, [0]), intact: silent(width, classes), corrupted: silent(width, classes) };
 }
 
-function fitQuality(intact: WithinGroups, corrupted: WithinGroups): LinearDiscriminant {
+async function fitQuality(engine: Engine, intact: WithinGroups, corrupted: WithinGroups): Promise<LinearDiscriminant> {
   const [own, other] = [pooled(intact), pooled(corrupted)];
   const width = own.mean.length;
   if (own.count === 0 || other.count === 0) return constant(width, [Math.sign(own.count - other.count)]);
   const scatter = own.scatter.map((value, i) => value + (other.scatter[i] as number));
   const covariance = shrunk(scatter, own.count + other.count, QUALITY_SHRINKAGE);
   if (covariance === undefined) return constant(width, [1]);
-  const difference = minus(own.mean, other.mean);
-  const [direction] = covariance.solve([difference]) as [Float64Array];
+  const [direction] = (await solve(engine, covariance, [minus(own.mean, other.mean)])) as [Float64Array];
   const center = dot(plus(own.mean, other.mean), direction) / 2;
   return { kernel: columns([direction]), bias: hostTensor([-center], [1]) };
 }
 
-function fitClasses(rows: WithinGroups): LinearDiscriminant {
+/** Random vectors by which a trace is estimated (Hutchinson 1990); its error is far below that of the means. */
+const PROBES = 4;
+
+async function fitClasses(engine: Engine, rows: WithinGroups): Promise<LinearDiscriminant> {
   const { counts, means, scatter } = rows;
   const { count, mean } = pooled(rows);
   const width = mean.length;
   const covariance = shrunk(scatter, count, CLASS_SHRINKAGE);
   if (covariance === undefined) return silent(width, counts.length);
   const differences = means.map((own, k) => (counts[k] === 0 ? new Float64Array(width) : minus(own, mean)));
-  const directions = covariance.solve(differences);
-  const explained = covariance.explained();
+  const random = createRandom('probes');
+  const probes = Array.from({ length: PROBES }, () => Float64Array.from({ length: width }, () => 2 * random.integer(2) - 1)); // prettier-ignore
+  const solved = await solve(engine, covariance, [...differences, ...probes]);
+  const directions = solved.slice(0, counts.length);
+  // tr(S′⁻¹·S) = width − ridge · tr(S′⁻¹): the squared distance by which a mean misses the true one through chance, times its rows
+  const inverse = probes.reduce((sum, probe, i) => sum + dot(probe, solved[counts.length + i] as Float64Array), 0) / PROBES; // prettier-ignore
+  const explained = Math.max(0, width - covariance.ridge * inverse);
   const bias = directions.map((direction, k) => {
-    const difference = differences[k] as Float64Array;
-    const distance = dot(difference, direction);
+    const distance = dot(differences[k] as Float64Array, direction);
     const byChance = explained * (1 / (counts[k] as number) - 1 / count);
     const kept = distance > byChance ? 1 - byChance / distance : 0; // also of a class without rows
     for (let i = 0; i < width; i++) direction[i] = kept * (direction[i] as number);
@@ -104,45 +118,51 @@ function pooled({ counts, means, scatter }: WithinGroups): {
   return { count, mean, scatter: whole };
 }
 
-/** A covariance that can be divided by. */
-interface Covariance {
-  /** S′⁻¹·v of each v. [width] */
-  solve(vectors: readonly Float64Array[]): Float64Array[];
-  /** tr(S′⁻¹·S): the squared distance by which a mean misses the true one through chance, times its rows. */
-  explained(): number;
+/** S′ = S + ridge · I. */
+interface ShrunkCovariance {
+  /** Row by row. [width · width] */
+  readonly values: Float32Array;
+  readonly ridge: number;
 }
 
-/** Random vectors by which a trace is estimated (Hutchinson 1990); its error is far below that of the means. */
-const PROBES = 16;
-
 /** Nothing for rows that do not differ, or are none. */
-function shrunk(scatter: Float64Array, count: number, shrinkage: number): Covariance | undefined {
+function shrunk(scatter: Float64Array, count: number, shrinkage: number): ShrunkCovariance | undefined {
   const width = Math.sqrt(scatter.length);
   let trace = 0;
   for (let i = 0; i < width; i++) trace += scatter[i * (width + 1)] as number;
   const ridge = (shrinkage * trace) / (count * width);
   if (!(ridge > 0)) return undefined;
-  const matrix = new Matrix(width, width);
-  for (let i = 0; i < width; i++) {
-    for (let j = 0; j < i; j++) {
-      const value = (scatter[i * width + j] as number) / count; // its mirror image differs by rounding
-      matrix.set(i, j, value);
-      matrix.set(j, i, value);
-    }
-    matrix.set(i, i, (scatter[i * (width + 1)] as number) / count + ridge);
+  const values = Float32Array.from(scatter, (value, place) => value / count + (place % (width + 1) === 0 ? ridge : 0));
+  return { values, ridge };
+}
+
+type Vectors = Named<['vector', 'width']>;
+type Multiplied = { readonly products: Vectors };
+
+/** S′⁻¹·v of each v. [width] */
+async function solve(
+  engine: Engine,
+  { values }: ShrunkCovariance,
+  vectors: readonly Float64Array[],
+): Promise<Float64Array[]> {
+  const width = Math.sqrt(values.length);
+  const shape = [vectors.length, width];
+  const program =
+    await engine.prepare<{ readonly covariance: Named<['width', 'other']> }, { readonly vectors: Vectors }, Multiplied>( // prettier-ignore
+      ({ covariance }, inputs) => ({ products: named(tf.matMul(inputs.vectors, covariance), ['vector', 'width']) }), // S′ is symmetric
+      { covariance: hostTensor(values, [width, width]) },
+    );
+  const multiply = async (all: readonly Float64Array[]): Promise<ArrayLike<number>[]> => {
+    const data = new Float32Array(vectors.length * width);
+    all.forEach((vector, k) => data.set(vector, k * width));
+    const { products } = await program.run({ vectors: hostTensor(data, shape) });
+    return all.map((_, k) => products.data.subarray(k * width, (k + 1) * width));
+  };
+  try {
+    return await conjugateGradients(multiply, vectors);
+  } finally {
+    await program.dispose();
   }
-  const factor = new CholeskyDecomposition(matrix);
-  const solve = (vectors: readonly Float64Array[]): Float64Array[] => {
-    const solved = factor.solve(new Matrix(vectors.map((vector) => Array.from(vector))).transpose());
-    return vectors.map((_, k) => Float64Array.from(solved.getColumn(k)));
-  };
-  const explained = (): number => {
-    const random = createRandom('hutchinson');
-    const probes = Array.from({ length: PROBES }, () => Float64Array.from({ length: width }, () => 2 * random.integer(2) - 1)); // prettier-ignore
-    const inverse = solve(probes).reduce((sum, solved, k) => sum + dot(solved, probes[k] as Float64Array), 0) / PROBES;
-    return Math.max(0, width - ridge * inverse);
-  };
-  return { solve, explained };
 }
 
 function columns(vectors: readonly Float64Array[]): HostTensor {

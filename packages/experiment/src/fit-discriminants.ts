@@ -79,7 +79,8 @@ async function fitDiscriminants(
   };
   const fitted: Partial<Record<Modality, Host<DiscriminantParameters>[Modality]>> = {};
   for (const { modality, rows } of groups) {
-    fitted[modality] = fitStateDiscriminants(await momentsOf(sources, modality, parameters, rows, onRows));
+    const moments = await momentsOf(sources, modality, parameters, rows, onRows);
+    fitted[modality] = await fitStateDiscriminants(sources.session.engine, moments);
   }
   return {
     ...unfittedDiscriminants(shapes),

@@ -22,7 +22,7 @@ import {
   type Session,
 } from '@drf/experiment';
 import { tinyTrainableImage, tinyTrainableText } from '@drf/experiment/testing';
-import { hostTensor, type Engine, type Host, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
+import { hostTensor, type Engine, type HostTensor, type HostTree, type Modality } from '@drf/tensor';
 import { toTensor } from '@drf/tensor/transfer';
 import { createDisplay } from './display.js';
 import { separablePosts, tinyConfig, tinyOptions } from './testing/tiny-run.js';
@@ -44,13 +44,16 @@ async function fitTo(
   width: number,
   classes: number,
   states: Readonly<Record<'intact' | 'corrupted', readonly (readonly [rows: HostTensor, labels: number[]])[]>>,
-): Promise<Host<StateDiscriminants>> {
+): Promise<StateDiscriminants> {
   const moments = async (parts: readonly (readonly [HostTensor, number[]])[]) => {
     const own = await GroupMoments.create(engine, { width, groups: classes });
     for (const [rows, labels] of parts) await own.add(rows, labels);
     return own.within();
   };
-  return fitStateDiscriminants({ intact: await moments(states.intact), corrupted: await moments(states.corrupted) });
+  return fitStateDiscriminants(engine, {
+    intact: await moments(states.intact),
+    corrupted: await moments(states.corrupted),
+  });
 }
 
 describe('discriminants of a run', () => {
@@ -142,9 +145,9 @@ describe('discriminants of a run', () => {
       const places = [...set.ids.keys()].filter((place) => set[modality].available[place] === 1);
       expect(places.length).toBe(24);
       const labels = [...set.labels];
-      const of = async (own: HostTree) => (await fitTo((await rowsOf(modality, own)).shape[1] as number, classes, { intact: [[await rowsOf(modality, own), labels]], corrupted: [] })).intact; // prettier-ignore
+      const of = async (own: HostTree): Promise<StateDiscriminants['intact']> => (await fitTo((await rowsOf(modality, own)).shape[1] as number, classes, { intact: [[await rowsOf(modality, own), labels]], corrupted: [] })).intact; // prettier-ignore
       const [due, untrained] = [await of(parameters), await of(encoders[modality].initialParameters)];
-      const received = (fittedIn(opened)[modality] as HostTree).intact as { readonly kernel: HostTensor };
+      const { intact: received } = fittedIn(opened)[modality] as StateDiscriminants;
       [...received.kernel.data].forEach((value, i) => expect(value).toBeCloseTo(due.kernel.data[i] as number, 3));
       expect(due.kernel.data.some((value) => value !== 0)).toBe(true);
       const apart = Math.max(

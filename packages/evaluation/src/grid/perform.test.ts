@@ -11,9 +11,9 @@ import { Workspace } from '../workspace.js';
 import { describeExperiment, performTraining, type Surroundings } from './perform.js';
 import { remainingTasks, RESULT_VERSION } from './tasks.js';
 
-/** Hash of the probabilities of each cell below, bit by bit, by version of results. */
-const PROBABILITIES: Readonly<Record<number, readonly string[]>> = {
-  1: ['35a8609e74b4d9ef', 'a8dd48fc0d0b504e', 'd6ec7c1ec164dc30', 'cf179aace2c91687'],
+/** Hash of the probabilities of each cell below, bit by bit, by version of results and share of discriminants. */
+const PROBABILITIES: Readonly<Record<number, Readonly<Record<number, readonly string[]>>>> = {
+  1: { 0: ['35a8609e74b4d9ef', 'a8dd48fc0d0b504e', 'd6ec7c1ec164dc30', 'cf179aace2c91687'], 0.5: [] },
 };
 
 let folder: string;
@@ -36,52 +36,60 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it('gives the results of its version to the bit, and stores them', { timeout: 120_000 }, async () => {
-  const trainedOn = parseStrategy('random:0.6:C+D');
-  const config = parseExperiment(
-    {
-      name: 'golden',
-      seed: 3,
-      engine: 'compiled',
-      dataset: { name: 'embedded', imageSize: 64, limit: 12 },
-      model: { dim: 8, queueCapacity: 16, gaussianRank: 4, gateHidden: 4 },
-      training: { epochs: 2, batchSize: 4, learningRate: 1e-2, disruption: formatStrategy(trainedOn) },
-    },
-    'golden experiment',
-  );
-  const planned = { experiment: 'golden', fold: null, seed: 3, method: 'drf', without: null, config };
-  const testedOn = [CLEAN, parseStrategy('fixed:image:C'), parseStrategy('fixed:text:D'), trainedOn];
-  const facts = new Map([['golden', await describeExperiment(config, surroundings)]]);
-  const [task, ...others] = remainingTasks([{ ...planned, trainedOn, testedOn, keepFeatures: true }], facts, new Set());
-  if (task === undefined) throw new Error('no task');
-  expect(others).toEqual([]);
-  const training = await performTraining(task, surroundings);
-  const hashes = training.cells.map(({ probabilities: { buffer, byteOffset, byteLength } }) =>
-    createHash('sha256')
-      .update(new Uint8Array(buffer, byteOffset, byteLength))
-      .digest('hex')
-      .slice(0, 16),
-  );
-  expect(hashes, 'see RESULT_VERSION for when to raise it').toEqual(PROBABILITIES[RESULT_VERSION]);
+it.each([0, 0.5])(
+  'gives the results of its version to the bit, and stores them: discriminants %d',
+  { timeout: 120_000 },
+  async (discriminants) => {
+    const trainedOn = parseStrategy('random:0.6:C+D');
+    const config = parseExperiment(
+      {
+        name: 'golden',
+        seed: 3,
+        engine: 'compiled',
+        dataset: { name: 'embedded', imageSize: 64, limit: 12 },
+        model: { dim: 8, queueCapacity: 16, gaussianRank: 4, gateHidden: 4, discriminants },
+        training: { epochs: 2, batchSize: 4, learningRate: 1e-2, disruption: formatStrategy(trainedOn) },
+      },
+      'golden experiment',
+    );
+    const planned = { experiment: 'golden', fold: null, seed: 3, method: 'drf', without: null, config };
+    const testedOn = [CLEAN, parseStrategy('fixed:image:C'), parseStrategy('fixed:text:D'), trainedOn];
+    const facts = new Map([['golden', await describeExperiment(config, surroundings)]]);
+    const [task, ...others] = remainingTasks(
+      [{ ...planned, trainedOn, testedOn, keepFeatures: true }],
+      facts,
+      new Set(),
+    );
+    if (task === undefined) throw new Error('no task');
+    expect(others).toEqual([]);
+    const training = await performTraining(task, surroundings);
+    const hashes = training.cells.map(({ probabilities: { buffer, byteOffset, byteLength } }) =>
+      createHash('sha256')
+        .update(new Uint8Array(buffer, byteOffset, byteLength))
+        .digest('hex')
+        .slice(0, 16),
+    );
+    expect(hashes, 'see RESULT_VERSION for when to raise it').toEqual(PROBABILITIES[RESULT_VERSION]?.[discriminants]);
 
-  const store = new ResultStore(':memory:', 'write');
-  store.add(training);
-  expect(store.cells).toMatchObject(
-    testedOn.map((own) => ({ trainedOn, testedOn: own, fold: null, seed: 3, experiment: 'golden', posts: 12 })),
-  );
-  const random = store.cells[3] as (typeof store.cells)[number];
-  expect(store.features(random).length).toBeGreaterThan(0);
-  const [{ densities } = {}] = training.cells;
-  for (const name of ['image', 'text', 'recoveredImage', 'recoveredText'] as const) {
-    expect(densities?.[name]?.length, `densities of ${name}`).toBe(12);
-  }
-  expect(remainingTasks([{ ...planned, trainedOn, testedOn, keepFeatures: true }], facts, store.known(RESULT_VERSION))).toEqual([]); // prettier-ignore
-  expect(training.memoryBytes).toBeGreaterThan(0);
-  const run = await RunFolder.open(join(folder, task.folder));
-  const epochs = (await run.readMetrics()).filter((row) => row.type === 'epoch');
-  const seconds = epochs.reduce((sum, row) => sum + row.seconds, 0);
-  expect(seconds).toBeGreaterThan(0);
-  const again = await performTraining(task, surroundings); // the run is there
-  expect(again).toMatchObject({ cells: training.cells, seconds, memoryBytes: null });
-  store.close();
-});
+    const store = new ResultStore(':memory:', 'write');
+    store.add(training);
+    expect(store.cells).toMatchObject(
+      testedOn.map((own) => ({ trainedOn, testedOn: own, fold: null, seed: 3, experiment: 'golden', posts: 12 })),
+    );
+    const random = store.cells[3] as (typeof store.cells)[number];
+    expect(store.features(random).length).toBeGreaterThan(0);
+    const [{ densities } = {}] = training.cells;
+    for (const name of ['image', 'text', 'recoveredImage', 'recoveredText'] as const) {
+      expect(densities?.[name]?.length, `densities of ${name}`).toBe(12);
+    }
+    expect(remainingTasks([{ ...planned, trainedOn, testedOn, keepFeatures: true }], facts, store.known(RESULT_VERSION))).toEqual([]); // prettier-ignore
+    expect(training.memoryBytes).toBeGreaterThan(0);
+    const run = await RunFolder.open(join(folder, task.folder));
+    const epochs = (await run.readMetrics()).filter((row) => row.type === 'epoch');
+    const seconds = epochs.reduce((sum, row) => sum + row.seconds, 0);
+    expect(seconds).toBeGreaterThan(0);
+    const again = await performTraining(task, surroundings); // the run is there
+    expect(again).toMatchObject({ cells: training.cells, seconds, memoryBytes: null });
+    store.close();
+  },
+);
