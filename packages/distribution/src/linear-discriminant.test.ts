@@ -140,7 +140,7 @@ describe('fitStateDiscriminants', () => {
     const { quality, ...classes } = await fitStateDiscriminants(engine, { intact: same, corrupted: none });
     expect(classes).toEqual({ intact: empty.intact, corrupted: empty.corrupted });
     expect(quality.bias.data).toEqual(Float32Array.of(1));
-    expect(await fitStateDiscriminants(engine, { intact: none, corrupted: same })).quality.bias.data.toEqual(
+    expect((await fitStateDiscriminants(engine, { intact: none, corrupted: same })).quality.bias.data).toEqual(
       Float32Array.of(-1),
     );
   });
