@@ -20,7 +20,7 @@ export interface ExperimentChoice {
 }
 
 /** The experiment that was chosen. */
-export interface ChosenExperiment {
+interface ChosenExperiment {
   /** With further options, which lie over all others. @throws ConfigurationError as `parseForMethod` */
   configure(overrides: Readonly<Record<string, unknown>>): ExperimentConfig;
   /** One's own posts, which are read once, so that options fit their number. */

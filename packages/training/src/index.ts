@@ -10,8 +10,8 @@ export {
   type TrainingEstimate,
 } from './estimate.js';
 export { createDisplay, type Display } from './display.js';
-export { openOwnData, ownConfig, ownExperiment, runName, type OwnChoice } from './own-data.js';
-export { chooseExperiment, type ChosenExperiment, type ExperimentChoice } from './choose-experiment.js';
+export { openOwnData, ownConfig, ownExperiment, runName } from './own-data.js';
+export { chooseExperiment, type ExperimentChoice } from './choose-experiment.js';
 export { trainsAllFolds, type PresetName } from './presets.js';
 export { EXPERIMENTS, loadExperiment, readExperiment } from './experiments.js';
 export { dataWarnings, writeLedger } from './data-summary.js';

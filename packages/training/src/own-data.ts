@@ -41,7 +41,7 @@ export function runName({ name, method, seed, dataset: { folds, fold = 1 } }: Ex
 }
 
 /** One's own posts, and what is said of training on them. */
-export interface OwnChoice {
+interface OwnChoice {
   /** Of posts; with several, each one's name is the split of its posts. */
   readonly files: readonly string[];
   /** An experiment whose data set gives way; default {@link ownExperiment}. */
