@@ -143,7 +143,11 @@ describe('embed', () => {
 
   it('takes the encoders of a run as it left them, and its head', async () => {
     const base = { name: 'tiny', engine: 'eager:cpu', encoders: { image: join(folder, 'vit'), text: join(folder, 'bert'), trainable: { text: true } }, model: { dim: 6, queueCapacity: 8 }, training: { epochs: 1, batchSize: 8, encoderLearningRate: 1e-2 } }; // prettier-ignore
-    const { config, data } = await openOwnData([join(folder, 'posts.csv')], base, { dataset: { imageSize: 16 } });
+    const { config, data } = await openOwnData({
+      files: [join(folder, 'posts.csv')],
+      experiment: base,
+      overrides: { dataset: { imageSize: 16 } },
+    });
     const run = await RunFolder.create(join(folder, 'run'), { overwrite: false });
     await train({ config, run, resume: false, cache: join(folder, 'run-cache'), display: createDisplay(true), services: { openData: async () => data } }); // prettier-ignore
 

@@ -1,7 +1,20 @@
 import { join } from 'node:path';
-import { createDisplay, openingOf, shownPath, startStages, summaryText, textReport, Workspace } from '@drf/evaluation';
+import {
+  answersOf,
+  createDisplay,
+  ensembleText,
+  judgedTogether,
+  openingOf,
+  shownPath,
+  startStages,
+  summaryText,
+  textReport,
+  Workspace,
+  type EnsembleResult,
+  type MemberAnswers,
+} from '@drf/evaluation';
 import { EXIT, ExitRequest, interruptSignal } from '@drf/terminal';
-import { readEnsemble, withMembers } from '@drf/files';
+import { readEnsemble, withMembers, writeJsonAtomic } from '@drf/files';
 import { assertLocalLocation, fetchFolders, isObjectLocation } from '@drf/storage';
 import { evaluateRuns, summaryName, type CommandOutcome } from './evaluate-command.js';
 import { commandOptions } from './options.js';
@@ -23,6 +36,7 @@ export async function evaluateAction(locations: string[], options: MainOptions):
   const interrupt = interruptSignal(() => {
     process.stderr.write('\nStopping after the work at hand (Ctrl-C again ends at once) …\n');
   });
+  const answers: MemberAnswers[] = [];
   try {
     const outcome = await evaluateRuns(runs, {
       ...evaluationOptions,
@@ -30,16 +44,22 @@ export async function evaluateAction(locations: string[], options: MainOptions):
       workspace,
       signal: interrupt.signal,
       onProgress: stages.onProgress,
-      onResult: (result, { cells, ledger }) => {
+      onResult: (result, evaluation) => {
+        if (isEnsemble) answers.push(answersOf(evaluation));
+        const { cells, ledger } = evaluation;
         const full = runs.length === 1 || options.details === true;
         if (options.json !== true && full)
           process.stdout.write(`${textReport(result, options.details, openingOf(result, cells, ledger))}\n\n`);
       },
     });
     stages.stop();
-    if (options.json === true) printJson(outcome, runs.length);
-    else printOutcome(outcome);
-    if (isEnsemble && options.json !== true) process.stdout.write(ENSEMBLE_NOTE);
+    const ensemble = isEnsemble && !outcome.interrupted ? await judgedTogether(answers) : null;
+    const path = join(out ?? '', 'ensemble-results.json');
+    if (ensemble !== null) await writeJsonAtomic(path, ensemble);
+    if (options.json === true) printJson(outcome, runs.length, isEnsemble ? ensemble : undefined);
+    else printOutcome(ensemble === null ? outcome : { ...outcome, written: [...outcome.written, path] });
+    if (isEnsemble && options.json !== true)
+      process.stdout.write(ensemble === null ? ENSEMBLE_NOTE : `\n${ensembleText(ensemble)}`);
     if (outcome.interrupted) throw new ExitRequest(EXIT.interrupted);
   } finally {
     stages.stop();
@@ -48,14 +68,14 @@ export async function evaluateAction(locations: string[], options: MainOptions):
   }
 }
 
-/** One run: its `results.json`. Several: their results, and the summary. */
-function printJson({ results, summary }: CommandOutcome, runs: number): void {
-  const content = runs === 1 ? (results[0] ?? null) : { runs: results, summary };
+/** One run: its `results.json`. Several: their results, and the summary; of an ensemble also its own. */
+function printJson({ results, summary }: CommandOutcome, runs: number, ensemble?: EnsembleResult | null): void {
+  const content = runs === 1 ? (results[0] ?? null) : { runs: results, summary, ensemble };
   process.stdout.write(`${JSON.stringify(content, null, 2)}\n`);
 }
 
 const ENSEMBLE_NOTE =
-  'Each run was judged on its own held-out posts. The ensemble itself is not: most of these posts were trained on by some of its members.\n';
+  'Each run was judged on its own held-out posts. The ensemble itself is not: most of these posts were trained on by some of its members. It is judged on posts that none of them was trained on, by --split val (which chose their epochs) or --data FILE.\n';
 
 const SHOWN_FILES = /(results\.json|report\.html|summary\.\w+|\.csv)$/;
 

@@ -137,13 +137,13 @@ export async function experimentsOf(flags: GridFlags, isSmoke: boolean): Promise
       throw refuse('--data', 'no other experiments beside it', beside, 'leave one of them out');
     }
     const files = flags.data;
-    const { data } = await openOwnData(files, undefined, given);
+    const { data } = await openOwnData({ files, overrides: given });
     const posts = data.splits.train.length;
     const base = { ...ownExperiment(posts) };
     const scheduled = { ...base, methods: mergeConfig(base.methods, schedules.methods) };
-    return [
-      (overrides) => ownConfig(files, scheduled, mergeConfig(given, overrides) as Record<string, unknown>, posts),
-    ];
+    const over = (overrides: unknown): Record<string, unknown> =>
+      mergeConfig(given, overrides) as Record<string, unknown>;
+    return [(overrides) => ownConfig({ files, experiment: scheduled, overrides: over(overrides) }, posts)];
   }
   return Promise.all(
     names.map(async (name): Promise<GridExperiment> => {

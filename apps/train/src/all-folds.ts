@@ -1,5 +1,13 @@
 import { join } from 'node:path';
-import { readFoldsConfig, trainFolds, chooseExperiment, type Display, type FoldsResult } from '@drf/training';
+import {
+  chooseExperiment,
+  readFoldsConfig,
+  trainFolds,
+  trainsAllFolds,
+  type Display,
+  type FoldsResult,
+  type PresetName,
+} from '@drf/training';
 import { mergeConfig, overridesFrom } from '@drf/experiment';
 import { ConfigurationError, refuser } from '@drf/tensor';
 import { spell } from '@drf/terminal';
@@ -8,6 +16,7 @@ import { spell } from '@drf/terminal';
 interface FoldsFlags extends Readonly<Record<string, unknown>> {
   readonly data?: readonly string[];
   readonly columns?: object;
+  readonly preset?: PresetName;
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly resume?: string;
@@ -19,9 +28,9 @@ interface FoldsFlags extends Readonly<Record<string, unknown>> {
   readonly quiet?: boolean;
 }
 
-/** Whether all folds are asked for: `--dataset.fold all`, or `--resume` of a folder of folds. */
+/** Whether all folds are asked for: `--dataset.fold all`, a preset of all folds, or `--resume` of a folder of folds. */
 export async function asksForAllFolds({ resume, ...flags }: FoldsFlags): Promise<boolean> {
-  if (resume === undefined) return flags['dataset.fold'] === 'all';
+  if (resume === undefined) return trainsAllFolds(flags.preset, flags['dataset.fold']);
   return (await readFoldsConfig(resume)) !== undefined;
 }
 
@@ -32,11 +41,15 @@ export async function trainAllFolds(
   display: Display,
   signal: AbortSignal,
 ): Promise<FoldsResult> {
-  const { resume, data, columns, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload, examples } = flags;
+  const { resume, data, columns, preset, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload, examples } = flags; // prettier-ignore
   const going = resume === undefined ? undefined : await readFoldsConfig(resume);
   const named = columns === undefined ? {} : { dataset: { columns } };
   const overrides = mergeConfig(named, overridesFrom({ ...flags, 'dataset.fold': undefined })) as Record<string, unknown>; // prettier-ignore
-  const changed = [...Object.keys(overrides), ...(out === undefined ? [] : ['--out']), ...(data === undefined ? [] : ['--data'])]; // prettier-ignore
+  const others = Object.entries({ '--out': out, '--data': data, '--preset': preset });
+  const changed = [
+    ...Object.keys(overrides),
+    ...others.flatMap(([flag, value]) => (value === undefined ? [] : [flag])),
+  ];
   if (going !== undefined && (experiment !== undefined || changed.length > 0)) {
     throw refuser(ConfigurationError, '--resume')(
       'no other experiment, option or folder: folds go on as they were configured',
@@ -44,7 +57,7 @@ export async function trainAllFolds(
       'leave it out, or start anew in another folder',
     );
   }
-  const config = going ?? (await chooseExperiment({ experiment, data, overrides }))({});
+  const config = going ?? (await chooseExperiment({ experiment, data, preset, overrides })).configure({});
   const { name, method, seed, dataset } = config;
   const folder = resume ?? out ?? join('runs', `${name}-${method}-seed${seed}-folds${dataset.folds}`);
   const say = (text: string): void => void (flags.quiet === true || flags.json === true || process.stderr.write(text));

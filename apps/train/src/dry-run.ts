@@ -16,9 +16,8 @@ import {
   createDisplay,
   estimateText,
   estimateTraining,
-  openOwnData,
-  readExperiment,
   runName,
+  trainsAllFolds,
 } from '@drf/training';
 import type { MainOptions } from './flags.js';
 
@@ -73,20 +72,18 @@ interface Chosen {
 
 /** The experiment as `train` would choose it; of all folds the first. */
 async function chosen(experiment: string | undefined, options: MainOptions): Promise<Chosen> {
-  const isAllFolds = options['dataset.fold'] === 'all';
+  const isAllFolds = trainsAllFolds(options.preset, options['dataset.fold']);
   const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
   const flags = isAllFolds ? { ...options, 'dataset.fold': '1' } : options;
   const overrides = mergeConfig(named, overridesFrom(flags)) as Record<string, unknown>;
-  if (options.data !== undefined) {
-    const base = experiment === undefined ? undefined : await readExperiment(experiment);
-    const { config, data } = await openOwnData(options.data, base, overrides);
-    return { config, trainings: trainingsOf(config, isAllFolds), openData: () => Promise.resolve(data) };
-  }
-  const config = (await chooseExperiment({ experiment, overrides }))({});
+  const { data: files, preset } = options;
+  const { configure, data } = await chooseExperiment({ experiment, data: files, preset, overrides });
+  const config = configure({});
   return {
     config,
     trainings: trainingsOf(config, isAllFolds),
-    openData: (onProgress) => openExperimentData(config.dataset, onProgress),
+    openData: (onProgress) =>
+      data === undefined ? openExperimentData(config.dataset, onProgress) : Promise.resolve(data),
   };
 }
 

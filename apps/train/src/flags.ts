@@ -1,8 +1,10 @@
 import type { ColumnNames } from '@drf/datasets/names';
+import type { PresetName } from '@drf/training/experiments';
 
 export interface MainOptions extends Record<string, unknown> {
   readonly data?: readonly string[];
   readonly columns?: ColumnNames;
+  readonly preset?: PresetName;
   readonly out?: string;
   readonly overwrite?: boolean;
   readonly resume?: string;

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { POST_COLUMNS } from '@drf/datasets/names';
 import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
 import { cacheFolder } from '@drf/files';
-import { collect, createProgram, spell, valuesByName, wholeNumber, Option, type Command } from '@drf/terminal';
-import { EXPERIMENTS } from '@drf/training/experiments';
+import { collect, createProgram, oneOf, spell, valuesByName, wholeNumber, Option, type Command } from '@drf/terminal';
+import { EXPERIMENTS, PRESET_NAMES, presetsText } from '@drf/training/experiments';
 import type { MainOptions } from './flags.js';
 
 /** A command in several processes; in a clone without `pnpm`, which would have each of them look after the build. */
@@ -21,6 +21,8 @@ export function createTrainProgram(): Command {
     [spell('train --data my.csv'), 'your own posts: image paths, texts and labels, in CSV, JSON Lines or Parquet'],
     [spell('train --data my.csv --columns text=body,label=mood'), 'whose columns have other names'],
     [spell('train --data train.csv --data test.csv'), 'in files that are splits'],
+    [spell('train --data my.csv --preset balanced'), 'options by what a training may cost'],
+    [spell('train --data my.csv --preset best --dry-run'), 'what that will take, before it is begun'],
     [spell('train --data my.csv --dataset.folds 5 --dataset.fold all'), 'five runs that judge together as an ensemble'],
     [spell('train my-experiment.json --out runs/mine'), 'your own experiment file'],
     [spell('train mvsa-s --dataset.root DIR --dry-run'), 'what it will take in time, memory and disk; writes nothing'],
@@ -34,6 +36,11 @@ export function createTrainProgram(): Command {
       '--columns <names>',
       `which column is which, of ${POST_COLUMNS.join(', ')}, such as text=body,label=mood; id= for none`,
       valuesByName(POST_COLUMNS, 'text=body,label=mood'),
+    )
+    .option(
+      '--preset <name>',
+      `options by what a training may cost: ${PRESET_NAMES.join(', ')} (below)`,
+      oneOf(PRESET_NAMES),
     )
     .option(
       '--out <folder>',
@@ -74,7 +81,9 @@ export function createTrainProgram(): Command {
     .option('--track <server>', 'tell an MLflow server: mlflow:http://127.0.0.1:5000, or …:5000/my-experiment')
     .option('--quiet', 'no progress')
     .option('--json', 'print the result as JSON; no progress');
-  return takeOwnModules(addConfigFlags(program)).action(async (experiment: string | undefined, options: MainOptions) =>
-    (await import('./train-action.js')).trainAction(experiment, options),
-  );
+  return takeOwnModules(addConfigFlags(program))
+    .addHelpText('after', `\n${presetsText()}`)
+    .action(async (experiment: string | undefined, options: MainOptions) =>
+      (await import('./train-action.js')).trainAction(experiment, options),
+    );
 }

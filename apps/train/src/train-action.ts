@@ -13,11 +13,9 @@ import { isObjectLocation } from '@drf/storage';
 import { ConfigurationError } from '@drf/tensor';
 import { EXIT, ExitRequest, interruptSignal, spell } from '@drf/terminal';
 import {
+  chooseExperiment,
   createDisplay,
   distributionNotes,
-  EXPERIMENTS,
-  loadExperiment,
-  openOwnData,
   openTracker,
   ownConfig,
   readExperiment,
@@ -26,6 +24,7 @@ import {
   train,
   writeLedger,
   type Display,
+  type ExperimentChoice,
   type TrainOptions,
   type TrainResult,
 } from '@drf/training';
@@ -176,12 +175,14 @@ async function prepare(
   const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
   const overrides = mergeConfig(named, overridesFrom(options)) as Record<string, unknown>;
   if (options.resume !== undefined) {
-    const changed = Object.keys(overrides);
-    if (experiment !== undefined || changed.length > 0 || options.out !== undefined || options.data !== undefined) {
+    const others = { '--out': options.out, '--data': options.data, '--preset': options.preset };
+    const given = Object.entries(others).flatMap(([flag, value]) => (value === undefined ? [] : [flag]));
+    const changed = [...Object.keys(overrides), ...given];
+    if (experiment !== undefined || changed.length > 0) {
       throw new ConfigurationError({
         subject: '--resume',
         expected: 'no other experiment, option or folder: a run goes on as it was configured',
-        received: experiment ?? (changed.join(', ') || (options.data === undefined ? '--out' : '--data')),
+        received: experiment ?? changed.join(', '),
         remedy: 'leave it out, or start a new run',
       });
     }
@@ -189,27 +190,28 @@ async function prepare(
     const opened = await open(() => RunFolder.open(resume));
     return { config: (await opened.run.readDescription()).config, ...opened };
   }
-  if (options.data !== undefined) {
-    const base = experiment === undefined ? undefined : await readExperiment(experiment);
-    const progress = display.job('Reading posts', 'posts');
-    const opened = openOwnData(options.data, base, overrides, progress.update).finally(progress.stop);
-    const { config, data } = await opened.catch(async (error: unknown) => {
-      if (error instanceof UnusableDataError) await tellLoss(error, ownConfig(options.data ?? [], base, overrides, 0), options, display); // prettier-ignore
-      throw error;
-    });
-    const created = await open(() => newRun(config, options));
-    return { config, ...created, services: { openData: () => Promise.resolve(data) } };
-  }
-  if (experiment === undefined) {
-    throw new ConfigurationError({
-      subject: 'train',
-      expected: `an experiment: ${[...EXPERIMENTS.keys()].join(', ')}, or a file; or your own posts, --data FILE`,
-      received: 'none',
-      remedy: `begin with: ${spell('train quickstart')}`,
-    });
-  }
-  const config = await loadExperiment(experiment, overrides);
-  return { config, ...(await open(() => newRun(config, options))) };
+  const { data: files, preset } = options;
+  const progress = display.job('Reading posts', 'posts');
+  const choice = { experiment, data: files, preset, overrides, onProgress: progress.update };
+  const chosen = chooseExperiment(choice).finally(progress.stop);
+  const { configure, data } = await chosen.catch(async (error: unknown) => {
+    if (error instanceof UnusableDataError) await tellLoss(error, await configBefore(choice), options, display);
+    throw error;
+  });
+  const config = configure({});
+  const created = await open(() => newRun(config, options));
+  return { config, ...created, ...(data === undefined ? {} : { services: { openData: () => Promise.resolve(data) } }) };
+}
+
+/** The experiment on one's own posts, as far as it is known without them. */
+async function configBefore({
+  experiment,
+  data: files = [],
+  preset,
+  overrides,
+}: ExperimentChoice): Promise<ExperimentConfig> {
+  const base = typeof experiment === 'string' ? await readExperiment(experiment) : experiment;
+  return ownConfig({ files, experiment: base, preset, overrides }, 0);
 }
 
 /** Says which rows are dropped and why, and lists them in the run folder to be, unless that holds something. */

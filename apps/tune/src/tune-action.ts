@@ -29,11 +29,10 @@ export async function tuneAction(
   const searched = flags.search?.map(parseSearch);
   if (searched !== undefined) assertSpace(searched, isGiven); // before posts are read
   const reading = startJob({ label: 'Reading posts', unit: 'posts', silent: isQuiet });
-  const chosen = await chooseExperiment({ experiment, data, overrides, onProgress: reading.update }).finally(
-    reading.stop,
-  );
-  const { name, method, seed } = chosen({});
-  const space: readonly Dimension[] = searched ?? defaultSpace(chosen({}), isGiven);
+  const choice = { experiment, data, overrides, onProgress: reading.update };
+  const { configure } = await chooseExperiment(choice).finally(reading.stop);
+  const { name, method, seed } = configure({});
+  const space: readonly Dimension[] = searched ?? defaultSpace(configure({}), isGiven);
   assertSpace(space, isGiven);
   const display = createGridDisplay(isQuiet);
   display.say(`Searching:\n${space.map((own) => `  ${own.name}: ${describeDimension(own)}`).join('\n')}`);
@@ -42,7 +41,7 @@ export async function tuneAction(
   });
   try {
     const summary = await runTune({
-      experiment: chosen,
+      experiment: configure,
       space,
       folder: flags.out ?? join('runs', 'tune', `${name}-${method}-seed${seed}`),
       cache,

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MemoryPost } from '@drf/datasets';
+import { writeTinyBert, writeTinyVit } from '@drf/encoders/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   InterruptedError,
@@ -152,6 +153,28 @@ describe('train', () => {
     server.close();
     expect(asked).toEqual(expect.arrayContaining(['runs/create', 'runs/log-batch', 'runs/update']));
     await expect(train({ ...surroundings(), data: file, out: at('untracked'), track: 'somewhere' })).rejects.toThrow(/mlflow:http/); // prettier-ignore
+  });
+
+  it('takes a preset, over which options count', async () => {
+    const fast = await train({ ...surroundings(), data: posts, seed: 3, preset: 'fast', out: at('fast') });
+    expect((await parameters(fast)).equals(await parameters(run))).toBe(true);
+    const { options, cache } = surroundings();
+    const models = { image: await writeTinyVit(at('vit')), text: await writeTinyBert(at('bert')) };
+    const layers = { image: 1, text: 1 };
+    const encoders = { ...models, trainableLayers: layers, imageSize: 16 };
+    const best = { cache, data: file, preset: 'best', method: 'concatenation', options: { ...options, encoders } } as const; // prettier-ignore
+    const fold = { ...best.options, dataset: { ...options.dataset, fold: 2 } };
+    const { config, folder: out } = await train({ ...best, options: fold, out: at('best') });
+    expect([config.dataset.folds, config.dataset.fold, out]).toEqual([5, 2, at('best')]);
+    expect(config).toMatchObject({ training: { epochs: 2, learningRate: 3e-4 }, encoders: { ...encoders, pooling: { image: 'cls_mean' }, trainable: { image: true } } }); // prettier-ignore
+    await expect(train({ ...best, out: at('all') })).rejects.toThrow(
+      /^train, preset best expected the one of its folds that this call trains, received none; train each by a call of its own, options: { dataset: { fold: 1 } }/,
+    );
+    for (const data of [posts, file]) {
+      await expect(train({ data, preset: 'blanced' as 'balanced' })).rejects.toThrow(
+        'Preset expected one of fast, balanced, best, received "blanced"; did you mean "balanced"?',
+      );
+    }
   });
 
   it('names what is wrong with options', async () => {

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { ExperimentConfig, ExperimentData, ExperimentFile, ExperimentInput, RunFolder } from '@drf/experiment';
 import { ConfigurationError, refuser } from '@drf/tensor';
-import type { TrainOptions as TrainingOptions } from '@drf/training';
+import type { PresetName, TrainOptions as TrainingOptions } from '@drf/training';
 import { featureCache } from './cache.js';
 import { InterruptedError } from './errors.js';
 import { refuseUnknownOptions, type OptionNames } from './known-options.js';
@@ -41,6 +41,14 @@ interface NewTraining extends Surroundings {
    * the number of posts.
    */
   readonly experiment?: string | ExperimentFile;
+  /**
+   * Options by what a training may cost, laid over the experiment's: `fast` (frozen encoders that come along), `balanced`
+   * (the text encoder is fine-tuned) or `best` (both are, in five folds that judge together). `method`, `options` and the
+   * others count more. A call trains one run, so with `best` it trains the fold that `options: { dataset: { fold: 1 } }`
+   * names; `load` opens the folders of all five as one. Encoders to be tuned come from the Hugging Face hub, or from the
+   * folders that `options: { encoders: { text, image } }` name.
+   */
+  readonly preset?: PresetName;
   /** `drf` (default), `concatenation`, `mvan`, … or a module of your own, "./my-method.js". */
   readonly method?: ExperimentInput['method'];
   /** Decides everything random. Default 0. */
@@ -180,6 +188,7 @@ const NAMES: OptionNames<keyof NewTraining | 'data' | 'columns'> = {
   columns: true,
   root: true,
   experiment: true,
+  preset: true,
   method: true,
   seed: true,
   options: true,
@@ -199,43 +208,43 @@ const ELSEWHERE =
 
 async function prepare(options: New): Promise<Prepared> {
   refuseUnknownOptions('train', options, NAMES, ELSEWHERE);
-  const { data, experiment, onProgress } = options;
-  const { loadExperiment, openOwnData, readExperiment } = await import('@drf/training');
-  const { parseForMethod } = await import('@drf/experiment');
+  const { data, experiment, preset, onProgress } = options;
+  const { chooseExperiment, trainsAllFolds } = await import('@drf/training');
   const overrides = overridesOf(options);
+  if (trainsAllFolds(preset, options.options?.dataset?.fold)) throw namesNoFold(preset);
   await loadOwnModules([...(options.own ?? []), ...(await modulesIn(overrides))]);
   if (data === undefined) {
     if (experiment === undefined) throw nothingToTrain();
-    const config =
-      typeof experiment === 'string'
-        ? await loadExperiment(experiment, overrides)
-        : parseForMethod(experiment, [overrides], 'train, option experiment');
+    const config = (await chooseExperiment({ experiment, preset, overrides })).configure({});
     return { config, ...(await makeFolder(config, options)), resume: false };
   }
-  const base = typeof experiment === 'string' ? await readExperiment(experiment) : experiment;
-  if (isRows(data)) return prepareRows(data, base, options, overrides);
+  if (isRows(data)) return prepareRows(data, options, overrides);
   const reading = startStage(onProgress, 'Reading posts', 'posts');
-  const opened = await openOwnData([data].flat(), base, overrides, reading.update);
-  return { ...opened, ...(await makeFolder(opened.config, options)), resume: false };
+  const files = [data].flat();
+  const chosen = await chooseExperiment({ experiment, data: files, preset, overrides, onProgress: reading.update });
+  const config = chosen.configure({});
+  return { config, data: chosen.data, ...(await makeFolder(config, options)), resume: false };
 }
 
 /** Rows are kept in the run, so that it can be evaluated, and go on, without whoever had them in memory. */
 async function prepareRows(
   rows: Exclude<New['data'], Files | undefined>,
-  base: unknown,
   options: New,
   overrides: Readonly<Record<string, unknown>>,
 ): Promise<Prepared> {
   const { mergeConfig } = await import('@drf/experiment');
-  const { openOwnData, ownConfig } = await import('@drf/training');
-  const named = mergeConfig({ name: 'posts' }, overrides) as Record<string, unknown>;
-  const folder = await makeFolder(ownConfig(['rows.jsonl'], base, named, 0), options);
+  const { openOwnData, ownConfig, readExperiment } = await import('@drf/training');
+  const { experiment: named, preset } = options;
+  const experiment = typeof named === 'string' ? await readExperiment(named) : named;
+  const own = mergeConfig({ name: 'posts' }, overrides) as Record<string, unknown>;
+  const choice = { files: ['rows.jsonl'], experiment, preset, overrides: own };
+  const folder = await makeFolder(ownConfig(choice, 0), options);
   const { run } = folder;
   try {
     const { root, file } = await writeRows(run.rowsFile, rows, options, (event) => options.onProgress?.(event));
-    const rooted = root === undefined ? named : (mergeConfig(named, { dataset: { root } }) as typeof named);
+    const rooted = root === undefined ? own : (mergeConfig(own, { dataset: { root } }) as typeof own);
     const reading = startStage(options.onProgress, 'Reading posts', 'posts');
-    return { ...(await openOwnData([file], base, rooted, reading.update)), ...folder, resume: false };
+    return { ...(await openOwnData({ ...choice, files: [file], overrides: rooted }, reading.update)), ...folder, resume: false }; // prettier-ignore
   } catch (error) {
     if (folder.isOwnFolder) await rm(run.path, { recursive: true, force: true });
     throw error;
@@ -282,6 +291,13 @@ async function newFolder(wanted: string): Promise<string> {
     );
     if (isMade) return path;
   }
+}
+
+function namesNoFold(preset: PresetName | undefined): ConfigurationError {
+  const refuse = refuser(ConfigurationError, `train, preset ${preset}`);
+  const remedy =
+    'train each by a call of its own, options: { dataset: { fold: 1 } } and so on, and judge by load([their folders])';
+  return refuse('the one of its folds that this call trains', 'none', remedy);
 }
 
 function nothingToTrain(): ConfigurationError {

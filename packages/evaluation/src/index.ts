@@ -8,6 +8,7 @@ export {
   type Cell,
   type Fold,
 } from './cells.js';
+export { answersOf, ensembleText, judgedTogether, type EnsembleResult, type MemberAnswers } from './judged-together.js';
 export { createDisplay, startStages, type CellProgress, type Display, type OnProgress } from './display.js';
 export { evaluateRun, type EvaluatedCell, type Evaluation, type EvaluationOptions } from './evaluate.js';
 export {

@@ -2,25 +2,12 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readJson } from '@drf/files';
 import type { ExperimentConfig } from '@drf/experiment';
-import { defineExperiment, type ExperimentFile, type MethodOptions } from '@drf/experiment/options';
+import { defineExperiment, type ExperimentFile } from '@drf/experiment/options';
 import { suggestion } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
+import { BY_METHOD, FROZEN_ENCODERS, TUNED_TEXT, TUNED_TRAINING } from './presets.js';
 
-/**
- * Model options for frozen encoders, whose features differ widely in scale (pooled MobileNet activations beside unit
- * vectors of a sentence encoder), unlike those of the paper's fine-tuned transformers. Measured on MVSA-Single's
- * validation split (docs/decisions/03-three-forms-of-drf.md): without standardization the text hardly counts; at the
- * paper's loss factors of 1 the recovery losses outweigh classification tenfold and pull the projections together.
- */
-export const FROZEN_ENCODERS = {
-  standardize: true,
-  lossScales: { distribution: 0.01, recovery: 0.01, classification: 1 },
-};
-
-/** `drf-paper` is the paper to the letter with frozen encoders, too: factors of 1, features as they come. */
-export const BY_METHOD: MethodOptions = {
-  'drf-paper': { model: { standardize: false, lossScales: { distribution: 1, recovery: 1, classification: 1 } } },
-};
+export { PRESET_NAMES, presetsText, type PresetName } from './presets.js';
 
 /**
  * DRF on the embedded data (emoji pictures and sentences) with the embedded encoders: nothing is downloaded.
@@ -63,14 +50,9 @@ const mvsaSingle = defineExperiment({
 const mvsaSingleMiniLm = defineExperiment({
   name: 'mvsa-s-minilm',
   dataset: { name: 'mvsa-single', splitSizes: [3608, 451, 452] },
-  encoders: {
-    text: 'huggingface:sentence-transformers/all-MiniLM-L6-v2',
-    trainable: { text: true },
-    pooling: { text: 'mean' },
-    textLengths: [16, 32, 48],
-  },
+  encoders: { ...TUNED_TEXT, textLengths: [16, 32, 48] },
   model: { dim: 256, ...FROZEN_ENCODERS },
-  training: { epochs: 3, learningRate: 1e-4, encoderLearningRate: 5e-5, clipNorm: 1, groupByLength: 8 },
+  training: { epochs: 3, learningRate: 1e-4, ...TUNED_TRAINING },
   methods: BY_METHOD,
 });
 

@@ -26,7 +26,7 @@ describe('ownExperiment', () => {
 
 describe('ownConfig', () => {
   it('needs nothing but a file', () => {
-    const config = ownConfig(['posts.csv'], undefined, {}, 160);
+    const config = ownConfig({ files: ['posts.csv'], overrides: {} }, 160);
     expect(config).toMatchObject({
       name: 'posts',
       method: 'drf',
@@ -38,14 +38,14 @@ describe('ownConfig', () => {
 
   it('leaves places in object storage as they are', () => {
     const files = ['s3://bucket/posts/train.csv', 'test.csv'];
-    const { name, dataset } = ownConfig(files, undefined, {}, 160);
+    const { name, dataset } = ownConfig({ files, overrides: {} }, 160);
     expect([name, dataset.file]).toEqual(['train', [files[0], resolve('test.csv')]]);
   });
 
   it('lets flags and a named experiment decide', () => {
     const overrides = { method: 'concatenation', training: { epochs: 3 }, dataset: { columns: { label: 'mood' } } };
-    const base = { name: 'other', dataset: { name: 'mvsa-single' }, model: { dim: 7 } };
-    const config = ownConfig(['train.csv', 'test.csv'], base, overrides, 160);
+    const experiment = { name: 'other', dataset: { name: 'mvsa-single' }, model: { dim: 7 } };
+    const config = ownConfig({ files: ['train.csv', 'test.csv'], experiment, overrides }, 160);
     expect(config).toMatchObject({ name: 'train', method: 'concatenation', model: { dim: 7 }, training: { epochs: 3 } }); // prettier-ignore
     expect(config.dataset).toMatchObject({
       name: 'posts',
@@ -55,9 +55,9 @@ describe('ownConfig', () => {
   });
 
   it('refuses another data set beside it', () => {
-    expect(() => ownConfig(['a.csv'], undefined, { dataset: { name: 'tumemo' } }, 0)).toThrow(
+    expect(() => ownConfig({ files: ['a.csv'], overrides: { dataset: { name: 'tumemo' } } }, 0)).toThrow(
       '--data expected no other data set beside it, received --dataset.name tumemo; leave one of them out',
     );
-    expect(() => ownConfig(['a.csv'], undefined, { dataset: { file: 'b.csv' } }, 0)).toThrow('received --dataset.file b.csv'); // prettier-ignore
+    expect(() => ownConfig({ files: ['a.csv'], overrides: { dataset: { file: 'b.csv' } } }, 0)).toThrow('received --dataset.file b.csv'); // prettier-ignore
   });
 });

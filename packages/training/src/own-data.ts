@@ -8,13 +8,7 @@ import {
 } from '@drf/experiment';
 import { isObjectLocation } from '@drf/storage';
 import { ConfigurationError } from '@drf/tensor';
-import { BY_METHOD, FROZEN_ENCODERS } from './experiments.js';
-
-/** Below so many training posts, options are those that were measured on few (the quick start's). */
-const FEW_TRAINING_POSTS = 2000;
-/** A training takes about so many steps, within bounds of epochs; see docs/notebook.md for what was measured. */
-const STEPS = 300;
-const EPOCHS = { fewest: 8, most: 20 } as const;
+import { BY_METHOD, epochsFor, FEW_TRAINING_POSTS, FROZEN_ENCODERS, underPreset, type PresetName } from './presets.js';
 
 /**
  * An experiment on one's own posts with options that fit their number: frozen embedded encoders, DRF.
@@ -22,11 +16,9 @@ const EPOCHS = { fewest: 8, most: 20 } as const;
  */
 export function ownExperiment(posts: number): Omit<ExperimentFile, 'name' | 'dataset'> {
   const isFew = posts < FEW_TRAINING_POSTS;
-  const stepsAnEpoch = Math.max(1, Math.ceil(posts / 16));
-  const epochs = Math.min(EPOCHS.most, Math.max(EPOCHS.fewest, Math.round(STEPS / stepsAnEpoch)));
   return {
     model: { ...(isFew ? { dim: 128, queueCapacity: 256 } : { dim: 256 }), ...FROZEN_ENCODERS },
-    training: { epochs, learningRate: isFew ? 3e-4 : 1e-4 },
+    training: { epochs: epochsFor(posts, 8), learningRate: isFew ? 3e-4 : 1e-4 },
     methods: BY_METHOD,
   };
 }
@@ -48,19 +40,24 @@ export function runName({ name, method, seed, dataset: { folds, fold = 1 } }: Ex
   return `${name}-${method}-seed${seed}${folds === undefined ? '' : `-fold${fold}of${folds}`}`;
 }
 
+/** One's own posts, and what is said of training on them. */
+interface OwnChoice {
+  /** Of posts; with several, each one's name is the split of its posts. */
+  readonly files: readonly string[];
+  /** An experiment whose data set gives way; default {@link ownExperiment}. */
+  readonly experiment?: unknown;
+  /** Laid over the experiment. */
+  readonly preset?: PresetName | undefined;
+  /** Options laid over all. */
+  readonly overrides: Readonly<Record<string, unknown>>;
+}
+
 /**
  * The experiment of `--data`, before and after its posts are known.
- * @param files of posts; with several, each one's name is the split of its posts
- * @param base an experiment whose data set gives way; default {@link ownExperiment}
- * @param overrides from flags
- * @throws ConfigurationError for flags that name another data set
+ * @throws ConfigurationError for options that name another data set, and for an unknown preset
  */
-export function ownConfig(
-  files: readonly string[],
-  base: unknown,
-  overrides: Readonly<Record<string, unknown>>,
-  trainingPosts: number,
-): ExperimentConfig {
+export function ownConfig(choice: OwnChoice, trainingPosts: number): ExperimentConfig {
+  const { files, experiment = ownExperiment(trainingPosts), preset, overrides } = choice;
   const { name: otherName, file: otherFile } = (overrides.dataset ?? {}) as { name?: string; file?: string };
   if ((otherName !== undefined && otherName !== 'posts') || otherFile !== undefined) {
     throw new ConfigurationError({
@@ -72,25 +69,23 @@ export function ownConfig(
   }
   const paths = files.map((file) => (isObjectLocation(file) ? file : resolve(file)));
   const own = {
-    ...((base ?? ownExperiment(trainingPosts)) as Record<string, unknown>),
+    ...(experiment as Record<string, unknown>),
     name: nameAfter(files[0] as string),
     dataset: { name: 'posts', file: paths.length === 1 ? paths[0] : paths },
   };
-  return parseForMethod(own, [overrides], `--data ${files.join(' ')}`);
+  const [file, ...layers] = underPreset(own, preset, trainingPosts);
+  return parseForMethod(file, [...layers, overrides], `--data ${files.join(' ')}`);
 }
 
 /**
  * Opens one's own posts, and chooses options that fit their number.
- * @param base as in {@link ownConfig}
  * @throws ConfigurationError and DataError as `openExperimentData` and {@link ownConfig}
  */
 export async function openOwnData(
-  files: readonly string[],
-  base: unknown,
-  overrides: Readonly<Record<string, unknown>>,
+  choice: OwnChoice,
   onProgress?: (done: number, total: number) => void,
 ): Promise<{ readonly config: ExperimentConfig; readonly data: ExperimentData }> {
-  const { dataset } = ownConfig(files, base, overrides, 0);
+  const { dataset } = ownConfig(choice, 0);
   const data = await openExperimentData(dataset, onProgress);
-  return { data, config: ownConfig(files, base, overrides, data.splits.train.length) };
+  return { data, config: ownConfig(choice, data.splits.train.length) };
 }

