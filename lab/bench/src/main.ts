@@ -6,9 +6,10 @@ import {
   planDisruptions,
   presenceOf,
 } from '@drf/disruption';
-import { ENGINE_NAMES, MODALITIES, type Post } from '@drf/tensor';
+import { MODALITIES, type Post } from '@drf/tensor';
 import {
   createProgram,
+  engineOption,
   EXIT,
   ExitRequest,
   formatTable,
@@ -79,7 +80,7 @@ function print(value: object, json: boolean | undefined, lines: () => string): v
 const round = (number: number | undefined, digits = 1): string => (number === undefined ? '-' : number.toFixed(digits));
 
 measured('step', 'one head step, queues updated, median after warm-up', 100)
-  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+  .addOption(engineOption('compiled'))
   .option('--warm-up <count>', 'steps before the measurement', wholeNumber(0), 10)
   .action(async (options: CommonOptions & { readonly engine: string; readonly warmUp: number }) => {
     const report = await measureStep(options.engine, options, { ...options, peak: true });
@@ -139,7 +140,7 @@ measured('kernels', 'time by kernel inside ONNX Runtime', 30).action(async (opti
 });
 
 measured('memory', 'resident size early and late in a long run', 2000)
-  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+  .addOption(engineOption('compiled'))
   .option('--early <step>', 'first measurement after this step', wholeNumber(1), 200)
   .action(async (options: CommonOptions & { readonly engine: string; readonly early: number }) => {
     const report = await measureMemory(options, options);
@@ -179,7 +180,7 @@ program
   .description('ViT-B/16 and BERT-base against transformers: states and gradients; exit code 1 beyond the tolerances')
   .option('--python <command>', 'a Python that has torch and transformers', 'python3')
   .option('--only <model>', Object.keys(BASE_MODELS).join(', '), oneOf(Object.keys(BASE_MODELS)))
-  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+  .addOption(engineOption('compiled'))
   .option('--json', 'print JSON')
   .action(
     async (options: {
