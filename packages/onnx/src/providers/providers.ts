@@ -77,8 +77,8 @@ function lackOf(provider: ExecutionProvider, machine: ProviderMachine): Provider
   if (installed.includes(provider)) return provider === 'cpu' ? undefined : ACCELERATORS[provider].lacks?.(machine);
   const offered = EXECUTION_PROVIDERS.filter((name) => installed.includes(name));
   return {
-    reason: `the ONNX Runtime for ${machine.platform} has ${offered.join(', ') || 'none of its providers'}`,
-    remedy: `choose one of ${offered.map((name) => `"compiled:${name}"`).join(', ') || '"eager:wasm"'}`,
+    reason: `an ONNX Runtime for ${machine.platform}, which has ${offered.join(', ')} alone`,
+    remedy: 'choose one that it has',
   };
 }
 
@@ -92,7 +92,7 @@ function unavailable(
       subject: `engine "compiled:${provider}"`,
       expected: 'a machine on which ONNX Runtime computes with it',
       received: reason,
-      remedy: `${remedy}; "compiled:cpu" works without`,
+      remedy: `${remedy}, or use "compiled:cpu"`,
     },
     cause === undefined ? undefined : { cause },
   );
