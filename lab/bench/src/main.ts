@@ -27,6 +27,7 @@ import { measureMethods } from './bench-methods.js';
 import { measurePredict, type PredictBenchReport } from './bench-predict.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
+import { addEnginesCommand } from './engines/command.js';
 import { addServeCommands } from './serve/command.js';
 import { median } from './measure.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
@@ -48,6 +49,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench compare --peer ../shared/peer/drf_step_torch.py', 'ours and PyTorch in turns'],
   ['pnpm bench step --engine eager:wasm --steps 3 --warm-up 1', 'the same step on tfjs'],
   ['pnpm bench kernels', 'where the time goes'],
+  ['pnpm bench engines --engine compiled:cuda', 'whether a GPU computes what the CPU computes, and how fast'],
   ['pnpm bench encoders --only "vit step"', 'fine-tuning ViT-B/16, beside PyTorch'],
   ['pnpm bench tuning --part vit', 'what tuning the last layers alone costs, and hidden states that are kept'],
   ['pnpm bench encoders-memory --lengths 32,64,96,128', 'memory of 50 fine-tuning steps'],
@@ -317,6 +319,7 @@ program
   );
 
 addEncodersCommands(program);
+addEnginesCommand(program);
 addServeCommands(program);
 
 await runApp(program);
