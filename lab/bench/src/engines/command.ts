@@ -13,7 +13,7 @@ import {
 } from '@drf/terminal';
 import { BASE_SIZES, type EncoderSizes } from '../encoders/workload.js';
 import { PEER_SIZES } from '../workload.js';
-import { compareEngines, TRAINING_STEPS, type ComparedSizes, type EngineComparison } from './compare.js';
+import { compareEngines, type ComparedSizes, type EngineComparison } from './compare.js';
 
 const SMALL: EncoderSizes = {
   ...BASE_SIZES,
@@ -21,14 +21,17 @@ const SMALL: EncoderSizes = {
 };
 const TINY: EncoderSizes = {
   ...SMALL,
-  ...{ batch: 2, length: 8, image: 16, patch: 8, dim: 32, layers: 1, heads: 2, vocabulary: 100, queue: 8 },
+  ...{ batch: 2, length: 8, image: 16, patch: 8, dim: 16, layers: 1, heads: 2, vocabulary: 50, queue: 8 },
 };
+
+/** Fine-tuning steps whose losses and results are compared. */
+const STEPS = 20;
 
 /** `base` is ViT-B/16 and BERT-base; the others are for machines where that takes too long. */
 export const SIZES = {
-  base: { head: PEER_SIZES, encoders: BASE_SIZES, trained: SMALL },
-  small: { head: PEER_SIZES, encoders: SMALL, trained: SMALL },
-  tiny: { head: { batch: 4, dim: 72, queue: 12 }, encoders: TINY, trained: TINY },
+  base: { head: PEER_SIZES, encoders: BASE_SIZES, trained: SMALL, steps: STEPS },
+  small: { head: PEER_SIZES, encoders: SMALL, trained: SMALL, steps: STEPS },
+  tiny: { head: { batch: 4, dim: 72, queue: 12 }, encoders: TINY, trained: TINY, steps: STEPS },
 } as const satisfies Readonly<Record<string, ComparedSizes>>;
 type SizeName = keyof typeof SIZES;
 
@@ -104,7 +107,7 @@ export function addEnginesCommand(program: Command): void {
   program
     .command('engines')
     .description(
-      `an engine beside compiled:cpu: outputs of encoders, a head step and ${TRAINING_STEPS} fine-tuning steps must be equal within ` +
+      `an engine beside compiled:cpu: outputs of encoders, a head step and ${STEPS} fine-tuning steps must be equal within ` +
         'limits (exit code 1 beyond them, and where the engine does not work here); then times, in paired rounds',
     )
     .addOption(engineOption('auto'))

@@ -4,9 +4,6 @@ import { median } from '../measure.js';
 import { createWorkload, type WorkloadSizes } from '../workload.js';
 import { largestDifference, relativeDrift } from './differences.js';
 
-/** Steps whose losses and results are compared. */
-export const TRAINING_STEPS = 20;
-
 /** What may differ, and by how much: outputs and losses relative to the largest number, training relative to its way. */
 export const LIMITS = { encoders: 1e-3, headLoss: 1e-4, headStep: 1e-2, losses: 1e-3, training: 5e-2, predict: 1e-3 };
 
@@ -17,6 +14,8 @@ export interface ComparedSizes {
   readonly encoders: EncoderSizes;
   /** Of the fine-tuning steps whose results are compared. */
   readonly trained: EncoderSizes;
+  /** How many of those. */
+  readonly steps: number;
 }
 
 export interface Equality {
@@ -107,7 +106,7 @@ function lossDifference(received: Trained, expected: Trained): number {
 /** Encodes, judges and trains on both engines, and compares the numbers. */
 export async function compareNumbers(
   engines: readonly [reference: Engine, candidate: Engine],
-  { head, encoders, trained }: ComparedSizes,
+  { head, encoders, trained, steps: count }: ComparedSizes,
   onStage: (stage: string) => void = () => undefined,
 ): Promise<Equality[]> {
   const found: Equality[] = [];
@@ -149,12 +148,12 @@ export async function compareNumbers(
     LIMITS.headStep,
   );
 
-  const steps = `${TRAINING_STEPS} fine-tuning steps`;
+  const steps = `${count} fine-tuning steps`;
   onStage(steps);
   const [longWanted, longGiven] = await onBoth(
     engines,
     (engine) => createEncoderWorkload(engine, 'both', 'step', trained),
-    ({ call, readTrained }) => train(call, readTrained, TRAINING_STEPS),
+    ({ call, readTrained }) => train(call, readTrained, count),
   );
   add(`${steps}, losses`, lossDifference(longGiven, longWanted), LIMITS.losses);
   add(

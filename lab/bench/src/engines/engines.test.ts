@@ -29,15 +29,18 @@ describe('differences', () => {
   });
 });
 
+const TINY = { ...SIZES.tiny, steps: 3 };
+const SLOWLY = 240_000; // sessions are made by the dozen
+
 describe('bench engines', () => {
   const open = (): Promise<Engine> => createEngine('compiled:cpu', { threads: 1 });
   let engines: [Engine, Engine];
   beforeAll(async () => void (engines = [await open(), await open()]));
   afterAll(async () => void (await Promise.all(engines.map((engine) => engine.dispose()))));
 
-  it('finds no difference between an engine and itself, and times both', async () => {
+  it('finds no difference between an engine and itself, and times both', { timeout: SLOWLY }, async () => {
     const stages: string[] = [];
-    const report = await compareEngines(engines, SIZES.tiny, { rounds: 2, seconds: 600, onStage: (each) => stages.push(each) }); // prettier-ignore
+    const report = await compareEngines(engines, TINY, { rounds: 2, seconds: 600, onStage: (each) => stages.push(each) }); // prettier-ignore
     expect(report.equality.map(({ difference }) => difference)).toEqual(report.equality.map(() => 0));
     expect(report).toMatchObject({ reference: 'compiled', candidate: 'compiled', holds: true, leftOut: [] });
     expect(report.equality).toHaveLength(7);
@@ -48,22 +51,26 @@ describe('bench engines', () => {
     expect(stages).toHaveLength(9);
   });
 
-  it('compares numbers even where no time is left, and says what was not timed', async () => {
-    const report = await compareEngines(engines, SIZES.tiny, { rounds: 1, seconds: 0 });
+  it('compares numbers even where no time is left, and says what was not timed', { timeout: SLOWLY }, async () => {
+    const report = await compareEngines(engines, TINY, { rounds: 1, seconds: 0 });
     expect(report.equality).toHaveLength(7);
     expect([report.speed, report.leftOut.length]).toEqual([[], 4]);
   });
 
-  it('holds for another engine that is right, and not for one that computes something else', async () => {
-    const eager = await createEngine('eager:cpu');
-    const right = await compareNumbers([engines[0], eager], SIZES.tiny);
-    expect(right.filter(({ holds }) => !holds)).toEqual([]);
-    expect(right.some(({ difference }) => difference > 0)).toBe(true);
-    const wrong = await compareNumbers([engines[0], scaled(engines[1], 1.01)], SIZES.tiny);
-    // of texts only the mask is scaled, which weighs words relative to each other
-    expect(wrong.filter(({ holds }) => holds).map(({ what }) => what)).toEqual(['text encoder, outputs']);
-    await eager.dispose();
-  });
+  it(
+    'holds for another engine that is right, and not for one that computes something else',
+    { timeout: SLOWLY },
+    async () => {
+      const eager = await createEngine('eager:cpu');
+      const right = await compareNumbers([engines[0], eager], TINY);
+      expect(right.filter(({ holds }) => !holds)).toEqual([]);
+      expect(right.some(({ difference }) => difference > 0)).toBe(true);
+      const wrong = await compareNumbers([engines[0], scaled(engines[1], 1.01)], TINY);
+      // of texts only the mask is scaled, which weighs words relative to each other
+      expect(wrong.filter(({ holds }) => holds).map(({ what }) => what)).toEqual(['text encoder, outputs']);
+      await eager.dispose();
+    },
+  );
 });
 
 /** An engine whose floats that come in are all too large. */
