@@ -186,7 +186,7 @@ async function forward(
   );
   const compute = (number: number): Promise<Record<string, HostTensor>> => {
     const all = inputs[number % inputs.length] as Host<Inputs>;
-    return program.run(Object.fromEntries(entries.map(([name]) => [name, all[name as keyof Inputs]])) as HostTree);
+    return program.run(Object.fromEntries(entries.map(([name]) => [name, all[name as keyof Inputs]])));
   };
   return {
     call: async (number) => sumOfFirst(await compute(number)),

@@ -21,7 +21,7 @@ const SMALL: EncoderSizes = {
 };
 const TINY: EncoderSizes = {
   ...SMALL,
-  ...{ batch: 2, length: 8, image: 16, patch: 8, dim: 16, layers: 1, heads: 2, vocabulary: 50, queue: 8 },
+  ...{ batch: 2, length: 8, image: 16, patch: 8, dim: 32, layers: 1, heads: 2, vocabulary: 100, queue: 8 },
 };
 
 /** Fine-tuning steps whose losses and results are compared. */

@@ -65,7 +65,7 @@ describe('bench engines', () => {
       const right = await compareNumbers([engines[0], eager], TINY);
       expect(right.filter(({ holds }) => !holds)).toEqual([]);
       expect(right.some(({ difference }) => difference > 0)).toBe(true);
-      const wrong = await compareNumbers([engines[0], scaled(engines[1], 1.01)], TINY);
+      const wrong = await compareNumbers([engines[0], scaled(engines[1], 1.2)], TINY);
       // of texts only the mask is scaled, which weighs words relative to each other
       expect(wrong.filter(({ holds }) => holds).map(({ what }) => what)).toEqual(['text encoder, outputs']);
       await eager.dispose();
