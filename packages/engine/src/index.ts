@@ -1,5 +1,5 @@
 export { createEagerEngine } from './eager/eager-engine.js';
-export { createEngine, whyUnavailable, type CreateEngineOptions } from './create-engine.js';
+export { createEngine, whyUnavailable } from './create-engine.js';
 export { engineProbe, readEngineProbe } from './engine-probe.js';
 export { createCompiledEngine } from './compiled/compiled-engine.js';
 export { compile, type CompiledFunction } from './compiled/compile.js';

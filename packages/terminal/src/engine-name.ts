@@ -3,7 +3,7 @@ import { ConfigurationError, ENGINE_NAMES, type EngineName, type ExecutionProvid
 import { oneOf, suggestion } from './options.js';
 
 /** What the name of an engine stands for. */
-export type EngineChoice =
+type EngineChoice =
   | { readonly kind: 'auto' }
   | { readonly kind: 'compiled'; readonly provider: ExecutionProvider }
   | { readonly kind: 'eager'; readonly backend: string };

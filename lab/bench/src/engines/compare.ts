@@ -5,7 +5,7 @@ import { createWorkload, type WorkloadSizes } from '../workload.js';
 import { largestDifference, relativeDrift } from './differences.js';
 
 /** What may differ, and by how much: outputs and losses relative to the largest number, training relative to its way. */
-export const LIMITS = { encoders: 1e-3, headLoss: 1e-4, headStep: 1e-2, losses: 1e-3, training: 5e-2, predict: 1e-4 };
+const LIMITS = { encoders: 1e-3, headLoss: 1e-4, headStep: 1e-2, losses: 1e-3, training: 5e-2, predict: 1e-4 };
 
 /** What is computed: full size for time, and encoders that are small enough to be trained twice for their numbers. */
 export interface ComparedSizes {
@@ -18,14 +18,14 @@ export interface ComparedSizes {
   readonly steps: number;
 }
 
-export interface Equality {
+interface Equality {
   readonly what: string;
   readonly difference: number;
   readonly limit: number;
   readonly holds: boolean;
 }
 
-export interface Speed {
+interface Speed {
   readonly what: string;
   /** Median milliseconds of a call. */
   readonly reference: number;
