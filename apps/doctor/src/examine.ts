@@ -30,11 +30,10 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
   tf.env().set('IS_TEST', true); // TensorFlow.js greets Node users with advice; the report has its own
   const started = performance.now();
   onStage('machine, disk, network');
-  const [platform, room, libraries, gpu, hub, objects, ray, slurm, mpi, optional] = await Promise.all([
+  const [platform, room, libraries, hub, objects, ray, slurm, mpi, optional] = await Promise.all([
     probePlatform(machine, wanted),
     probeRoom(machine),
     probeLibraries(machine),
-    probeGpu(machine),
     probeHubAndCaches(machine),
     probeObjectStorage(machine, options.s3),
     probeRay(machine),
@@ -43,6 +42,8 @@ export async function examine(machine: Machine, wanted: Wanted, options: Examine
     wanted.pnpm === null ? [] : probeOptional(machine),
   ]);
   const engines = await probeEngines(machine, (name: EngineName) => onStage(`engine ${name}`));
+  const usesCuda = engines.some(({ subject, mark }) => subject === 'compiled:cuda' && mark === 'good');
+  const gpu = await probeGpu(machine, usesCuda);
   if (verify) onStage('hashes of native TensorFlow');
   const files = await probeNativeFiles(machine, verify);
   const findings: Finding[] = [

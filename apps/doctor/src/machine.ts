@@ -5,8 +5,9 @@ import { createRequire } from 'node:module';
 import { availableParallelism, freemem, homedir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { loadMpi } from '@drf/collective';
-import { createEngine, NATIVE_PROBE, productRate, readNativeProbe } from '@drf/engine';
-import { UnavailableError, type EngineName } from '@drf/tensor';
+import { createEngine, engineProbe, NATIVE_PROBE, productRate, readEngineProbe, readNativeProbe } from '@drf/engine';
+import { chooseProvider, installedProviders } from '@drf/onnx';
+import { UnavailableError, type EngineName, type ExecutionProvider } from '@drf/tensor';
 import { findProgram, lastLines, runCommand, type RunCommand } from '@drf/terminal';
 
 export interface MeasuredEngine {
@@ -48,6 +49,10 @@ export interface Machine {
   readonly mpiLibrary: () => Promise<{ readonly version: string; readonly path: string }>;
   /** @throws UnavailableError when the engine does not work here; NonFiniteError when it computes wrongly */
   readonly measureEngine: (name: EngineName) => Promise<MeasuredEngine>;
+  /** The providers that ONNX Runtime was built with. @throws UnavailableError when it does not load */
+  readonly providers: () => readonly string[];
+  /** The one that the engine `auto` takes. @throws UnavailableError when ONNX Runtime does not load */
+  readonly chosenProvider: () => Promise<ExecutionProvider>;
   readonly sha256: (path: string) => Promise<string>;
 }
 
@@ -142,6 +147,10 @@ async function measureNative(): Promise<MeasuredEngine> {
 
 async function measureEngine(name: EngineName): Promise<MeasuredEngine> {
   if (name === 'eager:tensorflow') return measureNative();
+  if (name.startsWith('compiled:')) {
+    const result = await runCommand(process.execPath, engineProbe(name), { timeoutMilliseconds: 60_000 });
+    return { gflops: readEngineProbe(name, result) };
+  }
   const engine = await createEngine(name);
   try {
     return { gflops: await productRate(engine) };
@@ -171,6 +180,8 @@ export function thisMachine(): Machine {
     loadPackage,
     mpiLibrary: () => loadMpi(),
     measureEngine,
+    providers: installedProviders,
+    chosenProvider: async () => (await chooseProvider()).provider,
     sha256,
   };
 }

@@ -3,7 +3,6 @@
 import { join } from 'node:path';
 import { DATASET_NAMES, POST_COLUMNS, SPLIT_NAMES, TEXT_ENCODINGS } from '@drf/datasets/names';
 import { CORRUPTION_NAMES, PAPER_RATIOS, SETTINGS, SEVERITIES } from '@drf/disruption';
-import { ENGINE_NAMES } from '@drf/tensor';
 import { GRID_NAMES, PROJECTIONS, SHOWN_POSTS, SPLIT_CHOICES } from '@drf/evaluation/names';
 import { addConfigFlags, takeOwnModules } from '@drf/experiment/options';
 import { cacheFolder, isModulePath } from '@drf/files';
@@ -11,6 +10,7 @@ import {
   collect,
   Command,
   createProgram,
+  engineOption,
   namedValues,
   oneOf,
   Option,
@@ -110,7 +110,7 @@ export function createEvaluateCommand(): Command {
     .option('--manifest <file>', 'the disruptions of this manifest instead')
     .option('--seed <number>', 'seed of the disruptions (default: that of the run)', wholeNumber())
     .option('--checkpoint <file>', 'another checkpoint of the run (default: the best, else the last)')
-    .option('--engine <name>', `${ENGINE_NAMES.join(', ')} (default: that of the run)`, oneOf(ENGINE_NAMES))
+    .addOption(engineOption({ note: 'that of the run' }))
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option(
       '--cache <folder>',

@@ -1,9 +1,17 @@
 import { POST_COLUMNS, TEXT_ENCODINGS } from '@drf/datasets/names';
 import { MOST_CELLS } from '@drf/judge/explain';
-import { ENGINE_NAMES } from '@drf/tensor';
 import { addOwnOption } from '@drf/files';
 import { addRunnerOptions } from '@drf/units/options';
-import { collect, createProgram, oneOf, spell, valuesByName, wholeNumber, type Command } from '@drf/terminal';
+import {
+  collect,
+  createProgram,
+  engineOption,
+  oneOf,
+  spell,
+  valuesByName,
+  wholeNumber,
+  type Command,
+} from '@drf/terminal';
 import { OUTPUT_FORMATS, STREAM_FORMATS, type MainOptions } from './flags.js';
 
 /** The command that judges posts. */
@@ -75,7 +83,7 @@ export function createPredictProgram(): Command {
       valuesByName(POST_COLUMNS, 'text=tweet,image=photo'),
     )
     .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
-    .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
+    .addOption(engineOption('auto'))
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option(
       '--jobs <count>',

@@ -1,9 +1,9 @@
-import { ENGINE_NAMES } from '@drf/tensor';
 import { addOwnOption } from '@drf/files';
 import { DEFAULT_LIMITS, type ServiceLimits } from '@drf/service/limits';
 import {
   collect,
   createProgram,
+  engineOption,
   finiteNumber,
   InvalidArgumentError,
   oneOf,
@@ -63,7 +63,7 @@ export function createServeProgram(): Command {
     .option('--no-page', 'no page')
     .option('--onnx <folder>', 'an exported folder, with which the page judges in the browser')
     .option('--checkpoint <file>', "a checkpoint of the run (default: the run's result)")
-    .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'auto')
+    .addOption(engineOption('auto'))
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option('--decoders <count>', 'images that are decoded at once', wholeNumber(1, 64), 2)
     .option(

@@ -6,9 +6,10 @@ import {
   planDisruptions,
   presenceOf,
 } from '@drf/disruption';
-import { ENGINE_NAMES, MODALITIES, type Post } from '@drf/tensor';
+import { MODALITIES, type Post } from '@drf/tensor';
 import {
   createProgram,
+  engineOption,
   EXIT,
   ExitRequest,
   formatTable,
@@ -26,6 +27,7 @@ import { measureMethods } from './bench-methods.js';
 import { measurePredict, type PredictBenchReport } from './bench-predict.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
+import { addEnginesCommand } from './engines/command.js';
 import { addServeCommands } from './serve/command.js';
 import { median } from './measure.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
@@ -47,6 +49,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench compare --peer ../shared/peer/drf_step_torch.py', 'ours and PyTorch in turns'],
   ['pnpm bench step --engine eager:wasm --steps 3 --warm-up 1', 'the same step on tfjs'],
   ['pnpm bench kernels', 'where the time goes'],
+  ['pnpm bench engines --engine compiled:cuda', 'whether a GPU computes what the CPU computes, and how fast'],
   ['pnpm bench encoders --only "vit step"', 'fine-tuning ViT-B/16, beside PyTorch'],
   ['pnpm bench tuning --part vit', 'what tuning the last layers alone costs, and hidden states that are kept'],
   ['pnpm bench encoders-memory --lengths 32,64,96,128', 'memory of 50 fine-tuning steps'],
@@ -79,7 +82,7 @@ function print(value: object, json: boolean | undefined, lines: () => string): v
 const round = (number: number | undefined, digits = 1): string => (number === undefined ? '-' : number.toFixed(digits));
 
 measured('step', 'one head step, queues updated, median after warm-up', 100)
-  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+  .addOption(engineOption('compiled'))
   .option('--warm-up <count>', 'steps before the measurement', wholeNumber(0), 10)
   .action(async (options: CommonOptions & { readonly engine: string; readonly warmUp: number }) => {
     const report = await measureStep(options.engine, options, { ...options, peak: true });
@@ -139,7 +142,7 @@ measured('kernels', 'time by kernel inside ONNX Runtime', 30).action(async (opti
 });
 
 measured('memory', 'resident size early and late in a long run', 2000)
-  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+  .addOption(engineOption('compiled'))
   .option('--early <step>', 'first measurement after this step', wholeNumber(1), 200)
   .action(async (options: CommonOptions & { readonly engine: string; readonly early: number }) => {
     const report = await measureMemory(options, options);
@@ -179,7 +182,7 @@ program
   .description('ViT-B/16 and BERT-base against transformers: states and gradients; exit code 1 beyond the tolerances')
   .option('--python <command>', 'a Python that has torch and transformers', 'python3')
   .option('--only <model>', Object.keys(BASE_MODELS).join(', '), oneOf(Object.keys(BASE_MODELS)))
-  .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+  .addOption(engineOption('compiled'))
   .option('--json', 'print JSON')
   .action(
     async (options: {
@@ -316,6 +319,7 @@ program
   );
 
 addEncodersCommands(program);
+addEnginesCommand(program);
 addServeCommands(program);
 
 await runApp(program);

@@ -11,7 +11,15 @@ import {
   type LearnInputs,
   type TrainingProgram,
 } from '@drf/model';
-import { createRandom, hostTensor, type Engine, type Host, type HostTensor, type Random } from '@drf/tensor';
+import {
+  createRandom,
+  hostTensor,
+  type Engine,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type Random,
+} from '@drf/tensor';
 
 /** Sizes of one head step; the defaults are those of the peer script in PyTorch. */
 export interface WorkloadSizes {
@@ -29,6 +37,8 @@ const LEARNING_RATES = { encoder: 2e-5, head: 2e-4, floor: 1e-6 };
 export interface Workload {
   /** Runs the step of this number (from 0) with the queues' update. Returns the loss. */
   step(number: number): Promise<number>;
+  /** What has been trained so far. */
+  readTrained(): Promise<HostTree>;
   readonly program: TrainingProgram<BatchInputs, DrfMemoryInputs, DrfObservations>;
   dispose(): Promise<void>;
 }
@@ -103,6 +113,7 @@ export async function createWorkload(engine: Engine, sizes: WorkloadSizes): Prom
       memory.update(observations);
       return total.data[0] as number;
     },
+    readTrained: async () => (await program.readState()).parameters.trained,
     dispose: () => program.dispose(),
   };
 }

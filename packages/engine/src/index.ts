@@ -1,5 +1,6 @@
 export { createEagerEngine } from './eager/eager-engine.js';
 export { createEngine, whyUnavailable } from './create-engine.js';
+export { engineProbe, readEngineProbe } from './engine-probe.js';
 export { createCompiledEngine } from './compiled/compiled-engine.js';
 export { compile, type CompiledFunction } from './compiled/compile.js';
 export type { ModelNotes } from './onnx/write.js';

@@ -5,7 +5,7 @@ import { isOwnName, POOLINGS } from '@drf/encoders/names';
 import { WEIGHTING_MODES } from '@drf/fusion/names';
 import { isModulePath, optionsOf, unwrapSchema } from '@drf/files';
 import { FEATURE_NORMS } from '@drf/model/names';
-import { isOwnId, ownDefinition } from '@drf/tensor';
+import { ENGINE_NAMES, isOwnId, ownDefinition } from '@drf/tensor';
 
 /**
  * What an option decides: nothing that is judged (names, memory, how often something is written); where the posts and
@@ -19,6 +19,14 @@ const none = (description: string) => ({ description, effect: 'none' });
 const place = (description: string) => ({ description, effect: 'place' });
 const data = (description: string) => ({ description, effect: 'data' });
 const result = (description: string) => ({ description, effect: 'result' });
+
+/** An engine by name; a text to the compiler, so that options need not be constants. */
+const engineName = z
+  .string()
+  .refine((name) => (ENGINE_NAMES as readonly string[]).includes(name), {
+    error: `one of ${ENGINE_NAMES.join(', ')}`,
+    params: { names: ENGINE_NAMES },
+  });
 
 const whole = (minimum: number) => z.int().min(minimum);
 /** Of a layer; more than any model has would only take the memory of the machine. */
@@ -431,7 +439,7 @@ export const experimentSchema = z.strictObject({
     .optional()
     .meta(result('options of a method of your own, as a=1,b=2 or JSON')),
   seed: whole(0).default(0).meta(result('decides everything random')),
-  engine: z.string().default('auto').meta(none('auto, compiled, eager:wasm, eager:cpu or eager:tensorflow')),
+  engine: engineName.default('auto').meta(none(`what computes: ${ENGINE_NAMES.join(', ')}`)),
   dataset,
   encoders: encoders.prefault({}),
   model: model.prefault({}),

@@ -172,7 +172,7 @@ describe('judging by an export', () => {
 
   it('leaves neither engine nor checkpoint open', async () => {
     await expect(openJudge(out, { engine: 'eager:cpu' })).rejects.toThrow(
-      /expected neither a checkpoint nor an engine: it holds one model, for ONNX Runtime, received engine eager:cpu/,
+      /expected neither a checkpoint nor an eager engine: it holds one model, for ONNX Runtime, received engine eager:cpu/,
     );
     await expect(openJudge(out, { checkpoint: 'x' })).rejects.toThrow(/received checkpoint x; leave it out/);
   });

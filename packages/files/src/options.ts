@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { namedValues, suggestion } from '@drf/terminal';
+import { namedValues, nearestName, suggestion } from '@drf/terminal';
 import { ConfigurationError } from '@drf/tensor';
 
 /** A schema without its `optional`, `default` and `prefault` wrappers. */
@@ -59,8 +59,22 @@ export function parseOptions<Schema extends z.ZodType>(
     subject: `${source}, option "${path}"`,
     expected: expectation(issue, unions),
     received: `${JSON.stringify(received) ?? 'nothing'}${more}`,
-    remedy: 'correct the value; --help lists what each option takes',
+    remedy: remedyFor(issue, received),
   });
+}
+
+/** The word that was meant, where only some are taken and one is near. */
+function remedyFor(issue: z.core.$ZodIssue, received: unknown): string {
+  const nearest = typeof received === 'string' ? nearestName(received, namesOf(issue)) : undefined;
+  if (nearest !== undefined) return `did you mean "${nearest}"?`;
+  return 'correct the value; --help lists what each option takes';
+}
+
+/** The words that are taken: of an enumeration, or as a schema's own rule has them in `params.names`. */
+function namesOf(issue: z.core.$ZodIssue): readonly string[] {
+  if (issue.code === 'invalid_value') return issue.values.map(String);
+  const names: unknown = issue.code === 'custom' ? issue.params?.['names'] : undefined;
+  return Array.isArray(names) ? names.map(String) : [];
 }
 
 function expectation(issue: z.core.$ZodIssue, unions: Readonly<Record<string, string>>): string {

@@ -1,8 +1,16 @@
 import { join, resolve } from 'node:path';
 import { assertLinksStayInside, bytesHash, readBounded, readJson } from '@drf/files';
-import { openOnnxModel, type OnnxModel } from '@drf/onnx';
+import { chooseProvider, openOnnxModel, type OnnxModel } from '@drf/onnx';
 import { unitPixels } from '@drf/preprocessing';
-import { ConfigurationError, DataError, refuser, type HostTensor, type RgbImage } from '@drf/tensor';
+import {
+  ConfigurationError,
+  DataError,
+  refuser,
+  type ExecutionProvider,
+  type HostTensor,
+  type RgbImage,
+} from '@drf/tensor';
+import { parseEngineName } from '@drf/terminal';
 import { toPostContent } from './content.js';
 import { describeCard, ExportedModel, exportedTokenizer } from './exported-model.js';
 import { CARD_FILE, judgingModel, MODEL_FILE, parseCard, type Card, type JudgingModel } from './card.js';
@@ -41,12 +49,14 @@ export class ExportJudge implements Judge {
 
   /**
    * @throws DataError for a folder without a card, one that is damaged or of another version, and for exports that
-   *   read features; ConfigurationError for a checkpoint or an engine, which an export does not leave open
+   *   read features; ConfigurationError for a checkpoint or an eager engine, which an export does not leave open;
+   *   UnavailableError for an engine "compiled:…" that does not work here
    */
   static async open(path: string, { engine = 'auto', checkpoint, threads }: OpenOptions = {}): Promise<ExportJudge> {
-    if (checkpoint !== undefined || !['auto', 'compiled'].includes(engine)) {
+    const choice = parseEngineName(engine);
+    if (checkpoint !== undefined || choice.kind === 'eager') {
       throw refuser(ConfigurationError, `Export ${path}`)(
-        'neither a checkpoint nor an engine: it holds one model, for ONNX Runtime',
+        'neither a checkpoint nor an eager engine: it holds one model, for ONNX Runtime',
         checkpoint === undefined ? `engine ${engine}` : `checkpoint ${checkpoint}`,
         'leave it out, or judge by the run',
       );
@@ -57,9 +67,11 @@ export class ExportJudge implements Judge {
     const inputs = judgingModel(join(folder, CARD_FILE), card);
     const bytes = await readModel(folder, inputs);
     const tokenize = exportedTokenizer(...(await readVocabulary(folder, inputs.vocabulary)), card, inputs);
-    const model = await openOnnxModel(join(folder, MODEL_FILE), bytes, { threads });
+    const provider = choice.kind === 'auto' ? (await chooseProvider()).provider : choice.provider;
+    const model = await openOnnxModel(join(folder, MODEL_FILE), bytes, { threads, provider });
     const parts = { card, inputs, tokenize, run: model.run, toPixels };
-    return new ExportJudge(describeExport(folder, card), new ExportedModel(parts), model);
+    const info = { ...describeExport(folder, card), engine: engineOf(provider) };
+    return new ExportJudge(info, new ExportedModel(parts), model);
   }
 
   async judge(given: PostInput): Promise<Judgment> {
@@ -69,6 +81,11 @@ export class ExportJudge implements Judge {
   async close(): Promise<void> {
     await this.model.dispose();
   }
+}
+
+/** What an export computes with: ONNX Runtime, on an accelerator where it is one. */
+function engineOf(provider: ExecutionProvider): string {
+  return provider === 'cpu' ? 'onnx' : `onnx:${provider}`;
 }
 
 const toPixels = (image: RgbImage, side: number): Promise<HostTensor> => unitPixels([image], side);

@@ -1,6 +1,7 @@
 import { DataError, UnavailableError, type HostTensor } from '@drf/tensor';
 import { WorkerClient } from './worker/client.js';
-import { assertProvider, sessionOptions, type RuntimeOptions } from './worker/options.js';
+import { assertProviderWorks } from './providers/providers.js';
+import { sessionOptions, type RuntimeOptions } from './worker/options.js';
 import { ModelProto } from './schema.js';
 
 /** Tensors by the names that they have in the file. */
@@ -20,11 +21,11 @@ export interface OnnxModel {
 /**
  * Opens a standard ONNX model, whoever wrote it. Values that lie in other files are refused: a model names them.
  * @param name of the file, for messages
- * @throws DataError when ONNX Runtime cannot read it
+ * @throws DataError when ONNX Runtime cannot read it; UnavailableError when the provider does not work here
  */
 export async function openOnnxModel(name: string, bytes: Uint8Array, options: RuntimeOptions = {}): Promise<OnnxModel> {
-  assertProvider(options.provider ?? 'cpu');
   assertWhole(name, bytes);
+  await assertProviderWorks(options.provider ?? 'cpu', options.machine);
   const client = new WorkerClient();
   const copy = Uint8Array.from(bytes); // it goes over to the worker
   try {

@@ -52,7 +52,7 @@ export interface StepProgram<State extends TensorTree, Inputs extends TensorTree
  * tensor values (`dataSync`, `arraySync`), draw random numbers, or keep anything between calls.
  */
 export interface Engine {
-  /** Such as `eager:wasm` or `compiled`. */
+  /** Such as `eager:wasm`, `compiled` (on the CPU) or `compiled:cuda`. */
   readonly name: string;
   /**
    * Makes a function ready, with the constants bound.
@@ -71,7 +71,26 @@ export interface Engine {
   dispose(): Promise<void>;
 }
 
-/** Names of the engines that `createEngine` of `@drf/engine` makes, which is what `--engine` accepts. */
-export const ENGINE_NAMES = ['auto', 'compiled', 'eager:tensorflow', 'eager:wasm', 'eager:cpu'] as const;
+/** ONNX Runtime's execution providers that the compiled engine can compute on; which of them an installation has depends on its platform. */
+export const EXECUTION_PROVIDERS = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const;
+/** One of {@link EXECUTION_PROVIDERS}. */
+export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
+
+/**
+ * Names of the engines that `createEngine` of `@drf/engine` makes, which is what `--engine` accepts. `compiled` is
+ * `compiled:cpu`; the others after a colon are accelerators.
+ */
+export const ENGINE_NAMES = [
+  'auto',
+  'compiled',
+  'compiled:cpu',
+  'compiled:cuda',
+  'compiled:webgpu',
+  'compiled:coreml',
+  'compiled:dml',
+  'eager:tensorflow',
+  'eager:wasm',
+  'eager:cpu',
+] as const satisfies readonly ('auto' | 'compiled' | `compiled:${ExecutionProvider}` | `eager:${string}`)[];
 /** One of {@link ENGINE_NAMES}. */
 export type EngineName = (typeof ENGINE_NAMES)[number];

@@ -53,8 +53,10 @@ export {
 export {
   AFTER_KERNEL,
   ENGINE_NAMES,
+  EXECUTION_PROVIDERS,
   type Engine,
   type EngineName,
+  type ExecutionProvider,
   type Program,
   type PureFunction,
   type PureStep,

@@ -1,5 +1,6 @@
 export { createProgram, EXIT, ExitRequest, interruptSignal, reportError, runApp, withExamples } from './run-app.js';
 export { spell } from './spell.js';
+export { engineOption, parseEngineName } from './engine-name.js';
 export {
   collect,
   finiteNumber,

@@ -1,8 +1,13 @@
 import { InvalidArgumentError } from 'commander';
 import { distance } from 'fastest-levenshtein';
 
-/** The nearest of the right names, if it is near enough to be what was meant. */
+/**
+ * The nearest of the right names, if it is near enough to be what was meant: also one of which only the part behind the
+ * last colon was given ("cuda" for "compiled:cuda").
+ */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
+  const whole = names.find((candidate) => candidate.toLowerCase().endsWith(`:${name.toLowerCase()}`));
+  if (whole !== undefined) return whole;
   let best: string | undefined;
   let bestDistance = Infinity;
   for (const candidate of names) {

@@ -87,6 +87,7 @@ describe('runApp', () => {
 describe('options', () => {
   it('suggest the nearest name or list them all', () => {
     expect(nearestName('epoch', ['epochs', 'seed'])).toBe('epochs');
+    expect(nearestName('CUDA', ['compiled', 'compiled:cuda'])).toBe('compiled:cuda');
     expect(nearestName('zzzzzz', ['epochs', 'seed'])).toBeUndefined();
     expect(suggestion('zzzzzz', ['epochs', 'seed'])).toBe('choose one of epochs, seed');
     expect(() => finiteNumber(0, 1)('NaN')).toThrow('expected a number from 0 to 1');

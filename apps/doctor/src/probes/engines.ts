@@ -1,18 +1,22 @@
 import { nativeFolder, readInstalledBuild, type InstalledBuild } from '@drf/engine';
-import { DrfError, type EngineName } from '@drf/tensor';
+import { DrfError, EXECUTION_PROVIDERS, UnavailableError, type EngineName, type ExecutionProvider } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 import type { Finding } from '../report.js';
 import type { Machine, MeasuredEngine } from '../machine.js';
 
 const TOPIC = 'Engines';
 
-type Outcome = MeasuredEngine | { readonly failure: string };
+type Accelerator = Exclude<ExecutionProvider, 'cpu'>;
+
+type Outcome = MeasuredEngine | { readonly failure: string; readonly remedy?: string | undefined };
 
 async function measure(machine: Machine, name: EngineName): Promise<Outcome> {
   try {
     return await machine.measureEngine(name);
   } catch (error) {
-    return { failure: error instanceof DrfError ? error.report.received : String(error) };
+    if (!(error instanceof DrfError)) return { failure: String(error) };
+    const { received: failure, remedy } = error.report;
+    return { failure, remedy };
   }
 }
 
@@ -62,16 +66,45 @@ function engineFinding(
   return { topic: TOPIC, subject, ...failed, found: `does not work: ${outcome.failure}` };
 }
 
-function automaticFinding(native: Outcome, compiled: Outcome, wasm: Outcome): Finding[] {
-  const name =
-    !('failure' in native) && native.gpu === true
-      ? 'eager:tensorflow'
-      : !('failure' in compiled)
-        ? 'compiled'
-        : !('failure' in wasm)
-          ? 'eager:wasm'
-          : undefined;
-  return name === undefined ? [] : [{ topic: TOPIC, subject: 'auto', mark: 'good', found: `takes ${name}` }];
+/** What an accelerator computes, or why it does not and what to do; nothing needs one. */
+function acceleratorFinding(subject: EngineName, outcome: Outcome): Finding {
+  if (!('failure' in outcome)) return { topic: TOPIC, subject, mark: 'good', found: speed(outcome) };
+  const { failure, remedy = "update the GPU's driver" } = outcome;
+  return { topic: TOPIC, subject, mark: 'absent', found: `does not work: ${failure}`, advice: remedy };
+}
+
+/** Accelerators that ONNX Runtime was built with; none where it does not load, which is the line of `compiled`. */
+function accelerators(machine: Machine): Accelerator[] {
+  try {
+    const installed = machine.providers();
+    return EXECUTION_PROVIDERS.filter((name) => name !== 'cpu').filter((name) => installed.includes(name));
+  } catch (error) {
+    if (error instanceof UnavailableError) return [];
+    throw error;
+  }
+}
+
+interface Measured {
+  readonly native: Outcome;
+  readonly compiled: Outcome;
+  readonly wasm: Outcome;
+  /** Engines on accelerators that work. */
+  readonly working: readonly EngineName[];
+}
+
+async function automaticFinding(machine: Machine, { native, compiled, wasm, working }: Measured): Promise<Finding[]> {
+  const name = await automaticName(machine, { native, compiled, wasm, working });
+  if (name === undefined) return [];
+  const others = working.filter((each) => each !== name);
+  const named = others.length === 0 ? '' : `; ${others.join(', ')} only where it is named`;
+  return [{ topic: TOPIC, subject: 'auto', mark: 'good', found: `takes ${name}${named}` }];
+}
+
+async function automaticName(machine: Machine, { native, compiled, wasm }: Measured): Promise<EngineName | undefined> {
+  if (!('failure' in native) && native.gpu === true) return 'eager:tensorflow';
+  if ('failure' in compiled) return 'failure' in wasm ? undefined : 'eager:wasm';
+  const provider = await machine.chosenProvider();
+  return provider === 'cpu' ? 'compiled' : `compiled:${provider}`;
 }
 
 /** Starts each engine and multiplies matrices, one engine after the other so that none slows another down. */
@@ -79,25 +112,34 @@ export async function probeEngines(
   machine: Machine,
   onEngine: (name: EngineName) => void = () => undefined,
 ): Promise<Finding[]> {
-  const outcomes: Outcome[] = [];
-  for (const name of ['compiled', 'eager:wasm', 'eager:cpu', 'eager:tensorflow'] as const) {
+  const measureNext = (name: EngineName): Promise<Outcome> => {
     onEngine(name);
-    outcomes.push(await measure(machine, name));
+    return measure(machine, name);
+  };
+  const compiled = await measureNext('compiled');
+  const onAccelerators: { readonly name: EngineName; readonly outcome: Outcome }[] = [];
+  for (const provider of accelerators(machine)) {
+    const name = `compiled:${provider}` as const;
+    onAccelerators.push({ name, outcome: await measureNext(name) });
   }
-  const [compiled, wasm, cpu, native] = outcomes as [Outcome, Outcome, Outcome, Outcome];
+  const wasm = await measureNext('eager:wasm');
+  const cpu = await measureNext('eager:cpu');
+  const native = await measureNext('eager:tensorflow');
   const again = `run "${spell('install')}" again`;
   const isWasmNeeded = 'failure' in compiled; // `auto` falls back on it: without both nothing trains by default
+  const working = onAccelerators.flatMap(({ name, outcome }) => ('failure' in outcome ? [] : [name]));
   return [
     engineFinding('compiled', compiled, {
       mark: 'warning',
       advice: 'training falls back on the much slower eager:wasm; see the line on onnxruntime-node',
     }),
+    ...onAccelerators.map(({ name, outcome }) => acceleratorFinding(name, outcome)),
     engineFinding('eager:wasm', wasm, {
       mark: isWasmNeeded ? 'problem' : 'warning',
       advice: isWasmNeeded ? `${again}: no engine works by default` : again,
     }),
     engineFinding('eager:cpu', cpu, { mark: 'problem', advice: `${again}: TensorFlow.js itself is broken` }),
     nativeFinding(machine, native),
-    ...automaticFinding(native, compiled, wasm),
+    ...(await automaticFinding(machine, { native, compiled, wasm, working })),
   ];
 }

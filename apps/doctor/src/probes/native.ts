@@ -47,7 +47,7 @@ async function foundLibraries(
   return found;
 }
 
-function gpuFinding(gpus: readonly string[], installed: InstalledBuild | undefined): Finding {
+function gpuFinding(gpus: readonly string[], installed: InstalledBuild | undefined, usesCuda: boolean): Finding {
   const subject = 'NVIDIA GPU';
   if (gpus.length === 0) {
     const wanted = installed?.device === 'gpu';
@@ -58,21 +58,24 @@ function gpuFinding(gpus: readonly string[], installed: InstalledBuild | undefin
     return { topic: GPU, subject, mark: wanted ? 'warning' : 'absent', found, advice };
   }
   const found = gpus.join('; ');
-  if (installed?.device === 'gpu') return { topic: GPU, subject, mark: 'good', found };
+  if (installed?.device === 'gpu' || usesCuda) return { topic: GPU, subject, mark: 'good', found };
   return {
     topic: GPU,
     subject,
     mark: 'warning',
     found: `${found}, not used`,
-    advice: `run ${spell('tensorflow:install --gpu')}`,
+    advice: `the line of compiled:cuda says what it lacks; or run ${spell('tensorflow:install --gpu')}`,
   };
 }
 
-/** What the NVIDIA driver, CUDA and cuDNN look like, and whether the installed native library wants them. */
-export async function probeGpu(machine: Machine): Promise<Finding[]> {
+/**
+ * What the NVIDIA driver, CUDA and cuDNN look like, and whether the installed native library wants them.
+ * @param usesCuda whether the engine `compiled:cuda` works
+ */
+export async function probeGpu(machine: Machine, usesCuda = false): Promise<Finding[]> {
   const installed = build(machine);
   const gpus = await listGpus(machine);
-  const gpu = gpuFinding(gpus, installed);
+  const gpu = gpuFinding(gpus, installed, usesCuda);
   if (installed?.device !== 'gpu' && gpus.length === 0) return [gpu];
   const libraries = await foundLibraries(machine, installed);
   const lacking = CUDA_LIBRARIES.filter((name) => !libraries.has(name));

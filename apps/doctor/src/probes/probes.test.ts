@@ -170,6 +170,36 @@ describe('engines', () => {
     expect(order).toEqual(['compiled', 'eager:wasm', 'eager:cpu', 'eager:tensorflow']);
   });
 
+  it('are also those on accelerators that ONNX Runtime was built with, which nothing needs', async () => {
+    const order: string[] = [];
+    const remedy = 'install Vulkan, or use "compiled:cpu"';
+    const measureEngine: Machine['measureEngine'] = async (name) => {
+      if (name === 'compiled:dml') return { gflops: 2000 };
+      if (!name.startsWith('compiled:')) return { gflops: 50 };
+      throw new UnavailableError({ subject: name, expected: 'to work', received: `no device for ${name}`, remedy });
+    };
+    const providers = () => ['cpu', 'webgpu', 'dml', 'tensorrt'];
+    const findings = await probeEngines(fakeMachine({ providers, measureEngine }), (name) => void order.push(name));
+    expect(order).toEqual(['compiled', 'compiled:webgpu', 'compiled:dml', 'eager:wasm', 'eager:cpu', 'eager:tensorflow']); // prettier-ignore
+    expect(about(findings, 'compiled:webgpu')).toMatchObject({
+      mark: 'absent',
+      found: 'does not work: no device for compiled:webgpu',
+      advice: remedy,
+    });
+    expect(about(findings, 'compiled:dml')).toMatchObject({ mark: 'good', found: '2000 GFLOP/s' });
+    expect(about(findings, 'auto').found).toBe('takes compiled; compiled:dml only where it is named');
+  });
+
+  it('are taken by "auto" as the engine does', async () => {
+    const onGpu = fakeMachine({ providers: () => ['cpu', 'cuda'], chosenProvider: async () => 'cuda' });
+    expect(about(await probeEngines(onGpu), 'auto').found).toBe('takes compiled:cuda');
+    const providers = (): never => {
+      throw new UnavailableError({ subject: 'engine "compiled"', expected: 'a library', received: 'none' });
+    };
+    const bare = await probeEngines(fakeMachine({ providers, measureEngine: failing('compiled', 'eager:tensorflow') }));
+    expect(about(bare, 'auto').found).toBe('takes eager:wasm');
+  });
+
   it('need no native TensorFlow', async () => {
     const findings = await probeEngines(fakeMachine({ measureEngine: failing('eager:tensorflow') }));
     expect(about(findings, 'eager:tensorflow')).toMatchObject({ mark: 'absent', found: 'not installed' });
@@ -256,7 +286,12 @@ describe('GPU', () => {
     expect(about(findings, 'NVIDIA GPU')).toMatchObject({
       mark: 'warning',
       found: 'NVIDIA H100 80GB HBM3, 550.54, 81559 MiB, not used',
-      advice: 'run pnpm tensorflow:install --gpu',
+      advice: 'the line of compiled:cuda says what it lacks; or run pnpm tensorflow:install --gpu',
+    });
+    const used = await probeGpu(fakeMachine({ run: programs({ ...NVIDIA, ...LDCONFIG }) }), true);
+    expect(about(used, 'NVIDIA GPU')).toMatchObject({
+      mark: 'good',
+      found: 'NVIDIA H100 80GB HBM3, 550.54, 81559 MiB',
     });
     expect(about(findings, 'CUDA and cuDNN')).toMatchObject({
       mark: 'absent',

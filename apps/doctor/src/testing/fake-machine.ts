@@ -40,6 +40,8 @@ export function fakeMachine(changes: Partial<Machine> = {}): Machine {
     loadPackage: async () => '1.2.3',
     mpiLibrary: async () => ({ version: 'Open MPI v4.1.4', path: 'libmpi.so.40' }),
     measureEngine: async () => ({ gflops: 50 }),
+    providers: () => ['cpu'],
+    chosenProvider: async () => 'cpu',
     sha256: async () => '0'.repeat(64),
     ...changes,
   };

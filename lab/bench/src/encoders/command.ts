@@ -1,5 +1,14 @@
-import { ConfigurationError, ENGINE_NAMES } from '@drf/tensor';
-import { EXIT, ExitRequest, formatTable, oneOf, startProgress, wholeNumber, type Command } from '@drf/terminal';
+import { ConfigurationError } from '@drf/tensor';
+import {
+  engineOption,
+  EXIT,
+  ExitRequest,
+  formatTable,
+  oneOf,
+  startProgress,
+  wholeNumber,
+  type Command,
+} from '@drf/terminal';
 import { compareEncoders, type EncoderComparison } from './compare.js';
 import { measureEncodersMemory } from '../bench-memory.js';
 import { type ImageSizesOptions, measureImageSizes } from './image-sizes.js';
@@ -225,7 +234,7 @@ export function addEncodersCommands(program: Command): void {
       'all',
     )
     .option('--calls <count>', 'measured calls', wholeNumber(1), 3)
-    .option('--engine <name>', ENGINE_NAMES.join(', '), oneOf(ENGINE_NAMES), 'compiled')
+    .addOption(engineOption('compiled'))
     .option('--json', 'print JSON')
     .action(compareSizes);
   withSizes(program.command('tuning'))

@@ -15,6 +15,7 @@ import {
   stepSchedule,
   withEncoders,
   type EncodedBatchInputs,
+  type MethodParameters,
   type StepEncoder,
 } from '@drf/model';
 import {
@@ -67,6 +68,10 @@ export const BASE_SIZES: EncoderSizes = {
 export interface EncoderWorkload {
   /** Runs the call of this number, from 0. Returns a number that the whole result went into. */
   call(number: number): Promise<number>;
+  /** The same, and returns all that it computed: the encoders' outputs, or the loss of a step. */
+  compute(number: number): Promise<HostTree>;
+  /** What a step has trained so far; of a forward pass nothing. */
+  readTrained(): Promise<HostTree>;
   dispose(): Promise<void>;
 }
 
@@ -179,15 +184,29 @@ async function forward(
       ),
     constants,
   );
+  const compute = (number: number): Promise<Record<string, HostTensor>> => {
+    const all = inputs[number % inputs.length] as Host<Inputs>;
+    return program.run(Object.fromEntries(entries.map(([name]) => [name, all[name as keyof Inputs]])));
+  };
   return {
-    async call(number) {
-      const all = inputs[number % inputs.length] as Host<Inputs>;
-      const given = Object.fromEntries(entries.map(([name]) => [name, all[name as keyof Inputs]])) as HostTree;
-      const outputs = await program.run(given);
-      return Object.values(outputs).reduce((sum, { data }) => sum + (data[0] as number), 0);
-    },
+    call: async (number) => sumOfFirst(await compute(number)),
+    compute,
+    readTrained: async () => ({}),
     dispose: () => program.dispose(),
   };
+}
+
+function sumOfFirst(outputs: Readonly<Record<string, HostTensor>>): number {
+  return Object.values(outputs).reduce((sum, { data }) => sum + (data[0] as number), 0);
+}
+
+/** DRF as every workload has it above the encoders. */
+function headOf({ dim, queue }: Pick<EncoderSizes, 'dim' | 'queue'>) {
+  return createDrf(drfConfig(dim, { queueCapacity: queue, weighting: 'normalized', recoveryTargetGradient: false }), {
+    imageDim: dim,
+    textDim: dim,
+    classes: CLASSES,
+  });
 }
 
 /** One encoder is trained under DRF with the other modality's features given; both under DRF with queues. */
@@ -198,12 +217,8 @@ export async function stepWorkload(
   sizes: Pick<EncoderSizes, 'batch' | 'dim' | 'queue'>,
   random: Random,
 ): Promise<EncoderWorkload> {
-  const { batch, dim, queue } = sizes;
-  const head = createDrf(
-    drfConfig(dim, { queueCapacity: queue, weighting: 'normalized', recoveryTargetGradient: false }),
-    { imageDim: dim, textDim: dim, classes: CLASSES },
-  );
-  const method = withEncoders(head, encoders);
+  const { batch, dim } = sizes;
+  const method = withEncoders(headOf(sizes), encoders);
   const program = await prepareTraining(engine, method, method.initialParameters(random.fork('head')), ADAMW_DEFAULTS);
   const memory = method.createMemory();
   const features = normals(random.fork('features'), [batch, dim]);
@@ -212,22 +227,51 @@ export async function stepWorkload(
     Int32Array.from({ length: batch }, () => random.integer(CLASSES)),
     [batch],
   );
+  const learn = async (number: number): Promise<HostTensor> => {
+    const { image, text } = inputs[number % inputs.length] as Host<Inputs>;
+    const batch: Host<EncodedBatchInputs> = {
+      image: { available, ...(encoders.image === undefined ? { features } : { contents: image }) },
+      text: { available, ...(encoders.text === undefined ? { features } : { contents: text }) },
+    };
+    const { observations, total } = await program.learn({
+      batch,
+      labels,
+      memory: memory.inputs(),
+      schedule: stepSchedule(number, 10_000, RATES, ADAMW_DEFAULTS),
+    });
+    memory.update(observations);
+    return total;
+  };
   return {
-    async call(number) {
-      const { image, text } = inputs[number % inputs.length] as Host<Inputs>;
-      const batch: Host<EncodedBatchInputs> = {
-        image: { available, ...(encoders.image === undefined ? { features } : { contents: image }) },
-        text: { available, ...(encoders.text === undefined ? { features } : { contents: text }) },
-      };
-      const { observations, total } = await program.learn({
-        batch,
-        labels,
-        memory: memory.inputs(),
-        schedule: stepSchedule(number, 10_000, RATES, ADAMW_DEFAULTS),
-      });
-      memory.update(observations);
-      return total.data[0] as number;
+    call: async (number) => (await learn(number)).data[0] as number,
+    compute: async (number) => ({ loss: await learn(number) }),
+    readTrained: async () => (await program.readState()).parameters.trained,
+    dispose: () => program.dispose(),
+  };
+}
+
+/** Judging one post after another: both encoders of random weights, and the prediction of DRF over them. */
+export async function createPredictWorkload(engine: Engine, sizes: EncoderSizes): Promise<EncoderWorkload> {
+  const random = createRandom(0);
+  const single = { ...sizes, batch: 1 };
+  const method = withEncoders(headOf(single), encodersOf('both', random, single));
+  type Constants = { readonly parameters: MethodParameters; readonly memory: TensorTree };
+  type Given = { readonly batch: EncodedBatchInputs };
+  const program = await engine.prepare<Constants, Given, { readonly logits: tf.Tensor }>(
+    ({ parameters, memory }, { batch }) => {
+      const { logits } = method.predict(parameters, batch, memory);
+      return { logits };
     },
+    { parameters: method.initialParameters(random.fork('head')), memory: method.createMemory().inputs() },
+  );
+  const { image, text } = inputsOf(random.fork('inputs'), single);
+  const available = hostTensor([1], [1]);
+  const compute = (): Promise<{ readonly logits: HostTensor }> =>
+    program.run({ batch: { image: { available, contents: image }, text: { available, contents: text } } });
+  return {
+    call: async () => sumOfFirst(await compute()),
+    compute,
+    readTrained: async () => ({}),
     dispose: () => program.dispose(),
   };
 }

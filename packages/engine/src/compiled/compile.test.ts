@@ -124,7 +124,9 @@ describe('compile', () => {
     );
     const absent = process.platform === 'darwin' ? 'dml' : 'coreml';
     expect(() => compile(identity, { x }, { provider: absent })).toThrow(
-      new RegExp(`execution provider "${absent}" expected .* received one with cpu.*; choose "cpu"`),
+      new RegExp(
+        `engine "compiled:${absent}" expected .* received an ONNX Runtime for .*, which has cpu.*"compiled:cpu"`,
+      ),
     );
   });
 });

@@ -1,3 +1,4 @@
+import { assertProviderWorks } from '@drf/onnx';
 import {
   flattenTree,
   type Engine,
@@ -21,12 +22,15 @@ import { SessionHost } from './session-host.js';
 const DEFAULT_WRITTEN_BYTES = 2 ** 26;
 
 class CompiledEngine implements Engine {
-  readonly name = 'compiled';
-  private readonly programs = new ProgramList(this.name);
+  readonly name: string;
+  private readonly programs: ProgramList;
   private readonly host: SessionHost;
   private readonly writtenBytes: number;
 
   constructor(options: CompileOptions) {
+    const { provider = 'cpu' } = options;
+    this.name = provider === 'cpu' ? 'compiled' : `compiled:${provider}`;
+    this.programs = new ProgramList(this.name);
     this.host = new SessionHost(options);
     this.writtenBytes = options.writtenBytes ?? DEFAULT_WRITTEN_BYTES;
   }
@@ -65,9 +69,10 @@ class CompiledEngine implements Engine {
 /**
  * An engine that traces each function once for each structure of its inputs into a static graph, and runs the graph
  * by ONNX Runtime in a worker thread, where a step's state stays.
- * @throws ConfigurationError or UnavailableError when the execution provider is unknown or not installed.
+ * @throws ConfigurationError when the execution provider is unknown; UnavailableError that says why it does not work here
  */
 export async function createCompiledEngine(options: CompileOptions = {}): Promise<Engine> {
+  await assertProviderWorks(options.provider ?? 'cpu', options.machine);
   const engine = new CompiledEngine(options);
   await startBackend('cpu'); // computes what is constant while tracing
   return engine;

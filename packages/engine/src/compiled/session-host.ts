@@ -52,7 +52,7 @@ export class SessionHost {
   private nextNumber = 0;
 
   constructor(private readonly options: CompileOptions) {
-    assertProvider(options.provider ?? 'cpu');
+    assertProvider(options.provider ?? 'cpu', options.machine);
   }
 
   /** @param plan of a step */

@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { UnavailableError } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 import * as tf from '@tensorflow/tfjs';
+import { engineProbe } from '../engine-probe.js';
 import { assertBuildIntact, type InstalledBuild, nativeFolder, readInstalledBuild } from './build.js';
 
 const BACKEND = 'tensorflow';
@@ -200,14 +200,8 @@ export interface NativeMeasurement {
   readonly gflops: number;
 }
 
-/**
- * What Node gets as arguments to measure native TensorFlow in a process of its own, since a library that does not fit the
- * machine may end its process. From source or built, as this one runs; {@link readNativeProbe} reads what it prints.
- */
-export const NATIVE_PROBE: readonly string[] = [
-  ...process.execArgv,
-  fileURLToPath(new URL(`./probe${extname(import.meta.url)}`, import.meta.url)),
-];
+/** What Node gets as arguments to measure native TensorFlow; {@link readNativeProbe} reads what it prints. */
+export const NATIVE_PROBE = engineProbe('eager:tensorflow');
 
 /** The measurement that a process with {@link NATIVE_PROBE} printed; nothing where it failed. */
 export function readNativeProbe(result: {

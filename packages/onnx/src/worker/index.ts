@@ -1,3 +1,4 @@
 export { WorkerClient } from './client.js';
-export { assertProvider, sessionOptions } from './options.js';
+export { assertProvider } from '../providers/providers.js';
+export { sessionOptions } from './options.js';
 export type { NamedTensor, StateLeaf, StepPlan, Wire } from './protocol.js';

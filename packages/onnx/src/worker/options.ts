@@ -1,17 +1,14 @@
 import { availableParallelism } from 'node:os';
-import { createRequire } from 'node:module';
 import type { InferenceSession } from 'onnxruntime-node';
-import { ConfigurationError, UnavailableError } from '@drf/tensor';
-
-/** ONNX Runtime's execution providers that this package offers. */
-export const EXECUTION_PROVIDERS = ['cpu', 'cuda', 'webgpu', 'coreml', 'dml'] as const;
-/** One of {@link EXECUTION_PROVIDERS}. */
-export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
+import type { ExecutionProvider } from '@drf/tensor';
+import type { ProviderMachine } from '../providers/machine.js';
 
 /** How a session of ONNX Runtime computes. */
 export interface RuntimeOptions {
   /** Where to compute; default `cpu`. Operators that the provider lacks run on the CPU. */
   readonly provider?: ExecutionProvider;
+  /** What is asked whether a provider works; default: this machine. */
+  readonly machine?: ProviderMachine;
   /** Threads inside an operator; default: the cores that are really available to this process. */
   readonly threads?: number;
   /** Whether idle threads wait by spinning: a little faster alone on the machine, much slower on a shared one. */
@@ -21,62 +18,10 @@ export interface RuntimeOptions {
 }
 
 /**
- * Keeps ONNX Runtime from recording its use: since 1.30 it writes a device number and events to a database in the
- * user's cache folder, to be sent to its makers, unless told not to. Who wants that sets `ORT_DISABLE_TELEMETRY=0`.
- * Must run before the first session of the process, in the main thread: the environment of a worker thread is a copy
- * that native code does not see.
+ * Core ML in the format that keeps float32 (COREML_FLAG_CREATE_MLPROGRAM, 0x10), on CPU and GPU (COREML_FLAG_USE_CPU_AND_GPU,
+ * 0x20): its third device, the neural engine, computes in half precision.
  */
-export function disableTelemetry(): void {
-  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
-}
-
-interface OrtModule {
-  listSupportedBackends(): readonly { readonly name: string; readonly bundled: boolean }[];
-}
-
-function loadRuntime(): OrtModule {
-  disableTelemetry();
-  try {
-    return createRequire(import.meta.url)('onnxruntime-node') as OrtModule;
-  } catch (error) {
-    throw new UnavailableError(
-      {
-        subject: 'engine "compiled"',
-        expected: `ONNX Runtime's native library for ${process.platform}-${process.arch}`,
-        received: error instanceof Error ? error.message : String(error),
-        remedy: 'use the engine "eager:wasm"',
-      },
-      { cause: error },
-    );
-  }
-}
-
-/** The providers that the installed ONNX Runtime was built with. @throws UnavailableError when it does not load. */
-export function installedProviders(): string[] {
-  return loadRuntime()
-    .listSupportedBackends()
-    .map((backend) => backend.name);
-}
-
-/** @throws ConfigurationError for an unknown provider; UnavailableError for one that is not installed. */
-export function assertProvider(provider: string): void {
-  if (!(EXECUTION_PROVIDERS as readonly string[]).includes(provider)) {
-    throw new ConfigurationError({
-      subject: 'option "provider"',
-      expected: `one of ${EXECUTION_PROVIDERS.join(', ')}`,
-      received: `"${provider}"`,
-    });
-  }
-  const installed = installedProviders();
-  if (!installed.includes(provider)) {
-    throw new UnavailableError({
-      subject: `execution provider "${provider}"`,
-      expected: `an ONNX Runtime for ${process.platform}-${process.arch} that was built with it`,
-      received: `one with ${installed.join(', ')}`,
-      remedy: 'choose "cpu", or install an onnxruntime-node with that provider',
-    });
-  }
-}
+const CORE_ML = { name: 'coreml', coreMlFlags: 0x10 | 0x20 } as const;
 
 /**
  * What ONNX Runtime is told.
@@ -88,7 +33,7 @@ export function sessionOptions(
   keepsMemory: boolean,
 ): InferenceSession.SessionOptions {
   return {
-    executionProviders: [provider ?? 'cpu'],
+    executionProviders: [provider === 'coreml' ? CORE_ML : (provider ?? 'cpu')],
     graphOptimizationLevel: 'all',
     intraOpNumThreads: threads ?? availableParallelism(),
     interOpNumThreads: 1,
@@ -97,7 +42,7 @@ export function sessionOptions(
     enableProfiling: profilePrefix !== undefined,
     ...(profilePrefix === undefined ? {} : { profileFilePrefix: profilePrefix }),
     enableCpuMemArena: keepsMemory,
-    enableMemPattern: keepsMemory,
+    enableMemPattern: keepsMemory && provider !== 'dml', // which DirectML does not support
     extra: { session: { intra_op: { allow_spinning: spinning === true ? '1' : '0' }, set_denormal_as_zero: '1' } },
   };
 }
