@@ -1,11 +1,10 @@
+import type sharp from 'sharp';
 import type { Sharp, SharpOptions } from 'sharp';
-
-type SharpFunction = typeof import('sharp').default;
 
 /** Loaders of libvips for the formats that posts' images come in. */
 const LOADERS = ['Jpeg', 'Png', 'Nsgif', 'Webp', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
 
-let loading: Promise<SharpFunction> | undefined;
+let loading: Promise<typeof sharp> | undefined;
 let draws = false;
 
 /**
@@ -14,20 +13,20 @@ let draws = false;
  * other files; what is under way while that is done would fail, so it comes before everything else. Many images decode
  * side by side, so each takes one thread, and finished ones are not kept.
  */
-export function loadSharp(): Promise<SharpFunction> {
-  return (loading ??= import('sharp').then(({ default: sharp }) => {
-    sharp.concurrency(1);
-    sharp.cache(false);
-    sharp.block({ operation: ['VipsForeignLoad'] });
-    sharp.unblock({ operation: LOADERS });
-    return sharp;
+export function loadSharp(): Promise<typeof sharp> {
+  return (loading ??= import('sharp').then(({ default: loaded }) => {
+    loaded.concurrency(1);
+    loaded.cache(false);
+    loaded.block({ operation: ['VipsForeignLoad'] });
+    loaded.unblock({ operation: LOADERS });
+    return loaded;
   }));
 }
 
 /** Opens a drawing of our own in SVG, never one that came from elsewhere. */
 export async function openDrawing(svg: string, options: SharpOptions = {}): Promise<Sharp> {
-  const sharp = await loadSharp();
-  if (!draws) sharp.unblock({ operation: ['VipsForeignLoadSvg'] });
+  const loaded = await loadSharp();
+  if (!draws) loaded.unblock({ operation: ['VipsForeignLoadSvg'] });
   draws = true;
-  return sharp(Buffer.from(svg), options);
+  return loaded(Buffer.from(svg), options);
 }
