@@ -8,10 +8,10 @@ let loading: Promise<typeof sharp> | undefined;
 let draws = false;
 
 /**
- * sharp, loaded when the first image needs it: that takes as long as all else that a program loads to print its help.
+ * sharp, loaded when the first image needs it, since most of what programs start for needs none.
  * All loaders but those of raster formats are blocked in the whole process, since vector and document formats can load
- * other files; what is under way while that is done would fail, so it comes before everything else. Many images decode
- * side by side, so each takes one thread, and finished ones are not kept.
+ * other files. What is under way while they are blocked would fail, so that comes before everything else. Many images
+ * decode side by side, so each takes one thread, and finished ones are not kept.
  */
 export function loadSharp(): Promise<typeof sharp> {
   return (loading ??= import('sharp').then(({ default: loaded }) => {
