@@ -19,8 +19,37 @@ const ISOLATED = [
   'scripts',
 ];
 
+/**
+ * Files that take ten seconds or more by themselves on two quiet cores, mostly since they train over several processes,
+ * run grids, or follow a document from its first command to its last. `pnpm test` leaves them out, `pnpm test:all` runs
+ * them after all others. Each gets a process of its own.
+ */
+const SLOW = [
+  'packages/baselines/src/methods',
+  'packages/drf/src/load',
+  'packages/encoders/src/huggingface/trainable',
+  'packages/encoders/src/models/dropout',
+  'packages/evaluation/src/grid/{by-hand,grid}',
+  'packages/evaluation/src/report/report',
+  'packages/experiment/src/trained-methods',
+  'packages/experiment/src/calibration/measure-calibration',
+  'packages/export/src/{browser,judge-export,measure-loss}',
+  'packages/service/src/judge-process/judge-process',
+  'packages/training/src/{cached-states,distributed,fine-tune}',
+  'packages/units/src/{run-units,unit-program}',
+  'packages/units/src/runners/local',
+  'apps/data/src/data-app',
+  'apps/predict/src/units',
+  'apps/serve/src/{judges,page,serve,static-page,workers}',
+  'apps/train/src/{distributed,dry-run,remote-run}',
+  'apps/tune/src/tune',
+  'lab/tensorflow/src/install',
+  'scripts/docs/{examples,library}',
+];
+
 const tests = (places: readonly string[]): string[] =>
   places.flatMap((place) => [`${place}/**/*.test.ts`, `${place}.test.ts`]);
+const OTHERS = ['**/node_modules/**', '**/dist/**'];
 const ALL = ['packages/*/src', 'apps/*/src', 'lab/*/src', 'scripts'];
 
 // Workspace packages resolve to their TypeScript source, so tests never see a stale build.
@@ -41,12 +70,16 @@ export default defineConfig({
           name: 'shared',
           isolate: false,
           include: tests(ALL),
-          exclude: ['**/node_modules/**', ...tests(ISOLATED)],
+          exclude: [...OTHERS, ...tests(ISOLATED), ...tests(SLOW)],
         },
       },
       {
         ...resolution,
-        test: { ...common, name: 'isolated', include: tests(ISOLATED), exclude: ['**/node_modules/**', '**/dist/**'] },
+        test: { ...common, name: 'isolated', include: tests(ISOLATED), exclude: [...OTHERS, ...tests(SLOW)] },
+      },
+      {
+        ...resolution,
+        test: { ...common, name: 'slow', include: tests(SLOW), exclude: OTHERS, sequence: { groupOrder: 1 } },
       },
     ],
     // .ci/run reads the counts from a file

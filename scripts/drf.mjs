@@ -1,5 +1,5 @@
 // `pnpm train`, `pnpm eval`, …, `pnpm drf`: the built program of packages/drf, which is built first where that is due, with
-// a line that says so at once. To run the sources instead, which takes some ten seconds to start:
+// a line that says so at once. To run the sources instead, which starts in some seconds, the first time in ten:
 // node --conditions=source --import ./scripts/from-source.mjs packages/drf/src/bin.ts train …
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';

@@ -1,9 +1,6 @@
-// Runs TypeScript from source: `node --import ./scripts/from-source.mjs app/src/main.ts`.
+// Runs TypeScript from source: `node --conditions=source --import ./scripts/from-source.mjs app/src/main.ts`.
 // ts-node transpiles; workspace packages resolve to their `source` export, so nothing has to be built first.
 import { register } from 'node:module';
-import { pathToFileURL } from 'node:url';
 
-process.env.TS_NODE_TRANSPILE_ONLY ??= 'true';
-process.env.TS_NODE_PROJECT ??= new URL('../tsconfig.base.json', import.meta.url).pathname;
-register('ts-node/esm', pathToFileURL(import.meta.filename ?? import.meta.url));
-register('./export-patterns.mjs', import.meta.url);
+process.setSourceMapsEnabled(true); // traces name the lines of the sources
+register('./source-hooks.mjs', import.meta.url);

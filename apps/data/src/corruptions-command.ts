@@ -89,7 +89,7 @@ async function corruptionSheet(post: Post, seed: number): Promise<Uint8Array> {
   }
   const [width, height] = [xOf(heads.length), top];
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#ffffff"/>${parts.join('')}</svg>`;
-  return openDrawing(svg, { density: 72 }).png().toBuffer();
+  return (await openDrawing(svg, { density: 72 })).png().toBuffer();
 }
 
 function corrupt(post: Post, corruption: CorruptionName, severity: (typeof SEVERITIES)[number], seed: number): Post {

@@ -25,6 +25,7 @@ import { profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
 import { measureMethods } from './bench-methods.js';
 import { measurePredict, type PredictBenchReport } from './bench-predict.js';
+import { measureStarts } from './bench-start.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
 import { addEnginesCommand } from './engines/command.js';
@@ -60,6 +61,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
   ['pnpm bench methods', 'a training step of every method'],
+  ['pnpm bench start', 'how soon each command says something'],
   ['pnpm bench predict --rows 1000000', 'memory while a million rows are judged by a stand-in'],
   ['pnpm bench predict --rows 10000 --run runs/quickstart', 'the same by a run'],
 ]);
@@ -317,6 +319,28 @@ program
       if (first.growth > LARGEST_GROWTH) throw new ExitRequest(EXIT.failed);
     },
   );
+
+program
+  .command('start')
+  .description('time until each built command prints its help, and until it says something of a small piece of work')
+  .option('--tries <count>', 'measurements of each, of which the median counts', wholeNumber(1), 3)
+  .option('--json', 'print JSON; no progress')
+  .action(async ({ tries, json }: { readonly tries: number; readonly json?: boolean }) => {
+    const say = (command: string, done: number, total: number): void => void (json !== true && process.stderr.write(`${done + 1}/${total} drf ${command}\n`)); // prettier-ignore
+    const times = await measureStarts({ tries, onStart: say });
+    print(times, json, () =>
+      formatTable(
+        ['command', 'until', 'seconds', 'processor seconds', 'wanted'],
+        times.map(({ command, until, seconds, cpuSeconds, wantedSeconds }) => [
+          `drf ${command}`,
+          until,
+          round(seconds, 2),
+          round(cpuSeconds, 2),
+          seconds <= wantedSeconds ? round(wantedSeconds) : `${round(wantedSeconds)}, missed`,
+        ]),
+      ),
+    );
+  });
 
 addEncodersCommands(program);
 addEnginesCommand(program);

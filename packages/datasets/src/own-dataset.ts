@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
-import sharp from 'sharp';
 import type { z } from 'zod';
 import { contentHash, type Definition } from '@drf/files';
+import { encodePng } from '@drf/preprocessing';
 import { DataError, ownDefinition, refuser, type RgbImage } from '@drf/tensor';
 import { ContentDataset } from './content-dataset.js';
 import { FileSource, InlineText, type ContentSource, type Dataset, type PostRecord } from './dataset.js';
@@ -137,14 +137,7 @@ function imageOf(
   if (!(image instanceof Uint8Array)) {
     const { width, height, data } = image;
     const fingerprint = contentHash(`${width}x${height}`, data);
-    return {
-      description: 'given as pixels',
-      fingerprint,
-      bytes: () =>
-        sharp(data, { raw: { width, height, channels: 3 } })
-          .png()
-          .toBuffer(),
-    };
+    return { description: 'given as pixels', fingerprint, bytes: () => encodePng(image) };
   }
   if (image.length > maximumImageBytes) {
     throw rowRefusal('image too large', subject)(`at most ${maximumImageBytes} bytes`, `${image.length} bytes`);

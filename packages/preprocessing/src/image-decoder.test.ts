@@ -5,11 +5,11 @@ import { describe, expect, it } from 'vitest';
 import {
   decodeImage,
   DEFAULT_IMAGE_DECODING,
-  openDrawing,
   readImageHeader,
   type ImageDecoding,
   type ImageError,
 } from './image-decoder.js';
+import { openDrawing } from './sharp.js';
 import { chunk, noiseJpeg, pngBomb, solidImage, tiff } from './testing/index.js';
 
 const at = (width: number, height: number, fit: ImageDecoding['fit'] = 'stretch'): ImageDecoding => ({
@@ -142,7 +142,7 @@ describe('decodeImage', () => {
     const bytes = Buffer.from(text, 'latin1');
     const error = await decodeImage('Post 5', bytes, at(8, 8)).catch((caught: unknown) => caught);
     expect((error as ImageError).reason).toBe('undecodable image');
-    await openDrawing('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>').png().toBuffer();
+    await (await openDrawing('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>')).png().toBuffer();
     await expect(decodeImage('Post 5', bytes, at(8, 8))).rejects.toThrow((error as ImageError).message);
   });
 

@@ -7,6 +7,7 @@ import {
   withoutHarmlessFaults,
   type ImageFormat,
 } from './image-format.js';
+import { loadSharp } from './sharp.js';
 
 /** What can be wrong with an image. */
 export type ImageFault = 'undecodable image' | 'image too large';
@@ -109,7 +110,8 @@ async function inspectHeader(subject: string, bytes: Uint8Array, maximumPixels: 
     const expected = `an image (${IMAGE_FORMATS.join(', ')})`;
     throw refused(subject, expected, describeOtherKind(bytes), 'repair, convert or remove the file');
   }
-  const metadata = await openImage(bytes, { failOn: 'none', limitInputPixels: false })
+  const sharp = await loadSharp();
+  const metadata = await sharp(bytes, { failOn: 'none', limitInputPixels: false })
     .metadata()
     .catch((cause: unknown) => {
       throw refused(subject, 'a whole image that decodes', faultOf(sniffed, cause), REPAIR, cause);
@@ -190,8 +192,10 @@ export async function decodeImage(subject: string, bytes: Uint8Array, decoding: 
   }
 }
 
-function decodePixels(bytes: Uint8Array, { width, height, fit, maximumPixels }: ImageDecoding): Promise<Buffer> {
-  return openImage(bytes, { failOn: 'warning', limitInputPixels: maximumPixels, sequentialRead: true })
+async function decodePixels(bytes: Uint8Array, decoding: ImageDecoding): Promise<Buffer> {
+  const { width, height, fit, maximumPixels } = decoding;
+  const sharp = await loadSharp();
+  return sharp(bytes, { failOn: 'warning', limitInputPixels: maximumPixels, sequentialRead: true })
     .timeout({ seconds: MAXIMUM_SECONDS })
     .autoOrient()
     .resize(width, height, { fit: fit === 'crop' ? 'cover' : 'fill' })
@@ -205,40 +209,4 @@ function decodePixels(bytes: Uint8Array, { width, height, fit, maximumPixels }: 
 export async function readImageHeader(subject: string, bytes: Uint8Array, maximumPixels: number): Promise<ImageHeader> {
   const { width, height, format } = await inspectHeader(subject, bytes, maximumPixels);
   return { width, height, format };
-}
-
-import sharp, { type Sharp, type SharpOptions } from 'sharp';
-
-/** Loaders of libvips for the formats that posts' images come in. */
-const LOADERS = ['Jpeg', 'Png', 'Nsgif', 'Webp', 'Tiff', 'Heif'].map((name) => `VipsForeignLoad${name}`);
-
-let configured = false;
-let draws = false;
-
-/** Before anything is decoded: what is under way while loaders are blocked would fail. */
-function configure(): void {
-  if (configured) return;
-  sharp.concurrency(1);
-  sharp.cache(false);
-  sharp.block({ operation: ['VipsForeignLoad'] });
-  sharp.unblock({ operation: LOADERS });
-  configured = true;
-}
-
-/**
- * Opens an encoded image that came from elsewhere. All loaders but those of raster formats are blocked in the whole
- * process, since vector and document formats can load other files. Many images decode side by side, so each takes one
- * thread, and finished ones are not kept.
- */
-function openImage(bytes: Uint8Array, options: SharpOptions): Sharp {
-  configure();
-  return sharp(bytes, options);
-}
-
-/** Opens a drawing of our own in SVG, never one that came from elsewhere. */
-export function openDrawing(svg: string, options: SharpOptions = {}): Sharp {
-  configure();
-  if (!draws) sharp.unblock({ operation: ['VipsForeignLoadSvg'] });
-  draws = true;
-  return sharp(Buffer.from(svg), options);
 }

@@ -1,5 +1,5 @@
-import sharp from 'sharp';
 import { DataError, hostTensor, type HostTensor, type RgbImage } from '@drf/tensor';
+import { loadSharp } from './sharp.js';
 
 /** @throws DataError naming the image when its size is not a whole positive one or does not fit its pixels. */
 export function assertImage(image: RgbImage, subject: string): void {
@@ -36,6 +36,7 @@ export async function resizeImage(
   kernel: ResizeKernel = 'linear',
 ): Promise<RgbImage> {
   if (image.width === width && image.height === height) return image;
+  const sharp = await loadSharp();
   const data = await sharp(image.data, { raw: { width: image.width, height: image.height, channels: 3 } })
     .resize(width, height, { fit: 'fill', kernel })
     .raw()

@@ -3,7 +3,6 @@ export {
   DEFAULT_IMAGE_DECODING,
   IMAGE_DECODER_VERSION,
   ImageError,
-  openDrawing,
   readImageHeader,
   type ImageDecoding,
   type ImageFault,
@@ -19,4 +18,5 @@ export {
   type ImageFormat,
 } from './image-format.js';
 export { assertImage, resizeImage, unitPixels, type ResizeKernel } from './images.js';
-export { encodeSmall, type SmallImageOptions } from './small-image.js';
+export { openDrawing } from './sharp.js';
+export { encodePng, encodeSmall, type SmallImageOptions } from './small-image.js';

@@ -64,6 +64,7 @@ export class EmojiImage implements ContentSource {
 
   async bytes(): Promise<Uint8Array> {
     const drawing = drawEmoji(this.scene.set, this.scene.emoji);
-    return openDrawing(sceneSvg(this.scene, drawing)).png({ compressionLevel: 1 }).toBuffer();
+    const opened = await openDrawing(sceneSvg(this.scene, drawing));
+    return opened.png({ compressionLevel: 1 }).toBuffer();
   }
 }

@@ -1,5 +1,5 @@
-import sharp from 'sharp';
 import { writeFileAtomic } from '@drf/files';
+import { encodePng } from '@drf/preprocessing';
 import { untilAborted, type RgbImage } from '@drf/tensor';
 import { findColumns, type ColumnNames } from './columns.js';
 
@@ -86,11 +86,7 @@ async function imageOf(value: unknown): Promise<unknown> {
   if (!isPixels(value)) return plain(value);
   const { width, height, data } = value;
   if (data.length !== width * height * 3 || data.length === 0) return { width, height, data: data.length };
-  return inBase64(
-    await sharp(data, { raw: { width, height, channels: 3 } })
-      .png()
-      .toBuffer(),
-  );
+  return inBase64(await encodePng(value));
 }
 
 function inBase64({ buffer, byteOffset, byteLength }: Uint8Array): object {

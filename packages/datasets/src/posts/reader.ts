@@ -10,12 +10,16 @@ import { namedSeparator, sniffDelimiter, splitCells } from './csv-line.js';
 import { isGzip, unpacked } from './gzip.js';
 import { parseJson, readJsonArray, readJsonLines } from './json.js';
 import { PLAIN_TEXT, type TextForm } from './lines.js';
-import { readParquet } from './parquet.js';
 import { ALL_ROWS, type RawRow, type RowRange, type RowReader } from './row.js';
 import { isTar, readWebDataset } from './web-dataset.js';
 
 /** Forms of a table of posts. */
 export type TableFormat = 'CSV' | 'JSON Lines' | 'a JSON array' | 'Parquet' | 'WebDataset';
+
+/** Parquet's libraries are loaded with the first file of it. */
+const readParquet: RowReader = async function* (file, options) {
+  yield* (await import('./parquet.js')).readParquet(file, options);
+};
 
 const READERS: Readonly<Record<TableFormat, RowReader>> = {
   CSV: readCsv,

@@ -6,7 +6,6 @@ import { storedRoot } from '../posts/content-root.js';
 import { csvPlaces } from '../posts/csv.js';
 import { jsonLinePlaces } from '../posts/json.js';
 import { openNamed, renamed } from '../posts/named-file.js';
-import { parquetGroups } from '../posts/parquet.js';
 import { openTable, type Table } from '../posts/reader.js';
 import { folderNames } from '../posts/unlabeled-folder.js';
 import { checksOf, folderEncoding } from '../posts/unlabeled-posts.js';
@@ -223,6 +222,7 @@ async function piecesOf(
   const { file, form } = table;
   if (form.format === 'WebDataset') return { rows: null, pieces: [{ row: 0, rows: null }] };
   if (form.format === 'Parquet') {
+    const { parquetGroups } = await import('../posts/parquet.js');
     const groups = await parquetGroups(file, columns);
     return { rows: groups.reduce((sum, rows) => sum + rows, 0), pieces: cutGroups(groups, every) };
   }

@@ -369,10 +369,8 @@ export async function writeCharts(charts: readonly Chart[], folder: string): Pro
   for (const { name, svg } of charts) {
     const base = join(folder, chartFile(name));
     await writeFileAtomic(`${base}.svg`, svg);
-    const png = await openDrawing(svg, { density: 72 * PNG_SCALE })
-      .flatten({ background: '#ffffff' })
-      .png()
-      .toBuffer();
+    const drawing = await openDrawing(svg, { density: 72 * PNG_SCALE });
+    const png = await drawing.flatten({ background: '#ffffff' }).png().toBuffer();
     await writeFileAtomic(`${base}.png`, png);
     written.push(`${base}.svg`, `${base}.png`);
   }
