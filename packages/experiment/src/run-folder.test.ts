@@ -180,7 +180,7 @@ describe('RunFolder', () => {
     await describeRun();
     expect((await run.readDescription()).config.model.discriminants).toBe(0.5);
     const saved = JSON.parse(await readFile(run.file('config.json'), 'utf8')) as { config: ExperimentConfig };
-    const { discriminants: _, ...model } = saved.config.model;
+    const model = { ...saved.config.model, discriminants: undefined }; // JSON leaves it out
     const training = { ...saved.config.training, disruption: 'random:0.6:C' };
     await writeFile(
       run.file('config.json'),

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '@drf/engine';
-import { createRandom, flattenTree, hostScalar, hostTensor, type Engine, type Host, type HostTensor } from '@drf/tensor';
+import {
+  createRandom,
+  flattenTree,
+  hostScalar,
+  hostTensor,
+  type Engine,
+  type Host,
+  type HostTensor,
+} from '@drf/tensor';
 import { evaluate, makeExample, nested } from './testing/examples.js';
 import type { Matrix, Row } from './testing/reference.js';
 import {
@@ -56,7 +64,10 @@ describe('withDiscriminants', () => {
     const ratios = { image: [] as number[], text: [] as number[] };
     const probabilities = example.inputs.labels.flatMap((_, post) => {
       const scores = nested(discriminants.logPrior) as Row;
-      for (const [modality, factor] of [['image', 1], ['text', 1.3]] as const) {
+      for (const [modality, factor] of [
+        ['image', 1],
+        ['text', 1.3],
+      ] as const) {
         const isThere = example.inputs[`${modality}Available`][post] === 1;
         const row = example.inputs[modality][post] as Row;
         const [ratio] = score(modality, 'quality', row) as [number];
