@@ -117,14 +117,22 @@ describe('predictPosts', () => {
     await run({ out: out('a.parquet') });
     const [head, first] = (await readFile(out('a.csv'), 'utf8')).split('\r\n');
     expect(head).toBe(
-      'row,line,id,seen,input_id,text,label,recovered,unfamiliar,quality_image,quality_text,weight_original,weight_imageAndRecoveredText,' +
+      'row,line,id,seen,input_id,text,label,recovered,unfamiliar,quality_image,quality_text,intact_image,intact_text,weight_original,weight_imageAndRecoveredText,' +
         'weight_recoveredImageAndText,probability_positive,probability_negative',
     );
-    expect(first).toBe('1,1,post 0,,post 0,x,positive,,false,,0.25,,,,0.5,0.5');
+    expect(first).toBe('1,1,post 0,,post 0,x,positive,,false,,0.25,,0.5,,,,0.5,0.5');
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(out('a.parquet')) });
     expect(rows).toHaveLength(198);
     expect(Object.keys(rows[0] as object).join(',')).toBe(head);
-    expect(rows[1]).toMatchObject({ row: 2, id: 'post 1', quality_image: null, quality_text: 0.25, unfamiliar: false });
+    expect(rows[1]).toMatchObject({
+      row: 2,
+      id: 'post 1',
+      quality_image: null,
+      quality_text: 0.25,
+      intact_image: null,
+      intact_text: 1 / 3,
+      unfamiliar: false,
+    });
     expect(rows[1]?.['probability_positive']).toBe(1 / 3);
   });
 

@@ -1,7 +1,16 @@
-import { createMethod, type ExperimentInput, parseExperiment, RunFolder } from '@drf/experiment';
-import type { MethodShapes } from '@drf/model';
+import { fitStateDiscriminants, type WithinGroups } from '@drf/distribution';
+import { createMethod, discriminantShare, type ExperimentInput, parseExperiment, RunFolder } from '@drf/experiment';
+import { putDiscriminants, unfittedDiscriminants, type DiscriminantParameters, type MethodShapes } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
-import { byModality, createRandom, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
+import {
+  byModality,
+  createRandom,
+  hostScalar,
+  hostTensor,
+  type Host,
+  type HostTensor,
+  type HostTree,
+} from '@drf/tensor';
 import { createEngine } from '@drf/engine';
 import { openEncoder } from '@drf/encoders';
 
@@ -13,6 +22,8 @@ export interface TinyRunOptions {
   readonly model?: ExperimentInput['model'];
   /** Side at which images are decoded; default 32. */
   readonly imageSize?: number;
+  /** Whether discriminants, where the method has any, are fitted; `image`: training corrupted no text. Default: not. */
+  readonly fitted?: boolean | 'image';
   /** Posts that the queues have seen. */
   readonly seen?: number;
 }
@@ -37,6 +48,27 @@ function observations(posts: number, dim: number, widths: { imageDim: number; te
   }));
 }
 
+/** What fitting learns of random rows about random means, corrupted ones elsewhere than intact ones. */
+function fittedDiscriminants(shapes: MethodShapes, share: number, which: true | 'image'): Host<DiscriminantParameters> {
+  const { imageDim, textDim, classes } = shapes;
+  const within = (name: string, width: number, count: number): WithinGroups => ({
+    counts: new Float64Array(classes).fill(count),
+    means: Array.from({ length: classes }, (_, k) => Float64Array.from(randomTensor(`${name} ${k}`, [width]).data)),
+    scatter: Float64Array.from({ length: width * width }, (_, i) => (i % (width + 1) === 0 ? 3 * count : 0)),
+  });
+  const fit = (name: string, width: number, corrupted: number): Host<DiscriminantParameters>['image'] =>
+    fitStateDiscriminants({
+      intact: within(`intact ${name}`, width, 40),
+      corrupted: within(`corrupted ${name}`, width, corrupted),
+    });
+  return {
+    ...unfittedDiscriminants(shapes),
+    image: fit('image', imageDim, 40),
+    text: fit('text', textDim, which === 'image' ? 0 : 40),
+    share: hostScalar(share),
+  };
+}
+
 /** A run with random parameters and part-filled queues, saved as training saves one. */
 export async function makeTinyRun(path: string, options: TinyRunOptions = {}): Promise<RunFolder> {
   const {
@@ -44,6 +76,7 @@ export async function makeTinyRun(path: string, options: TinyRunOptions = {}): P
     shapes: widths = { imageDim: 6, textDim: 9 },
     seen = 5,
     imageSize = 32,
+    fitted = false,
   } = options;
   const encoders = options.encoders ?? { image: 'transformers:an-image-model', text: 'transformers:a-text-model' };
   const config = parseExperiment(
@@ -68,10 +101,11 @@ export async function makeTinyRun(path: string, options: TinyRunOptions = {}): P
   const method = createMethod(config, { ...shapes, standardization });
   const memory = method.createMemory();
   memory.update(observations(seen, config.model.dim, widths));
+  const initial = method.initialParameters(createRandom(config.seed));
   const run = await RunFolder.create(path, { overwrite: true });
   await saveCheckpoint(run.checkpointPath(3), {
     method: method.id,
-    state: { parameters: method.initialParameters(createRandom(config.seed)) },
+    state: { parameters: fitted === false ? initial : putDiscriminants(initial, fittedDiscriminants(shapes, discriminantShare(config), fitted)) }, // prettier-ignore
     memory: memory.state(),
     position: { step: 3, epoch: 1, stepInEpoch: 0 },
     progress: null,
