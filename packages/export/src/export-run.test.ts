@@ -84,7 +84,7 @@ describe('head.onnx', () => {
   }); // prettier-ignore
 
   it.each(['float16', 'int8'] as const)('keeps in %s what tells intact outputs from corrupted ones', async (precision) => {
-    const shapes = { imageDim: 1280, textDim: 1088 }; // kernels of that many weights would be stored smaller otherwise
+    const shapes = { imageDim: 1056, textDim: 1056 }; // kernels of that many weights would be stored smaller otherwise
     const options = { method: 'drf', fitted: true, shapes, seen: 20 } as const;
     const posts = randomPosts(shapes, 12);
     const smaller = await exported(options, { precision });

@@ -1,4 +1,4 @@
-import { fitStateDiscriminants, type WithinGroups } from '@drf/distribution';
+import type { LinearDiscriminant } from '@drf/distribution';
 import { createMethod, discriminantShare, type ExperimentInput, parseExperiment, RunFolder } from '@drf/experiment';
 import { putDiscriminants, unfittedDiscriminants, type DiscriminantParameters, type MethodShapes } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
@@ -10,6 +10,7 @@ import {
   type Host,
   type HostTensor,
   type HostTree,
+  type Modality,
 } from '@drf/tensor';
 import { createEngine } from '@drf/engine';
 import { openEncoder } from '@drf/encoders';
@@ -22,7 +23,7 @@ export interface TinyRunOptions {
   readonly model?: ExperimentInput['model'];
   /** Side at which images are decoded; default 32. */
   readonly imageSize?: number;
-  /** Whether discriminants, where the method has any, are fitted; `image`: training corrupted no text. Default: not. */
+  /** Whether discriminants, where the method has any, look fitted; `image`: training corrupted no text. Default: not. */
   readonly fitted?: boolean | 'image';
   /** Posts that the queues have seen. */
   readonly seen?: number;
@@ -48,23 +49,29 @@ function observations(posts: number, dim: number, widths: { imageDim: number; te
   }));
 }
 
-/** What fitting learns of random rows about random means, corrupted ones elsewhere than intact ones. */
-function fittedDiscriminants(shapes: MethodShapes, share: number, which: true | 'image'): Host<DiscriminantParameters> {
-  const { imageDim, textDim, classes } = shapes;
-  const within = (name: string, width: number, count: number): WithinGroups => ({
-    counts: new Float64Array(classes).fill(count),
-    means: Array.from({ length: classes }, (_, k) => Float64Array.from(randomTensor(`${name} ${k}`, [width]).data)),
-    scatter: Float64Array.from({ length: width * width }, (_, i) => (i % (width + 1) === 0 ? 3 * count : 0)),
-  });
-  const fit = (name: string, width: number, corrupted: number): Host<DiscriminantParameters>['image'] =>
-    fitStateDiscriminants({
-      intact: within(`intact ${name}`, width, 40),
-      corrupted: within(`corrupted ${name}`, width, corrupted),
-    });
+/** Discriminants of random numbers; what fitting gives of a text that was never corrupted is constant. */
+function randomDiscriminants(shapes: MethodShapes, share: number, which: true | 'image'): Host<DiscriminantParameters> {
+  const of = (modality: Modality, width: number): Host<DiscriminantParameters>['image'] => {
+    const one = (part: string, groups: number): Host<LinearDiscriminant> => {
+      const { data, shape } = randomTensor(`${modality} ${part}`, [width, groups]);
+      const kernel = hostTensor(
+        Float32Array.from(data, (weight) => (4 * weight) / Math.sqrt(width)),
+        shape,
+      );
+      return { kernel, bias: randomTensor(`${modality} ${part} bias`, [groups]) };
+    };
+    const { classes } = shapes;
+    return { quality: one('quality', 1), intact: one('intact', classes), corrupted: one('corrupted', classes) };
+  };
+  const text = of('text', shapes.textDim);
+  const constant = {
+    kernel: hostTensor(new Float32Array(shapes.textDim), [shapes.textDim, 1]),
+    bias: hostTensor([1], [1]),
+  };
   return {
     ...unfittedDiscriminants(shapes),
-    image: fit('image', imageDim, 40),
-    text: fit('text', textDim, which === 'image' ? 0 : 40),
+    image: of('image', shapes.imageDim),
+    text: which === 'image' ? { ...text, quality: constant } : text,
     share: hostScalar(share),
   };
 }
@@ -105,7 +112,7 @@ export async function makeTinyRun(path: string, options: TinyRunOptions = {}): P
   const run = await RunFolder.create(path, { overwrite: true });
   await saveCheckpoint(run.checkpointPath(3), {
     method: method.id,
-    state: { parameters: fitted === false ? initial : putDiscriminants(initial, fittedDiscriminants(shapes, discriminantShare(config), fitted)) }, // prettier-ignore
+    state: { parameters: fitted === false ? initial : putDiscriminants(initial, randomDiscriminants(shapes, discriminantShare(config), fitted)) }, // prettier-ignore
     memory: memory.state(),
     position: { step: 3, epoch: 1, stepInEpoch: 0 },
     progress: null,
