@@ -52,7 +52,7 @@ function observations(posts: number, dim: number, widths: { imageDim: number; te
 /** Discriminants of random numbers; what fitting gives of a text that was never corrupted is constant. */
 function randomDiscriminants(shapes: MethodShapes, share: number, which: true | 'image'): Host<DiscriminantParameters> {
   const of = (modality: Modality, width: number): Host<DiscriminantParameters>['image'] => {
-    const one = (part: string, groups: number): Host<LinearDiscriminant> => {
+    const one = (part: string, groups: number): LinearDiscriminant => {
       const { data, shape } = randomTensor(`${modality} ${part}`, [width, groups]);
       const kernel = hostTensor(
         Float32Array.from(data, (weight) => (4 * weight) / Math.sqrt(width)),
