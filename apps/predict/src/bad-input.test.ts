@@ -71,7 +71,7 @@ it('judges what it can, and says of each other row what is wrong with it', async
     judge: (post: PostContent) => {
       seen.push(post);
       const none = { image: null, text: null };
-      return Promise.resolve({ label: 'a', probabilities: { a: 1, b: 0 }, quality: none, logDensity: none, pairWeights: null, recovered: null, unfamiliar: null }); // prettier-ignore
+      return Promise.resolve({ label: 'a', probabilities: { a: 1, b: 0 }, quality: none, logDensity: none, intact: none, pairWeights: null, recovered: null, unfamiliar: null }); // prettier-ignore
     },
   };
   const out = join(folder, 'judged.csv');

@@ -38,6 +38,7 @@ function verdict({ text, image }: PostContent): Judgment {
     probabilities: { good, bad: 1 - good },
     quality: none,
     logDensity: none,
+    intact: none,
     pairWeights: null,
     recovered: null,
     unfamiliar: null,

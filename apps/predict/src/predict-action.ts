@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { resolve } from 'node:path';
-import { openJudge, type Judge, type Judgment } from '@drf/judge';
+import { describeState, openJudge, type Judge, type Judgment } from '@drf/judge';
 import { fetchFolders, isObjectLocation } from '@drf/storage';
 import { ConfigurationError, DataError, MODALITIES, refuser, PAIRS } from '@drf/tensor';
 import { availableResources, chooseRunner, unitResources, type UnitResources } from '@drf/units';
@@ -309,6 +309,8 @@ function judgmentText(judgment: Judgment): string {
     lines.push('', 'Quality: the share of posts like those of training that lie farther from the usual');
     lines.push(...known.map((modality) => `  ${modality}: ${percent(quality[modality] as number)} %`));
   }
+  const state = describeState(judgment, (share) => `${percent(share)} %`);
+  if (state !== '') lines.push('', state);
   if (pairWeights !== null) {
     const named = PAIRS.map((pair) => `${PAIR_WORDS[pair]} ${percent(pairWeights[pair])} %`);
     lines.push('', `Weights in the verdict: ${named.join(', ')}`);

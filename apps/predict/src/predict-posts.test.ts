@@ -33,20 +33,23 @@ async function run(options: Partial<PredictOptions> & { readonly out: string }) 
   return predictPosts({ judge, input: join(folder, 'posts.jsonl'), ...shards, ...options });
 }
 
-/** SHA-256, as far as it goes, of outputs and side files that a program wrote which judged row by row into one spool. */
+/**
+ * SHA-256, as far as it goes, of outputs and side files. But for `intact`, which came later, they are the bytes of a program
+ * that judged row by row into one spool.
+ */
 const RECORDED: readonly (readonly [input: string, ending: string, whole: string, rejected: string])[] = [
-  ['lines.jsonl', 'jsonl', '4bc0deda34f7808d', '184545ca63d0e353'],
-  ['lines.jsonl', 'csv', '53516b0f705e0f1d', '184545ca63d0e353'],
-  ['lines.jsonl', 'parquet', '1a5dd85119ed38f5', '184545ca63d0e353'],
-  ['table.csv', 'jsonl', 'cad9451f381bc4b0', 'c767e92b9e750df9'],
-  ['table.csv', 'csv', 'bb80856d33b1273e', 'c767e92b9e750df9'],
-  ['table.csv', 'parquet', 'f96fc26a8dfb58a2', 'c767e92b9e750df9'],
-  ['posts', 'jsonl', 'f0cab77d4f8d2490', '0464bc25e1f18e11'],
-  ['posts', 'csv', '4369458e80b58bcb', '0464bc25e1f18e11'],
-  ['posts', 'parquet', 'a7e22fb27b6a6526', '0464bc25e1f18e11'],
-  ['made.parquet', 'jsonl', '80d847e3172d3afd', ''],
-  ['made.parquet', 'csv', '7c593e5dbee8070c', ''],
-  ['made.parquet', 'parquet', '272a9963699e97f0', ''],
+  ['lines.jsonl', 'jsonl', '4f7941e493285a3e', '184545ca63d0e353'],
+  ['lines.jsonl', 'csv', 'a18723d6f5a6d54c', '184545ca63d0e353'],
+  ['lines.jsonl', 'parquet', '18d40b65c7ad8eaf', '184545ca63d0e353'],
+  ['table.csv', 'jsonl', '4360a0f4c84193f8', 'c767e92b9e750df9'],
+  ['table.csv', 'csv', 'f4c1c491bc24958a', 'c767e92b9e750df9'],
+  ['table.csv', 'parquet', '9a0f36f9c2613cfd', 'c767e92b9e750df9'],
+  ['posts', 'jsonl', '3ef501508455204f', '0464bc25e1f18e11'],
+  ['posts', 'csv', 'b46dc68946954328', '0464bc25e1f18e11'],
+  ['posts', 'parquet', 'eb24cd6db2472618', '0464bc25e1f18e11'],
+  ['made.parquet', 'jsonl', 'be2f8c21a68c1a48', ''],
+  ['made.parquet', 'csv', 'd014f3327d8491e8', ''],
+  ['made.parquet', 'parquet', 'e4cbc0a0beb2aa7c', ''],
 ];
 
 const out = (name: string): string => join(folder, name);
@@ -117,14 +120,22 @@ describe('predictPosts', () => {
     await run({ out: out('a.parquet') });
     const [head, first] = (await readFile(out('a.csv'), 'utf8')).split('\r\n');
     expect(head).toBe(
-      'row,line,id,seen,input_id,text,label,recovered,unfamiliar,quality_image,quality_text,weight_original,weight_imageAndRecoveredText,' +
+      'row,line,id,seen,input_id,text,label,recovered,unfamiliar,quality_image,quality_text,intact_image,intact_text,weight_original,weight_imageAndRecoveredText,' +
         'weight_recoveredImageAndText,probability_positive,probability_negative',
     );
-    expect(first).toBe('1,1,post 0,,post 0,x,positive,,false,,0.25,,,,0.5,0.5');
+    expect(first).toBe('1,1,post 0,,post 0,x,positive,,false,,0.25,,0.5,,,,0.5,0.5');
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(out('a.parquet')) });
     expect(rows).toHaveLength(198);
     expect(Object.keys(rows[0] as object).join(',')).toBe(head);
-    expect(rows[1]).toMatchObject({ row: 2, id: 'post 1', quality_image: null, quality_text: 0.25, unfamiliar: false });
+    expect(rows[1]).toMatchObject({
+      row: 2,
+      id: 'post 1',
+      quality_image: null,
+      quality_text: 0.25,
+      intact_image: null,
+      intact_text: 1 / 3,
+      unfamiliar: false,
+    });
     expect(rows[1]?.['probability_positive']).toBe(1 / 3);
   });
 

@@ -61,7 +61,7 @@ export function flatColumns(
   { withFile = false }: { readonly withFile?: boolean } = {},
 ): FlatColumns {
   const place = withFile ? ['file', ...PLACE] : PLACE;
-  const fixed = ['label', 'recovered', 'unfamiliar', 'quality_image', 'quality_text'];
+  const fixed = ['label', 'recovered', 'unfamiliar', 'quality_image', 'quality_text', 'intact_image', 'intact_text'];
   const judged = [...fixed, ...PAIRS.map((pair) => `weight_${pair}`), ...classes.map((name) => `probability_${name}`)];
   const taken = new Set<string>([...place, ...judged]);
   const own = new Map<string, string | null>();
@@ -80,7 +80,7 @@ export function flatCells(
   classes: readonly string[],
   { names, own }: FlatColumns,
 ): readonly FlatCell[] {
-  const { quality, pairWeights, probabilities } = row;
+  const { quality, intact, pairWeights, probabilities } = row;
   return [
     ...(names[0] === 'file' ? [row.file ?? null] : []),
     row.row,
@@ -93,6 +93,8 @@ export function flatCells(
     row.unfamiliar,
     quality.image,
     quality.text,
+    intact.image,
+    intact.text,
     ...PAIRS.map((pair) => pairWeights?.[pair] ?? null),
     ...classes.map((name) => probabilities[name] ?? null),
   ];

@@ -61,7 +61,7 @@ export interface ScoreSettings {
 }
 
 /** Version of how shards are judged and written: a change that gives other bytes is another one. */
-export const SCORE_CODE = 'score 1';
+export const SCORE_CODE = 'score 2';
 export const SCORE_KIND = 'score';
 
 /** Folder of a job's own files, below that of its parts: of readers of data sets, none looks into it. */

@@ -12,6 +12,7 @@ const judge: StreamOptions['judge'] = {
       probabilities: { good: 0.75, bad: 0.25 },
       quality: { image: null, text: 0.5 },
       logDensity: { image: null, text: -1 },
+      intact: { image: null, text: 0.125 },
       pairWeights: null,
       recovered: 'image',
       unfamiliar: false,

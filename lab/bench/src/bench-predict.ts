@@ -174,6 +174,7 @@ const STAND_IN: Judge = {
       probabilities: { positive: share, neutral: 0, negative: 1 - share },
       quality: { image: null, text: share },
       logDensity: { image: null, text: -share },
+      intact: { image: null, text: share },
       pairWeights: { original: 0, imageAndRecoveredText: 0, recoveredImageAndText: 1 },
       recovered: 'image',
       unfamiliar: false,

@@ -196,7 +196,7 @@ describe('explained mistakes', () => {
         asked.push(text ?? '');
         const first = /\S+/.exec(asked[0] ?? '')?.[0] ?? '';
         const good = text?.includes(first) === true ? 0.75 : 0.25;
-        return { label: 'good', probabilities: { good, bad: 1 - good }, quality: none, logDensity: none, pairWeights: null, recovered: null, unfamiliar: null }; // prettier-ignore
+        return { label: 'good', probabilities: { good, bad: 1 - good }, quality: none, logDensity: none, intact: none, pairWeights: null, recovered: null, unfamiliar: null }; // prettier-ignore
       },
     };
   }

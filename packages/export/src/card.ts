@@ -11,7 +11,7 @@ import { bytesHash } from '@drf/files';
 import { describeCalibration } from '@drf/judge';
 import { CARD_FORMAT, type Card, type CardFile } from '@drf/judge/card';
 import type { DrfMemoryInputs } from '@drf/model';
-import { PAIRS, type Host, type HostTensor } from '@drf/tensor';
+import { MODALITIES, PAIRS, type Host, type HostTensor } from '@drf/tensor';
 import type { PackageLicense } from './embedded-packages.js';
 import { type InputSpecification, isDrf, preprocessed, type RecordedEncoders } from './model-function.js';
 import { ELEMENT_TYPES, type OnnxModel, type OnnxValueInfo, shapeOf } from './onnx/model.js';
@@ -133,6 +133,11 @@ function outputMeanings(config: ExperimentConfig): Map<string, string> {
       config.method === 'drf'
         ? `quality, the logarithm of a low-rank Gaussian's density but for a constant: the encoder's output among intact ones`
         : `the logarithm of relativeDensity${name}, which can be too small for a float32`,
+    ]),
+    ...MODALITIES.map((modality): [string, string] => [
+      modality === 'image' ? 'intactImage' : 'intactText',
+      `the probability that the ${modality} is intact rather than corrupted as in training, both taken for equally likely ` +
+        `beforehand; means nothing where the ${modality} is missing`,
     ]),
     ['pairWeights', `weights of the pairs (${pairs}) ${weighed}; 0 where a pair does not exist`],
     ['recoveredText', 'the text feature recovered from the image; means nothing without the image'],

@@ -54,6 +54,8 @@ describe('head.onnx', () => {
     ['queues that were filled more than once', { seen: 20 }],
     ['the gate, before its Gaussians are fitted', { method: 'drf' }],
     ['the gate, after that', { method: 'drf', seen: 20 }],
+    ['discriminants that are fitted', { method: 'drf', fitted: true, seen: 20 }],
+    ['discriminants in its method to the letter', { fitted: true, model: { discriminants: 0.3 } }],
     ['a width that no encoder has', { model: { dim: 5 } }],
     ['widths that equal a batch size at which it is traced', { model: { dim: 11, fusionHidden: 13 } }],
   ])('says what the predictor says with %s', async (_, options) => {
@@ -61,6 +63,39 @@ describe('head.onnx', () => {
     const posts = randomPosts(SHAPES, 5);
     expectOutputs(await runOnnx(head, await headBatch(posts)), await predictedOutputs(opened, posts));
   });
+
+  it.each<[string, TinyRunOptions, readonly string[]]>([
+    ['fitted discriminants', { method: 'drf', fitted: true }, ['intactImage', 'intactText']],
+    ['those of any method', { method: 'concatenation', fitted: true, model: { discriminants: 0.5 } }, ['intactImage', 'intactText']], // prettier-ignore
+    ['those that saw corrupted images alone', { method: 'drf', fitted: 'image' }, ['intactImage']],
+    ['those that are not fitted', { method: 'drf' }, []],
+  ])('says how likely image and text are intact as far as they are told: %s', async (_, options, names) => {
+    const { head, opened, card } = await exported(options);
+    const posts = randomPosts(SHAPES, 9);
+    const outputs = await runOnnx(head, await headBatch(posts));
+    expect(Object.keys(outputs).filter((name) => name.startsWith('intact')).sort()).toEqual(names);
+    expectOutputs(outputs, await predictedOutputs(opened, posts));
+    for (const name of names) {
+      const probabilities = outputs[name] as readonly number[];
+      expect(Math.max(...probabilities) - Math.min(...probabilities)).toBeGreaterThan(0.1);
+      const meaning = card.files['head.onnx']?.outputs.find((output) => output.name === name)?.meaning;
+      expect(meaning).toMatch(/^the probability that the (image|text) is intact rather than corrupted/);
+    }
+  }); // prettier-ignore
+
+  it.each(['float16', 'int8'] as const)('keeps in %s what tells intact outputs from corrupted ones', async (precision) => {
+    const shapes = { imageDim: 1056, textDim: 1056 }; // kernels of that many weights would be stored smaller otherwise
+    const options = { method: 'drf', fitted: true, shapes, seen: 20 } as const;
+    const posts = randomPosts(shapes, 12);
+    const smaller = await exported(options, { precision });
+    const outputs = await runOnnx(smaller.head, await headBatch(posts));
+    const { intactImage, intactText, probabilities, logDensityImage } = await predictedOutputs(smaller.opened, posts);
+    expectOutputs(outputs, { intactImage, intactText } as Record<string, number[]>);
+    expectOutputs(outputs, { logDensityImage } as Record<string, number[]>, 1e-4);
+    expectOutputs(outputs, { probabilities } as Record<string, number[]>, 0.02);
+    const difference = (outputs['probabilities'] ?? []).map((each, i) => Math.abs(each - (probabilities?.[i] as number)));
+    expect(Math.max(...difference)).toBeGreaterThan(1e-6); // other weights are smaller
+  }); // prettier-ignore
 
   it('weighs the pairs the same while the queues are empty', async () => {
     const { head, card } = await exported({ seen: 0 });

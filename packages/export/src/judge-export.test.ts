@@ -39,7 +39,7 @@ describe('judging by an export', () => {
   let judges: readonly Judge[] = [];
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'drf-judge-export-'));
-    const made = await makeEmbeddedRun(join(folder, 'run'));
+    const made = await makeEmbeddedRun(join(folder, 'run'), { fitted: true, model: { discriminants: 0.5 } });
     await writeCalibration(made, CALIBRATION);
     [run, out] = [made.path, join(folder, 'out')];
     await exportRun(run, { out });
@@ -73,10 +73,11 @@ describe('judging by an export', () => {
     }
     for (const post of POSTS) {
       const expected = await byRun.judge(post);
+      expect([expected.intact.image === null, expected.intact.text === null]).toEqual([post.image === null, post.text?.trim() !== '' ? post.text === null : true]); // prettier-ignore
       for (const received of await Promise.all(judges.map((judge) => judge.judge(post)))) {
         expect(Object.keys(received)).toEqual(Object.keys(expected));
         expect([received.label, received.recovered, received.unfamiliar]).toEqual([expected.label, expected.recovered, expected.unfamiliar]); // prettier-ignore
-        for (const part of ['probabilities', 'quality', 'pairWeights'] as const) {
+        for (const part of ['probabilities', 'quality', 'intact', 'pairWeights'] as const) {
           for (const [name, value] of Object.entries(expected[part] ?? {}) as [string, number | null][]) {
             const own = (received[part] as Readonly<Record<string, number | null>>)[name];
             if (value === null) expect(own).toBeNull();

@@ -22,6 +22,7 @@ const LOSS: PrecisionLoss = {
   furtherTemperature: { float32: 1.01, smaller: 1.03 },
   qualityDifference: { image: 0.06, text: null },
   familiarityDiffers: 1,
+  stateDiffers: { image: 1, text: 3 },
   milliseconds: { float32: 15.5, smaller: 15.6 },
   bytes: { float32: 48_000_000, smaller: 15_000_000 },
 };
@@ -34,6 +35,10 @@ describe('what a precision costs', () => {
     expect(words).toContain('100 of 120 validation posts against float32: 97 get the same label, and probabilities differ by 0.42 points on average, 3.1 at most'); // prettier-ignore
     expect(words).toContain('80.0 % (80 right; 95 % interval 71.1 % to 86.7 %) in float32, 78.0 %');
     expect(words).toContain('Quality moves by 6.0 points at most; 1 post is');
+    expect(words).toContain('Taken for corrupted by one model alone: 1 image, 3 texts.');
+    expect(describeLoss('int8', { ...LOSS, stateDiffers: { image: null, text: null } }).join()).not.toContain(
+      'corrupted',
+    );
     expect(words).toContain('48.0 MB in float32, 15.0 MB in int8');
     expect(words).not.toContain('WARNING');
   });
@@ -46,7 +51,7 @@ describe('what a precision costs', () => {
 
   it('is measured on the run’s validation posts, and stands in the card', { timeout: 120_000 }, async () => {
     const folder = await temporaryFolder();
-    const run = await makeEmbeddedRun(join(folder, 'run'), { method: 'drf', seen: 20 });
+    const run = await makeEmbeddedRun(join(folder, 'run'), { method: 'drf', fitted: 'image', seen: 20 });
     const val = Array.from({ length: 6 }, (_, i) => `val-${String(i + 1).padStart(4, '0')}`);
     await saveSplits(run.file('splits'), { train: [], val, test: [] }, { dataset: 'embedded', seed: 1, fractions: {} });
     const out = join(folder, 'out');
@@ -60,6 +65,7 @@ describe('what a precision costs', () => {
     const { weights, measured } = card.precision as { weights: string; measured: PrecisionLoss };
     expect(weights).toBe('int8');
     expect(measured).toMatchObject({ posts: 4, of: 6, furtherTemperature: { float32: null, smaller: null } });
+    expect(measured.stateDiffers).toEqual({ image: expect.any(Number) as number, text: null });
     expect(measured.probabilityDifference.largest).toBeGreaterThan(0);
     expect(measured.probabilityDifference.largest).toBeLessThan(0.05);
     const model = await readFile(join(out, 'model.onnx'));

@@ -1,7 +1,7 @@
 import { openExperimentDataset, type OpenedRun, reopenSplits } from '@drf/experiment';
-import { openJudge, type Judge, type Judgment } from '@drf/judge';
+import { looksCorrupted, openJudge, type Judge, type Judgment } from '@drf/judge';
 import { argMax, fitTemperature, negativeLogLikelihood, wilsonInterval } from '@drf/metrics';
-import { byModality, type ByModality, DrfError, type Post } from '@drf/tensor';
+import { byModality, type ByModality, DrfError, MODALITIES, type Post } from '@drf/tensor';
 import type { Precision } from './names.js';
 
 /** Accuracy on the measured posts, with its 95 % interval by Wilson. */
@@ -38,6 +38,8 @@ export interface PrecisionLoss {
   readonly qualityDifference: ByModality<number | null>;
   /** Posts that one model takes for unlike the training posts and the other does not. */
   readonly familiarityDiffers: number;
+  /** Images and texts that one model takes for corrupted and the other for intact; null where that is not known. */
+  readonly stateDiffers: ByModality<number | null>;
   /** Median time of a judgment, and bytes of model.onnx. */
   readonly milliseconds: Both<number>;
   readonly bytes: Both<number>;
@@ -150,6 +152,11 @@ function lossOf(
       });
       return known.length === 0 ? null : Math.max(...known);
     }),
+    stateDiffers: byModality((modality) => {
+      const states = pairs.map((pair) => pair.map((judgment) => looksCorrupted(judgment, modality)));
+      const known = states.filter((pair) => !pair.includes(null));
+      return known.length === 0 ? null : known.filter(([a, b]) => a !== b).length;
+    }),
     familiarityDiffers: pairs.filter(([a, b]) => a.unfamiliar !== b.unfamiliar).length,
     milliseconds: both((name) => median(judged[name].map(({ milliseconds }) => milliseconds))),
   };
@@ -178,11 +185,15 @@ export function describeLoss(precision: Precision, loss: PrecisionLoss | string)
   const how = `${stored}; what densities rest on stays in float32, and all is computed in float32.`;
   if (typeof loss === 'string') return [how, `What that costs was not measured: ${loss}.`];
   const { posts, of, agreeing, accuracy, probabilityDifference, negativeLogLikelihood, furtherTemperature } = loss;
-  const { milliseconds, bytes, qualityDifference, familiarityDiffers } = loss;
+  const { milliseconds, bytes, qualityDifference, familiarityDiffers, stateDiffers } = loss;
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const points = (share: number): string => (100 * share).toPrecision(2).replace(/e.*/, '');
   const sure = ({ right, share, interval: [low, high] }: Accuracy): string => `${percent(share)} (${right} right; 95 % interval ${percent(low)} to ${percent(high)})`; // prettier-ignore
   const qualities = Object.values(qualityDifference).filter((share) => share !== null);
+  const states = MODALITIES.flatMap((modality) => {
+    const count = stateDiffers[modality];
+    return count === null ? [] : [`${count} ${modality}${count === 1 ? '' : 's'}`];
+  });
   const megabytes = (size: number): string => `${(size / 1e6).toFixed(1)} MB`;
   const notes = [
     how,
@@ -192,6 +203,7 @@ export function describeLoss(precision: Precision, loss: PrecisionLoss | string)
     ...(qualities.length === 0
       ? []
       : [`Quality moves by ${points(Math.max(...qualities))} points at most; ${familiarityDiffers} ${familiarityDiffers === 1 ? 'post is' : 'posts are'} taken for unfamiliar by one model alone.`]), // prettier-ignore
+    ...(states.length === 0 ? [] : [`Taken for corrupted by one model alone: ${states.join(', ')}.`]),
     `model.onnx: ${megabytes(bytes.float32)} in float32, ${megabytes(bytes.smaller)} in ${precision}; a post took ${milliseconds.float32.toFixed(1)} and ${milliseconds.smaller.toFixed(1)} ms here.`, // prettier-ignore
   ];
   return isWorse(loss) ? [...notes, warning(precision)] : notes;

@@ -24,7 +24,7 @@ import { toTensor } from '@drf/tensor/transfer';
 import * as tf from '@tensorflow/tfjs';
 import { distributionStatistics, logPeakFactor } from '@drf/distribution';
 import type { PostFeatures } from '@drf/fusion';
-import type { BatchInputs, DrfMemoryInputs, Prediction } from '@drf/model';
+import { intactProbabilities, tellsStates, type BatchInputs, type DrfMemoryInputs, type Prediction } from '@drf/model';
 import { spell } from '@drf/terminal';
 
 /** The pure function that an encoder consists of, its parameters bound. */
@@ -213,8 +213,17 @@ export function isDrf(method: string): boolean {
   return method.startsWith('drf') && !isOwnId(method);
 }
 
+/** Probabilities that image and text are intact, where the run's discriminants tell. */
+function intactOutputs(details: TensorTree, known: ByModality<boolean>): HeadOutputs {
+  const { image, text } = intactProbabilities(details, known);
+  return {
+    ...(image === undefined ? {} : { intactImage: image }),
+    ...(text === undefined ? {} : { intactText: text }),
+  };
+}
+
 /** What the forms of DRF say beside their scores; other methods say nothing. */
-function furtherOutputs(method: string, details: TensorTree, memory: TensorTree): HeadOutputs {
+function drfOutputs(method: string, details: TensorTree, memory: TensorTree): HeadOutputs {
   if (!isDrf(method)) return {};
   const { weights, logDensity, features } = details as DrfDetails;
   const quality =
@@ -258,15 +267,17 @@ function batchOf(inputs: ModelInputs): BatchInputs {
 
 /**
  * The trained head as a function of features and availability alone: parameters and memory are constants of it.
- * Methods other than DRF have probabilities and logits only.
+ * Methods other than DRF have probabilities and logits only, and what their discriminants say of image and text.
  */
 export function headFunction(run: OpenedRun): (inputs: ModelInputs) => HeadOutputs {
+  const known = tellsStates(run.parameters);
   return (inputs) => {
     const memory = mapTree(run.memory, toTensor);
     const { trained, fixed = {} } = run.parameters;
     const parameters = { trained: mapTree(trained, toTensor), fixed: mapTree(fixed, toTensor) };
     const { probabilities, logits, details }: Prediction = run.method.predict(parameters, batchOf(inputs), memory);
-    return { probabilities, logits, ...furtherOutputs(run.method.id, details, memory) };
+    const further = { ...drfOutputs(run.method.id, details, memory), ...intactOutputs(details, known) };
+    return { probabilities, logits, ...further };
   };
 }
 

@@ -28,6 +28,7 @@ function additiveJudge(words: Readonly<Record<string, number>>): ExplainingJudge
       probabilities: { good, bad: 1 - good },
       quality: { image: null, text: null },
       logDensity: { image: null, text: null },
+      intact: { image: null, text: null },
       pairWeights: null,
       recovered: null,
       unfamiliar: null,

@@ -19,7 +19,7 @@ export interface ExportedParts {
 }
 
 /** Outputs that a judgment is made of, where the model has them. */
-const WANTED = ['probabilities', 'pairWeights', 'logDensityImage', 'logDensityText'];
+const WANTED = ['probabilities', 'pairWeights', 'logDensityImage', 'logDensityText', 'intactImage', 'intactText'];
 
 /** Judges by an export's model, from pixels and word pieces on: in Node and in browsers alike. */
 export class ExportedModel {
@@ -31,11 +31,13 @@ export class ExportedModel {
     const outputs = inputs.outputs.map(({ name }) => name).filter((name) => WANTED.includes(name));
     const results = await this.parts.run(await this.read(post), outputs);
     const one = (name: string): number => results[name]?.data[0] as number;
+    const ifThere = (name: string): number | null => (outputs.includes(name) ? one(name) : null);
     const knowsDensity = outputs.includes('logDensityImage') && card.queues?.ready !== false;
     return describeVerdict(
       {
         probabilities: firstRow(results['probabilities'] as HostTensor),
         logDensity: knowsDensity ? { image: one('logDensityImage'), text: one('logDensityText') } : null,
+        intact: { image: ifThere('intactImage'), text: ifThere('intactText') },
         pairWeights: results['pairWeights'] === undefined ? null : firstRow(results['pairWeights']),
       },
       post,

@@ -1,5 +1,14 @@
 import { applyTemperature, argMax, shareBelow } from '@drf/metrics';
-import { DataError, MODALITIES, refuser, type Modality, type RgbImage, PAIRS, type PairName } from '@drf/tensor';
+import {
+  byModality,
+  DataError,
+  MODALITIES,
+  refuser,
+  type Modality,
+  type RgbImage,
+  PAIRS,
+  type PairName,
+} from '@drf/tensor';
 import type { Calibration } from './calibration.js';
 
 /** A post as models read it: its image decoded; null for what is missing. */
@@ -39,6 +48,12 @@ export interface Judgment {
    * densities have no scale in common.
    */
   readonly logDensity: Readonly<Record<Modality, number | null>>;
+  /**
+   * Probability that the image (text) is intact rather than corrupted as training simulates it, both taken for equally
+   * likely beforehand. null where the modality is missing, for methods without discriminants, and where training saw
+   * nothing that was corrupted. Of an ensemble, the mean over the members that know it.
+   */
+  readonly intact: Readonly<Record<Modality, number | null>>;
   /** Shares of the three pairs in the verdict (Eq. 12), summing to 1; null for methods without pairs. */
   readonly pairWeights: PairWeights | null;
   /** The modality that was missing and stood for by what was recovered from the other; null: both were there. */
@@ -114,6 +129,8 @@ export interface RawVerdict {
   readonly probabilities: ArrayLike<number>;
   /** Log relative density of the image and the text; null for methods that have none. */
   readonly logDensity: Readonly<Record<Modality, number>> | null;
+  /** Probability that the image and the text are intact rather than corrupted; null where that is not known. */
+  readonly intact: Readonly<Record<Modality, number | null>>;
   /** Shape [pair]: all three, or the filled original pair alone; null for methods without pairs. */
   readonly pairWeights: ArrayLike<number> | null;
 }
@@ -141,6 +158,7 @@ export function describeVerdict(
     ...ranked(classes, probabilities),
     quality,
     logDensity: { image: densityOf('image'), text: densityOf('text') },
+    intact: byModality((modality) => (present[modality] ? raw.intact[modality] : null)),
     pairWeights,
     recovered: pairWeights === null ? null : missing,
     unfamiliar: isUnfamiliar(quality),
@@ -159,28 +177,55 @@ export function describeVerdict(
 
 /**
  * The verdict of an ensemble: the mean of its members' calibrated probabilities (Lakshminarayanan, Pritzel, Blundell,
- * "Simple and scalable predictive uncertainty estimation using deep ensembles", NeurIPS 2017). Quality and shares of pairs
- * are means over those members that know them.
+ * "Simple and scalable predictive uncertainty estimation using deep ensembles", NeurIPS 2017). Quality, probabilities of
+ * being intact, and shares of pairs are means over those members that know them.
  * @param judgments of one post, by judges of the same classes
  */
 export function combineJudgments(judgments: readonly Judgment[], classes: readonly string[]): Judgment {
   const mean = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0) / numbers.length;
   const probabilities = classes.map((name) => mean(judgments.map((each) => each.probabilities[name] as number)));
-  const meanQuality = (modality: Modality): number | null => {
-    const known = judgments.map(({ quality }) => quality[modality]).filter((share) => share !== null);
-    return known.length === 0 ? null : mean(known);
-  };
-  const quality = { image: meanQuality('image'), text: meanQuality('text') };
+  const meanOf = (part: 'quality' | 'intact'): Judgment['quality'] =>
+    byModality((modality) => {
+      const known = judgments.map((each) => each[part][modality]).filter((share) => share !== null);
+      return known.length === 0 ? null : mean(known);
+    });
+  const quality = meanOf('quality');
   const weights = judgments.map(({ pairWeights }) => pairWeights).filter((shares) => shares !== null);
   return {
     ...ranked(classes, probabilities),
     quality,
     logDensity: { image: null, text: null },
+    intact: meanOf('intact'),
     pairWeights:
       weights.length === 0 ? null : byPair((pair) => mean(weights.map((shares) => shares[PAIRS[pair] as PairName]))),
     recovered: judgments.find(({ recovered }) => recovered !== null)?.recovered ?? null,
     unfamiliar: isUnfamiliar(quality),
   };
+}
+
+/** Below this probability of being intact, an image or a text looks corrupted. */
+const LEAST_INTACT = 0.5;
+
+/** Whether a post's image (text) looks corrupted rather than intact; null where that is not known. */
+export function looksCorrupted({ intact }: Pick<Judgment, 'intact'>, modality: Modality): boolean | null {
+  const probability = intact[modality];
+  return probability === null ? null : probability < LEAST_INTACT;
+}
+
+/**
+ * What is known of a post's image and text, as a sentence; empty where nothing is.
+ * @param percent writes a share of 1 as a percentage
+ */
+export function describeState(judgment: Pick<Judgment, 'intact'>, percent: (share: number) => string): string {
+  const parts = MODALITIES.flatMap((modality) => {
+    const probability = judgment.intact[modality];
+    if (probability === null) return [];
+    return looksCorrupted(judgment, modality) === true
+      ? [`the ${modality} looks corrupted (probability ${percent(1 - probability)})`]
+      : [`the ${modality} looks intact (probability ${percent(probability)})`];
+  });
+  const words = parts.join(', ');
+  return words === '' ? '' : `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }
 
 function ranked(
@@ -202,10 +247,12 @@ function byPair(share: (pair: number) => number): PairWeights {
   return Object.fromEntries(PAIRS.map((name, pair) => [name, share(pair)])) as Record<PairName, number>;
 }
 
-function assertOutputs({ probabilities, logDensity, pairWeights }: RawVerdict): void {
+function assertOutputs({ probabilities, logDensity, intact, pairWeights }: RawVerdict): void {
   assertNumbers('The model’s head, probabilities,', probabilities);
   if (pairWeights !== null) assertNumbers('The model’s head, weights of the pairs,', pairWeights);
   if (logDensity !== null) assertNumbers('The model’s head, log densities,', [logDensity.image, logDensity.text]);
+  const known = MODALITIES.map((modality) => intact[modality]).filter((probability) => probability !== null);
+  assertNumbers('The model’s head, probabilities of being intact,', known);
 }
 
 /**

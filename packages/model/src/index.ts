@@ -53,7 +53,9 @@ export {
 } from './projection.js';
 export { createConcatenation } from './concatenation.js';
 export {
+  intactProbabilities,
   putDiscriminants,
+  tellsStates,
   unfittedDiscriminants,
   withDiscriminants,
   type DiscriminantParameters,

@@ -9,6 +9,7 @@ import {
   type ByModality,
   type ClassScores,
   type Host,
+  type Modality,
   type Named,
   type PerPost,
   type Scalar,
@@ -81,6 +82,33 @@ export function putDiscriminants(
   discriminants: Host<DiscriminantParameters>,
 ): Host<MethodParameters> {
   return { trained, fixed: { ...fixed, discriminants } };
+}
+
+/**
+ * Whether a run's discriminants tell intact outputs of a modality from corrupted ones. They do not before they are fitted,
+ * for a modality that the method does not read, and where training saw one of the two states alone: then they say the
+ * same of every output.
+ */
+export function tellsStates({ fixed }: Host<MethodParameters>): ByModality<boolean> {
+  const { discriminants } = (fixed ?? {}) as { readonly discriminants?: Host<DiscriminantParameters> };
+  return byModality(
+    (modality) => discriminants?.[modality].quality.kernel.data.some((weight) => weight !== 0) ?? false,
+  );
+}
+
+/**
+ * Probabilities that outputs are of intact images (texts) rather than of corrupted ones, both taken for equally likely
+ * beforehand: the logistic function of `details.logLikelihoodRatio`. They mean nothing where the modality is missing.
+ * @param known as {@link tellsStates} says
+ * @returns [batch] for each modality that is known
+ */
+export function intactProbabilities(details: TensorTree, known: ByModality<boolean>): Partial<ByModality<PerPost>> {
+  const { logLikelihoodRatio } = details as { readonly logLikelihoodRatio?: ByModality<PerPost> };
+  if (logLikelihoodRatio === undefined) return {};
+  const of = (modality: Modality): PerPost => named(tf.sigmoid(logLikelihoodRatio[modality]), ['batch']);
+  return Object.fromEntries(
+    MODALITIES.filter((modality) => known[modality]).map((modality) => [modality, of(modality)]),
+  );
 }
 
 function discriminantsOf({ fixed }: MethodParameters): DiscriminantParameters {

@@ -1,7 +1,17 @@
 import { createEngine } from '@drf/engine';
 import type { ImageEncoder, TextEncoder } from '@drf/encoders';
 import { createMethod, parseExperiment, type Session } from '@drf/experiment';
-import { createRandom, DataError, hostTensor, type HostTensor, type HostTree, type RgbImage } from '@drf/tensor';
+import { putDiscriminants, unfittedDiscriminants, type DiscriminantParameters } from '@drf/model';
+import {
+  createRandom,
+  DataError,
+  hostScalar,
+  hostTensor,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type RgbImage,
+} from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RunJudge } from './run-judge.js';
 
@@ -41,6 +51,18 @@ function tinySession(engine: Session['engine'], seen: unknown[][]): Session {
     },
   };
   return { engine, image: images, text: texts, dispose: () => Promise.resolve() };
+}
+
+/** Discriminants by which an image is intact by its first number, and a text by the sum of its vowels; or by nothing. */
+function discriminants(image: readonly number[], text: readonly number[]): Host<DiscriminantParameters> {
+  const none = unfittedDiscriminants(shapes);
+  const quality = (kernel: readonly number[], bias: number) => ({ kernel: hostTensor(kernel, [kernel.length, 1]), bias: hostTensor([bias], [1]) }); // prettier-ignore
+  return {
+    ...none,
+    image: { ...none.image, quality: quality(image, 0.25) },
+    text: { ...none.text, quality: quality(text, 1) },
+    share: hostScalar(0.5),
+  };
 }
 
 function tinyRun(name: 'drf' | 'concatenation', encoders = { image: 'tiny-image', text: 'tiny-text' }) {
@@ -128,6 +150,33 @@ describe('RunJudge', () => {
     expect([judgment.pairWeights, judgment.recovered, judgment.unfamiliar]).toEqual([null, null, null]);
     await judge.close();
   });
+
+  it('says how likely image and text are intact: the logistic function of the discriminants’ ratio', async () => {
+    const run = tinyRun('drf');
+    const parameters = putDiscriminants(run.parameters, discriminants([2, 0, 0], [1, 1, 1, 1]));
+    const judge = await RunJudge.of({ ...run, parameters }, tinySession(engine, []), null);
+    const post = { image: image(1), text: 'aeiou' };
+    const logistic = (ratio: number): number => 1 / (1 + Math.exp(-ratio));
+    const expected = {
+      image: expect.closeTo(logistic(2 * ((post.image.data[0] as number) / 128 - 1) + 0.25), 6) as number,
+      text: expect.closeTo(logistic(4 * (2 / 4 - 1) + 1), 6) as number, // each vowel once: 2 / 4 − 1
+    };
+    expect((await judge.judge(post)).intact).toEqual(expected);
+    expect((await judge.judge({ ...post, text: null })).intact).toEqual({ ...expected, text: null });
+    expect((await judge.judge({ ...post, image: null })).intact).toEqual({ ...expected, image: null });
+    await judge.close();
+  });
+
+  it('does not say it by discriminants that are not fitted, or to one state alone, nor without any', async () => {
+    const [fitted, other] = [tinyRun('drf'), tinyRun('concatenation')];
+    const constant = putDiscriminants(fitted.parameters, discriminants([2, 0, 0], [0, 0, 0, 0]));
+    const one = { image: expect.any(Number) as number, text: null };
+    for (const [run, expected] of [[fitted, { image: null, text: null }], [{ ...fitted, parameters: constant }, one], [other, { image: null, text: null }]] as const) {
+      const judge = await RunJudge.of(run, tinySession(engine, []), null);
+      expect((await judge.judge({ image: image(1), text: 'aeiou' })).intact).toEqual(expected);
+      await judge.close();
+    }
+  }); // prettier-ignore
 
   it('refuses encoders that are not those of the run', async () => {
     const other = tinyRun('drf', { image: 'another', text: 'tiny-text' });

@@ -26,9 +26,18 @@ import {
   toPostContent,
 } from '@drf/judge';
 import { assertNumbers, describeVerdict, type RawVerdict } from '@drf/judge/judgment';
-import type { EncodedBatchInputs, MethodParameters, Prediction, TokenInputs } from '@drf/model';
 import {
+  intactProbabilities,
+  tellsStates,
+  type EncodedBatchInputs,
+  type MethodParameters,
+  type Prediction,
+  type TokenInputs,
+} from '@drf/model';
+import {
+  byModality,
   hostTensor,
+  type ByModality,
   type Host,
   type HostTensor,
   type HostTree,
@@ -88,10 +97,11 @@ export class RunJudge implements Judge {
   static async of(run: JudgedRun, session: Session, calibration: Calibration | null, sha256 = ''): Promise<RunJudge> {
     assertEncoders(run.folder.path, run.description.encoders, session);
     if (run.method.needs?.tokens === true) assertTokens(session);
+    const known = tellsStates(run.parameters);
     const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
       ({ parameters, memory = {} }, { batch }) => {
         const { probabilities, details } = run.method.predict(parameters, batch, memory);
-        return { probabilities, details: chosenDetails(details) };
+        return { probabilities, details: { ...chosenDetails(details), intact: intactProbabilities(details, known) } };
       },
       { parameters: run.parameters, memory: run.memory },
     );
@@ -198,11 +208,14 @@ function chosenDetails({ weights, logDensity }: TensorTree): TensorTree {
 }
 
 function rawVerdict({ probabilities, details }: HostTree): RawVerdict {
-  const { weights, image, text } = (details ?? {}) as { readonly [name: string]: HostTensor | undefined };
+  const { intact = {}, ...others } = (details ?? {}) as HostTree;
+  const { weights, image, text } = others as { readonly [name: string]: HostTensor | undefined };
+  const known = intact as Partial<ByModality<HostTensor>>;
   const only = (tensor: HostTensor): number => tensor.data[0] as number;
   return {
     probabilities: (probabilities as HostTensor).data,
     logDensity: image === undefined || text === undefined ? null : { image: only(image), text: only(text) },
+    intact: byModality((modality) => known[modality]?.data[0] ?? null),
     pairWeights: weights?.data ?? null,
   };
 }

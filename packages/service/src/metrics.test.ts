@@ -56,6 +56,23 @@ describe('the metrics of several workers', () => {
   });
 });
 
+describe('the metrics of one process', () => {
+  it('count images and texts that look corrupted, each by itself, and not what is unknown', async () => {
+    const metrics = worker(1);
+    const post = judgmentOf({ text: 'x', image: null });
+    const states = [
+      [0.1, 0.9],
+      [0.49, 0.5],
+      [null, 0.2],
+      [null, null],
+    ] as const;
+    for (const [image, text] of states) metrics.onJudgment({ ...post, intact: { image, text } });
+    const told = await metrics.metrics();
+    expect(value(told, 'drf_corrupted_total{modality="image"}')).toBe(2);
+    expect(value(told, 'drf_corrupted_total{modality="text"}')).toBe(1);
+  });
+});
+
 describe('RestartDelay', () => {
   it('is none at first and after a long life, and doubles up to 30 s', () => {
     const delay = new RestartDelay();

@@ -8,7 +8,7 @@ import {
   Registry,
   type Aggregator,
 } from 'prom-client';
-import type { Judgment } from '@drf/judge';
+import { looksCorrupted, type Judgment } from '@drf/judge';
 import { MODALITIES } from '@drf/tensor';
 import { DECILES, QualityDrift } from './quality-drift.js';
 import type { ReloadableJudge } from './reloadable-judge.js';
@@ -94,6 +94,7 @@ export class Metrics {
   private readonly labels: Counter;
   private readonly recovered: Counter;
   private readonly unfamiliar: Counter;
+  private readonly corrupted: Counter;
   private readonly quality: Histogram;
   private readonly drift = { image: new QualityDrift(), text: new QualityDrift() };
 
@@ -128,6 +129,12 @@ export class Metrics {
       registers,
     });
     this.unfamiliar = new Counter({ name: 'drf_unfamiliar_total', help: 'Judgments of posts unlike the training posts', registers }); // prettier-ignore
+    this.corrupted = new Counter({
+      name: 'drf_corrupted_total',
+      help: 'Judged images and texts that look corrupted rather than intact',
+      labelNames: ['modality'],
+      registers,
+    });
     this.quality = new Histogram({
       name: 'drf_quality',
       help: 'Quality of images and texts. Each decile of the calibration is a bucket: a tenth of the posts like those of training falls in each', // prettier-ignore
@@ -245,11 +252,13 @@ export class Metrics {
     this.stages.observe({ stage }, seconds);
   }
 
-  onJudgment({ label, recovered, unfamiliar, quality }: Judgment): void {
+  onJudgment(judgment: Judgment): void {
+    const { label, recovered, unfamiliar, quality } = judgment;
     this.labels.inc({ label });
     if (recovered !== null) this.recovered.inc({ modality: recovered });
     if (unfamiliar === true) this.unfamiliar.inc();
     for (const modality of MODALITIES) {
+      if (looksCorrupted(judgment, modality) === true) this.corrupted.inc({ modality });
       const share = quality[modality];
       if (share === null) continue;
       this.quality.observe({ modality }, share);

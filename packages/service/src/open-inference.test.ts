@@ -55,6 +55,12 @@ describe('POST /v2/models/NAME/infer', () => {
           shape: [3, 2],
           data: expected.flatMap(({ quality }) => [quality.image ?? -1, quality.text ?? -1]),
         },
+        {
+          name: 'intact',
+          datatype: 'FP32',
+          shape: [3, 2],
+          data: expected.flatMap(({ intact }) => [intact.image ?? -1, intact.text ?? -1]),
+        },
       ],
     });
     expect(response.payload).toContain('-1'); // what JSON has no NaN for
@@ -148,7 +154,12 @@ describe('the rest of the protocol', () => {
         { name: 'image', datatype: 'BYTES', shape: [-1] },
         { name: 'text', datatype: 'BYTES', shape: [-1] },
       ],
-      outputs: [{ name: 'label' }, { name: 'probabilities', shape: [-1, 2] }, { name: 'quality', shape: [-1, 2] }],
+      outputs: [
+        { name: 'label' },
+        { name: 'probabilities', shape: [-1, 2] },
+        { name: 'quality', shape: [-1, 2] },
+        { name: 'intact', shape: [-1, 2] },
+      ],
     });
     expect(await get('/v2/models/a%20%2B%20b/versions/0/ready')).toEqual({ name: 'a + b', ready: true });
     const other = await app.inject({ url: '/v2/models/a' });

@@ -15,13 +15,13 @@ import { jsonSchema, protocolErrorSchema } from './schemas.js';
 // specification/protocol/inference_rest.md). Tensors of n posts:
 //
 // inputs   text BYTES [n]; image BYTES [n], in base64. An empty element: there is none. One of the two may be left out.
-// outputs  label BYTES [n]; probabilities FP32 [n, classes]; quality FP32 [n, 2], of image and text; UNKNOWN where it is
-//          not known, since JSON has no NaN.
+// outputs  label BYTES [n]; probabilities FP32 [n, classes]; quality and intact FP32 [n, 2], of image and text; UNKNOWN
+//          where it is not known, since JSON has no NaN.
 
-/** Stands for a quality that is not known: qualities are from 0 to 1. */
+/** Stands for a quality, or a probability of being intact, that is not known: they are from 0 to 1. */
 const UNKNOWN = -1;
 
-const OUTPUTS = ['label', 'probabilities', 'quality'] as const;
+const OUTPUTS = ['label', 'probabilities', 'quality', 'intact'] as const;
 type OutputName = (typeof OUTPUTS)[number];
 
 const SAY = 'see GET /v2/models/NAME and /openapi.json';
@@ -214,7 +214,7 @@ function metadataOf(judge: ReloadableJudge): z.infer<typeof metadataSchema> {
     outputs: [
       { name: 'label', datatype: 'BYTES', shape: [-1] },
       { name: 'probabilities', datatype: 'FP32', shape: [-1, classes.length], parameters: { classes: JSON.stringify(classes) } },
-      { name: 'quality', datatype: 'FP32', shape: [-1, 2], parameters: { columns: JSON.stringify(MODALITIES), unknown: UNKNOWN } },
+      ...(['quality', 'intact'] as const).map((name) => ({ name, datatype: 'FP32', shape: [-1, MODALITIES.length], parameters: { columns: JSON.stringify(MODALITIES), unknown: UNKNOWN } })),
     ],
   }; // prettier-ignore
 }
@@ -226,7 +226,7 @@ function tensorOf(name: OutputName, judgments: readonly Judgment[], classes: rea
     const data = judgments.flatMap(({ probabilities }) => classes.map((each) => probabilities[each] as number));
     return { name, datatype: 'FP32', shape: [n, classes.length], parameters: { classes: JSON.stringify(classes) }, data };
   }
-  const data = judgments.flatMap(({ quality }) => MODALITIES.map((modality) => quality[modality] ?? UNKNOWN));
+  const data = judgments.flatMap((judgment) => MODALITIES.map((modality) => judgment[name][modality] ?? UNKNOWN));
   return { name, datatype: 'FP32', shape: [n, MODALITIES.length], data };
 } // prettier-ignore
 

@@ -56,6 +56,9 @@ export const judgmentSchema = z
     logDensity: z
       .strictObject({ image: z.number().nullable(), text: z.number().nullable() })
       .meta({ description: 'Log relative densities, from which quality is read by the quantiles of /v1/model.' }),
+    intact: z.strictObject({ image: share.nullable(), text: share.nullable() }).meta({
+      description: 'Probability that the image (text) is intact rather than corrupted as in training; null where that is not known.', // prettier-ignore
+    }),
     pairWeights: z
       .record(z.enum(PAIRS), share)
       .nullable()

@@ -13,6 +13,7 @@ export function verdict({ text, image }: PostContent): Judgment {
     probabilities: { positive, negative: 1 - positive },
     quality: { image: image === null ? null : (image.data[0] as number) / 255, text: text === null ? null : 0.25 },
     logDensity: { image: null, text: text === null ? null : -1 },
+    intact: { image: image === null ? null : 0.875, text: text === null ? null : 1 / (1 + length) },
     pairWeights: null,
     recovered: text === null ? 'text' : null,
     unfamiliar: text === null ? null : length > 15,

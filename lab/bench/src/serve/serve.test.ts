@@ -23,6 +23,7 @@ const judgment = (label: string): Judgment => ({
   probabilities: { a: 1 / 3, b: 2 / 3 },
   quality: { image: null, text: null },
   logDensity: { image: null, text: null },
+  intact: { image: null, text: null },
   pairWeights: null,
   recovered: null,
   unfamiliar: null,

@@ -23,8 +23,8 @@ function info(name: string, sizes: readonly number[]) {
 
 const [LARGE, SMALL] = [random('large', 256 * 256), random('small', 256 * 8)];
 
-/** x · large · small + bias; the first product as a density, too. */
-function model(large: Float32Array = LARGE, small: Float32Array = SMALL): OnnxModel {
+/** x · large · small + bias; the first product, negated, as a second output, too. */
+function model(large: Float32Array = LARGE, small: Float32Array = SMALL, second = 'logDensityImage'): OnnxModel {
   return {
     irVersion: 8,
     opsetImport: [{ version: 17 }],
@@ -32,11 +32,11 @@ function model(large: Float32Array = LARGE, small: Float32Array = SMALL): OnnxMo
     graph: {
       name: 'test',
       input: [info('x', [256, 256])],
-      output: [info('y', [256, 8]), info('logDensityImage', [256, 256])],
+      output: [info('y', [256, 8]), info(second, [256, 256])],
       initializer: [floats('large', [256, 256], large), floats('small', [256, 8], small), floats('bias', [8], random('bias', 8))], // prettier-ignore
       node: [
         node('MatMul', ['x', 'large'], 'product'),
-        node('Neg', ['product'], 'logDensityImage'),
+        node('Neg', ['product'], second),
         node('MatMul', ['product', 'small'], 'scores'),
         node('Add', ['scores', 'bias'], 'y'),
       ],
@@ -96,8 +96,8 @@ describe('withPrecision', () => {
     expect(types(beyond)).toMatchObject({ small: FLOAT32, large_int8: INT8 });
   });
 
-  it('keeps what densities rest on, and recognizes it in another model', () => {
-    const isKept = densityConstants(model());
+  it.each(['logDensityImage', 'intactText'])('keeps what %s rests on, and recognizes it in another model', (output) => {
+    const isKept = densityConstants(model(LARGE, SMALL, output));
     const [large, small] = model().graph.initializer as [OnnxTensor, OnnxTensor];
     expect([isKept({ ...large, name: 'another' }), isKept(small)]).toEqual([true, false]);
     expect(types(withPrecision(model(), 'int8', isKept))).toEqual({ large: FLOAT32, small_float16: FLOAT16, bias: FLOAT32 }); // prettier-ignore

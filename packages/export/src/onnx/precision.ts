@@ -117,8 +117,9 @@ function bytesOf({ buffer, byteOffset, byteLength }: Uint16Array | Int8Array | F
 }
 
 /**
- * The constants of a head that its densities rest on, which stay in float32: a density adds up squares over a thousand
- * and more numbers, so that small errors of one sign become many nats.
+ * The constants of a head that its densities, and its probabilities of being intact, rest on, which stay in float32: a
+ * density adds up squares over a thousand and more numbers, so that small errors of one sign become many nats; and whether
+ * an output looks intact decides which classifier of the head reads it.
  * @returns whether a constant is one of them, in this model or in another that has the head inside
  */
 export function densityConstants({ graph }: OnnxModel): (tensor: OnnxTensor) => boolean {
@@ -129,7 +130,7 @@ export function densityConstants({ graph }: OnnxModel): (tensor: OnnxTensor) => 
     reached.add(name);
     producers.get(name)?.input.forEach(visit);
   };
-  for (const { name } of graph.output) if (/density/i.test(name)) visit(name);
+  for (const { name } of graph.output) if (/density|^intact/i.test(name)) visit(name);
   const kept = new Map<string, OnnxTensor[]>();
   for (const tensor of graph.initializer) {
     if (!reached.has(tensor.name)) continue;

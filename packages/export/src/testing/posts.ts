@@ -1,5 +1,6 @@
 import { type FeatureSet, gatherBatch, memoryRows, type OpenedRun, Predictor } from '@drf/experiment';
-import type { ByModality, HostTensor, HostTree } from '@drf/tensor';
+import { tellsStates } from '@drf/model';
+import type { ByModality, HostTensor, HostTree, Modality } from '@drf/tensor';
 import * as ort from 'onnxruntime-node';
 import { expect } from 'vitest';
 import { createEngine } from '@drf/engine';
@@ -68,7 +69,17 @@ export async function predictedOutputs(run: OpenedRun, posts: FeatureSet): Promi
   await engine.dispose();
   const outputs: Record<string, number[]> = { probabilities: [...probabilities] };
   const { id } = run.method;
-  return isDrf(id) ? { ...outputs, ...drfOutputs(details[0] as HostTree, id === 'drf') } : outputs;
+  const said = details[0] ?? {};
+  return { ...outputs, ...(isDrf(id) ? drfOutputs(said, id === 'drf') : {}), ...intactOutputs(said, run) };
+}
+
+/** The logistic function of the ratios, where discriminants say other things of other outputs. */
+function intactOutputs(details: HostTree, { parameters }: OpenedRun): Record<string, number[]> {
+  const ratios = (details['logLikelihoodRatio'] ?? {}) as Partial<ByModality<HostTensor>>;
+  const known = tellsStates(parameters);
+  const of = (modality: Modality): number[] =>
+    Array.from(ratios[modality]?.data ?? [], (ratio) => 1 / (1 + Math.exp(-ratio)));
+  return { ...(known.image ? { intactImage: of('image') } : {}), ...(known.text ? { intactText: of('text') } : {}) };
 }
 
 function drfOutputs(details: HostTree, isGated: boolean): Record<string, number[]> {

@@ -1,7 +1,17 @@
-import { createMethod, type ExperimentInput, parseExperiment, RunFolder } from '@drf/experiment';
-import type { MethodShapes } from '@drf/model';
+import type { LinearDiscriminant } from '@drf/distribution';
+import { createMethod, discriminantShare, type ExperimentInput, parseExperiment, RunFolder } from '@drf/experiment';
+import { putDiscriminants, unfittedDiscriminants, type DiscriminantParameters, type MethodShapes } from '@drf/model';
 import { saveCheckpoint } from '@drf/model/checkpoint';
-import { byModality, createRandom, hostTensor, type HostTensor, type HostTree } from '@drf/tensor';
+import {
+  byModality,
+  createRandom,
+  hostScalar,
+  hostTensor,
+  type Host,
+  type HostTensor,
+  type HostTree,
+  type Modality,
+} from '@drf/tensor';
 import { createEngine } from '@drf/engine';
 import { openEncoder } from '@drf/encoders';
 
@@ -13,6 +23,8 @@ export interface TinyRunOptions {
   readonly model?: ExperimentInput['model'];
   /** Side at which images are decoded; default 32. */
   readonly imageSize?: number;
+  /** Whether discriminants, where the method has any, look fitted; `image`: training corrupted no text. Default: not. */
+  readonly fitted?: boolean | 'image';
   /** Posts that the queues have seen. */
   readonly seen?: number;
 }
@@ -37,6 +49,33 @@ function observations(posts: number, dim: number, widths: { imageDim: number; te
   }));
 }
 
+/** Discriminants of random numbers; what fitting gives of a text that was never corrupted is constant. */
+function randomDiscriminants(shapes: MethodShapes, share: number, which: true | 'image'): Host<DiscriminantParameters> {
+  const of = (modality: Modality, width: number): Host<DiscriminantParameters>['image'] => {
+    const one = (part: string, groups: number): LinearDiscriminant => {
+      const { data, shape } = randomTensor(`${modality} ${part}`, [width, groups]);
+      const kernel = hostTensor(
+        Float32Array.from(data, (weight) => (4 * weight) / Math.sqrt(width)),
+        shape,
+      );
+      return { kernel, bias: randomTensor(`${modality} ${part} bias`, [groups]) };
+    };
+    const { classes } = shapes;
+    return { quality: one('quality', 1), intact: one('intact', classes), corrupted: one('corrupted', classes) };
+  };
+  const text = of('text', shapes.textDim);
+  const constant = {
+    kernel: hostTensor(new Float32Array(shapes.textDim), [shapes.textDim, 1]),
+    bias: hostTensor([1], [1]),
+  };
+  return {
+    ...unfittedDiscriminants(shapes),
+    image: of('image', shapes.imageDim),
+    text: which === 'image' ? { ...text, quality: constant } : text,
+    share: hostScalar(share),
+  };
+}
+
 /** A run with random parameters and part-filled queues, saved as training saves one. */
 export async function makeTinyRun(path: string, options: TinyRunOptions = {}): Promise<RunFolder> {
   const {
@@ -44,6 +83,7 @@ export async function makeTinyRun(path: string, options: TinyRunOptions = {}): P
     shapes: widths = { imageDim: 6, textDim: 9 },
     seen = 5,
     imageSize = 32,
+    fitted = false,
   } = options;
   const encoders = options.encoders ?? { image: 'transformers:an-image-model', text: 'transformers:a-text-model' };
   const config = parseExperiment(
@@ -68,10 +108,11 @@ export async function makeTinyRun(path: string, options: TinyRunOptions = {}): P
   const method = createMethod(config, { ...shapes, standardization });
   const memory = method.createMemory();
   memory.update(observations(seen, config.model.dim, widths));
+  const initial = method.initialParameters(createRandom(config.seed));
   const run = await RunFolder.create(path, { overwrite: true });
   await saveCheckpoint(run.checkpointPath(3), {
     method: method.id,
-    state: { parameters: method.initialParameters(createRandom(config.seed)) },
+    state: { parameters: fitted === false ? initial : putDiscriminants(initial, randomDiscriminants(shapes, discriminantShare(config), fitted)) }, // prettier-ignore
     memory: memory.state(),
     position: { step: 3, epoch: 1, stepInEpoch: 0 },
     progress: null,

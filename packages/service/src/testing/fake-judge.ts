@@ -30,6 +30,7 @@ export function judgmentOf({ image, text }: PostContent): Judgment {
     probabilities: { positive, negative: 1 - positive },
     quality: { image: image === null ? null : positive / 3, text: text === null ? null : positive / 7 },
     logDensity: { image: image === null ? null : -positive, text: text === null ? null : -1 / positive },
+    intact: { image: image === null ? null : 1 - positive, text: text === null ? null : positive },
     pairWeights: { original: 0.5, imageAndRecoveredText: 0.25, recoveredImageAndText: 0.25 },
     recovered: image === null ? 'image' : text === null ? 'text' : null,
     unfamiliar: false,

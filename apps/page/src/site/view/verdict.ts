@@ -1,5 +1,6 @@
 import { MODALITIES, type Modality, type PairName } from '@drf/tensor';
 import type { Judgment } from '@drf/judge';
+import { describeState } from '@drf/judge/judgment';
 import type { Distributions } from '../judge/connection.js';
 import { densityCurve, type DensityCurve } from './density.js';
 import { byId, html, percent, svg } from './dom.js';
@@ -144,7 +145,7 @@ export class VerdictView {
 
   constructor(distributions: Distributions | null) {
     this.quality = new QualityView(byId('quality'), distributions);
-    byId('quality-card').hidden = this.quality.isEmpty;
+    byId('quality-heading').hidden = this.quality.isEmpty;
     const watch = new IntersectionObserver((entries) => {
       byId('glance').classList.toggle('seen', entries.at(-1)?.isIntersecting === true);
     });
@@ -170,6 +171,10 @@ export class VerdictView {
     byId('pairs-card').hidden = pairWeights === null;
     if (pairWeights !== null) this.showPairs(pairWeights, recovered);
     this.quality.show(judgment);
+    const state = describeState(judgment, percent);
+    byId('intact').textContent = state;
+    byId('intact').hidden = state === '';
+    byId('quality-card').hidden = this.quality.isEmpty && state === '';
     byId('status').textContent = `Judged in ${Math.round(milliseconds)} ms`;
     this.speak(`${label}, ${percent(probabilities[label] as number)}. ${words} ${unfamiliar === true ? 'Unlike the training posts.' : ''}`); // prettier-ignore
   }

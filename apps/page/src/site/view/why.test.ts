@@ -7,6 +7,7 @@ const judgment: Explanation['judgment'] = {
   probabilities: { good: 0.7, bad: 0.3 },
   quality: { image: null, text: null },
   logDensity: { image: null, text: null },
+  intact: { image: null, text: null },
   pairWeights: null,
   recovered: null,
   unfamiliar: null,
