@@ -132,6 +132,19 @@ describe('HiddenStates', () => {
     await states.close();
   });
 
+  it('finds what another has stored since it was opened, even once it is closed', async () => {
+    const root = await temporaryFolder();
+    const options = { root, engine, example: IMAGES[0] as RgbImage };
+    const [first, second] = [new HiddenStates(image, options), new HiddenStates(image, options)];
+    await first.encode({ items: itemsOf(IMAGES).slice(0, 1) });
+    await first.close();
+    await second.encode({ items: itemsOf(IMAGES) });
+    const wanted = [{ key: 'image 2', content: undefined }];
+    expect(await first.gather(wanted)).toEqual(await second.gather(wanted));
+    await first.close();
+    await second.close();
+  });
+
   it.each(['in memory', 'on disk'])(
     'refuses states that half precision cannot hold, naming the content: %s',
     async (place) => {

@@ -200,7 +200,7 @@ export class HiddenStates<Content> {
     for (const each of new Set(tokens)) {
       const places = [...wanted.keys()].filter((place) => tokens[place] === each);
       const store = await this.storeOf(each);
-      const rows = await store.get(places.map((place) => wanted[place]?.key as string));
+      const rows = await rowsNow(store, places.map((place) => wanted[place]?.key as string)); // prettier-ignore
       rows.forEach((row, i) => {
         const place = places[i] as number;
         if (row === undefined) throw this.lost(wanted[place]?.key as string);
@@ -340,6 +340,14 @@ export class HiddenStates<Content> {
     this.turn = result.catch(() => undefined);
     return result;
   }
+}
+
+/** Rows of a store, those among them that another session or process has stored since it was opened. */
+async function rowsNow(store: RowStore, keys: readonly string[]): Promise<(Float32Array | undefined)[]> {
+  const rows = await store.get(keys);
+  if (store.refresh === undefined || !rows.includes(undefined)) return rows;
+  await store.refresh();
+  return store.get(keys);
 }
 
 /** Parameters that only the lower layers read. */
