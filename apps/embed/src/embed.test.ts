@@ -142,7 +142,7 @@ describe('embed', () => {
   });
 
   it('takes the encoders of a run as it left them, and its head', async () => {
-    const base = { name: 'tiny', engine: 'eager:cpu', encoders: { image: join(folder, 'vit'), text: join(folder, 'bert'), trainable: { text: true } }, model: { dim: 6, queueCapacity: 8 }, training: { epochs: 1, batchSize: 8, encoderLearningRate: 1e-2 } }; // prettier-ignore
+    const base = { name: 'tiny', engine: 'eager:cpu', encoders: { image: join(folder, 'vit'), text: join(folder, 'bert'), trainable: { text: true } }, model: { dim: 6, queueCapacity: 8, discriminants: 0 }, training: { epochs: 1, batchSize: 8, encoderLearningRate: 1e-2 } }; // prettier-ignore
     const { config, data } = await openOwnData({
       files: [join(folder, 'posts.csv')],
       experiment: base,

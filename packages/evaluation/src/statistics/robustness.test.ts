@@ -84,16 +84,18 @@ const simulates = ({ method }: StoredCell): boolean => method === 'drf' || metho
 const whole = (...methods: string[]) => methods.map((method) => ({ method, without: null }));
 
 describe('isSimulated', () => {
-  it.each([
+  it.each<[string, string, object | undefined, boolean, object?]>([
     ['drf', 'none', undefined, true],
     ['drf', 'none', { share: 0 }, false],
-    ['drf', 'random:0.6:C', {}, false],
+    ['drf', 'random:0.6:C', {}, true],
+    ['drf', 'random:0.6:C', {}, false, { discriminants: 0 }],
+    ['clmlf', 'random:0.6:C', {}, true, { discriminants: 0.5 }], // as clmlf+discriminants
     ['drf-adapted', 'none', {}, false],
     ['clmlf', 'none', undefined, false],
     ['clmlf', 'none', { share: 0.5 }, true], // as clmlf+simulation, or where all methods are told to
-  ])('goes by the options: %s on %s with %j: %s', (method, disruption, simulation, expected) => {
+  ])('goes by the options: %s on %s with %j: %s', (method, disruption, simulation, expected, model = {}) => {
     const base = parseExperiment(
-      { name: 'a', method, dataset: { name: 'embedded' }, training: { disruption } },
+      { name: 'a', method, dataset: { name: 'embedded' }, model, training: { disruption } },
       'test',
     );
     const config = { ...base, training: { ...base.training, simulation } } as ExperimentConfig; // as old stores lack it
