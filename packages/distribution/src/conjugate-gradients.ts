@@ -34,7 +34,7 @@ export async function conjugateGradients(
         residual[i] = (residual[i] as number) - step * (product[i] as number);
       }
       sizes[k] = squared(residual);
-      const kept = (sizes[k]) / size;
+      const kept = sizes[k] / size;
       for (let i = 0; i < direction.length; i++) {
         direction[i] = (residual[i] as number) + kept * (direction[i] as number);
       }
