@@ -69,8 +69,7 @@ const MODEL = { model: FROZEN_ENCODERS, methods: BY_METHOD };
 
 /**
  * Presets, cheapest first. Which method trains is not theirs to say. Images stay with the frozen embedded encoder in
- * `balanced`, as in the experiment `mvsa-s-minilm`: that is what was measured, it takes no second download, and `drf` tells
- * intact images from corrupted ones by its features, which it does not by those of a frozen DINOv2 (docs/notebook.md).
+ * `balanced`, as in the experiment `mvsa-s-minilm`: that is what was measured, and it takes no second download.
  */
 export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   fast: {
