@@ -26,17 +26,28 @@ function transpile(source, path) {
   return compiler.compile(source, path);
 }
 
+/** What a file keeps, if it is of the present source and whole. */
+function keptOutput(cached, head) {
+  try {
+    const [own, sum, ...lines] = readFileSync(cached, 'utf8').split('\n');
+    const output = lines.join('\n');
+    return `${own}\n` === head && sum === `// ${hash(output)}` ? output : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The output of before where its first line names the present source, else one that ts-node makes now. */
 function transpileOnce(source, path) {
   const head = `// ${hash(SETTINGS, path, source)}\n`;
   const cached = join(CACHE, `${hash(path)}.js`);
-  const before = existsSync(cached) ? readFileSync(cached, 'utf8') : '';
-  if (before.startsWith(head)) return before.slice(head.length);
+  const known = keptOutput(cached, head);
+  if (known !== undefined) return known;
   const output = transpile(source, path);
   const temporary = `${cached}.${process.pid}-${threadId}`;
   try {
     mkdirSync(CACHE, { recursive: true });
-    writeFileSync(temporary, head + output);
+    writeFileSync(temporary, `${head}// ${hash(output)}\n${output}`);
     renameSync(temporary, cached); // whole or not at all, since several processes may write the same
   } catch {
     // where nothing can be written, the next start transpiles again

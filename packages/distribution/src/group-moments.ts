@@ -59,8 +59,8 @@ export class GroupMoments {
   private readonly counts: Float64Array;
   private readonly sums: Float64Array;
   private readonly products: Float64Array;
-  /** What values are counted from. [width] */
-  private origin: Float32Array | undefined;
+  /** What values are counted from, [width], and in what unit: about 0 and of size 1, they lose no digits in products. */
+  private frame: { readonly origin: Float32Array; readonly unit: number } | undefined;
 
   private constructor(
     private readonly options: GroupMomentsOptions,
@@ -93,14 +93,14 @@ export class GroupMoments {
   /** Rows that are wanting to the fixed size are zeros of no group, which add nothing. */
   private async addPart(data: Float32Array, groups: readonly number[]): Promise<void> {
     const { width, groups: count } = this.options;
-    const origin = (this.origin ??= meanRow(data, width));
+    const { origin, unit } = (this.frame ??= frameOf(data, width));
     const membership = new Float32Array(ROWS_AT_ONCE * count);
     const centered = new Float32Array(ROWS_AT_ONCE * width);
     groups.forEach((group, row) => {
       membership[row * count + group] = 1;
       this.counts[group] = (this.counts[group] as number) + 1;
       for (let i = 0; i < width; i++) {
-        centered[row * width + i] = (data[row * width + i] as number) - (origin[i] as number);
+        centered[row * width + i] = ((data[row * width + i] as number) - (origin[i] as number)) / unit;
       }
     });
     const { sums, products } = await this.program.run({
@@ -114,7 +114,7 @@ export class GroupMoments {
   /** Of all rows so far. */
   within(): WithinGroups {
     const { width, groups } = this.options;
-    const origin = this.origin ?? new Float32Array(width);
+    const { origin, unit } = this.frame ?? { origin: new Float32Array(width), unit: 1 };
     const scatter = Float64Array.from(this.products);
     const means = Array.from({ length: groups }, (_, group) => {
       const count = this.counts[group] as number;
@@ -123,9 +123,9 @@ export class GroupMoments {
         const share = (offset[i] as number) / count;
         for (let j = 0; j < width; j++) scatter[i * width + j]! -= share * (offset[j] as number);
       }
-      return Float64Array.from(offset, (sum, i) => (count === 0 ? 0 : (origin[i] as number) + sum / count));
+      return Float64Array.from(offset, (sum, i) => (count === 0 ? 0 : (origin[i] as number) + (unit * sum) / count));
     });
-    return { counts: Float64Array.from(this.counts), means, scatter };
+    return { counts: Float64Array.from(this.counts), means, scatter: scatter.map((value) => value * unit ** 2) };
   }
 
   /** Frees what the engine holds. */
@@ -134,11 +134,22 @@ export class GroupMoments {
   }
 }
 
-function meanRow(data: Float32Array, width: number): Float32Array {
+/** The mean of some rows, and the power of two next to the size of their values around it. */
+function frameOf(data: Float32Array, width: number): { readonly origin: Float32Array; readonly unit: number } {
+  const rows = data.length / width;
   const sums = new Float64Array(width);
-  for (let place = 0; place < data.length; place++)
-    sums[place % width] = (sums[place % width] as number) + (data[place] as number);
-  return Float32Array.from(sums, (sum) => (sum * width) / data.length);
+  for (let place = 0; place < data.length; place++) sums[place % width]! += data[place] as number;
+  const origin = Float32Array.from(sums, (sum) => sum / rows);
+  let squares = 0;
+  for (let place = 0; place < data.length; place++) {
+    squares += ((data[place] as number) - (origin[place % width] as number)) ** 2;
+  }
+  return { origin, unit: powerOfTwo(Math.sqrt(squares / data.length)) };
+}
+
+/** The power of two next to a size; 1 of none. Dividing by it costs no digits. */
+export function powerOfTwo(size: number): number {
+  return size > 0 && Number.isFinite(size) ? 2 ** Math.round(Math.log2(size)) : 1;
 }
 
 function addTo(sums: Float64Array, values: ArrayLike<number>): void {

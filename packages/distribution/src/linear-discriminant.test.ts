@@ -145,6 +145,19 @@ describe('fitStateDiscriminants', () => {
     );
   });
 
+  it.each([1e-18, 1e-9, 1e9, 1e17])('scores alike whatever the unit of the features: %d', async (unit) => {
+    const of = async (scale: number) => {
+      const scaled = ({ values, groups }: Rows): Rows => ({ values: values.map((row) => row.map((value) => Math.fround(scale * value))), groups }); // prettier-ignore
+      const [rows, other] = [scaled(makeRows(300, 8, 6, 0)), scaled(makeRows(300, 8, 7, 5))];
+      const fitted = await fitStateDiscriminants(engine, { intact: await momentsOf(rows), corrupted: await momentsOf(other) }); // prettier-ignore
+      const row = rows.values[0] as number[];
+      return [scoreOf(fitted.quality, row, 0), scoreOf(fitted.intact, row, 0), scoreOf(fitted.corrupted, row, 2)];
+    };
+    const [due, received] = [await of(1), await of(unit)];
+    expect(Math.abs(due[0] as number)).toBeGreaterThan(0.1);
+    received.forEach((score, i) => expect(score).toBeCloseTo(due[i] as number, 3));
+  });
+
   it('has a score of 0 for a class without rows', async () => {
     const { values, groups } = makeRows(300, 8, 5);
     const places = groups.flatMap((group, row) => (group === 2 ? [] : [row]));

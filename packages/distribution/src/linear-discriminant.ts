@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { createRandom, hostTensor, named, type Engine, type HostTensor, type Named } from '@drf/tensor';
 import { conjugateGradients } from './conjugate-gradients.js';
-import type { WithinGroups } from './group-moments.js';
+import { powerOfTwo, type WithinGroups } from './group-moments.js';
 
 /** Affine scores of features f [width]: f·kernel + bias → [group]. */
 export type LinearDiscriminant<Leaf = HostTensor> = {
@@ -118,10 +118,11 @@ function pooled({ counts, means, scatter }: WithinGroups): {
   return { count, mean, scatter: whole };
 }
 
-/** S′ = S + ridge · I. */
+/** S′ = S + ridge · I, in a unit in which its numbers are about 1: products in 32 bits neither over- nor underflow. */
 interface ShrunkCovariance {
-  /** Row by row. [width · width] */
+  /** S′ / unit, row by row. [width · width] */
   readonly values: Float32Array;
+  readonly unit: number;
   readonly ridge: number;
 }
 
@@ -132,8 +133,9 @@ function shrunk(scatter: Float64Array, count: number, shrinkage: number): Shrunk
   for (let i = 0; i < width; i++) trace += scatter[i * (width + 1)] as number;
   const ridge = (shrinkage * trace) / (count * width);
   if (!(ridge > 0)) return undefined;
-  const values = Float32Array.from(scatter, (value, place) => value / count + (place % (width + 1) === 0 ? ridge : 0));
-  return { values, ridge };
+  const unit = powerOfTwo(trace / (count * width));
+  const values = Float32Array.from(scatter, (value, place) => (value / count + (place % (width + 1) === 0 ? ridge : 0)) / unit); // prettier-ignore
+  return { values, unit, ridge };
 }
 
 type Vectors = Named<['vector', 'width']>;
@@ -142,11 +144,10 @@ type Multiplied = { readonly products: Vectors };
 /** S′⁻¹·v of each v. [width] */
 async function solve(
   engine: Engine,
-  { values }: ShrunkCovariance,
+  { values, unit }: ShrunkCovariance,
   vectors: readonly Float64Array[],
 ): Promise<Float64Array[]> {
   const width = Math.sqrt(values.length);
-  const shape = [vectors.length, width];
   const program =
     await engine.prepare<{ readonly covariance: Named<['width', 'other']> }, { readonly vectors: Vectors }, Multiplied>( // prettier-ignore
       ({ covariance }, inputs) => ({ products: named(tf.matMul(inputs.vectors, covariance), ['vector', 'width']) }), // S′ is symmetric
@@ -155,11 +156,13 @@ async function solve(
   const multiply = async (all: readonly Float64Array[]): Promise<ArrayLike<number>[]> => {
     const data = new Float32Array(vectors.length * width);
     all.forEach((vector, k) => data.set(vector, k * width));
-    const { products } = await program.run({ vectors: hostTensor(data, shape) });
+    const { products } = await program.run({ vectors: hostTensor(data, [vectors.length, width]) });
     return all.map((_, k) => products.data.subarray(k * width, (k + 1) * width));
   };
+  const sizes = vectors.map((vector) => powerOfTwo(Math.sqrt(dot(vector, vector) / width)));
   try {
-    return await conjugateGradients(multiply, vectors);
+    const solved = await conjugateGradients(multiply, vectors.map((vector, k) => vector.map((value) => value / (sizes[k] as number)))); // prettier-ignore
+    return solved.map((solution, k) => solution.map((value) => (value * (sizes[k] as number)) / unit));
   } finally {
     await program.dispose();
   }

@@ -5,6 +5,7 @@ import { readManifest } from '@drf/disruption/manifest';
 import {
   assertEncoders,
   Judge,
+  notesOnRun,
   openRun,
   readCalibration,
   trainedEncoders,
@@ -56,6 +57,8 @@ import type { Workspace } from './workspace.js';
 /** A cell's figures with the answers behind them. */
 export interface EvaluatedCell extends JudgedCell {
   readonly result: CellResult;
+  /** By what corrupted outputs are found: likelihood ratios where the run has them, else log densities. */
+  readonly measured: QualityCell['quality'];
   /** What the method says of its posts, batch by batch; empty unless asked for. */
   readonly details: readonly HostTree[];
 }
@@ -176,7 +179,7 @@ export async function evaluateRun(path: string, options: EvaluationOptions): Pro
         engine: session.engine.name,
         encoders: run.description.encoders,
       },
-      notes: [...lossNotes(dataset), ...posts.notes, ...manifestNotes(manifest, records, mask)],
+      notes: [...notesOnRun(run), ...lossNotes(dataset), ...posts.notes, ...manifestNotes(manifest, records, mask)],
       unreadable: evaluated.unreadable,
       cells: results,
       curves: robustnessCurves(results, isOwn ? dataset.name : ''),
@@ -359,7 +362,8 @@ function describeCell(
 ): MeasuredCell {
   const { config, classes } = run.description;
   const available = byModality((modality) => set[modality].available);
-  const qualities: QualityCell = { ids: set.ids, available, entries, quality: logLikelihoodRatio ?? quality };
+  const measured = byModality((modality) => logLikelihoodRatio[modality] ?? quality?.[modality] ?? null);
+  const qualities: QualityCell = { ids: set.ids, available, entries, quality: measured };
   const isOfAll = testedOn.kind === 'modality-fixed' || (testedOn.kind === 'corruption' && testedOn.ratio === 1);
   const kind = isOfAll ? 'fixed' : 'random';
   const result: CellResult = {
@@ -375,7 +379,20 @@ function describeCell(
     manifest: testedOn.kind === 'none' ? null : `manifests/${strategyFileName(testedOn)}.jsonl`,
   };
   const { ids, labels } = set;
-  return { result, testedOn, ids, labels, probabilities, entries, available, details, quality, qualities, records };
+  return {
+    result,
+    testedOn,
+    ids,
+    labels,
+    probabilities,
+    entries,
+    available,
+    details,
+    quality,
+    measured,
+    qualities,
+    records,
+  };
 }
 
 function nothingReadable({ dataset, records }: CellsRequest, unreadable: ReadonlyMap<string, string>): DataError {

@@ -56,8 +56,10 @@ describe('corruptionAuroc', () => {
   });
 
   it('says nothing where the method estimates no quality', () => {
-    expect(corruptionAuroc({ ...clean, quality: null }, clean, 'random')).toBeNull();
-    expect(corruptionAuroc(clean, { ...clean, quality: null }, 'random')).toBeNull();
+    expect(corruptionAuroc({ ...clean, quality: { image: null, text: null } }, clean, 'random')).toBeNull();
+    expect(corruptionAuroc(clean, { ...clean, quality: { image: null, text: null } }, 'random')).toBeNull();
+    const { text } = clean.quality;
+    expect(corruptionAuroc({ ...clean, quality: { image: null, text } }, clean, 'random')?.image).toBeNull();
   });
 });
 

@@ -1,5 +1,4 @@
 import type { DisruptionEntry } from '@drf/disruption';
-import type { Quality } from '@drf/experiment';
 import { auroc } from '@drf/metrics';
 import { MODALITIES, type Modality } from '@drf/tensor';
 import type { QualityAuroc } from './result.js';
@@ -10,8 +9,8 @@ export interface QualityCell {
   /** 1 or 0, [posts] */
   readonly available: Readonly<Record<Modality, Float32Array>>;
   readonly entries: readonly DisruptionEntry[];
-  /** null where the method estimates none */
-  readonly quality: Quality | null;
+  /** Low where an output is likely to be corrupted, [posts]; null where the method estimates none. */
+  readonly quality: Readonly<Record<Modality, Float32Array | null>>;
 }
 
 /** Scores (high: suspicious) and truth of one AUROC. */
@@ -26,8 +25,9 @@ interface Evidence {
  * Modality-fixed cells corrupt every post alike, so there: corrupted posts against the same posts in the clean cell.
  */
 export function corruptionAuroc(cell: QualityCell, clean: QualityCell, kind: 'fixed' | 'random'): QualityAuroc | null {
-  if (cell.quality === null || clean.quality === null) return null;
+  if (MODALITIES.every((modality) => cell.quality[modality] === null || clean.quality[modality] === null)) return null;
   const of = (modality: Modality): number | null => {
+    if (cell.quality[modality] === null || clean.quality[modality] === null) return null;
     const within = evidenceWithin(cell, modality);
     return kind === 'random' ? areaOf(within) : areaOf(againstClean(cell, clean, modality));
   };
@@ -71,7 +71,7 @@ function placesWith({ available }: QualityCell, modality: Modality): number[] {
 }
 
 function qualityAt({ quality }: QualityCell, modality: Modality, place: number): number {
-  return quality?.[modality][place] as number;
+  return quality[modality]?.[place] as number;
 }
 
 /** Counts of what was done to the posts. */

@@ -12,12 +12,15 @@ import {
 } from '@drf/model';
 import { loadCheckpoint, saveCheckpoint } from '@drf/model/checkpoint';
 import {
+  assertFinite,
   createRandom,
+  flattenTree,
   hostScalar,
   hostTensor,
   MODALITIES,
   mergeTrees,
   type Host,
+  type HostTensor,
   type HostTree,
   type Modality,
 } from '@drf/tensor';
@@ -50,7 +53,7 @@ export interface DiscriminantSources {
 /**
  * Fits the discriminants of a run to what the encoders of its result give of the training posts, intact and corrupted,
  * and writes them into the result's checkpoint, whole or not at all.
- * @throws the signal's reason when aborted
+ * @throws the signal's reason when aborted; NonFiniteError, before anything is written, where outputs give no finite ones
  */
 export async function fitRunDiscriminants(sources: DiscriminantSources): Promise<void> {
   const { config, run, method } = sources;
@@ -59,6 +62,9 @@ export async function fitRunDiscriminants(sources: DiscriminantSources): Promise
   const checkpoint = await loadCheckpoint(path, { method: method.id, parameters: fresh });
   const { parameters, ...others } = checkpoint.state;
   const discriminants = await fitDiscriminants(sources, stepParameters(method, parameters));
+  for (const [name, { data }] of flattenTree<HostTensor>(discriminants)) {
+    assertFinite(`Discriminants of run ${run.path}, ${name},`, data, 'train with --model.discriminants 0');
+  }
   const state = { ...others, parameters: putDiscriminants(parameters, discriminants) };
   await saveCheckpoint(path, { ...checkpoint, state }, config.training.checkpointFrozen);
 }

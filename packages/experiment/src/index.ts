@@ -129,7 +129,7 @@ export {
   type CalibrationSources,
 } from './calibration/measure-calibration.js';
 export { Judge, type Judged, type Quality } from './judge/judge.js';
-export { headOf, openRun, type OpenedRun } from './open-run.js';
+export { headOf, notesOnRun, openRun, type OpenedRun } from './open-run.js';
 export {
   barChart,
   figure,

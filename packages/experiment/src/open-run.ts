@@ -10,8 +10,8 @@ import {
   type TrainingPosition,
 } from '@drf/model';
 import { loadCheckpoint } from '@drf/model/checkpoint';
-import { createRandom, type Host, type HostTree } from '@drf/tensor';
-import { createEncodedMethod, createMethod } from './method.js';
+import { createRandom, type Host, type HostTensor, type HostTree } from '@drf/tensor';
+import { createEncodedMethod, createMethod, discriminantShare } from './method.js';
 import { RunFolder, type RunDescription } from './run-folder.js';
 import type { ExperimentConfig } from './schema.js';
 import { openTrainedEncoders } from './session.js';
@@ -65,6 +65,17 @@ export async function openRun(
     checkpoint: file,
     position,
   };
+}
+
+/** What people should know of a run that is judged by; nothing of one that is whole. */
+export function notesOnRun({
+  description,
+  parameters,
+}: Pick<OpenedRun, 'parameters'> & { readonly description: Pick<RunDescription, 'config'> }): string[] {
+  const discriminants = parameters.fixed?.discriminants as HostTree | undefined;
+  const share = (discriminants?.share as HostTensor | undefined)?.data[0];
+  if (share !== 0 || discriminantShare(description.config) === 0) return [];
+  return ['The discriminants of this checkpoint are not fitted, so it judges by the method alone: it is not the result of its run, or training was interrupted before its end.']; // prettier-ignore
 }
 
 /** A run with its head alone, which reads features: for programs that bring those of trained encoders themselves. */

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
 import {
+  notesOnRun,
   assertEncoders,
   openRun,
   readCalibration,
@@ -171,7 +172,7 @@ function describeRun(run: JudgedRun, session: Session, calibration: Calibration 
     maskToken: session.text.maskToken,
     engine: session.engine.name,
     calibration,
-    notes: describeCalibration(calibration),
+    notes: [...notesOnRun(run), ...describeCalibration(calibration)],
   };
 }
 

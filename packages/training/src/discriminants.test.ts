@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -10,6 +10,7 @@ import {
   encodeRecords,
   fitRunDiscriminants,
   memoryRows,
+  notesOnRun,
   openExperimentData,
   openRun,
   parseExperiment,
@@ -27,7 +28,7 @@ import { toTensor } from '@drf/tensor/transfer';
 import { createDisplay } from './display.js';
 import { separablePosts, tinyConfig, tinyOptions } from './testing/tiny-run.js';
 import { tinySession } from './testing/tiny-session.js';
-import { train } from './train.js';
+import { train, type TrainOptions, type TrainResult } from './train.js';
 import { Trainer } from './trainer.js';
 
 let engine: Engine;
@@ -156,4 +157,55 @@ describe('discriminants of a run', () => {
       expect(apart).toBeGreaterThan(0.01);
     }
   });
+
+  it('are there of a training that was stopped after an epoch, and one that goes on is as if it had not', async () => {
+    const { run: straight } = await trained({});
+    const { run: stopped, result } = await trained({ stopAfterEpochs: 1 });
+    expect(result.outcome).toBe('interrupted');
+    const opened = await openRun(stopped.path, undefined, async () => tinyEncoders());
+    expect([fittedIn(opened).share, notesOnRun(opened)]).toEqual([hostTensor([0.5], []), []]);
+    expect((await stopped.readBest())?.validation).toEqual(result.selected?.validation);
+    await trained({ run: stopped, resume: true });
+    expect(await readFile(await stopped.resultCheckpoint())).toEqual(await readFile(await straight.resultCheckpoint()));
+    expect(await stopped.readBest()).toEqual(await straight.readBest());
+  });
+
+  it('are left for later where fitting is interrupted, which is said, and nothing is lost', async () => {
+    const { run: straight } = await trained({});
+    const controller = new AbortController();
+    const job = (label: string) => ({
+      update: () => (label.startsWith('Fitting') ? controller.abort(new Error('stop')) : undefined),
+      stop: () => undefined,
+    });
+    const { run, result } = await trained({ signal: controller.signal, display: { ...createDisplay(true), job } });
+    expect([result.outcome, result.report !== null]).toEqual(['interrupted', true]);
+    const opened = await openRun(run.path, undefined, async () => tinyEncoders());
+    expect(notesOnRun(opened)).toEqual([expect.stringMatching(/^The discriminants of this checkpoint are not fitted/)]);
+    await trained({ run, resume: true });
+    expect(await readFile(await run.resultCheckpoint())).toEqual(await readFile(await straight.resultCheckpoint()));
+    expect(await run.readBest()).toEqual(await straight.readBest());
+  });
 });
+
+const tinyEncoders = () => ({ image: tinyTrainableImage(), text: tinyTrainableText() });
+
+/** A training of two epochs on 24 embedded posts with encoders that cost nothing. */
+async function trained({ run, ...options }: Partial<TrainOptions>): Promise<{ run: RunFolder; result: TrainResult }> {
+  const config = parseExperiment(
+    {
+      name: 'tiny',
+      seed: 2,
+      engine: 'eager:cpu',
+      dataset: { name: 'embedded', imageSize: 16, limit: 24 },
+      encoders: { image: 'huggingface:tiny', text: 'huggingface:tiny', trainable: { image: true, text: true } },
+      model: { dim: 6, queueCapacity: 16 },
+      training: { epochs: 2, batchSize: 7, learningRate: 1e-2, selection: 'last' },
+    },
+    'tiny',
+  );
+  const session: Session = { engine, ...tinyEncoders(), dispose: async () => undefined };
+  const folder = join(await mkdtemp(join(tmpdir(), 'drf-discriminants-')), 'run');
+  const own = run ?? (await RunFolder.create(folder, { overwrite: false }));
+  const common = { cache: `${own.path}-cache`, display: createDisplay(true), services: { startSession: async () => session } }; // prettier-ignore
+  return { run: own, result: await train({ config, run: own, resume: false, ...common, ...options }) };
+}

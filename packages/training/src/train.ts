@@ -237,13 +237,16 @@ async function trainIn(
     distributed: options.distributed,
   });
   try {
-    const outcome = await trainer.fit();
+    let outcome = await trainer.fit();
     display.end();
     if (!isLead(options)) return { outcome, run: run.path, selected: trainer.selected, report: null, notes: [] };
-    const selected =
-      outcome === 'interrupted' || discriminantShare(config) === 0
+    const isStopped = outcome === 'interrupted' && (options.stopAfterEpochs === undefined || options.signal?.aborted === true); // prettier-ignore
+    const fitted =
+      isStopped || discriminantShare(config) === 0
         ? trainer.selected
         : await fitDiscriminants(options, trainer.selected, valPosts.set, { config, run, session, method, shapes: known, train: trainPosts.set, simulation }); // prettier-ignore
+    if (fitted === 'interrupted') outcome = fitted;
+    const selected = fitted === 'interrupted' ? trainer.selected : fitted;
     const isWhole = outcome !== 'interrupted' && !resultOnly;
     const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
@@ -351,14 +354,27 @@ async function fitDiscriminants(
   selected: Selected | undefined,
   val: PostSet,
   sources: DiscriminantSources,
-): Promise<Selected | undefined> {
-  const { config, run, session } = sources;
+): Promise<Selected | 'interrupted' | undefined> {
   const progress = display.job('Fitting the discriminants of classes', 'rows');
   try {
     await fitRunDiscriminants({ ...sources, onProgress: progress.update, signal });
+    progress.stop();
+    return await judgedByResult(sources, selected, val, signal);
+  } catch (error) {
+    if (signal?.aborted === true && error === signal.reason) return 'interrupted'; // going on fits them again
+    throw error;
   } finally {
     progress.stop();
   }
+}
+
+/** The epoch that is the result, by the validation posts as the result judges them. */
+async function judgedByResult(
+  { config, run, session }: DiscriminantSources,
+  selected: Selected | undefined,
+  val: PostSet,
+  signal: AbortSignal | undefined,
+): Promise<Selected | undefined> {
   if (selected === undefined || val.ids.length === 0) return selected;
   const { description, method, parameters, memory, checkpoint } = await openRun(run.path, undefined, async () => trainedEncoders(session)); // prettier-ignore
   const predictor = Predictor.create(session.engine, method);

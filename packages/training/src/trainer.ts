@@ -161,14 +161,19 @@ export class Trainer {
     const expected = { method: method.id, parameters: wholeParameters(method, parameters) };
     const { state, memory, position, progress } = await loadCheckpoint(path, expected);
     if (state.moments === undefined) throw resultAlone(path);
-    await this.program.writeState({ parameters: stepParameters(method, state.parameters), moments: state.moments });
+    // what a stopped training's result was given, the next epochs are not judged by
+    const { discriminants } = parameters.fixed ?? {};
+    const fixed = discriminants === undefined ? state.parameters.fixed : { ...state.parameters.fixed, discriminants };
+    const unfitted = { trained: state.parameters.trained, ...(fixed === undefined ? {} : { fixed }) };
+    await this.program.writeState({ parameters: stepParameters(method, unfitted), moments: state.moments });
     this.memory.restore(memory);
     this.position = position;
     const { best, epochLosses } = progress as SavedProgress;
     this.best = best;
     this.epochLosses.restore(epochLosses);
     await run.truncateMetrics(position.step);
-    await this.nameBest(); // a kill may have come between its checkpoint and its name
+    const named = await run.readBest();
+    if (named === undefined || named.step !== this.best?.step) await this.nameBest(); // a kill may have come between its checkpoint and its name
   }
 
   /** Whether this process writes the run. */

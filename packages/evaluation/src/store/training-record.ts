@@ -84,17 +84,16 @@ function detailOf(batches: readonly HostTree[], ...path: readonly string[]): Det
   return { width, data };
 }
 
-function densitiesOf({ details, quality }: EvaluatedCell): CellRecord['densities'] {
-  const density = (...path: string[]): Float32Array | null => detailOf(details, 'logDensity', ...path)?.data ?? null;
-  const ratio = (modality: Modality): Float32Array | null => detailOf(details, 'logLikelihoodRatio', modality)?.data ?? null; // prettier-ignore
+function densitiesOf({ details, quality, measured }: EvaluatedCell): CellRecord['densities'] {
+  const density = (...path: string[]): Float32Array | null =>
+    quality === null ? null : (detailOf(details, 'logDensity', ...path)?.data ?? null);
   const densities = {
-    image: ratio('image') ?? density('image'),
-    text: ratio('text') ?? density('text'),
+    image: measured.image,
+    text: measured.text,
     recoveredText: density('recovered', 'text'),
     recoveredImage: density('recovered', 'image'),
   };
-  const isKnown = quality !== null || ratio('image') !== null;
-  return isKnown && Object.values(densities).some((values) => values !== null) ? densities : null;
+  return Object.values(densities).some((values) => values !== null) ? densities : null;
 }
 
 /** Columns of [posts, pair]: all three pairs, or the original one alone where pairs are not expanded. */

@@ -1,5 +1,13 @@
-import type { Engine, HostTensor, HostTree, Modality, TensorTree } from '@drf/tensor';
-import type { EncodedMethod } from '@drf/model';
+import {
+  byModality,
+  type ByModality,
+  type Engine,
+  type HostTensor,
+  type HostTree,
+  type Modality,
+  type TensorTree,
+} from '@drf/tensor';
+import { tellsStates, type EncodedMethod } from '@drf/model';
 import { selectPosts, type PostSet } from '../feature-set.js';
 import type { OpenedRun } from '../open-run.js';
 import { Predictor } from '../predictor.js';
@@ -9,8 +17,11 @@ export interface Judged {
   /** [posts, classes] */
   readonly probabilities: Float32Array;
   readonly quality: Quality | null;
-  /** How much likelier each output is among intact ones than among corrupted ones, in nats; null without discriminants. */
-  readonly logLikelihoodRatio: Quality | null;
+  /**
+   * How much likelier each output is among intact ones than among corrupted ones, in nats, [posts]; null for a modality of
+   * which the run cannot tell.
+   */
+  readonly logLikelihoodRatio: Readonly<Record<Modality, Float32Array | null>>;
   /** Everything that the method says of its posts, batch by batch; empty unless asked for. */
   readonly details: readonly HostTree[];
 }
@@ -20,11 +31,16 @@ const POSTS_A_PART = 1024;
 
 /** A run's model, prepared once for all cells. */
 export class Judge {
+  /** Modalities of which the run can tell intact outputs from corrupted ones. */
+  private readonly known: ByModality<boolean>;
+
   private constructor(
     private readonly run: OpenedRun,
     private readonly predictor: Predictor,
     private readonly withDetails: boolean,
-  ) {}
+  ) {
+    this.known = tellsStates(run.parameters);
+  }
 
   /**
    * Prepares a run’s method for single posts.
@@ -65,7 +81,9 @@ export class Judge {
     return {
       probabilities,
       quality: this.knowsDistributions() ? measured('logDensity') : null,
-      logLikelihoodRatio: measured('logLikelihoodRatio'),
+      logLikelihoodRatio: byModality((modality) =>
+        this.known[modality] ? (measured('logLikelihoodRatio')?.[modality] ?? null) : null,
+      ),
       details: this.withDetails ? details.map((batch) => batch ?? {}) : [],
     };
   }
