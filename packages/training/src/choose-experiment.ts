@@ -58,7 +58,7 @@ export async function chooseExperiment({
       remedy: `begin with: ${spell('train quickstart')}`,
     });
   }
-  const [file, ...layers] = underPreset(base, preset);
+  const [file, ...layers] = underPreset(base, preset, given);
   const source = typeof experiment === 'string' ? `Experiment ${experiment}` : 'Experiment';
   return { configure: (overrides) => parseForMethod(file, [...layers, given, overrides], source) };
 }

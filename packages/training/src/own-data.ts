@@ -73,7 +73,7 @@ export function ownConfig(choice: OwnChoice, trainingPosts: number): ExperimentC
     name: nameAfter(files[0] as string),
     dataset: { name: 'posts', file: paths.length === 1 ? paths[0] : paths },
   };
-  const [file, ...layers] = underPreset(own, preset, trainingPosts);
+  const [file, ...layers] = underPreset(own, preset, overrides, trainingPosts);
   return parseForMethod(file, [...layers, overrides], `--data ${files.join(' ')}`);
 }
 

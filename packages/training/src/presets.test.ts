@@ -76,6 +76,17 @@ describe('a preset', () => {
     expect(own(preset, 160, said)).toMatchObject(said);
   });
 
+  it.each(PRESET_NAMES)(
+    '%s brings no options of encoders that others stand for which cannot be trained',
+    async (preset) => {
+      const text = await configured('mvsa-s', preset, { encoders: { text: 'embedded' } });
+      expect(text.encoders).toMatchObject({ text: 'embedded', trainable: { text: false, image: preset === 'best' } });
+      const image = await configured('mvsa-s', preset, { encoders: { image: 'embedded' } });
+      expect(image.encoders).toMatchObject({ image: 'embedded', trainable: { image: false, text: preset !== 'fast' } });
+      expect([image.encoders.imageSize, image.encoders.trainableLayers.image]).toEqual([undefined, 'all']);
+    },
+  );
+
   it.each(PRESET_NAMES)('%s leaves the published method to the letter', async (preset) => {
     const { model } = await configured('mvsa-s', preset, { method: 'drf-paper' });
     expect(model).toMatchObject({ standardize: false, lossScales: { distribution: 1, recovery: 1 } });

@@ -1,6 +1,7 @@
+import { isOwnName } from '@drf/encoders/names';
 import type { ExperimentFile, MethodOptions } from '@drf/experiment/options';
 import { suggestion } from '@drf/terminal';
-import { ConfigurationError, refuser } from '@drf/tensor';
+import { ConfigurationError, MODALITIES, refuser, type Modality } from '@drf/tensor';
 
 /**
  * Model options for pretrained encoders, whose features differ widely in scale (pooled MobileNet activations beside unit
@@ -128,16 +129,44 @@ function presetOf(name: string): Preset {
 /**
  * An experiment and what a preset lays over it, as layers for `parseForMethod`, the last one strongest. Its encoders are
  * the preset's alone: options of other ones would not fit them.
+ * @param overrides what will be laid over both: of an encoder in it that cannot be trained, the preset's options go
  * @param posts of the training split; left out: many
  * @throws ConfigurationError for an unknown preset, with the nearest
  */
 export function underPreset(
   experiment: unknown,
   preset: PresetName | undefined,
+  overrides: Readonly<Record<string, unknown>> = {},
   posts = Infinity,
 ): readonly [experiment: unknown, ...layers: unknown[]] {
   if (preset === undefined) return [experiment];
-  return [{ ...(experiment as object), encoders: undefined }, presetOf(preset).options(posts)];
+  const options = presetOf(preset).options(posts);
+  const given = (overrides.encoders ?? {}) as Partial<Record<Modality, string>>;
+  const encoders = MODALITIES.reduce(
+    (own, modality) => (isFrozen(given[modality]) ? withoutEncoder(own, modality) : own),
+    options.encoders,
+  );
+  return [
+    { ...(experiment as object), encoders: undefined },
+    { ...options, encoders },
+  ];
+}
+
+/** Whether an encoder is named that cannot be trained: an embedded one, one of transformers.js, one of the user's own. */
+function isFrozen(name: string | undefined): boolean {
+  return name !== undefined && (name === 'embedded' || name.startsWith('transformers:') || isOwnName(name));
+}
+
+/** Options of encoders less those of one modality, each of which is by modality or, `imageSize`, of images. */
+function withoutEncoder(encoders: ExperimentFile['encoders'], modality: Modality): ExperimentFile['encoders'] {
+  if (encoders === undefined) return undefined;
+  const { imageSize, ...others } = encoders;
+  const left = Object.entries(others).flatMap(([name, value]): [string, unknown][] => {
+    if (name === modality) return [];
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return [[name, value]];
+    return [[name, Object.fromEntries(Object.entries(value).filter(([own]) => own !== modality))]];
+  });
+  return { ...Object.fromEntries(left), ...(modality === 'image' || imageSize === undefined ? {} : { imageSize }) };
 }
 
 /**
