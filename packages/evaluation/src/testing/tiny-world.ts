@@ -111,7 +111,7 @@ export function tinyConfig(overrides: { method?: 'drf' | 'concatenation'; seed?:
       seed,
       engine: 'eager:cpu',
       dataset: { name: 'embedded', imageSize: 16 },
-      model: { dim: 4, queueCapacity: 8 },
+      model: { dim: 4, queueCapacity: 8, discriminants: 0 }, // which training fits in the end, and this does not
       training: { epochs: 1, batchSize: 8, learningRate: 0.01 },
     },
     'tiny experiment',
