@@ -138,9 +138,16 @@ export function createMethod(config: ExperimentConfig, shapes: MethodShapes, gra
   return withClassWeights(method, shapes.classWeights ?? new Float32Array(shapes.classes).fill(1));
 }
 
-/** The share of discriminants that a method has where an experiment leaves it open; most methods have none. */
-export function defaultDiscriminants(method: ExperimentConfig['method']): { readonly discriminants?: number } {
-  return method === 'drf' ? { discriminants: DISCRIMINANT_SHARE } : {};
+/**
+ * The share of discriminants that a method has where an experiment leaves it open: `drf` has some, unless an encoder is an
+ * embedded one. Over those they cost 1.9 points on intact posts of MVSA-Single and gain nothing on disrupted ones
+ * (docs/decisions/41-class-evidence.md).
+ */
+export function defaultDiscriminants({ method, encoders }: Pick<ExperimentConfig, 'method' | 'encoders'>): {
+  readonly discriminants?: number;
+} {
+  const isEmbedded = MODALITIES.some((modality) => encoders[modality] === 'embedded');
+  return method === 'drf' && !isEmbedded ? { discriminants: DISCRIMINANT_SHARE } : {};
 }
 
 /** The share of discriminants in the answer, 0 where there are none. */

@@ -19,7 +19,7 @@ export { defineExperiment, type ExperimentFile, type MethodOptions } from './opt
  */
 export function parseExperiment(value: unknown, source: string): ExperimentConfig {
   const options = parseOptions(experimentSchema, value, source, UNIONS);
-  const model = { ...defaultDiscriminants(options.method), ...options.model };
+  const model = { ...defaultDiscriminants(options), ...options.model };
   return checkTogether({ ...options, model, compared: recordedOptions(options.compared) }, source);
 }
 

@@ -178,14 +178,13 @@ describe('RunFolder', () => {
 
   it('takes a drf of before there were discriminants for one without', async () => {
     await describeRun();
-    expect((await run.readDescription()).config.model.discriminants).toBe(0.5);
     const saved = JSON.parse(await readFile(run.file('config.json'), 'utf8')) as { config: ExperimentConfig };
-    const model = { ...saved.config.model, discriminants: undefined }; // JSON leaves it out
+    const encoders = { ...saved.config.encoders, image: 'some/vit', text: 'some/bert' };
+    const fresh = parseExperiment({ ...saved.config, encoders }, 'test');
+    expect(fresh.model.discriminants).toBe(0.5);
+    const model = { ...fresh.model, discriminants: undefined }; // JSON leaves it out
     const training = { ...saved.config.training, disruption: 'random:0.6:C' };
-    await writeFile(
-      run.file('config.json'),
-      JSON.stringify({ ...saved, config: { ...saved.config, model, training } }),
-    );
+    await writeFile(run.file('config.json'), JSON.stringify({ ...saved, config: { ...fresh, model, training } }));
     const { config } = await run.readDescription();
     expect([config.method, config.model.discriminants, simulationOptions(config).share]).toEqual(['drf', 0, 0]);
   });

@@ -294,7 +294,7 @@ const model = z.strictObject({
     .meta(
       result(
         'share of class-conditional Gaussians (linear discriminants of the encoder outputs, intact and corrupted ones ' +
-          'apart) in the answer (default: 0.5 for drf, else 0)',
+          'apart) in the answer (default: 0.5 for drf unless an encoder is embedded, else 0)',
       ),
     ),
   lossScales: lossScales.prefault({}),

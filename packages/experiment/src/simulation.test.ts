@@ -99,7 +99,8 @@ describe('simulationOptions', () => {
 
   it('simulate for drf and whatever has discriminants, unless told otherwise', () => {
     expect(optionsOf('drf')).toEqual({ share: 0.5, discard: 0.5, draws: 2 });
-    expect(optionsOf('drf', { disruption: 'random:0.6:C' }).share).toBe(0.5);
+    expect(optionsOf('drf', { disruption: 'random:0.6:C' }, { discriminants: 0.5 }).share).toBe(0.5);
+    expect(optionsOf('drf', { disruption: 'random:0.6:C' }).share).toBe(0); // embedded encoders: no discriminants
     expect(optionsOf('drf', { disruption: 'random:0.6:C' }, { discriminants: 0 }).share).toBe(0);
     expect(optionsOf('drf', {}, { discriminants: 0 }).share).toBe(0.5); // training is intact
     expect(optionsOf('mvan', { disruption: 'random:1:D' }, { discriminants: 0.5 }).share).toBe(0.5);

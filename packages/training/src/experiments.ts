@@ -18,7 +18,7 @@ export { PRESET_NAMES, presetsText, type PresetName } from './presets.js';
 const quickstart = defineExperiment({
   name: 'quickstart',
   dataset: { name: 'embedded' },
-  model: { dim: 128, queueCapacity: 256, ...FROZEN_ENCODERS },
+  model: { dim: 128, queueCapacity: 256, discriminants: 0.5, ...FROZEN_ENCODERS },
   training: { epochs: 8, learningRate: 3e-4, disruption: 'random:0.4:C+D', simulation: { draws: 1 } },
   methods: BY_METHOD,
 });

@@ -112,10 +112,11 @@ describe('planGrid', () => {
       ['concatenation', 'concatenation', undefined],
       ['clmlf+simulation', 'clmlf', 0.5],
     ]);
-    const variants = planGrid({ grids: ['table-3'], axes: { ...axes, methods: ['drf', 'drf-discriminants', 'mvan+discriminants'] }, seeds: [0], experiments: [laidOver(file)] }); // prettier-ignore
+    const variants = planGrid({ grids: ['table-3'], axes: { ...axes, methods: ['drf', 'drf+discriminants', 'drf-discriminants', 'mvan+discriminants'] }, seeds: [0], experiments: [laidOver(file)] }); // prettier-ignore
     const known = variants.map(({ method, config }) => [method, config.method, config.model.discriminants, simulationOptions(config).share]); // prettier-ignore
     expect([...new Map(known.map((own) => [own[0], own])).values()]).toEqual([
-      ['drf', 'drf', 0.5, 0.5],
+      ['drf', 'drf', undefined, 0.5], // the encoders are embedded ones
+      ['drf+discriminants', 'drf', 0.5, 0.5],
       ['drf-discriminants', 'drf', 0, 0.5],
       ['mvan+discriminants', 'mvan', 0.5, 0.5],
     ]);

@@ -87,7 +87,7 @@ describe('isSimulated', () => {
   it.each<[string, string, object | undefined, boolean, object?]>([
     ['drf', 'none', undefined, true],
     ['drf', 'none', { share: 0 }, false],
-    ['drf', 'random:0.6:C', {}, true],
+    ['drf', 'random:0.6:C', {}, true, { discriminants: 0.5 }],
     ['drf', 'random:0.6:C', {}, false, { discriminants: 0 }],
     ['clmlf', 'random:0.6:C', {}, true, { discriminants: 0.5 }], // as clmlf+discriminants
     ['drf-adapted', 'none', {}, false],
