@@ -51,7 +51,12 @@ describe('what a precision costs', () => {
 
   it('is measured on the run’s validation posts, and stands in the card', { timeout: 120_000 }, async () => {
     const folder = await temporaryFolder();
-    const run = await makeEmbeddedRun(join(folder, 'run'), { method: 'drf', fitted: 'image', seen: 20 });
+    const run = await makeEmbeddedRun(join(folder, 'run'), {
+      method: 'drf',
+      fitted: 'image',
+      seen: 20,
+      model: { discriminants: 0.5 },
+    });
     const val = Array.from({ length: 6 }, (_, i) => `val-${String(i + 1).padStart(4, '0')}`);
     await saveSplits(run.file('splits'), { train: [], val, test: [] }, { dataset: 'embedded', seed: 1, fractions: {} });
     const out = join(folder, 'out');

@@ -67,7 +67,12 @@ function discriminants(image: readonly number[], text: readonly number[]): Host<
 
 function tinyRun(name: 'drf' | 'concatenation', encoders = { image: 'tiny-image', text: 'tiny-text' }) {
   const config = parseExperiment(
-    { name: 'tiny', method: name, dataset: { name: 'embedded', imageSize: 16 }, model: { dim: 4, queueCapacity: 8 } },
+    {
+      name: 'tiny',
+      method: name,
+      dataset: { name: 'embedded', imageSize: 16 },
+      model: { dim: 4, queueCapacity: 8, discriminants: name === 'drf' ? 0.5 : 0 },
+    },
     'tiny',
   );
   const method = createMethod(config, shapes);
