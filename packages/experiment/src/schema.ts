@@ -327,7 +327,11 @@ const compared = z.strictObject({
 const simulation = z.strictObject({
   share: share()
     .optional()
-    .meta(result('share of the intact posts (default: 0.5 for drf and for methods with discriminants, else 0)')),
+    .meta(
+      result(
+        'share of the intact posts (default: 0.5 with discriminants, and for drf where training is intact, else 0)',
+      ),
+    ),
   discard: share().default(0.5).meta(result('of those, the share that lose a modality; the others have it corrupted')),
   draws: whole(1)
     .default(2)
