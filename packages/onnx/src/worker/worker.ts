@@ -41,8 +41,14 @@ async function release(number: number): Promise<void> {
   await running?.session.release();
 }
 
-/** Runs a session on the state, then the loops that finish the step. */
-async function step({ session, state, inputs, outputs }: Extract<Request, { kind: 'step' }>): Promise<HostTensor[]> {
+interface Answered {
+  readonly answer: Answer;
+  /** What is left to do once the answer is on its way. */
+  readonly afterwards?: () => void;
+}
+
+/** Runs a session on the state. The loops that finish the step run while the caller prepares the next one. */
+async function step({ session, state, inputs, outputs }: Extract<Request, { kind: 'step' }>): Promise<Answered> {
   const running = known(sessions, 'session', session);
   const own = known(states, 'state', state);
   const { reads = [], writes = [], loops } = running.plan ?? {};
@@ -54,11 +60,10 @@ async function step({ session, state, inputs, outputs }: Extract<Request, { kind
     { ...own.fetches(writes), ...running.loops?.fetches(), ...fetches },
   );
   own.turn(writes, results);
-  running.loops?.run(results);
-  return outputsOf(results, outputs);
+  return { answer: outputsOf(results, outputs), afterwards: () => running.loops?.run(results) };
 }
 
-async function answer(request: Request): Promise<Answer> {
+async function answer(request: Exclude<Request, { kind: 'step' }>): Promise<Answer> {
   switch (request.kind) {
     case 'create': {
       const { session: number, model, options, plan } = request;
@@ -69,8 +74,6 @@ async function answer(request: Request): Promise<Answer> {
       const { session } = known(sessions, 'session', request.session);
       return outputsOf(await session.run(feedsOf(request.inputs), request.outputs), request.outputs);
     }
-    case 'step':
-      return step(request);
     case 'release':
       await release(request.session);
       return undefined;
@@ -107,12 +110,15 @@ port.on('message', (message: Message) => {
   const { id } = message;
   const reply = (said: Reply, transfer: readonly ArrayBuffer[]): void => port.postMessage(said, transfer);
   last = last.then(async () => {
+    let afterwards: Answered['afterwards'];
     try {
-      const given = await answer(message);
-      reply({ id, answer: given }, buffersOf(given));
+      const given: Answered = message.kind === 'step' ? await step(message) : { answer: await answer(message) };
+      reply({ id, answer: given.answer }, buffersOf(given.answer));
+      afterwards = given.afterwards;
     } catch (error) {
       reply({ id, error: error instanceof Error ? error : new Error(String(error)) }, []);
     }
+    afterwards?.(); // an error here ends the thread, so that no later request meets half a step
     if (message.kind === 'close') port.close();
   });
 });
