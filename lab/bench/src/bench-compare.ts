@@ -8,8 +8,11 @@ import type { WorkloadSizes } from './workload.js';
 
 const execute = promisify(execFile);
 
+/** Milliseconds a step of both sides, each at its best setting. */
 export interface PairedRun {
   readonly ours: number;
+  /** Whether idle threads wait asleep or by spinning. */
+  readonly ourSetting: 'waiting' | 'spinning';
   readonly peer: number;
   readonly peerSetting: string;
 }
@@ -43,13 +46,21 @@ async function runPeer(
   script: string,
   sizes: WorkloadSizes,
   steps: number,
-): Promise<Omit<PairedRun, 'ours'>> {
+): Promise<Pick<PairedRun, 'peer' | 'peerSetting'>> {
   const { batch, dim, queue } = sizes;
   const options = { steps, batch, dim, queue };
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const { stdout } = await execute(python, [script, ...flags]);
   const { msPerStep, setting } = JSON.parse(stdout) as { msPerStep: number; setting: string };
   return { peer: msPerStep, peerSetting: setting };
+}
+
+async function runOurs(sizes: WorkloadSizes, steps: number): Promise<Pick<PairedRun, 'ours' | 'ourSetting'>> {
+  const measure = async (spinning: boolean): Promise<number> =>
+    (await measureStep('compiled', sizes, { steps, warmUp: 10, peak: false, spinning })).msPerStep;
+  const waiting = await measure(false);
+  const spinning = await measure(true);
+  return waiting <= spinning ? { ours: waiting, ourSetting: 'waiting' } : { ours: spinning, ourSetting: 'spinning' };
 }
 
 /**
@@ -78,8 +89,8 @@ export async function compareWithPeer(
   const python = await pythonWithTorch(options.python ? [options.python] : ['python3', '/usr/bin/python3']);
   const runs: PairedRun[] = [];
   for (let pair = 0; pair < options.pairs; pair++) {
-    const ours = await measureStep('compiled', sizes, { steps: options.steps, warmUp: 10, peak: false });
-    const run = { ours: ours.msPerStep, ...(await runPeer(python, script, sizes, options.steps)) };
+    const ours = await runOurs(sizes, options.steps);
+    const run = { ...ours, ...(await runPeer(python, script, sizes, options.steps)) };
     runs.push(run);
     options.onPair?.(run);
   }

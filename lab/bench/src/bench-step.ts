@@ -1,4 +1,4 @@
-import { createEngine } from '@drf/engine';
+import { createCompiledEngine, createEngine } from '@drf/engine';
 import { matrixProductPeak, median, timeCalls } from './measure.js';
 import { createWorkload, stepFlops, type WorkloadSizes } from './workload.js';
 
@@ -16,13 +16,19 @@ export interface StepReport {
   readonly residentMegabytes: number;
 }
 
+export interface StepOptions {
+  readonly steps: number;
+  readonly warmUp: number;
+  readonly peak: boolean;
+  /** Whether the compiled engine's idle threads wait by spinning. */
+  readonly spinning?: boolean | undefined;
+}
+
 /** Measures the peer's workload on an engine. */
-export async function measureStep(
-  engineName: string,
-  sizes: WorkloadSizes,
-  options: { readonly steps: number; readonly warmUp: number; readonly peak: boolean },
-): Promise<StepReport> {
-  const engine = await createEngine(engineName);
+export async function measureStep(engineName: string, sizes: WorkloadSizes, options: StepOptions): Promise<StepReport> {
+  const engine = await (options.spinning === true
+    ? createCompiledEngine({ spinning: true })
+    : createEngine(engineName));
   try {
     const workload = await createWorkload(engine, sizes);
     const step = (number: number): Promise<number> => workload.step(number);

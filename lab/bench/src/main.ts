@@ -116,9 +116,10 @@ measured('compare', 'ours and the PyTorch script in turns', 60)
       print(report, options.json, () =>
         [
           formatTable(
-            ['ours ms/step', 'PyTorch ms/step', 'its setting', 'ratio'],
+            ['ours ms/step', 'our threads', 'PyTorch ms/step', 'its setting', 'ratio'],
             report.runs.map((run) => [
               round(run.ours),
+              run.ourSetting,
               round(run.peer),
               run.peerSetting,
               round(run.ours / run.peer, 2),
