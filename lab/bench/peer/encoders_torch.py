@@ -6,6 +6,7 @@ call, and the process's peak resident size.
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import time
@@ -24,6 +25,7 @@ def arguments():
     ]:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--recompute", action="store_true", help="gradient checkpointing in every layer")
+    parser.add_argument("--compile", action="store_true", help="torch.compile, which needs a C++ compiler")
     parser.add_argument("--optimizer", choices=["fused", "foreach"], default="fused")
     return parser.parse_args()
 
@@ -71,6 +73,8 @@ def main():
         torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     model = Encoders(options)
+    if options.compile:
+        model.encode = torch.compile(model.encode)
     pixels = torch.randn(options.batch, 3, options.image, options.image)
     ids = torch.randint(0, options.vocabulary, (options.batch, options.length))
     lengths = torch.linspace(options.length // 2, options.length, options.batch).long()
@@ -103,7 +107,10 @@ def main():
         if number >= options.warm_up:
             times.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    setting = f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+    waiting = os.environ.get("OMP_WAIT_POLICY", "default").lower()
+    setting = f"torch {torch.__version__}, {torch.get_num_threads()} threads, waiting {waiting}"
+    if options.compile:
+        setting += ", compiled"
     cpu = (time.process_time() - before) / options.calls
     report = {"seconds": statistics.median(times), "cpuSeconds": cpu, "peakMegabytes": peak, "setting": setting}
     print(json.dumps(report))
