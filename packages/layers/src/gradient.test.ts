@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
@@ -123,7 +123,34 @@ describe('recompute', () => {
       await rm(folder, { recursive: true });
     }
   });
+
+  it('does so in the engine too, holding back what it computes from without copying it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'drf-recompute-'));
+    try {
+      const engine = await createCompiledEngine({ threads: 1, profilePrefix: join(folder, 'profile') });
+      const program = await engine.prepare(network(recompute), {});
+      await program.run(inputs);
+      await engine.dispose(); // which ends the profile
+      const [file] = await readdir(folder);
+      const events = JSON.parse(await readFile(join(folder, file as string), 'utf8')) as ProfileEvent[];
+      const computed = events.filter(({ cat, name }) => cat === 'Node' && name.endsWith('kernel_time'));
+      expect(computed.filter(({ args }) => args?.op_name === 'Gemm')).toHaveLength(4 * LAYERS);
+      const choices = computed.filter(({ args }) => args?.op_name === 'Where');
+      expect(choices.length).toBeGreaterThan(0);
+      const types = choices.flatMap(({ args }) => Object.keys(args?.output_type_shape?.[0] ?? {}));
+      expect(new Set(types)).toEqual(new Set(['int64'])); // of shapes, not of hidden states
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });
+
+/** Of ONNX Runtime's profile. */
+interface ProfileEvent {
+  readonly cat: string;
+  readonly name: string;
+  readonly args?: { readonly op_name?: string; readonly output_type_shape?: readonly object[] };
+}
 
 /** The same without recomputation; tfjs asks for a path from every input. */
 function used(compute: (all: readonly tf.Tensor[]) => tf.Tensor, all: readonly tf.Tensor[]): tf.Tensor {

@@ -8,6 +8,7 @@ import {
 } from '@drf/onnx/worker';
 import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
 import { reachable, type TracedFunction } from '../graph/graph.js';
+import { withReshapedBarriers } from '../onnx/barriers.js';
 import { portName, writeModel } from '../onnx/write.js';
 import type { CompileOptions } from './options.js';
 
@@ -58,7 +59,7 @@ export class SessionHost {
   /** @param plan of a step */
   async create(traced: TracedFunction, plan?: StepPlan): Promise<Session> {
     const session = this.nextNumber++;
-    const model = writeModel(traced);
+    const model = writeModel(withReshapedBarriers(traced));
     const options = sessionOptions(this.options, bytesOfValues(traced) <= LARGEST_KEPT);
     await this.worker().ask({ kind: 'create', session, model, options, plan }, [model.buffer as ArrayBuffer]);
     const outputs = traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : []));

@@ -93,9 +93,7 @@ function masked(graph: Graph, [value, mask]: readonly [Value, Value], shape: Sha
 function product(graph: Graph, inputs: readonly Value[]): Value | undefined {
   const [left, right] = inputs as [Value, Value];
   const shape = broadcastShapes([left.shape, right.shape]);
-  return (
-    eitherIdentity(1)(graph, inputs) ?? masked(graph, [left, right], shape) ?? masked(graph, [right, left], shape)
-  );
+  return eitherIdentity(1)(graph, inputs) ?? masked(graph, [left, right], shape) ?? masked(graph, [right, left], shape);
 }
 
 const RULES: Readonly<Record<string, Rule>> = {

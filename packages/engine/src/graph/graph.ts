@@ -19,7 +19,8 @@ interface OutputType {
   readonly type: ElementType;
 }
 
-interface Made {
+/** An operation and what it makes. */
+export interface Made {
   readonly operation: Operation;
   readonly outputs: readonly Value[];
 }
@@ -180,7 +181,7 @@ export class Graph {
 
 /** A function as a graph. */
 export interface TracedFunction {
-  readonly graph: Graph;
+  readonly graph: Pick<Graph, 'operations' | 'integers'>;
   readonly inputs: readonly Port<InputRole>[];
   readonly outputs: readonly Port<OutputRole>[];
 }

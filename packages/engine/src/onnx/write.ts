@@ -9,7 +9,7 @@ import {
   type Port,
   type Value,
 } from '../graph/value.js';
-import { reachable, type TracedFunction } from '../graph/graph.js';
+import { type Made, reachable, type TracedFunction } from '../graph/graph.js';
 
 /** The newest opset that ONNX 1.12's checker knows; every operator used here exists in it. */
 const OPSET = 17;
@@ -92,6 +92,11 @@ function node(names: Names, operation: Operation, outputs: readonly Value[], i: 
   };
 }
 
+/** A reshape to sizes that are computed: ONNX Runtime cannot tell what shape comes out. */
+function isReshapedByChoice({ operation: { operator, inputs } }: Made): boolean {
+  return operator === 'Reshape' && inputs[1]?.source.kind === 'operation';
+}
+
 /**
  * Writes a traced function as an ONNX model: static shapes, operators of the default domain only.
  * Every input is declared, used or not.
@@ -111,6 +116,9 @@ export function writeModel(traced: TracedFunction, notes: ModelNotes = {}, nameO
       name: notes.name ?? 'traced',
       input: traced.inputs.map((port) => valueInfo(nameOf(port), port.value)),
       output: outputs.map(([name, value]) => valueInfo(name, value)),
+      valueInfo: operations.filter(isReshapedByChoice).map(({ outputs: [value] }) => {
+        return valueInfo(names.of(value as Value), value as Value);
+      }),
       initializer: constants.map((value) => initializer(names, value)),
       node: [
         ...operations.map(({ operation, outputs }, i) => node(names, operation, outputs, i)),

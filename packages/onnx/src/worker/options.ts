@@ -43,6 +43,10 @@ export function sessionOptions(
     ...(profilePrefix === undefined ? {} : { profileFilePrefix: profilePrefix }),
     enableCpuMemArena: keepsMemory,
     enableMemPattern: keepsMemory && provider !== 'dml', // which DirectML does not support
-    extra: { session: { intra_op: { allow_spinning: spinning === true ? '1' : '0' }, set_denormal_as_zero: '1' } },
+    extra: {
+      session: { intra_op: { allow_spinning: spinning === true ? '1' : '0' }, set_denormal_as_zero: '1' },
+      // it would merge a reshape that holds back what is computed anew with the one that follows
+      optimization: { disable_specified_optimizers: 'ReshapeFusion' },
+    },
   };
 }
