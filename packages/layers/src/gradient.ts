@@ -85,3 +85,27 @@ export function recompute(
   });
   return run(...floats);
 }
+
+/**
+ * An element-wise function of which the derivative is known. Compiled, the gradient is dy · `slope(x)`, and of all that
+ * is computed only x is kept for it; eagerly, this is `compute(x)` and no more.
+ * @param compute of x, a tensor of x's shape
+ * @param slope its derivative at x, of x's shape
+ */
+export function withSlope(
+  compute: (x: tf.Tensor) => tf.Tensor,
+  slope: (x: tf.Tensor) => tf.Tensor,
+  x: tf.Tensor,
+): tf.Tensor {
+  if (!isTracing()) return compute(x);
+  const run = tf.customGrad((input, save) => {
+    const given = input as tf.Tensor;
+    (save as tf.GradSaveFunc)([given]);
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor => {
+      const [again] = after(saved, dy) as [tf.Tensor];
+      return tf.mul(dy, slope(again));
+    };
+    return { value: compute(given), gradFunc };
+  });
+  return run(x);
+}

@@ -2,7 +2,7 @@ export * from './activation.js';
 export * from './attention.js';
 export * from './dropout.js';
 export * from './sequence.js';
-export * from './gradient.js';
+export { recompute, stopGradient, type RecomputeOptions } from './gradient.js';
 export * from './linear.js';
 export * from './lora.js';
 export * from './losses.js';
