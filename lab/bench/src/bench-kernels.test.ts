@@ -16,6 +16,17 @@ describe('summarizeProfile', () => {
       { operator: 'Add', calls: 1, milliseconds: 2 },
     ]);
   });
+
+  it('tells operators apart by the shapes of their inputs', () => {
+    const product = (rows: number) => ({
+      cat: 'Node',
+      name: 'Gemm_1_kernel_time',
+      dur: rows,
+      args: { op_name: 'Gemm', input_type_shape: [{ float: [rows, 8] }, { float: [8, 2] }] },
+    });
+    const kernels = summarizeProfile([product(16), product(512)], true);
+    expect(kernels.map(({ operator }) => operator)).toEqual(['Gemm [512,8] [8,2]', 'Gemm [16,8] [8,2]']);
+  });
 });
 
 describe('profileKernels', () => {

@@ -21,7 +21,7 @@ import {
 } from '@drf/terminal';
 import { compareWithPeer } from './bench-compare.js';
 import { BASE_MODELS, measureEncoderEquality, type BaseModel, type EncoderEquality } from './bench-encoder-equality.js';
-import { profileKernels } from './bench-kernels.js';
+import { kernelTable, profileKernels } from './bench-kernels.js';
 import { measureMemory } from './bench-memory.js';
 import { measureMethods } from './bench-methods.js';
 import { measurePredict, type PredictBenchReport } from './bench-predict.js';
@@ -131,18 +131,18 @@ measured('compare', 'ours and the PyTorch script in turns', 60)
     },
   );
 
-measured('kernels', 'time by kernel inside ONNX Runtime', 30).action(async (options: CommonOptions) => {
-  const report = await profileKernels(options, options.steps);
-  print(report, options.json, () =>
-    [
-      formatTable(
-        ['operator', 'calls a step', 'ms a step'],
-        report.kernels.map((kernel) => [kernel.operator, round(kernel.calls, 0), round(kernel.milliseconds, 2)]),
-      ),
-      `in kernels ${round(report.sessionMilliseconds)} ms, whole step ${round(report.stepMilliseconds)} ms (profiling on)`,
-    ].join('\n'),
-  );
-});
+measured('kernels', 'time by kernel inside ONNX Runtime', 30)
+  .option('--shapes', 'tell kernels apart by the shapes of their inputs')
+  .option('--most <count>', 'only the costliest', wholeNumber(1))
+  .action(async (options: CommonOptions & { readonly shapes?: boolean; readonly most?: number }) => {
+    const report = await profileKernels(options, options.steps, options.shapes);
+    print(report, options.json, () =>
+      [
+        kernelTable(report.kernels, options.most),
+        `in kernels ${round(report.sessionMilliseconds)} ms, whole step ${round(report.stepMilliseconds)} ms (profiling on)`,
+      ].join('\n'),
+    );
+  });
 
 measured('memory', 'resident size early and late in a long run', 2000)
   .addOption(engineOption('compiled'))

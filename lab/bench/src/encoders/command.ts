@@ -10,6 +10,7 @@ import {
   type Command,
 } from '@drf/terminal';
 import { compareEncoders, type EncoderComparison } from './compare.js';
+import { kernelTable, profiled } from '../bench-kernels.js';
 import { measureEncodersMemory } from '../bench-memory.js';
 import { type ImageSizesOptions, measureImageSizes } from './image-sizes.js';
 import { measureEncoders, type CallCounts, type EncoderTask, type SideReport } from './measure.js';
@@ -23,7 +24,8 @@ interface EncoderOptions extends EncoderSizes, CallCounts {
   readonly pairs: number;
   readonly python: string;
   readonly ours?: boolean;
-  readonly profile?: string;
+  readonly profile?: boolean;
+  readonly shapes?: boolean;
   readonly json?: boolean;
 }
 
@@ -86,9 +88,18 @@ async function compare(options: EncoderOptions): Promise<void> {
   process.stdout.write(`${text}\n`);
 }
 
+/** Rows of a profile. */
+const MOST_KERNELS = 20;
+
 async function measureOurs(options: EncoderOptions): Promise<void> {
-  const { part, mode, profile, json } = options;
-  const report = await measureEncoders({ part, mode, sizes: sizesOf(options) }, options, profile);
+  const { part, mode, profile, shapes, json } = options;
+  const task = { part, mode, sizes: sizesOf(options) };
+  if (profile === true) {
+    const { kernels } = await profiled((prefix) => measureEncoders(task, options, prefix), shapes === true);
+    process.stdout.write(`${json === true ? JSON.stringify(kernels) : kernelTable(kernels, MOST_KERNELS)}\n`);
+    return;
+  }
+  const report = await measureEncoders(task, options);
   const text = formatTable(['', 's a call', 'processor s', 'peak MiB', 'setting'], [sideRow('ours', report)]);
   process.stdout.write(`${json === true ? JSON.stringify(report) : text}\n`);
 }
@@ -212,7 +223,8 @@ export function addEncodersCommands(program: Command): void {
     .option('--ours', 'a single task on the compiled engine in this process, with --part and --mode')
     .option('--part <name>', PARTS.join(', '), oneOf(PARTS), 'both')
     .option('--mode <name>', MODES.join(', '), oneOf(MODES), 'step')
-    .option('--profile <prefix>', "with --ours: where ONNX Runtime's profile goes")
+    .option('--profile', 'with --ours: time by kernel inside ONNX Runtime instead')
+    .option('--shapes', 'with --profile: tell kernels apart by the shapes of their inputs')
     .action((options: EncoderOptions) => (options.ours === true ? measureOurs(options) : compare(options)));
 
   withSizes(program.command('encoders-memory'))
