@@ -60,12 +60,7 @@ async function measureMethod(
   const workload = await createMethodWorkload(engine, method, SHAPES, batch);
   const times = await timeCalls((number) => workload.step(number), steps, warmUp);
   await workload.dispose();
-  return {
-    method: method.id,
-    parameters: workload.parameters,
-    msPerStep: median(times),
-    fastest: Math.min(...times),
-  };
+  return { method: method.id, parameters: workload.parameters, msPerStep: median(times), fastest: Math.min(...times) };
 }
 
 /** Training steps of a method, one after the other, on the same random posts. */

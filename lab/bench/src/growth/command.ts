@@ -48,7 +48,11 @@ function topicsFrom(text: string): readonly string[] {
   const names = text.split(',');
   const unknown = names.find((name) => !NAMES.includes(name));
   if (unknown === undefined) return names;
-  throw refuser(ConfigurationError, 'option --only')(`some of ${NAMES.join(', ')}`, unknown, suggestion(unknown, NAMES));
+  throw refuser(ConfigurationError, 'option --only')(
+    `some of ${NAMES.join(', ')}`,
+    unknown,
+    suggestion(unknown, NAMES),
+  );
 }
 
 interface Chosen {
@@ -112,10 +116,19 @@ export function addGrowthCommand(program: Command): void {
   }
   withExamples(
     command
-      .option('--calls <count>', 'calls of each size, of which the fastest counts; fewer where they take seconds', wholeNumber(2), 5) // prettier-ignore
+      .option(
+        '--calls <count>',
+        'calls of each size, of which the fastest counts; fewer where they take seconds',
+        wholeNumber(2),
+        5,
+      ) // prettier-ignore
       .option('--margin <exponent>', 'how far a slope may lie above what must hold', finiteNumber(0), 0.3)
       .option('--charts <folder>', 'write a chart of each as SVG')
-      .option('--size <number>', 'one size of one operation (--only, --operation), measured in this process', wholeNumber(1)) // prettier-ignore
+      .option(
+        '--size <number>',
+        'one size of one operation (--only, --operation), measured in this process',
+        wholeNumber(1),
+      ) // prettier-ignore
       .option('--json', 'print JSON; no progress'),
     [
       ['pnpm bench growth --charts docs/charts', 'all of them; up to half an hour'],

@@ -1,6 +1,14 @@
 import { createMethod, parseExperiment } from '@drf/experiment';
 import type { GatedObservations } from '@drf/model';
-import { byModality, createRandom, hostTensor, type Engine, type Host, type HostTensor, type Random } from '@drf/tensor';
+import {
+  byModality,
+  createRandom,
+  hostTensor,
+  type Engine,
+  type Host,
+  type HostTensor,
+  type Random,
+} from '@drf/tensor';
 import { createMethodWorkload } from '../bench-methods.js';
 import type { Prepared } from './topic.js';
 

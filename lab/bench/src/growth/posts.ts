@@ -67,9 +67,8 @@ export const POSTS: Topic = {
   smallest: 10,
   operations: [
     calledOperation({ name: 'plan', words: 'planning disruptions of 60 % of the posts', atMost: LINEAR }, plan),
-    calledOperation(
-      { name: 'load', words: 'loading a table with labels and splitting it', atMost: LINEAR },
-      (posts) => withTable(posts, CLASSES, loadAndSplit),
+    calledOperation({ name: 'load', words: 'loading a table with labels and splitting it', atMost: LINEAR }, (posts) =>
+      withTable(posts, CLASSES, loadAndSplit),
     ),
     calledOperation(
       { name: 'evaluate', words: `all metrics, and the interval of a paired difference (${RESAMPLES} resamples)`, atMost: LINEAR }, // prettier-ignore

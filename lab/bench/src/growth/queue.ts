@@ -18,10 +18,11 @@ function filledQueue(rows: number): FeatureQueue {
 function enqueue(rows: number): Prepared {
   const queue = filledQueue(rows);
   const batch = normals(createRandom('batch'), BATCH, DIM);
+  const into = new Float32Array(rows * DIM); // as steps read it
   return {
     call: () => {
       queue.enqueue(batch);
-      return [queue.rows(), queue.rowWeights()];
+      return [queue.rows(into), queue.rowWeights()];
     },
   };
 }

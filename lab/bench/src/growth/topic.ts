@@ -47,7 +47,8 @@ export interface Prepared {
   close?(): Promise<unknown>;
 }
 
-/** After so long no further call begins. */
+/** Calls go on until they have taken so long together, so that quick ones are compiled; and no further one begins after that. */
+const SHORTEST_MILLISECONDS = 200;
 const LONGEST_MILLISECONDS = 3000;
 
 /**
@@ -65,11 +66,11 @@ export function calledOperation(
     measure: async (size, calls) => {
       const prepared = await prepare(size);
       const times: number[] = [];
-      for (let spent = 0; times.length < 2 || (times.length < calls && spent < LONGEST_MILLISECONDS);) {
+      const isEnough = (spent: number): boolean =>
+        times.length >= 2 && (spent > LONGEST_MILLISECONDS || (times.length >= calls && spent > SHORTEST_MILLISECONDS));
+      for (let spent = 0; !isEnough(spent); spent += times.at(-1) as number) {
         const number = times.length;
-        const [time = 0] = await timeCalls(async () => prepared.call(number), 1, 0);
-        times.push(time);
-        spent += time;
+        times.push(...(await timeCalls(async () => prepared.call(number), 1, 0)));
       }
       const peakMegabytes = ownPeakMegabytes();
       await prepared.close?.();
