@@ -43,6 +43,7 @@ const SLOW = [
   'apps/serve/src/{judges,page,serve,static-page,workers}',
   'apps/train/src/{distributed,dry-run,remote-run}',
   'apps/tune/src/tune',
+  'lab/bench/src/growth/growth',
   'lab/tensorflow/src/install',
   'scripts/docs/{examples,library}',
 ];

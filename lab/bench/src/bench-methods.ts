@@ -1,4 +1,4 @@
-import { TOKEN_LAYOUTS, type TokenLayout } from '@drf/encoders';
+import { TOKEN_LAYOUTS } from '@drf/encoders';
 import { createEngine } from '@drf/engine';
 import { createMethod, METHOD_NAMES, parseExperiment } from '@drf/experiment';
 import {
@@ -6,8 +6,10 @@ import {
   prepareTraining,
   stepSchedule,
   type BatchInputs,
+  type Memory,
   type Method,
   type MethodShapes,
+  type TokenShape,
 } from '@drf/model';
 import { createRandom, hostTensor, type Engine, type Host, type HostTensor, type HostTree } from '@drf/tensor';
 import { median, timeCalls } from './measure.js';
@@ -55,22 +57,42 @@ async function measureMethod(
   method: Method,
   { batch, steps, warmUp }: { readonly batch: number; readonly steps: number; readonly warmUp: number },
 ): Promise<MethodTime> {
+  const workload = await createMethodWorkload(engine, method, SHAPES, batch);
+  const times = await timeCalls((number) => workload.step(number), steps, warmUp);
+  await workload.dispose();
+  return { method: method.id, parameters: workload.parameters, msPerStep: median(times), fastest: Math.min(...times) };
+}
+
+/** Training steps of a method, one after the other, on the same random posts. */
+export interface MethodWorkload {
+  /** Trained numbers and those that were measured. */
+  readonly parameters: number;
+  readonly memory: Memory;
+  /** Runs the step of this number (from 0), and tells the memory. */
+  step(number: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** A method that trains on random posts of these widths, all of them intact. */
+export async function createMethodWorkload(
+  engine: Engine,
+  method: Method,
+  shapes: MethodShapes,
+  batch: number,
+): Promise<MethodWorkload> {
   const parameters = method.initialParameters(createRandom(0));
   const memory = method.createMemory();
   const program = await prepareTraining(engine, method, parameters, ADAMW_DEFAULTS);
-  const inputs = randomPosts(batch);
-  const step = async (number: number): Promise<void> => {
-    const schedule = stepSchedule(number, warmUp + steps, { encoder: 0, head: 1e-4, floor: 0 }, ADAMW_DEFAULTS);
-    const { observations } = await program.learn({ ...inputs, memory: memory.inputs(), schedule });
-    memory.update(observations);
-  };
-  const times = await timeCalls(step, steps, warmUp);
-  await program.dispose();
+  const inputs = randomPosts(batch, shapes);
   return {
-    method: method.id,
     parameters: countNumbers(parameters),
-    msPerStep: median(times),
-    fastest: Math.min(...times),
+    memory,
+    step: async (number) => {
+      const schedule = stepSchedule(number, 10_000, { encoder: 0, head: 1e-4, floor: 0 }, ADAMW_DEFAULTS);
+      const { observations } = await program.learn({ ...inputs, memory: memory.inputs(), schedule });
+      memory.update(observations);
+    },
+    dispose: () => program.dispose(),
   };
 }
 
@@ -81,7 +103,10 @@ function countNumbers(tree: HostTree): number {
   );
 }
 
-function randomPosts(posts: number): { batch: Host<BatchInputs>; labels: HostTensor } {
+function randomPosts(
+  posts: number,
+  { imageDim, textDim, classes, tokens: layouts }: MethodShapes,
+): { batch: Host<BatchInputs>; labels: HostTensor } {
   const random = createRandom(1);
   const normals = (...shape: number[]): HostTensor =>
     hostTensor(
@@ -90,18 +115,20 @@ function randomPosts(posts: number): { batch: Host<BatchInputs>; labels: HostTen
     );
   const ones = (...shape: number[]): HostTensor =>
     hostTensor(new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1), shape);
-  const tokens = ({ count, dim }: TokenLayout): { tokens: HostTensor; mask: HostTensor; pieces: HostTensor } => ({
+  const tokens = ({ count, dim }: TokenShape): { tokens: HostTensor; mask: HostTensor; pieces: HostTensor } => ({
     tokens: normals(posts, count, dim),
     mask: ones(posts, count),
     pieces: hostTensor(new Int32Array(posts * count), [posts, count]),
   });
-  const batch = {
-    image: { features: normals(posts, SHAPES.imageDim), available: ones(posts), tokens: tokens(TOKEN_LAYOUTS.image) },
-    text: { features: normals(posts, SHAPES.textDim), available: ones(posts), tokens: tokens(TOKEN_LAYOUTS.text) },
-  };
+  const modality = (dim: number, layout: TokenShape | undefined): Host<BatchInputs['image']> => ({
+    features: normals(posts, dim),
+    available: ones(posts),
+    ...(layout === undefined ? {} : { tokens: tokens(layout) }),
+  });
+  const batch = { image: modality(imageDim, layouts?.image), text: modality(textDim, layouts?.text) };
   const labels = hostTensor(
-    Int32Array.from({ length: posts }, (_, post) => post % SHAPES.classes),
+    Int32Array.from({ length: posts }, (_, post) => post % classes),
     [posts],
   );
-  return { batch: batch, labels };
+  return { batch, labels };
 }

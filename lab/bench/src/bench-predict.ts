@@ -140,13 +140,14 @@ function nameOf(run: string | undefined): string {
   return run ?? 'a stand-in without a model: reading and writing alone';
 }
 
-/** Texts of 4 to 20 words, one row each, piece by piece. */
-async function writePosts(path: string, rows: number): Promise<void> {
+/** Texts of 4 to 20 words, one row each, piece by piece. @param labels to take turns in; default: no label */
+export async function writePosts(path: string, rows: number, labels: readonly string[] = []): Promise<void> {
   const random = createRandom(1);
   const stream = createWriteStream(path);
   for (let row = 1; row <= rows; row++) {
     const words = Array.from({ length: 4 + random.integer(17) }, () => WORDS[random.integer(WORDS.length)]);
-    const line = `${JSON.stringify({ id: `post-${row}`, text: words.join(' ') })}\n`;
+    const label = labels[row % labels.length]; // none of none
+    const line = `${JSON.stringify({ id: `post-${row}`, text: words.join(' '), label })}\n`;
     if (!stream.write(line)) await once(stream, 'drain');
   }
   stream.end();

@@ -29,6 +29,7 @@ import { measureStarts } from './bench-start.js';
 import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
 import { addEnginesCommand } from './engines/command.js';
+import { addGrowthCommand } from './growth/command.js';
 import { addServeCommands } from './serve/command.js';
 import { median } from './measure.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
@@ -62,6 +63,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench memory', 'resident size over 2,000 steps'],
   ['pnpm bench methods', 'a training step of every method'],
   ['pnpm bench start', 'how soon each command says something'],
+  ['pnpm bench growth --charts docs/charts', 'how time and memory grow with posts, classes, queue, tokens and ranks'],
   ['pnpm bench predict --rows 1000000', 'memory while a million rows are judged by a stand-in'],
   ['pnpm bench predict --rows 10000 --run runs/quickstart', 'the same by a run'],
 ]);
@@ -345,6 +347,7 @@ program
 
 addEncodersCommands(program);
 addEnginesCommand(program);
+addGrowthCommand(program);
 addServeCommands(program);
 
 await runApp(program);

@@ -45,6 +45,19 @@ describe('pairedBootstrap', () => {
     }
   });
 
+  it('takes as long and as much memory as there are classes, not as their square', () => {
+    const classCount = 20_000; // whose confusion matrix would take 3 GB in each resample
+    const labels = Int32Array.of(0, 7, classCount - 1, 7);
+    const wrong = labels.map((label) => (label + 1) % classCount);
+    const { difference, interval } = pairedBootstrap(labels, [labels], [wrong], {
+      classCount,
+      random: createRandom(1),
+      metric: 'macroF1',
+      resamples: 100,
+    });
+    expect([difference, interval.low, interval.high]).toEqual([1, 1, 1]);
+  });
+
   it('has the width that the theory of paired shares gives', () => {
     const { difference, interval } = pairedBootstrap(labels, [good], [poor], options(3, { resamples: 4000 }));
     const scores = labels.map((label, i) => Number(good[i] === label) - Number(poor[i] === label));

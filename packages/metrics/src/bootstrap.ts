@@ -2,7 +2,7 @@ import { assertFinite, ConfigurationError, DataError, type Random } from '@drf/t
 import { assertLabelsAndPredictions, assertNotEmpty, assertSameLength, type ClassIndices } from './checks.js';
 import { assertConfidence, DEFAULT_CONFIDENCE, type Interval } from './interval.js';
 import { quantile } from './quantiles.js';
-import { METRICS, type MetricName } from './scores.js';
+import { METRICS, noCounts, type ClassCounts, type MetricName } from './scores.js';
 
 /** The predictions of one method: a list of class indices for each of its runs (seeds), all on the same posts. */
 export type Runs = readonly ClassIndices[];
@@ -32,13 +32,16 @@ function weightedMetric(labels: ClassIndices, runs: Runs, counts: Uint32Array, o
   const { classCount, metric = 'accuracy' } = options;
   let total = 0;
   for (const predictions of runs) {
-    const confusion = Array.from({ length: classCount }, () => new Array<number>(classCount).fill(0));
+    const byClass = noCounts(classCount); // a confusion matrix would grow by the square of the classes
     for (let post = 0; post < labels.length; post++) {
-      const row = confusion[labels[post] as number] as number[];
-      const column = predictions[post] as number;
-      row[column] = (row[column] as number) + (counts[post] as number);
+      const times = counts[post] as number;
+      const [truth, answer] = [labels[post] as number, predictions[post] as number];
+      const own = byClass[truth] as ClassCounts;
+      own.support += times;
+      if (truth === answer) own.hits += times;
+      (byClass[answer] as ClassCounts).predicted += times;
     }
-    total += METRICS[metric](confusion);
+    total += METRICS[metric](byClass);
   }
   return total / runs.length;
 }

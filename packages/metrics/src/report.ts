@@ -5,6 +5,7 @@ import {
   accuracyOf,
   classScores,
   confusionMatrix,
+  countsOf,
   macroF1Of,
   weightedF1Of,
   type ConfusionMatrix,
@@ -84,17 +85,18 @@ export function classificationReport(
   const rows = isPredictions(outputs) ? null : probabilityRows('classificationReport', outputs, classCount);
   const predictions = rows === null ? (outputs as ClassIndices) : rows.map(argMax);
   const confusion = confusionMatrix(labels, predictions, classCount);
+  const counts = countsOf(confusion);
   const perClass = classScores(confusion).map((scores, index) => ({ name: classes[index] as string, ...scores }));
   const count = labels.length;
   const right = confusion.reduce((sum, row, index) => sum + (row[index] as number), 0);
   return {
     count,
     classes: [...classes],
-    accuracy: accuracyOf(confusion),
+    accuracy: accuracyOf(counts),
     accuracyInterval: wilsonInterval(right, count),
     majorityAccuracy: Math.max(...perClass.map(({ support }) => support)) / count,
-    weightedF1: weightedF1Of(confusion),
-    macroF1: macroF1Of(confusion),
+    weightedF1: weightedF1Of(counts),
+    macroF1: macroF1Of(counts),
     perClass,
     confusion,
     calibration: rows === null ? null : calibrationOf(labels, rows, classCount),

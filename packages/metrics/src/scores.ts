@@ -17,60 +17,85 @@ export interface PerClassScores {
 const quotient = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** Precision, recall, F1 and support of every class. */
-export function classScores(confusion: ConfusionMatrix): PerClassScores[] {
-  return confusion.map((row, index) => {
-    const hits = row[index] as number;
-    const support = sum(row);
-    const predicted = sum(confusion.map((other) => other[index] as number));
-    return {
-      precision: quotient(hits, predicted),
-      recall: quotient(hits, support),
-      f1: quotient(2 * hits, predicted + support),
-      support,
-      predicted,
-    };
-  });
+/** What is counted of a class: all that the scores rest on. */
+export interface ClassCounts {
+  /** Posts of the class that were found. */
+  hits: number;
+  /** Posts of the class. */
+  support: number;
+  /** Posts predicted to be of the class. */
+  predicted: number;
 }
 
+/** Counts of every class, all 0. */
+export function noCounts(classCount: number): ClassCounts[] {
+  return Array.from({ length: classCount }, () => ({ hits: 0, support: 0, predicted: 0 }));
+}
+
+/** Counts of every class of a confusion matrix. */
+export function countsOf(confusion: ConfusionMatrix): readonly ClassCounts[] {
+  const counts = noCounts(confusion.length);
+  confusion.forEach((row, truth) => {
+    const own = counts[truth] as ClassCounts;
+    own.hits = row[truth] as number;
+    row.forEach((posts, answer) => {
+      own.support += posts;
+      (counts[answer] as ClassCounts).predicted += posts;
+    });
+  });
+  return counts;
+}
+
+/** Precision, recall, F1 and support of every class. */
+export function classScores(confusion: ConfusionMatrix): PerClassScores[] {
+  return countsOf(confusion).map(({ hits, support, predicted }) => ({
+    precision: quotient(hits, predicted),
+    recall: quotient(hits, support),
+    f1: f1Of({ hits, support, predicted }),
+    support,
+    predicted,
+  }));
+}
+
+const f1Of = ({ hits, support, predicted }: ClassCounts): number => quotient(2 * hits, predicted + support);
+
 /** Share of posts on the diagonal. */
-export function accuracyOf(confusion: ConfusionMatrix): number {
-  return quotient(sum(confusion.map((row, index) => row[index] as number)), sum(confusion.map(sum)));
+export function accuracyOf(counts: readonly ClassCounts[]): number {
+  return quotient(sum(counts.map(({ hits }) => hits)), sum(counts.map(({ support }) => support)));
 }
 
 /** Mean of the classes' F1, each weighted by its support: the F1 of the paper's tables. */
-export function weightedF1Of(confusion: ConfusionMatrix): number {
-  const scores = classScores(confusion);
-  return quotient(sum(scores.map(({ f1, support }) => f1 * support)), sum(scores.map(({ support }) => support)));
+export function weightedF1Of(counts: readonly ClassCounts[]): number {
+  return quotient(sum(counts.map((own) => f1Of(own) * own.support)), sum(counts.map(({ support }) => support)));
 }
 
 /**
  * Mean F1 of the classes that have posts. Of a class without any, nothing was measured: an F1 of 0 would speak of the
  * split, not of the answers. Posts taken for such a class still count, as misses of their own.
  */
-export function macroF1Of(confusion: ConfusionMatrix): number {
-  const present = classScores(confusion).filter(({ support }) => support > 0);
-  return quotient(sum(present.map(({ f1 }) => f1)), present.length);
+export function macroF1Of(counts: readonly ClassCounts[]): number {
+  const present = counts.filter(({ support }) => support > 0);
+  return quotient(sum(present.map(f1Of)), present.length);
 }
 
-/** The metrics that follow from a confusion matrix. */
+/** The metrics that follow from the counts of the classes. */
 export const METRICS = { accuracy: accuracyOf, weightedF1: weightedF1Of, macroF1: macroF1Of } as const;
 /** One of {@link METRICS}. */
 export type MetricName = keyof typeof METRICS;
 
 /** Share of posts whose prediction is their label. @throws DataError as {@link confusionMatrix} */
 export function accuracy(labels: ClassIndices, predictions: ClassIndices, classCount: number): number {
-  return accuracyOf(confusionMatrix(labels, predictions, classCount));
+  return accuracyOf(countsOf(confusionMatrix(labels, predictions, classCount)));
 }
 
 /** {@link weightedF1Of} of labels and predictions. @throws DataError as {@link confusionMatrix} */
 export function weightedF1(labels: ClassIndices, predictions: ClassIndices, classCount: number): number {
-  return weightedF1Of(confusionMatrix(labels, predictions, classCount));
+  return weightedF1Of(countsOf(confusionMatrix(labels, predictions, classCount)));
 }
 
 /** {@link macroF1Of} of labels and predictions. @throws DataError as {@link confusionMatrix} */
 export function macroF1(labels: ClassIndices, predictions: ClassIndices, classCount: number): number {
-  return macroF1Of(confusionMatrix(labels, predictions, classCount));
+  return macroF1Of(countsOf(confusionMatrix(labels, predictions, classCount)));
 }
 
 /** Counts of posts, [true class][predicted class]. */

@@ -41,6 +41,12 @@ interface Axes {
   readonly xWhole?: boolean;
 }
 
+/** Axes of lines. */
+interface LineAxes extends Axes {
+  /** Whether both axes are logarithmic, so that a power is a straight line: all numbers must be above 0. */
+  readonly log?: boolean;
+}
+
 const SIZE = { width: 640, height: 380 };
 /** Stands for the ink of text and axes while a chart is drawn; {@link inkOf} replaces it. */
 const INK = '#5b636c';
@@ -59,7 +65,7 @@ const AXIS = {
  * Lines, with bands where points have them.
  * @example lineChart('loss', 'Loss by epoch', [{ name: 'drf', points: [{ x: 1, y: 0.9 }] }], { xName: 'epoch', yName: 'loss' })
  */
-export function lineChart(name: string, title: string, series: readonly Series[], axes: Axes): Chart {
+export function lineChart(name: string, title: string, series: readonly Series[], axes: LineAxes): Chart {
   const colorOf = (i: number): string => (series[i]?.dashed === true ? INK : colorAt(i));
   const bands = series.flatMap(({ name: own, points }, i) => {
     const banded = points.flatMap(({ x, low, high }) =>
@@ -91,9 +97,10 @@ export function lineChart(name: string, title: string, series: readonly Series[]
     lineStyle: { color: colorOf(i), width: 2, type: dashed === true ? 'dashed' : 'solid' },
   }));
   const names = series.map(({ name: own }) => own);
+  const scale = axes.log === true ? { type: 'log' } : {};
   const option = {
-    xAxis: { ...xAxis(axes), min: 'dataMin', max: 'dataMax' },
-    yAxis: { ...yAxis(axes), scale: true },
+    xAxis: { ...xAxis(axes), min: 'dataMin', max: 'dataMax', ...scale },
+    yAxis: { ...yAxis(axes), scale: true, ...scale },
     series: [...bands, ...lines],
   };
   const said = series.map(({ name: own, points }) => `${own}: ${courseOf(points)}`);

@@ -56,6 +56,18 @@ describe('reports', () => {
     expect(html).toMatch(/<svg[\s\S]*<path[\s\S]*<\/svg>/);
   });
 
+  it('draw a power as a straight line where axes are logarithmic', () => {
+    const points = [1, 10, 100].map((x) => ({ x, y: x ** 2 }));
+    const { svg } = lineChart('power', 'A power', [{ name: 'square', points }], { xName: 'x', yName: 'y', log: true });
+    const [, path = ''] = /<path d="(M[^"]*)"[^>]*stroke="#2f7fc1"/.exec(svg) ?? [];
+    const [first, middle, last] = [...path.matchAll(/([\d.]+) ([\d.]+)/g)].map(([, x, y]) => [Number(x), Number(y)]);
+    expect(middle?.map((value, i) => 2 * value - (first?.[i] as number) - (last?.[i] as number))).toEqual([
+      expect.closeTo(0, 0),
+      expect.closeTo(0, 0),
+    ]);
+    expect(svg).toContain('>10,000<');
+  });
+
   it('make room for a legend of many names, and leave its ink to the page', () => {
     const named = (count: number) => {
       const lines = Array.from({ length: count }, (_, i) => ({
