@@ -1,7 +1,6 @@
 """Posts and frozen encoders in Python as one would write them for speed: Pillow and the fast tokenizers, then PyTorch
 (`torch.inference_mode`, a DataLoader with workers) or ONNX Runtime (threads that decode ahead), in one process or several.
 `models.json` says what both sides compute with; it is written by the bench."""
-import csv
 import json
 import multiprocessing
 import os
@@ -13,10 +12,11 @@ from tokenizers import Tokenizer
 
 
 def read_posts(table):
-    """Rows of a table as dicts, with the path of the image, or "", in full."""
+    """Lines of a table as dicts, with the path of the image, or None, in full."""
     folder = os.path.dirname(os.path.abspath(table))
-    with open(table, newline="", encoding="utf-8") as file:
-        return [{**row, "image": row["image"] and os.path.join(folder, row["image"])} for row in csv.DictReader(file)]
+    with open(table, encoding="utf-8") as file:
+        posts = [json.loads(line) for line in file]
+    return [{**post, "image": post["image"] and os.path.join(folder, post["image"])} for post in posts]
 
 
 class Pixels:
@@ -74,6 +74,17 @@ def onnx_session(path, setting):
     options.intra_op_num_threads = setting["threads"]
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(setting["policy"] == "ACTIVE")))
     return onnxruntime.InferenceSession(path, options)
+
+
+class Head:
+    """The exported head of the run: probabilities [posts, labels] at the run's temperature."""
+
+    def __init__(self, models, setting):
+        self.session, self.exponent = onnx_session(models["head"], setting), 1 / models["temperature"]
+
+    def __call__(self, inputs):
+        scaled = self.session.run(["probabilities"], inputs)[0] ** self.exponent
+        return scaled / scaled.sum(1, keepdims=True)
 
 
 class Encoders:

@@ -3,12 +3,11 @@
 usage: pipeline.py encode|predict|train TABLE --models models.json --setting JSON --out FILE [--epochs 5 --batch-size 16]
 """
 import argparse
-import csv
 import json
 
 import numpy as np
 
-from encoders import encode_posts, onnx_session, read_posts
+from encoders import Head, encode_posts, read_posts
 
 
 def save_features(posts, encoded, out):
@@ -21,17 +20,16 @@ def save_features(posts, encoded, out):
 
 
 def save_judgments(posts, encoded, models, setting, out):
-    session = onnx_session(models["head"], {**setting, "threads": setting["threads"] * setting["processes"]})
+    head = Head(models, {**setting, "threads": setting["threads"] * setting["processes"]})
     (image, has_image), (text, has_text) = encoded["image"], encoded["text"]
     inputs = {"image": image, "text": text, "imageAvailable": has_image, "textAvailable": has_text}
-    with open(out, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "label", *(f"probability_{label}" for label in models["labels"])])
+    with open(out, "w", encoding="utf-8") as file:
         for start in range(0, len(posts), 256):
-            part = {name: each[start : start + 256] for name, each in inputs.items()}
-            (rows,) = session.run(["probabilities"], part)
+            rows = head({name: each[start : start + 256] for name, each in inputs.items()})
             for post, row in zip(posts[start:], rows):
-                writer.writerow([post["id"], models["labels"][int(np.argmax(row))], *map(float, row)])
+                probabilities = dict(zip(models["labels"], map(float, row)))
+                label = models["labels"][int(np.argmax(row))]
+                file.write(json.dumps({"id": post["id"], "label": label, "probabilities": probabilities}) + "\n")
 
 
 def main():

@@ -9,13 +9,13 @@ import numpy as np
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from encoders import Encoders, onnx_session
+from encoders import Encoders, Head
 
 setting = json.loads(os.environ["DRF_PEER_SETTING"])
 with open(os.environ["DRF_PEER_MODELS"]) as file:
     models = json.load(file)
 encoders = Encoders(models, setting)
-head = onnx_session(models["head"], setting)
+head = Head(models, setting)
 app = FastAPI()
 
 
@@ -38,8 +38,7 @@ def predict(post: Post):  # in a thread of the pool: decoding and sessions let t
     if post.text is not None:
         features["text"] = encoders.text_batch([encoders.tokenizer.encode(post.text)])
     given = {f"{name}Available": np.array([getattr(post, name) is not None], "float32") for name in ("image", "text")}
-    (rows,) = head.run(["probabilities"], {**features, **given})
-    probabilities = dict(zip(models["labels"], map(float, rows[0])))
+    probabilities = dict(zip(models["labels"], map(float, head({**features, **given})[0])))
     return {"label": max(probabilities, key=probabilities.get), "probabilities": probabilities}
 
 
