@@ -7,7 +7,7 @@ import { formatTable, wholeNumber, withExamples, type Command } from '@drf/termi
 import { pythonVersions } from './python.js';
 import { serveTask } from './serve.js';
 import { encodeTask, predictTask, trainTask, type TaskOptions } from './tasks.js';
-import { describeSetting, measureTask, type SideResult, type Task, type TaskResult } from './turns.js';
+import { describeSetting, measureTask, type Side, type SideResult, type Task, type TaskResult } from './turns.js';
 import { prepareWorkplace, type Workplace, type WorkplaceOptions } from './workplace.js';
 
 const PARTS = ['encode', 'predict', 'serve', 'train'] as const;
@@ -43,14 +43,16 @@ async function ourVersions(): Promise<Readonly<Record<string, string>>> {
 }
 
 function tasksOf(place: Workplace, options: PipelineOptions): Task[] {
-  const { only, clients } = options;
+  const { only, clients, some } = options;
   const byPart: Readonly<Record<Part, () => Task[]>> = {
     encode: () => (['image', 'text'] as const).map((modality) => encodeTask(place, modality, options)),
     predict: () => [predictTask(place, options)],
     serve: () => clients.map((count) => serveTask(place, { ...options, clients: count })),
     train: () => [trainTask(place, options)],
   };
-  return PARTS.filter((part) => only.includes(part)).flatMap((part) => byPart[part]());
+  const tasks = PARTS.filter((part) => only.includes(part)).flatMap((part) => byPart[part]());
+  const asItIs = (side: Side): Side => ({ ...side, stages: [] });
+  return some > 0 ? tasks : tasks.map((task) => ({ ...task, ours: asItIs(task.ours), peer: asItIs(task.peer) }));
 }
 
 /**
@@ -135,7 +137,7 @@ export function addPipelineCommand(program: Command): void {
     .option('--data <file>', 'labeled posts, as for pnpm train --data (default: posts that pnpm data sample draws, as JPEGs)')
     .option('--root <folder>', 'folder that image paths of --data are relative to (default: that of the file)')
     .option('--posts <count>', 'posts that are judged; those that there are get repeated for it', wholeNumber(20), 20_000)
-    .option('--some <count>', 'posts by which settings are compared', wholeNumber(10), 400)
+    .option('--some <count>', 'posts by which settings are compared; 0: the first of each side is taken', wholeNumber(0), 400)
     .option('--rounds <count>', 'of the best setting of each side', wholeNumber(1), 3)
     .option('--cores <count>', 'cores that settings make use of', wholeNumber(1), availableParallelism())
     .option('--clients <list>', 'serve: how many ask at once, one measurement after the other', (text) => text.split(',').map(wholeNumber(1)), [1, 8, 64])
@@ -157,6 +159,6 @@ export function addPipelineCommand(program: Command): void {
     ['pnpm bench pipeline --python PYTHON', 'everything, 20,000 drawn posts: an hour or more'],
     ['pnpm bench pipeline --python PYTHON --only encode,predict --data posts.csv --posts 3000', 'posts of your own'],
     ['pnpm bench pipeline --python PYTHON --only serve --clients 1,8 --requests 500 --posts 200', 'the services alone'],
-    ['pnpm bench pipeline --python PYTHON --posts 100 --some 20 --rounds 1 --requests 100', 'a quick look whether all works'],
+    ['pnpm bench pipeline --python PYTHON --posts 100 --some 0 --rounds 1 --requests 100', 'a quick look whether all works'],
   ]); // prettier-ignore
 }

@@ -22,7 +22,7 @@ export interface WorkplaceOptions {
   readonly root?: string;
   /** Posts of the largest table; those that are to be had are repeated until there are so many. */
   readonly posts: number;
-  /** Posts by which settings are compared. */
+  /** Posts by which settings are compared; 0: they are not. */
   readonly some: number;
   /** Model folders in the layout of Hugging Face's transformers. */
   readonly imageEncoder: string;
