@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 from fastapi import FastAPI
+from PIL import Image
 from pydantic import BaseModel
 
 from encoders import Encoders, Head
@@ -42,4 +43,6 @@ def predict(post: Post):  # in a thread of the pool: decoding and sessions let t
     return {"label": max(probabilities, key=probabilities.get), "probabilities": probabilities}
 
 
-predict(Post(text="a post"))  # opens the encoder before the first request does
+blank = io.BytesIO()
+Image.new("RGB", (8, 8)).save(blank, "JPEG")
+predict(Post(text="a post", image=base64.b64encode(blank.getvalue())))  # opens both encoders before a request does

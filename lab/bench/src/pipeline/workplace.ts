@@ -186,7 +186,7 @@ interface Card {
   readonly model: { readonly dim: number };
   readonly queues: { readonly capacity: number };
   readonly encoders: Readonly<Record<'image' | 'text', string>>;
-  readonly calibration: { readonly temperature: number } | null;
+  readonly calibration: { readonly temperature: { readonly temperature: number } | null } | null;
   readonly preprocessing: { readonly image: { readonly decodedSize: number } };
   readonly files: { readonly 'head.onnx': { readonly inputs: readonly { readonly name: string; readonly shape: readonly [string, number] }[] } }; // prettier-ignore
 }
@@ -205,7 +205,7 @@ async function exportModels(options: WorkplaceOptions, run: string): Promise<str
   await writeJsonAtomic(path, {
     labels: card.labels,
     head: join(exported('head'), 'head.onnx'),
-    temperature: card.calibration?.temperature ?? 1,
+    temperature: card.calibration?.temperature?.temperature ?? 1,
     dim: card.model.dim,
     capacity: card.queues.capacity,
     image: {
