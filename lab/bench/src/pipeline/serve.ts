@@ -64,7 +64,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Asks for posts in turn, as JSON, and keeps the answer to each. */
-export function askAndKeep(posts: readonly ClientPost[], answers: Map<string, LabeledPost>) {
+function askAndKeep(posts: readonly ClientPost[], answers: Map<string, LabeledPost>) {
   return async (connection: Dispatcher, number: number): Promise<keyof Outcomes> => {
     const place = number % posts.length;
     try {
