@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { once } from 'node:events';
@@ -9,6 +9,7 @@ import { runInNewContext } from 'node:vm';
 import { openJudge, type Judge } from '@drf/judge';
 import { localProcesses, predictPosts } from '@drf/predict-app/posts';
 import { createRandom } from '@drf/tensor';
+import { watchMemory } from './measure.js';
 
 export interface PredictBenchOptions {
   readonly rows: number;
@@ -63,7 +64,7 @@ export async function measurePredict({
     const every = Math.max(1, Math.floor(rows / MEASUREMENTS));
     let measured = 0;
     let first: { readonly row: number; readonly at: number } | undefined;
-    const peak = watchPeak();
+    const peak = watchMemory('Rss', [process.pid]);
     const startedAt = performance.now();
     const result = await predictPosts({
       judge,
@@ -99,35 +100,6 @@ export async function measurePredict({
     await judge.close();
     await rm(folder, { recursive: true });
   }
-}
-
-const MS_BETWEEN_LOOKS = 500;
-
-/** Watches the resident size of this process and of all that it started. @returns what ends it and gives the peak in MiB */
-function watchPeak(): { readonly stop: () => number | null } {
-  let largest: number | null = null;
-  const look = async (): Promise<void> => {
-    const size = await residentBytes(process.pid).catch(() => null);
-    if (size !== null) largest = Math.max(largest ?? 0, size / 2 ** 20);
-  };
-  const timer = setInterval(() => void look(), MS_BETWEEN_LOOKS);
-  return {
-    stop: () => {
-      clearInterval(timer);
-      return largest;
-    },
-  };
-}
-
-/** By Linux's /proc. */
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
-  let bytes = 1024 * Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
-  for (const child of children.trim().split(' ').filter(Boolean)) {
-    bytes += await residentBytes(Number(child)).catch(() => 0); // it has ended
-  }
-  return bytes;
 }
 
 /** V8's collector, which Node hides. */

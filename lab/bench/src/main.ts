@@ -30,6 +30,7 @@ import { measureStep } from './bench-step.js';
 import { addEncodersCommands } from './encoders/command.js';
 import { addEnginesCommand } from './engines/command.js';
 import { addGrowthCommand } from './growth/command.js';
+import { addPipelineCommand } from './pipeline/command.js';
 import { addServeCommands } from './serve/command.js';
 import { median } from './measure.js';
 import { PEER_SIZES, type WorkloadSizes } from './workload.js';
@@ -58,6 +59,7 @@ const program = createProgram('bench', 'Measures the training step of the DRF he
   ['pnpm bench image-sizes cache/dinov2-small', 'a vision transformer at 224 and 112 pixels'],
   ['pnpm bench encoder-equality --python python3', 'full-size encoders against transformers'],
   ['pnpm bench serve runs/quickstart', 'the HTTP service under load and abuse'],
+  ['pnpm bench pipeline --python PYTHON', 'the whole way of posts, beside a pipeline in Python'],
   ['pnpm bench batching runs/quickstart', 'whether encoding posts together would be the same, and faster'],
   ['pnpm bench disruption', 'what disrupting posts costs'],
   ['pnpm bench memory', 'resident size over 2,000 steps'],
@@ -349,5 +351,6 @@ addEncodersCommands(program);
 addEnginesCommand(program);
 addGrowthCommand(program);
 addServeCommands(program);
+addPipelineCommand(program);
 
 await runApp(program);

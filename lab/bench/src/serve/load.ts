@@ -26,20 +26,16 @@ export interface LoadReport extends Outcomes {
 
 export interface LoadOptions {
   readonly address: string;
-  readonly posts: readonly ClientPost[];
-  /** By post. */
-  readonly judgments: readonly Judgment[];
+  /** Sends a request over a connection, and says how it ended; requests are numbered from 0. */
+  readonly send: (connection: Dispatcher, number: number) => Promise<keyof Outcomes>;
   readonly clients: number;
   readonly requests: number;
   readonly onDone?: (done: number) => void;
 }
 
-/**
- * Clients that each send the next request when they have their answer, every second one as a form, until so many were
- * sent. Every answer is compared with the direct judgment of its post.
- */
+/** Clients that each send the next request when they have their answer, until so many were sent. */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
-  const { address, posts, judgments, clients, requests, onDone } = options;
+  const { address, send, clients, requests, onDone } = options;
   const times = new Float64Array(requests);
   const outcomes: Outcomes = { right: 0, wrong: 0, refused: 0, lost: 0 };
   let next = 0;
@@ -50,7 +46,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
     while (next < requests) {
       const number = next++;
       const sentAt = performance.now();
-      const outcome = await ask(connection, posts[number % posts.length] as ClientPost, judgments[number % posts.length] as Judgment, number % 2 === 1); // prettier-ignore
+      const outcome = await send(connection, number);
       times[number] = outcome === 'lost' ? NaN : performance.now() - sentAt;
       outcomes[outcome] += 1;
       onDone?.(++done);
@@ -66,6 +62,17 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
     requestsPerSecond: requests / seconds,
     milliseconds: summary(times),
     ...outcomes,
+  };
+}
+
+/**
+ * Requests for posts in turn, every second one as a form. Every answer is compared with the direct judgment of its post.
+ * @param judgments by post
+ */
+export function askInTurn(posts: readonly ClientPost[], judgments: readonly Judgment[]): LoadOptions['send'] {
+  return (connection, number) => {
+    const place = number % posts.length;
+    return ask(connection, posts[place] as ClientPost, judgments[place] as Judgment, number % 2 === 1);
   };
 }
 

@@ -1,7 +1,7 @@
 import { openJudge, type Judge, type Judgment } from '@drf/judge';
 import { decodeImage } from '@drf/preprocessing';
 import { abuse, type AbuseReport } from './abuse.js';
-import { runLoad, type LoadReport } from './load.js';
+import { askInTurn, runLoad, type LoadReport } from './load.js';
 import { makePosts, type ClientPost } from './posts.js';
 import { residentMebibytes, startServer, type ServerProcess } from './server-process.js';
 
@@ -45,6 +45,7 @@ export async function measureServe(options: ServeOptions): Promise<ServeReport> 
   try {
     const { judgments } = await judgeDirectly(judge, posts); // warms up, too
     const requests = Math.ceil(options.requests / clients.length);
+    const send = askInTurn(posts, judgments);
     const memory = new MemoryWatch(server, Math.ceil(options.requests / 10));
     const loads: ServeReport['loads'][number][] = [];
     for (const count of clients) {
@@ -54,7 +55,7 @@ export async function measureServe(options: ServeOptions): Promise<ServeReport> 
         memory.at(before + done);
         options.onProgress?.(before + done, `${count} clients`);
       };
-      const load = await runLoad({ address: server.address, posts, judgments, clients: count, requests, onDone });
+      const load = await runLoad({ address: server.address, send, clients: count, requests, onDone });
       loads.push({ ...load, directPerSecond, ratio: load.requestsPerSecond / directPerSecond });
     }
     const megabytes = await memory.report();

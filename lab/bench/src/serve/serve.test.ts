@@ -2,7 +2,7 @@ import { createService } from '@drf/service';
 import type { JudgeInfo, Judgment, PostContent } from '@drf/judge';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { abuse } from './abuse.js';
-import { runLoad } from './load.js';
+import { askInTurn, runLoad } from './load.js';
 import { makePosts, type ClientPost } from './posts.js';
 
 const INFO: JudgeInfo = {
@@ -67,7 +67,7 @@ describe('runLoad', () => {
   it('finds every answer right that is', async () => {
     const address = await listening(honest);
     let done = 0;
-    const report = await runLoad({ address, posts, judgments: judgments(), clients: 3, requests: 25, onDone: (now) => void (done = now) }); // prettier-ignore
+    const report = await runLoad({ address, send: askInTurn(posts, judgments()), clients: 3, requests: 25, onDone: (now) => void (done = now) }); // prettier-ignore
     expect(report).toMatchObject({ clients: 3, requests: 25, right: 25, wrong: 0, refused: 0, lost: 0 });
     expect(report.milliseconds.p50).toBeLessThanOrEqual(report.milliseconds.p99);
     expect(done).toBe(25);
@@ -81,9 +81,9 @@ describe('runLoad', () => {
       const right = await honest(post);
       return asked === 4 ? { ...right, probabilities: { a: 1 / 3 + 2 ** -54, b: 2 / 3 } } : right;
     });
-    const report = await runLoad({ address, posts, judgments: judgments(), clients: 1, requests: 10 });
+    const report = await runLoad({ address, send: askInTurn(posts, judgments()), clients: 1, requests: 10 });
     expect(report).toMatchObject({ right: 8, wrong: 1, refused: 1, lost: 0 });
-    const nobody = await runLoad({ address: 'http://127.0.0.1:9', posts, judgments: judgments(), clients: 2, requests: 4 }); // prettier-ignore
+    const nobody = await runLoad({ address: 'http://127.0.0.1:9', send: askInTurn(posts, judgments()), clients: 2, requests: 4 }); // prettier-ignore
     expect(nobody).toMatchObject({ right: 0, lost: 4 });
   });
 });
@@ -91,7 +91,7 @@ describe('runLoad', () => {
 describe('abuse', () => {
   it('is met with the right status each, while honest posts are judged', async () => {
     const address = await listening(honest);
-    const server = { address, metrics: () => Promise.resolve(new Map([['drf_process_resident_memory_bytes{worker="1",process="serve"}', 2 ** 20]])), stop: () => Promise.resolve(0) }; // prettier-ignore
+    const server = { address, metrics: () => Promise.resolve(new Map([['drf_process_resident_memory_bytes{worker="1",process="serve"}', 2 ** 20]])), pid: process.pid, stop: () => Promise.resolve(0) }; // prettier-ignore
     const judgments = posts.map(({ text }) => judgment(text === null ? 'a' : 'b'));
     const report = await abuse({ server, posts, judgments, seconds: 4, seed: 1 });
     expect(report.honest).toMatchObject({ wrong: 0, lost: 0 });

@@ -9,6 +9,7 @@ import { request } from 'undici';
 /** The service in a process of its own, so that its memory is its alone. */
 export interface ServerProcess {
   readonly address: string;
+  readonly pid: number;
   /** Asks for `/metrics`: by name and labels as they stand there. */
   metrics(): Promise<ReadonlyMap<string, number>>;
   /** Tells it to end (SIGTERM), and gives its exit code. */
@@ -21,17 +22,23 @@ function program(): string {
   return fileURLToPath(new URL(`../../../../apps/serve/${ending}`, import.meta.url));
 }
 
-/** @throws UnavailableError with what it printed when it does not come up */
-export async function startServer(args: readonly string[], workers = 1): Promise<ServerProcess> {
+/**
+ * @param command what node runs; by default the program beside this one
+ * @throws UnavailableError with what it printed when it does not come up
+ */
+export async function startServer(
+  args: readonly string[],
+  workers = 1,
+  command: readonly string[] = [...process.execArgv, program()],
+): Promise<ServerProcess> {
   const options = ['--workers', String(workers), '--port', '0', '--no-page', '--log-level', 'error'];
-  const child = spawn(process.execPath, [...process.execArgv, program(), ...args, ...options], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn(process.execPath, [...command, ...args, ...options], { stdio: ['ignore', 'ignore', 'pipe'] });
   const address = await addressOf(child);
   const metrics = async (): ReturnType<ServerProcess['metrics']> => parseMetrics(await (await request(`${address}/metrics`)).body.text()); // prettier-ignore
   while (child.exitCode === null && ((await metrics()).get('drf_judge_ready') ?? 0) < workers) await setTimeout(100);
   return {
     address,
+    pid: child.pid as number,
     metrics,
     stop: async () => {
       const over = once(child, 'exit');
