@@ -156,7 +156,7 @@ export function addPipelineCommand(program: Command): void {
     }); // prettier-ignore
   withExamples(command, [
     ['node scripts/fetch-dinov2.mjs && node scripts/fetch-minilm.mjs', 'the encoders, once'],
-    ['pnpm bench pipeline --python PYTHON', 'everything, 20,000 drawn posts: an hour or more'],
+    ['pnpm bench pipeline --python PYTHON', 'everything, on 20,000 drawn posts, which takes long'],
     ['pnpm bench pipeline --python PYTHON --only encode,predict --data posts.csv --posts 3000', 'posts of your own'],
     ['pnpm bench pipeline --python PYTHON --only serve --clients 1,8 --requests 500 --posts 200', 'the services alone'],
     ['pnpm bench pipeline --python PYTHON --posts 100 --some 0 --rounds 1 --requests 100', 'a quick look whether all works'],
