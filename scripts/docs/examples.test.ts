@@ -122,7 +122,7 @@ describe('my-method and my-encoder', { timeout: 240_000 }, () => {
   it('are exported as a head, which says whose features it reads', async () => {
     await expect(run('export', path, '--out', 'exported')).rejects.toThrow(needed('encoder'));
     const card = JSON.parse(await run('export', path, '--out', 'exported', '--json', ...own)) as object;
-    const outputs = [{ name: 'logits' }, { name: 'probabilities' }];
+    const outputs = ['intactImage', 'intactText', 'logits', 'probabilities'].map((name) => ({ name }));
     expect(card).toMatchObject({
       method: matching(/^late-fusion@[0-9a-f]{12}$/),
       queues: null,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostTensor } from '@drf/tensor';
-import { copyRows, emptyRows, splitBatch } from './batches.js';
+import { copyRows, emptyRows, paddedPieces, splitBatch } from './batches.js';
 
 describe('splitBatch', () => {
   it('cuts into powers of two and keeps the order', () => {
@@ -10,6 +10,27 @@ describe('splitBatch', () => {
     expect(pieces.flat()).toEqual(items);
     expect(splitBatch([...Array(16).keys()], 8).map((piece) => piece.length)).toEqual([8, 8]);
     expect(splitBatch([], 8)).toEqual([]);
+  });
+});
+
+describe('paddedPieces', () => {
+  const rowsOf = (count: number): number[] => paddedPieces([...Array(count).keys()]).map(({ rows }) => rows);
+
+  it('takes few sizes, and of each batch a quarter at most is padding', () => {
+    for (let count = 0; count <= 70; count++) {
+      const items = [...Array(count).keys()];
+      const pieces = paddedPieces(items);
+      expect(pieces.flatMap((piece) => piece.items)).toEqual(items);
+      for (const piece of pieces) {
+        expect([1, 4, 16]).toContain(piece.rows);
+        expect(piece.items.length).toBeLessThanOrEqual(piece.rows);
+        expect(piece.items.length).toBeGreaterThanOrEqual(0.75 * piece.rows);
+      }
+    }
+  });
+
+  it('makes one batch where little of it is padding, and several where much would be', () => {
+    expect([rowsOf(3), rowsOf(8), rowsOf(13), rowsOf(22)]).toEqual([[4], [4, 4], [16], [16, 4, 1, 1]]);
   });
 });
 

@@ -18,6 +18,33 @@ export function splitBatch<Item>(items: readonly Item[], largest: number): Item[
   return pieces;
 }
 
+/** Batch sizes that a transformer runs at. A compiled engine makes a session for each, so they are few. */
+const BATCH_SIZES = [1, 4, 16] as const;
+/** The largest of them. */
+export const LARGEST_BATCH = 16;
+
+/** Items that go into one batch, and how many rows the batch has: the rest of them is padding. */
+export interface PaddedPiece<Item> {
+  readonly items: readonly Item[];
+  readonly rows: number;
+}
+
+/**
+ * Cuts items into batches of 16, 4 and 1 rows, the largest first. A quarter of a batch at most is padding: three items
+ * are a batch of four, eight are two of them.
+ */
+export function paddedPieces<Item>(items: readonly Item[]): PaddedPiece<Item>[] {
+  const pieces: PaddedPiece<Item>[] = [];
+  for (let start = 0; start < items.length;) {
+    const left = items.length - start;
+    const padded = BATCH_SIZES.find((size) => left <= size && left >= 0.75 * size);
+    const rows = padded ?? BATCH_SIZES.findLast((size) => size <= left) ?? 1;
+    pieces.push({ items: items.slice(start, start + rows), rows });
+    start += rows;
+  }
+  return pieces;
+}
+
 /** A float32 tensor [rows, …shape] of zeros, to be filled with {@link copyRows}. */
 export function emptyRows(rows: number, ...shape: number[]): HostTensor {
   return hostTensor(new Float32Array(shape.reduce((product, size) => product * size, rows)), [rows, ...shape]);

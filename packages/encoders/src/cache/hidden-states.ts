@@ -10,7 +10,7 @@ import {
   type StepProgram,
   type TensorTree,
 } from '@drf/tensor';
-import { emptyRows } from '../batches.js';
+import { emptyRows, LARGEST_BATCH, paddedPieces } from '../batches.js';
 import {
   DEFAULT_MASK_TOKEN,
   type EncoderSplit,
@@ -46,9 +46,6 @@ export interface WantedStates<Content> {
 
 /** Texts are kept in rows of whole blocks of so many tokens, each size in a cache of its own. */
 const BLOCK = 8;
-/** Contents that the lower layers compute at once: a compiled engine makes a session for each size, so they are few. */
-const BATCH_SIZES = [1, 4, 16] as const;
-const LARGEST_BATCH = 16;
 /** Texts whose tokens are counted at once. */
 const TEXTS_AT_ONCE = 64;
 
@@ -295,16 +292,16 @@ export class HiddenStates<Content> {
   private async rowsOf(contents: readonly Content[], tokens: number): Promise<HostTensor> {
     const { dim } = this;
     const rows = emptyRows(contents.length, tokens * dim);
-    for (let start = 0; start < contents.length; start += LARGEST_BATCH) {
-      const own = contents.slice(start, start + LARGEST_BATCH);
-      const batch = BATCH_SIZES.find((each) => each >= own.length) ?? LARGEST_BATCH;
-      const filled = Array.from({ length: batch }, (_, i) => own[Math.min(i, own.length - 1)] as Content);
+    let start = 0;
+    for (const { items, rows: batch } of paddedPieces(contents)) {
+      const filled = Array.from({ length: batch }, (_, i) => items[Math.min(i, items.length - 1)] as Content);
       const states = this.statesOf(await this.run(await this.encoder.preprocess(filled)));
       const size = (states.shape[1] as number) * dim;
       const kept = Math.min(size, tokens * dim); // what is beyond a text's last block is padding
-      own.forEach((_, i) =>
-        floatData(rows).set(floatData(states).subarray(i * size, i * size + kept), (start + i) * tokens * dim),
-      );
+      for (let i = 0; i < items.length; i++) {
+        floatData(rows).set(floatData(states).subarray(i * size, i * size + kept), (start + i) * tokens * dim);
+      }
+      start += items.length;
     }
     return rows;
   }

@@ -12,7 +12,7 @@ import {
   type StepProgram,
   type TensorTree,
 } from '@drf/tensor';
-import { copyRows, emptyRows } from '../batches.js';
+import { copyRows, emptyRows, LARGEST_BATCH } from '../batches.js';
 import {
   type EncoderSplit,
   type FrozenEncoder,
@@ -30,7 +30,6 @@ import {
   applyModel,
   type EncoderModel,
   type ImageModel,
-  LARGEST_BATCH,
   type LayerStates,
   type ModelOutputs,
   type TextModel,

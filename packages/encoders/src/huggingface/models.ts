@@ -13,6 +13,7 @@ import {
   type RgbImage,
   type TensorTree,
 } from '@drf/tensor';
+import { paddedPieces } from '../batches.js';
 import type { Pooling } from '../contract.js';
 import { assertTexts } from '../embedded/text-encoder.js';
 import {
@@ -26,26 +27,6 @@ import { poolClassAndMean, poolTokens, toUnitLength } from './pooling.js';
 import { lengthFor, type TextTokenizer } from './text-tokenizer.js';
 import { type BertConfig, type BertInputs, lowerBert, upperBert } from '../models/bert.js';
 import { lowerVit, specialTokens, upperVit, type VitConfig, vitTokens } from '../models/vit.js';
-
-/** Batch sizes that a frozen encoder runs at. A compiled engine makes a session for each, so they are few. */
-const BATCH_SIZES = [1, 4, 16] as const;
-export const LARGEST_BATCH = 16;
-
-/** Places of contents that go into one batch, and how many rows the batch has: the rest of them is padding. */
-interface PaddedPiece {
-  readonly places: readonly number[];
-  readonly rows: number;
-}
-
-/** Batches of 16; the last one is padded to 1, 4 or 16 rows. */
-function paddedPieces(places: readonly number[]): PaddedPiece[] {
-  const pieces: PaddedPiece[] = [];
-  for (let start = 0; start < places.length; start += LARGEST_BATCH) {
-    const piece = places.slice(start, start + LARGEST_BATCH);
-    pieces.push({ places: piece, rows: BATCH_SIZES.find((size) => size >= piece.length) ?? LARGEST_BATCH });
-  }
-  return pieces;
-}
 
 /** What a model says of a batch; a type alias, so that it is a tree of tensors. */
 export type ModelOutputs = {
@@ -190,7 +171,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
   }
 
   *pieces(images: readonly RgbImage[]): Generator<Piece> {
-    for (const { places, rows } of paddedPieces([...images.keys()])) {
+    for (const { items: places, rows } of paddedPieces([...images.keys()])) {
       const inputs = async (): Promise<HostTree> => ({
         pixels: this.pixels(
           places.map((place) => images[place] as RgbImage),
@@ -299,7 +280,7 @@ export class TextModel implements EncoderModel<string> {
     const lists = this.tokenize(texts);
     for (const length of this.lengths) {
       const own = [...lists.keys()].filter((i) => lengthFor((lists[i] as number[]).length, this.lengths) === length);
-      for (const { places, rows } of paddedPieces(own)) {
+      for (const { items: places, rows } of paddedPieces(own)) {
         const inputs = async (): Promise<HostTree> =>
           padTexts(
             places.map((place) => lists[place] as number[]),
