@@ -50,14 +50,14 @@ describe('compile', () => {
     await program.dispose();
   });
 
-  it('masks the gradient of a rectifier in one operation', async () => {
+  it('masks the gradient of a rectifier without a choice', async () => {
     const slope = (inputs: Vector) => ({ y: tf.grad((each: tf.Tensor) => tf.square(tf.relu(each)))(inputs.x) });
     const signs = hostTensor([1, -2, 0, 4], [2, 2]);
     const program = keep(compile(slope, { x: signs }));
     expect((await program.run({ x: signs })).y).toEqual(hostTensor([2, 0, 0, 8], [2, 2]));
     const operators = decode(program.toOnnx()).graph.node.map(({ opType }) => opType);
-    expect(operators.filter((operator) => operator === 'Where')).toHaveLength(1);
-    expect(operators.filter((operator) => operator === 'Mul')).toHaveLength(1); // 2 · relu(x); the mask takes none
+    expect(operators).toContain('Cast');
+    expect(operators).not.toContain('Where');
   });
 
   it('refuses to read a tensor, saying where', () => {

@@ -1,8 +1,15 @@
-import { sizeOf } from '@drf/tensor';
 import { transposeData } from './data.js';
 import type { Graph } from './graph.js';
 import { broadcastShapes, invertPermutation, padRank, permute, sameShape, type Shape } from './shapes.js';
-import { type Attributes, baseOf, constantData, type ElementType, madeBy, uniformNumber, type Value } from './value.js';
+import {
+  type Attributes,
+  baseOf,
+  constantData,
+  ELEMENT_TYPE_CODES,
+  type ElementType,
+  uniformNumber,
+  type Value,
+} from './value.js';
 
 /**
  * Adds an operation that treats every element alike. Inputs that are broadcasts enter unrepeated, so that a scalar
@@ -82,31 +89,26 @@ function power(graph: Graph, [base, exponent]: readonly Value[]): Value | undefi
   return number === 0.5 ? graph.operation('Sqrt', [base as Value], shape, type) : undefined;
 }
 
-/** `x · (c ? 1 : 0)` is `c ? x : 0`: the gradient of a rectifier in one pass less over memory. */
-function masked(graph: Graph, [value, mask]: readonly [Value, Value], shape: Shape): Value | undefined {
-  const [condition, yes, no] = madeBy(mask, 'Where')?.inputs ?? [];
-  if (!condition || !yes || !no || uniformNumber(yes) !== 1 || uniformNumber(no) !== 0) return undefined;
-  if (sizeOf(mask.shape) === 1) return undefined; // a product with one number may be part of a fused loop
-  return graph.operation('Where', [condition, value, no], shape, value.type);
-}
-
-function product(graph: Graph, inputs: readonly Value[]): Value | undefined {
-  const [left, right] = inputs as [Value, Value];
-  const shape = broadcastShapes([left.shape, right.shape]);
-  return eitherIdentity(1)(graph, inputs) ?? masked(graph, [left, right], shape) ?? masked(graph, [right, left], shape);
+/** `c ? 1 : 0` is `c` as a number, which ONNX Runtime computes in one pass over memory; a choice takes several. */
+function oneOrZero(graph: Graph, [condition, yes, no]: readonly Value[]): Value | undefined {
+  if (uniformNumber(yes as Value) !== 1 || uniformNumber(no as Value) !== 0) return undefined;
+  const { shape } = condition as Value;
+  const { type } = yes as Value;
+  return graph.operation('Cast', [condition as Value], shape, type, { to: ELEMENT_TYPE_CODES[type] });
 }
 
 const RULES: Readonly<Record<string, Rule>> = {
   Add: eitherIdentity(0),
   Sub: rightIdentity(0),
-  Mul: product,
+  Mul: eitherIdentity(1),
   Div: rightIdentity(1),
   Pow: power,
+  Where: oneOrZero,
 };
 
 /**
- * A value that equals an element-wise operation at less cost: x + 0, x − 0, x · 1, x / 1, x ^ 1, x ^ 2, √x, and a
- * product with a mask.
+ * A value that equals an element-wise operation at less cost: x + 0, x − 0, x · 1, x / 1, x ^ 1, x ^ 2, √x,
+ * c ? 1 : 0.
  * The result may have a smaller shape than the operation's; the caller broadcasts it.
  */
 function simplify(graph: Graph, operator: string, inputs: readonly Value[], type: ElementType): Value | undefined {
