@@ -13,15 +13,7 @@ import {
   type TrainableTextEncoder,
   type UpperEncoder,
 } from '@drf/encoders';
-import {
-  ConfigurationError,
-  createRandom,
-  MODALITIES,
-  type Engine,
-  type Modality,
-  type ProductType,
-  type RgbImage,
-} from '@drf/tensor';
+import { ConfigurationError, createRandom, MODALITIES, type Engine, type Modality, type RgbImage } from '@drf/tensor';
 import { standIn, type Content } from './planned-record.js';
 import type { ExperimentConfig } from './schema.js';
 
@@ -158,17 +150,13 @@ async function openAs<M extends Modality>(
 ): Promise<Session[M]> {
   const { encoders, seed = 0 } = config;
   if (encoders.trainable[modality]) return (await openTrained({ encoders, seed }, modality, recorded)) as Session[M];
-  const { [modality]: name, pooling, revision, textLengths, imageSize } = encoders;
-  const precision = precisionOf(modality, encoders);
-  if (isOwnName(name)) {
-    const own = encoders.options[modality];
-    return (await openEncoder(name, modality, engine, { own, ...precision })) as Session[M];
-  }
+  const { [modality]: name, pooling, precision, revision, textLengths, imageSize } = encoders;
+  if (isOwnName(name))
+    return (await openEncoder(name, modality, engine, { own: encoders.options[modality] })) as Session[M];
   const isHub = !name.startsWith('embedded');
-  const options = { pooling: pooling[modality], revision: revision[modality] };
+  const options = { pooling: pooling[modality], precision: precision[modality], revision: revision[modality] };
   return (await openEncoder(name, modality, engine, {
     ...sourceOptions(recorded, modality),
-    ...precision,
     ...(isHub ? options : {}),
     ...(isHub && !name.startsWith('transformers:') ? { textLengths, ...imageSizeOf(modality, imageSize) } : {}),
   })) as Session[M];
@@ -177,15 +165,6 @@ async function openAs<M extends Modality>(
 /** The option is for encoders of images alone. */
 function imageSizeOf(modality: Modality, imageSize: number | undefined): { readonly imageSize?: number } {
   return modality === 'image' && imageSize !== undefined ? { imageSize } : {};
-}
-
-/** What cannot be computed in a precision says so itself. */
-function precisionOf(
-  modality: Modality,
-  { precision }: ExperimentConfig['encoders'],
-): { readonly precision?: ProductType } {
-  const own = precision[modality];
-  return own === undefined ? {} : { precision: own };
 }
 
 /** @param seed of what is not pretrained: low-rank updates */
@@ -199,7 +178,6 @@ function openTrained(
     ...sourceOptions(recorded, modality),
     revision: revision[modality],
     pooling: pooling[modality],
-    ...precisionOf(modality, encoders),
     ...(lora.rank > 0 ? { lora } : { trainableLayers: trainableLayers[modality] }),
     recompute,
     dropout: dropout[modality],

@@ -144,11 +144,7 @@ async function prepare<Content>(
   products: ProductType | undefined,
 ): Promise<Runner> {
   const step = (state: TensorTree, inputs: TensorTree) => ({ state, outputs: applyModel(model, state, inputs) });
-  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(
-    step,
-    parameters,
-    products === undefined ? {} : { products },
-  );
+  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters, { products });
 }
 
 /** An image encoder that an engine runs. */
