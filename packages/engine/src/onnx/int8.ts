@@ -1,13 +1,26 @@
 import { type HostTensor, sizeOf } from '@drf/tensor';
 import { transposeData } from '../graph/data.js';
 import { type Made, reachable, type TracedFunction } from '../graph/graph.js';
-import type { Attributes, ElementData, ElementType, Operation, Value } from '../graph/value.js';
+import {
+  type Attributes,
+  ELEMENT_TYPE_CODES,
+  type ElementData,
+  type ElementType,
+  type Operation,
+  type Value,
+} from '../graph/value.js';
 
 /** Weight matrices of fewer numbers are multiplied as they are. */
 const SMALLEST_QUANTIZED = 4096;
 
-/** Largest absolute value of a number in eight bits. */
-const LARGEST = 127;
+/** Largest absolute value of a rounded number of a row. */
+const LARGEST_OF_ROWS = 127;
+
+/**
+ * Largest absolute value of a rounded weight. On x86 processors without VNNI, ONNX Runtime adds pairs of products in 16 bits
+ * with saturation, which 2 · 255 · 64 does not reach: so sums are exact on every processor.
+ */
+const LARGEST_WEIGHT = 64;
 
 /** What stands for 0 among numbers without a sign. ONNX Runtime's quick products on the CPU take rows of such numbers. */
 const ZERO_POINT = 128;
@@ -17,9 +30,9 @@ const SMALLEST_SCALE = 1e-30;
 
 /** A weight matrix in whole numbers of eight bits: column c is numbers[:, c] · scales[c]. */
 export interface QuantizedMatrix {
-  /** [in, out], from −127 to 127 */
+  /** [in, out], from −64 to 64 */
   readonly numbers: Int8Array;
-  /** [out], the largest absolute value of each column over 127 */
+  /** [out], the largest absolute value of each column over 64 */
   readonly scales: Float32Array;
 }
 
@@ -39,7 +52,7 @@ export function quantizeMatrix(
     scales[i % columns] = Math.max(scales[i % columns] as number, Math.abs(Number(weights[i]))); // NaN stays
   }
   scales.forEach((largest, column) => {
-    scales[column] = Number.isFinite(largest) ? Math.max(largest / LARGEST, SMALLEST_SCALE) : Number.NaN;
+    scales[column] = Number.isFinite(largest) ? Math.max(largest / LARGEST_WEIGHT, SMALLEST_SCALE) : Number.NaN;
   });
   const numbers = new Int8Array(weights.length);
   for (let i = 0; i < weights.length; i++)
@@ -129,7 +142,7 @@ function quantizeRows(part: Replacement, given: Value): QuantizedRows {
   const highest = part.compute('ReduceMax', [rows], column, 'float32', perRow);
   const lowest = part.compute('ReduceMin', [rows], column, 'float32', perRow); // both pass over memory without writing
   const largest = part.compute('Max', [highest, part.compute('Neg', [lowest], column, 'float32')], column, 'float32');
-  const scaled = part.compute('Mul', [largest, floats(1 / LARGEST)], column, 'float32');
+  const scaled = part.compute('Mul', [largest, floats(1 / LARGEST_OF_ROWS)], column, 'float32');
   const finite = part.compute('Max', [scaled, floats(SMALLEST_SCALE)], column, 'float32');
   // maxima of ONNX Runtime pass over NaN; 0 times the sum is NaN where a number is not finite
   const sum = part.compute('ReduceSum', [rows, part.graph.integers([1])], column, 'float32', { keepdims: 1 });
@@ -153,13 +166,12 @@ function multiply(
   const columns = weights.scales.length;
   const shape = [count, columns];
   const factors = part.constant(weights.numbers, [width, columns], 'int8');
-  const points = [
-    part.constant(Uint8Array.of(ZERO_POINT), [], 'uint8'),
-    part.constant(Int8Array.of(0), [], 'int8'), // said, as ONNX Runtime's x64quantprecision moves it
-  ];
-  const product = part.compute('MatMulInteger', [numbers, factors, ...points], shape, 'int32');
+  const zero = part.constant(Uint8Array.of(ZERO_POINT), [], 'uint8');
+  const product = part.compute('MatMulInteger', [numbers, factors, zero], shape, 'int32');
   const columnScales = part.constant(weights.scales, [columns], 'float32');
-  const byColumn = part.compute('DequantizeLinear', [product, columnScales], shape, 'float32', { axis: 1 });
+  // what DequantizeLinear computes, by operators that ONNX Runtime has vectorized
+  const floats = part.compute('Cast', [product], shape, 'float32', { to: ELEMENT_TYPE_CODES.float32 });
+  const byColumn = part.compute('Mul', [floats, columnScales], shape, 'float32');
   let scaled = part.compute('Mul', [byColumn, scales], shape, 'float32');
   if (bias !== undefined) scaled = part.compute('Add', [scaled, bias], shape, 'float32');
   if (result.shape.length !== 2) part.reshape(scaled, result.shape);

@@ -44,12 +44,7 @@ export function sessionOptions(
     enableCpuMemArena: keepsMemory,
     enableMemPattern: keepsMemory && provider !== 'dml', // which DirectML does not support
     extra: {
-      session: {
-        intra_op: { allow_spinning: spinning === true ? '1' : '0' },
-        set_denormal_as_zero: '1',
-        // products of whole numbers without saturation, on processors whose quick instruction for them has 16 bits, too
-        x64quantprecision: '1',
-      },
+      session: { intra_op: { allow_spinning: spinning === true ? '1' : '0' }, set_denormal_as_zero: '1' },
       // it would merge a reshape that holds back what is computed anew with the one that follows
       optimization: { disable_specified_optimizers: 'ReshapeFusion' },
     },
