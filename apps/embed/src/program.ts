@@ -7,7 +7,7 @@ import type { MainOptions } from './flags.js';
 
 /** Options of an experiment that decide features. */
 const FEATURE_OPTIONS =
-  /^(engine|dataset\.imageSize|encoders\.(image|text|options|revision|pooling|imageSize|textLengths)(\.|$))/;
+  /^(engine|dataset\.imageSize|encoders\.(image|text|options|revision|pooling|precision|imageSize|textLengths)(\.|$))/;
 
 /** The command `embed`. @param print takes text for standard output */
 export function createEmbedProgram(print: (text: string) => void = (text) => void process.stdout.write(text)): Command {

@@ -81,6 +81,17 @@ interface OwnOptions {
   readonly own?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** @throws ConfigurationError for a precision that an encoder does not compute in */
+function assertPrecision(encoder: string, { precision = 'float32' }: HuggingFaceOptions): void {
+  if (precision === 'float32') return;
+  throw new ConfigurationError({
+    subject: `Encoder ${encoder}, precision,`,
+    expected: '"float32"',
+    received: JSON.stringify(precision),
+    remedy: 'int8 is for frozen encoders of a hub id or folder with model.safetensors: leave --encoders.precision out',
+  });
+}
+
 /** Options of all kinds of encoders; each takes those that it knows. */
 export type OpenEncoderOptions = Omit<TransformersEncoderOptions, 'modality' | 'model'> &
   HuggingFaceOptions &
@@ -101,6 +112,7 @@ export async function openEncoder<M extends Modality>(
 ): Promise<EncoderOf[M]> {
   const name = isOwnName(plainOrFullName) ? plainOrFullName : fullEncoderName(plainOrFullName);
   const open = async (): Promise<OwnEncoder> => {
+    if (!name.startsWith(HUGGINGFACE)) assertPrecision(JSON.stringify(name), options);
     if (isOwnName(name)) return openOwnEncoder(name, modality, options.own, engine);
     if (name === 'embedded') {
       return modality === 'image' ? createEmbeddedImageEncoder(engine) : createEmbeddedTextEncoder(engine);
@@ -113,10 +125,10 @@ export async function openEncoder<M extends Modality>(
     const source = name.slice(HUGGINGFACE.length);
     if (modality === 'image') {
       const { model, parameters } = await openImageModel(source, options);
-      return frozenImageEncoder(model, parameters, engine);
+      return frozenImageEncoder(model, parameters, engine, options.precision);
     }
     const { model, parameters } = await openTextModel(source, options);
-    return frozenTextEncoder(model, parameters, engine);
+    return frozenTextEncoder(model, parameters, engine, options.precision);
   };
   return (await open()) as EncoderOf[M];
 }
@@ -133,6 +145,7 @@ export async function openTrainableEncoder<M extends Modality>(
   options: TrainableOptions & OwnOptions = {},
 ): Promise<TrainableEncoders[M]> {
   const open = async (): Promise<OwnEncoder> => {
+    assertPrecision(`${JSON.stringify(plainOrFullName)}, trained`, options);
     if (isOwnName(plainOrFullName)) return openOwnEncoder(plainOrFullName, modality, options.own);
     assertHuggingFaceOptions(modality, options);
     const name = fullEncoderName(plainOrFullName);

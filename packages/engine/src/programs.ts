@@ -1,4 +1,11 @@
-import { ConfigurationError, flattenTree, ShapeMismatchError, type Tree } from '@drf/tensor';
+import {
+  ConfigurationError,
+  flattenTree,
+  PRODUCT_TYPES,
+  type ProductType,
+  ShapeMismatchError,
+  type Tree,
+} from '@drf/tensor';
 
 /** Lets one call at a time through, and none after disposal. */
 export class Turns {
@@ -114,5 +121,19 @@ export function noLeaf(flatName: string, names: readonly string[]): Configuratio
     subject: 'StepProgram.readLeaf',
     expected: `one of the state's ${names.length} leaves (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''})`,
     received: `"${flatName}"`,
+  });
+}
+
+/**
+ * Whole numbers of eight bits are for ONNX Runtime on the CPU, whose products of them are exact on every processor.
+ * @throws ConfigurationError for another engine, and for products of another name
+ */
+export function assertProducts(engineName: string, products: ProductType = 'float32'): void {
+  if (products === 'float32' || (products === 'int8' && engineName === 'compiled')) return;
+  throw new ConfigurationError({
+    subject: `engine "${engineName}", products,`,
+    expected: engineName === 'compiled' ? PRODUCT_TYPES.map((name) => `"${name}"`).join(' or ') : '"float32"',
+    received: JSON.stringify(products),
+    remedy: 'products in int8 are for the engine "compiled": --engine compiled',
   });
 }

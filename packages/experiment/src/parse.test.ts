@@ -66,6 +66,14 @@ describe('parseExperiment', () => {
     expect(() => parse({ imageSize: 112 })).toThrow(
       'x expected encoders.image "huggingface:<hub id or folder>", a vision transformer, with encoders.imageSize, received "embedded"',
     );
+    expect(parse({ text: 'some/bert', precision: { text: 'int8' } }).precision).toEqual({ text: 'int8' });
+    expect(() => parse({ precision: { image: 'int8' } })).toThrow(
+      'x expected encoders.image "huggingface:<hub id or folder>", frozen, with encoders.precision.image "int8", received "embedded"; name such an encoder, or leave the precision out',
+    );
+    expect(() => parse({ ...trained, precision: { text: 'int8' } })).toThrow(
+      /frozen, with encoders\.precision\.text "int8", received ".*", trained; /,
+    );
+    expect(() => parse({ precision: { text: 'int4' } })).toThrow(/"encoders\.precision\.text" expected .*int8/);
     expect(() => parse(trained, { accumulate: 17 })).toThrow('training.accumulate of at most the batch size, 16');
     expect(() => parse({ ...trained, lora: { rnk: 4 } })).toThrow('did you mean "rank"?');
   });

@@ -94,6 +94,16 @@ function checkEncoders(
       'name such an encoder, or leave the size out: this one reads images of one size',
     );
   }
+  for (const modality of MODALITIES) {
+    if (encoders.precision[modality] !== 'int8') continue;
+    const isTrained = trained.includes(modality);
+    if (!isTrained && fullEncoderName(encoders[modality]).startsWith('huggingface:')) continue;
+    refuse(
+      `encoders.${modality} "huggingface:<hub id or folder>", frozen, with encoders.precision.${modality} "int8"`,
+      `${JSON.stringify(encoders[modality])}${isTrained ? ', trained' : ''}`,
+      'name such an encoder, or leave the precision out: this one computes in float32',
+    );
+  }
   if (encoders.lora.rank > 0 && trained.length === 0) {
     refuse('a trained encoder with encoders.lora.rank', 'none', 'turn on encoders.trainable.image or .text');
   }

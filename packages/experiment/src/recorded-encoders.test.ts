@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { writeTinyBert } from '@drf/encoders/testing';
 import { ConfigurationError, UnavailableError } from '@drf/tensor';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { parseExperiment } from './parse.js';
@@ -85,4 +86,19 @@ describe('the encoders that a run names', () => {
     expect(error.message).toContain(`Model folder ${folder} expected the files of the encoder`);
     expect(error.message).not.toContain('private');
   });
+});
+
+it('compute in the precision that the experiment says, on the engine that can', async () => {
+  const folder = await writeTinyBert(await temporaryFolder());
+  const configFor = (engine: string) =>
+    parseExperiment(
+      { name: 'x', dataset: { name: 'embedded' }, engine, encoders: { text: folder, precision: { text: 'int8' } } },
+      'a test',
+    );
+  const { text, dispose } = await startSession(configFor('compiled'));
+  expect(text.id).toMatch(/^huggingface:text::.*:int8:v1$/);
+  await dispose();
+  await expect(startSession(configFor('eager:cpu'))).rejects.toThrow(
+    'engine "eager:cpu", products, expected "float32", received "int8"',
+  );
 });

@@ -5,7 +5,7 @@ import { isOwnName, POOLINGS } from '@drf/encoders/names';
 import { WEIGHTING_MODES } from '@drf/fusion/names';
 import { isModulePath, optionsOf, unwrapSchema } from '@drf/files';
 import { FEATURE_NORMS } from '@drf/model/names';
-import { ENGINE_NAMES, isOwnId, ownDefinition } from '@drf/tensor';
+import { ENGINE_NAMES, isOwnId, ownDefinition, PRODUCT_TYPES } from '@drf/tensor';
 
 /**
  * What an option decides: nothing that is judged (names, memory, how often something is written); where the posts and
@@ -219,6 +219,17 @@ const encoders = z.strictObject({
           modality === 'image'
             ? "how the image encoder's tokens become a feature (default: the class token, cls; the model's own embedding, pooler, of CLIP and SigLIP)"
             : "how the text encoder's tokens become a feature (default: as its sentence-transformers files say, else mean, of CLIP and SigLIP pooler)",
+        ),
+      ),
+  ).prefault({}),
+  precision: byModality((modality) =>
+    z
+      .enum(PRODUCT_TYPES)
+      .optional()
+      .meta(
+        result(
+          `numbers by which a frozen ${modality} encoder (a hub id or folder) multiplies its weights: float32 (default), ` +
+            'or int8, which the engine compiled computes in less time on processors with VNNI or the like',
         ),
       ),
   ).prefault({}),

@@ -150,11 +150,11 @@ async function openAs<M extends Modality>(
 ): Promise<Session[M]> {
   const { encoders, seed = 0 } = config;
   if (encoders.trainable[modality]) return (await openTrained({ encoders, seed }, modality, recorded)) as Session[M];
-  const { [modality]: name, pooling, revision, textLengths, imageSize } = encoders;
+  const { [modality]: name, pooling, precision, revision, textLengths, imageSize } = encoders;
   if (isOwnName(name))
     return (await openEncoder(name, modality, engine, { own: encoders.options[modality] })) as Session[M];
   const isHub = !name.startsWith('embedded');
-  const options = { pooling: pooling[modality], revision: revision[modality] };
+  const options = { pooling: pooling[modality], precision: precision[modality], revision: revision[modality] };
   return (await openEncoder(name, modality, engine, {
     ...sourceOptions(recorded, modality),
     ...(isHub ? options : {}),

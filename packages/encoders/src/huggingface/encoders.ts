@@ -8,6 +8,7 @@ import {
   type Host,
   type HostTensor,
   type HostTree,
+  type ProductType,
   type RgbImage,
   type StepProgram,
   type TensorTree,
@@ -135,9 +136,14 @@ class FrozenText extends FrozenTransformer<string, TextModel> implements TextEnc
  * Lets an engine run a model. Its parameters are the state of a step that never changes: they lie with the engine once,
  * however many shapes of inputs there are.
  */
-async function prepare<Content>(model: EncoderModel<Content>, parameters: HostTree, engine: Engine): Promise<Runner> {
+async function prepare<Content>(
+  model: EncoderModel<Content>,
+  parameters: HostTree,
+  engine: Engine,
+  products: ProductType | undefined,
+): Promise<Runner> {
   const step = (state: TensorTree, inputs: TensorTree) => ({ state, outputs: applyModel(model, state, inputs) });
-  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters);
+  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters, { products });
 }
 
 /** An image encoder that an engine runs. */
@@ -145,13 +151,19 @@ export async function frozenImageEncoder(
   model: ImageModel,
   parameters: HostTree,
   engine: Engine,
+  products?: ProductType,
 ): Promise<ImageEncoder> {
-  return new FrozenTransformer<RgbImage, ImageModel>(model, await prepare(model, parameters, engine));
+  return new FrozenTransformer<RgbImage, ImageModel>(model, await prepare(model, parameters, engine, products));
 }
 
 /** A text encoder that an engine runs. */
-export async function frozenTextEncoder(model: TextModel, parameters: HostTree, engine: Engine): Promise<TextEncoder> {
-  return new FrozenText(model, await prepare(model, parameters, engine));
+export async function frozenTextEncoder(
+  model: TextModel,
+  parameters: HostTree,
+  engine: Engine,
+  products?: ProductType,
+): Promise<TextEncoder> {
+  return new FrozenText(model, await prepare(model, parameters, engine, products));
 }
 
 const LAYER = /^layers\.(\d+)\./;

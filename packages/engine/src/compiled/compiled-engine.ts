@@ -5,6 +5,7 @@ import {
   type Host,
   type HostTensor,
   type HostTree,
+  type PrepareOptions,
   type Program,
   type PureFunction,
   type PureStep,
@@ -12,7 +13,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { startBackend } from '../eager/backend.js';
-import { ProgramList } from '../programs.js';
+import { assertProducts, ProgramList } from '../programs.js';
 import type { CompileOptions } from './options.js';
 import { CompiledProgram } from './compiled-program.js';
 import { CompiledStepProgram, SharedConstantsProgram } from './compiled-step-program.js';
@@ -38,15 +39,19 @@ class CompiledEngine implements Engine {
   async prepare<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
     compute: PureFunction<C, I, O>,
     constants: Host<C>,
+    { products }: PrepareOptions = {},
   ): Promise<Program<I, O>> {
+    assertProducts(this.name, products);
     const bytes = [...flattenTree<HostTensor>(constants as HostTree).values()].reduce(
       (sum, { data }) => sum + data.byteLength,
       0,
     );
-    if (bytes <= this.writtenBytes) {
+    if (products !== 'int8' && bytes <= this.writtenBytes) {
       return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
     }
-    const program = this.programs.add(() => new SharedConstantsProgram<C, I, O>(this.host, compute, constants));
+    const program = this.programs.add(
+      () => new SharedConstantsProgram<C, I, O>(this.host, compute, constants, products),
+    );
     await program.ready;
     return program;
   }
@@ -54,8 +59,10 @@ class CompiledEngine implements Engine {
   async prepareStep<S extends TensorTree, I extends TensorTree, O extends TensorTree>(
     step: PureStep<S, I, O>,
     initialState: Host<S>,
+    { products }: PrepareOptions = {},
   ): Promise<StepProgram<S, I, O>> {
-    const program = this.programs.add(() => new CompiledStepProgram<S, I, O>(this.host, step, initialState));
+    assertProducts(this.name, products);
+    const program = this.programs.add(() => new CompiledStepProgram<S, I, O>(this.host, step, initialState, products));
     await program.ready.catch(() => undefined); // until then the caller's arrays are read; the first call reports it
     return program;
   }

@@ -35,7 +35,7 @@ export class TraceCache {
   constructor(private readonly host: SessionHost) {}
 
   /** The session for inputs like these; `record` runs when their structure is met for the first time. */
-  async get(inputs: HostTree, record: () => Recorded): Promise<Session> {
+  async get(inputs: HostTree, record: () => Promise<Recorded>): Promise<Session> {
     const structure = structureOf(inputs);
     const session = this.sessions.get(structure) ?? this.make(structure, record);
     this.sessions.delete(structure);
@@ -50,9 +50,8 @@ export class TraceCache {
     await Promise.all(all.map((each) => this.release(each)));
   }
 
-  private make(structure: string, record: () => Recorded): Promise<Session> {
-    const { traced, plan } = record();
-    const session = this.host.create(traced, plan);
+  private make(structure: string, record: () => Promise<Recorded>): Promise<Session> {
+    const session = record().then(({ traced, plan }) => this.host.create(traced, plan));
     session.catch(() => this.sessions.delete(structure)); // tried again next time; the caller sees this error
     return session;
   }
@@ -89,7 +88,7 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
 
   async run(inputs: Host<I>): Promise<Host<O>> {
     this.turns.assertUsable();
-    const session = await this.cache.get(inputs, () => ({ traced: this.trace(inputs) }));
+    const session = await this.cache.get(inputs, async () => ({ traced: this.trace(inputs) }));
     return (await this.host.run(session, inputs)) as Host<O>;
   }
 

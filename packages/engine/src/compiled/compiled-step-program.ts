@@ -4,6 +4,7 @@ import {
   unflattenTree,
   type Host,
   type HostTensor,
+  type ProductType,
   type Program,
   type PureFunction,
   type PureStep,
@@ -11,6 +12,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
+import { type QuantizedMatrix, quantizeMatrix, withInt8Products } from '../onnx/int8.js';
 import { assertSameLeaves, noLeaf, Turns } from '../programs.js';
 import { trace } from '../trace/trace.js';
 import { TraceCache, type Recorded } from './compiled-program.js';
@@ -28,6 +30,8 @@ export class CompiledStepProgram<
   /** Shapes and types only matter; the numbers are the worker's. */
   private readonly example: Host<S>;
   private readonly leaves: readonly StateLeaf[];
+  /** By names of leaves: of all sessions, as each of them would read the numbers and round them again. */
+  private readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
   /** Settles once the initial state is in the worker; the first call reports a failure. */
   readonly ready: Promise<void>;
 
@@ -35,6 +39,7 @@ export class CompiledStepProgram<
     private readonly host: SessionHost,
     private readonly compute: PureStep<S, I, O>,
     initialState: Host<S>,
+    private readonly products: ProductType = 'float32',
   ) {
     this.cache = new TraceCache(host);
     this.state = host.newState();
@@ -81,6 +86,8 @@ export class CompiledStepProgram<
     return this.turns.take(async () => {
       assertSameLeaves('StepProgram.writeState', this.example, state);
       await this.ready;
+      if (this.products === 'int8') await this.cache.dispose(); // whose sessions hold the numbers from before
+      this.quantized.clear();
       for (const leaf of namedLeaves(state)) await this.host.writeLeaf(this.state, leaf, 'numbers');
     });
   }
@@ -93,15 +100,29 @@ export class CompiledStepProgram<
     await this.host.dropState(this.state);
   }
 
-  private record(inputs: Host<I>): Recorded {
+  private async record(inputs: Host<I>): Promise<Recorded> {
     const given = { constants: {}, state: this.example, inputs };
     const traced = trace(given, (_, state, own) => {
       const result = this.compute(state, own);
       assertSameLeaves('StepProgram.step', this.example, result.state);
       return result;
     });
-    const parts = partition(traced);
+    const parts = partition(
+      this.products === 'int8'
+        ? await withInt8Products(traced, (name, transposed) => this.quantize(name, transposed))
+        : traced,
+    );
     return { traced: parts.traced, plan: planOf(parts) };
+  }
+
+  private quantize(name: string, transposed: boolean): Promise<QuantizedMatrix> {
+    const key = `${name} ${transposed}`;
+    const known = this.quantized.get(key);
+    if (known !== undefined) return known;
+    const leaf = this.leaves.find((each) => each.name === name) as StateLeaf;
+    const quantized = this.host.readLeaf(this.state, leaf).then((weights) => quantizeMatrix(weights, transposed));
+    this.quantized.set(key, quantized);
+    return quantized;
   }
 }
 
@@ -117,9 +138,9 @@ export class SharedConstantsProgram<
   private readonly program: CompiledStepProgram<C, I, O>;
   private last: Promise<unknown>;
 
-  constructor(host: SessionHost, compute: PureFunction<C, I, O>, constants: Host<C>) {
+  constructor(host: SessionHost, compute: PureFunction<C, I, O>, constants: Host<C>, products?: ProductType) {
     const step = (state: C, inputs: I) => ({ state, outputs: compute(state, inputs) });
-    this.program = new CompiledStepProgram<C, I, O>(host, step, constants);
+    this.program = new CompiledStepProgram<C, I, O>(host, step, constants, products);
     this.last = this.ready;
   }
 

@@ -4,6 +4,7 @@ import {
   type Host,
   type HostTensor,
   mapTree,
+  type PrepareOptions,
   type Program,
   type PureFunction,
   type PureStep,
@@ -13,7 +14,7 @@ import {
 } from '@drf/tensor';
 import { toHost, toTensor } from '@drf/tensor/transfer';
 import * as tf from '@tensorflow/tfjs';
-import { assertSameLeaves, noLeaf, ProgramList, Turns } from '../programs.js';
+import { assertProducts, assertSameLeaves, noLeaf, ProgramList, Turns } from '../programs.js';
 import { startBackend, withBackend } from './backend.js';
 
 /** Copies a host tree into the current backend. */
@@ -145,14 +146,18 @@ class EagerEngine implements Engine {
   async prepare<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
     compute: PureFunction<C, I, O>,
     constants: Host<C>,
+    { products }: PrepareOptions = {},
   ): Promise<Program<I, O>> {
+    assertProducts(this.name, products);
     return this.programs.add(() => new EagerProgram<C, I, O>(this.backend, compute, constants));
   }
 
   async prepareStep<S extends TensorTree, I extends TensorTree, O extends TensorTree>(
     step: PureStep<S, I, O>,
     initialState: Host<S>,
+    { products }: PrepareOptions = {},
   ): Promise<StepProgram<S, I, O>> {
+    assertProducts(this.name, products);
     return this.programs.add(() => new EagerStepProgram<S, I, O>(this.backend, step, initialState));
   }
 

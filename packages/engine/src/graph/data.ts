@@ -2,11 +2,18 @@ import { sizeOf } from '@drf/tensor';
 import { padRank, permute, rowMajorStrides, type Shape } from './shapes.js';
 import type { ElementData, ElementType } from './value.js';
 
+const ARRAYS = {
+  float32: Float32Array,
+  int32: Int32Array,
+  bool: Uint8Array,
+  int64: BigInt64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+} as const satisfies Readonly<Record<ElementType, unknown>>;
+
 /** An array for so many elements of a type, filled with zeros. */
 function makeData(type: ElementType, size: number): ElementData {
-  if (type === 'float32') return new Float32Array(size);
-  if (type === 'int32') return new Int32Array(size);
-  return type === 'bool' ? new Uint8Array(size) : new BigInt64Array(size);
+  return new ARRAYS[type](size);
 }
 
 /**
@@ -14,11 +21,9 @@ function makeData(type: ElementType, size: number): ElementData {
  * numbers as float32 tensors after a cast.
  */
 export function asType(type: ElementType, numbers: ElementData): ElementData {
-  if (makeData(type, 0).constructor === numbers.constructor) return numbers.slice();
+  if (numbers instanceof ARRAYS[type]) return numbers.slice();
   const given: ArrayLike<number | bigint> = numbers;
-  if (type === 'float32') return Float32Array.from(given, Number);
-  if (type === 'int32') return Int32Array.from(given, Number);
-  return type === 'bool' ? Uint8Array.from(given, Number) : BigInt64Array.from(given, BigInt);
+  return type === 'int64' ? BigInt64Array.from(given, BigInt) : new ARRAYS[type](Array.from(given, Number));
 }
 
 /** Whether every element is the first one, bit for bit as far as arithmetic sees it. */

@@ -1,9 +1,12 @@
 import { sizeOf } from '@drf/tensor';
 
-/** Element types inside a graph. `int64` only holds the shapes and axes that ONNX operators take. */
-export type ElementType = 'float32' | 'int32' | 'bool' | 'int64';
+/**
+ * Element types inside a graph. `int64` only holds the shapes and axes that ONNX operators take; `int8` and `uint8` what
+ * goes into products of whole numbers.
+ */
+export type ElementType = 'float32' | 'int32' | 'bool' | 'int64' | 'int8' | 'uint8';
 
-export type ElementData = Float32Array | Int32Array | Uint8Array | BigInt64Array;
+export type ElementData = Float32Array | Int32Array | Uint8Array | BigInt64Array | Int8Array;
 
 export type AttributeValue = number | string | readonly number[] | { readonly float: number };
 export type Attributes = Readonly<Record<string, AttributeValue>>;
@@ -69,4 +72,11 @@ export function madeBy(value: Value, operator: string): Operation | undefined {
 }
 
 /** ONNX's numbers of the element types (TensorProto.DataType). */
-export const ELEMENT_TYPE_CODES: Readonly<Record<ElementType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+export const ELEMENT_TYPE_CODES: Readonly<Record<ElementType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+};

@@ -78,9 +78,12 @@ export class TracingBackend extends tf.KernelBackend {
 
   /** A tensor for a value. */
   tensorOf(value: Value): tf.TensorInfo {
-    if (value.type === 'int64') throw new TypeError('int64 values are no tensors of tfjs');
+    const { type } = value;
+    if (type === 'int64' || type === 'int8' || type === 'uint8') {
+      throw new TypeError(`${type} values are no tensors of tfjs`);
+    }
     const handle: DataHandle = { value };
-    return { dataId: handle, shape: [...value.shape], dtype: value.type };
+    return { dataId: handle, shape: [...value.shape], dtype: type };
   }
 
   override write(values: tf.backend_util.BackendValues, shape: number[], dtype: tf.DataType): object {

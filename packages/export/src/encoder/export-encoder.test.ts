@@ -262,13 +262,13 @@ function nested({ data, shape }: HostTensor): unknown {
 const shapes = { imageDim: 6, textDim: 8, classes: 2 };
 
 /** A run of concatenation over a trained tiny BERT, every parameter of which was moved by 1. */
-async function makeRun(folder: string, model: string, lora = 0): Promise<string> {
+async function makeRun(folder: string, model: string, lora = 0, encoders = {}): Promise<string> {
   const config = parseExperiment(
     {
       name: 'tiny',
       method: 'concatenation',
       dataset: { name: 'embedded' },
-      encoders: { text: model, trainable: { text: true }, lora: { rank: lora } },
+      encoders: { text: model, trainable: { text: true }, lora: { rank: lora }, ...encoders },
       model: { dim: 4 },
     },
     'tiny',
@@ -331,5 +331,10 @@ it('refuses an encoder that the run did not train', async () => {
   const run = await makeRun(folder, await writeTinyBert(join(folder, 'bert')));
   await expect(encoderOfRun(run, 'image')).rejects.toThrow(
     /Run .* expected one that trained its image encoder, received the frozen encoder embedded; name the model itself/,
+  );
+  const vit = await writeTinyVit(join(folder, 'vit'));
+  const int8 = await makeRun(folder, join(folder, 'bert'), 0, { image: vit, precision: { image: 'int8' } });
+  await expect(encoderOfRun(int8, 'image')).rejects.toThrow(
+    /the frozen encoder .* in int8; name the model itself, which is written in float32/,
   );
 });

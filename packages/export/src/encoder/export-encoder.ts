@@ -141,8 +141,10 @@ export async function encoderOfRun(
   const { encoders } = (await (await RunFolder.open(path)).readDescription()).config;
   const refuse = refuser(ConfigurationError, `Run ${path}`);
   if (!encoders.trainable[modality]) {
-    const received = `the frozen encoder ${encoders[modality]}`;
-    throw refuse(`one that trained its ${modality} encoder`, received, 'name the model itself');
+    const isInt8 = encoders.precision[modality] === 'int8';
+    const received = `the frozen encoder ${encoders[modality]}${isInt8 ? ' in int8' : ''}`;
+    const remedy = `name the model itself${isInt8 ? ', which is written in float32: its features are not quite those of the run' : ''}`;
+    throw refuse(`one that trained its ${modality} encoder`, received, remedy);
   }
   if (isOwnName(encoders[modality])) {
     const remedy = `write it by your module: its parameters are "encoders.${modality}" of the run's checkpoint`;

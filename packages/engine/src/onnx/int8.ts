@@ -1,0 +1,241 @@
+import { type HostTensor, sizeOf } from '@drf/tensor';
+import { transposeData } from '../graph/data.js';
+import { type Made, reachable, type TracedFunction } from '../graph/graph.js';
+import {
+  type Attributes,
+  ELEMENT_TYPE_CODES,
+  type ElementData,
+  type ElementType,
+  type Operation,
+  type Value,
+} from '../graph/value.js';
+
+/** Weight matrices of fewer numbers are multiplied as they are. */
+const SMALLEST_QUANTIZED = 4096;
+
+/** Largest absolute value of a rounded number of a row. */
+const LARGEST_OF_ROWS = 127;
+
+/**
+ * Largest absolute value of a rounded weight. On x86 processors without VNNI, ONNX Runtime adds pairs of products in 16 bits
+ * with saturation, which 2 · 255 · 64 does not reach: so sums are exact on every processor.
+ */
+const LARGEST_WEIGHT = 64;
+
+/** What stands for 0 among numbers without a sign. ONNX Runtime's quick products on the CPU take rows of such numbers. */
+const ZERO_POINT = 128;
+
+/** Least scale, of rows and columns of zeros: far below what a number in float32 means, and no denormal. */
+const SMALLEST_SCALE = 1e-30;
+
+/** A weight matrix in whole numbers of eight bits: column c is numbers[:, c] · scales[c]. */
+export interface QuantizedMatrix {
+  /** [in, out], from −64 to 64 */
+  readonly numbers: Int8Array;
+  /** [out], the largest absolute value of each column over 64 */
+  readonly scales: Float32Array;
+}
+
+/**
+ * Rounds a weight matrix to whole numbers of eight bits, with a scale for each column. Columns that hold a number that is
+ * not finite become NaN.
+ * @param weights float32 [in, out], or [out, in] where it is `transposed`
+ */
+export function quantizeMatrix(
+  { data, shape }: Pick<HostTensor, 'data' | 'shape'>,
+  transposed: boolean,
+): QuantizedMatrix {
+  const weights = transposed ? transposeData(data, 'float32', shape, [1, 0]) : data;
+  const columns = shape[transposed ? 0 : 1] as number;
+  const scales = new Float32Array(columns);
+  for (let i = 0; i < weights.length; i++) {
+    scales[i % columns] = Math.max(scales[i % columns] as number, Math.abs(Number(weights[i]))); // NaN stays
+  }
+  scales.forEach((largest, column) => {
+    scales[column] = Number.isFinite(largest) ? Math.max(largest / LARGEST_WEIGHT, SMALLEST_SCALE) : Number.NaN;
+  });
+  const numbers = new Int8Array(weights.length);
+  for (let i = 0; i < weights.length; i++)
+    numbers[i] = Math.round(Number(weights[i]) / (scales[i % columns] as number));
+  return { numbers, scales };
+}
+
+/** A product of rows [..., in] with a weight matrix. */
+interface WeightProduct {
+  readonly rows: Value;
+  readonly weights: Value;
+  /** Whether the weights are [out, in]. */
+  readonly transposed: boolean;
+  readonly bias: Value | undefined;
+}
+
+/** Leaves of a state that a step hands on as they are, by their values. */
+function unchangedLeaves({ inputs, outputs }: TracedFunction): ReadonlyMap<Value, string> {
+  const next = new Map(outputs.flatMap(({ role, name, value }) => (role === 'next' ? [[name, value]] : [])));
+  return new Map(
+    inputs.flatMap(({ role, name, value }) => (role === 'state' && next.get(name) === value ? [[value, name]] : [])),
+  );
+}
+
+/** An operation as a product with weights, where it is one. */
+function weightProduct(
+  { operator, inputs, attributes }: Operation,
+  isWeight: (value: Value) => boolean,
+): WeightProduct | undefined {
+  if ((operator !== 'Gemm' && operator !== 'MatMul') || attributes['transA'] === 1) return undefined;
+  const [rows, weights, bias] = inputs as [Value, Value, Value?];
+  const isLarge = weights.shape.length === 2 && sizeOf(weights.shape) >= SMALLEST_QUANTIZED;
+  if (!isLarge || !isWeight(weights) || isWeight(rows)) return undefined;
+  return { rows, weights, transposed: attributes['transB'] === 1, bias };
+}
+
+/** A part of a graph that takes the place of another. */
+class Replacement {
+  readonly operations: Made[] = [];
+
+  constructor(readonly graph: TracedFunction['graph']) {}
+
+  constant(data: ElementData, shape: readonly number[], type: ElementType): Value {
+    return { id: -1, shape, type, source: { kind: 'constant', data } }; // ids are for graphs that are still built
+  }
+
+  compute(
+    operator: string,
+    inputs: readonly Value[],
+    shape: readonly number[],
+    type: ElementType,
+    attributes: Attributes = {},
+  ): Value {
+    const operation: Operation = { operator, inputs, attributes };
+    const value: Value = { id: -1, shape, type, source: { kind: 'operation', operation, index: 0 } };
+    this.operations.push({ operation, outputs: [value] });
+    return value;
+  }
+
+  reshape(value: Value, shape: readonly number[]): Value {
+    return this.compute('Reshape', [value, this.graph.integers(shape)], shape, value.type);
+  }
+
+  /** What is computed last becomes a value that the rest of the graph knows. */
+  finish(known: Value): void {
+    const last = this.operations.pop() as Made;
+    this.operations.push({ operation: last.operation, outputs: [known] });
+  }
+}
+
+/** Rows in whole numbers of eight bits. */
+interface QuantizedRows {
+  /** uint8 [row, in] around {@link ZERO_POINT} */
+  readonly numbers: Value;
+  /** float32 [row, 1] */
+  readonly scales: Value;
+}
+
+/** Rows with a scale for each, so that what becomes of one never depends on the others. */
+function quantizeRows(part: Replacement, given: Value): QuantizedRows {
+  const width = given.shape.at(-1) as number;
+  const count = sizeOf(given.shape) / width;
+  const rows = given.shape.length === 2 ? given : part.reshape(given, [count, width]);
+  const column = [count, 1];
+  const floats = (number: number): Value => part.constant(Float32Array.of(number), [], 'float32');
+  const perRow = { axes: [1], keepdims: 1 };
+  const highest = part.compute('ReduceMax', [rows], column, 'float32', perRow);
+  const lowest = part.compute('ReduceMin', [rows], column, 'float32', perRow); // both pass over memory without writing
+  const largest = part.compute('Max', [highest, part.compute('Neg', [lowest], column, 'float32')], column, 'float32');
+  const scaled = part.compute('Mul', [largest, floats(1 / LARGEST_OF_ROWS)], column, 'float32');
+  const finite = part.compute('Max', [scaled, floats(SMALLEST_SCALE)], column, 'float32');
+  // maxima of ONNX Runtime pass over NaN; 0 times the sum is NaN where a number is not finite
+  const sum = part.compute('ReduceSum', [rows, part.graph.integers([1])], column, 'float32', { keepdims: 1 });
+  const scales = part.compute('Add', [finite, part.compute('Mul', [sum, floats(0)], column, 'float32')], column, 'float32'); // prettier-ignore
+  const zeros = part.constant(new Uint8Array(count).fill(ZERO_POINT), [count], 'uint8');
+  const numbers = part.compute('QuantizeLinear', [rows, part.reshape(scales, [count]), zeros], rows.shape, 'uint8', {
+    axis: 0,
+  });
+  return { numbers, scales };
+}
+
+/** rows · weights (+ bias) as a product of whole numbers, scaled by column and by row. */
+function multiply(
+  part: Replacement,
+  { numbers, scales }: QuantizedRows,
+  weights: QuantizedMatrix,
+  bias: Value | undefined,
+  result: Value,
+): void {
+  const [count, width] = numbers.shape as [number, number];
+  const columns = weights.scales.length;
+  const shape = [count, columns];
+  const factors = part.constant(weights.numbers, [width, columns], 'int8');
+  const zero = part.constant(Uint8Array.of(ZERO_POINT), [], 'uint8');
+  const product = part.compute('MatMulInteger', [numbers, factors, zero], shape, 'int32');
+  const columnScales = part.constant(weights.scales, [columns], 'float32');
+  // what DequantizeLinear computes, by operators that ONNX Runtime has vectorized
+  const floats = part.compute('Cast', [product], shape, 'float32', { to: ELEMENT_TYPE_CODES.float32 });
+  const byColumn = part.compute('Mul', [floats, columnScales], shape, 'float32');
+  let scaled = part.compute('Mul', [byColumn, scales], shape, 'float32');
+  if (bias !== undefined) scaled = part.compute('Add', [scaled, bias], shape, 'float32');
+  if (result.shape.length !== 2) part.reshape(scaled, result.shape);
+  part.finish(result);
+}
+
+/** Whether an operation adds up, or takes the mean of, the middle axis of [batch, row, width]. */
+function isSumOfRows({ operator, inputs, attributes }: Operation): boolean {
+  const [value, given] = inputs as [Value, Value?];
+  if (value.shape.length !== 3 || value.type !== 'float32') return false;
+  if (operator === 'ReduceMean') return String(attributes['axes']) === '1';
+  return operator === 'ReduceSum' && given?.source.kind === 'constant' && given.source.data.join() === '1';
+}
+
+/**
+ * A sum or mean of rows as a product: ONNX Runtime adds up in another order where the batch has one element, and a
+ * difference in the last bit would round to another whole number later on.
+ */
+function sumByProduct({ graph }: TracedFunction, { operation, outputs }: Made): Made[] {
+  const value = operation.inputs[0] as Value;
+  const count = value.shape[1] as number;
+  const factors = new Float32Array(count).fill(operation.operator === 'ReduceMean' ? 1 / count : 1);
+  const part = new Replacement(graph);
+  part.compute('MatMul', [part.constant(factors, [1, count], 'float32'), value], [], 'float32');
+  part.finish(outputs[0] as Value);
+  return part.operations;
+}
+
+/**
+ * Computes products of rows with large weight matrices in whole numbers of eight bits, which are exact, and so the same on
+ * every processor: rows are rounded with a scale each, weights with one a column. Weights are what never changes: constants
+ * of the graph, and leaves of a state that its step hands on as they are. Rows that enter several products are rounded once.
+ * What comes of one element of a batch does not depend on the others, to the last bit.
+ * Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference" (CVPR
+ * 2018), symmetric, without training.
+ * @param weightsOf the numbers of a leaf of the state
+ */
+export async function withInt8Products(
+  traced: TracedFunction,
+  weightsOf: (leaf: string, transposed: boolean) => Promise<QuantizedMatrix>,
+): Promise<TracedFunction> {
+  const leaves = unchangedLeaves(traced);
+  const isWeight = (value: Value): boolean => value.source.kind === 'constant' || leaves.has(value);
+  const needed = new Set(reachable(traced).operations);
+  const rounded = new Map<Value, QuantizedRows>();
+  const operations: Made[] = [];
+  for (const made of traced.graph.operations) {
+    if (!needed.has(made)) continue;
+    const product = weightProduct(made.operation, isWeight);
+    if (product === undefined) {
+      operations.push(...(isSumOfRows(made.operation) ? sumByProduct(traced, made) : [made]));
+      continue;
+    }
+    const { rows, weights, transposed, bias } = product;
+    const { source, shape } = weights;
+    const part = new Replacement(traced.graph);
+    const quantized = rounded.get(rows) ?? quantizeRows(part, rows);
+    rounded.set(rows, quantized);
+    const matrix =
+      source.kind === 'constant'
+        ? quantizeMatrix({ data: source.data as Float32Array, shape }, transposed)
+        : await weightsOf(leaves.get(weights) as string, transposed);
+    multiply(part, quantized, matrix, bias, made.outputs[0] as Value);
+    operations.push(...part.operations);
+  }
+  return { ...traced, graph: { operations, integers: (numbers) => traced.graph.integers(numbers) } };
+}
