@@ -17,6 +17,7 @@ import {
   RunFolder,
   Simulation,
   trainedEncoders,
+  type ExperimentConfig,
   type FeatureRows,
   type FeatureSet,
   type OpenedRun,
@@ -107,18 +108,7 @@ describe('discriminants of a run', () => {
   });
 
   it('are of the outputs of encoders as training leaves them', async () => {
-    const config = parseExperiment(
-      {
-        name: 'tiny',
-        seed: 2,
-        engine: 'eager:cpu',
-        dataset: { name: 'embedded', imageSize: 16, limit: 24 },
-        encoders: { image: 'huggingface:tiny', text: 'huggingface:tiny', trainable: { image: true, text: true } },
-        model: { dim: 6, queueCapacity: 16 },
-        training: { epochs: 2, batchSize: 7, learningRate: 1e-2, encoderLearningRate: 5e-2 },
-      },
-      'tiny',
-    );
+    const config = tinyExperiment({ encoderLearningRate: 5e-2 });
     const encoders = { image: tinyTrainableImage(), text: tinyTrainableText() };
     const session: Session = { engine, ...encoders, dispose: async () => undefined };
     const folder = join(await mkdtemp(join(tmpdir(), 'drf-discriminants-')), 'run');
@@ -189,9 +179,9 @@ describe('discriminants of a run', () => {
 
 const tinyEncoders = () => ({ image: tinyTrainableImage(), text: tinyTrainableText() });
 
-/** A training of two epochs on 24 embedded posts with encoders that cost nothing. */
-async function trained({ run, ...options }: Partial<TrainOptions>): Promise<{ run: RunFolder; result: TrainResult }> {
-  const config = parseExperiment(
+/** Two epochs on 24 embedded posts with encoders that cost nothing. */
+const tinyExperiment = (training: object): ExperimentConfig =>
+  parseExperiment(
     {
       name: 'tiny',
       seed: 2,
@@ -199,10 +189,14 @@ async function trained({ run, ...options }: Partial<TrainOptions>): Promise<{ ru
       dataset: { name: 'embedded', imageSize: 16, limit: 24 },
       encoders: { image: 'huggingface:tiny', text: 'huggingface:tiny', trainable: { image: true, text: true } },
       model: { dim: 6, queueCapacity: 16 },
-      training: { epochs: 2, batchSize: 7, learningRate: 1e-2, selection: 'last' },
+      training: { epochs: 2, batchSize: 7, learningRate: 1e-2, ...training },
     },
     'tiny',
   );
+
+/** A training of {@link tinyExperiment}. */
+async function trained({ run, ...options }: Partial<TrainOptions>): Promise<{ run: RunFolder; result: TrainResult }> {
+  const config = tinyExperiment({ selection: 'last' });
   const session: Session = { engine, ...tinyEncoders(), dispose: async () => undefined };
   const folder = join(await mkdtemp(join(tmpdir(), 'drf-discriminants-')), 'run');
   const own = run ?? (await RunFolder.create(folder, { overwrite: false }));

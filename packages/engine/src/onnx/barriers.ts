@@ -1,6 +1,7 @@
 import { sizeOf } from '@drf/tensor';
 import type { Made, TracedFunction } from '../graph/graph.js';
 import type { Operation, Value } from '../graph/value.js';
+import { Replacement, withOperations } from './replacement.js';
 
 /** Whether an operation is a barrier: a choice, by one condition that is computed, between a value and itself. */
 function isBarrier({ operator, inputs: [condition, yes, no] }: Operation, result: Value): boolean {
@@ -10,13 +11,12 @@ function isBarrier({ operator, inputs: [condition, yes, no] }: Operation, result
 /** The same by two operations of which the first is tiny and the second copies nothing. */
 function reshaped({ graph }: TracedFunction, { operation, outputs }: Made): Made[] {
   const [condition, value] = operation.inputs as [Value, Value];
+  const part = new Replacement(graph);
   const sizes = graph.integers(value.shape);
-  const choice: Operation = { operator: 'Where', inputs: [condition, sizes, sizes], attributes: {} };
-  const chosen: Value = { ...sizes, source: { kind: 'operation', operation: choice, index: 0 } };
-  return [
-    { operation: choice, outputs: [chosen] },
-    { operation: { operator: 'Reshape', inputs: [value, chosen], attributes: {} }, outputs },
-  ];
+  const chosen = part.compute('Where', [condition, sizes, sizes], sizes.shape, sizes.type);
+  part.compute('Reshape', [value, chosen], value.shape, value.type);
+  part.finish(outputs[0] as Value);
+  return part.operations;
 }
 
 /**
@@ -29,5 +29,5 @@ export function withReshapedBarriers(traced: TracedFunction): TracedFunction {
   const operations = traced.graph.operations.flatMap((made) =>
     isBarrier(made.operation, made.outputs[0] as Value) ? reshaped(traced, made) : [made],
   );
-  return { ...traced, graph: { operations, integers: (numbers) => traced.graph.integers(numbers) } };
+  return withOperations(traced, operations);
 }

@@ -1,14 +1,8 @@
 import { type HostTensor, sizeOf } from '@drf/tensor';
 import { transposeData } from '../graph/data.js';
 import { type Made, reachable, type TracedFunction } from '../graph/graph.js';
-import {
-  type Attributes,
-  ELEMENT_TYPE_CODES,
-  type ElementData,
-  type ElementType,
-  type Operation,
-  type Value,
-} from '../graph/value.js';
+import { ELEMENT_TYPE_CODES, type Operation, type Value } from '../graph/value.js';
+import { Replacement, withOperations } from './replacement.js';
 
 /** Weight matrices of fewer numbers are multiplied as they are. */
 const SMALLEST_QUANTIZED = 4096;
@@ -87,40 +81,6 @@ function weightProduct(
   const isLarge = weights.shape.length === 2 && sizeOf(weights.shape) >= SMALLEST_QUANTIZED;
   if (!isLarge || !isWeight(weights) || isWeight(rows)) return undefined;
   return { rows, weights, transposed: attributes['transB'] === 1, bias };
-}
-
-/** A part of a graph that takes the place of another. */
-class Replacement {
-  readonly operations: Made[] = [];
-
-  constructor(readonly graph: TracedFunction['graph']) {}
-
-  constant(data: ElementData, shape: readonly number[], type: ElementType): Value {
-    return { id: -1, shape, type, source: { kind: 'constant', data } }; // ids are for graphs that are still built
-  }
-
-  compute(
-    operator: string,
-    inputs: readonly Value[],
-    shape: readonly number[],
-    type: ElementType,
-    attributes: Attributes = {},
-  ): Value {
-    const operation: Operation = { operator, inputs, attributes };
-    const value: Value = { id: -1, shape, type, source: { kind: 'operation', operation, index: 0 } };
-    this.operations.push({ operation, outputs: [value] });
-    return value;
-  }
-
-  reshape(value: Value, shape: readonly number[]): Value {
-    return this.compute('Reshape', [value, this.graph.integers(shape)], shape, value.type);
-  }
-
-  /** What is computed last becomes a value that the rest of the graph knows. */
-  finish(known: Value): void {
-    const last = this.operations.pop() as Made;
-    this.operations.push({ operation: last.operation, outputs: [known] });
-  }
 }
 
 /** Rows in whole numbers of eight bits. */
@@ -237,5 +197,5 @@ export async function withInt8Products(
     multiply(part, quantized, matrix, bias, made.outputs[0] as Value);
     operations.push(...part.operations);
   }
-  return { ...traced, graph: { operations, integers: (numbers) => traced.graph.integers(numbers) } };
+  return withOperations(traced, operations);
 }
