@@ -94,6 +94,11 @@ export interface JudgeInfo {
   readonly maskToken: string | null;
   /** Name of the engine that computes. */
   readonly engine: string;
+  /**
+   * How many calls under way are judged fastest: it puts so many posts through its encoders together. Left out: 1, more
+   * gain nothing.
+   */
+  readonly preferredBatch?: number;
   /** null for runs without one: probabilities then are the model's own, and quality is not known; and for ensembles. */
   readonly calibration: Calibration | null;
   /** What the figures rest on, one sentence each, for people. */
@@ -113,8 +118,8 @@ export interface JudgeInfo {
 export interface Judge {
   readonly info: JudgeInfo;
   /**
-   * Judges a post, alone: a verdict is the same whatever else is judged, so calls may overlap. There is no line here: who
-   * has many callers puts them in one, as `@drf/service` does.
+   * Judges a post: a verdict is the same, to the last bit, whatever else is judged meanwhile, so calls may overlap. There
+   * is no line here: who has many callers puts them in one, as `@drf/service` does.
    * @throws DataError when image and text are both missing, when the image cannot be read or decoded, or when the encoder
    *   or the head that it names gives NaN or infinity for the post
    */

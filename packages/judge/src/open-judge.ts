@@ -110,6 +110,7 @@ function describeEnsemble(members: readonly JudgeInfo[]): JudgeInfo {
     imageSize: first.imageSize,
     maskToken: members.every(({ maskToken }) => maskToken === first.maskToken) ? first.maskToken : null,
     engine: joined(({ engine }) => engine),
+    preferredBatch: Math.max(...members.map(({ preferredBatch = 1 }) => preferredBatch)),
     calibration: null,
     notes: members.flatMap(({ name, notes }) => notes.map((note) => `${name}: ${note}`)),
   };
