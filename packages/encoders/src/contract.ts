@@ -59,6 +59,11 @@ export interface TokenTensors {
 export interface FrozenEncoder<Content> extends EncoderDescription {
   readonly trainable: false;
   /**
+   * Whether features do not even differ in their last bits with what else is in the batch, so that contents of several
+   * callers may be encoded together. Default false.
+   */
+  readonly isBatchInvariant?: boolean;
+  /**
    * Contents as the numbers that the model reads, rows in the order of the contents.
    * @throws DataError naming the place of a content that cannot be used
    */

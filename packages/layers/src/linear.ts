@@ -41,13 +41,22 @@ export function applyLinear(parameters: LinearMap, x: tf.Tensor, lora?: LoraOpti
   const { kernel, bias, loraDown, loraUp } = parameters;
   const [inputs, outputs] = kernel.shape as [number, number];
   const rows = x.rank === 2 ? x : tf.reshape(x, [-1, inputs]); // one product of matrices, whose gradients are two more
-  let product = tf.matMul(rows, kernel); // [rows, in] × [in, out] → [rows, out]
+  let product = productOfRows(rows, kernel); // [rows, in] × [in, out] → [rows, out]
   if (loraDown !== undefined && loraUp !== undefined) {
     const update = tf.matMul(tf.matMul(rows, loraDown), loraUp); // [rows, in] → [rows, rank] → [rows, out]
     product = tf.add(product, tf.mul(update, loraScale(lora, loraDown.shape[1] as number)));
   }
   if (bias !== undefined) product = tf.add(product, bias);
   return x.rank === 2 ? product : tf.reshape(product, [...x.shape.slice(0, -1), outputs]);
+}
+
+/**
+ * A single row is computed as one of two: ONNX Runtime has a routine of its own for it, which adds up in another order
+ * than those for several, so that what comes of a row would differ in its last bits with the size of the batch.
+ */
+function productOfRows(rows: tf.Tensor, kernel: tf.Tensor): tf.Tensor {
+  if (rows.shape[0] !== 1) return tf.matMul(rows, kernel);
+  return tf.slice(tf.matMul(tf.concat([rows, rows]), kernel), [0, 0], [1, -1]);
 }
 
 function loraScale(lora: LoraOptions | undefined, rank: number): number {

@@ -24,13 +24,23 @@ export function joinSequences(sequences: readonly Sequence[], axis: 0 | 1 = 1): 
 }
 
 /**
+ * Weighted sums of vectors, as a product: ONNX Runtime adds up along a middle axis in another order where the batch has
+ * one element, so that sums would differ in their last bits with the size of the batch.
+ * @param states [batch, token, dim]
+ * @param weights float32 [batch, token]
+ * @returns [batch, dim]
+ */
+export function sumStates(states: tf.Tensor, weights: tf.Tensor): tf.Tensor {
+  return tf.squeeze(tf.matMul(tf.expandDims(weights, 1), states), [1]); // [batch, 1, token] × [batch, token, dim]
+}
+
+/**
  * Mean of the vectors that count; zeros where none does.
  * @param states [batch, token, dim]
  * @param mask float32 [batch, token]
  */
 export function meanState(states: tf.Tensor, mask: tf.Tensor): Features {
-  const sum = tf.sum(tf.mul(states, tf.expandDims(mask, 2)), 1); // [batch, dim]
-  return named(tf.div(sum, tf.maximum(tf.sum(mask, 1, true), 1)), ['batch', 'dim']);
+  return named(tf.div(sumStates(states, mask), tf.maximum(tf.sum(mask, 1, true), 1)), ['batch', 'dim']);
 }
 
 /**

@@ -118,11 +118,31 @@ describe('RunJudge', () => {
     await judge.close();
   });
 
-  it('never encodes more than one content at once, and nothing for what is missing', async () => {
+  it('encodes one content at a time, and nothing for what is missing', async () => {
     const seen: unknown[][] = [];
     const judge = await RunJudge.of(tinyRun('drf'), tinySession(engine, seen), null);
+    expect(judge.info.preferredBatch).toBe(1);
     await Promise.all([judge.judge({ image: null, text: 'x' }), judge.judge({ image: image(1), text: null })]);
     expect(seen.map((contents) => contents.length)).toEqual([1, 1]);
+    await Promise.all(['a', 'b', 'c'].map((text) => judge.judge({ image: null, text })));
+    expect(seen.slice(2)).toEqual([['a'], ['b'], ['c']]);
+    await judge.close();
+  });
+
+  it('encodes contents together by encoders for which that makes no difference', async () => {
+    const seen: unknown[][] = [];
+    const session = tinySession(engine, seen);
+    const judge = await RunJudge.of(
+      tinyRun('drf'),
+      { ...session, text: { ...session.text, isBatchInvariant: true } as TextEncoder },
+      null,
+    );
+    expect(judge.info.preferredBatch).toBe(32);
+    const texts = ['a rose', 'oh', 'a', 'ee', '!'];
+    const judgments = await Promise.all(texts.map((text, i) => judge.judge({ image: image(i), text })));
+    expect(seen.filter((contents) => typeof contents[0] === 'string')).toEqual([texts]);
+    expect(seen.filter((contents) => typeof contents[0] !== 'string').map(({ length }) => length)).toEqual([1, 1, 1, 1, 1]); // prettier-ignore
+    for (const [i, text] of texts.entries()) expect(await judge.judge({ image: image(i), text })).toEqual(judgments[i]);
     await judge.close();
   });
 

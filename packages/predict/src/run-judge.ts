@@ -1,5 +1,4 @@
 import { basename } from 'node:path';
-import { tokenLayoutOf, tokenRowEncoder, type Encoder, type FrozenEncoder } from '@drf/encoders';
 import {
   notesOnRun,
   assertEncoders,
@@ -8,7 +7,6 @@ import {
   RunFolder,
   standIn,
   startSession,
-  tokenInputs,
   trainedEncoders,
   type OpenedRun,
   type RunDescription,
@@ -26,27 +24,25 @@ import {
   type PostInput,
   toPostContent,
 } from '@drf/judge';
-import { assertNumbers, describeVerdict, type RawVerdict } from '@drf/judge/judgment';
+import { describeVerdict, type RawVerdict } from '@drf/judge/judgment';
 import {
   intactProbabilities,
   tellsStates,
   type EncodedBatchInputs,
   type MethodParameters,
   type Prediction,
-  type TokenInputs,
 } from '@drf/model';
 import {
   byModality,
-  hostTensor,
   type ByModality,
   type Host,
   type HostTensor,
   type HostTree,
-  type Modality,
   type RgbImage,
   type Program,
   type TensorTree,
 } from '@drf/tensor';
+import { ContentReader } from './content-reader.js';
 
 type HeadConstants = { readonly parameters: MethodParameters; readonly memory?: TensorTree };
 type HeadInputs = { readonly batch: EncodedBatchInputs };
@@ -59,14 +55,16 @@ interface JudgedRun extends Pick<OpenedRun, 'method' | 'parameters' | 'memory' |
 }
 
 /**
- * A trained run that judges posts one by one. Each post goes through encoders and head alone, in shapes that depend on
- * nothing but itself, so a verdict never depends on what else is judged, or on how many at once.
+ * A trained run that judges posts. Contents of posts that are judged at once go through an encoder together where it gives
+ * each, to the last bit, what it gives of it alone; each post goes through the head alone. So a verdict never depends on
+ * what else is judged, or on how many at once.
  */
 export class RunJudge implements Judge {
   private constructor(
     readonly info: JudgeInfo,
     private readonly run: JudgedRun,
     private readonly session: Session,
+    private readonly readers: Readers,
     private readonly head: Program<HeadInputs, HeadOutputs>,
   ) {}
 
@@ -97,7 +95,7 @@ export class RunJudge implements Judge {
    */
   static async of(run: JudgedRun, session: Session, calibration: Calibration | null, sha256 = ''): Promise<RunJudge> {
     assertEncoders(run.folder.path, run.description.encoders, session);
-    if (run.method.needs?.tokens === true) assertTokens(session);
+    const readers = readersOf(session, run.method.needs?.tokens === true); // refuses before anything is held
     const known = tellsStates(run.parameters);
     const head = await session.engine.prepare<HeadConstants, HeadInputs, HeadOutputs>(
       ({ parameters, memory = {} }, { batch }) => {
@@ -106,7 +104,9 @@ export class RunJudge implements Judge {
       },
       { parameters: run.parameters, memory: run.memory },
     );
-    return new RunJudge(describeRun(run, session, calibration, sha256), run, session, head);
+    const preferredBatch = Math.max(readers.image.preferredBatch, readers.text.preferredBatch);
+    const info = { ...describeRun(run, session, calibration, sha256), preferredBatch };
+    return new RunJudge(info, run, session, readers, head);
   }
 
   async judge(given: PostInput): Promise<Judgment> {
@@ -124,26 +124,11 @@ export class RunJudge implements Judge {
   }
 
   private async encode(post: PostContent): Promise<Host<EncodedBatchInputs>> {
-    const { session } = this;
     const { needs } = this.run.method;
     const { image, text } = needs?.bothModalities === true ? this.filled(post) : post;
-    return { image: await this.inputs(session.image, image), text: await this.inputs(session.text, text) };
-  }
-
-  /** Features and tokens, or what an encoder that was trained with the head reads; a missing content has a stand-in there. */
-  private async inputs<Content extends RgbImage | string>(
-    encoder: Encoder<Content>,
-    content: Content | null,
-  ): Promise<Host<EncodedBatchInputs[Modality]>> {
-    const available = hostTensor([content === null ? 0 : 1], [1]);
-    if (encoder.trainable) {
-      const read = content ?? (standIn(encoder.modality, this.session.text.maskToken) as Content);
-      return { available, contents: await encoder.preprocess([read]) };
-    }
-    const features = content === null ? zeros(encoder.outputDim) : await encoder.encode([content]);
-    assertEncoded(encoder, features);
-    const readsTokens = this.run.method.needs?.tokens === true;
-    return { available, features, ...(readsTokens ? { tokens: await tokensOf(encoder, content) } : {}) };
+    const { readers } = this;
+    const inputs = await Promise.all([readers.image.inputs(image), readers.text.inputs(text)]);
+    return { image: inputs[0], text: inputs[1] };
   }
 
   /**
@@ -157,6 +142,17 @@ export class RunJudge implements Judge {
       text: text ?? (standIn('text', maskToken) as string),
     };
   }
+}
+
+interface Readers {
+  readonly image: ContentReader<RgbImage>;
+  readonly text: ContentReader<string>;
+}
+
+/** @throws ConfigurationError when tokens are read, and a frozen encoder gives none */
+function readersOf({ image, text }: Session, readsTokens: boolean): Readers {
+  const options = { readsTokens, maskToken: text.maskToken };
+  return { image: new ContentReader<RgbImage>(image, options), text: new ContentReader<string>(text, options) };
 }
 
 function describeRun(run: JudgedRun, session: Session, calibration: Calibration | null, sha256: string): JudgeInfo {
@@ -174,29 +170,6 @@ function describeRun(run: JudgedRun, session: Session, calibration: Calibration 
     calibration,
     notes: [...notesOnRun(run), ...describeCalibration(calibration)],
   };
-}
-
-/** The tokens of one content, through the same rounding as those that a run was trained on. */
-async function tokensOf<Content>(encoder: FrozenEncoder<Content>, content: Content | null): Promise<Host<TokenInputs>> {
-  const rows = tokenRowEncoder(encoder);
-  const row = content === null ? zeros(rows.outputDim) : await rows.encode([content]);
-  assertEncoded(encoder, row);
-  return tokenInputs(row, tokenLayoutOf(encoder));
-}
-
-/** @throws DataError naming the encoder when it gave NaN or infinity */
-function assertEncoded({ modality, id }: { readonly modality: Modality; readonly id: string }, row: HostTensor): void {
-  assertNumbers(`The ${modality} encoder ${id}`, row.data);
-}
-
-/** @throws ConfigurationError when a frozen encoder has no token-level outputs */
-function assertTokens({ image, text }: Session): void {
-  if (!image.trainable) tokenRowEncoder(image);
-  if (!text.trainable) tokenRowEncoder(text);
-}
-
-function zeros(dim: number): HostTensor {
-  return hostTensor(new Float32Array(dim), [1, dim]);
 }
 
 /** Weights and the densities of the post's own features, where the method has them. */

@@ -8,7 +8,7 @@ import {
   type Program,
   type RgbImage,
 } from '@drf/tensor';
-import { copyRows, emptyRows, splitBatch } from '../batches.js';
+import { copyRows, emptyRows, isExact, splitBatch } from '../batches.js';
 import { type ImageEncoder, type TokenFeatures, UseGuard } from '../contract.js';
 import { loadMobileNet, MOBILE_NET_DIM, mobileNetFeatures, mobileNetTokens, type PixelInputs } from './mobile-net.js';
 
@@ -30,6 +30,7 @@ class EmbeddedImageEncoder implements ImageEncoder {
   readonly outputDim = MOBILE_NET_DIM;
   readonly tokenDim = MOBILE_NET_DIM;
   readonly preferredBatch = LARGEST_BATCH;
+  readonly isBatchInvariant: boolean;
   private readonly guard = new UseGuard('embedded image encoder');
   private tokenProgram: Promise<TokenProgram> | undefined;
 
@@ -38,7 +39,9 @@ class EmbeddedImageEncoder implements ImageEncoder {
     private readonly engine: Engine,
     private readonly parameters: HostTree,
     private readonly featureProgram: FeatureProgram,
-  ) {}
+  ) {
+    this.isBatchInvariant = isExact(engine);
+  }
 
   async preprocess(images: readonly RgbImage[]): Promise<Host<PixelInputs>> {
     return { pixels: await unitPixels(images, EMBEDDED_IMAGE_SIZE) };

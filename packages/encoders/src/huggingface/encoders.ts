@@ -13,7 +13,7 @@ import {
   type StepProgram,
   type TensorTree,
 } from '@drf/tensor';
-import { copyRows, emptyRows, LARGEST_BATCH } from '../batches.js';
+import { copyRows, emptyRows, isExact, LARGEST_BATCH } from '../batches.js';
 import {
   type EncoderSplit,
   type FrozenEncoder,
@@ -49,18 +49,21 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   readonly outputDim: number;
   readonly tokenDim: number;
   readonly preferredBatch: number;
+  readonly isBatchInvariant: boolean;
   private readonly guard: UseGuard;
   private queue: Promise<unknown> = Promise.resolve();
 
   constructor(
     protected readonly model: Model,
     private readonly runner: Runner,
+    engine: Engine,
   ) {
     this.id = model.id;
     this.modality = model.modality;
     this.outputDim = model.outputDim;
     this.tokenDim = model.tokenDim;
     this.preferredBatch = model.modality === 'text' ? BATCHES_OF_TEXTS * LARGEST_BATCH : LARGEST_BATCH;
+    this.isBatchInvariant = isExact(engine);
     this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
   }
 
@@ -153,7 +156,8 @@ export async function frozenImageEncoder(
   engine: Engine,
   products?: ProductType,
 ): Promise<ImageEncoder> {
-  return new FrozenTransformer<RgbImage, ImageModel>(model, await prepare(model, parameters, engine, products));
+  const runner = await prepare(model, parameters, engine, products);
+  return new FrozenTransformer<RgbImage, ImageModel>(model, runner, engine);
 }
 
 /** A text encoder that an engine runs. */
@@ -163,7 +167,7 @@ export async function frozenTextEncoder(
   engine: Engine,
   products?: ProductType,
 ): Promise<TextEncoder> {
-  return new FrozenText(model, await prepare(model, parameters, engine, products));
+  return new FrozenText(model, await prepare(model, parameters, engine, products), engine);
 }
 
 const LAYER = /^layers\.(\d+)\./;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { readJson } from '@drf/files';
-import { meanState, type TransformerOutputs } from '@drf/layers';
+import { meanState, sumStates, type TransformerOutputs } from '@drf/layers';
 import { ConfigurationError, DataError, type Features, named, refuser, type TensorTree } from '@drf/tensor';
 import type { Pooling } from '../contract.js';
 
@@ -10,11 +10,6 @@ import type { Pooling } from '../contract.js';
 const PADDING_STATE = -1e9;
 /** Below it a squared length counts as it. */
 const SMALLEST_SQUARE = 1e-24;
-
-/** Weighted sums over the tokens: [batch, token, dim] and [batch, token] → [batch, dim] */
-function weightedSum(tokens: tf.Tensor, weights: tf.Tensor): tf.Tensor {
-  return tf.sum(tf.mul(tokens, tf.expandDims(weights, -1)), 1);
-}
 
 /** [batch, token] → [batch, 1], at least 1 */
 function total(weights: tf.Tensor): tf.Tensor {
@@ -40,13 +35,13 @@ const POOLINGS: Readonly<Record<PoolingOfTokens, (tokens: tf.Tensor, mask: tf.Te
   cls: firstOf,
   mean: meanState,
   max: (tokens, mask) => tf.max(tf.add(tokens, tf.mul(tf.expandDims(tf.sub(1, mask), -1), PADDING_STATE)), 1),
-  mean_sqrt_len: (tokens, mask) => tf.div(weightedSum(tokens, mask), tf.sqrt(total(mask))),
+  mean_sqrt_len: (tokens, mask) => tf.div(sumStates(tokens, mask), tf.sqrt(total(mask))),
   weightedmean: (tokens, mask) => {
     const places = tf.range(1, (mask.shape[1] as number) + 1, 1, 'float32');
     const weights = tf.mul(mask, tf.reshape(places, [1, -1]));
-    return tf.div(weightedSum(tokens, weights), total(weights));
+    return tf.div(sumStates(tokens, weights), total(weights));
   },
-  lasttoken: (tokens, mask) => weightedSum(tokens, lastPlaces(mask)),
+  lasttoken: (tokens, mask) => sumStates(tokens, lastPlaces(mask)),
 };
 
 /**
@@ -55,7 +50,8 @@ const POOLINGS: Readonly<Record<PoolingOfTokens, (tokens: tf.Tensor, mask: tf.Te
  */
 export function poolClassAndMean(tokens: tf.Tensor, special: number): Features {
   const patches = tf.slice(tokens, [0, special, 0], [-1, -1, -1]);
-  return named(tf.concat([firstOf(tokens), tf.mean(patches, 1)], 1), ['batch', 'dim']);
+  const [batch, count] = patches.shape as [number, number, number];
+  return named(tf.concat([firstOf(tokens), meanState(patches, tf.ones([batch, count]))], 1), ['batch', 'dim']);
 }
 
 /**

@@ -138,33 +138,10 @@ function multiply(
   part.finish(result);
 }
 
-/** Whether an operation adds up, or takes the mean of, the middle axis of [batch, row, width]. */
-function isSumOfRows({ operator, inputs, attributes }: Operation): boolean {
-  const [value, given] = inputs as [Value, Value?];
-  if (value.shape.length !== 3 || value.type !== 'float32') return false;
-  if (operator === 'ReduceMean') return String(attributes['axes']) === '1';
-  return operator === 'ReduceSum' && given?.source.kind === 'constant' && given.source.data.join() === '1';
-}
-
-/**
- * A sum or mean of rows as a product: ONNX Runtime adds up in another order where the batch has one element, and a
- * difference in the last bit would round to another whole number later on.
- */
-function sumByProduct({ graph }: TracedFunction, { operation, outputs }: Made): Made[] {
-  const value = operation.inputs[0] as Value;
-  const count = value.shape[1] as number;
-  const factors = new Float32Array(count).fill(operation.operator === 'ReduceMean' ? 1 / count : 1);
-  const part = new Replacement(graph);
-  part.compute('MatMul', [part.constant(factors, [1, count], 'float32'), value], [], 'float32');
-  part.finish(outputs[0] as Value);
-  return part.operations;
-}
-
 /**
  * Computes products of rows with large weight matrices in whole numbers of eight bits, which are exact, and so the same on
  * every processor: rows are rounded with a scale each, weights with one a column. Weights are what never changes: constants
  * of the graph, and leaves of a state that its step hands on as they are. Rows that enter several products are rounded once.
- * What comes of one element of a batch does not depend on the others, to the last bit.
  * Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference" (CVPR
  * 2018), symmetric, without training.
  * @param weightsOf the numbers of a leaf of the state
@@ -182,7 +159,7 @@ export async function withInt8Products(
     if (!needed.has(made)) continue;
     const product = weightProduct(made.operation, isWeight);
     if (product === undefined) {
-      operations.push(...(isSumOfRows(made.operation) ? sumByProduct(traced, made) : [made]));
+      operations.push(made);
       continue;
     }
     const { rows, weights, transposed, bias } = product;
