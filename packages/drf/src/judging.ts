@@ -15,8 +15,10 @@ export interface LenientPredictOptions extends PredictOptions {
   readonly onError: (error: DataError, index: number) => void;
 }
 
-/** Posts whose images are read while others are judged. */
-const POSTS_AHEAD = 4;
+/** Posts under way at once; more than encoders take together gain nothing. */
+const POSTS_AHEAD = 32;
+/** The same of posts that come one by one: as many must have come before the first judgment is given. */
+const STREAMED_POSTS_AHEAD = 4;
 
 /**
  * What judges posts: a run, an export, or an ensemble. Judgments are the same whatever else is judged, so calls may
@@ -114,7 +116,8 @@ export abstract class Model<Post> implements AsyncDisposable {
       }
     };
     try {
-      yield* mapAhead(signal === undefined ? posts : untilAborted(posts, signal), POSTS_AHEAD, judgeNext);
+      const ahead = isMany(posts, Symbol.iterator) ? POSTS_AHEAD : STREAMED_POSTS_AHEAD;
+      yield* mapAhead(signal === undefined ? posts : untilAborted(posts, signal), ahead, judgeNext);
     } catch (error) {
       throw signal?.aborted === true && error === signal.reason ? interrupted(error) : error;
     }

@@ -1,4 +1,12 @@
-import { ConfigurationError, DataError, MODALITIES, refuser, type Modality, type RgbImage } from '@drf/tensor';
+import {
+  ConfigurationError,
+  DataError,
+  mapAhead,
+  MODALITIES,
+  refuser,
+  type Modality,
+  type RgbImage,
+} from '@drf/tensor';
 import type { Judge, JudgeInfo, Judgment, PostContent } from './judgment.js';
 
 /** What a part of a post does to the explained label: above 0, it speaks for it; below 0, against it. */
@@ -59,7 +67,7 @@ export interface ExplainOptions {
 /** What {@link explainContent} asks; every `Judge` is one. */
 export interface ExplainingJudge extends Pick<Judge, 'judge'> {
   /** Masks in the text are corrupted words: they are not left out. */
-  readonly info: Pick<JudgeInfo, 'maskToken'>;
+  readonly info: Pick<JudgeInfo, 'maskToken' | 'preferredBatch'>;
 }
 
 /** Most parts that may be asked for. */
@@ -128,22 +136,25 @@ export async function explainContent(
     return { probability: p - q, logOdds: logOdds(p) - logOdds(q) };
   };
 
-  const modalities = {
-    image: isWhole ? await changeWithout({ image: null, text }) : null,
-    text: isWhole ? await changeWithout({ image, text: null }) : null,
-  };
-  const words: ExplainedWord[] = [];
-  for (const { start, end } of parts) {
-    const change = await changeWithout({ image, text: without(text as string, start, end) });
-    words.push({ word: (text as string).slice(start, end), start, end, change });
+  function* rests(): Generator<PostContent> {
+    if (isWhole) yield { image: null, text };
+    if (isWhole) yield { image, text: null };
+    for (const { start, end } of parts) yield { image, text: without(text as string, start, end) };
+    const color = image === null ? [] : meanColor(image);
+    for (const cell of cells) yield { image: covered(image as RgbImage, cell, color), text };
   }
-  const regions: ExplainedRegion[] = [];
-  const color = image === null ? [] : meanColor(image);
-  for (const cell of cells) {
+
+  const changes: Change[] = [];
+  for await (const change of mapAhead(rests(), judge.info.preferredBatch ?? 1, changeWithout)) changes.push(change);
+  const next = (): Change => changes.shift() as Change;
+  const modalities = { image: isWhole ? next() : null, text: isWhole ? next() : null };
+  const words = parts.map(({ start, end }): ExplainedWord => {
+    return { word: (text as string).slice(start, end), start, end, change: next() };
+  });
+  const regions = cells.map((cell): ExplainedRegion => {
     const { width, height } = image as RgbImage;
-    const change = await changeWithout({ image: covered(image as RgbImage, cell, color), text });
-    regions.push({ left: cell.left / width, top: cell.top / height, right: cell.right / width, bottom: cell.bottom / height, change }); // prettier-ignore
-  }
+    return { left: cell.left / width, top: cell.top / height, right: cell.right / width, bottom: cell.bottom / height, change: next() }; // prettier-ignore
+  });
   const found = { label, judgment, words, regions, modalities };
   return { ...found, notes: notesOn(found, isGrouped, pieces.length > parts.length) };
 }

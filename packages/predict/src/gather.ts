@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+
 /** Batches of one encoder that are under way at once: while one is computed, the next one is prepared. */
 export const BATCHES_UNDER_WAY = 2;
 
@@ -22,7 +24,7 @@ export function gathered<Item, Result>(
   let underWay = 0;
 
   async function work(): Promise<void> {
-    await Promise.resolve(); // what is called in one go comes together
+    await setImmediate(); // what comes in one go, or by several messages at once, goes together
     while (waiting.length > 0) await answer(waiting.splice(0, most));
     underWay -= 1;
   }
