@@ -42,7 +42,7 @@ export interface ServeOptions {
   readonly hostNames?: readonly string[];
   readonly allowedOrigins?: readonly string[];
   readonly trustProxy?: readonly string[];
-  /** Longest time of one judgment; then the judge's process is replaced. Default 10,000. */
+  /** Longest time of one judgment or decoding, as `JudgeProcess` counts it; then its process is replaced. Default 10,000. */
   readonly judgeMilliseconds?: number;
   /** Flags of Node for the judge's process; default those of this one. */
   readonly execArgv?: readonly string[];

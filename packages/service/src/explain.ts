@@ -65,8 +65,8 @@ interface ExplainRoute {
 
 /**
  * `POST /v1/explain`: which words and which parts of the image moved the answer. One explanation asks for some sixty
- * judgments, so few are taken on, one is computed at a time, and each of its judgments stands in the line like any other:
- * posts that are only judged come between them.
+ * judgments, one after the other, so few are taken on, one is computed at a time, and each of its judgments stands in the
+ * line like any other: posts that are only judged come between them, or are judged beside them.
  */
 export function addExplainRoute(app: FastifyInstance, { judge: judges, work, limits }: ExplainRoute): void {
   const reader = new PostReader(limits);
@@ -134,7 +134,7 @@ function askedOf({ label, words, grid }: z.infer<typeof askedSchema>): Asked {
 /** Explanations that are accepted and not yet answered: few, and fewer of one client. */
 class ExplanationLine {
   /** One at a time. */
-  readonly turn = new FairLimit(1);
+  readonly turn = new FairLimit(() => 1);
   private held = 0;
   private readonly clients = new Holdings();
 

@@ -116,7 +116,7 @@ export class Metrics {
     });
     this.stages = new Histogram({
       name: 'drf_stage_seconds',
-      help: 'Time of a post in a stage: decode, wait (for the judge), judge',
+      help: 'Time of a post in a stage: decode, wait (for the judge), judge (beside others, where the model judges several at once)',
       labelNames: ['stage'],
       buckets: SECONDS,
       registers,

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { ReloadableJudge } from './reloadable-judge.js';
 import type { Problem } from './schemas.js';
 import { answerOf, HeldJudge, instantJudge, judgmentOf, openService } from './testing/service.js';
 import { FairLimit } from './work.js';
@@ -29,6 +30,62 @@ describe('the line of posts', () => {
     }
     expect(judge.seen.map(({ text }) => text)).toEqual(texts);
     expect([await metric(app, 'drf_waiting_posts'), await metric(app, 'drf_body_bytes')]).toEqual([0, 0]);
+  });
+
+  it('gives the judge as many posts at once as it prefers, one client’s after the other’s', async () => {
+    const judge = new HeldJudge(3);
+    const app = await openService({ judge, trustProxy: ['loopback'] });
+    const answers: ReturnType<typeof send>[] = [];
+    for (const text of ['a1', 'a2', 'a3', 'a4', 'a5', 'b1', 'b2']) {
+      const headers = { 'x-forwarded-for': text.startsWith('a') ? '192.0.2.1' : '192.0.2.2' };
+      answers.push(app.inject({ method: 'POST', url: '/v1/predict', payload: { text }, headers }));
+      await expect.poll(() => metric(app, 'drf_waiting_posts')).toBe(answers.length);
+    }
+    for (let judged = 0; judged < answers.length; judged++) {
+      await expect.poll(() => judge.seen.length).toBe(Math.min(answers.length, judged + 3));
+      await judge.answerOne();
+    }
+    for (const answer of answers) expect((await answer).statusCode).toBe(200);
+    expect(judge.seen.map(({ text }) => text)).toEqual(['a1', 'a2', 'a3', 'a4', 'b1', 'a5', 'b2']);
+  });
+
+  it('gives as many at once as the model prefers that has taken over; posts of the one before count among them', async () => {
+    const [before, after] = [new HeldJudge(), new HeldJudge(4)];
+    const judge = new ReloadableJudge(before, async () => after);
+    const app = await openService({ judge });
+    const old = ['a', 'b'].map((text) => send(app, text));
+    await expect.poll(() => metric(app, 'drf_waiting_posts')).toBe(2);
+    expect(before.seen).toHaveLength(1);
+    const reloaded = judge.reload();
+    await expect.poll(() => judge.current.judge).toBe(after);
+    const young = ['c', 'd', 'e'].map((text) => send(app, text));
+    await expect.poll(() => metric(app, 'drf_waiting_posts')).toBe(5);
+    expect([before.seen, after.seen].map((seen) => seen.map(({ text }) => text))).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    for (const held of [before, before, after, after, after]) await held.answerOne();
+    for (const answer of [...old, ...young]) expect((await answer).statusCode).toBe(200);
+    expect(after.seen.map(({ text }) => text)).toEqual(['c', 'd', 'e']);
+    await reloaded;
+  });
+
+  it('counts what fails together as one failure', async () => {
+    let under: ((error: Error) => void)[] = [];
+    const judge = (): Promise<never> =>
+      new Promise((_, reject) => {
+        under.push(reject);
+        if (under.length < 4) return;
+        for (const each of under) each(new Error('no memory'));
+        under = [];
+      });
+    const app = await openService({
+      judge: { ...instantJudge, info: { ...instantJudge.info, preferredBatch: 4 }, judge },
+    });
+    for (const status of [200, 200, 503]) {
+      await Promise.all(['a', 'b', 'c', 'd'].map((text) => send(app, text)));
+      expect((await app.inject({ url: '/readyz' })).statusCode).toBe(status);
+    }
   });
 
   it('refuses posts that find no place, at once, and takes others when there is one again', async () => {
@@ -184,7 +241,7 @@ describe('the line of posts', () => {
 });
 
 it('runs so many at once, and takes clients in turns, each in its order', async () => {
-  const limit = new FairLimit(2);
+  const limit = new FairLimit(() => 2);
   const started: string[] = [];
   const ends: (() => void)[] = [];
   const run = (client: string, name: string) =>
@@ -202,8 +259,38 @@ it('runs so many at once, and takes clients in turns, each in its order', async 
   expect(started).toEqual(['a1', 'a2', 'a3', 'b1', 'c1', 'a4', 'b2']);
 });
 
+it('fills its places by turns when it may run more, and empties them when it may run fewer', async () => {
+  let most = 1;
+  const limit = new FairLimit(() => most);
+  const started: string[] = [];
+  const ends: (() => void)[] = [];
+  const run = (name: string) =>
+    limit.run(name[0] as string, () => {
+      started.push(name);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    });
+  const settle = () => new Promise((resolve) => setImmediate(resolve));
+  const all = ['a1', 'a2', 'a3', 'b1'].map(run);
+  most = 3;
+  all.push(run('b2'));
+  await settle();
+  expect(started).toEqual(['a1', 'a2', 'b1']);
+  most = 1;
+  for (const count of [3, 3, 4]) {
+    ends.shift()?.();
+    await settle();
+    expect(started).toHaveLength(count);
+  }
+  for (let i = 0; i < 2; i++) {
+    ends.shift()?.();
+    await settle();
+  }
+  await Promise.all(all);
+  expect(started).toEqual(['a1', 'a2', 'b1', 'a3', 'b2']);
+});
+
 it('gives the place back when a task fails', async () => {
-  const limit = new FairLimit(1);
+  const limit = new FairLimit(() => 1);
   await expect(limit.run('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(await limit.run('a', async () => 'yes')).toBe('yes');
 });

@@ -57,21 +57,23 @@ interface WorkOptions {
 }
 
 /**
- * A bounded line of posts. Images are decoded side by side while the judge works; the judge takes one post after the
- * other, one client's after the other's, each alone, so that a verdict never depends on who else asks. A post whose
- * client has left, or whose time is over, is dropped when its turn comes, and keeps its place until then: what is
- * abandoned counts, too.
+ * A bounded line of posts. Images are decoded side by side while the judge works. The judge is asked for as many
+ * judgments at once as it judges fastest (`preferredBatch`), one client's after the other's; that a verdict never depends
+ * on who else asks is the judge's to keep. A post whose client has left, or whose time is over, is dropped when its turn
+ * comes, and keeps its place until then: what is abandoned counts, too.
  */
 export class Work {
   private readonly decoding: FairLimit;
-  private readonly judging = new FairLimit(1);
+  /** As the model that is current says; posts of the one before, which keep it, count among them. */
+  private readonly judging = new FairLimit(() => this.options.judge.current.judge.info.preferredBatch ?? 1);
   private places = 0;
   private readonly clients = new Holdings();
-  /** Judgments in a row that failed for reasons of our own. */
-  failures = 0;
+  /** Times in a row that judgments failed for reasons of our own; those that were under way together failed once. */
+  private failures = 0;
+  private failedAt = 0;
 
   constructor(private readonly options: WorkOptions) {
-    this.decoding = new FairLimit(options.decoders);
+    this.decoding = new FairLimit(() => options.decoders);
     options.judge.onSwitch(() => (this.failures = 0));
   }
 
@@ -161,7 +163,10 @@ export class Work {
         const { expected, received, remedy } = error.report;
         throw refuse('unjudgeable', `${subject}: ${error.report.subject}`, expected, received, remedy, error); // prettier-ignore
       }
-      this.failures += 1;
+      if (started >= this.failedAt) {
+        this.failures += 1;
+        this.failedAt = performance.now();
+      }
       throw error;
     } finally {
       this.stage('judge', started, task);
@@ -250,22 +255,24 @@ function noPlace(code: 'busy' | 'client-busy', limit: number, more: number, held
 
 /**
  * Runs so many tasks at once. Those that wait are taken from one client after the other, in order for each: a client
- * that asks for much waits for itself, and nobody else waits for more than one task of each other client.
+ * that asks for much waits for itself, and others wait for no more than one task of it for each of their own.
  */
 export class FairLimit {
   /** By client, in the order of their turns. */
   private readonly waiting = new Map<string, (() => void)[]>();
   private running = 0;
 
-  constructor(private readonly concurrency: number) {}
+  /** @param concurrency asked whenever a task comes or ends; at least 1 */
+  constructor(private readonly concurrency: () => number) {}
 
   async run<Value>(client: string, task: () => Promise<Value>): Promise<Value> {
-    if (this.running < this.concurrency) this.running += 1;
+    if (this.waiting.size === 0 && this.running < this.concurrency()) this.running += 1;
     else await this.turn(client);
     try {
       return await task();
     } finally {
-      this.next();
+      this.running -= 1;
+      this.fill();
     }
   }
 
@@ -274,18 +281,20 @@ export class FairLimit {
       const own = this.waiting.get(client);
       if (own === undefined) this.waiting.set(client, [resolve]);
       else own.push(resolve);
+      this.fill();
     });
   }
 
-  /** Hands the place of a task that has ended to the next client, who then stands behind all others. */
-  private next(): void {
-    const [first] = this.waiting;
-    if (first === undefined) return void (this.running -= 1);
-    const [client, own] = first;
-    const start = own.shift();
-    this.waiting.delete(client);
-    if (own.length > 0) this.waiting.set(client, own);
-    start?.();
+  /** Gives the places that are free to one client after the other, who then stands behind all others. */
+  private fill(): void {
+    for (const [client, own] of this.waiting) {
+      if (this.running >= this.concurrency()) return;
+      const start = own.shift();
+      this.waiting.delete(client);
+      if (own.length > 0) this.waiting.set(client, own); // this loop comes to it again
+      this.running += 1;
+      start?.();
+    }
   }
 }
 

@@ -89,6 +89,81 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
     expect(ends.map(({ restartInMilliseconds }) => restartInMilliseconds)).toEqual([0, 0]);
   });
 
+  it('that is held by one of several posts tells only that one so, and judges several again', async () => {
+    const { judge, ends } = await start({ open: ['work on 4'], milliseconds: 2000 });
+    const app = await openService({ judge, limits: { answerMilliseconds: 120_000 } });
+    const texts = ['hold the thread', 'a', 'b', 'c'];
+    const batch = app.inject({
+      method: 'POST',
+      url: '/v1/predict/batch',
+      payload: { posts: texts.map((text) => ({ text })) },
+    });
+    const settled: string[] = [];
+    void batch.then(() => settled.push('batch'));
+    await until(() => ends.length === 1);
+    const newcomer = judge.judge(post('d')).then(() => settled.push('newcomer'));
+    const [held, ...others] = (await batch).json<{ readonly answers: object[] }>().answers;
+    expect(held).toMatchObject({ problem: { code: 'answer-timeout', status: 504 } });
+    expect(others).toEqual(texts.slice(1).map((text) => ({ judgment: judgmentOf(post(text)) })));
+    await newcomer;
+    expect(settled).toContain('newcomer');
+    expect(ends.map(({ how }) => how)).toEqual(['signal SIGKILL', 'signal SIGKILL']);
+    expect(judge.info.preferredBatch).toBe(4);
+  });
+
+  it('that is held by two of several posts tells both, whatever their order, and lets newcomers wait', async () => {
+    const { judge, ends } = await start({ open: ['work on 4'], milliseconds: 2000 });
+    const settled: string[] = [];
+    const ask = async (text: string) => {
+      try {
+        expect(await judge.judge(post(text))).toEqual(judgmentOf(post(text)));
+        settled.push(text);
+      } catch (error) {
+        settled.push(`${text}: ${(error as RequestError).code}`);
+      }
+    };
+    const first = ['never answer', 'hold the thread', 'a', 'b'].map(ask);
+    await until(() => ends.length === 1);
+    await Promise.all([...first, ask('newcomer')]);
+    expect(settled).toEqual(['never answer: answer-timeout', 'hold the thread: answer-timeout', 'a', 'b', 'newcomer']);
+    expect(ends.map(({ restartInMilliseconds }) => restartInMilliseconds)).toEqual([0, 0, 0]);
+  });
+
+  it('that ends with one of several posts tells only that one so; others wait for the next process', async () => {
+    const { judge, ends } = await start({ open: ['work on 4'] });
+    const [ended, ...others] = await Promise.allSettled(['end', 'a', 'b', 'c'].map((text) => judge.judge(post(text))));
+    expect(ended).toMatchObject({ status: 'rejected', reason: { code: 'restarting', status: 503 } });
+    expect(others).toEqual(['a', 'b', 'c'].map((text) => ({ status: 'fulfilled', value: judgmentOf(post(text)) })));
+    expect(ends).toEqual([
+      { how: 'exit code 3', restartInMilliseconds: 0 },
+      { how: 'exit code 3', restartInMilliseconds: 1000 },
+    ]);
+    expect(judge.info.preferredBatch).toBe(4);
+  });
+
+  it('that is held by several posts, and by none of them alone, answers all and takes half as many from then on', async () => {
+    const { judge, ends } = await start({ open: ['work on 4'], milliseconds: 2000 });
+    const only = post('only alone');
+    expect(await Promise.all([judge.judge(only), judge.judge(only)])).toEqual([judgmentOf(only), judgmentOf(only)]);
+    expect([ends.length, judge.info.preferredBatch]).toEqual([1, 2]);
+  });
+
+  it('that takes several posts in turn has the whole time for each', async () => {
+    const { judge, ends } = await start({ open: ['work on 4'], milliseconds: 2000 });
+    const slow = post('a second, in turn');
+    await Promise.all([1, 2, 3, 4].map(() => judge.judge(slow)));
+    expect(ends).toEqual([]);
+  });
+
+  it('tells posts that wait for the next process when it is closed before that', async () => {
+    const { judge, ends } = await start({ open: ['work on 4'] });
+    const asked = Promise.allSettled(['end', 'a'].map((text) => judge.judge(post(text))));
+    await until(() => ends.length === 2);
+    await judge.close();
+    const restarting = { status: 'rejected', reason: { code: 'restarting' } };
+    expect(await asked).toMatchObject([restarting, restarting]);
+  });
+
   it('that ends is started anew, and waits before that when it ends again', async () => {
     const { judge, ends } = await start();
     const refused = { code: 'restarting', status: 503 };

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { JudgeInfo, Judgment, openJudge, PostContent } from '@drf/judge';
 import { ownModules, refuser, UnavailableError, type RgbImage } from '@drf/tensor';
@@ -13,7 +13,11 @@ export interface JudgeProcessOptions {
   readonly open: Parameters<typeof openJudge>;
   /** Of a module whose `openJudge` is used in place of that of `@drf/judge`. */
   readonly module?: string;
-  /** Longest time of one judgment or decoding; then the process is killed, and another started. Default 10,000. */
+  /**
+   * Longest time of one judgment or decoding; then the process is killed, and another started. Default 10,000. Of several
+   * judgments under way, one's time counts from the last answer to one that was asked before it: what it waits for in the
+   * process is not its own time, and what is asked after it, and answered, does not prolong it.
+   */
   readonly milliseconds?: number;
   /** Flags of Node for the process; default those of this one. */
   readonly execArgv?: readonly string[];
@@ -39,13 +43,22 @@ const TRIES = 3;
  * A judge in a process of its own, which decodes and judges. However long it takes, and however it ends, the process that
  * serves goes on: a question that takes too long costs the judge's process its life, and the next one is asked of
  * another. It loads the modules of the user's own that this process has loaded. It is started anew at once; when it ends by itself again soon, or cannot open the run, after 1, 2, 4, … 30 s.
+ *
+ * Where several judgments were under way, nobody knows whose post it was: each is suspected, and asked again of the next
+ * process by itself, before all others. Only the post with which that one is held or ends, too, is told so.
  */
 export class JudgeProcess implements ServedJudge {
   private readonly restartDelay = new RestartDelay();
-  private delay: NodeJS.Timeout | undefined;
+  /** Until the next process is started; undefined: it is. */
+  private delay: Promise<void> | undefined;
+  /** Whether the process that ended last had been ready: suspects wait for the next one then, else there may be none. */
+  private hadStarted = true;
   private ready = true;
-  private closing = false;
+  private readonly closing = new AbortController();
   private restarts = 0;
+  private readonly suspects = new Suspects();
+  /** Processes that several judgments together held or ended, and none of them alone. */
+  private readonly overburdened = new Set<Child>();
 
   private constructor(
     private readonly options: ChildOptions,
@@ -55,9 +68,15 @@ export class JudgeProcess implements ServedJudge {
     this.watch(child);
   }
 
-  /** What the process says of itself: another, where it was started anew after the folder was replaced. */
+  /**
+   * What the process says of itself: another, where it was started anew after the folder was replaced. `preferredBatch`
+   * is halved each time that several judgments together took too long or ended the process, and none of them alone: this
+   * machine has not the time or the memory for so many.
+   */
   get info(): JudgeInfo {
-    return this.described;
+    const { preferredBatch = 1 } = this.described;
+    if (this.overburdened.size === 0) return this.described;
+    return { ...this.described, preferredBatch: Math.max(1, Math.floor(preferredBatch / 2 ** this.overburdened.size)) };
   }
 
   /** @throws as `openJudge`; UnavailableError when the process ends before it is ready */
@@ -97,15 +116,18 @@ export class JudgeProcess implements ServedJudge {
 
   /** Ends the process; what it is asked then is lost. */
   async close(): Promise<void> {
-    this.closing = true;
+    this.closing.abort();
     this.ready = false;
-    clearTimeout(this.delay);
     await this.child.close();
   }
 
-  private async ask<Value>(question: Question): Promise<Value> {
+  /** @param suspectedIn the process that the question, among others, may have held or ended; it is to be judged alone now */
+  private async ask<Value>(question: Question, suspectedIn?: Child): Promise<Value> {
     for (let tries = 1; ; tries++) {
-      if (this.closing || this.delay !== undefined) throw restarting('one that could not be started');
+      if (suspectedIn !== undefined && this.hadStarted) await this.delay;
+      if (suspectedIn === undefined && question.kind === 'judge' && this.delay === undefined)
+        await this.suspects.settled();
+      if (this.closing.signal.aborted || this.delay !== undefined) throw restarting('one that could not be started');
       const { child } = this;
       try {
         await child.ready;
@@ -115,10 +137,16 @@ export class JudgeProcess implements ServedJudge {
           if (this.child !== child || !this.ready) throw restarting('one that could not be started');
           throw error;
         }
-        if (error.blame === 'own') throw this.tooLong(question);
-        if (error.blame === 'unknown' || tries === TRIES) throw restarting('one that ended');
-        await child.ended;
-        await setImmediate(); // `watch` has seen it by then
+        const { blame } = error;
+        const ended = child.ended.then(() => setImmediate()); // `watch` has seen it by then
+        if (blame === 'shared') {
+          this.overburdened.add(child);
+          return this.suspects.alone(() => ended.then(() => this.ask(question, child)));
+        }
+        if (blame !== 'other' && suspectedIn !== undefined) this.overburdened.delete(suspectedIn);
+        if (blame === 'own') throw this.tooLong(question);
+        if (blame === 'unknown' || tries === TRIES) throw restarting('one that ended');
+        await ended;
       }
     }
   }
@@ -126,15 +154,20 @@ export class JudgeProcess implements ServedJudge {
   private watch(child: Child): void {
     const since = performance.now();
     void child.ended.then((how) => {
-      if (this.closing) return;
+      const { signal } = this.closing;
+      if (signal.aborted) return;
+      this.hadStarted = this.ready;
       this.ready = false;
       const wait = this.restartDelay.next(performance.now() - since, !child.wasOverdue);
       this.options.onEnd?.({ how, restartInMilliseconds: wait });
       if (wait === 0) return this.restart();
-      this.delay = setTimeout(() => {
-        this.delay = undefined;
-        this.restart();
-      }, wait);
+      this.delay = delay(wait, undefined, { signal }).then(
+        () => {
+          this.delay = undefined;
+          this.restart();
+        },
+        () => undefined, // closed meanwhile
+      );
     });
   }
 
@@ -146,7 +179,7 @@ export class JudgeProcess implements ServedJudge {
     void child.ready
       .then(
         (info) => {
-          if (this.closing || this.child !== child) return;
+          if (this.closing.signal.aborted || this.child !== child) return;
           this.described = info;
           this.ready = true;
         },
@@ -177,6 +210,28 @@ function restarting(received: string): RequestError {
   );
 }
 
+/** Questions that are asked one after the other, and those that wait until they are settled. */
+class Suspects {
+  private last: Promise<void> = Promise.resolve();
+
+  /** Asks when all that came before are settled. */
+  alone<Value>(ask: () => Promise<Value>): Promise<Value> {
+    const asking = this.last.then(ask);
+    this.last = asking.then(
+      () => undefined,
+      () => undefined,
+    );
+    return asking;
+  }
+
+  async settled(): Promise<void> {
+    for (let last: Promise<void> | undefined; last !== this.last;) {
+      last = this.last;
+      await last;
+    }
+  }
+}
+
 /** Source runs from source, the built package from what was built. */
 const SCRIPT = new URL(`./child${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
@@ -186,10 +241,13 @@ const CLOSE_MILLISECONDS = 5_000;
 
 /** How the process ended while it was asked. */
 class ProcessEnded extends Error {
-  /** @param blame of the one who asks: `own` when its question took too long, `other` when another's did, else unknown */
+  /**
+   * @param blame of the one who asks: `own` when its question took too long, `other` when another's did, `shared` when it
+   *   may be any of several judgments that took too long or were under way when it ended, else `unknown`
+   */
   constructor(
     message: string,
-    readonly blame: 'own' | 'other' | 'unknown',
+    readonly blame: 'own' | 'other' | 'shared' | 'unknown',
   ) {
     super(message);
   }
@@ -201,6 +259,8 @@ interface Pending {
   readonly reject: (error: Error) => void;
   timer: NodeJS.Timeout;
 }
+
+const isJudgment = ({ kind }: Pending): boolean => kind === 'judge';
 
 /** One life of a judge's process. */
 class Child {
@@ -215,7 +275,8 @@ class Child {
   private nextId = 0;
   private heardAt = performance.now();
   private end: string | undefined;
-  private blamed: Pending | undefined;
+  /** What took too long: a decoding, or the judgments that were under way, any of which may have held the others. */
+  private blamed: readonly Pending[] | undefined;
 
   constructor(private readonly options: ChildOptions) {
     this.process = fork(fileURLToPath(SCRIPT), ownModules(), {
@@ -291,6 +352,9 @@ class Child {
     if (pending === undefined) return;
     this.pending.delete(message.id);
     clearTimeout(pending.timer);
+    if (isJudgment(pending)) {
+      for (const [id, later] of this.pending) if (id > message.id && isJudgment(later)) later.timer.refresh();
+    }
     if (message.type === 'answer') pending.resolve(message.value);
     else pending.reject(errorOf(message.failure));
   }
@@ -298,12 +362,12 @@ class Child {
   /** A process that is held by a judgment answers no decoding either: then the judgment is to blame, in its own time. */
   private overdue(pending: Pending): void {
     const isHeld = performance.now() - this.heardAt > SILENT_MILLISECONDS;
-    const isJudging = [...this.pending.values()].some(({ kind }) => kind === 'judge');
-    if (pending.kind === 'decode' && isHeld && isJudging) {
+    const judgments = [...this.pending.values()].filter(isJudgment);
+    if (pending.kind === 'decode' && isHeld && judgments.length > 0) {
       pending.timer = setTimeout(() => this.overdue(pending), SILENT_MILLISECONDS / 4);
       return;
     }
-    this.blamed ??= pending;
+    this.blamed ??= isJudgment(pending) ? judgments : [pending];
     this.kill();
   }
 
@@ -311,10 +375,15 @@ class Child {
     this.end ??= how;
     const all = [...this.pending.values()];
     this.pending.clear();
+    const judgments = all.filter(isJudgment);
+    const blamed = this.blamed ?? (judgments.length > 1 ? judgments : []);
+    const blameOf = (pending: Pending): ProcessEnded['blame'] => {
+      if (blamed.includes(pending)) return blamed.length > 1 ? 'shared' : 'own';
+      return this.blamed === undefined ? 'unknown' : 'other';
+    };
     for (const pending of all) {
       clearTimeout(pending.timer);
-      const blame = this.blamed === undefined ? 'unknown' : this.blamed === pending ? 'own' : 'other';
-      pending.reject(new ProcessEnded(`the judge's process ended: ${this.end}`, blame));
+      pending.reject(new ProcessEnded(`the judge's process ended: ${this.end}`, blameOf(pending)));
     }
   }
 }

@@ -1,4 +1,5 @@
 // A judge for a process of its own, which does what the text of a post tells it to; and what judges of tests say.
+import { setTimeout } from 'node:timers/promises';
 import type { Judge, JudgeInfo, Judgment, PostContent } from '@drf/judge';
 import { DataError } from '@drf/tensor';
 
@@ -37,20 +38,32 @@ export function judgmentOf({ image, text }: PostContent): Judgment {
   };
 }
 
+/** @param command `work`, `work on 4` (at once), or what else is to happen */
 export async function openJudge(command: string): Promise<Judge> {
   if (command === 'refuse') throw new DataError({ subject: 'The run', expected: 'to be there', received: 'nothing' });
   if (command === 'end') process.exit(7);
+  const preferredBatch = Number(/^work on (\d+)$/.exec(command)?.[1] ?? 1);
+  let underWay = 0;
+  let turn: Promise<void> = Promise.resolve();
   return {
-    info: INFO,
+    info: { ...INFO, preferredBatch },
     judge: async (post: PostContent) => {
-      const { text } = post;
-      if (text === 'hold the thread') for (;;);
-      if (text === 'never answer') await new Promise(() => undefined);
-      if (text === 'end') process.exit(3);
-      if (text === 'cannot') throw new DataError({ subject: 'its text', expected: 'sense', received: 'none' });
-      if (text === 'its process') return { ...judgmentOf(post), label: String(process.pid) };
-      return judgmentOf(post);
+      underWay += 1;
+      return answer(post).finally(() => (underWay -= 1));
     },
     close: async () => undefined,
   };
+
+  async function answer(post: PostContent): Promise<Judgment> {
+    const { text } = post;
+    if (text === 'hold the thread') for (;;);
+    if (text === 'never answer') await new Promise(() => undefined);
+    if (text === 'only alone') await setTimeout(200);
+    if (text === 'only alone' && underWay > 1) await new Promise(() => undefined);
+    if (text === 'a second, in turn') await (turn = turn.then(() => setTimeout(1000)));
+    if (text === 'end') process.exit(3);
+    if (text === 'cannot') throw new DataError({ subject: 'its text', expected: 'sense', received: 'none' });
+    if (text === 'its process') return { ...judgmentOf(post), label: String(process.pid) };
+    return judgmentOf(post);
+  }
 }

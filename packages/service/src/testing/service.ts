@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import type { Judgment, PostContent } from '@drf/judge';
+import type { JudgeInfo, Judgment, PostContent } from '@drf/judge';
 import { afterEach } from 'vitest';
 import { createService, type ServiceOptions } from '../create-service.js';
 import type { ServedJudge } from '../work.js';
@@ -18,10 +18,14 @@ export const instantJudge: ServedJudge = { info: INFO, judge: async (post) => ju
 
 /** A judge that answers when it is told to. */
 export class HeldJudge implements ServedJudge {
-  readonly info = INFO;
+  readonly info: JudgeInfo;
   readonly close = close;
   readonly seen: PostContent[] = [];
   private readonly held: (() => void)[] = [];
+
+  constructor(preferredBatch?: number) {
+    this.info = { ...INFO, preferredBatch };
+  }
 
   judge(post: PostContent): Promise<Judgment> {
     this.seen.push(post);
