@@ -16,7 +16,7 @@ export interface LenientPredictOptions extends PredictOptions {
 }
 
 /** Posts under way at once; more than encoders take together gain nothing. */
-const POSTS_AHEAD = 32;
+const POSTS_AHEAD = 16;
 /** The same of posts that come one by one: as many must have come before the first judgment is given. */
 const STREAMED_POSTS_AHEAD = 4;
 

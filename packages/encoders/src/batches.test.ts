@@ -22,7 +22,7 @@ describe('paddedPieces', () => {
       const pieces = paddedPieces(items);
       expect(pieces.flatMap((piece) => piece.items)).toEqual(items);
       for (const piece of pieces) {
-        expect([1, 4, 16]).toContain(piece.rows);
+        expect([1, 4, 8]).toContain(piece.rows);
         expect(piece.items.length).toBeLessThanOrEqual(piece.rows);
         expect(piece.items.length).toBeGreaterThanOrEqual(0.75 * piece.rows);
       }
@@ -30,7 +30,7 @@ describe('paddedPieces', () => {
   });
 
   it('makes one batch where little of it is padding, and several where much would be', () => {
-    expect([rowsOf(3), rowsOf(8), rowsOf(13), rowsOf(22)]).toEqual([[4], [4, 4], [16], [16, 4, 1, 1]]);
+    expect([rowsOf(3), rowsOf(5), rowsOf(8), rowsOf(13), rowsOf(22)]).toEqual([[4], [4, 1], [8], [8, 4, 1], [8, 8, 8]]);
   });
 });
 

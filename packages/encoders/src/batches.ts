@@ -24,9 +24,12 @@ export function isExact({ name }: Pick<Engine, 'name'>): boolean {
 }
 
 /** Batch sizes that a transformer runs at. A compiled engine makes a session for each, so they are few. */
-const BATCH_SIZES = [1, 4, 16] as const;
-/** The largest of them. */
-export const LARGEST_BATCH = 16;
+const BATCH_SIZES = [1, 4, 8] as const;
+/** The largest of them; twice as many at once gain nothing. */
+export const LARGEST_BATCH = 8;
+
+/** Batches under way at once: while one is computed, the next one is prepared. */
+export const PIECES_AHEAD = 2;
 
 /** Items that go into one batch, and how many rows the batch has: the rest of them is padding. */
 export interface PaddedPiece<Item> {
@@ -35,8 +38,8 @@ export interface PaddedPiece<Item> {
 }
 
 /**
- * Cuts items into batches of 16, 4 and 1 rows, the largest first. A quarter of a batch at most is padding: three items
- * are a batch of four, eight are two of them.
+ * Cuts items into batches of 8, 4 and 1 rows, the largest first. A quarter of a batch at most is padding: three items
+ * are a batch of four, five are one of four and one alone.
  */
 export function paddedPieces<Item>(items: readonly Item[]): PaddedPiece<Item>[] {
   const pieces: PaddedPiece<Item>[] = [];

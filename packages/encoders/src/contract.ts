@@ -59,8 +59,8 @@ export interface TokenTensors {
 export interface FrozenEncoder<Content> extends EncoderDescription {
   readonly trainable: false;
   /**
-   * Whether features do not even differ in their last bits with what else is in the batch, so that contents of several
-   * callers may be encoded together. Default false.
+   * Whether features do not even differ in their last bits with what else is in the batch, and a batch takes less time
+   * than its contents one by one: judges then encode contents of several callers together. Default false.
    */
   readonly isBatchInvariant?: boolean;
   /**

@@ -6,7 +6,7 @@ import { floatData, hostTensor, type Host, type HostTensor, type Modality, type 
 import { BATCHES_UNDER_WAY, gathered } from './gather.js';
 
 /** Contents that are encoded together; more gain nothing. */
-const MOST_TOGETHER = 16;
+const MOST_TOGETHER = 8;
 
 interface ReadingOptions {
   /** Whether the method reads tokens beside features. */

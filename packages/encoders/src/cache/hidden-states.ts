@@ -2,6 +2,7 @@ import {
   CheckpointError,
   ConfigurationError,
   floatData,
+  mapAhead,
   partitionTree,
   refuser,
   type Engine,
@@ -10,7 +11,7 @@ import {
   type StepProgram,
   type TensorTree,
 } from '@drf/tensor';
-import { emptyRows, LARGEST_BATCH, paddedPieces } from '../batches.js';
+import { emptyRows, LARGEST_BATCH, paddedPieces, PIECES_AHEAD } from '../batches.js';
 import {
   DEFAULT_MASK_TOKEN,
   type EncoderSplit,
@@ -276,7 +277,7 @@ export class HiddenStates<Content> {
       trainable: false,
       outputDim: tokens * dim,
       storage,
-      preferredBatch: LARGEST_BATCH,
+      preferredBatch: PIECES_AHEAD * LARGEST_BATCH,
       maskToken: encoder.maskToken ?? DEFAULT_MASK_TOKEN,
       preprocess: (contents) => encoder.preprocess(contents),
       encode: (contents) => this.rowsOf(contents, tokens),
@@ -293,9 +294,11 @@ export class HiddenStates<Content> {
     const { dim } = this;
     const rows = emptyRows(contents.length, tokens * dim);
     let start = 0;
-    for (const { items, rows: batch } of paddedPieces(contents)) {
+    const computed = mapAhead(paddedPieces(contents), PIECES_AHEAD, async ({ items, rows: batch }) => {
       const filled = Array.from({ length: batch }, (_, i) => items[Math.min(i, items.length - 1)] as Content);
-      const states = this.statesOf(await this.run(await this.encoder.preprocess(filled)));
+      return { items, states: this.statesOf(await this.run(await this.encoder.preprocess(filled))) };
+    });
+    for await (const { items, states } of computed) {
       const size = (states.shape[1] as number) * dim;
       const kept = Math.min(size, tokens * dim); // what is beyond a text's last block is padding
       for (let i = 0; i < items.length; i++) {

@@ -5,17 +5,20 @@ import {
   hostTensor,
   type HostTensor,
   type HostTree,
+  mapAhead,
   type Program,
   type RgbImage,
 } from '@drf/tensor';
-import { copyRows, emptyRows, isExact, splitBatch } from '../batches.js';
+import { copyRows, emptyRows, PIECES_AHEAD, splitBatch } from '../batches.js';
 import { type ImageEncoder, type TokenFeatures, UseGuard } from '../contract.js';
 import { loadMobileNet, MOBILE_NET_DIM, mobileNetFeatures, mobileNetTokens, type PixelInputs } from './mobile-net.js';
 
 /** Width and height that the network reads. */
 const EMBEDDED_IMAGE_SIZE = 224;
-/** More images at once gain nothing: at 16 the largest map already holds 115 MB. */
-const LARGEST_BATCH = 16;
+/** Images that are computed at once: eight take longer each, as their maps, of 7 MB an image, leave the caches. */
+const LARGEST_BATCH = 4;
+/** Images that a call handles best: the next ones are prepared meanwhile. */
+const PREFERRED_BATCH = 16;
 /** Places of the last map, 7 × 7. */
 const PLACES = 49;
 /** Part of the id: changes when the preprocessing does. */
@@ -29,8 +32,7 @@ class EmbeddedImageEncoder implements ImageEncoder {
   readonly trainable = false;
   readonly outputDim = MOBILE_NET_DIM;
   readonly tokenDim = MOBILE_NET_DIM;
-  readonly preferredBatch = LARGEST_BATCH;
-  readonly isBatchInvariant: boolean;
+  readonly preferredBatch = PREFERRED_BATCH;
   private readonly guard = new UseGuard('embedded image encoder');
   private tokenProgram: Promise<TokenProgram> | undefined;
 
@@ -39,9 +41,7 @@ class EmbeddedImageEncoder implements ImageEncoder {
     private readonly engine: Engine,
     private readonly parameters: HostTree,
     private readonly featureProgram: FeatureProgram,
-  ) {
-    this.isBatchInvariant = isExact(engine);
-  }
+  ) {}
 
   async preprocess(images: readonly RgbImage[]): Promise<Host<PixelInputs>> {
     return { pixels: await unitPixels(images, EMBEDDED_IMAGE_SIZE) };
@@ -75,10 +75,12 @@ class EmbeddedImageEncoder implements ImageEncoder {
   ): Promise<HostTensor> {
     this.guard.assertUsable();
     images.forEach((image, i) => assertImage(image, `images[${i}]`)); // all of them before any work
-    for (const piece of splitBatch([...images.keys()], LARGEST_BATCH)) {
+    const pieces = splitBatch([...images.keys()], LARGEST_BATCH);
+    const computed = mapAhead(pieces, PIECES_AHEAD, async (piece) => {
       const inputs = await this.preprocess(piece.map((i) => images[i] as RgbImage));
-      copyRows(rows, await run(inputs), piece);
-    }
+      return { piece, outputs: await run(inputs) };
+    });
+    for await (const { piece, outputs } of computed) copyRows(rows, outputs, piece);
     return rows;
   }
 }

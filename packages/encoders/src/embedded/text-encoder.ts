@@ -1,6 +1,6 @@
 import { DataError, type Engine, type Host, type HostTensor, type HostTree, type Program } from '@drf/tensor';
 import { createTokenizer, MAXIMUM_TOKENS, padTokens, type Tokenize } from '@drf/preprocessing/text';
-import { copyRows, emptyRows, isExact, splitBatch } from '../batches.js';
+import { copyRows, emptyRows, splitBatch } from '../batches.js';
 import { DEFAULT_MASK_TOKEN, type TextEncoder, type TokenFeatures, UseGuard } from '../contract.js';
 import { loadSentenceModel, SENTENCE_DIM, sentenceFeatures, type SentenceInputs, sentenceTokens } from './sentence.js';
 
@@ -50,7 +50,6 @@ class EmbeddedTextEncoder implements TextEncoder {
   readonly tokenDim = SENTENCE_DIM;
   readonly maskToken = DEFAULT_MASK_TOKEN;
   readonly preferredBatch = 4 * LARGEST_BATCH; // so that every bucket gets its share
-  readonly isBatchInvariant: boolean;
   private readonly guard = new UseGuard('embedded text encoder');
   private tokenProgram: Promise<TokenProgram> | undefined;
 
@@ -60,9 +59,7 @@ class EmbeddedTextEncoder implements TextEncoder {
     private readonly parameters: HostTree,
     private readonly featureProgram: FeatureProgram,
     private readonly tokenize: Tokenize,
-  ) {
-    this.isBatchInvariant = isExact(engine);
-  }
+  ) {}
 
   async preprocess(texts: readonly string[]): Promise<Host<SentenceInputs>> {
     const tokenLists = this.tokenizeAll(texts);

@@ -8,12 +8,13 @@ import {
   type Host,
   type HostTensor,
   type HostTree,
+  mapAhead,
   type ProductType,
   type RgbImage,
   type StepProgram,
   type TensorTree,
 } from '@drf/tensor';
-import { copyRows, emptyRows, isExact, LARGEST_BATCH } from '../batches.js';
+import { copyRows, emptyRows, isExact, LARGEST_BATCH, PIECES_AHEAD } from '../batches.js';
 import {
   type EncoderSplit,
   type FrozenEncoder,
@@ -39,8 +40,14 @@ import type { TrainableOptions } from './open-model.js';
 
 type Runner = StepProgram<TensorTree, TensorTree, ModelOutputs>;
 
+/** Some of the contents, and what the model says of them; further rows are padding. */
+interface ComputedPiece {
+  readonly places: readonly number[];
+  readonly outputs: Host<ModelOutputs>;
+}
+
 /** How many batches of texts are looked at together, so that those of one length find each other. */
-const BATCHES_OF_TEXTS = 4;
+const BATCHES_OF_TEXTS = 8;
 
 class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements FrozenEncoder<Content> {
   readonly trainable = false;
@@ -62,7 +69,7 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
     this.modality = model.modality;
     this.outputDim = model.outputDim;
     this.tokenDim = model.tokenDim;
-    this.preferredBatch = model.modality === 'text' ? BATCHES_OF_TEXTS * LARGEST_BATCH : LARGEST_BATCH;
+    this.preferredBatch = (model.modality === 'text' ? BATCHES_OF_TEXTS : PIECES_AHEAD) * LARGEST_BATCH;
     this.isBatchInvariant = isExact(engine);
     this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
   }
@@ -75,19 +82,16 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   async encode(contents: readonly Content[]): Promise<HostTensor> {
     this.check(contents);
     const rows = emptyRows(contents.length, this.outputDim);
-    for (const { places, inputs } of this.model.pieces(contents)) {
-      const { features } = await this.run(await inputs());
-      copyRows(rows, firstRows(features, places.length), places);
+    for await (const { places, outputs } of this.computed(contents)) {
+      copyRows(rows, firstRows(outputs.features, places.length), places);
     }
     return rows;
   }
 
   async encodeTokens(contents: readonly Content[]): Promise<TokenFeatures> {
     this.check(contents);
-    const parts: { readonly places: readonly number[]; readonly outputs: Host<ModelOutputs> }[] = [];
-    for (const { places, inputs } of this.model.pieces(contents)) {
-      parts.push({ places, outputs: await this.run(await inputs()) });
-    }
+    const parts: ComputedPiece[] = [];
+    for await (const part of this.computed(contents)) parts.push(part);
     const length = Math.max(0, ...parts.map(({ outputs }) => outputs.mask.shape[1] as number));
     const tokens = emptyRows(contents.length, length, this.tokenDim);
     const mask = emptyRows(contents.length, length);
@@ -115,6 +119,12 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   private check(contents: readonly Content[]): void {
     this.guard.assertUsable();
     this.model.assertContents(contents);
+  }
+
+  private computed(contents: readonly Content[]): AsyncGenerator<ComputedPiece> {
+    return mapAhead(this.model.pieces(contents), PIECES_AHEAD, async ({ places, inputs }) => {
+      return { places, outputs: await this.run(await inputs()) };
+    });
   }
 
   /** One call at a time, as a step's calls must not overlap; callers may. */
