@@ -13,9 +13,9 @@ import { remainingTasks, RESULT_VERSION } from './tasks.js';
 
 /** Hash of the probabilities of each cell below, bit by bit, by version of results and share of discriminants. */
 const PROBABILITIES: Readonly<Record<number, Readonly<Record<number, readonly string[]>>>> = {
-  1: {
-    0: ['35a8609e74b4d9ef', 'a8dd48fc0d0b504e', 'd6ec7c1ec164dc30', 'cf179aace2c91687'],
-    0.5: ['10ce8ee814fec0d5', '4541849fffefe58c', 'b7ad6cf1d57f0402', 'a1c0a4fbfd64cdbd'],
+  2: {
+    0: ['816f8da17e540652', '7d90b774684ec97a', 'f8b53edcb140a34a', 'bd8d0df47c6c8900'],
+    0.5: ['ae64894db76575dd', '80ae203e4c352bcc', 'b7ad6cf1d57f0402', 'd9d44aefe7beafa8'],
   },
 };
 
