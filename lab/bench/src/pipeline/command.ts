@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigurationError } from '@drf/tensor';
-import { formatTable, wholeNumber, withExamples, type Command } from '@drf/terminal';
+import { ConfigurationError, PRODUCT_TYPES } from '@drf/tensor';
+import { formatTable, Option, wholeNumber, withExamples, type Command } from '@drf/terminal';
 import { pythonVersions } from './python.js';
 import { serveTask } from './serve.js';
 import { encodeTask, predictTask, trainTask, type TaskOptions } from './tasks.js';
@@ -147,6 +147,7 @@ export function addPipelineCommand(program: Command): void {
     .option('--image-encoder <folder>', 'what encodes images', 'cache/dinov2-small')
     .option('--image-size <pixels>', 'side of the images that it reads', wholeNumber(1), 112)
     .option('--text-encoder <folder>', 'what encodes texts', 'cache/minilm')
+    .addOption(new Option('--precision <name>', 'of products of our encoders, in a run of its own; those of the peer stay in float32').choices(PRODUCT_TYPES).default('float32'))
     .option('--seed <number>', 'of the posts', wholeNumber(), 0)
     .option('--json', 'print JSON; no progress')
     .action(async ({ json, ...options }: Omit<PipelineOptions, 'onStep'> & { readonly json?: boolean }) => {
@@ -159,6 +160,7 @@ export function addPipelineCommand(program: Command): void {
     ['pnpm bench pipeline --python PYTHON', 'everything, on 20,000 drawn posts, which takes long'],
     ['pnpm bench pipeline --python PYTHON --only encode,predict --data posts.csv --posts 3000', 'posts of your own'],
     ['pnpm bench pipeline --python PYTHON --only serve --clients 1,8 --requests 500 --posts 200', 'the services alone'],
+    ['pnpm bench pipeline --python PYTHON --only encode,predict --precision int8', 'our encoders in int8'],
     ['pnpm bench pipeline --python PYTHON --posts 100 --some 0 --rounds 1 --requests 100', 'a quick look whether all works'],
   ]); // prettier-ignore
 }

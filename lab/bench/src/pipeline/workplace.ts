@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { openDataset, RowError } from '@drf/datasets';
 import { readJson, writeJsonAtomic } from '@drf/files';
-import { ConfigurationError, createRandom, DataError, UnavailableError } from '@drf/tensor';
+import { ConfigurationError, createRandom, DataError, UnavailableError, type ProductType } from '@drf/tensor';
 import type { ClientPost } from '../serve/posts.js';
 import { measureCommand } from './measure-command.js';
 import type { Run, Size } from './turns.js';
@@ -29,6 +29,8 @@ export interface WorkplaceOptions {
   readonly textEncoder: string;
   /** Side of the images that the image encoder reads; without, as its files say. */
   readonly imageSize?: number;
+  /** Of the products of our encoders; the peer's stay in float32. Default float32. */
+  readonly precision?: ProductType;
   readonly seed: number;
 }
 
@@ -41,7 +43,7 @@ export interface Workplace {
   readonly options: WorkplaceOptions;
   /** As many posts as were asked for; posts that differ, of which each has its image, its text, or both. */
   readonly tables: { readonly posts: Tables; readonly distinct: Tables; readonly image: Tables; readonly text: Tables };
-  /** A run over the encoders. */
+  /** A run over our encoders. */
   readonly run: string;
   /** What the peer computes with: exported encoders and head, and how features are made. */
   readonly models: string;
@@ -69,11 +71,17 @@ export function runOurs(args: readonly string[]): Promise<Omit<Run, 'posts'> & {
   return measureCommand(process.execPath, [PROGRAM, ...args]);
 }
 
-/** The options by which a command opens the encoders. */
-export function encoderFlags({ imageEncoder, textEncoder, imageSize }: WorkplaceOptions): string[] {
+/** The options by which a command opens our encoders. */
+export function encoderFlags({
+  imageEncoder,
+  textEncoder,
+  imageSize,
+  precision = 'float32',
+}: WorkplaceOptions): string[] {
   return [
     ...['--encoders.image', resolve(imageEncoder), '--encoders.text', resolve(textEncoder)],
     ...(imageSize === undefined ? [] : ['--encoders.image-size', String(imageSize)]),
+    ...['--encoders.precision.image', precision, '--encoders.precision.text', precision],
   ];
 }
 
@@ -92,10 +100,15 @@ export async function prepareWorkplace(
   const rows = await writePosts(options);
   const { posts, tables } = await writeTables(options, rows);
   onStep('training a run');
-  const run = join(folder, 'run');
-  await runOurs(['train', '--data', posts, ...encoderFlags(options), '--training.epochs', '1', '--out', run, '--cache', join(folder, 'cache'), '--quiet']); // prettier-ignore
+  const train = async (precision: ProductType): Promise<string> => {
+    const run = join(folder, `run-${precision}`);
+    await runOurs(['train', '--data', posts, ...encoderFlags({ ...options, precision }), '--training.epochs', '1', '--out', run, '--cache', join(folder, 'cache'), '--quiet']); // prettier-ignore
+    return run;
+  };
+  const exported = await train('float32');
+  const run = options.precision === 'int8' ? await train('int8') : exported;
   onStep('exporting it');
-  const models = await exportModels(options, run);
+  const models = await exportModels(options, exported);
   const readable = rows.slice(0, CLIENT_POSTS);
   const clientPosts = await Promise.all(readable.map(async ({ text, image }): Promise<ClientPost> => ({ text, image: image === null ? null : await readFile(join(folder, image)) }))); // prettier-ignore
   return { folder, options, tables, run, models, clientPosts };
