@@ -185,7 +185,7 @@ export function intervalChart(
   const said = rows.map(
     ({ name: own, low, value, high }) => `${own}: ${value.toFixed(1)}, from ${low.toFixed(1)} to ${high.toFixed(1)}`,
   );
-  const left = 24 + Math.max(...rows.map(({ name: own }) => textWidth(own)));
+  const left = 24 + Math.max(...rows.map(({ name: own }) => textWidth(own, LEGEND.fontSize)));
   const size = { width: SIZE.width, height: 90 + 34 * rows.length };
   return { name, title, description: `${title}. ${said.join('; ')}`, svg: render(option, [], size, { left, top: 16 }) };
 }
@@ -238,15 +238,19 @@ export function figure({ title, description, svg }: Chart): string {
 
 const LEGEND = { fontSize: 13, mark: 18, gap: 30, row: 26 };
 
-/** Without a browser no text can be measured: as wide as so many average letters, and some more. */
-function textWidth(text: string): number {
-  return Math.ceil(0.6 * LEGEND.fontSize * text.length);
+/**
+ * Without a browser no text can be measured, and fonts of other machines may be wider: as wide as so many average letters
+ * of a wide font. Chinese, Japanese and Korean ones are squares.
+ */
+function textWidth(text: string, fontSize: number): number {
+  const squares = text.match(/[\u2e80-\uffef]/g)?.length ?? 0;
+  return Math.ceil(fontSize * (0.62 * (text.length - squares) + squares));
 }
 
 /** Names in columns of one width, so that none is cut however many there are; its height in pixels beside it. */
 function legend(names: readonly string[], width: number): { readonly option: object; readonly height: number } {
   if (names.length === 0) return { option: { show: false }, height: 0 };
-  const column = Math.max(...names.map(textWidth));
+  const column = Math.max(...names.map((name) => textWidth(name, LEGEND.fontSize)));
   const columns = Math.max(1, Math.floor((width + LEGEND.gap) / (LEGEND.mark + 5 + column + LEGEND.gap)));
   const option = {
     top: 0,
@@ -256,7 +260,8 @@ function legend(names: readonly string[], width: number): { readonly option: obj
     itemGap: LEGEND.gap,
     width,
   };
-  return { option, height: LEGEND.row * Math.ceil(names.length / columns) };
+  const further = Math.ceil(names.length / columns) - 1;
+  return { option, height: LEGEND.row + further * (LEGEND.fontSize + LEGEND.gap) };
 }
 
 function xAxis({ xName, xWhole }: Pick<Axes, 'xName' | 'xWhole'>): object {
@@ -279,12 +284,19 @@ function tickText(value: number): string {
 /** Loaded with the first chart: most commands draw none. */
 let echarts: typeof ECharts | undefined;
 
+function loadECharts(): typeof ECharts {
+  const library = createRequire(import.meta.url)('echarts') as typeof ECharts;
+  const fontSize = (font = ''): number => Number(/([\d.]+)px/.exec(font)?.[1] ?? 12);
+  library.setPlatformAPI({ measureText: (text, font) => ({ width: textWidth(text, fontSize(font)) }) });
+  return library;
+}
+
 /** Draws on a canvas that grows by its legend, so that the plot itself keeps its size. */
 function render(option: object, names: readonly string[], size = SIZE, margins: object = {}): string {
   const own = legend(names, size.width - 20);
-  const grid = { left: 62, right: 18, top: 28 + own.height, bottom: 52, ...margins };
+  const grid = { left: 74, right: 18, top: 28 + own.height, bottom: 52, ...margins };
   const height = size.height + Math.max(0, own.height - LEGEND.row);
-  echarts ??= createRequire(import.meta.url)('echarts') as typeof ECharts;
+  echarts ??= loadECharts();
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: size.width, height });
   chart.setOption({
     animation: false,
