@@ -101,7 +101,10 @@ export function scoreKindOf(judge: TableJudge, seen: SeenPosts | null): UnitKind
   return { kind: SCORE_KIND, code: SCORE_CODE, open: ({ plan }) => ScoreWorker.open(plan, judge, seen) };
 }
 
-/** Judges shards one after the other in this process. @param judge is left open */
+/** Shards under way at once by a judge that takes posts together, so that it never waits for the last posts of one. */
+const SHARDS_TOGETHER = 2;
+
+/** Judges shards in this process. @param judge is left open */
 export function thisProcess(judge: TableJudge, seen: SeenPosts | null): Runner {
   return {
     name: 'this process',
@@ -109,19 +112,24 @@ export function thisProcess(judge: TableJudge, seen: SeenPosts | null): Runner {
       const failures: UnitFailure[] = [];
       const isOver = (): boolean => signal?.aborted === true;
       const worker = await ScoreWorker.open(plan, judge, seen);
-      for (const index of due) {
-        if (isOver()) break;
-        try {
-          const report = (progress: UnitProgress): void => onEvent({ kind: 'progress', index, progress });
-          await worker.perform(plan.units[index] as Unit, { plan, threads: 1, signal, report });
-          onEvent({ kind: 'done', index });
-        } catch (error) {
-          if (isOver()) break;
-          if (!(error instanceof DrfError)) throw error; // a bug
-          onEvent({ kind: 'failed', index, reason: error.message });
-          failures.push({ index, reason: error.message });
+      const left = due.values();
+      const work = async (): Promise<void> => {
+        for (const index of left) {
+          if (isOver()) return;
+          try {
+            const report = (progress: UnitProgress): void => onEvent({ kind: 'progress', index, progress });
+            await worker.perform(plan.units[index] as Unit, { plan, threads: 1, signal, report });
+            onEvent({ kind: 'done', index });
+          } catch (error) {
+            if (isOver()) return;
+            if (!(error instanceof DrfError)) throw error; // a bug
+            onEvent({ kind: 'failed', index, reason: error.message });
+            failures.push({ index, reason: error.message });
+          }
         }
-      }
+      };
+      const { preferredBatch = 1 } = judge.info;
+      await Promise.all(Array.from({ length: preferredBatch === 1 ? 1 : SHARDS_TOGETHER }, work));
       return failures;
     },
   };

@@ -3,7 +3,7 @@ import { standIn, tokenInputs } from '@drf/experiment';
 import { assertNumbers } from '@drf/judge/judgment';
 import type { EncodedBatchInputs } from '@drf/model';
 import { floatData, hostTensor, type Host, type HostTensor, type Modality, type RgbImage } from '@drf/tensor';
-import { BATCHES_UNDER_WAY, gathered } from './gather.js';
+import { gathered } from './gather.js';
 
 /** Contents that are encoded together; more gain nothing. */
 const MOST_TOGETHER = 8;
@@ -32,7 +32,7 @@ export class ContentReader<Content extends RgbImage | string> {
   ) {
     this.preferredBatch = 1;
     if (encoder.trainable) return;
-    if (mostTogether(encoder) > 1) this.preferredBatch = BATCHES_UNDER_WAY * mostTogether(encoder);
+    if (mostTogether(encoder) > 1) this.preferredBatch = 2 * mostTogether(encoder); // a batch, and those that wait for it
     const tokens = options.readsTokens ? { tokens: rowReader(tokenRowEncoder(encoder)) } : {};
     this.rows = { features: rowReader(encoder), ...tokens };
   }

@@ -20,7 +20,7 @@ function taker(most: number) {
 }
 
 describe('calls that overlap', () => {
-  it('go together where they come in one go, and while two batches are under way', async () => {
+  it('go together where they come in one go, and while a batch is under way', async () => {
     const { batches, take, next } = taker(3);
     const results = Promise.all([1, 2].map(take));
     await next();

@@ -1,8 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** Batches of one encoder that are under way at once: while one is computed, the next one is prepared. */
-export const BATCHES_UNDER_WAY = 2;
-
 interface Waiting<Item, Result> {
   readonly item: Item;
   readonly resolve: (result: Result) => void;
@@ -10,8 +7,8 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Gathers calls that overlap into batches: those that come while others are under way go together next. A call that comes
- * alone waits for nobody.
+ * Gathers calls that overlap into batches: those that come while a batch is under way go together next. A call that comes
+ * alone waits for nobody. (Were two batches under way at once, the first call that comes would be one by itself.)
  * @param most items of a batch
  * @param run results in the order of the items; where it fails, each item is tried alone, so that an error is that of the
  *   item that it comes from
@@ -21,12 +18,12 @@ export function gathered<Item, Result>(
   run: (items: readonly Item[]) => Promise<readonly Result[]>,
 ): (item: Item) => Promise<Result> {
   const waiting: Waiting<Item, Result>[] = [];
-  let underWay = 0;
+  let isUnderWay = false;
 
   async function work(): Promise<void> {
     await setImmediate(); // what comes in one go, or by several messages at once, goes together
     while (waiting.length > 0) await answer(waiting.splice(0, most));
-    underWay -= 1;
+    isUnderWay = false;
   }
 
   async function answer(batch: readonly Waiting<Item, Result>[]): Promise<void> {
@@ -42,8 +39,8 @@ export function gathered<Item, Result>(
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      if (underWay === BATCHES_UNDER_WAY) return;
-      underWay += 1;
+      if (isUnderWay) return;
+      isUnderWay = true;
       void work();
     });
 }
