@@ -27,7 +27,7 @@ describe('a preset', () => {
     expect(name).toBe('mvsa-s');
   });
 
-  it('best trains the last layers of both encoders, in folds', async () => {
+  it('best trains both encoders, in folds', async () => {
     const best = await configured('mvsa-s', 'best');
     expect(best).toMatchObject({
       method: 'drf',
@@ -37,7 +37,7 @@ describe('a preset', () => {
         text: 'huggingface:sentence-transformers/all-MiniLM-L6-v2',
         imageSize: 112,
         trainable: { image: true, text: true },
-        trainableLayers: { image: 2, text: 2 },
+        trainableLayers: { image: 2, text: 'all' },
       },
       model: { standardize: true },
       training: { epochs: 3 },
@@ -112,19 +112,21 @@ describe('the help of presets', () => {
     const text = presetsText();
     const parts = text.split(/\n {2}(?=\w)/).slice(1);
     expect(parts.map((part) => part.split(' ')[0])).toEqual(PRESET_NAMES);
-    for (const [i, part] of parts.entries()) expect(part.includes('±')).toBe(Object.values(PRESETS)[i]?.measured?.accuracy !== undefined); // prettier-ignore
+    for (const [i, part] of parts.entries()) expect(part.includes(' %')).toBe(Object.values(PRESETS)[i]?.measured?.accuracy !== undefined); // prettier-ignore
     expect(text).not.toMatch(/measured|undefined|NaN/);
   });
 
   it('puts figures into words', () => {
     const measured = { accuracy: { mean: 74.44, deviation: 1 }, minutes: 12, options: '--seed 1' };
-    const text = presetsText({ a: { summary: 'nothing' }, bc: { summary: 'much', measured }, d: { summary: 'time', measured: { minutes: 3 } } }); // prettier-ignore
+    const text = presetsText({ a: { summary: 'nothing' }, bc: { summary: 'much', measured }, d: { summary: 'time', measured: { minutes: 3 } }, e: { summary: 'once', measured: { accuracy: { mean: 76.2 } } } }); // prettier-ignore
     expect(text.split('\n').slice(1)).toEqual([
       '  a   nothing',
       '  bc  much',
       '      74.4 ± 1.0 %, 12 min on two cores (with --seed 1)',
       '  d   time',
       '      3 min on two cores',
+      '  e   once',
+      '      76.2 % (one seed)',
     ]);
   });
 
