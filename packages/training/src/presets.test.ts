@@ -27,7 +27,7 @@ describe('a preset', () => {
     expect(name).toBe('mvsa-s');
   });
 
-  it('best trains both encoders, in folds', async () => {
+  it('best trains the last layers of both encoders, in folds', async () => {
     const best = await configured('mvsa-s', 'best');
     expect(best).toMatchObject({
       method: 'drf',
@@ -37,7 +37,7 @@ describe('a preset', () => {
         text: 'huggingface:sentence-transformers/all-MiniLM-L6-v2',
         imageSize: 112,
         trainable: { image: true, text: true },
-        trainableLayers: { image: 2, text: 'all' },
+        trainableLayers: { image: 2, text: 2 },
       },
       model: { standardize: true },
       training: { epochs: 3 },

@@ -89,7 +89,7 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
   },
   best: {
     summary:
-      'MiniLM-L6 (91 MB) and the last two layers of DINOv2 ViT-S/14 (at 112 pixels, 88 MB) are fine-tuned, in five folds that judge together',
+      'the last two layers of DINOv2 ViT-S/14 (at 112 pixels, 88 MB) and of MiniLM-L6 (91 MB) are fine-tuned, in five folds that judge together',
     allFolds: true,
     options: (posts) => ({
       ...MODEL,
@@ -99,11 +99,18 @@ export const PRESETS: Readonly<Record<PresetName, Preset>> = {
         image: 'huggingface:facebook/dinov2-small',
         imageSize: 112,
         trainable: { image: true, text: true },
-        trainableLayers: { image: 2 },
+        trainableLayers: { image: 2, text: 2 },
         pooling: { ...TUNED_TEXT.pooling, image: 'cls_mean' },
       },
-      training: { ...TUNED_TRAINING, epochs: epochsFor(posts, 3) },
+      model: { dim: 128, ...FROZEN_ENCODERS },
+      training: {
+        ...TUNED_TRAINING,
+        epochs: epochsFor(posts, 3),
+        learningRate: 3e-4,
+        batchSize: posts < FEW_TRAINING_POSTS ? 16 : 32,
+      },
     }),
+    measured: { accuracy: { mean: 74 }, minutes: 40 },
   },
 };
 
