@@ -37,6 +37,11 @@ async function formerStore(code?: string): Promise<{ readonly path: string; read
     return syntheticStore(own, [0]);
   });
   const [path, former] = (await Promise.all(stores)) as [string, string];
+  const connection = openStore(path, 'write');
+  // that of all results which such a store holds; addresses end in it
+  connection.exec("UPDATE training SET result_version = 1, address = rtrim(address, '0123456789') || '1'");
+  connection.exec("UPDATE cell SET address = rtrim(address, '0123456789') || '1'");
+  connection.close();
   asVersion1(former, code);
   return { path, former };
 }
