@@ -158,6 +158,24 @@ describe('mapAhead', () => {
     expect(results).toEqual([0, 1]);
   });
 
+  it('has nothing under way any more when it ends, by an error or because the loop is left', async () => {
+    let underWay = 0;
+    const task = async (item: number): Promise<number> => {
+      underWay += 1;
+      await wait(item);
+      underWay -= 1;
+      if (item === 1) throw new Error('item 1');
+      return item;
+    };
+    const leave = async (items: readonly number[]): Promise<void> => {
+      for await (const _ of mapAhead(items, 3, task)) return;
+    };
+    await expect(leave([1, 30, 40])).rejects.toThrow('item 1');
+    expect(underWay).toBe(0);
+    await leave([0, 30, 40]);
+    expect(underWay).toBe(0);
+  });
+
   it('gives the results before the place where the items themselves break off', async () => {
     const results: number[] = [];
     const run = async (): Promise<void> => {

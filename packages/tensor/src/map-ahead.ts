@@ -1,8 +1,8 @@
 /**
  * Applies an asynchronous function to items side by side and gives the results in the items' order. At most `ahead`
  * results are under way or waiting at any time, so memory stays bounded however many items there are and however slow
- * the reader is. An error, also of the items themselves, comes out at its place, behind the results before it; leaving the
- * loop early starts nothing more.
+ * the reader is. An error, also of the items themselves, comes out at its place, behind the results before it. An error, or
+ * leaving the loop early, starts nothing more; the loop ends when nothing is under way any more.
  * @param ahead how many items may be under way, at least 1
  */
 export async function* mapAhead<Item, Result>(
@@ -13,11 +13,15 @@ export async function* mapAhead<Item, Result>(
   const pending: Promise<PromiseSettledResult<Result>>[] = [];
   const settle = async (item: Item): Promise<PromiseSettledResult<Result>> =>
     (await Promise.allSettled([transform(item)]))[0];
-  for await (const each of withError(items)) {
-    pending.push('item' in each ? settle(each.item) : Promise.resolve({ status: 'rejected', reason: each.error }));
-    if (pending.length >= ahead) yield unwrap(await pending.shift());
+  try {
+    for await (const each of withError(items)) {
+      pending.push('item' in each ? settle(each.item) : Promise.resolve({ status: 'rejected', reason: each.error }));
+      if (pending.length >= ahead) yield unwrap(await pending.shift());
+    }
+    while (pending.length > 0) yield unwrap(await pending.shift());
+  } finally {
+    await Promise.all(pending); // whoever called may free what they use
   }
-  while (pending.length > 0) yield unwrap(await pending.shift());
 }
 
 function unwrap<Result>(result: PromiseSettledResult<Result> | undefined): Result {
