@@ -16,15 +16,16 @@ export function decodingOf({ imageSize }: Pick<JudgeInfo, 'imageSize'>) {
 /**
  * Judges posts, so many at once as the judge does best, in the order in which they come. What cannot be read or judged
  * comes with its reason, and costs the others nothing.
- * @param options `withFile`: whether a row says which file it is from
+ * @param options `withFile`: whether a row says which file it is from; `ahead`: how many at once at most, 1 where somebody
+ *   may wait for each post's judgment before the next post is sent
  */
 export async function* judgeRows(
   results: AsyncIterable<UnlabeledResult & { readonly file?: string }>,
   judge: TableJudge,
   seen: SeenPosts | null,
-  { withFile = false }: { readonly withFile?: boolean } = {},
+  { withFile = false, ahead = Infinity }: { readonly withFile?: boolean; readonly ahead?: number } = {},
 ): AsyncGenerator<JudgedRow> {
-  yield* mapAhead(results, judge.info.preferredBatch ?? 1, async (result) => {
+  yield* mapAhead(results, Math.min(ahead, judge.info.preferredBatch ?? 1), async (result) => {
     const { file, row, id } = result;
     const place = withFile ? { file, row } : { row };
     if ('error' in result) {

@@ -351,7 +351,10 @@ function givenUp(input: string, plan: PublishedPlan, failures: readonly UnitFail
   );
 }
 
-/** What cannot be read again is judged in one go, by this process; an interruption ends the input there. */
+/**
+ * What cannot be read again is judged in one go, by this process; an interruption ends the input there. Posts are judged as
+ * they come, one after the other, so that what had come by then is in the output.
+ */
 async function predictStream(
   options: PredictOptions & { readonly stream: TableStream },
   output: Output,
@@ -364,7 +367,7 @@ async function predictStream(
   try {
     const results = readUnlabeledPosts(input, { ...options, decoding: decodingOf(judge.info), onNote });
     let rows = 0;
-    for await (const row of judgeRows(results, judge, seen)) {
+    for await (const row of judgeRows(results, judge, seen, { ahead: 1 })) {
       await part.add(row);
       onProgress?.(++rows, null);
       if (signal?.aborted === true) break;

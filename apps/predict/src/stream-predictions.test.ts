@@ -38,7 +38,7 @@ async function judged(format: StreamFormat, inputFormat: 'CSV' | 'JSON Lines', .
 }
 
 describe('standard input to standard output', () => {
-  it('hands a post on before the next one comes', async () => {
+  it.each([1, 16])('hands a post on before the next one comes, also by a judge of %i at once', async (preferredBatch) => {
     const written: string[] = [];
     let seenAtSecond = -1;
     async function* slowly(): AsyncGenerator<Buffer> {
@@ -48,7 +48,7 @@ describe('standard input to standard output', () => {
       yield Buffer.from('{"id":"b","text":"poor"}\n');
     }
     await streamPredictions({
-      judge,
+      judge: { ...judge, info: { ...judge.info, preferredBatch } },
       input: 'standard input',
       stream: { format: 'JSON Lines', chunks: slowly() },
       format: 'jsonl',

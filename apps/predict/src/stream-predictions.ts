@@ -22,16 +22,16 @@ export interface StreamOptions extends ReadingOptions {
 }
 
 /**
- * Judges posts as they come, and hands each on before the next is read. Rows that cannot be judged go to `onRejected` only.
+ * Judges posts as they come; those of a stream are handed on before the next is read. Rows that cannot be judged go to `onRejected` only.
  * @throws DataError in CSV for a row with a column that the first one lacked: the header stands already
  */
 export async function streamPredictions(options: StreamOptions): Promise<JobCounts> {
-  const { judge, seen = null, input, format, write, rawCsv, onRejected, signal } = options;
+  const { judge, seen = null, input, stream, format, write, rawCsv, onRejected, signal } = options;
   const { classes } = judge.info;
   const counter = new Counter(classes);
   let columns: FlatColumns | undefined;
   const results = readUnlabeledPosts(input, { ...options, decoding: decodingOf(judge.info) });
-  for await (const row of judgeRows(results, judge, seen)) {
+  for await (const row of judgeRows(results, judge, seen, stream && { ahead: 1 })) {
     counter.add(row);
     if (isRejected(row)) onRejected?.(row.row, row.detail);
     else {
