@@ -52,6 +52,11 @@ const RECORDED: readonly (readonly [input: string, ending: string, whole: string
   ['made.parquet', 'parquet', 'e4cbc0a0beb2aa7c', ''],
 ];
 
+const severalAtOnce = (judgeOne: typeof judge.judge): typeof judge => ({
+  info: { ...judge.info, preferredBatch: 16 },
+  judge: judgeOne,
+});
+
 const out = (name: string): string => join(folder, name);
 
 describe('predictPosts', () => {
@@ -101,6 +106,56 @@ describe('predictPosts', () => {
     expect(await readFile(out('parts.csv'), 'utf8')).toBe(await readFile(out('whole.csv'), 'utf8'));
     expect(await readFile(out('parts.csv.rejected.jsonl'), 'utf8')).toBe(await readFile(out('whole.csv.rejected.jsonl'), 'utf8')); // prettier-ignore
     expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([]);
+  });
+
+  it('gives the same output by a judge of several at once, also when it is interrupted', async () => {
+    await input();
+    await run({ out: out('one.jsonl') });
+    let underWay = 0;
+    let most = 0;
+    const several = severalAtOnce(async (post) => {
+      most = Math.max(most, ++underWay);
+      await new Promise((resolve) => setTimeout(resolve, (post.text ?? '').length % 5));
+      underWay -= 1;
+      return verdict(post);
+    });
+    const controller = new AbortController();
+    const onProgress = (done: number): void => void (done >= 90 && controller.abort());
+    const stopped = await run({ out: out('a.jsonl'), judge: several, signal: controller.signal, onProgress });
+    expect([stopped.outcome, underWay, most > 16]).toEqual(['interrupted', 0, true]);
+    expect((await run({ out: out('a.jsonl'), judge: several, resume: true })).outcome).toBe('finished');
+    for (const end of ['', '.rejected.jsonl']) {
+      expect(await readFile(out(`a.jsonl${end}`), 'utf8')).toBe(await readFile(out(`one.jsonl${end}`), 'utf8'));
+    }
+  });
+
+  it('ends when the judge fails, with no post under way', async () => {
+    await input();
+    let underWay = 0;
+    let asked = 0;
+    const failing = severalAtOnce(async (post) => {
+      const isTenth = ++asked === 10;
+      underWay += 1;
+      await new Promise((resolve) => setTimeout(resolve, isTenth ? 5 : 20));
+      underWay -= 1;
+      if (isTenth) throw new TypeError('a bug');
+      return verdict(post);
+    });
+    await expect(run({ out: out('a.jsonl'), judge: failing })).rejects.toThrow('a bug');
+    expect(underWay).toBe(0);
+    expect(asked).toBeLessThan(80);
+  });
+
+  it('has what had come of a stream in the output, whenever it is interrupted', async () => {
+    const controller = new AbortController();
+    async function* chunks(): AsyncGenerator<Buffer> {
+      yield Buffer.from('{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n');
+      await new Promise((resolve) => setTimeout(resolve, 50)); // as long as nobody writes
+      controller.abort();
+    }
+    const stream = { format: 'JSON Lines', chunks: chunks() } as const;
+    const asked = { out: out('a.jsonl'), judge: severalAtOnce(judge.judge), stream, signal: controller.signal };
+    expect(await run(asked)).toMatchObject({ outcome: 'interrupted', rows: 3 });
   });
 
   it.each(RECORDED)('gives of %s as %s the bytes that earlier versions gave', async (name, ending, whole, rejected) => {

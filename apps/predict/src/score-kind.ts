@@ -110,19 +110,20 @@ export function thisProcess(judge: TableJudge, seen: SeenPosts | null): Runner {
     name: 'this process',
     async run({ plan, due, signal, onEvent }) {
       const failures: UnitFailure[] = [];
-      const isOver = (): boolean => signal?.aborted === true;
+      const broken = new AbortController(); // by a bug in one shard, which ends the others, too
+      const over = AbortSignal.any([broken.signal, ...(signal === undefined ? [] : [signal])]);
       const worker = await ScoreWorker.open(plan, judge, seen);
       const left = due.values();
       const work = async (): Promise<void> => {
         for (const index of left) {
-          if (isOver()) return;
+          if (over.aborted) return;
           try {
             const report = (progress: UnitProgress): void => onEvent({ kind: 'progress', index, progress });
-            await worker.perform(plan.units[index] as Unit, { plan, threads: 1, signal, report });
+            await worker.perform(plan.units[index] as Unit, { plan, threads: 1, signal: over, report });
             onEvent({ kind: 'done', index });
           } catch (error) {
-            if (isOver()) return;
-            if (!(error instanceof DrfError)) throw error; // a bug
+            if (over.aborted) return;
+            if (!(error instanceof DrfError)) return broken.abort(error);
             onEvent({ kind: 'failed', index, reason: error.message });
             failures.push({ index, reason: error.message });
           }
@@ -130,6 +131,7 @@ export function thisProcess(judge: TableJudge, seen: SeenPosts | null): Runner {
       };
       const { preferredBatch = 1 } = judge.info;
       await Promise.all(Array.from({ length: preferredBatch === 1 ? 1 : SHARDS_TOGETHER }, work));
+      broken.signal.throwIfAborted();
       return failures;
     },
   };
