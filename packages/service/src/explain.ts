@@ -65,8 +65,8 @@ interface ExplainRoute {
 
 /**
  * `POST /v1/explain`: which words and which parts of the image moved the answer. One explanation asks for some sixty
- * judgments, one after the other, so few are taken on, one is computed at a time, and each of its judgments stands in the
- * line like any other: posts that are only judged come between them, or are judged beside them.
+ * judgments, so few are taken on, one is computed at a time, and each of its judgments, as many at once as the judge does
+ * best, stands in the line like any other: posts that are only judged come between them, or are judged beside them.
  */
 export function addExplainRoute(app: FastifyInstance, { judge: judges, work, limits }: ExplainRoute): void {
   const reader = new PostReader(limits);
