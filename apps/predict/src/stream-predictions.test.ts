@@ -38,25 +38,28 @@ async function judged(format: StreamFormat, inputFormat: 'CSV' | 'JSON Lines', .
 }
 
 describe('standard input to standard output', () => {
-  it.each([1, 16])('hands a post on before the next one comes, also by a judge of %i at once', async (preferredBatch) => {
-    const written: string[] = [];
-    let seenAtSecond = -1;
-    async function* slowly(): AsyncGenerator<Buffer> {
-      yield Buffer.from('{"id":"a","text":"fine"}\n');
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      seenAtSecond = written.length;
-      yield Buffer.from('{"id":"b","text":"poor"}\n');
-    }
-    await streamPredictions({
-      judge: { ...judge, info: { ...judge.info, preferredBatch } },
-      input: 'standard input',
-      stream: { format: 'JSON Lines', chunks: slowly() },
-      format: 'jsonl',
-      write: (text) => Promise.resolve(void written.push(text)),
-    });
-    expect(seenAtSecond).toBe(1);
-    expect(written.map((line) => (JSON.parse(line) as { id: string; label: string }).label)).toEqual(['good', 'bad']);
-  });
+  it.each([1, 16])(
+    'hands a post on before the next one comes, also by a judge of %i at once',
+    async (preferredBatch) => {
+      const written: string[] = [];
+      let seenAtSecond = -1;
+      async function* slowly(): AsyncGenerator<Buffer> {
+        yield Buffer.from('{"id":"a","text":"fine"}\n');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        seenAtSecond = written.length;
+        yield Buffer.from('{"id":"b","text":"poor"}\n');
+      }
+      await streamPredictions({
+        judge: { ...judge, info: { ...judge.info, preferredBatch } },
+        input: 'standard input',
+        stream: { format: 'JSON Lines', chunks: slowly() },
+        format: 'jsonl',
+        write: (text) => Promise.resolve(void written.push(text)),
+      });
+      expect(seenAtSecond).toBe(1);
+      expect(written.map((line) => (JSON.parse(line) as { id: string; label: string }).label)).toEqual(['good', 'bad']);
+    },
+  );
 
   it('says which line cannot be judged, and counts', async () => {
     const { counts, rejected, lines } = await judged(
