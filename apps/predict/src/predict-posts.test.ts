@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { postHash } from '@drf/datasets';
-import type { PostContent } from '@drf/judge';
+import type { Judgment, PostContent } from '@drf/judge';
 import { fileHash } from '@drf/files';
 import { DataError } from '@drf/tensor';
 import { JobPlace } from './job.js';
@@ -52,7 +52,7 @@ const RECORDED: readonly (readonly [input: string, ending: string, whole: string
   ['made.parquet', 'parquet', 'e4cbc0a0beb2aa7c', ''],
 ];
 
-const severalAtOnce = (judgeOne: typeof judge.judge): typeof judge => ({
+const severalAtOnce = (judgeOne: (post: PostContent) => Promise<Judgment>): typeof judge => ({
   info: { ...judge.info, preferredBatch: 16 },
   judge: judgeOne,
 });

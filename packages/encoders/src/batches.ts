@@ -1,4 +1,4 @@
-import { type Engine, floatData, hostTensor, type HostTensor } from '@drf/tensor';
+import { floatData, hostTensor, type HostTensor } from '@drf/tensor';
 import type { TokenFeatures } from './contract.js';
 
 /**
@@ -16,11 +16,6 @@ export function splitBatch<Item>(items: readonly Item[], largest: number): Item[
     start += size;
   }
   return pieces;
-}
-
-/** Whether an engine computes a row of a batch to the last bit as it computes it alone, which is known of this one. */
-export function isExact({ name }: Pick<Engine, 'name'>): boolean {
-  return name === 'compiled';
 }
 
 /** Batch sizes that a transformer runs at. A compiled engine makes a session for each, so they are few. */

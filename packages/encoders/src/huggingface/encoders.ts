@@ -14,7 +14,7 @@ import {
   type StepProgram,
   type TensorTree,
 } from '@drf/tensor';
-import { copyRows, emptyRows, isExact, LARGEST_BATCH, PIECES_AHEAD } from '../batches.js';
+import { copyRows, emptyRows, LARGEST_BATCH, PIECES_AHEAD } from '../batches.js';
 import {
   type EncoderSplit,
   type FrozenEncoder,
@@ -36,6 +36,7 @@ import {
   type ModelOutputs,
   type TextModel,
 } from './models.js';
+import { givesExactRows } from './exact-rows.js';
 import type { TrainableOptions } from './open-model.js';
 
 type Runner = StepProgram<TensorTree, TensorTree, ModelOutputs>;
@@ -56,21 +57,19 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   readonly outputDim: number;
   readonly tokenDim: number;
   readonly preferredBatch: number;
-  readonly isBatchInvariant: boolean;
   private readonly guard: UseGuard;
   private queue: Promise<unknown> = Promise.resolve();
 
   constructor(
     protected readonly model: Model,
     private readonly runner: Runner,
-    engine: Engine,
+    readonly isBatchInvariant: boolean,
   ) {
     this.id = model.id;
     this.modality = model.modality;
     this.outputDim = model.outputDim;
     this.tokenDim = model.tokenDim;
     this.preferredBatch = (model.modality === 'text' ? BATCHES_OF_TEXTS : PIECES_AHEAD) * LARGEST_BATCH;
-    this.isBatchInvariant = isExact(engine);
     this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
   }
 
@@ -166,8 +165,12 @@ export async function frozenImageEncoder(
   engine: Engine,
   products?: ProductType,
 ): Promise<ImageEncoder> {
-  const runner = await prepare(model, parameters, engine, products);
-  return new FrozenTransformer<RgbImage, ImageModel>(model, runner, engine);
+  const isExact = await givesExactRows(engine, parameters, products);
+  return new FrozenTransformer<RgbImage, ImageModel>(
+    model,
+    await prepare(model, parameters, engine, products),
+    isExact,
+  );
 }
 
 /** A text encoder that an engine runs. */
@@ -177,7 +180,8 @@ export async function frozenTextEncoder(
   engine: Engine,
   products?: ProductType,
 ): Promise<TextEncoder> {
-  return new FrozenText(model, await prepare(model, parameters, engine, products), engine);
+  const isExact = await givesExactRows(engine, parameters, products);
+  return new FrozenText(model, await prepare(model, parameters, engine, products), isExact);
 }
 
 const LAYER = /^layers\.(\d+)\./;

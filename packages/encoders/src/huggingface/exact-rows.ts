@@ -1,0 +1,64 @@
+import type * as tf from '@tensorflow/tfjs';
+import { applyLinear, type LinearParameters } from '@drf/layers';
+import {
+  createRandom,
+  flattenTree,
+  hostTensor,
+  type Engine,
+  type HostTensor,
+  type HostTree,
+  type ProductType,
+  type TensorTree,
+} from '@drf/tensor';
+
+/** Inputs of a product that ONNX Runtime adds up at a time, at least: fewer are one sum. */
+const LEAST_ADDED = 128;
+/** The same at most, which is where a thread has 16 columns, the fewest. */
+const MOST_ADDED = 1024;
+
+/**
+ * Whether an engine computes a row of a batch, to the last bit, as it computes it alone: tried for the engine `compiled`, and
+ * not known of others. ONNX Runtime divides a product among its threads by columns where there are more of them than rows,
+ * else by rows. The fewer columns a thread has, the more inputs it adds up at a time: 128 where there are more than 64
+ * columns, 1,024 where there are 16. So sums of few columns by many threads have another order for many rows than for few,
+ * as those of 384 columns by five threads or more. Products in int8 are exact, whatever their order.
+ * @param parameters of the model, of which the narrowest product is tried
+ */
+export async function givesExactRows(
+  engine: Engine,
+  parameters: HostTree,
+  products: ProductType = 'float32',
+): Promise<boolean> {
+  if (engine.name !== 'compiled') return false;
+  if (products === 'int8') return true;
+  const columns = [...flattenTree<HostTensor>(parameters).values()]
+    .filter(({ data, shape }) => data.length / (shape.at(-1) as number) > LEAST_ADDED)
+    .map(({ shape }) => shape.at(-1) as number);
+  return columns.length === 0 || givesExactProducts(engine, Math.min(...columns));
+}
+
+/** Whether the first rows of a product are the same where it is divided by columns and where it is divided by rows. */
+async function givesExactProducts(engine: Engine, columns: number): Promise<boolean> {
+  const program = await engine.prepareStep<Pick<LinearParameters, 'kernel'>, { readonly rows: tf.Tensor }, TensorTree>(
+    (state, { rows }) => ({ state, outputs: { product: applyLinear(state, rows) } }),
+    { kernel: numbers(MOST_ADDED, columns) },
+  );
+  const productOf = async (rows: number): Promise<HostTensor['data']> => {
+    const outputs = await program.step({ rows: numbers(rows, MOST_ADDED) });
+    return (outputs as Record<'product', HostTensor>).product.data;
+  };
+  try {
+    const [few, many] = [await productOf(columns - 1), await productOf(columns)];
+    return few.every((value, i) => value === many[i]);
+  } finally {
+    await program.dispose();
+  }
+}
+
+/** Always the same ones, which repeat in no row or column, as drawing all of them would take longer than the product. */
+function numbers(rows: number, columns: number): HostTensor {
+  const random = createRandom(0);
+  const some = Float32Array.from({ length: 4_099 }, () => random.uniform(-1, 1));
+  const all = Float32Array.from({ length: rows * columns }, (_, i) => some[i % some.length] as number);
+  return hostTensor(all, [rows, columns]);
+}
