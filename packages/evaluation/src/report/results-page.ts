@@ -247,7 +247,10 @@ function differenceLine(means: readonly Comparison[]): string {
     return [`${verdict === null ? 'not shown to differ from' : `${verdict} than`} ${names.join(', ')}`];
   });
   const [one] = means;
-  return `Over ${one?.cells.length ?? 0} cells together, ${one === undefined ? '' : systemName(one.first)} is ${said.join('; ')}.`;
+  const counts = means.map(({ cells }) => cells.length);
+  const [fewest, most] = [Math.min(...counts), Math.max(...counts)];
+  const cells = fewest === most ? fewest : `${fewest} to ${most}`; // as many as both have been judged on
+  return `Over ${cells} cells together, ${one === undefined ? '' : systemName(one.first)} is ${said.join('; ')}.`;
 }
 
 /** A document with the part between the marks replaced; at the end where it has none. */
