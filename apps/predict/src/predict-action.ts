@@ -18,6 +18,7 @@ import {
 import { explainOne, explanationText } from './explain-post.js';
 import type { JobCounts } from './counts.js';
 import { STREAM_FORMATS, type MainOptions } from './flags.js';
+import { collectGarbage, onceClosed } from './once-closed.js';
 import {
   predictPosts,
   UNIT_PROGRAM,
@@ -35,7 +36,7 @@ export async function predictAction(run: string, input: string | undefined, opti
   const runs = [run, ...(options.with ?? [])].map((each) => (isObjectLocation(each) ? each : resolve(each)));
   const silent = options.quiet === true || options.json === true;
   const folders = await fetchFolders(runs, { silent });
-  const judge = onceClosed(await openJudge(folders, { engine, checkpoint, allowDownload }));
+  const judge = await onceClosed(() => openJudge(folders, { engine, checkpoint, allowDownload }));
   try {
     if (options.quiet !== true) process.stderr.write(`${judge.info.notes.join('\n')}\n`);
     if (input === undefined) await judgeOne(judge, options);
@@ -44,12 +45,6 @@ export async function predictAction(run: string, input: string | undefined, opti
   } finally {
     await judge.close();
   }
-}
-
-/** A judge that may be closed before its time. */
-function onceClosed(judge: Judge): Judge {
-  let closing: Promise<void> | undefined;
-  return { info: judge.info, judge: (post) => judge.judge(post), close: () => (closing ??= judge.close()) };
 }
 
 /** @throws ConfigurationError for options that do not go together */
@@ -254,7 +249,11 @@ async function otherProcesses(
   if (isHere && (jobs ?? (await availableResources()).cores) === 1) return undefined;
   const from = isHere ? WORTH_PROCESSES : 0;
   const resources = unitResources(options, await resourcesOf(judge));
-  return { model, runner, program: UNIT_PROGRAM, lanes: jobs, from, resources, release: () => judge.close() };
+  const release = async (): Promise<void> => {
+    await judge.close();
+    collectGarbage(); // others open the model now, and need the memory
+  };
+  return { model, runner, program: UNIT_PROGRAM, lanes: jobs, from, resources, release };
 }
 
 /** One core a judge, since many side by side judge more than one that has all cores; and about what this process takes. */

@@ -134,7 +134,9 @@ function startJudge(
   const { run, checkpoint, engine, allowDownload, judgeMilliseconds: milliseconds, execArgv } = options;
   const open = [run, { checkpoint, engine, allowDownload, warm: true }] as const;
   const onEnd = (end: JudgeProcessEnd): void => write('error', 'the judge’s process ended', end);
-  return JudgeProcess.start({ open: [...open], milliseconds, execArgv, onEnd });
+  const onHalved = (preferredBatch: number): void =>
+    write('warn', 'several judgments at once were too much for this machine; fewer go at once', { preferredBatch });
+  return JudgeProcess.start({ open: [...open], milliseconds, execArgv, onEnd, onHalved });
 }
 
 async function reload(judge: ReloadableJudge | null, write: WriteLog): Promise<ReloadResult> {

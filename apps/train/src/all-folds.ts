@@ -1,6 +1,7 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   chooseExperiment,
+  openTracker,
   readFoldsConfig,
   trainFolds,
   trainsAllFolds,
@@ -23,6 +24,7 @@ interface FoldsFlags extends Readonly<Record<string, unknown>> {
   readonly allowDownload?: boolean;
   readonly cache: string;
   readonly stopAfter?: number;
+  readonly track?: string;
   readonly examples?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -41,7 +43,8 @@ export async function trainAllFolds(
   display: Display,
   signal: AbortSignal,
 ): Promise<FoldsResult> {
-  const { resume, data, columns, preset, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload, examples } = flags; // prettier-ignore
+  const { resume, data, columns, preset, out, overwrite, cache, stopAfter: stopAfterEpochs, allowDownload, examples, track } = flags; // prettier-ignore
+  if (track !== undefined) openTracker(track); // refuses what is no server
   const going = resume === undefined ? undefined : await readFoldsConfig(resume);
   const named = columns === undefined ? {} : { dataset: { columns } };
   const overrides = mergeConfig(named, overridesFrom({ ...flags, 'dataset.fold': undefined })) as Record<string, unknown>; // prettier-ignore
@@ -73,15 +76,16 @@ export async function trainAllFolds(
     allowDownload,
     examples,
     onFold,
+    openTracker: track === undefined ? undefined : () => openTracker(track),
   });
 }
 
 /** The result for a person. */
 export function foldsText({ outcome, folder, runs, trained }: FoldsResult): string {
-  if (outcome === 'interrupted') return `Stopped. Go on with: ${spell(`train --resume ${folder}`)}\n`;
+  const noted = trained.flatMap(({ run, notes }) => notes.map((note) => `${basename(run)}: ${note}\n`)).join('');
+  if (outcome === 'interrupted') return `Stopped. Go on with: ${spell(`train --resume ${folder}`)}\n${noted}`;
   return [
-    `Trained ${runs.length} folds${trained.length < runs.length ? `, ${trained.length} of them now` : ''}. Together they judge as an ensemble.`,
-    `Ensemble: ${folder}`,
+    `Trained ${runs.length} folds${trained.length < runs.length ? `, ${trained.length} of them now` : ''}. Together they judge as an ensemble.\n${noted}Ensemble: ${folder}`,
     `Evaluate: ${spell(`eval ${folder}`)}    # every post by the fold that did not see it`,
     `Judge:    ${spell(`predict ${folder} posts.csv --out judged.csv`)}\n`,
   ].join('\n');

@@ -67,7 +67,10 @@ describe('train --preset', () => {
   it('best makes an ensemble of folds, with the encoders that are named', { timeout: 120_000 }, async () => {
     const out = join(folder, 'best');
     const words = ['--preset', 'best', ...tiny, ...SMALL, ...LAYERS, '--dataset.folds', '2', '--out', out];
-    expect(await train(...words)).toMatch(/^Trained 2 folds\. Together they judge as an ensemble/);
+    await expect(train(...words, '--track', 'somewhere')).rejects.toThrow('--track expected mlflow:http');
+    const said = await train(...words, '--track', 'mlflow:http://127.0.0.1:9');
+    expect(said).toMatch(/^Trained 2 folds\. Together they judge as an ensemble/);
+    expect(said).toMatch(/^fold2: MLflow at http:\/\/127\.0\.0\.1:9 was not told everything/m);
     expect(await readEnsemble(out)).toHaveLength(2);
     expect(await configOf('best', 'fold2')).toMatchObject({
       dataset: { folds: 2, fold: 2 },

@@ -431,7 +431,7 @@ async function reckoned(
     steps: trainings * training.epochs * stepsAnEpoch * step,
     validation: trainings * training.epochs * val * judging,
     checkpoints: trainings * saves * checkpoint.seconds,
-    discriminants: trainings * discriminantPasses(config, train, val) * judging,
+    discriminants: trainings * discriminantPasses(config, train) * judging,
     calibration: trainings * judgedAtEnd * judging,
   };
   const bytesOf = (kinds: readonly EncodingNeed['kind'][]): number =>
@@ -459,12 +459,12 @@ async function reckoned(
   };
 }
 
-/** How often a post goes through the encoders to fit discriminants: as it is, in each draw, and to be judged by them. */
-function discriminantPasses(config: ExperimentConfig, train: number, val: number): number {
+/** How often a post goes through the encoders to fit discriminants: as it is, and in each draw. */
+function discriminantPasses(config: ExperimentConfig, train: number): number {
   if (discriminantShare(config) === 0) return 0;
   const { share, draws, corruptions = [] } = simulationOptions(config);
   const versions = share === 0 ? 0 : draws * Math.max(1, corruptions.length / 2);
-  return train * (1 + versions) + val;
+  return train * (1 + versions);
 }
 
 function isDrf({ method }: ExperimentConfig): boolean {

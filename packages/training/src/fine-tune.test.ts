@@ -1,6 +1,6 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { createEngine } from '@drf/engine';
 import {
@@ -9,13 +9,15 @@ import {
   openExperimentData,
   openRun,
   parseExperiment,
+  readCalibration,
   RunFolder,
   trainedEncoders,
   type Session,
 } from '@drf/experiment';
 import { tinyTrainableImage, tinyTrainableText } from '@drf/experiment/testing';
 import { readSafetensors } from '@drf/files';
-import { CheckpointError } from '@drf/tensor';
+import { fitTemperature } from '@drf/metrics';
+import { CheckpointError, hostTensor } from '@drf/tensor';
 import { createDisplay } from './display.js';
 import { train, type TrainOptions, type TrainResult, type TrainServices } from './train.js';
 
@@ -158,7 +160,9 @@ describe('training with encoders under the head', () => {
         training: { disruption: 'none', accumulate: 1, selection: 'last' },
       });
       const display = { ...createDisplay(true), onEpoch: (_: number, __: unknown, val: unknown) => validated(val) };
+      const judging = vi.spyOn(Judge.prototype, 'judge');
       const result = await run(config, { display: display });
+      const judgedSets = judging.mock.calls.map(([{ ids }]) => String(ids));
       const session = await sessionOf()(config);
       const opened = await openRun(result.run, undefined, async () => trainedEncoders(session));
       const { set } = await encodeVal(config, session);
@@ -169,6 +173,9 @@ describe('training with encoders under the head', () => {
         const row = [...judged.probabilities.subarray(post * 3, post * 3 + 3)];
         return sum + (row.indexOf(Math.max(...row)) === label ? 1 : 0);
       }, 0);
+      expect(judgedSets.filter((ids) => ids === String(set.ids))).toHaveLength(1); // for its score and its calibration
+      const calibration = await readCalibration(opened.folder, basename(opened.checkpoint));
+      expect(calibration?.temperature).toEqual(fitTemperature(set.labels, hostTensor(judged.probabilities, [set.ids.length, 3]), 3)); // prettier-ignore
       expect(right / set.ids.length).toBeCloseTo(result.selected?.validation?.accuracy as number, 6);
       expect((await opened.folder.readBest())?.validation).toEqual(result.selected?.validation);
       const { accuracy } = validated.mock.lastCall?.[0] as { accuracy: number }; // of the method alone

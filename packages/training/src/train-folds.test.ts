@@ -5,7 +5,9 @@ import { parseExperiment, RunFolder } from '@drf/experiment';
 import { readEnsemble } from '@drf/files';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDisplay } from './display.js';
+import { startMlflowServer } from './testing/mlflow-server.js';
 import { tinySession } from './testing/tiny-session.js';
+import { openTracker } from './tracking/open-tracker.js';
 import { readFoldsConfig, trainFolds, type FoldsOptions } from './train-folds.js';
 
 let folder: string;
@@ -67,6 +69,19 @@ describe('training all folds', () => {
       expect(await result(join(options.folder, fold))).toEqual(await result(join(folder, 'whole', fold)));
     }
     expect((await trainFolds(options)).trained).toEqual([]); // finished folds are not trained again
+  });
+
+  it('tells a server of each fold as of a run of its own, in which a fold that was stopped goes on', async () => {
+    const server = await startMlflowServer();
+    const options = { ...optionsFor('tracked'), openTracker: () => openTracker(`mlflow:${server.url}`, {}) };
+    await trainFolds({ ...options, stopAfterEpochs: 1 });
+    const { trained } = await trainFolds(options);
+    const told = [...server.runs.values()].map(({ name, status, metrics }) => [name, status, metrics.filter(({ key }) => key === 'train_loss').map(({ step }) => step)]); // prettier-ignore
+    expect(told).toEqual([
+      ['tracked/fold1', 'FINISHED', [1, 2]],
+      ['tracked/fold2', 'FINISHED', [1, 2]],
+    ]);
+    expect(trained.map(({ notes }) => notes.at(-1))).toEqual([...server.runs.keys()].map((id) => `Tracked at ${server.url}/#/experiments/1/runs/${id}`)); // prettier-ignore
   });
 
   it('refuses other options in the same folder, and starts anew when told to', async () => {

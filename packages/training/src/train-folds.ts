@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { RunFolder, type ExperimentConfig } from '@drf/experiment';
 import { ENSEMBLE_FILE, fileHash, writeEnsemble, type EnsembleMember } from '@drf/files';
 import { ConfigurationError, refuser } from '@drf/tensor';
+import type { Tracker } from './tracking/tracker.js';
 import { train, type TrainOptions, type TrainResult } from './train.js';
 
 export interface FoldsOptions extends Pick<
@@ -15,6 +16,8 @@ export interface FoldsOptions extends Pick<
   readonly folder: string;
   /** Start anew in a folder that holds folds already. */
   readonly overwrite?: boolean;
+  /** Opens what is told how a fold's training goes, one for each. */
+  readonly openTracker?: (() => Tracker) | undefined;
   /** Told of each fold before it is trained. */
   readonly onFold?: (fold: number, folds: number) => void;
 }
@@ -130,7 +133,7 @@ async function isFinished(path: string): Promise<boolean> {
 }
 
 async function trainFold(path: string, config: ExperimentConfig, options: FoldsOptions): Promise<TrainResult> {
-  const { cache, display, signal, stopAfterEpochs, allowDownload, examples, services } = options;
+  const { cache, display, signal, stopAfterEpochs, allowDownload, examples, services, openTracker } = options;
   const run = await RunFolder.open(path).catch(() => undefined);
   const resume = run !== undefined && (await run.checkpointSteps()).length > 0;
   return train({
@@ -144,5 +147,6 @@ async function trainFold(path: string, config: ExperimentConfig, options: FoldsO
     allowDownload,
     examples,
     services,
+    tracker: openTracker?.(),
   });
 }

@@ -19,6 +19,7 @@ import {
   encodeSimulated,
   encodeRecords,
   isFeatureSet,
+  Judge,
   measureCalibration,
   measureClassWeights,
   measureExperimentGraphs,
@@ -29,7 +30,6 @@ import {
   openExperimentData,
   openExperimentDataset,
   openRun,
-  Predictor,
   readVersions,
   releaseFrozenLayers,
   reopenSplits,
@@ -45,11 +45,13 @@ import {
   writeExamples,
   writeModelCard,
   writeTrainingReport,
+  type CalibrationSources,
   type DiscriminantSources,
   type EncodedRecords,
   type EncodeOptions,
   type ExperimentConfig,
   type ExperimentData,
+  type Judged,
   type PostSet,
   type RunFolder,
   type Session,
@@ -243,12 +245,12 @@ async function trainIn(
     const isStopped = outcome === 'interrupted' && (options.stopAfterEpochs === undefined || options.signal?.aborted === true); // prettier-ignore
     const fitted =
       isStopped || discriminantShare(config) === 0
-        ? trainer.selected
+        ? { selected: trainer.selected }
         : await fitDiscriminants(options, trainer.selected, valPosts.set, { config, run, session, method, shapes: known, train: trainPosts.set, simulation }); // prettier-ignore
     if (fitted === 'interrupted') outcome = fitted;
-    const selected = fitted === 'interrupted' ? trainer.selected : fitted;
+    const { selected, judged } = fitted === 'interrupted' ? { selected: trainer.selected } : fitted;
     const isWhole = outcome !== 'interrupted' && !resultOnly;
-    const calibration = isWhole ? await calibrate(options, session, trainPosts, valPosts) : null;
+    const calibration = isWhole ? await calibrate(options, session, trainPosts, { val: valPosts.set, judged }) : null;
     const report = resultOnly ? null : await writeTrainingReport(run, ledger, dataWarnings(data));
     if (isWhole) await writeModelCard(run);
     const notes = calibration === null ? [] : describeCalibration(calibration);
@@ -325,7 +327,7 @@ async function calibrate(
   { run, display }: TrainOptions,
   session: Session,
   train: EncodedRecords,
-  val: EncodedRecords,
+  validation: Pick<CalibrationSources, 'val' | 'judged'>,
 ): Promise<Calibration> {
   const progress = display.job('Calibrating', 'posts');
   try {
@@ -334,7 +336,7 @@ async function calibrate(
       engine: session.engine,
       run: result,
       train: train.set,
-      val: val.set,
+      ...validation,
       onProgress: progress.update,
     };
     const calibration = await measureCalibration(sources);
@@ -343,6 +345,13 @@ async function calibrate(
   } finally {
     progress.stop();
   }
+}
+
+/** The epoch that is the result. */
+interface Fitted {
+  readonly selected: Selected | undefined;
+  /** The validation posts as the result judges them, where it has judged them. */
+  readonly judged?: Judged | undefined;
 }
 
 /**
@@ -354,7 +363,7 @@ async function fitDiscriminants(
   selected: Selected | undefined,
   val: PostSet,
   sources: DiscriminantSources,
-): Promise<Selected | 'interrupted' | undefined> {
+): Promise<Fitted | 'interrupted'> {
   const progress = display.job('Fitting the discriminants of classes', 'rows');
   try {
     await fitRunDiscriminants({ ...sources, onProgress: progress.update, signal });
@@ -374,19 +383,19 @@ async function judgedByResult(
   selected: Selected | undefined,
   val: PostSet,
   signal: AbortSignal | undefined,
-): Promise<Selected | undefined> {
-  if (selected === undefined || val.ids.length === 0) return selected;
-  const { description, method, parameters, memory, checkpoint } = await openRun(run.path, undefined, async () => trainedEncoders(session)); // prettier-ignore
-  const predictor = Predictor.create(session.engine, method);
+): Promise<Fitted> {
+  if (selected === undefined || val.ids.length === 0) return { selected };
+  const result = await openRun(run.path, undefined, async () => trainedEncoders(session));
+  const judge = Judge.create(session.engine, result);
   try {
-    const { probabilities, classes } = await predictor.predict(val, parameters, memory, { signal });
-    const rows = hostTensor(probabilities, [val.ids.length, classes]);
-    const report = classificationReport(val.labels, rows, description.classes);
-    const judged = describeEpoch(config.training.selection, report, selected);
-    await run.writeBest({ checkpoint: basename(checkpoint), ...judged, selection: config.training.selection });
-    return judged;
+    const judged = await judge.judge(val, () => undefined, signal);
+    const { classes } = result.description;
+    const rows = hostTensor(judged.probabilities, [val.ids.length, classes.length]);
+    const epoch = describeEpoch(config.training.selection, classificationReport(val.labels, rows, classes), selected);
+    await run.writeBest({ checkpoint: basename(result.checkpoint), ...epoch, selection: config.training.selection });
+    return { selected: epoch, judged };
   } finally {
-    await predictor.dispose();
+    await judge.dispose();
   }
 }
 

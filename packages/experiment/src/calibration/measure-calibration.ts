@@ -15,6 +15,8 @@ export interface CalibrationSources {
   readonly train: PostSet;
   /** Left out or empty: no temperature. */
   readonly val?: PostSet;
+  /** The validation posts as the run judges them, where that is known. */
+  readonly judged?: Judged | undefined;
   /** Called with the posts judged so far, and all. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly signal?: AbortSignal;
@@ -79,7 +81,8 @@ export async function measureCalibration(sources: CalibrationSources): Promise<C
       ...{ isRefitted: run.refitted !== undefined, isFrozen: isFeatureSet(train) },
     });
     const total = valPosts + (basis === null || basis === 'validation' ? 0 : train.ids.length);
-    const judged = valPosts === 0 ? null : await judge.judge(val as PostSet, (done) => onProgress(done, total), signal);
+    const judgeVal = (): Promise<Judged> => judge.judge(val as PostSet, (done) => onProgress(done, total), signal);
+    const judged = valPosts === 0 ? null : (sources.judged ?? (await judgeVal()));
     const rest = (done: number): void => onProgress(valPosts + done, total);
     const densities = basis === null ? null : await densitiesOf(sources, basis, judge, judged, rest);
     return {

@@ -26,7 +26,7 @@ export interface Judged {
   readonly details: readonly HostTree[];
 }
 
-/** Posts judged between two looks at the signal; a multiple of the predictor's own batches. */
+/** Posts judged between two reports; a multiple of the predictor's own batches. */
 const POSTS_A_PART = 1024;
 
 /** A run's model, prepared once for all cells. */
@@ -65,13 +65,12 @@ export class Judge {
     const parts: Float32Array[] = [];
     const details: (HostTree | undefined)[] = [];
     for (let start = 0; start < total; start += POSTS_A_PART) {
-      signal?.throwIfAborted();
       const count = Math.min(POSTS_A_PART, total - start);
       const part = selectPosts(
         set,
         Array.from({ length: count }, (_, i) => start + i),
       );
-      const predictions = await this.predictor.predict(part, this.run.parameters, memory);
+      const predictions = await this.predictor.predict(part, this.run.parameters, memory, { signal });
       parts.push(predictions.probabilities);
       details.push(...predictions.details);
       onProgress(start + part.ids.length, total);

@@ -18,15 +18,17 @@ afterEach(async () => void (await Promise.all(open.splice(0).map((judge) => judg
 
 async function start(options: Partial<JudgeProcessOptions> = {}) {
   const ends: JudgeProcessEnd[] = [];
+  const halved: number[] = [];
   const judge = await JudgeProcess.start({
     module: MODULE,
     open: ['work'],
     execArgv: FROM_SOURCE,
     onEnd: (end) => void ends.push(end),
+    onHalved: (preferredBatch) => void halved.push(preferredBatch),
     ...options,
   });
   open.push(judge);
-  return { judge, ends };
+  return { judge, ends, halved };
 }
 
 const post = (text: string) => ({ text, image: null });
@@ -90,7 +92,7 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
   });
 
   it('that is held by one of several posts tells only that one so, and judges several again', async () => {
-    const { judge, ends } = await start({ open: ['work on 4'], milliseconds: 2000 });
+    const { judge, ends, halved } = await start({ open: ['work on 4'], milliseconds: 2000 });
     const app = await openService({ judge, limits: { answerMilliseconds: 120_000 } });
     const texts = ['hold the thread', 'a', 'b', 'c'];
     const batch = app.inject({
@@ -108,7 +110,7 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
     await newcomer;
     expect(settled).toContain('newcomer');
     expect(ends.map(({ how }) => how)).toEqual(['signal SIGKILL', 'signal SIGKILL']);
-    expect(judge.info.preferredBatch).toBe(4);
+    expect([judge.info.preferredBatch, halved]).toEqual([4, []]);
   });
 
   it('that is held by two of several posts tells both, whatever their order, and lets newcomers wait', async () => {
@@ -142,10 +144,12 @@ describe('a judge’s process', { timeout: 240_000 }, () => {
   });
 
   it('that is held by several posts, and by none of them alone, answers all and takes half as many from then on', async () => {
-    const { judge, ends } = await start({ open: ['work on 4'], milliseconds: 2000 });
+    const { judge, ends, halved } = await start({ open: ['work on 4'], milliseconds: 2000 });
     const only = post('only alone');
     expect(await Promise.all([judge.judge(only), judge.judge(only)])).toEqual([judgmentOf(only), judgmentOf(only)]);
     expect([ends.length, judge.info.preferredBatch]).toEqual([1, 2]);
+    await until(() => halved.length > 0);
+    expect(halved).toEqual([2]); // told once, however many posts it was
   });
 
   it('that takes several posts in turn has the whole time for each', async () => {

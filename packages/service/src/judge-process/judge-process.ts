@@ -23,6 +23,8 @@ export interface JudgeProcessOptions {
   readonly execArgv?: readonly string[];
   /** Told when the process has ended though nobody told it to. */
   readonly onEnd?: (end: JudgeProcessEnd) => void;
+  /** Told each time that several judgments together were too much, and how many are to go at once from then on. */
+  readonly onHalved?: (preferredBatch: number) => void;
 }
 
 /** With its defaults. */
@@ -140,8 +142,9 @@ export class JudgeProcess implements ServedJudge {
         const { blame } = error;
         const ended = child.ended.then(() => setImmediate()); // `watch` has seen it by then
         if (blame === 'shared') {
-          this.overburdened.add(child);
-          return this.suspects.alone(() => ended.then(() => this.ask(question, child)));
+          const answer = this.suspects.alone(() => ended.then(() => this.ask<Value>(question, child)));
+          if (!this.overburdened.has(child)) this.halve(child);
+          return answer;
         }
         if (blame !== 'other' && suspectedIn !== undefined) this.overburdened.delete(suspectedIn);
         if (blame === 'own') throw this.tooLong(question);
@@ -149,6 +152,17 @@ export class JudgeProcess implements ServedJudge {
         await ended;
       }
     }
+  }
+
+  /** Tells of it once the suspects are settled, unless one of them was to blame. */
+  private halve(child: Child): void {
+    const { preferredBatch: before = 1 } = this.info;
+    this.overburdened.add(child);
+    void this.suspects.settled().then(() => {
+      const { preferredBatch: after = 1 } = this.info;
+      const isFewer = this.overburdened.has(child) && after !== before;
+      if (isFewer && !this.closing.signal.aborted) this.options.onHalved?.(after);
+    });
   }
 
   private watch(child: Child): void {

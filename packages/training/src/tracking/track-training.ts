@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { optionsOfEffect, type ExperimentConfig, type RunFolder } from '@drf/experiment';
 import type { Display } from '../display.js';
 import type { Selected } from '../selection.js';
@@ -8,7 +8,9 @@ import type { Tracker, TrackedRun } from './tracker.js';
 /** What a tracker is told of a run: its options but for the places of its data, its method. */
 function describeTracked(run: RunFolder, config: ExperimentConfig, kind: TrackedRun['kind']): TrackedRun {
   const options = (['result', 'data', 'none'] as const).flatMap((effect) => optionsOfEffect(config, effect));
-  const name = basename(run.path);
+  const folder = basename(run.path);
+  const isFold = folder === `fold${config.dataset.fold}`; // of all, in a folder that tells whose
+  const name = isFold ? `${basename(dirname(run.path))}/${folder}` : folder;
   return {
     name,
     experiment: config.name,
