@@ -145,6 +145,42 @@ describe('HiddenStates', () => {
     await second.close();
   });
 
+  it('lets one compute what several want at once, and the others take it over', async () => {
+    const root = await temporaryFolder();
+    const loads: RgbImage[] = [];
+    const several = [1, 2, 3].map(() => new HiddenStates(image, { root, engine, example: IMAGES[0] as RgbImage }));
+    const counts = several.map(() => 0);
+    await Promise.all(
+      several.map(
+        (states, i) =>
+        states.encode({ items: itemsOf(IMAGES, loads), batchSize: 1, onProgress: ({ encoded }) => void (counts[i] = encoded) }), // prettier-ignore
+      ),
+    );
+    expect(counts.toSorted()).toEqual([0, 0, IMAGES.length]);
+    expect(loads).toHaveLength(IMAGES.length);
+    expect((await readdir(root, { recursive: true })).filter((name) => name.endsWith('.lock'))).toEqual([]);
+    for (const states of several) await states.close();
+  });
+
+  it('waits no longer for another once it is told to stop, and for none that wants other contents', async () => {
+    const root = await temporaryFolder();
+    const options = { root, engine, example: IMAGES[0] as RgbImage };
+    const [first, second] = [new HiddenStates(image, options), new HiddenStates(image, options)];
+    let [go, start] = [(): void => undefined, (): void => undefined];
+    const going = new Promise<void>((resolve) => void (go = resolve));
+    const started = new Promise<void>((resolve) => void (start = resolve));
+    const held = itemsOf(IMAGES).map((item) => ({ ...item, load: async () => (start(), await going, item.load()) }));
+    const computing = first.encode({ items: held });
+    await started;
+    const signal = AbortSignal.timeout(500);
+    await expect(second.encode({ items: itemsOf(IMAGES), signal })).rejects.toThrow('aborted due to timeout');
+    await second.encode({ items: itemsOf(IMAGES).slice(0, 1) });
+    go();
+    await computing;
+    await first.close();
+    await second.close();
+  });
+
   it.each(['in memory', 'on disk'])(
     'refuses states that half precision cannot hold, naming the content: %s',
     async (place) => {

@@ -1,6 +1,11 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { contentHash, lockFile, type FileLock } from '@drf/files';
 import {
   CheckpointError,
   ConfigurationError,
+  DataError,
   floatData,
   mapAhead,
   partitionTree,
@@ -20,7 +25,7 @@ import {
   type TrainableEncoder,
 } from '../contract.js';
 import { encodeWithCache, type EncodeItem, type EncodeOptions } from './encode-with-cache.js';
-import { type FeatureCache, MemoryRows, openFeatureCache, type RowStore, storedRowWidth } from './feature-cache.js';
+import { FeatureCache, MemoryRows, openFeatureCache, type RowStore, storedRowWidth } from './feature-cache.js';
 
 /** An encoder whose lower layers are frozen. */
 export type PartedEncoder<Content> = TrainableEncoder<Content> & { readonly split: EncoderSplit } & Partial<TextReader>;
@@ -49,6 +54,8 @@ export interface WantedStates<Content> {
 const BLOCK = 8;
 /** Texts whose tokens are counted at once. */
 const TEXTS_AT_ONCE = 64;
+/** How often a process looks whether another one has computed what both want. */
+const LOOK_MILLISECONDS = 200;
 
 /** What {@link EncoderSplit.lower} gives, on the host: states [batch, token, dim], and mask and ids of texts. */
 type LowerProgram = StepProgram<TensorTree, TensorTree, TensorTree>;
@@ -124,7 +131,8 @@ export class HiddenStates<Content> {
   }
 
   /**
-   * Computes and stores what is lacking, as {@link encodeWithCache} does, size by size.
+   * Computes and stores what is lacking, as {@link encodeWithCache} does, size by size. Where several processes want the
+   * same contents, one computes them, and the others wait for it.
    * @throws as {@link encodeWithCache}
    */
   async encode({ items, onProgress, ...options }: Omit<EncodeOptions<Content>, 'encoder' | 'cache'>): Promise<void> {
@@ -132,16 +140,23 @@ export class HiddenStates<Content> {
     const before = { done: 0, cached: 0, encoded: 0, failed: 0 };
     for (const [tokens, own] of groups) {
       let last = { done: 0, cached: 0, encoded: 0, failed: 0 };
-      await encodeWithCache<Content>({
-        ...options,
-        encoder: this.rowEncoder(tokens),
-        cache: await this.storeOf(tokens),
-        items: own,
-        onProgress: (progress) => {
-          last = progress;
-          onProgress?.({ ...added(before, progress), total: options.total });
-        },
-      });
+      const cache = await this.storeOf(tokens);
+      const turn = await takeTurn(cache, own.map(({ key }) => key), options.signal); // prettier-ignore
+      try {
+        if (turn !== undefined) await cache.refresh?.();
+        await encodeWithCache<Content>({
+          ...options,
+          encoder: this.rowEncoder(tokens),
+          cache,
+          items: own,
+          onProgress: (progress) => {
+            last = progress;
+            onProgress?.({ ...added(before, progress), total: options.total });
+          },
+        });
+      } finally {
+        await turn?.release();
+      }
       Object.assign(before, added(before, last));
     }
   }
@@ -227,8 +242,12 @@ export class HiddenStates<Content> {
 
   private async grouped(
     items: EncodeOptions<Content>['items'],
-  ): Promise<readonly (readonly [tokens: number, items: EncodeOptions<Content>['items']])[]> {
-    if (this.encoder.modality === 'image') return [[await this.tokensOfImages(), items]];
+  ): Promise<readonly (readonly [tokens: number, items: readonly EncodeItem<Content>[]])[]> {
+    if (this.encoder.modality === 'image') {
+      const all: EncodeItem<Content>[] = [];
+      for await (const item of items) all.push(item);
+      return [[await this.tokensOfImages(), all]];
+    }
     const groups = new Map<number, EncodeItem<Content>[]>();
     let waiting: EncodeItem<Content>[] = [];
     const place = async (): Promise<void> => {
@@ -339,6 +358,30 @@ export class HiddenStates<Content> {
     const result = this.turn.then(async () => (await lower).step(inputs));
     this.turn = result.catch(() => undefined);
     return result;
+  }
+}
+
+/**
+ * Waits until no other process is about to store rows of the same keys.
+ * @returns until when others wait; undefined where nothing is lacking, or no other process can see the store
+ * @throws the signal's reason when aborted
+ */
+async function takeTurn(
+  store: RowStore,
+  keys: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<FileLock | undefined> {
+  if (!(store instanceof FeatureCache) || keys.every((key) => store.has(key))) return undefined;
+  const path = join(store.folder, `${contentHash(JSON.stringify(keys))}.lock`);
+  const take = async (): Promise<FileLock> => {
+    await mkdir(store.folder, { recursive: true });
+    return lockFile(path, `Hidden states in ${store.folder}`);
+  };
+  for (;;) {
+    const turn = await take().catch((error: unknown) => (error instanceof DataError ? 'held' : undefined));
+    if (turn !== 'held') return turn; // a folder in which no lock can be made takes no rows either, which is said then
+    await wait(LOOK_MILLISECONDS);
+    signal?.throwIfAborted();
   }
 }
 
