@@ -11,9 +11,10 @@ import { thisMachine, type Machine } from './machine.js';
 import { fakeMachine } from './testing/fake-machine.js';
 import { readWanted } from './probes/platform.js';
 
-async function command(argv: string[], machine: Machine): Promise<{ code: number; output: string }> {
-  let output = '';
+async function command(argv: string[], machine: Machine): Promise<{ code: number; output: string; said: string }> {
+  let [output, said] = ['', ''];
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((output += String(text)), true));
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((said += String(text)), true));
   const before = process.exitCode;
   process.exitCode = undefined;
   await runApp(
@@ -23,13 +24,14 @@ async function command(argv: string[], machine: Machine): Promise<{ code: number
   const code = Number(process.exitCode);
   process.exitCode = before;
   vi.restoreAllMocks();
-  return { code, output };
+  return { code, output, said };
 }
 
 describe('doctor', () => {
   it('ends with 0 and one line when nothing stops the default use', async () => {
-    const { code, output } = await command([], fakeMachine());
+    const { code, output, said } = await command([], fakeMachine());
     expect(code).toBe(0);
+    expect(said).toMatch(/^Looking at machine, disk, network …\nLooking at engine compiled …\n/);
     expect(output).toMatch(/\n {2}✓ ok {8}Node {2,}22\.1\.0\n/);
     expect(output).toMatch(/\nReady: nothing stops the default use \(\d+\.\d s\)\n$/);
   });
@@ -42,7 +44,8 @@ describe('doctor', () => {
   });
 
   it('prints JSON of a fixed form', async () => {
-    const { code, output } = await command(['--json'], fakeMachine({ nodeVersion: '18.0.0' }));
+    const { code, output, said } = await command(['--json'], fakeMachine({ nodeVersion: '18.0.0' }));
+    expect(said).toBe('');
     const report = JSON.parse(output) as Report;
     expect(code).toBe(1);
     expect(Object.keys(report)).toEqual(['format', 'ok', 'seconds', 'findings']);

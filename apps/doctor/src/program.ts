@@ -12,10 +12,11 @@ function wantsColor({ environment }: Machine): boolean {
   return process.stdout.isTTY || (environment['FORCE_COLOR'] ?? '') !== '';
 }
 
-/** One line that says what is being looked at, on a terminal only. */
+/** Says what is being looked at: on a terminal in one line that goes in the end, elsewhere in a line each. */
 function stageLine(silent: boolean): (stage: string) => void {
   const { stderr } = process;
-  if (silent || !stderr.isTTY) return () => undefined;
+  if (silent) return () => undefined;
+  if (!stderr.isTTY) return (stage) => void (stage !== '' && stderr.write(`Looking at ${stage} …\n`));
   const stream = cursorStream(stderr);
   return (stage) => void stream.write(`\r\u001b[K${stage === '' ? '' : `Looking at ${stage} …`}`);
 }

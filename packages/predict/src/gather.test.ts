@@ -35,6 +35,34 @@ describe('calls that overlap', () => {
     expect(batches.slice(1)).toEqual([[3], [4, 5, 6], [7, 8]]);
   });
 
+  it('go beside a batch that is under way where they are enough for one', async () => {
+    const { batches, take, next } = taker(3);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const results = [take(1)];
+    await turn();
+    for (const item of [2, 3, 4, 5, 6, 7, 8]) results.push(take(item));
+    await turn();
+    expect(batches).toEqual([[1], [2, 3, 4]]); // two at once at most
+    await next();
+    expect(batches.slice(2)).toEqual([[5, 6, 7]]);
+    await next();
+    expect(batches.slice(3)).toEqual([]); // 8 alone waits for the end of the last
+    for (let i = 0; i < 3; i++) await next();
+    expect(batches.slice(3)).toEqual([[8]]);
+    expect(await Promise.all(results)).toEqual([2, 4, 6, 8, 10, 12, 14, 16]);
+  });
+
+  it('go one after the other where a batch has one', async () => {
+    const { batches, take, next } = taker(1);
+    const results = Promise.all([1, 2, 3].map(take));
+    for (let i = 1; i < 4; i++) {
+      await next();
+      expect(batches).toHaveLength(i);
+    }
+    await next();
+    expect(await results).toEqual([2, 4, 6]);
+  });
+
   it('that come alone wait for nobody', async () => {
     const { batches, take, next } = taker(16);
     const one = take(1);

@@ -6,10 +6,13 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void;
 }
 
+/** Batches under way at once at most: while one is computed, the next one is prepared. */
+const BATCHES_AHEAD = 2;
+
 /**
- * Gathers calls that overlap into batches: those that come while a batch is under way go together next. A call that comes
- * alone waits for nobody. (Were two batches under way at once, the first call that comes would be one by itself.)
- * @param most items of a batch
+ * Gathers calls that overlap into batches: those that come while a batch is under way go together next, as soon as there
+ * are as many as a batch may have, or else when it has ended. A call that comes alone waits for nobody.
+ * @param most items of a batch; 1: one after the other
  * @param run results in the order of the items; where it fails, each item is tried alone, so that an error is that of the
  *   item that it comes from
  */
@@ -18,12 +21,16 @@ export function gathered<Item, Result>(
   run: (items: readonly Item[]) => Promise<readonly Result[]>,
 ): (item: Item) => Promise<Result> {
   const waiting: Waiting<Item, Result>[] = [];
-  let isUnderWay = false;
+  const ahead = most === 1 ? 1 : BATCHES_AHEAD;
+  let underWay = 0;
+
+  /** Beside another one, a batch is full: a part of one waits, as more may come until the other has ended. */
+  const isNextDue = (others: number): boolean => waiting.length >= (others === 0 ? 1 : most);
 
   async function work(): Promise<void> {
     await setImmediate(); // what comes in one go, or by several messages at once, goes together
-    while (waiting.length > 0) await answer(waiting.splice(0, most));
-    isUnderWay = false;
+    while (isNextDue(underWay - 1)) await answer(waiting.splice(0, most));
+    underWay -= 1;
   }
 
   async function answer(batch: readonly Waiting<Item, Result>[]): Promise<void> {
@@ -39,8 +46,8 @@ export function gathered<Item, Result>(
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, resolve, reject });
-      if (isUnderWay) return;
-      isUnderWay = true;
+      if (underWay >= ahead || !isNextDue(underWay)) return;
+      underWay += 1;
       void work();
     });
 }

@@ -1,6 +1,6 @@
 // Trainings in several ranks, all of them in this process, against one process that accumulates as many parts.
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CollectiveError, inProcess, type Collective } from '@drf/collective';
@@ -9,7 +9,7 @@ import { METHOD_NAMES, parseExperiment, RunFolder, type ExperimentConfig, type S
 import { tinyTrainableImage, tinyTrainableText } from '@drf/experiment/testing';
 import { readSafetensors } from '@drf/files';
 import { createDisplay, type Display } from './display.js';
-import { distributionNotes, shareRun } from './distributed.js';
+import { distributionNotes, shareRun, threadsOfRank } from './distributed.js';
 import { Ranks } from './ranks.js';
 import { separablePosts } from './testing/tiny-run.js';
 import { tinySession } from './testing/tiny-session.js';
@@ -291,6 +291,16 @@ describe('ranks that differ', () => {
     const started = inRanks(3, configOf(), { own: (rank) => (rank === 1 ? { display } : {}) });
     await expect(started).rejects.toThrow('out of memory');
   });
+});
+
+it('gives each rank its share of the cores of its machine, and at least one', async () => {
+  const hosts = ['a', 'b', 'a', 'a'];
+  const collective = { allGather: () => Promise.resolve(hosts.map((host) => Buffer.from(host))) };
+  const threads = async (host: string, cores: number): Promise<number> => threadsOfRank(collective, cores, host);
+  const most = availableParallelism();
+  expect(await threads('a', 7)).toBe(Math.min(2, most));
+  expect(await threads('a', 2)).toBe(1);
+  expect(await threads('b', 1000)).toBe(Math.min(1000, most));
 });
 
 it('refuses more parts than a step has posts', async () => {

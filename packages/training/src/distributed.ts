@@ -1,5 +1,5 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, cpus, hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Collective } from '@drf/collective';
 import { RunFolder, type EncodedRecords, type ExperimentConfig, type Versions } from '@drf/experiment';
@@ -32,6 +32,21 @@ export function assertParts({ training }: ExperimentConfig, size: number): void 
     `${batchSize} posts for ${size} · ${accumulate} parts`,
     'start fewer ranks, accumulate less, or take a larger batch',
   );
+}
+
+/**
+ * Threads for the engine of a rank: its share of the cores where ranks share a machine, and of those that it may use. Left to
+ * itself, each rank would start a thread for every core, and all would wait for each other.
+ * @param cores of the machine
+ */
+export async function threadsOfRank(
+  collective: Pick<Collective, 'allGather'>,
+  cores = cpus().length,
+  host = hostname(),
+): Promise<number> {
+  const hosts = (await collective.allGather(Buffer.from(host))).map((bytes) => Buffer.from(bytes).toString());
+  const ranks = hosts.filter((each) => each === host).length;
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(cores / ranks)));
 }
 
 /**

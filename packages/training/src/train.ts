@@ -63,7 +63,7 @@ import { DataError, hostTensor } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 import { assertLearnable, dataWarnings, writeLedger } from './data-summary.js';
 import type { Display } from './display.js';
-import { agree, assertParts, factsOf, factsOfEncoded } from './distributed.js';
+import { agree, assertParts, factsOf, factsOfEncoded, threadsOfRank } from './distributed.js';
 import type { Distributed } from './ranks.js';
 import { Trainer, type TrainerOutcome } from './trainer.js';
 import { describeEpoch, type Selected } from './selection.js';
@@ -155,7 +155,10 @@ async function trainLocked(options: TrainOptions): Promise<TrainResult> {
   // encoders
   const ids = resume ? (await run.readDescription()).encoders : undefined;
   const { allowDownload = false } = options;
-  const whole = await services.startSession(config, ids === undefined ? {} : { recorded: { ids, allowDownload } });
+  const whole = await services.startSession(config, {
+    ...(collective === undefined ? {} : { threads: await threadsOfRank(collective) }),
+    ...(ids === undefined ? {} : { recorded: { ids, allowDownload } }),
+  });
   const session = withCachedStates(whole, config, options);
   try {
     if (ids !== undefined) assertEncoders(run.path, ids, whole);
