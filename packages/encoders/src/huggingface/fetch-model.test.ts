@@ -172,6 +172,8 @@ describe('without the hub', () => {
     expect(offline.message).toContain(`or ${remedy}`);
     const unasked = await failure(model, { cacheDir, localFilesOnly: true });
     expect(unasked.message).not.toContain('FOLDER'); // a run goes on with the model that it was trained with
+    expect(unasked.message).toContain(`no folder ${join(process.cwd(), model)}, and the hub is not to be asked`);
+    expect(unasked.message).toContain(`if ${model} is a folder, start where that path leads to it`);
   });
 
   it('says that there is no network, and what to do', async () => {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { contentHash } from '@drf/files';
 import { ConfigurationError, UnavailableError } from '@drf/tensor';
 import { byFolder, HubClient, hubSettings, type HubSettings, type RemoteFile, type RemoteModel } from './hub-client.js';
@@ -133,12 +134,17 @@ function assertRevision(revision: string): void {
 }
 
 function notCached(id: string, revision: string, { cacheDir, offline }: HubSettings): UnavailableError {
-  return new UnavailableError({
-    subject: `model ${id}`,
-    expected: `its revision "${revision}" in the cache ${cacheDir}`,
-    received: 'no such files, and the hub is not to be asked',
-    remedy: offline ? `unset HF_HUB_OFFLINE once, with a network, or ${byFolder(id)}` : ALLOW_DOWNLOAD,
-  });
+  const subject = `model ${id}`;
+  const expected = `its revision "${revision}" in the cache ${cacheDir}`;
+  if (offline) {
+    const received = 'no such files, and the hub is not to be asked';
+    const remedy = `unset HF_HUB_OFFLINE once, with a network, or ${byFolder(id)}`;
+    return new UnavailableError({ subject, expected, received, remedy });
+  }
+  // a run may have been trained with a folder that was named from another one
+  const received = `no such files, no folder ${resolve(id)}, and the hub is not to be asked`;
+  const remedy = `${ALLOW_DOWNLOAD}; if ${id} is a folder, start where that path leads to it`;
+  return new UnavailableError({ subject, expected, received, remedy });
 }
 
 /**
