@@ -147,12 +147,14 @@ function tableLines({ lines, tables, conclusion, details }: ResultTable): string
   ];
 }
 
-/** The means over most cells, one for each other system. */
+/** Of the means over cells those of most seeds, and of these those over most cells, one for each other system. */
 function widest(means: readonly Comparison[]): Comparison[] {
   const most = new Map<string, Comparison>();
   for (const own of means) {
     const name = systemName(own.second);
-    if (own.cells.length > (most.get(name)?.cells.length ?? 0)) most.set(name, own);
+    const former = most.get(name);
+    const further = own.seeds - (former?.seeds ?? 0) || own.cells.length - (former?.cells.length ?? 0);
+    if (further > 0) most.set(name, own);
   }
   return [...most.values()];
 }
