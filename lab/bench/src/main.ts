@@ -49,7 +49,7 @@ const LARGEST_GRADIENT_ERROR = 1e-3;
 
 const program = createProgram('bench', 'Measures the training step of the DRF head.', [
   ['pnpm --silent bench step --json', 'one step on the workload of the PyTorch script'],
-  ['pnpm bench compare --peer ../shared/peer/drf_step_torch.py', 'ours and PyTorch in turns'],
+  ['pnpm bench compare --peer FILE.py', 'ours and a script in PyTorch, in turns'],
   ['pnpm bench step --engine eager:wasm --steps 3 --warm-up 1', 'the same step on tfjs'],
   ['pnpm bench kernels', 'where the time goes'],
   ['pnpm bench engines --engine compiled:cuda', 'whether a GPU computes what the CPU computes, and how fast'],
@@ -111,7 +111,10 @@ measured('step', 'one head step, queues updated, median after warm-up', 100)
   });
 
 measured('compare', 'ours and the PyTorch script in turns', 60)
-  .option('--peer <script>', 'the script in PyTorch', '../shared/peer/drf_step_torch.py')
+  .requiredOption(
+    '--peer <script>',
+    'the same step in PyTorch, which prints {"msPerStep": …, "setting": …} for the fastest of its settings',
+  )
   .option('--pairs <count>', 'paired runs', wholeNumber(1), 3)
   .option('--python <command>', 'a Python that has PyTorch (default: the first that has)')
   .action(
