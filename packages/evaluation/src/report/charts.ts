@@ -97,7 +97,7 @@ export function differenceChart(means: readonly Comparison[]): Chart[] {
     value: 100 * difference,
     high: 100 * interval.high,
   }));
-  const title = `${systemName(one.first)} less each other method on the mean over all cells with disruptions, with 95 % intervals`; // prettier-ignore
+  const title = `${systemName(one.first)} less each other method on the mean over cells with disruptions, with 95 % intervals`; // prettier-ignore
   return [intervalChart('differences', title, rows, 'points of accuracy')];
 }
 

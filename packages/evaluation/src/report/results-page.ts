@@ -181,7 +181,7 @@ function headlineTable(study: Study, reference: System, means: readonly Comparis
   const paperRow = ['DRF in the paper', ...paper, ...Array<string>(4).fill(NOTHING)];
   const name = systemName(reference);
   return {
-    caption: `Mean accuracy, in percent, and ${name} less each other method on the mean over all cells with disruptions`,
+    caption: `Mean accuracy, in percent, and ${name} less each other method on the mean over cells with disruptions`,
     head: [
       'method',
       ...columns.map((own) => own.name),
