@@ -22,7 +22,8 @@ export interface StreamOptions extends ReadingOptions {
 }
 
 /**
- * Judges posts as they come; those of a stream are handed on before the next is read. Rows that cannot be judged go to `onRejected` only.
+ * Judges posts as they come; those of a stream are handed on before the next is read. Rows that cannot be judged go to
+ * `onRejected` only.
  * @throws DataError in CSV for a row with a column that the first one lacked: the header stands already
  */
 export async function streamPredictions(options: StreamOptions): Promise<JobCounts> {
