@@ -35,13 +35,16 @@ export interface PaddedPiece<Item> {
 /**
  * Cuts items into batches of 8, 4 and 1 rows, the largest first. A quarter of a batch at most is padding: three items
  * are a batch of four, five are one of four and one alone.
+ * @param atOnce how many batches are computed at once: few items are cut into so many, where there are enough of them
  */
-export function paddedPieces<Item>(items: readonly Item[]): PaddedPiece<Item>[] {
+export function paddedPieces<Item>(items: readonly Item[], atOnce = 1): PaddedPiece<Item>[] {
   const pieces: PaddedPiece<Item>[] = [];
+  const largest = BATCH_SIZES.find((size) => size * atOnce >= items.length) ?? LARGEST_BATCH;
+  const sizes = BATCH_SIZES.filter((size) => size <= largest);
   for (let start = 0; start < items.length;) {
     const left = items.length - start;
-    const padded = BATCH_SIZES.find((size) => left <= size && left >= 0.75 * size);
-    const rows = padded ?? BATCH_SIZES.findLast((size) => size <= left) ?? 1;
+    const padded = sizes.find((size) => left <= size && left >= 0.75 * size);
+    const rows = padded ?? sizes.findLast((size) => size <= left) ?? 1;
     pieces.push({ items: items.slice(start, start + rows), rows });
     start += rows;
   }

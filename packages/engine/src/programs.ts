@@ -52,6 +52,23 @@ export class Turns {
   }
 }
 
+/** Calls that have not ended yet. */
+export class UnderWay {
+  private readonly calls = new Set<Promise<unknown>>();
+
+  track<Value>(call: Promise<Value>): Promise<Value> {
+    this.calls.add(call);
+    const end = (): void => void this.calls.delete(call);
+    call.then(end, end);
+    return call;
+  }
+
+  /** Once they all have ended, however they did. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.calls);
+  }
+}
+
 interface Disposable {
   dispose(): Promise<void>;
 }

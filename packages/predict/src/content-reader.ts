@@ -3,10 +3,6 @@ import { standIn, tokenInputs } from '@drf/experiment';
 import { assertNumbers } from '@drf/judge/judgment';
 import type { EncodedBatchInputs } from '@drf/model';
 import { floatData, hostTensor, type Host, type HostTensor, type Modality, type RgbImage } from '@drf/tensor';
-import { gathered } from './gather.js';
-
-/** Contents that are encoded together; more gain nothing. */
-const MOST_TOGETHER = 8;
 
 interface ReadingOptions {
   /** Whether the method reads tokens beside features. */
@@ -15,13 +11,13 @@ interface ReadingOptions {
   readonly maskToken: string;
 }
 
-/** A content's row, float32 [1, width]; zeros for a missing one. */
-type RowReader<Content> = (content: Content | null) => Promise<HostTensor>;
+/** Rows of contents, float32 [1, width] each; zeros for a missing one. */
+type RowReader<Content> = (contents: readonly (Content | null)[]) => Promise<HostTensor[]>;
 
 /** Reads the contents of one modality as the head takes them. */
 export class ContentReader<Content extends RgbImage | string> {
-  /** How many contents under way are read fastest. */
-  readonly preferredBatch: number;
+  /** Whether contents are read faster together, and not otherwise. */
+  readonly readsTogether: boolean;
   /** Of a frozen encoder. */
   private readonly rows?: { readonly features: RowReader<Content>; readonly tokens?: RowReader<Content> };
 
@@ -30,47 +26,52 @@ export class ContentReader<Content extends RgbImage | string> {
     private readonly encoder: Encoder<Content>,
     private readonly options: ReadingOptions,
   ) {
-    this.preferredBatch = 1;
+    this.readsTogether = !encoder.trainable && encoder.isBatchInvariant === true;
     if (encoder.trainable) return;
-    if (mostTogether(encoder) > 1) this.preferredBatch = 2 * mostTogether(encoder); // a batch, and those that wait for it
     const tokens = options.readsTokens ? { tokens: rowReader(tokenRowEncoder(encoder)) } : {};
     this.rows = { features: rowReader(encoder), ...tokens };
   }
 
   /**
-   * Features and tokens of a content, or what an encoder that was trained with the head reads; a missing content has a
+   * Features and tokens of each content, or what an encoder that was trained with the head reads; a missing content has a
    * stand-in there, and zeros here.
    * @throws DataError for a content that cannot be encoded, and naming the encoder where it gave NaN or infinity
    */
-  async inputs(content: Content | null): Promise<Host<EncodedBatchInputs[Modality]>> {
+  async inputs(contents: readonly (Content | null)[]): Promise<Host<EncodedBatchInputs[Modality]>[]> {
     const { encoder, rows } = this;
-    const available = hostTensor([content === null ? 0 : 1], [1]);
+    const available = contents.map((content) => hostTensor([content === null ? 0 : 1], [1]));
     if (rows === undefined) {
-      const read = content ?? (standIn(encoder.modality, this.options.maskToken) as Content);
-      return { available, contents: await encoder.preprocess([read]) };
+      const read = contents.map(async (content, i) => {
+        const given = content ?? (standIn(encoder.modality, this.options.maskToken) as Content);
+        return { available: available[i] as HostTensor, contents: await encoder.preprocess([given]) };
+      });
+      return Promise.all(read);
     }
-    const [features, tokens] = await Promise.all([rows.features(content), rows.tokens?.(content)]);
-    return {
-      available,
-      features,
-      ...(tokens === undefined ? {} : { tokens: tokenInputs(tokens, tokenLayoutOf(encoder)) }),
-    };
+    const [features, tokens] = await Promise.all([rows.features(contents), rows.tokens?.(contents)]);
+    return features.map((row, i) => ({
+      available: available[i] as HostTensor,
+      features: row,
+      ...(tokens === undefined ? {} : { tokens: tokenInputs(tokens[i] as HostTensor, tokenLayoutOf(encoder)) }),
+    }));
   }
 }
 
-function mostTogether({ isBatchInvariant = false }: Pick<FrozenEncoder<never>, 'isBatchInvariant'>): number {
-  return isBatchInvariant ? MOST_TOGETHER : 1;
-}
-
 function rowReader<Content>(encoder: FrozenEncoder<Content>): RowReader<Content> {
-  const { id, modality, outputDim } = encoder;
-  const encode = gathered(mostTogether(encoder), async (contents: readonly Content[]) => {
-    const rows = floatData(await encoder.encode(contents));
-    return contents.map((_, i) => hostTensor(rows.slice(i * outputDim, (i + 1) * outputDim), [1, outputDim]));
-  });
-  return async (content) => {
-    const row = content === null ? hostTensor(new Float32Array(outputDim), [1, outputDim]) : await encode(content);
-    assertNumbers(`The ${modality} encoder ${id}`, row.data);
-    return row;
+  const { id, modality, outputDim, isBatchInvariant = false } = encoder;
+  const encode = async (contents: readonly Content[]): Promise<Float32Array> => floatData(await encoder.encode(contents));
+  const encodeOneByOne = async (contents: readonly Content[]): Promise<Float32Array> => {
+    const rows = new Float32Array(contents.length * outputDim);
+    for (const [i, content] of contents.entries()) rows.set(await encode([content]), i * outputDim);
+    return rows;
+  };
+  return async (contents) => {
+    const there = contents.filter((content) => content !== null);
+    const rows = await (isBatchInvariant ? encode(there) : encodeOneByOne(there));
+    assertNumbers(`The ${modality} encoder ${id}`, rows);
+    let start = 0;
+    return contents.map((content) => {
+      const row = content === null ? new Float32Array(outputDim) : rows.slice(start, (start += outputDim));
+      return hostTensor(row, [1, outputDim]);
+    });
   };
 }

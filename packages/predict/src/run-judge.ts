@@ -43,6 +43,13 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { ContentReader } from './content-reader.js';
+import { gathered } from './gather.js';
+
+/**
+ * Posts that are read together at most: enough for texts to meet others of their length. A batch is computed while the next
+ * one is prepared.
+ */
+const MOST_TOGETHER = 32;
 
 type HeadConstants = { readonly parameters: MethodParameters; readonly memory?: TensorTree };
 type HeadInputs = { readonly batch: EncodedBatchInputs };
@@ -60,13 +67,18 @@ interface JudgedRun extends Pick<OpenedRun, 'method' | 'parameters' | 'memory' |
  * what else is judged, or on how many at once.
  */
 export class RunJudge implements Judge {
+  private readonly encode: (post: PostContent) => Promise<Host<EncodedBatchInputs>>;
+
   private constructor(
     readonly info: JudgeInfo,
     private readonly run: JudgedRun,
     private readonly session: Session,
     private readonly readers: Readers,
     private readonly head: Program<HeadInputs, HeadOutputs>,
-  ) {}
+  ) {
+    const { preferredBatch = 1 } = info;
+    this.encode = gathered(Math.min(preferredBatch, MOST_TOGETHER), (posts) => this.encodeTogether(posts));
+  }
 
   /**
    * @throws as `openRun` and `startSession`; ConfigurationError when this installation's encoders are not those of the run
@@ -104,7 +116,7 @@ export class RunJudge implements Judge {
       },
       { parameters: run.parameters, memory: run.memory },
     );
-    const preferredBatch = Math.max(readers.image.preferredBatch, readers.text.preferredBatch);
+    const preferredBatch = readers.image.readsTogether || readers.text.readsTogether ? 2 * MOST_TOGETHER : 1;
     const info = { ...describeRun(run, session, calibration, sha256), preferredBatch };
     return new RunJudge(info, run, session, readers, head);
   }
@@ -123,12 +135,14 @@ export class RunJudge implements Judge {
     await this.session.dispose();
   }
 
-  private async encode(post: PostContent): Promise<Host<EncodedBatchInputs>> {
-    const { needs } = this.run.method;
-    const { image, text } = needs?.bothModalities === true ? this.filled(post) : post;
-    const { readers } = this;
-    const inputs = await Promise.all([readers.image.inputs(image), readers.text.inputs(text)]);
-    return { image: inputs[0], text: inputs[1] };
+  private async encodeTogether(given: readonly PostContent[]): Promise<Host<EncodedBatchInputs>[]> {
+    const fills = this.run.method.needs?.bothModalities === true;
+    const posts = fills ? given.map((post) => this.filled(post)) : given;
+    const [images, texts] = await Promise.all([
+      this.readers.image.inputs(posts.map(({ image }) => image)),
+      this.readers.text.inputs(posts.map(({ text }) => text)),
+    ]);
+    return images.map((image, i) => ({ image, text: texts[i] as Host<EncodedBatchInputs['text']> }));
   }
 
   /**

@@ -22,11 +22,22 @@ export type PureStep<State extends TensorTree, Inputs extends TensorTree, Output
   inputs: Inputs,
 ) => { readonly state: State; readonly outputs: Outputs };
 
+/** How one run of a program is computed. */
+export interface RunOptions {
+  /**
+   * Whether no other run is known to come. Of a program that computes several runs at once, such a run gets more threads
+   * than its share, where nothing else is under way: it takes less time, and its sums may have another order.
+   */
+  readonly alone?: boolean;
+}
+
 /** A function made ready by an engine. Input shapes may differ from call to call. */
 export interface Program<Inputs extends TensorTree, Outputs extends TensorTree> {
-  /** Computes; the arrays are copied in and out. Compiled engines trace anew for inputs of new shapes. */
-  run(inputs: Host<Inputs>): Promise<Host<Outputs>>;
-  /** Frees what it holds; it cannot be used afterwards. */
+  /** How many runs that overlap are computed at once; left out: 1. */
+  readonly parallelRuns?: number;
+  /** Computes; the arrays are copied in and out. Compiled engines trace anew for inputs of new shapes. Runs may overlap. */
+  run(inputs: Host<Inputs>, options?: RunOptions): Promise<Host<Outputs>>;
+  /** Frees what it holds, once all runs have ended; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
 
@@ -60,6 +71,13 @@ export interface PrepareOptions {
    * `compiled` alone. Default `float32`.
    */
   readonly products?: ProductType;
+  /**
+   * Of a function without state: whether runs that overlap are computed side by side, each by its share of the engine's
+   * threads and from constants of its own, as far as 1 GiB holds these. More is done in a time where many runs are under
+   * way, as threads need not wait for each other. Engines that know no such thing compute one run after the other. Default
+   * false.
+   */
+  readonly parallel?: boolean;
 }
 
 /**

@@ -58,6 +58,7 @@ export {
   type EngineName,
   type ExecutionProvider,
   type PrepareOptions,
+  type RunOptions,
   PRODUCT_TYPES,
   type ProductType,
   type Program,

@@ -10,11 +10,11 @@ import {
   type HostTree,
   mapAhead,
   type ProductType,
+  type Program,
   type RgbImage,
-  type StepProgram,
   type TensorTree,
 } from '@drf/tensor';
-import { copyRows, emptyRows, LARGEST_BATCH, PIECES_AHEAD } from '../batches.js';
+import { copyRows, emptyRows, LARGEST_BATCH } from '../batches.js';
 import {
   type EncoderSplit,
   type FrozenEncoder,
@@ -39,7 +39,7 @@ import {
 import { givesExactRows } from './exact-rows.js';
 import type { TrainableOptions } from './open-model.js';
 
-type Runner = StepProgram<TensorTree, TensorTree, ModelOutputs>;
+type Runner = Program<TensorTree, ModelOutputs>;
 
 /** Some of the contents, and what the model says of them; further rows are padding. */
 interface ComputedPiece {
@@ -48,7 +48,9 @@ interface ComputedPiece {
 }
 
 /** How many batches of texts are looked at together, so that those of one length find each other. */
-const BATCHES_OF_TEXTS = 8;
+const BATCHES_OF_TEXTS = 16;
+/** How many batches of images go into a call, for each that is computed at once: the last of them has nothing beside it. */
+const BATCHES_OF_IMAGES = 4;
 
 class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements FrozenEncoder<Content> {
   readonly trainable = false;
@@ -58,7 +60,7 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   readonly tokenDim: number;
   readonly preferredBatch: number;
   private readonly guard: UseGuard;
-  private queue: Promise<unknown> = Promise.resolve();
+  private readonly atOnce: number;
 
   constructor(
     protected readonly model: Model,
@@ -69,7 +71,10 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
     this.modality = model.modality;
     this.outputDim = model.outputDim;
     this.tokenDim = model.tokenDim;
-    this.preferredBatch = (model.modality === 'text' ? BATCHES_OF_TEXTS : PIECES_AHEAD) * LARGEST_BATCH;
+    const { parallelRuns = 1 } = runner;
+    this.atOnce = parallelRuns;
+    this.preferredBatch =
+      LARGEST_BATCH * (model.modality === 'text' ? BATCHES_OF_TEXTS : BATCHES_OF_IMAGES * parallelRuns);
     this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
   }
 
@@ -110,9 +115,7 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   }
 
   async dispose(): Promise<void> {
-    if (!this.guard.dispose()) return;
-    await this.queue;
-    await this.runner.dispose();
+    if (this.guard.dispose()) await this.runner.dispose();
   }
 
   private check(contents: readonly Content[]): void {
@@ -121,16 +124,11 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   }
 
   private computed(contents: readonly Content[]): AsyncGenerator<ComputedPiece> {
-    return mapAhead(this.model.pieces(contents), PIECES_AHEAD, async ({ places, inputs }) => {
-      return { places, outputs: await this.run(await inputs()) };
+    const alone = this.isBatchInvariant && contents.length === 1; // the trial says that threads change no bit
+    const ahead = this.atOnce + 1; // while some are computed, the next one is prepared
+    return mapAhead(this.model.pieces(contents, this.atOnce), ahead, async ({ places, inputs }) => {
+      return { places, outputs: await this.runner.run(await inputs(), { alone }) };
     });
-  }
-
-  /** One call at a time, as a step's calls must not overlap; callers may. */
-  private run(inputs: HostTree): Promise<Host<ModelOutputs>> {
-    const result = this.queue.then(() => this.runner.step(inputs));
-    this.queue = result.catch(() => undefined);
-    return result;
   }
 }
 
@@ -144,18 +142,18 @@ class FrozenText extends FrozenTransformer<string, TextModel> implements TextEnc
   readonly maskToken = this.model.maskToken;
 }
 
-/**
- * Lets an engine run a model. Its parameters are the state of a step that never changes: they lie with the engine once,
- * however many shapes of inputs there are.
- */
+/** Lets an engine run a model, several batches at once. */
 async function prepare<Content>(
   model: EncoderModel<Content>,
   parameters: HostTree,
   engine: Engine,
   products: ProductType | undefined,
 ): Promise<Runner> {
-  const step = (state: TensorTree, inputs: TensorTree) => ({ state, outputs: applyModel(model, state, inputs) });
-  return engine.prepareStep<TensorTree, TensorTree, ModelOutputs>(step, parameters, { products });
+  return engine.prepare<TensorTree, TensorTree, ModelOutputs>(
+    (constants, inputs) => applyModel(model, constants, inputs),
+    parameters,
+    { products, parallel: true },
+  );
 }
 
 /** An image encoder that an engine runs. */

@@ -37,19 +37,24 @@ export async function givesExactRows(
   return columns.length === 0 || givesExactProducts(engine, Math.min(...columns));
 }
 
-/** Whether the first rows of a product are the same where it is divided by columns and where it is divided by rows. */
+/**
+ * Whether the first rows of a product are the same where it is divided by columns and where it is divided by rows, by the
+ * threads of a run among others and by those of one that is alone.
+ */
 async function givesExactProducts(engine: Engine, columns: number): Promise<boolean> {
-  const program = await engine.prepareStep<Pick<LinearParameters, 'kernel'>, { readonly rows: tf.Tensor }, TensorTree>(
-    (state, { rows }) => ({ state, outputs: { product: applyLinear(state, rows) } }),
+  const program = await engine.prepare<Pick<LinearParameters, 'kernel'>, { readonly rows: tf.Tensor }, TensorTree>(
+    (constants, { rows }) => ({ product: applyLinear(constants, rows) }),
     { kernel: numbers(MOST_ADDED, columns) },
+    { parallel: true },
   );
-  const productOf = async (rows: number): Promise<HostTensor['data']> => {
-    const outputs = await program.step({ rows: numbers(rows, MOST_ADDED) });
+  const productOf = async (rows: number, alone: boolean): Promise<HostTensor['data']> => {
+    const outputs = await program.run({ rows: numbers(rows, MOST_ADDED) }, { alone });
     return (outputs as Record<'product', HostTensor>).product.data;
   };
   try {
-    const [few, many] = [await productOf(columns - 1), await productOf(columns)];
-    return few.every((value, i) => value === many[i]);
+    const few = await productOf(columns - 1, false);
+    const others = [await productOf(columns, false), await productOf(columns, true), await productOf(columns - 1, true)];
+    return others.every((other) => few.every((value, i) => value === other[i]));
   } finally {
     await program.dispose();
   }

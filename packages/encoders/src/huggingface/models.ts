@@ -59,8 +59,11 @@ export interface EncoderModel<Content> {
   assertContents(contents: readonly Content[]): void;
   /** Contents that go into one batch of one shape. */
   preprocess(contents: readonly Content[]): Promise<HostTree>;
-  /** Cuts contents into pieces of few shapes, for a frozen encoder. */
-  pieces(contents: readonly Content[]): Iterable<Piece>;
+  /**
+   * Cuts contents into pieces of few shapes, for a frozen encoder.
+   * @param atOnce how many of them are computed at once
+   */
+  pieces(contents: readonly Content[], atOnce: number): Iterable<Piece>;
   /** The embeddings and the layers below `layer`; pure. */
   lower(parameters: TensorTree, inputs: TensorTree, layer: number, options?: TransformerOptions): LayerStates;
   /** The layers from `layer` on and all that follows them; pure. After {@link EncoderModel.lower} the whole, to the bit. */
@@ -170,8 +173,8 @@ export class ImageModel implements EncoderModel<RgbImage> {
     return { pixels: this.pixels(images, images.length) };
   }
 
-  *pieces(images: readonly RgbImage[]): Generator<Piece> {
-    for (const { items: places, rows } of paddedPieces([...images.keys()])) {
+  *pieces(images: readonly RgbImage[], atOnce: number): Generator<Piece> {
+    for (const { items: places, rows } of paddedPieces([...images.keys()], atOnce)) {
       const inputs = async (): Promise<HostTree> => ({
         pixels: this.pixels(
           places.map((place) => images[place] as RgbImage),

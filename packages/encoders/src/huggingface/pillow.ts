@@ -41,6 +41,7 @@ interface Taps {
   readonly most: number;
 }
 
+/** Sums of bytes times weights stay below 2³¹: weights of one pixel add up to 1, their absolute values to less than 2. */
 const UNIT = 2 ** 22;
 const HALF = 2 ** 21;
 
@@ -89,9 +90,9 @@ function resizeRows({ width, height, data }: RgbImage, outputs: number, filter: 
       const end = output * most + (count[output] as number);
       for (let tap = output * most; tap < end; tap++, from += 3) {
         const weight = weights[tap] as number;
-        red += weight * (data[from] as number);
-        green += weight * (data[from + 1] as number);
-        blue += weight * (data[from + 2] as number);
+        red = (red + Math.imul(weight, data[from] as number)) | 0;
+        green = (green + Math.imul(weight, data[from + 1] as number)) | 0;
+        blue = (blue + Math.imul(weight, data[from + 2] as number)) | 0;
       }
       const to = (row * outputs + output) * 3;
       result[to] = toByte(red);
@@ -108,13 +109,13 @@ function resizeColumns({ width, height, data }: RgbImage, outputs: number, filte
   const { first, count, weights, most } = taps(height, outputs, filter);
   const stride = width * 3;
   const result = new Uint8Array(outputs * stride);
-  const sums = new Float64Array(stride);
+  const sums = new Int32Array(stride);
   for (let output = 0; output < outputs; output++) {
     sums.fill(0);
     for (let tap = 0; tap < (count[output] as number); tap++) {
       const weight = weights[output * most + tap] as number;
       const from = ((first[output] as number) + tap) * stride;
-      for (let i = 0; i < stride; i++) sums[i] = (sums[i] as number) + weight * (data[from + i] as number);
+      for (let i = 0; i < stride; i++) sums[i] = (sums[i] as number) + Math.imul(weight, data[from + i] as number);
     }
     for (let i = 0; i < stride; i++) result[output * stride + i] = toByte(sums[i] as number);
   }

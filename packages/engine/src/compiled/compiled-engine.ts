@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { assertProviderWorks } from '@drf/onnx';
 import {
   flattenTree,
@@ -6,6 +7,7 @@ import {
   type HostTensor,
   type HostTree,
   type PrepareOptions,
+  type ProductType,
   type Program,
   type PureFunction,
   type PureStep,
@@ -17,6 +19,7 @@ import { assertProducts, ProgramList } from '../programs.js';
 import type { CompileOptions } from './options.js';
 import { CompiledProgram } from './compiled-program.js';
 import { CompiledStepProgram, SharedConstantsProgram } from './compiled-step-program.js';
+import { Lanes, lanesFor, ParallelProgram } from './parallel-program.js';
 import { SessionHost } from './session-host.js';
 
 /** Constants up to 64 MiB are written into each graph. */
@@ -26,6 +29,9 @@ class CompiledEngine implements Engine {
   readonly name: string;
   private readonly programs: ProgramList;
   private readonly host: SessionHost;
+  private readonly lanes: Lanes;
+  /** What runs that overlap may share. */
+  private readonly threads: number;
   private readonly writtenBytes: number;
 
   constructor(options: CompileOptions) {
@@ -33,19 +39,23 @@ class CompiledEngine implements Engine {
     this.name = provider === 'cpu' ? 'compiled' : `compiled:${provider}`;
     this.programs = new ProgramList(this.name);
     this.host = new SessionHost(options);
+    // many sessions for shapes that come seldom: each would hold memory of its own, and none is faster with it
+    this.lanes = new Lanes(() => new SessionHost(options, false));
+    this.threads = provider === 'cpu' ? (options.threads ?? availableParallelism()) : 1;
     this.writtenBytes = options.writtenBytes ?? DEFAULT_WRITTEN_BYTES;
   }
 
   async prepare<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
     compute: PureFunction<C, I, O>,
     constants: Host<C>,
-    { products }: PrepareOptions = {},
+    { products, parallel = false }: PrepareOptions = {},
   ): Promise<Program<I, O>> {
     assertProducts(this.name, products);
     const bytes = [...flattenTree<HostTensor>(constants as HostTree).values()].reduce(
       (sum, { data }) => sum + data.byteLength,
       0,
     );
+    if (parallel) return this.prepareParallel(lanesFor(bytes, this.threads), compute, constants, products);
     if (products !== 'int8' && bytes <= this.writtenBytes) {
       return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
     }
@@ -69,7 +79,20 @@ class CompiledEngine implements Engine {
 
   async dispose(): Promise<void> {
     await this.programs.dispose();
-    await this.host.close();
+    await Promise.all([this.host.close(), this.lanes.close()]);
+  }
+
+  private async prepareParallel<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
+    lanes: number,
+    compute: PureFunction<C, I, O>,
+    constants: Host<C>,
+    products?: ProductType,
+  ): Promise<Program<I, O>> {
+    const program = this.programs.add(
+      () => new ParallelProgram<C, I, O>(this.lanes, lanes, this.threads, compute, constants, products),
+    );
+    await program.ready();
+    return program;
   }
 }
 

@@ -1,4 +1,3 @@
-import type { StepPlan } from '@drf/onnx/worker';
 import {
   flattenTree,
   type Host,
@@ -10,17 +9,11 @@ import {
 } from '@drf/tensor';
 import type { TracedFunction } from '../graph/graph.js';
 import { trace } from '../trace/trace.js';
-import { Turns } from '../programs.js';
-import type { Session, SessionHost } from './session-host.js';
+import { Turns, UnderWay } from '../programs.js';
+import type { Recorded, Session, SessionHost } from './session-host.js';
 
-/** A traced function, and how it moves a state on if it is a step. */
-export interface Recorded {
-  readonly traced: TracedFunction;
-  readonly plan?: StepPlan;
-}
-
-/** Sessions that a program keeps; beyond that, the one that was used longest ago is released. */
-const MOST_SESSIONS = 16;
+/** Sessions that a program keeps, and records of those that share them; beyond that, the one that was used longest ago goes. */
+const MOST_KEPT = 16;
 
 /** What a trace depends on: the names, types and shapes of the inputs. */
 function structureOf(inputs: HostTree): string {
@@ -28,16 +21,36 @@ function structureOf(inputs: HostTree): string {
   return leaves.map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join()}]`).join(' ');
 }
 
-/** One trace and one session for each structure of inputs. */
+/** One record for each structure of inputs, for programs in several worker threads, which each make sessions of it. */
+export class SharedRecords {
+  private readonly kept = new Map<string, Promise<Recorded>>();
+
+  /** The record for inputs like these; `record` runs when their structure is met for the first time. */
+  of(inputs: HostTree, record: () => Promise<Recorded>): Promise<Recorded> {
+    const structure = structureOf(inputs);
+    const recorded = this.kept.get(structure) ?? record();
+    this.kept.delete(structure);
+    this.kept.set(structure, recorded); // the last one used comes last
+    recorded.catch(() => this.kept.delete(structure)); // tried again next time; the caller sees this error
+    const [oldest] = this.kept.keys();
+    if (this.kept.size > MOST_KEPT && oldest !== undefined) this.kept.delete(oldest);
+    return recorded;
+  }
+}
+
+/** One trace and one session for each structure of inputs, and number of threads. */
 export class TraceCache {
   private readonly sessions = new Map<string, Promise<Session>>();
 
   constructor(private readonly host: SessionHost) {}
 
-  /** The session for inputs like these; `record` runs when their structure is met for the first time. */
-  async get(inputs: HostTree, record: () => Promise<Recorded>): Promise<Session> {
-    const structure = structureOf(inputs);
-    const session = this.sessions.get(structure) ?? this.make(structure, record);
+  /**
+   * The session for inputs like these; `record` runs when their structure is met for the first time.
+   * @param threads of the session; default as the engine's options say
+   */
+  async get(inputs: HostTree, record: () => Promise<Recorded>, threads?: number): Promise<Session> {
+    const structure = `${threads ?? 'all'} threads, ${structureOf(inputs)}`;
+    const session = this.sessions.get(structure) ?? this.make(structure, record, threads);
     this.sessions.delete(structure);
     this.sessions.set(structure, session); // the last one used comes last
     await this.releaseOldest();
@@ -50,15 +63,15 @@ export class TraceCache {
     await Promise.all(all.map((each) => this.release(each)));
   }
 
-  private make(structure: string, record: () => Promise<Recorded>): Promise<Session> {
-    const session = record().then(({ traced, plan }) => this.host.create(traced, plan));
+  private make(structure: string, record: () => Promise<Recorded>, threads?: number): Promise<Session> {
+    const session = record().then((recorded) => this.host.create(recorded, threads));
     session.catch(() => this.sessions.delete(structure)); // tried again next time; the caller sees this error
     return session;
   }
 
   private async releaseOldest(): Promise<void> {
     const [oldest] = this.sessions;
-    if (this.sessions.size <= MOST_SESSIONS || oldest === undefined) return;
+    if (this.sessions.size <= MOST_KEPT || oldest === undefined) return;
     this.sessions.delete(oldest[0]);
     await this.release(oldest[1]);
   }
@@ -75,6 +88,7 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
   O
 > {
   private readonly turns = new Turns('Program.run');
+  private readonly underWay = new UnderWay();
   private readonly cache: TraceCache;
   private first: { readonly structure: string; readonly traced: TracedFunction } | undefined;
 
@@ -88,6 +102,10 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
 
   async run(inputs: Host<I>): Promise<Host<O>> {
     this.turns.assertUsable();
+    return this.underWay.track(this.compiled(inputs));
+  }
+
+  private async compiled(inputs: Host<I>): Promise<Host<O>> {
     const session = await this.cache.get(inputs, async () => ({ traced: this.trace(inputs) }));
     return (await this.host.run(session, inputs)) as Host<O>;
   }
@@ -103,6 +121,8 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
   }
 
   async dispose(): Promise<void> {
-    if (this.turns.dispose()) await this.cache.dispose();
+    if (!this.turns.dispose()) return;
+    await this.underWay.settled();
+    await this.cache.dispose();
   }
 }

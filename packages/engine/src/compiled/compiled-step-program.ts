@@ -15,8 +15,8 @@ import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
 import { type QuantizedMatrix, quantizeMatrix, withInt8Products } from '../onnx/int8.js';
 import { assertSameLeaves, noLeaf, Turns } from '../programs.js';
 import { trace } from '../trace/trace.js';
-import { TraceCache, type Recorded } from './compiled-program.js';
-import { namedLeaves, type SessionHost } from './session-host.js';
+import { type SharedRecords, TraceCache } from './compiled-program.js';
+import { namedLeaves, type Recorded, type SessionHost } from './session-host.js';
 
 /** A step whose state stays in the worker thread. */
 export class CompiledStepProgram<
@@ -32,6 +32,8 @@ export class CompiledStepProgram<
   private readonly leaves: readonly StateLeaf[];
   /** By names of leaves: of all sessions, as each of them would read the numbers and round them again. */
   private readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
+  /** Names of leaves that the worker has beside those of the state. */
+  private readonly added = new Set<string>();
   /** Settles once the initial state is in the worker; the first call reports a failure. */
   readonly ready: Promise<void>;
 
@@ -40,6 +42,7 @@ export class CompiledStepProgram<
     private readonly compute: PureStep<S, I, O>,
     initialState: Host<S>,
     private readonly products: ProductType = 'float32',
+    private readonly records?: SharedRecords,
   ) {
     this.cache = new TraceCache(host);
     this.state = host.newState();
@@ -51,11 +54,14 @@ export class CompiledStepProgram<
     this.ready.catch(() => undefined);
   }
 
-  /** The first call with inputs of new shapes traces and compiles. */
-  step(inputs: Host<I>): Promise<Host<O>> {
+  /**
+   * The first call with inputs of new shapes traces and compiles.
+   * @param threads that compute it; default as the engine's options say
+   */
+  step(inputs: Host<I>, threads?: number): Promise<Host<O>> {
     return this.turns.take(async () => {
       await this.ready;
-      const session = await this.cache.get(inputs, () => this.record(inputs));
+      const session = await this.cache.get(inputs, () => this.recorded(inputs), threads);
       return (await this.host.run(session, inputs, this.state)) as Host<O>;
     });
   }
@@ -88,6 +94,7 @@ export class CompiledStepProgram<
       await this.ready;
       if (this.products === 'int8') await this.cache.dispose(); // whose sessions hold the numbers from before
       this.quantized.clear();
+      this.added.clear();
       for (const leaf of namedLeaves(state)) await this.host.writeLeaf(this.state, leaf, 'numbers');
     });
   }
@@ -100,6 +107,18 @@ export class CompiledStepProgram<
     await this.host.dropState(this.state);
   }
 
+  /** A record, and what it reads in the worker. */
+  private async recorded(inputs: Host<I>): Promise<Recorded> {
+    const record = (): Promise<Recorded> => this.record(inputs);
+    const recorded = await (this.records?.of(inputs, record) ?? record());
+    for (const leaf of recorded.added ?? []) {
+      if (this.added.has(leaf.name)) continue;
+      await this.host.addLeaf(this.state, leaf);
+      this.added.add(leaf.name);
+    }
+    return recorded;
+  }
+
   private async record(inputs: Host<I>): Promise<Recorded> {
     const given = { constants: {}, state: this.example, inputs };
     const traced = trace(given, (_, state, own) => {
@@ -107,12 +126,12 @@ export class CompiledStepProgram<
       assertSameLeaves('StepProgram.step', this.example, result.state);
       return result;
     });
-    const parts = partition(
+    const { traced: computed, added } =
       this.products === 'int8'
         ? await withInt8Products(traced, (name, transposed) => this.quantize(name, transposed))
-        : traced,
-    );
-    return { traced: parts.traced, plan: planOf(parts) };
+        : { traced, added: [] };
+    const parts = partition(computed);
+    return { traced: parts.traced, plan: planOf(parts), added };
   }
 
   private quantize(name: string, transposed: boolean): Promise<QuantizedMatrix> {
@@ -138,9 +157,16 @@ export class SharedConstantsProgram<
   private readonly program: CompiledStepProgram<C, I, O>;
   private last: Promise<unknown>;
 
-  constructor(host: SessionHost, compute: PureFunction<C, I, O>, constants: Host<C>, products?: ProductType) {
+  /** @param records where programs in other worker threads compute the same function from the same constants */
+  constructor(
+    host: SessionHost,
+    compute: PureFunction<C, I, O>,
+    constants: Host<C>,
+    products?: ProductType,
+    records?: SharedRecords,
+  ) {
     const step = (state: C, inputs: I) => ({ state, outputs: compute(state, inputs) });
-    this.program = new CompiledStepProgram<C, I, O>(host, step, constants, products);
+    this.program = new CompiledStepProgram<C, I, O>(host, step, constants, products, records);
     this.last = this.ready;
   }
 
@@ -149,14 +175,22 @@ export class SharedConstantsProgram<
     return this.program.ready.catch(() => undefined);
   }
 
-  /** Runs may overlap here, steps may not. */
   run(inputs: Host<I>): Promise<Host<O>> {
-    const result = this.last.then(() => this.program.step(inputs));
+    return this.runBy(undefined, inputs);
+  }
+
+  /**
+   * Runs may overlap here, steps may not.
+   * @param threads that compute it; default as the engine's options say
+   */
+  runBy(threads: number | undefined, inputs: Host<I>): Promise<Host<O>> {
+    const result = this.last.then(() => this.program.step(inputs, threads));
     this.last = result.catch(() => undefined);
     return result;
   }
 
-  dispose(): Promise<void> {
-    return this.program.dispose();
+  async dispose(): Promise<void> {
+    await this.last;
+    await this.program.dispose();
   }
 }

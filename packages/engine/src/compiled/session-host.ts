@@ -9,6 +9,7 @@ import {
 import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
 import { reachable, type TracedFunction } from '../graph/graph.js';
 import { withReshapedBarriers } from '../onnx/barriers.js';
+import type { AddedLeaf } from '../onnx/int8.js';
 import { portName, writeModel } from '../onnx/write.js';
 import type { CompileOptions } from './options.js';
 
@@ -32,6 +33,14 @@ function isZero(data: HostTensor['data']): boolean {
   return new Uint32Array(data.buffer, data.byteOffset, data.length).every((bits) => bits === 0);
 }
 
+/** A traced function, and how it moves a state on if it is a step. */
+export interface Recorded {
+  readonly traced: TracedFunction;
+  readonly plan?: StepPlan;
+  /** Leaves of the state that the graph reads and the function does not know. */
+  readonly added?: readonly AddedLeaf[];
+}
+
 /** A session in the worker: its number, and the names of what it returns. */
 export interface Session {
   readonly number: number;
@@ -52,15 +61,19 @@ export class SessionHost {
   private client: WorkerClient | undefined;
   private nextNumber = 0;
 
-  constructor(private readonly options: CompileOptions) {
+  /** @param keepsMemory whether sessions may keep the memory of intermediate values from run to run */
+  constructor(
+    private readonly options: CompileOptions,
+    private readonly keepsMemory = true,
+  ) {
     assertProvider(options.provider ?? 'cpu', options.machine);
   }
 
-  /** @param plan of a step */
-  async create(traced: TracedFunction, plan?: StepPlan): Promise<Session> {
+  /** @param plan of a step; `threads` that compute it, default as the engine's options say */
+  async create({ traced, plan }: Recorded, threads = this.options.threads): Promise<Session> {
     const session = this.nextNumber++;
     const model = writeModel(withReshapedBarriers(traced));
-    const options = sessionOptions(this.options, bytesOfValues(traced) <= LARGEST_KEPT);
+    const options = sessionOptions({ ...this.options, threads }, this.keepsMemory && bytesOfValues(traced) <= LARGEST_KEPT);
     await this.worker().ask({ kind: 'create', session, model, options, plan }, [model.buffer as ArrayBuffer]);
     const outputs = traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : []));
     return { number: session, outputs };
@@ -116,6 +129,12 @@ export class SessionHost {
       data.set(await this.worker().ask({ kind: 'read-leaf', state, name, offset, end: offset + PIECE }), offset);
     }
     return { shape, dtype, data };
+  }
+
+  /** Adds a leaf to a state, or writes it anew: one that no step changes. */
+  addLeaf(state: number, { name, shape, data }: AddedLeaf): Promise<void> {
+    const copy = data.slice();
+    return this.worker().ask({ kind: 'add-leaf', state, name, shape, data: copy }, [copy.buffer]);
   }
 
   dropState(state: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { type HostTensor, sizeOf } from '@drf/tensor';
 import { transposeData } from '../graph/data.js';
 import { type Made, reachable, type TracedFunction } from '../graph/graph.js';
-import { ELEMENT_TYPE_CODES, type Operation, type Value } from '../graph/value.js';
+import { constantData, ELEMENT_TYPE_CODES, type InputRole, type Operation, type Port, type Value } from '../graph/value.js';
 import { Replacement, withOperations } from './replacement.js';
 
 /** Weight matrices of fewer numbers are multiplied as they are. */
@@ -21,6 +21,13 @@ const ZERO_POINT = 128;
 
 /** Least scale, of rows and columns of zeros: far below what a number in float32 means, and no denormal. */
 const SMALLEST_SCALE = 1e-30;
+
+/** A leaf of a state that a graph reads beside those of its function. */
+export interface AddedLeaf {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Int8Array | Float32Array;
+}
 
 /** A weight matrix in whole numbers of eight bits: column c is numbers[:, c] · scales[c]. */
 export interface QuantizedMatrix {
@@ -42,15 +49,21 @@ export function quantizeMatrix(
   const weights = transposed ? transposeData(data, 'float32', shape, [1, 0]) : data;
   const columns = shape[transposed ? 0 : 1] as number;
   const scales = new Float32Array(columns);
-  for (let i = 0; i < weights.length; i++) {
-    scales[i % columns] = Math.max(scales[i % columns] as number, Math.abs(Number(weights[i]))); // NaN stays
+  for (let start = 0; start < weights.length; start += columns) {
+    for (let column = 0; column < columns; column++) {
+      const size = Math.abs(weights[start + column] as number);
+      scales[column] = Math.max(scales[column] as number, size); // NaN stays
+    }
   }
   scales.forEach((largest, column) => {
     scales[column] = Number.isFinite(largest) ? Math.max(largest / LARGEST_WEIGHT, SMALLEST_SCALE) : Number.NaN;
   });
   const numbers = new Int8Array(weights.length);
-  for (let i = 0; i < weights.length; i++)
-    numbers[i] = Math.round(Number(weights[i]) / (scales[i % columns] as number));
+  for (let start = 0; start < weights.length; start += columns) {
+    for (let column = 0; column < columns; column++) {
+      numbers[start + column] = Math.round((weights[start + column] as number) / (scales[column] as number));
+    }
+  }
   return { numbers, scales };
 }
 
@@ -114,21 +127,25 @@ function quantizeRows(part: Replacement, given: Value): QuantizedRows {
   return { numbers, scales };
 }
 
+/** Values of a {@link QuantizedMatrix}. */
+interface MatrixValues {
+  /** int8 [in, out] */
+  readonly numbers: Value;
+  /** float32 [out] */
+  readonly scales: Value;
+}
+
 /** rows · weights (+ bias) as a product of whole numbers, scaled by column and by row. */
 function multiply(
   part: Replacement,
   { numbers, scales }: QuantizedRows,
-  weights: QuantizedMatrix,
+  { numbers: factors, scales: columnScales }: MatrixValues,
   bias: Value | undefined,
   result: Value,
 ): void {
-  const [count, width] = numbers.shape as [number, number];
-  const columns = weights.scales.length;
-  const shape = [count, columns];
-  const factors = part.constant(weights.numbers, [width, columns], 'int8');
+  const shape = [numbers.shape[0] as number, columnScales.shape[0] as number];
   const zero = part.constant(Uint8Array.of(ZERO_POINT), [], 'uint8');
   const product = part.compute('MatMulInteger', [numbers, factors, zero], shape, 'int32');
-  const columnScales = part.constant(weights.scales, [columns], 'float32');
   // what DequantizeLinear computes, by operators that ONNX Runtime has vectorized
   const floats = part.compute('Cast', [product], shape, 'float32', { to: ELEMENT_TYPE_CODES.float32 });
   const byColumn = part.compute('Mul', [floats, columnScales], shape, 'float32');
@@ -138,6 +155,24 @@ function multiply(
   part.finish(result);
 }
 
+/** Leaves that a graph reads beside those of its function, each once. */
+class AddedLeaves {
+  readonly inputs: Port<InputRole>[] = [];
+  readonly leaves: AddedLeaf[] = [];
+  private readonly values = new Map<string, Value>();
+
+  add(leaf: AddedLeaf): Value {
+    const known = this.values.get(leaf.name);
+    if (known !== undefined) return known;
+    const type = leaf.data instanceof Int8Array ? 'int8' : 'float32';
+    const value: Value = { id: -1, shape: leaf.shape, type, source: { kind: 'input' } };
+    this.values.set(leaf.name, value);
+    this.inputs.push({ role: 'state', name: leaf.name, value });
+    this.leaves.push(leaf);
+    return value;
+  }
+}
+
 /**
  * Computes products of rows with large weight matrices in whole numbers of eight bits, which are exact, and so the same on
  * every processor: rows are rounded with a scale each, weights with one a column. Weights are what never changes: constants
@@ -145,15 +180,17 @@ function multiply(
  * Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference" (CVPR
  * 2018), symmetric, without training.
  * @param weightsOf the numbers of a leaf of the state
+ * @returns the function, and leaves of the state that it reads besides: rounded weights, which all its sessions share
  */
 export async function withInt8Products(
   traced: TracedFunction,
   weightsOf: (leaf: string, transposed: boolean) => Promise<QuantizedMatrix>,
-): Promise<TracedFunction> {
+): Promise<{ readonly traced: TracedFunction; readonly added: readonly AddedLeaf[] }> {
   const leaves = unchangedLeaves(traced);
   const isWeight = (value: Value): boolean => value.source.kind === 'constant' || leaves.has(value);
   const needed = new Set(reachable(traced).operations);
   const rounded = new Map<Value, QuantizedRows>();
+  const added = new AddedLeaves();
   const operations: Made[] = [];
   for (const made of traced.graph.operations) {
     if (!needed.has(made)) continue;
@@ -163,16 +200,30 @@ export async function withInt8Products(
       continue;
     }
     const { rows, weights, transposed, bias } = product;
-    const { source, shape } = weights;
     const part = new Replacement(traced.graph);
     const quantized = rounded.get(rows) ?? quantizeRows(part, rows);
     rounded.set(rows, quantized);
-    const matrix =
-      source.kind === 'constant'
-        ? quantizeMatrix({ data: source.data as Float32Array, shape }, transposed)
-        : await weightsOf(leaves.get(weights) as string, transposed);
-    multiply(part, quantized, matrix, bias, made.outputs[0] as Value);
+    multiply(part, quantized, await matrixOf(part, weights, transposed), bias, made.outputs[0] as Value);
     operations.push(...part.operations);
   }
-  return withOperations(traced, operations);
+  const result = withOperations(traced, operations);
+  return { traced: { ...result, inputs: [...result.inputs, ...added.inputs] }, added: added.leaves };
+
+  async function matrixOf(part: Replacement, weights: Value, transposed: boolean): Promise<MatrixValues> {
+    const shape = transposed ? weights.shape.toReversed() : weights.shape;
+    const leaf = leaves.get(weights);
+    if (leaf === undefined) {
+      const { numbers, scales } = quantizeMatrix({ data: constantData(weights) as Float32Array, shape: weights.shape }, transposed); // prettier-ignore
+      return {
+        numbers: part.constant(numbers, shape, 'int8'),
+        scales: part.constant(scales, shape.slice(1), 'float32'),
+      };
+    }
+    const { numbers, scales } = await weightsOf(leaf, transposed);
+    const name = `${leaf}${transposed ? ' transposed' : ''} in int8`;
+    return {
+      numbers: added.add({ name, shape, data: numbers }),
+      scales: added.add({ name: `${name}, scales`, shape: shape.slice(1), data: scales }),
+    };
+  }
 }

@@ -83,6 +83,14 @@ export type Request =
       readonly offset: number;
       readonly end: number;
     }
+  | {
+      /** A leaf beside those that the state was made with, which no session writes. */
+      readonly kind: 'add-leaf';
+      readonly state: number;
+      readonly name: string;
+      readonly shape: readonly number[];
+      readonly data: HostTensor['data'] | Int8Array;
+    }
   | { readonly kind: 'drop-state'; readonly state: number }
   | { readonly kind: 'close' };
 

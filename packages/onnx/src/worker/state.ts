@@ -44,8 +44,10 @@ export function view({ arena, offset, size }: Place): Float32Array {
   return new Float32Array(arena.memory.buffer, offset, size);
 }
 
+type Numbers = Pick<HostTensor, 'data' | 'shape'>;
+
 /** The same numbers as ONNX Runtime takes them, without a copy. */
-export function toOrt({ data, shape }: Pick<HostTensor, 'data' | 'shape'>): Small {
+export function toOrt({ data, shape }: Numbers): Small {
   return data instanceof Float32Array ? new ort.Tensor('float32', data, shape) : new ort.Tensor('int32', data, shape);
 }
 
@@ -68,6 +70,8 @@ export class State {
   readonly arenas: Arena[] = [];
   private readonly large = new Map<string, Place>();
   private readonly small = new Map<string, { readonly front: Small; readonly back: Small }>();
+  /** Leaves that were added: read and never written. */
+  private readonly fixed = new Map<string, ort.Tensor>();
   /** Grows when an array moves, which makes places of scratch void. */
   version = 0;
 
@@ -99,6 +103,12 @@ export class State {
     const small = this.small.get(name);
     if (small === undefined) throw new Error(`no leaf "${name}"`);
     return small.front.data;
+  }
+
+  /** Adds a leaf that sessions only read, or replaces it. */
+  add(name: string, { data, shape }: Pick<Numbers, 'shape'> & { readonly data: Numbers['data'] | Int8Array }): void {
+    const isBytes = data instanceof Int8Array;
+    this.fixed.set(name, isBytes ? new ort.Tensor('int8', data, shape) : toOrt({ data, shape }));
   }
 
   /** Where a large leaf lies. */
@@ -144,7 +154,7 @@ export class State {
       reads.map(({ leaf, port }) => {
         const place = this.large.get(leaf);
         if (place !== undefined) return [port, toOrt({ data: view(place), shape: place.shape })];
-        return [port, this.small.get(leaf)?.front as ort.Tensor];
+        return [port, this.small.get(leaf)?.front ?? (this.fixed.get(leaf) as ort.Tensor)];
       }),
     );
   }

@@ -85,6 +85,9 @@ async function answer(request: Exclude<Request, { kind: 'step' }>): Promise<Answ
       return undefined;
     case 'read-leaf':
       return known(states, 'state', request.state).numbers(request.name).slice(request.offset, request.end);
+    case 'add-leaf':
+      known(states, 'state', request.state).add(request.name, request);
+      return undefined;
     case 'drop-state':
       states.delete(request.state);
       return undefined;

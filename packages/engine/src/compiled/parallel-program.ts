@@ -1,0 +1,113 @@
+import type { Host, ProductType, Program, PureFunction, RunOptions, TensorTree } from '@drf/tensor';
+import { Turns, UnderWay } from '../programs.js';
+import { SharedRecords } from './compiled-program.js';
+import { SharedConstantsProgram } from './compiled-step-program.js';
+import type { SessionHost } from './session-host.js';
+
+/** What copies of the constants take at most, beside the first. */
+const MOST_BYTES_OF_COPIES = 2 ** 30;
+const MOST_LANES = 8;
+/** Threads of a run that is alone: with more of them, sums of narrow matrices have another order. */
+const MOST_THREADS_ALONE = 4;
+
+/** How many runs are computed at once, where constants take so many bytes and there are so many threads. */
+export function lanesFor(bytes: number, threads: number): number {
+  return Math.max(1, Math.min(threads, MOST_LANES, 1 + Math.floor(MOST_BYTES_OF_COPIES / bytes)));
+}
+
+interface Waiting {
+  /** A program of fewer lanes takes the first ones. */
+  readonly lanes: number;
+  readonly start: (lane: number) => void;
+}
+
+/** Worker threads of an engine that compute side by side, one run at a time each; all its parallel programs share them. */
+export class Lanes {
+  private readonly hosts: SessionHost[] = [];
+  private readonly busy = new Set<number>();
+  private readonly waiting: Waiting[] = [];
+
+  constructor(private readonly makeHost: () => SessionHost) {}
+
+  host(lane: number): SessionHost {
+    return (this.hosts[lane] ??= this.makeHost());
+  }
+
+  /** Works on the first of so many lanes that is free; who waits is served in order. */
+  async use<Value>(lanes: number, work: (lane: number, isIdle: boolean) => Promise<Value>): Promise<Value> {
+    const isIdle = this.busy.size === 0;
+    const lane = this.take(lanes) ?? (await new Promise<number>((start) => this.waiting.push({ lanes, start })));
+    try {
+      return await work(lane, isIdle);
+    } finally {
+      this.release(lane);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.hosts.map((host) => host.close()));
+  }
+
+  private take(lanes: number): number | undefined {
+    const free = Array.from({ length: lanes }, (_, lane) => lane).find((lane) => !this.busy.has(lane));
+    if (free !== undefined) this.busy.add(free);
+    return free;
+  }
+
+  private release(lane: number): void {
+    const next = this.waiting.findIndex(({ lanes }) => lane < lanes);
+    if (next === -1) this.busy.delete(lane);
+    else this.waiting.splice(next, 1)[0]?.start(lane);
+  }
+}
+
+/** A function whose runs are computed side by side, each by one of several worker threads with constants of its own. */
+export class ParallelProgram<
+  C extends TensorTree,
+  I extends TensorTree,
+  O extends TensorTree,
+> implements Program<I, O> {
+  private readonly turns = new Turns('Program.run');
+  private readonly copies: readonly SharedConstantsProgram<C, I, O>[];
+  private readonly threads: { readonly share: number; readonly alone: number };
+  private readonly underWay = new UnderWay();
+
+  /** @param threads of all lanes together */
+  constructor(
+    private readonly lanes: Lanes,
+    readonly parallelRuns: number,
+    threads: number,
+    compute: PureFunction<C, I, O>,
+    constants: Host<C>,
+    products?: ProductType,
+  ) {
+    const share = Math.max(1, Math.floor(threads / parallelRuns));
+    this.threads = { share, alone: Math.max(share, Math.min(threads, MOST_THREADS_ALONE)) };
+    const records = new SharedRecords();
+    this.copies = Array.from(
+      { length: parallelRuns },
+      (_, lane) => new SharedConstantsProgram<C, I, O>(lanes.host(lane), compute, constants, products, records),
+    );
+  }
+
+  /** Settles once the constants are in all workers; the first call reports a failure. */
+  async ready(): Promise<void> {
+    await Promise.all(this.copies.map(({ ready }) => ready));
+  }
+
+  async run(inputs: Host<I>, { alone = false }: RunOptions = {}): Promise<Host<O>> {
+    this.turns.assertUsable();
+    return this.underWay.track(
+      this.lanes.use(this.parallelRuns, (lane, isIdle) => {
+        const copy = this.copies[lane] as SharedConstantsProgram<C, I, O>;
+        return copy.runBy(alone && isIdle ? this.threads.alone : this.threads.share, inputs);
+      }),
+    );
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.turns.dispose()) return;
+    await this.underWay.settled();
+    await Promise.all(this.copies.map((copy) => copy.dispose()));
+  }
+}
