@@ -56,11 +56,14 @@ export class Turns {
 export class UnderWay {
   private readonly calls = new Set<Promise<unknown>>();
 
-  track<Value>(call: Promise<Value>): Promise<Value> {
+  /** Awaits a call, and nothing else does, so that its errors tell who called. */
+  async track<Value>(call: Promise<Value>): Promise<Value> {
     this.calls.add(call);
-    const end = (): void => void this.calls.delete(call);
-    call.then(end, end);
-    return call;
+    try {
+      return await call;
+    } finally {
+      this.calls.delete(call);
+    }
   }
 
   /** Once they all have ended, however they did. */

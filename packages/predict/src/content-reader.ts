@@ -58,7 +58,8 @@ export class ContentReader<Content extends RgbImage | string> {
 
 function rowReader<Content>(encoder: FrozenEncoder<Content>): RowReader<Content> {
   const { id, modality, outputDim, isBatchInvariant = false } = encoder;
-  const encode = async (contents: readonly Content[]): Promise<Float32Array> => floatData(await encoder.encode(contents));
+  const encode = async (contents: readonly Content[]): Promise<Float32Array> =>
+    floatData(await encoder.encode(contents));
   const encodeOneByOne = async (contents: readonly Content[]): Promise<Float32Array> => {
     const rows = new Float32Array(contents.length * outputDim);
     for (const [i, content] of contents.entries()) rows.set(await encode([content]), i * outputDim);

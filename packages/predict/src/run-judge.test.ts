@@ -137,7 +137,7 @@ describe('RunJudge', () => {
       { ...session, text: { ...session.text, isBatchInvariant: true } as TextEncoder },
       null,
     );
-    expect(judge.info.preferredBatch).toBe(16);
+    expect(judge.info.preferredBatch).toBe(64);
     const texts = ['a rose', 'oh', 'a', 'ee', '!'];
     const judgments = await Promise.all(texts.map((text, i) => judge.judge({ image: image(i), text })));
     expect(seen.filter((contents) => typeof contents[0] === 'string')).toEqual([texts]);

@@ -74,10 +74,10 @@ export interface PrepareOptions {
   /**
    * Of a function without state: whether runs that overlap are computed side by side, each by its share of the engine's
    * threads and from constants of its own, as far as 1 GiB holds these. More is done in a time where many runs are under
-   * way, as threads need not wait for each other. Engines that know no such thing compute one run after the other. Default
-   * false.
+   * way, as threads need not wait for each other. A number: so many at most. Engines that know no such thing compute one run
+   * after the other. Default false.
    */
-  readonly parallel?: boolean;
+  readonly parallel?: boolean | number;
 }
 
 /**

@@ -163,12 +163,9 @@ export async function frozenImageEncoder(
   engine: Engine,
   products?: ProductType,
 ): Promise<ImageEncoder> {
-  const isExact = await givesExactRows(engine, parameters, products);
-  return new FrozenTransformer<RgbImage, ImageModel>(
-    model,
-    await prepare(model, parameters, engine, products),
-    isExact,
-  );
+  const runner = await prepare(model, parameters, engine, products);
+  const isExact = await givesExactRows(engine, parameters, products, runner.parallelRuns);
+  return new FrozenTransformer<RgbImage, ImageModel>(model, runner, isExact);
 }
 
 /** A text encoder that an engine runs. */
@@ -178,8 +175,8 @@ export async function frozenTextEncoder(
   engine: Engine,
   products?: ProductType,
 ): Promise<TextEncoder> {
-  const isExact = await givesExactRows(engine, parameters, products);
-  return new FrozenText(model, await prepare(model, parameters, engine, products), isExact);
+  const runner = await prepare(model, parameters, engine, products);
+  return new FrozenText(model, runner, await givesExactRows(engine, parameters, products, runner.parallelRuns));
 }
 
 const LAYER = /^layers\.(\d+)\./;

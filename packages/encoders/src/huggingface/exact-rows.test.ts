@@ -1,6 +1,6 @@
 import { createEngine } from '@drf/engine';
 import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layers';
-import { createRandom, hostTensor, type HostTensor, type TensorTree } from '@drf/tensor';
+import { createRandom, hostTensor } from '@drf/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { givesExactRows } from './exact-rows.js';
@@ -13,13 +13,14 @@ const rows = Float32Array.from({ length: 520 * INPUTS }, () => random.uniform(-1
 describe('an engine gives exact rows', () => {
   it.each([1, 2, 3, 5, 8, 16])('where it says so, by %i threads', async (threads) => {
     const engine = await createEngine('compiled', { threads });
-    const program = await engine.prepareStep<LinearParameters, { readonly x: tf.Tensor }, TensorTree>(
-      (state, { x }) => ({ state, outputs: { y: applyLinear(state, x) } }),
+    const program = await engine.prepare<LinearParameters, { readonly x: tf.Tensor }, { readonly y: tf.Tensor }>(
+      (parameters, { x }) => ({ y: applyLinear(parameters, x) }),
       weights,
+      { parallel: 1 },
     );
     const productOf = async (count: number) => {
       const x = hostTensor(rows.subarray(0, count * INPUTS), [count, INPUTS]);
-      return ((await program.step({ x })) as Record<'y', HostTensor>).y.data;
+      return (await program.run({ x })).y.data;
     };
     const all = await productOf(520);
     let areEqual = true;
@@ -27,6 +28,12 @@ describe('an engine gives exact rows', () => {
       areEqual &&= (await productOf(count)).every((value, i) => value === all[i]);
     expect(await givesExactRows(engine, weights)).toBe(areEqual);
     if (threads === 1) expect(areEqual).toBe(true);
+    await engine.dispose();
+  });
+
+  it('where runs share the threads, so that each has few', async () => {
+    const engine = await createEngine('compiled', { threads: 16 });
+    expect(await givesExactRows(engine, weights, 'float32', 8)).toBe(true); // two each, and four for one that is alone
     await engine.dispose();
   });
 

@@ -23,29 +23,31 @@ const MOST_ADDED = 1024;
  * columns, 1,024 where there are 16. So sums of few columns by many threads have another order for many rows than for few,
  * as those of 384 columns by five threads or more. Products in int8 are exact, whatever their order.
  * @param parameters of the model, of which the narrowest product is tried
+ * @param parallelRuns of the model's program, which share the threads
  */
 export async function givesExactRows(
   engine: Engine,
   parameters: HostTree,
   products: ProductType = 'float32',
+  parallelRuns = 1,
 ): Promise<boolean> {
   if (engine.name !== 'compiled') return false;
   if (products === 'int8') return true;
   const columns = [...flattenTree<HostTensor>(parameters).values()]
     .filter(({ data, shape }) => data.length / (shape.at(-1) as number) > LEAST_ADDED)
     .map(({ shape }) => shape.at(-1) as number);
-  return columns.length === 0 || givesExactProducts(engine, Math.min(...columns));
+  return columns.length === 0 || givesExactProducts(engine, Math.min(...columns), parallelRuns);
 }
 
 /**
  * Whether the first rows of a product are the same where it is divided by columns and where it is divided by rows, by the
  * threads of a run among others and by those of one that is alone.
  */
-async function givesExactProducts(engine: Engine, columns: number): Promise<boolean> {
+async function givesExactProducts(engine: Engine, columns: number, parallelRuns: number): Promise<boolean> {
   const program = await engine.prepare<Pick<LinearParameters, 'kernel'>, { readonly rows: tf.Tensor }, TensorTree>(
     (constants, { rows }) => ({ product: applyLinear(constants, rows) }),
     { kernel: numbers(MOST_ADDED, columns) },
-    { parallel: true },
+    { parallel: parallelRuns },
   );
   const productOf = async (rows: number, alone: boolean): Promise<HostTensor['data']> => {
     const outputs = await program.run({ rows: numbers(rows, MOST_ADDED) }, { alone });
@@ -53,7 +55,11 @@ async function givesExactProducts(engine: Engine, columns: number): Promise<bool
   };
   try {
     const few = await productOf(columns - 1, false);
-    const others = [await productOf(columns, false), await productOf(columns, true), await productOf(columns - 1, true)];
+    const others = [
+      await productOf(columns, false),
+      await productOf(columns, true),
+      await productOf(columns - 1, true),
+    ];
     return others.every((other) => few.every((value, i) => value === other[i]));
   } finally {
     await program.dispose();

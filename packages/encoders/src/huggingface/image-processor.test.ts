@@ -62,6 +62,26 @@ describe('resizeAsPillow', () => {
     }
     expect(resizeAsPillow(plain, 9, 5, 2)).toBe(plain);
   });
+
+  it.each([0, 1, 2, 3, 4, 5])('computes a region as it is in the whole image, by filter %i', (resample) => {
+    for (const [width, height, toWidth, toHeight] of [
+      [40, 23, 13, 9],
+      [12, 50, 12, 17],
+      [31, 9, 11, 9],
+      [9, 70, 20, 8],
+    ] as const) {
+      const image = pattern(width, height);
+      const whole = resizeAsPillow(image, toWidth, toHeight, resample);
+      const region = { columns: { start: 2, end: toWidth - 3 }, rows: { start: 1, end: toHeight - 2 } };
+      const part = resizeAsPillow(image, toWidth, toHeight, resample, region);
+      expect([part.width, part.height]).toEqual([toWidth - 5, toHeight - 3]);
+      for (let row = 0; row < part.height; row++) {
+        const from = ((row + 1) * toWidth + 2) * 3;
+        const rowOf = (data: Uint8Array, start: number): number[] => [...data.subarray(start, start + part.width * 3)];
+        expect(rowOf(part.data, row * part.width * 3)).toEqual(rowOf(whole.data, from));
+      }
+    }
+  });
 });
 
 describe('createImageProcessor', () => {
@@ -69,13 +89,13 @@ describe('createImageProcessor', () => {
 
   it('resizes, rescales and normalizes', () => {
     const process = createImageProcessor(parseImageProcessor(vit, 'file'));
-    const { width, height, pixels } = process({ width: 2, height: 2, data: new Uint8Array(12).fill(255) });
-    expect([width, height, pixels.length]).toEqual([6, 4, 72]);
+    const pixels = new Float32Array(72);
+    process({ width: 2, height: 2, data: new Uint8Array(12).fill(255) }, pixels);
     expect(pixels.every((value) => value === 1)).toBe(true);
     const raw = parseImageProcessor({ ...vit, do_rescale: false, do_normalize: false, do_resize: false }, 'file');
-    expect([...createImageProcessor(raw)({ width: 1, height: 1, data: Uint8Array.of(1, 2, 3) }).pixels]).toEqual([
-      1, 2, 3,
-    ]);
+    const pixel = new Float32Array(3);
+    createImageProcessor(raw)({ width: 1, height: 1, data: Uint8Array.of(1, 2, 3) }, pixel);
+    expect([...pixel]).toEqual([1, 2, 3]);
   });
 
   it('scales the shorter edge and crops the middle; a small image gets a black border', () => {

@@ -1,5 +1,5 @@
-import { ConfigurationError, hostTensor, type HostTensor, type RgbImage } from '@drf/tensor';
-import { NEAREST, PILLOW_FILTERS, resizeAsPillow } from './pillow.js';
+import { ConfigurationError, type RgbImage } from '@drf/tensor';
+import { NEAREST, PILLOW_FILTERS, resizeAsPillow, type Span } from './pillow.js';
 
 /** Both sides, or the shorter one alone (the other follows the image's aspect). */
 type ResizeTarget = { readonly height: number; readonly width: number } | { readonly shortestEdge: number };
@@ -178,28 +178,25 @@ function targetSize({ width, height }: RgbImage, target: ResizeTarget): { width:
   return width <= height ? { width: shortestEdge, height: longer } : { width: longer, height: shortestEdge };
 }
 
-/** The middle of an image; black is added around one that is smaller. */
-function cropCenter(image: RgbImage, width: number, height: number): RgbImage {
-  const data = new Uint8Array(width * height * 3);
-  const top = Math.floor((image.height - height) / 2);
-  const left = Math.floor((image.width - width) / 2);
-  const firstColumn = Math.max(0, left);
-  const columns = Math.min(image.width, left + width) - firstColumn;
-  for (let row = Math.max(0, top); row < Math.min(image.height, top + height); row++) {
-    const from = (row * image.width + firstColumn) * 3;
-    data.set(image.data.subarray(from, from + columns * 3), ((row - top) * width + firstColumn - left) * 3);
-  }
-  return { width, height, data };
+/** The middle of an axis, and how far in front of it the wanted pixels begin where there are not enough of them. */
+function middle(length: number, wanted: number): Span & { readonly before: number } {
+  const first = Math.floor((length - wanted) / 2);
+  return { start: Math.max(0, first), end: Math.min(length, first + wanted), before: Math.max(0, -first) };
 }
 
-/** The image as its processor scales and crops it, in bytes. */
+/** The image as its processor scales and crops it, in bytes; black is added around one that is smaller than the crop. */
 export function fitImage({ resize, crop }: ImageProcessorConfig, image: RgbImage): RgbImage {
-  let fitted = image;
-  if (resize !== undefined) {
-    const { width, height } = targetSize(image, resize.size);
-    fitted = resizeAsPillow(image, width, height, resize.resample);
+  const scaled = resize === undefined ? image : targetSize(image, resize.size);
+  const { width, height } = crop ?? scaled;
+  const [columns, rows] = [middle(scaled.width, width), middle(scaled.height, height)];
+  const part = resizeAsPillow(image, scaled.width, scaled.height, resize?.resample ?? NEAREST, { columns, rows });
+  if (part.width === width && part.height === height) return part;
+  const data = new Uint8Array(width * height * 3);
+  for (let row = 0; row < part.height; row++) {
+    const from = row * part.width * 3;
+    data.set(part.data.subarray(from, from + part.width * 3), ((row + rows.before) * width + columns.before) * 3);
   }
-  return crop === undefined ? fitted : cropCenter(fitted, crop.width, crop.height);
+  return { width, height, data };
 }
 
 /** The value of each byte in each channel, in float32 steps as numpy takes them: [channel][byte]. */
@@ -214,31 +211,21 @@ function byteValues({ rescale, normalize }: ImageProcessorConfig): Float32Array[
   );
 }
 
-/** Turns an image into pixels [height, width, 3]. */
-export type ImageProcessor = (image: RgbImage) => {
-  readonly width: number;
-  readonly height: number;
-  readonly pixels: Float32Array;
-};
+/** Turns an image into pixels [height, width, 3], as long as the array that it writes them to has room. */
+export type ImageProcessor = (image: RgbImage, pixels: Float32Array) => void;
 
 /**
  * A processor of images by a model's own `preprocessor_config.json`: resize, center crop, rescale, normalize. Bytes and
  * values are those of transformers' processors on Pillow.
  */
 export function createImageProcessor(config: ImageProcessorConfig): ImageProcessor {
-  const values = byteValues(config);
-  return (image) => {
-    const { width, height, data } = fitImage(config, image);
-    const pixels = new Float32Array(data.length);
-    for (let i = 0; i < data.length; i++) pixels[i] = (values[i % 3] as Float32Array)[data[i] as number] as number;
-    return { width, height, pixels };
+  const [reds, greens, blues] = byteValues(config) as [Float32Array, Float32Array, Float32Array];
+  return (image, pixels) => {
+    const { data } = fitImage(config, image);
+    for (let i = 0; i < data.length; i += 3) {
+      pixels[i] = reds[data[i] as number] as number;
+      pixels[i + 1] = greens[data[i + 1] as number] as number;
+      pixels[i + 2] = blues[data[i + 2] as number] as number;
+    }
   };
-}
-
-/** Images that a processor made as the first rows of a tensor [rows, height, width, 3]; the others are zero. */
-export function stackPixels(images: readonly Float32Array[], rows: number, width: number, height: number): HostTensor {
-  const perImage = width * height * 3;
-  const pixels = new Float32Array(rows * perImage);
-  images.forEach((image, i) => pixels.set(image, i * perImage));
-  return hostTensor(pixels, [rows, height, width, 3]);
 }

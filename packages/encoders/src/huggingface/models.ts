@@ -16,13 +16,7 @@ import {
 import { paddedPieces } from '../batches.js';
 import type { Pooling } from '../contract.js';
 import { assertTexts } from '../embedded/text-encoder.js';
-import {
-  createImageProcessor,
-  fittedSize,
-  type ImageProcessor,
-  type ImageProcessorConfig,
-  stackPixels,
-} from './image-processor.js';
+import { createImageProcessor, fittedSize, type ImageProcessor, type ImageProcessorConfig } from './image-processor.js';
 import { poolClassAndMean, poolTokens, toUnitLength } from './pooling.js';
 import { lengthFor, type TextTokenizer } from './text-tokenizer.js';
 import { type BertConfig, type BertInputs, lowerBert, upperBert } from '../models/bert.js';
@@ -207,12 +201,10 @@ export class ImageModel implements EncoderModel<RgbImage> {
   /** Images as rows of one tensor; further rows stay zero. */
   private pixels(images: readonly RgbImage[], rows: number): HostTensor {
     const { imageWidth, imageHeight } = this.config;
-    return stackPixels(
-      images.map((image) => this.process(image).pixels),
-      rows,
-      imageWidth,
-      imageHeight,
-    );
+    const size = imageWidth * imageHeight * 3;
+    const pixels = new Float32Array(rows * size);
+    images.forEach((image, i) => this.process(image, pixels.subarray(i * size, (i + 1) * size)));
+    return hostTensor(pixels, [rows, imageHeight, imageWidth, 3]);
   }
 }
 

@@ -45,17 +45,27 @@ interface Taps {
 const UNIT = 2 ** 22;
 const HALF = 2 ** 21;
 
-/** Weights of one axis. When shrinking, the filter is as wide as the input pixels that become one. */
-function taps(inputs: number, outputs: number, { support, weight }: ResamplingFilter): Taps {
+/** Pixels of one axis, from the first to the one before `end`. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Weights of the outputs of one axis that are wanted. When shrinking, the filter is as wide as the input pixels that become
+ * one.
+ */
+function taps(inputs: number, outputs: number, wanted: Span, { support, weight }: ResamplingFilter): Taps {
   const scale = inputs / outputs;
   const width = Math.max(scale, 1);
   const reach = support * width;
   const most = Math.ceil(reach) * 2 + 1;
-  const first = new Int32Array(outputs);
-  const count = new Int32Array(outputs);
-  const weights = new Int32Array(outputs * most);
-  for (let output = 0; output < outputs; output++) {
-    const center = (output + 0.5) * scale;
+  const size = wanted.end - wanted.start;
+  const first = new Int32Array(size);
+  const count = new Int32Array(size);
+  const weights = new Int32Array(size * most);
+  for (let output = 0; output < size; output++) {
+    const center = (wanted.start + output + 0.5) * scale;
     const start = Math.max(0, Math.trunc(center - reach + 0.5));
     const end = Math.min(inputs, Math.trunc(center + reach + 0.5));
     const each = Array.from({ length: end - start }, (_, i) => weight((start + i - center + 0.5) / width));
@@ -70,54 +80,63 @@ function taps(inputs: number, outputs: number, { support, weight }: ResamplingFi
   return { first, count, weights, most };
 }
 
+/** The inputs that the outputs are made of, all together. */
+function inputsOf({ first, count }: Taps): Span {
+  const ends = first.map((start, i) => start + (count[i] as number));
+  return { start: Math.min(...first), end: Math.max(...ends) };
+}
+
 /** A sum of bytes times weights as a byte. */
 function toByte(sum: number): number {
   const value = (sum + HALF) >> 22;
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-/** [height, width, 3] → [height, outputs, 3] */
-function resizeRows({ width, height, data }: RgbImage, outputs: number, filter: ResamplingFilter): RgbImage {
-  if (width === outputs) return { width, height, data };
-  const { first, count, weights, most } = taps(width, outputs, filter);
+/** [height, width, 3] → [height, outputs, 3]; only rows that are wanted are computed, and the others stay 0. */
+function resizeRows({ width, height, data }: RgbImage, { first, count, weights, most }: Taps, wanted: Span): RgbImage {
+  const outputs = first.length;
   const result = new Uint8Array(height * outputs * 3);
-  for (let row = 0; row < height; row++) {
+  for (let row = wanted.start; row < wanted.end; row++) {
+    let to = row * outputs * 3;
     for (let output = 0; output < outputs; output++) {
       let red = 0;
       let green = 0;
       let blue = 0;
       let from = (row * width + (first[output] as number)) * 3;
       const end = output * most + (count[output] as number);
-      for (let tap = output * most; tap < end; tap++, from += 3) {
+      for (let tap = output * most; tap < end; tap++) {
         const weight = weights[tap] as number;
-        red = (red + Math.imul(weight, data[from] as number)) | 0;
-        green = (green + Math.imul(weight, data[from + 1] as number)) | 0;
-        blue = (blue + Math.imul(weight, data[from + 2] as number)) | 0;
+        red = (red + Math.imul(weight, data[from++] as number)) | 0;
+        green = (green + Math.imul(weight, data[from++] as number)) | 0;
+        blue = (blue + Math.imul(weight, data[from++] as number)) | 0;
       }
-      const to = (row * outputs + output) * 3;
-      result[to] = toByte(red);
-      result[to + 1] = toByte(green);
-      result[to + 2] = toByte(blue);
+      result[to++] = toByte(red);
+      result[to++] = toByte(green);
+      result[to++] = toByte(blue);
     }
   }
   return { width: outputs, height, data: result };
 }
 
-/** [height, width, 3] → [outputs, width, 3] */
-function resizeColumns({ width, height, data }: RgbImage, outputs: number, filter: ResamplingFilter): RgbImage {
-  if (height === outputs) return { width, height, data };
-  const { first, count, weights, most } = taps(height, outputs, filter);
+/** [height, width, 3] → [outputs, width, 3]; only columns that are wanted are computed, and the others stay 0. */
+function resizeColumns({ width, data }: RgbImage, { first, count, weights, most }: Taps, wanted: Span): RgbImage {
+  const outputs = first.length;
   const stride = width * 3;
+  const [start, size] = [wanted.start * 3, (wanted.end - wanted.start) * 3];
   const result = new Uint8Array(outputs * stride);
-  const sums = new Int32Array(stride);
+  const sums = new Int32Array(size);
   for (let output = 0; output < outputs; output++) {
-    sums.fill(0);
+    sums.fill(HALF);
     for (let tap = 0; tap < (count[output] as number); tap++) {
       const weight = weights[output * most + tap] as number;
-      const from = ((first[output] as number) + tap) * stride;
-      for (let i = 0; i < stride; i++) sums[i] = (sums[i] as number) + Math.imul(weight, data[from + i] as number);
+      const from = ((first[output] as number) + tap) * stride + start;
+      for (let i = 0; i < size; i++) sums[i] = (sums[i] as number) + Math.imul(weight, data[from + i] as number);
     }
-    for (let i = 0; i < stride; i++) result[output * stride + i] = toByte(sums[i] as number);
+    const to = output * stride + start;
+    for (let i = 0; i < size; i++) {
+      const value = (sums[i] as number) >> 22;
+      result[to + i] = value < 0 ? 0 : value > 255 ? 255 : value;
+    }
   }
   return { width, height: outputs, data: result };
 }
@@ -154,17 +173,55 @@ function columnsFirst(image: RgbImage, width: number, height: number): boolean {
   return image.height - height > 2 * Math.max(0, image.width - width);
 }
 
+/** A part of an image: columns and rows. */
+export interface Region {
+  readonly columns: Span;
+  readonly rows: Span;
+}
+
+/** A region of an image as an image. */
+function cut(image: RgbImage, { columns, rows }: Region): RgbImage {
+  const [width, height] = [columns.end - columns.start, rows.end - rows.start];
+  if (width === image.width && height === image.height) return image;
+  const data = new Uint8Array(width * height * 3);
+  for (let row = 0; row < height; row++) {
+    const from = ((rows.start + row) * image.width + columns.start) * 3;
+    data.set(image.data.subarray(from, from + width * 3), row * width * 3);
+  }
+  return { width, height, data };
+}
+
 /**
  * Scales an image without keeping its aspect, to the bytes that Pillow's `Image.resize` gives: one axis after the
  * other, weights in units of 2⁻²², rounded to bytes after each. (libvips, below sharp, shrinks in other steps: single
  * pixels come out up to a hundred gray levels apart.)
  * @param resample number of the filter in Pillow: 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic, 4 box, 5 Hamming
+ * @param region of the scaled image that is wanted; default all of it
  */
-export function resizeAsPillow(image: RgbImage, width: number, height: number, resample: number): RgbImage {
-  if (image.width === width && image.height === height) return image;
+export function resizeAsPillow(
+  image: RgbImage,
+  width: number,
+  height: number,
+  resample: number,
+  region: Region = { columns: { start: 0, end: width }, rows: { start: 0, end: height } },
+): RgbImage {
+  if (image.width === width && image.height === height) return cut(image, region);
   const filter = PILLOW_FILTERS[resample];
-  if (resample === NEAREST || filter === undefined) return nearestPixels(image, width, height);
-  return columnsFirst(image, width, height)
-    ? resizeRows(resizeColumns(image, height, filter), width, filter)
-    : resizeColumns(resizeRows(image, width, filter), height, filter);
+  if (resample === NEAREST || filter === undefined) return cut(nearestPixels(image, width, height), region);
+  const across = image.width === width ? undefined : taps(image.width, width, region.columns, filter);
+  const down = image.height === height ? undefined : taps(image.height, height, region.rows, filter);
+  const scaleAcross = (given: RgbImage, rows: Span): RgbImage =>
+    across === undefined ? cut(given, { columns: region.columns, rows: wholeOf(given.height) }) : resizeRows(given, across, rows); // prettier-ignore
+  const scaleDown = (given: RgbImage, columns: Span): RgbImage =>
+    down === undefined ? cut(given, { columns: wholeOf(given.width), rows: region.rows }) : resizeColumns(given, down, columns); // prettier-ignore
+  if (columnsFirst(image, width, height)) {
+    const scaled = scaleDown(image, across === undefined ? region.columns : inputsOf(across));
+    return scaleAcross(scaled, wholeOf(scaled.height));
+  }
+  const scaled = scaleAcross(image, down === undefined ? region.rows : inputsOf(down));
+  return scaleDown(scaled, wholeOf(scaled.width));
+}
+
+function wholeOf(length: number): Span {
+  return { start: 0, end: length };
 }

@@ -55,7 +55,10 @@ class CompiledEngine implements Engine {
       (sum, { data }) => sum + data.byteLength,
       0,
     );
-    if (parallel) return this.prepareParallel(lanesFor(bytes, this.threads), compute, constants, products);
+    if (parallel !== false) {
+      const most = parallel === true ? Infinity : parallel;
+      return this.prepareParallel(Math.min(most, lanesFor(bytes, this.threads)), compute, constants, products);
+    }
     if (products !== 'int8' && bytes <= this.writtenBytes) {
       return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
     }

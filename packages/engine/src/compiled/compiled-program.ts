@@ -102,7 +102,7 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
 
   async run(inputs: Host<I>): Promise<Host<O>> {
     this.turns.assertUsable();
-    return this.underWay.track(this.compiled(inputs));
+    return await this.underWay.track(this.compiled(inputs));
   }
 
   private async compiled(inputs: Host<I>): Promise<Host<O>> {

@@ -62,11 +62,10 @@ export class Lanes {
 }
 
 /** A function whose runs are computed side by side, each by one of several worker threads with constants of its own. */
-export class ParallelProgram<
-  C extends TensorTree,
-  I extends TensorTree,
-  O extends TensorTree,
-> implements Program<I, O> {
+export class ParallelProgram<C extends TensorTree, I extends TensorTree, O extends TensorTree> implements Program<
+  I,
+  O
+> {
   private readonly turns = new Turns('Program.run');
   private readonly copies: readonly SharedConstantsProgram<C, I, O>[];
   private readonly threads: { readonly share: number; readonly alone: number };
@@ -97,7 +96,7 @@ export class ParallelProgram<
 
   async run(inputs: Host<I>, { alone = false }: RunOptions = {}): Promise<Host<O>> {
     this.turns.assertUsable();
-    return this.underWay.track(
+    return await this.underWay.track(
       this.lanes.use(this.parallelRuns, (lane, isIdle) => {
         const copy = this.copies[lane] as SharedConstantsProgram<C, I, O>;
         return copy.runBy(alone && isIdle ? this.threads.alone : this.threads.share, inputs);

@@ -73,7 +73,10 @@ export class SessionHost {
   async create({ traced, plan }: Recorded, threads = this.options.threads): Promise<Session> {
     const session = this.nextNumber++;
     const model = writeModel(withReshapedBarriers(traced));
-    const options = sessionOptions({ ...this.options, threads }, this.keepsMemory && bytesOfValues(traced) <= LARGEST_KEPT);
+    const options = sessionOptions(
+      { ...this.options, threads },
+      this.keepsMemory && bytesOfValues(traced) <= LARGEST_KEPT,
+    );
     await this.worker().ask({ kind: 'create', session, model, options, plan }, [model.buffer as ArrayBuffer]);
     const outputs = traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : []));
     return { number: session, outputs };

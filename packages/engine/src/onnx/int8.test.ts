@@ -168,7 +168,9 @@ describe('withInt8Products', () => {
       const { state: next = given, y } = run(given as TensorTree, inputs['x'] as tf.Tensor);
       return { state: next, outputs: y };
     });
-    const { traced: { graph } } = await withInt8Products(traced, async (leaf, transposed) => {
+    const {
+      traced: { graph },
+    } = await withInt8Products(traced, async (leaf, transposed) => {
       asked.push(`${leaf} ${transposed}`);
       return quantizeMatrix(state[leaf] as HostTensor, transposed);
     });

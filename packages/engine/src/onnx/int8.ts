@@ -1,7 +1,14 @@
 import { type HostTensor, sizeOf } from '@drf/tensor';
 import { transposeData } from '../graph/data.js';
 import { type Made, reachable, type TracedFunction } from '../graph/graph.js';
-import { constantData, ELEMENT_TYPE_CODES, type InputRole, type Operation, type Port, type Value } from '../graph/value.js';
+import {
+  constantData,
+  ELEMENT_TYPE_CODES,
+  type InputRole,
+  type Operation,
+  type Port,
+  type Value,
+} from '../graph/value.js';
 import { Replacement, withOperations } from './replacement.js';
 
 /** Weight matrices of fewer numbers are multiplied as they are. */
