@@ -246,9 +246,12 @@ async function otherProcesses(
   const { on, jobs } = options;
   const runner = await chooseRunner(options, say);
   const isHere = on === 'local';
-  if (isHere && (jobs ?? (await availableResources()).cores) === 1) return undefined;
+  const cores = isHere
+    ? coresOfEach(judge, (await availableResources()).cores, jobs)
+    : { each: 1, processes: Infinity };
+  if (cores.processes === 1) return undefined;
   const from = isHere ? WORTH_PROCESSES : 0;
-  const resources = unitResources(options, await resourcesOf(judge));
+  const resources = unitResources(options, { ...(await resourcesOf(judge)), cores: cores.each });
   const release = async (): Promise<void> => {
     await judge.close();
     collectGarbage(); // others open the model now, and need the memory
@@ -256,11 +259,27 @@ async function otherProcesses(
   return { model, runner, program: UNIT_PROGRAM, lanes: jobs, from, resources, release };
 }
 
-/** One core a judge, since many side by side judge more than one that has all cores; and about what this process takes. */
-async function resourcesOf(judge: Judge): Promise<UnitResources> {
+/** Cores that one process keeps busy where its judge computes several posts at once: with more, the rest of it lags behind. */
+const CORES_TOGETHER = 4;
+
+/**
+ * How the cores of this machine are divided among processes. One core each where a judge computes one post after the other,
+ * since many side by side judge more than one that has all cores.
+ */
+function coresOfEach(
+  { info: { preferredBatch = 1 } }: Judge,
+  cores: number,
+  jobs: number | undefined,
+): { readonly each: number; readonly processes: number } {
+  const processes = jobs ?? (preferredBatch === 1 ? cores : Math.ceil(cores / CORES_TOGETHER));
+  return { each: preferredBatch === 1 ? 1 : Math.max(1, Math.floor(cores / processes)), processes };
+}
+
+/** About what this process takes. */
+async function resourcesOf(judge: Judge): Promise<Omit<UnitResources, 'cores'>> {
   await judge.judge({ text: 'a post' }).catch(() => undefined); // some of what it takes, it takes at the first post
   const bytes = 1.25 * process.memoryUsage().rss;
-  return { cores: 1, gpus: 0, memoryBytes: 2 ** Math.ceil(Math.log2(bytes)) }; // seldom another on the next start
+  return { gpus: 0, memoryBytes: 2 ** Math.ceil(Math.log2(bytes)) }; // seldom another on the next start
 }
 
 function nothingJudged(input: string, rejected: number): DataError {

@@ -87,7 +87,7 @@ export function createPredictProgram(): Command {
     .option('--allow-download', 'fetch encoders that the run names and the cache lacks from the Hugging Face hub')
     .option(
       '--jobs <count>',
-      'processes that judge at a time, with --on elsewhere units (default: as many as cores and memory allow)',
+      'processes that judge at a time, with --on elsewhere units (default: as many as cores and memory allow, or one for four cores where a process judges several posts at once)',
       wholeNumber(1),
     )
     .option(

@@ -29,6 +29,16 @@ describe('paddedPieces', () => {
     }
   });
 
+  it('cuts few items into no fewer batches than are computed at once', () => {
+    const twoOf = (count: number): number[] => paddedPieces([...Array(count).keys()], 2).map(({ rows }) => rows);
+    expect([twoOf(1), twoOf(2), twoOf(3), twoOf(7), twoOf(8)]).toEqual([[1], [1, 1], [4], [4, 4], [4, 4]]);
+    expect([twoOf(9), twoOf(16), twoOf(24)]).toEqual([
+      [8, 1],
+      [8, 8],
+      [8, 8, 8],
+    ]);
+  });
+
   it('makes one batch where little of it is padding, and several where much would be', () => {
     expect([rowsOf(3), rowsOf(5), rowsOf(8), rowsOf(13), rowsOf(22)]).toEqual([[4], [4, 1], [8], [8, 4, 1], [8, 8, 8]]);
   });

@@ -26,6 +26,9 @@ export const LARGEST_BATCH = 8;
 /** Batches under way at once: while one is computed, the next one is prepared. */
 export const PIECES_AHEAD = 2;
 
+/** The least share of a batch that is no padding. */
+const LEAST_FILLED = 0.75;
+
 /** Items that go into one batch, and how many rows the batch has: the rest of them is padding. */
 export interface PaddedPiece<Item> {
   readonly items: readonly Item[];
@@ -35,15 +38,14 @@ export interface PaddedPiece<Item> {
 /**
  * Cuts items into batches of 8, 4 and 1 rows, the largest first. A quarter of a batch at most is padding: three items
  * are a batch of four, five are one of four and one alone.
- * @param atOnce how many batches are computed at once: few items are cut into so many, where there are enough of them
+ * @param atOnce how many batches are computed at once: there are at least so many, where there are enough items
  */
 export function paddedPieces<Item>(items: readonly Item[], atOnce = 1): PaddedPiece<Item>[] {
   const pieces: PaddedPiece<Item>[] = [];
-  const largest = BATCH_SIZES.find((size) => size * atOnce >= items.length) ?? LARGEST_BATCH;
-  const sizes = BATCH_SIZES.filter((size) => size <= largest);
+  const sizes = BATCH_SIZES.filter((size) => size === 1 || items.length >= (atOnce - 1 + LEAST_FILLED) * size);
   for (let start = 0; start < items.length;) {
     const left = items.length - start;
-    const padded = sizes.find((size) => left <= size && left >= 0.75 * size);
+    const padded = sizes.find((size) => left <= size && left >= LEAST_FILLED * size);
     const rows = padded ?? sizes.findLast((size) => size <= left) ?? 1;
     pieces.push({ items: items.slice(start, start + rows), rows });
     start += rows;

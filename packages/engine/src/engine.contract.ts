@@ -233,6 +233,34 @@ export function describeEngineContract(name: string, create: () => Promise<Engin
       await program.dispose();
     });
 
+    it('gives each run its own result where runs are computed side by side, of several shapes, alone or not', async () => {
+      const program = await engine.prepare(linear, { weight: hostTensor([1, 2, 3, 4], [2, 2]) }, { parallel: true });
+      const rows = (count: number) => ({ x: hostTensor(Array<number>(2 * count).fill(count), [count, 2]) });
+      const counts = [3, 1, 2, 1, 3, 4, 2, 1, 5, 3];
+      const results = await Promise.all(counts.map((count) => program.run(rows(count), { alone: count === 1 })));
+      for (const [i, { product, nested }] of results.entries()) {
+        const count = counts[i] as number;
+        const want = Array.from({ length: count }, () => [4 * count, 6 * count]).flat();
+        expect(product).toEqual(hostTensor(want, [count, 2]));
+        expect(numbers(nested.sum)).toEqual([2 * count * count]);
+      }
+      await program.dispose();
+    });
+
+    it.each([false, true])(
+      'ends runs that are under way before a program is gone (side by side: %s)',
+      async (parallel) => {
+        const program = await engine.prepare(linear, { weight: hostTensor([1, 2, 3, 4], [2, 2]) }, { parallel });
+        const runs = Array.from({ length: 6 }, () => program.run({ x: hostTensor([1, 1], [1, 2]) }));
+        const disposal = program.dispose();
+        for (const { product } of await Promise.all(runs)) expect(numbers(product)).toEqual([4, 6]);
+        await disposal;
+        await expect(program.run({ x: hostTensor([1, 1], [1, 2]) })).rejects.toThrow(
+          /received a call after dispose\(\)/,
+        );
+      },
+    );
+
     it('leaves no tensor behind, and leaves the current backend current', async () => {
       await tf.setBackend('cpu');
       const before = tf.memory().numTensors;
