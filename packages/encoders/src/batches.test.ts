@@ -31,9 +31,9 @@ describe('paddedPieces', () => {
 
   it('cuts few items into no fewer batches than are computed at once', () => {
     const twoOf = (count: number): number[] => paddedPieces([...Array(count).keys()], 2).map(({ rows }) => rows);
-    expect([twoOf(1), twoOf(2), twoOf(3), twoOf(7), twoOf(8)]).toEqual([[1], [1, 1], [4], [4, 4], [4, 4]]);
-    expect([twoOf(9), twoOf(16), twoOf(24)]).toEqual([
-      [8, 1],
+    expect([1, 2, 4, 7, 8].map(twoOf)).toEqual([[1], [1, 1], [1, 1, 1, 1], [4, 4], [4, 4]]);
+    expect([9, 14, 24].map(twoOf)).toEqual([
+      [4, 4, 1],
       [8, 8],
       [8, 8, 8],
     ]);

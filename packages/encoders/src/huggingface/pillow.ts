@@ -35,6 +35,7 @@ export const NEAREST = 0;
 /** Which input pixels an output pixel is made of, and their weights in units of 2⁻²². */
 interface Taps {
   readonly first: Int32Array;
+  /** Of each output, a multiple of four where there are so many inputs; weights of 0 fill it up. */
   readonly count: Int32Array;
   /** [outputs, most] */
   readonly weights: Int32Array;
@@ -55,11 +56,11 @@ export interface Span {
  * Weights of the outputs of one axis that are wanted. When shrinking, the filter is as wide as the input pixels that become
  * one.
  */
-function taps(inputs: number, outputs: number, wanted: Span, { support, weight }: ResamplingFilter): Taps {
+function makeTaps(inputs: number, outputs: number, wanted: Span, { support, weight }: ResamplingFilter): Taps {
   const scale = inputs / outputs;
   const width = Math.max(scale, 1);
   const reach = support * width;
-  const most = Math.ceil(reach) * 2 + 1;
+  const most = Math.ceil(reach) * 2 + 4;
   const size = wanted.end - wanted.start;
   const first = new Int32Array(size);
   const count = new Int32Array(size);
@@ -70,14 +71,30 @@ function taps(inputs: number, outputs: number, wanted: Span, { support, weight }
     const end = Math.min(inputs, Math.trunc(center + reach + 0.5));
     const each = Array.from({ length: end - start }, (_, i) => weight((start + i - center + 0.5) / width));
     const sum = each.reduce((total, one) => total + one, 0);
+    count[output] = Math.min(inputs, Math.ceil(each.length / 4) * 4);
+    first[output] = Math.min(start, inputs - (count[output] as number));
+    const place = output * most + start - (first[output] as number);
     each.forEach((one, i) => {
       const part = (sum === 0 ? one : one / sum) * UNIT;
-      weights[output * most + i] = Math.trunc(part + (part < 0 ? -0.5 : 0.5));
+      weights[place + i] = Math.trunc(part + (part < 0 ? -0.5 : 0.5));
     });
-    first[output] = start;
-    count[output] = end - start;
   }
   return { first, count, weights, most };
+}
+
+/** Sizes of images whose weights are kept: most images of a data set have one of few, or all the same. */
+const MOST_KEPT = 32;
+const kept = new Map<string, Taps>();
+
+/** {@link makeTaps}, of the sizes that were asked for last once. */
+function taps(inputs: number, outputs: number, wanted: Span, resample: number): Taps {
+  const key = [inputs, outputs, wanted.start, wanted.end, resample].join();
+  const known = kept.get(key) ?? makeTaps(inputs, outputs, wanted, PILLOW_FILTERS[resample] as ResamplingFilter);
+  kept.delete(key);
+  kept.set(key, known); // the last one used comes last
+  const [oldest] = kept.keys();
+  if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest);
+  return known;
 }
 
 /** The inputs that the outputs are made of, all together. */
@@ -86,59 +103,105 @@ function inputsOf({ first, count }: Taps): Span {
   return { start: Math.min(...first), end: Math.max(...ends) };
 }
 
-/** A sum of bytes times weights as a byte. */
+/** A sum as a byte. */
 function toByte(sum: number): number {
-  const value = (sum + HALF) >> 22;
+  const value = sum >> 22;
   return value < 0 ? 0 : value > 255 ? 255 : value;
 }
 
-/** [height, width, 3] → [height, outputs, 3]; only rows that are wanted are computed, and the others stay 0. */
-function resizeRows({ width, height, data }: RgbImage, { first, count, weights, most }: Taps, wanted: Span): RgbImage {
-  const outputs = first.length;
-  const result = new Uint8Array(height * outputs * 3);
-  for (let row = wanted.start; row < wanted.end; row++) {
-    let to = row * outputs * 3;
-    for (let output = 0; output < outputs; output++) {
-      let red = 0;
-      let green = 0;
-      let blue = 0;
-      let from = (row * width + (first[output] as number)) * 3;
-      const end = output * most + (count[output] as number);
-      for (let tap = output * most; tap < end; tap++) {
-        const weight = weights[tap] as number;
-        red = (red + Math.imul(weight, data[from++] as number)) | 0;
-        green = (green + Math.imul(weight, data[from++] as number)) | 0;
-        blue = (blue + Math.imul(weight, data[from++] as number)) | 0;
-      }
-      result[to++] = toByte(red);
-      result[to++] = toByte(green);
-      result[to++] = toByte(blue);
-    }
+/**
+ * Adds four pixels in a row of each line, times their weights, to the line's sums of red, green and blue. Written out, which
+ * takes a third of the time of loops over pixels and colors.
+ */
+function addFour(
+  sums: Int32Array,
+  data: Uint8Array,
+  first: number,
+  pixel: number,
+  line: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+): void {
+  for (let i = 0, from = first; i < sums.length; i += 3, from += line) {
+    const second = from + pixel;
+    const third = second + pixel;
+    const fourth = third + pixel;
+    sums[i] =
+      ((sums[i] as number) +
+        Math.imul(a, data[from] as number) +
+        Math.imul(b, data[second] as number) +
+        Math.imul(c, data[third] as number) +
+        Math.imul(d, data[fourth] as number)) |
+      0;
+    sums[i + 1] =
+      ((sums[i + 1] as number) +
+        Math.imul(a, data[from + 1] as number) +
+        Math.imul(b, data[second + 1] as number) +
+        Math.imul(c, data[third + 1] as number) +
+        Math.imul(d, data[fourth + 1] as number)) |
+      0;
+    sums[i + 2] =
+      ((sums[i + 2] as number) +
+        Math.imul(a, data[from + 2] as number) +
+        Math.imul(b, data[second + 2] as number) +
+        Math.imul(c, data[third + 2] as number) +
+        Math.imul(d, data[fourth + 2] as number)) |
+      0;
   }
-  return { width: outputs, height, data: result };
 }
 
-/** [height, width, 3] → [outputs, width, 3]; only columns that are wanted are computed, and the others stay 0. */
-function resizeColumns({ width, data }: RgbImage, { first, count, weights, most }: Taps, wanted: Span): RgbImage {
+/** The same of one pixel. */
+function addOne(sums: Int32Array, data: Uint8Array, first: number, line: number, weight: number): void {
+  for (let i = 0, from = first; i < sums.length; i += 3, from += line) {
+    sums[i] = (sums[i] as number) + Math.imul(weight, data[from] as number);
+    sums[i + 1] = (sums[i + 1] as number) + Math.imul(weight, data[from + 1] as number);
+    sums[i + 2] = (sums[i + 2] as number) + Math.imul(weight, data[from + 2] as number);
+  }
+}
+
+/**
+ * Scales one axis. Only the lines along it that are wanted are computed, and the others stay 0: [height, width, 3] →
+ * [height, outputs, 3] for rows, [outputs, width, 3] for columns.
+ */
+function scaleLines(
+  { width, height, data }: RgbImage,
+  along: 'rows' | 'columns',
+  { first, count, weights, most }: Taps,
+  wanted: Span,
+): RgbImage {
+  const isRow = along === 'rows';
   const outputs = first.length;
-  const stride = width * 3;
-  const [start, size] = [wanted.start * 3, (wanted.end - wanted.start) * 3];
-  const result = new Uint8Array(outputs * stride);
-  const sums = new Int32Array(size);
+  const result = isRow ? { width: outputs, height } : { width, height: outputs };
+  const pixels = new Uint8Array(result.width * result.height * 3);
+  /** How far the pixels of a line, and lines, lie from each other. */
+  const [pixel, line] = isRow ? [3, width * 3] : [width * 3, 3];
+  const [toPixel, toLine] = isRow ? [3, outputs * 3] : [width * 3, 3];
+  const sums = new Int32Array((wanted.end - wanted.start) * 3);
   for (let output = 0; output < outputs; output++) {
     sums.fill(HALF);
-    for (let tap = 0; tap < (count[output] as number); tap++) {
-      const weight = weights[output * most + tap] as number;
-      const from = ((first[output] as number) + tap) * stride + start;
-      for (let i = 0; i < size; i++) sums[i] = (sums[i] as number) + Math.imul(weight, data[from + i] as number);
+    const all = count[output] as number;
+    const from = wanted.start * line + (first[output] as number) * pixel;
+    let tap = 0;
+    for (; tap + 4 <= all; tap += 4) {
+      const [a, b, c, d] = [0, 1, 2, 3].map((i) => weights[output * most + tap + i] as number) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      addFour(sums, data, from + tap * pixel, pixel, line, a, b, c, d);
     }
-    const to = output * stride + start;
-    for (let i = 0; i < size; i++) {
-      const value = (sums[i] as number) >> 22;
-      result[to + i] = value < 0 ? 0 : value > 255 ? 255 : value;
+    for (; tap < all; tap++) addOne(sums, data, from + tap * pixel, line, weights[output * most + tap] as number);
+    let to = wanted.start * toLine + output * toPixel;
+    for (let i = 0; i < sums.length; i += 3, to += toLine) {
+      pixels[to] = toByte(sums[i] as number);
+      pixels[to + 1] = toByte(sums[i + 1] as number);
+      pixels[to + 2] = toByte(sums[i + 2] as number);
     }
   }
-  return { width, height: outputs, data: result };
+  return { ...result, data: pixels };
 }
 
 /** The input pixel of each output pixel, by a position that is added up in double precision, as Pillow adds it up. */
@@ -206,14 +269,14 @@ export function resizeAsPillow(
   region: Region = { columns: { start: 0, end: width }, rows: { start: 0, end: height } },
 ): RgbImage {
   if (image.width === width && image.height === height) return cut(image, region);
-  const filter = PILLOW_FILTERS[resample];
-  if (resample === NEAREST || filter === undefined) return cut(nearestPixels(image, width, height), region);
-  const across = image.width === width ? undefined : taps(image.width, width, region.columns, filter);
-  const down = image.height === height ? undefined : taps(image.height, height, region.rows, filter);
+  if (resample === NEAREST || PILLOW_FILTERS[resample] === undefined)
+    return cut(nearestPixels(image, width, height), region);
+  const across = image.width === width ? undefined : taps(image.width, width, region.columns, resample);
+  const down = image.height === height ? undefined : taps(image.height, height, region.rows, resample);
   const scaleAcross = (given: RgbImage, rows: Span): RgbImage =>
-    across === undefined ? cut(given, { columns: region.columns, rows: wholeOf(given.height) }) : resizeRows(given, across, rows); // prettier-ignore
+    across === undefined ? cut(given, { columns: region.columns, rows: wholeOf(given.height) }) : scaleLines(given, 'rows', across, rows); // prettier-ignore
   const scaleDown = (given: RgbImage, columns: Span): RgbImage =>
-    down === undefined ? cut(given, { columns: wholeOf(given.width), rows: region.rows }) : resizeColumns(given, down, columns); // prettier-ignore
+    down === undefined ? cut(given, { columns: wholeOf(given.width), rows: region.rows }) : scaleLines(given, 'columns', down, columns); // prettier-ignore
   if (columnsFirst(image, width, height)) {
     const scaled = scaleDown(image, across === undefined ? region.columns : inputsOf(across));
     return scaleAcross(scaled, wholeOf(scaled.height));

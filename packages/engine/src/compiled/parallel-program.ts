@@ -81,7 +81,8 @@ export class ParallelProgram<C extends TensorTree, I extends TensorTree, O exten
     products?: ProductType,
   ) {
     const share = Math.max(1, Math.floor(threads / parallelRuns));
-    this.threads = { share, alone: Math.max(share, Math.min(threads, MOST_THREADS_ALONE)) };
+    const alone = products === 'int8' ? share : Math.max(share, Math.min(threads, MOST_THREADS_ALONE)); // too short to divide
+    this.threads = { share, alone };
     const records = new SharedRecords();
     this.copies = Array.from(
       { length: parallelRuns },
