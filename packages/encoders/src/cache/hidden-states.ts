@@ -8,15 +8,15 @@ import {
   DataError,
   floatData,
   mapAhead,
+  type Program,
   partitionTree,
   refuser,
   type Engine,
   type HostTensor,
   type HostTree,
-  type StepProgram,
   type TensorTree,
 } from '@drf/tensor';
-import { emptyRows, LARGEST_BATCH, paddedPieces, PIECES_AHEAD } from '../batches.js';
+import { emptyRows, LARGEST_BATCH, paddedPieces } from '../batches.js';
 import {
   DEFAULT_MASK_TOKEN,
   type EncoderSplit,
@@ -58,7 +58,7 @@ const TEXTS_AT_ONCE = 64;
 const LOOK_MILLISECONDS = 200;
 
 /** What {@link EncoderSplit.lower} gives, on the host: states [batch, token, dim], and mask and ids of texts. */
-type LowerProgram = StepProgram<TensorTree, TensorTree, TensorTree>;
+type LowerProgram = Program<TensorTree, TensorTree>;
 
 /**
  * Hidden states below the first trained layer of an encoder, kept on disk: one row a content and disruption, in the
@@ -77,7 +77,6 @@ export class HiddenStates<Content> {
   private readonly dim: number;
   private imageTokens: number | undefined;
   private lower: Promise<LowerProgram> | undefined;
-  private turn: Promise<unknown> = Promise.resolve();
 
   /** @throws ConfigurationError for an encoder that does not say how wide its tokens are */
   constructor(
@@ -191,7 +190,6 @@ export class HiddenStates<Content> {
   async release(): Promise<void> {
     const { lower } = this;
     this.lower = undefined;
-    await this.turn.catch(() => undefined);
     await (await lower)?.dispose();
   }
 
@@ -296,7 +294,7 @@ export class HiddenStates<Content> {
       trainable: false,
       outputDim: tokens * dim,
       storage,
-      preferredBatch: PIECES_AHEAD * LARGEST_BATCH,
+      preferredBatch: 4 * LARGEST_BATCH,
       maskToken: encoder.maskToken ?? DEFAULT_MASK_TOKEN,
       preprocess: (contents) => encoder.preprocess(contents),
       encode: (contents) => this.rowsOf(contents, tokens),
@@ -313,7 +311,9 @@ export class HiddenStates<Content> {
     const { dim } = this;
     const rows = emptyRows(contents.length, tokens * dim);
     let start = 0;
-    const computed = mapAhead(paddedPieces(contents), PIECES_AHEAD, async ({ items, rows: batch }) => {
+    const { parallelRuns = 1 } = await this.lowerProgram();
+    const pieces = paddedPieces(contents, parallelRuns);
+    const computed = mapAhead(pieces, parallelRuns + 1, async ({ items, rows: batch }) => {
       const filled = Array.from({ length: batch }, (_, i) => items[Math.min(i, items.length - 1)] as Content);
       return { items, states: this.statesOf(await this.run(await this.encoder.preprocess(filled))) };
     });
@@ -346,18 +346,18 @@ export class HiddenStates<Content> {
     return (this.imageTokens = states.shape[1] as number);
   }
 
-  /** One call at a time, as a step's calls must not overlap; callers may. */
-  private run(inputs: HostTree): Promise<HostTree> {
+  private async run(inputs: HostTree): Promise<HostTree> {
+    return (await this.lowerProgram()).run(inputs);
+  }
+
+  private lowerProgram(): Promise<LowerProgram> {
     const { encoder, options } = this;
     const { split } = encoder;
-    this.lower ??= options.engine.prepareStep<TensorTree, TensorTree, TensorTree>(
-      (state, given) => ({ state, outputs: split.lower(state, given) }),
+    return (this.lower ??= options.engine.prepare<TensorTree, TensorTree, TensorTree>(
+      (parameters, given) => split.lower(parameters, given),
       lowerParameters(encoder),
-    );
-    const { lower } = this;
-    const result = this.turn.then(async () => (await lower).step(inputs));
-    this.turn = result.catch(() => undefined);
-    return result;
+      { parallel: true },
+    ));
   }
 }
 
