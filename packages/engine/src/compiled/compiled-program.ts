@@ -12,8 +12,10 @@ import { trace } from '../trace/trace.js';
 import { Turns, UnderWay } from '../programs.js';
 import type { Recorded, Session, SessionHost } from './session-host.js';
 
-/** Sessions that a program keeps, and records of those that share them; beyond that, the one that was used longest ago goes. */
-const MOST_KEPT = 16;
+/** Sessions that a program keeps; beyond that, the one that was used longest ago is released. */
+const MOST_SESSIONS = 16;
+/** The same of a program whose sessions hold neither constants nor memory between runs; and records that such programs share. */
+export const MOST_LIGHT_SESSIONS = 32;
 
 /** What a trace depends on: the names, types and shapes of the inputs. */
 function structureOf(inputs: HostTree): string {
@@ -33,7 +35,7 @@ export class SharedRecords {
     this.kept.set(structure, recorded); // the last one used comes last
     recorded.catch(() => this.kept.delete(structure)); // tried again next time; the caller sees this error
     const [oldest] = this.kept.keys();
-    if (this.kept.size > MOST_KEPT && oldest !== undefined) this.kept.delete(oldest);
+    if (this.kept.size > MOST_LIGHT_SESSIONS && oldest !== undefined) this.kept.delete(oldest);
     return recorded;
   }
 }
@@ -42,7 +44,10 @@ export class SharedRecords {
 export class TraceCache {
   private readonly sessions = new Map<string, Promise<Session>>();
 
-  constructor(private readonly host: SessionHost) {}
+  constructor(
+    private readonly host: SessionHost,
+    private readonly most = MOST_SESSIONS,
+  ) {}
 
   /**
    * The session for inputs like these; `record` runs when their structure is met for the first time.
@@ -71,7 +76,7 @@ export class TraceCache {
 
   private async releaseOldest(): Promise<void> {
     const [oldest] = this.sessions;
-    if (this.sessions.size <= MOST_KEPT || oldest === undefined) return;
+    if (this.sessions.size <= this.most || oldest === undefined) return;
     this.sessions.delete(oldest[0]);
     await this.release(oldest[1]);
   }

@@ -15,7 +15,7 @@ import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
 import { type QuantizedMatrix, quantizeMatrix, withInt8Products } from '../onnx/int8.js';
 import { assertSameLeaves, noLeaf, Turns } from '../programs.js';
 import { trace } from '../trace/trace.js';
-import { type SharedRecords, TraceCache } from './compiled-program.js';
+import { MOST_LIGHT_SESSIONS, type SharedRecords, TraceCache } from './compiled-program.js';
 import { namedLeaves, type Recorded, type SessionHost } from './session-host.js';
 
 /** A step whose state stays in the worker thread. */
@@ -44,7 +44,7 @@ export class CompiledStepProgram<
     private readonly products: ProductType = 'float32',
     private readonly records?: SharedRecords,
   ) {
-    this.cache = new TraceCache(host);
+    this.cache = new TraceCache(host, records === undefined ? undefined : MOST_LIGHT_SESSIONS);
     this.state = host.newState();
     const tensors = namedLeaves(initialState);
     this.leaves = tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype }));

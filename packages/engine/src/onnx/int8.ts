@@ -59,7 +59,7 @@ export function quantizeMatrix(
   for (let start = 0; start < weights.length; start += columns) {
     for (let column = 0; column < columns; column++) {
       const size = Math.abs(weights[start + column] as number);
-      scales[column] = Math.max(scales[column] as number, size); // NaN stays
+      if (size > (scales[column] as number) || Number.isNaN(size)) scales[column] = size; // nothing is larger than NaN
     }
   }
   scales.forEach((largest, column) => {
@@ -68,7 +68,7 @@ export function quantizeMatrix(
   const numbers = new Int8Array(weights.length);
   for (let start = 0; start < weights.length; start += columns) {
     for (let column = 0; column < columns; column++) {
-      numbers[start + column] = Math.round((weights[start + column] as number) / (scales[column] as number));
+      numbers[start + column] = Math.floor((weights[start + column] as number) / (scales[column] as number) + 0.5);
     }
   }
   return { numbers, scales };
