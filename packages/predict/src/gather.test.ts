@@ -83,4 +83,24 @@ describe('calls that overlap', () => {
     ]);
     expect(batches).toEqual([[1, 13, 2], [1], [13], [2]]);
   });
+
+  it('go together as long as a batch takes two seconds at most', async () => {
+    let time = 0;
+    let each = 300;
+    const batches: number[] = [];
+    const run = async (items: readonly number[]) => {
+      batches.push(items.length);
+      time += each * items.length;
+      return items;
+    };
+    const take = gathered(32, run, () => time);
+    await Promise.all(Array.from({ length: 20 }, (_, i) => take(i)));
+    expect(batches).toEqual([8, 6, 6]); // eight at first, when nothing is known
+    each = 5_000;
+    await Promise.all(Array.from({ length: 8 }, (_, i) => take(i)));
+    expect(batches.slice(3)).toEqual([6, 1, 1]);
+    each = 0;
+    await Promise.all(Array.from({ length: 34 }, (_, i) => take(i)));
+    expect(batches.slice(6)).toEqual([1, 32, 1]);
+  });
 });
