@@ -49,14 +49,15 @@ export class JobPlace {
   }
 
   /**
-   * The plan of a job: the one that was begun here, or a new one.
+   * The plan of a job: the one that was begun here, by units of as many cores, or a new one, which knows what is there.
    * @throws ConfigurationError where another job was begun, or is at the same moment
    */
   async begin(settings: ScoreSettings, resources: UnitResources): Promise<PublishedPlan> {
     const begun = await this.plans();
     for (const plan of begun) this.assertSame(plan, settings);
-    if (begun[0] !== undefined) return { ...begun[0], settings }; // the same, in another order
-    await this.assertFree();
+    const same = begun.find((plan) => plan.resources.cores === resources.cores);
+    if (same !== undefined) return { ...same, settings }; // the same, in another order
+    if (begun.length === 0) await this.assertFree();
     const units = settings.shards.shards.map((shard, index) => ({
       address: contentHash(JSON.stringify({ ...settings, shards: shard })),
       output: reportPath(index),

@@ -36,7 +36,8 @@ export async function predictAction(run: string, input: string | undefined, opti
   const runs = [run, ...(options.with ?? [])].map((each) => (isObjectLocation(each) ? each : resolve(each)));
   const silent = options.quiet === true || options.json === true;
   const folders = await fetchFolders(runs, { silent });
-  const judge = await onceClosed(() => openJudge(folders, { engine, checkpoint, allowDownload }));
+  const threads = await threadsOfEach(options); // as other processes have, whose memory is measured by this one
+  const judge = await onceClosed(() => openJudge(folders, { engine, checkpoint, allowDownload, threads }));
   try {
     if (options.quiet !== true) process.stderr.write(`${judge.info.notes.join('\n')}\n`);
     if (input === undefined) await judgeOne(judge, options);
@@ -257,6 +258,12 @@ async function otherProcesses(
     collectGarbage(); // others open the model now, and need the memory
   };
   return { model, runner, program: UNIT_PROGRAM, lanes: jobs, from, resources, release };
+}
+
+/** Threads of a judge where it is known beforehand that others judge in its place. */
+async function threadsOfEach({ on, jobs = 1 }: MainOptions): Promise<number | undefined> {
+  if (on !== 'local') return 1;
+  return jobs === 1 ? undefined : Math.max(1, Math.floor((await availableResources()).cores / jobs));
 }
 
 /** Cores that one process keeps busy where its judge computes several posts at once: with more, the rest of it lags behind. */

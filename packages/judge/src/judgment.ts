@@ -95,8 +95,8 @@ export interface JudgeInfo {
   /** Name of the engine that computes. */
   readonly engine: string;
   /**
-   * How many calls under way are judged fastest: it puts so many posts through its encoders together. Left out: 1, more
-   * gain nothing.
+   * How many calls under way are judged fastest: a part of them goes through its encoders together, while the next part is
+   * prepared. Left out: 1, more gain nothing.
    */
   readonly preferredBatch?: number;
   /** null for runs without one: probabilities then are the model's own, and quality is not known; and for ensembles. */

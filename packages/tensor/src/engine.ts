@@ -73,8 +73,8 @@ export interface PrepareOptions {
   readonly products?: ProductType;
   /**
    * Of a function without state: whether runs that overlap are computed side by side, each by its share of the engine's
-   * threads and from constants of its own, as far as 1 GiB holds these. More is done in a time where many runs are under
-   * way, as threads need not wait for each other. A number: so many at most. Engines that know no such thing compute one run
+   * threads and from constants of its own, of which copies take 512 MiB at most. More is done in a time where many runs are under
+   * way, as threads need not wait for each other. A number, 1 or more: so many at once at most. Engines that know no such thing compute one run
    * after the other. Default false.
    */
   readonly parallel?: boolean | number;

@@ -36,7 +36,7 @@ import {
   type ModelOutputs,
   type TextModel,
 } from './models.js';
-import { givesExactRows } from './exact-rows.js';
+import { type ExactRows, exactRows } from './exact-rows.js';
 import type { TrainableOptions } from './open-model.js';
 
 type Runner = Program<TensorTree, ModelOutputs>;
@@ -59,14 +59,16 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   readonly outputDim: number;
   readonly tokenDim: number;
   readonly preferredBatch: number;
+  readonly isBatchInvariant: boolean;
   private readonly guard: UseGuard;
   private readonly atOnce: number;
 
   constructor(
     protected readonly model: Model,
     private readonly runner: Runner,
-    readonly isBatchInvariant: boolean,
+    private readonly exact: ExactRows,
   ) {
+    this.isBatchInvariant = exact.inBatches;
     this.id = model.id;
     this.modality = model.modality;
     this.outputDim = model.outputDim;
@@ -124,7 +126,7 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   }
 
   private computed(contents: readonly Content[]): AsyncGenerator<ComputedPiece> {
-    const alone = this.isBatchInvariant && contents.length === 1; // the trial says that threads change no bit
+    const alone = this.exact.alone && contents.length === 1;
     const ahead = this.atOnce + 1; // while some are computed, the next one is prepared
     return mapAhead(this.model.pieces(contents, this.atOnce), ahead, async ({ places, inputs }) => {
       return { places, outputs: await this.runner.run(await inputs(), { alone }) };
@@ -164,8 +166,8 @@ export async function frozenImageEncoder(
   products?: ProductType,
 ): Promise<ImageEncoder> {
   const runner = await prepare(model, parameters, engine, products);
-  const isExact = await givesExactRows(engine, parameters, products, runner.parallelRuns);
-  return new FrozenTransformer<RgbImage, ImageModel>(model, runner, isExact);
+  const exact = await exactRows(engine, parameters, products, runner.parallelRuns);
+  return new FrozenTransformer<RgbImage, ImageModel>(model, runner, exact);
 }
 
 /** A text encoder that an engine runs. */
@@ -176,7 +178,7 @@ export async function frozenTextEncoder(
   products?: ProductType,
 ): Promise<TextEncoder> {
   const runner = await prepare(model, parameters, engine, products);
-  return new FrozenText(model, runner, await givesExactRows(engine, parameters, products, runner.parallelRuns));
+  return new FrozenText(model, runner, await exactRows(engine, parameters, products, runner.parallelRuns));
 }
 
 const LAYER = /^layers\.(\d+)\./;

@@ -3,7 +3,7 @@ import { applyLinear, initializeLinear, type LinearParameters } from '@drf/layer
 import { createRandom, hostTensor } from '@drf/tensor';
 import type * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { givesExactRows } from './exact-rows.js';
+import { exactRows } from './exact-rows.js';
 
 const [INPUTS, COLUMNS] = [384, 384];
 const weights = initializeLinear(createRandom(1), INPUTS, COLUMNS);
@@ -26,22 +26,27 @@ describe('an engine gives exact rows', () => {
     let areEqual = true;
     for (const count of [1, 2, 16, 65, 257])
       areEqual &&= (await productOf(count)).every((value, i) => value === all[i]);
-    expect(await givesExactRows(engine, weights)).toBe(areEqual);
+    expect((await exactRows(engine, weights)).inBatches).toBe(areEqual);
     if (threads === 1) expect(areEqual).toBe(true);
     await engine.dispose();
   });
 
-  it('where runs share the threads, so that each has few', async () => {
-    const engine = await createEngine('compiled', { threads: 16 });
-    expect(await givesExactRows(engine, weights, 'float32', 8)).toBe(true); // two each, and four for one that is alone
+  it.each([
+    [384, 16, 8, { inBatches: true, alone: true }], // two threads each, four for a run that is alone
+    [192, 4, 4, { inBatches: true, alone: false }], // one each, four have 48 columns
+    [192, 8, 2, { inBatches: false, alone: false }],
+  ])('of %i columns, by %i threads that %i runs share', async (columns, threads, parallelRuns, expected) => {
+    const engine = await createEngine('compiled', { threads });
+    const narrow = initializeLinear(createRandom(1), INPUTS, columns);
+    expect(await exactRows(engine, narrow, 'float32', parallelRuns)).toEqual(expected);
     await engine.dispose();
   });
 
   it('where products are in int8, or short; others than `compiled` are not asked', async () => {
     const [compiled, eager] = [await createEngine('compiled', { threads: 16 }), await createEngine('eager:cpu')];
-    expect(await givesExactRows(compiled, weights, 'int8')).toBe(true);
-    expect(await givesExactRows(compiled, initializeLinear(createRandom(1), 128, 384))).toBe(true);
-    expect(await givesExactRows(eager, weights)).toBe(false);
+    expect(await exactRows(compiled, weights, 'int8')).toEqual({ inBatches: true, alone: true });
+    expect((await exactRows(compiled, initializeLinear(createRandom(1), 128, 384))).alone).toBe(true);
+    expect(await exactRows(eager, weights)).toEqual({ inBatches: false, alone: false });
     await compiled.dispose();
     await eager.dispose();
   });

@@ -16,6 +16,14 @@ const LEAST_ADDED = 128;
 /** The same at most, which is where a thread has 16 columns, the fewest. */
 const MOST_ADDED = 1024;
 
+/** Where an engine's products are the same, to the last bit. */
+export interface ExactRows {
+  /** A row of a batch and that row alone, by the threads that a run among others has. */
+  readonly inBatches: boolean;
+  /** By these and by the threads of a run that is alone, too. */
+  readonly alone: boolean;
+}
+
 /**
  * Whether an engine computes a row of a batch, to the last bit, as it computes it alone: tried for the engine `compiled`, and
  * not known of others. ONNX Runtime divides a product among its threads by columns where there are more of them than rows,
@@ -25,25 +33,22 @@ const MOST_ADDED = 1024;
  * @param parameters of the model, of which the narrowest product is tried
  * @param parallelRuns of the model's program, which share the threads
  */
-export async function givesExactRows(
+export async function exactRows(
   engine: Engine,
   parameters: HostTree,
   products: ProductType = 'float32',
   parallelRuns = 1,
-): Promise<boolean> {
-  if (engine.name !== 'compiled') return false;
-  if (products === 'int8') return true;
+): Promise<ExactRows> {
+  if (engine.name !== 'compiled') return { inBatches: false, alone: false };
   const columns = [...flattenTree<HostTensor>(parameters).values()]
     .filter(({ data, shape }) => data.length / (shape.at(-1) as number) > LEAST_ADDED)
     .map(({ shape }) => shape.at(-1) as number);
-  return columns.length === 0 || givesExactProducts(engine, Math.min(...columns), parallelRuns);
+  if (products === 'int8' || columns.length === 0) return { inBatches: true, alone: true };
+  return tryProducts(engine, Math.min(...columns), parallelRuns);
 }
 
-/**
- * Whether the first rows of a product are the same where it is divided by columns and where it is divided by rows, by the
- * threads of a run among others and by those of one that is alone.
- */
-async function givesExactProducts(engine: Engine, columns: number, parallelRuns: number): Promise<boolean> {
+/** Tries a product that is divided by columns, and the same rows in one that is divided by rows. */
+async function tryProducts(engine: Engine, columns: number, parallelRuns: number): Promise<ExactRows> {
   const program = await engine.prepare<Pick<LinearParameters, 'kernel'>, { readonly rows: tf.Tensor }, TensorTree>(
     (constants, { rows }) => ({ product: applyLinear(constants, rows) }),
     { kernel: numbers(MOST_ADDED, columns) },
@@ -55,12 +60,12 @@ async function givesExactProducts(engine: Engine, columns: number, parallelRuns:
   };
   try {
     const few = await productOf(columns - 1, false);
-    const others = [
-      await productOf(columns, false),
-      await productOf(columns, true),
-      await productOf(columns - 1, true),
-    ];
-    return others.every((other) => few.every((value, i) => value === other[i]));
+    const isSame = async (rows: number, alone: boolean): Promise<boolean> => {
+      const product = await productOf(rows, alone);
+      return few.every((value, i) => value === product[i]);
+    };
+    const inBatches = await isSame(columns, false);
+    return { inBatches, alone: inBatches && (await isSame(columns - 1, true)) && (await isSame(columns, true)) };
   } finally {
     await program.dispose();
   }
@@ -70,6 +75,7 @@ async function givesExactProducts(engine: Engine, columns: number, parallelRuns:
 function numbers(rows: number, columns: number): HostTensor {
   const random = createRandom(0);
   const some = Float32Array.from({ length: 4_099 }, () => random.uniform(-1, 1));
-  const all = Float32Array.from({ length: rows * columns }, (_, i) => some[i % some.length] as number);
+  const all = new Float32Array(rows * columns);
+  for (let start = 0; start < all.length; start += some.length) all.set(some.subarray(0, all.length - start), start);
   return hostTensor(all, [rows, columns]);
 }

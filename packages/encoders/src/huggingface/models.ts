@@ -55,7 +55,7 @@ export interface EncoderModel<Content> {
   preprocess(contents: readonly Content[]): Promise<HostTree>;
   /**
    * Cuts contents into pieces of few shapes, for a frozen encoder.
-   * @param atOnce how many of them are computed at once
+   * @param atOnce how many of them are computed at once: few images are cut into so many; texts are cut by their lengths
    */
   pieces(contents: readonly Content[], atOnce: number): Iterable<Piece>;
   /** The embeddings and the layers below `layer`; pure. */

@@ -30,8 +30,8 @@ class CompiledEngine implements Engine {
   private readonly programs: ProgramList;
   private readonly host: SessionHost;
   private readonly lanes: Lanes;
-  /** What runs that overlap may share. */
-  private readonly threads: number;
+  /** What runs that overlap may share; undefined on an accelerator, which computes one after the other. */
+  private readonly threads: number | undefined;
   private readonly writtenBytes: number;
 
   constructor(options: CompileOptions) {
@@ -41,7 +41,7 @@ class CompiledEngine implements Engine {
     this.host = new SessionHost(options);
     // many sessions for shapes that come seldom: each would hold memory of its own, and none is faster with it
     this.lanes = new Lanes(() => new SessionHost(options, false));
-    this.threads = provider === 'cpu' ? (options.threads ?? availableParallelism()) : 1;
+    this.threads = provider === 'cpu' ? (options.threads ?? availableParallelism()) : undefined;
     this.writtenBytes = options.writtenBytes ?? DEFAULT_WRITTEN_BYTES;
   }
 
@@ -55,11 +55,11 @@ class CompiledEngine implements Engine {
       (sum, { data }) => sum + data.byteLength,
       0,
     );
-    if (parallel !== false) {
-      const most = parallel === true ? Infinity : parallel;
-      return this.prepareParallel(Math.min(most, lanesFor(bytes, this.threads)), compute, constants, products);
+    if (parallel !== false && this.threads !== undefined) {
+      const lanes = Math.min(lanesFor(bytes, this.threads), parallel === true ? Infinity : Math.max(1, parallel));
+      return this.prepareParallel(lanes, this.threads, compute, constants, products);
     }
-    if (products !== 'int8' && bytes <= this.writtenBytes) {
+    if (products !== 'int8' && parallel === false && bytes <= this.writtenBytes) {
       return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
     }
     const program = this.programs.add(
@@ -87,14 +87,20 @@ class CompiledEngine implements Engine {
 
   private async prepareParallel<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
     lanes: number,
+    threads: number,
     compute: PureFunction<C, I, O>,
     constants: Host<C>,
     products?: ProductType,
   ): Promise<Program<I, O>> {
     const program = this.programs.add(
-      () => new ParallelProgram<C, I, O>(this.lanes, lanes, this.threads, compute, constants, products),
+      () => new ParallelProgram<C, I, O>(this.lanes, lanes, threads, compute, constants, products),
     );
-    await program.ready();
+    try {
+      await program.loaded();
+    } catch (error) {
+      await program.dispose();
+      throw error;
+    }
     return program;
   }
 }

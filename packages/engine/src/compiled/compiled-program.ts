@@ -8,6 +8,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import type { TracedFunction } from '../graph/graph.js';
+import type { QuantizedMatrix } from '../onnx/int8.js';
 import { trace } from '../trace/trace.js';
 import { Turns, UnderWay } from '../programs.js';
 import type { Recorded, Session, SessionHost } from './session-host.js';
@@ -25,6 +26,8 @@ function structureOf(inputs: HostTree): string {
 
 /** One record for each structure of inputs, for programs in several worker threads, which each make sessions of it. */
 export class SharedRecords {
+  /** Rounded weights by their names. */
+  readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
   private readonly kept = new Map<string, Promise<Recorded>>();
 
   /** The record for inputs like these; `record` runs when their structure is met for the first time. */

@@ -31,7 +31,7 @@ export class CompiledStepProgram<
   private readonly example: Host<S>;
   private readonly leaves: readonly StateLeaf[];
   /** By names of leaves: of all sessions, as each of them would read the numbers and round them again. */
-  private readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
+  private readonly quantized: Map<string, Promise<QuantizedMatrix>>;
   /** Names of leaves that the worker has beside those of the state. */
   private readonly added = new Set<string>();
   /** Settles once the initial state is in the worker; the first call reports a failure. */
@@ -44,6 +44,7 @@ export class CompiledStepProgram<
     private readonly products: ProductType = 'float32',
     private readonly records?: SharedRecords,
   ) {
+    this.quantized = records?.quantized ?? new Map<string, Promise<QuantizedMatrix>>();
     this.cache = new TraceCache(host, records === undefined ? undefined : MOST_LIGHT_SESSIONS);
     this.state = host.newState();
     const tensors = namedLeaves(initialState);
@@ -92,7 +93,7 @@ export class CompiledStepProgram<
     return this.turns.take(async () => {
       assertSameLeaves('StepProgram.writeState', this.example, state);
       await this.ready;
-      if (this.products === 'int8') await this.cache.dispose(); // whose sessions hold the numbers from before
+      if (this.products === 'int8') await this.cache.dispose(); // so that records are made anew, with other numbers
       this.quantized.clear();
       this.added.clear();
       for (const leaf of namedLeaves(state)) await this.host.writeLeaf(this.state, leaf, 'numbers');
@@ -103,8 +104,8 @@ export class CompiledStepProgram<
   async dispose(): Promise<void> {
     if (!this.turns.dispose()) return;
     await this.cache.dispose();
-    await this.ready;
-    await this.host.dropState(this.state);
+    const isThere = await this.ready.then(() => true, () => false); // prettier-ignore
+    if (isThere) await this.host.dropState(this.state);
   }
 
   /** A record, and what it reads in the worker. */
@@ -170,7 +171,12 @@ export class SharedConstantsProgram<
     this.last = this.ready;
   }
 
-  /** Settles once the constants are in the worker; the first call reports a failure. */
+  /** Settles once the constants are in the worker. @throws UnavailableError when it cannot hold them */
+  get loaded(): Promise<void> {
+    return this.program.ready;
+  }
+
+  /** The same; the first call reports a failure. */
   get ready(): Promise<void> {
     return this.program.ready.catch(() => undefined);
   }

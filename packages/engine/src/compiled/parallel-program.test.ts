@@ -1,8 +1,8 @@
 import { createRandom, hostTensor, type HostTensor } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createCompiledEngine } from './compiled-engine.js';
-import { Lanes, lanesFor } from './parallel-program.js';
+import { Lanes, lanesFor, threadsFor } from './parallel-program.js';
 import { SessionHost } from './session-host.js';
 
 type Weights = { readonly weights: tf.Tensor };
@@ -17,9 +17,18 @@ function normal(shape: readonly [number, number], seed: number): HostTensor {
 }
 
 describe('lanesFor', () => {
-  it('gives each thread a lane, up to eight, as far as copies of the constants fit into 1 GiB', () => {
+  it('gives each thread a lane, up to eight, as far as copies of the constants fit into 512 MiB', () => {
     expect([lanesFor(0, 1), lanesFor(1000, 4), lanesFor(1000, 64)]).toEqual([1, 4, 8]);
-    expect([lanesFor(2 ** 28, 8), lanesFor(400 * 2 ** 20, 8), lanesFor(1.2 * 2 ** 30, 8)]).toEqual([5, 3, 1]);
+    expect([lanesFor(2 ** 27, 8), lanesFor(400 * 2 ** 20, 8), lanesFor(600 * 2 ** 20, 8)]).toEqual([5, 2, 1]);
+  });
+});
+
+describe('threadsFor', () => {
+  it('divides threads among lanes, and gives a run that is alone up to four', () => {
+    expect([threadsFor(2, 2), threadsFor(3, 3)]).toEqual([{ share: 1, alone: 2 }, { share: 1, alone: 3 }]); // prettier-ignore
+    expect([threadsFor(6, 16), threadsFor(6, 64)]).toEqual([{ share: 2, alone: 4 }, { share: 4, alone: 4 }]); // prettier-ignore
+    expect([threadsFor(2, 64), threadsFor(1, 64)]).toEqual([{ share: 8, alone: 8 }, { share: 64, alone: 64 }]); // prettier-ignore
+    expect(threadsFor(2, 4, 'int8')).toEqual({ share: 2, alone: 2 });
   });
 });
 
@@ -36,19 +45,43 @@ describe('Lanes', () => {
     const all = [work('a', 2), work('b', 3), work('c', 2), work('d', 2), work('e', 3)];
     const turn = () => new Promise((resolve) => setImmediate(resolve));
     await turn();
-    expect(taken).toEqual(['a 0 true', 'b 1 false', 'e 2 false']); // c and d wait for one of two lanes
-    open[2]?.();
-    await turn();
-    expect(taken).toHaveLength(3);
+    expect(taken).toEqual(['a 1 true', 'b 2 false', 'c 0 false']); // d waits for one of two lanes, e for any
     open[1]?.();
     await turn();
-    expect(taken.slice(3)).toEqual(['c 1 false']);
+    expect(taken.slice(3)).toEqual(['e 2 false']);
     open[0]?.();
     await turn();
-    expect(taken.slice(4)).toEqual(['d 0 false']);
+    expect(taken.slice(4)).toEqual(['d 1 false']);
+    open[2]?.();
     open.slice(3).forEach((end) => end());
     await Promise.all(all);
     await lanes.close();
+  });
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+describe('runs that overlap', () => {
+  it('go to all lanes, by one thread each; one that is alone has more', async () => {
+    const create = vi.spyOn(SessionHost.prototype, 'create');
+    const run = vi.spyOn(SessionHost.prototype, 'run');
+    const engine = await createCompiledEngine({ threads: 3 });
+    const program = await engine.prepare(layer, { weights: normal([96, 80], 1) }, { parallel: true });
+    await Promise.all([1, 2, 3, 4, 5].map((seed) => program.run({ x: normal([2, 96], seed) }, { alone: seed > 1 })));
+    expect(new Set(run.mock.contexts).size).toBe(3);
+    expect(create.mock.calls.map(([, threads]) => threads)).toEqual([1, 1, 1]);
+    await program.run({ x: normal([2, 96], 1) }, { alone: true });
+    expect(create.mock.calls.slice(3).map(([, threads]) => threads)).toEqual([3]);
+    await engine.dispose();
+  });
+
+  it('are not prepared where a lane cannot hold the constants', async () => {
+    const make = vi.spyOn(SessionHost.prototype, 'makeState');
+    make.mockImplementationOnce(() => Promise.resolve()).mockImplementationOnce(() => Promise.reject(new Error('no memory'))); // prettier-ignore
+    const engine = await createCompiledEngine({ threads: 2 });
+    const preparing = engine.prepare(layer, { weights: normal([96, 80], 1) }, { parallel: true });
+    await expect(preparing).rejects.toThrow('no memory');
+    await engine.dispose();
   });
 });
 
@@ -67,7 +100,9 @@ describe.each(['float32', 'int8'] as const)('a function that is computed side by
 
   it('tells of a failure of one run, and computes the others', async () => {
     const engine = await createCompiledEngine({ threads: 2 });
-    const pick = ({ weights }: Weights, { x }: Rows) => ({ y: tf.gather(weights, x.toInt()) });
+    const pick = ({ weights }: Weights, { x }: Rows) => ({
+      y: tf.matMul(tf.gather(tf.transpose(weights), x.toInt()), weights),
+    });
     const program = await engine.prepare(pick, { weights: normal([80, 64], 1) }, { products, parallel: true });
     const runs = [1, 99, 2, 3].map((row) => program.run({ x: hostTensor([row], [1]) }));
     const outcomes = await Promise.allSettled(runs);

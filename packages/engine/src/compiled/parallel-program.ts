@@ -4,19 +4,36 @@ import { SharedRecords } from './compiled-program.js';
 import { SharedConstantsProgram } from './compiled-step-program.js';
 import type { SessionHost } from './session-host.js';
 
-/** What copies of the constants take at most, beside the first. */
-const MOST_BYTES_OF_COPIES = 2 ** 30;
+/** What a function's copies of its constants take at most, beside the first. */
+const MOST_BYTES_OF_COPIES = 2 ** 29;
 const MOST_LANES = 8;
-/** Threads of a run that is alone: with more of them, sums of narrow matrices have another order. */
-const MOST_THREADS_ALONE = 4;
+/** Threads of a run with small constants: with more, sums of matrices as narrow as 384 columns have another order. */
+const MOST_THREADS = 4;
+/** The same with constants of which two fit: of 768 columns. */
+const MOST_THREADS_OF_TWO = 8;
 
 /** How many runs are computed at once, where constants take so many bytes and there are so many threads. */
 export function lanesFor(bytes: number, threads: number): number {
   return Math.max(1, Math.min(threads, MOST_LANES, 1 + Math.floor(MOST_BYTES_OF_COPIES / bytes)));
 }
 
+/**
+ * Threads of a run among others, and of one that is alone: no more than change no bit of what usually comes with constants
+ * of which there are so many copies.
+ */
+export function threadsFor(
+  lanes: number,
+  threads: number,
+  products?: ProductType,
+): { readonly share: number; readonly alone: number } {
+  const most = lanes > 2 ? MOST_THREADS : lanes === 2 ? MOST_THREADS_OF_TWO : Infinity;
+  const share = Math.max(1, Math.min(Math.floor(threads / lanes), most));
+  // in int8, operations are too short to be divided
+  return { share, alone: products === 'int8' ? share : Math.max(share, Math.min(threads, MOST_THREADS)) };
+}
+
 interface Waiting {
-  /** A program of fewer lanes takes the first ones. */
+  /** A program of fewer lanes takes the first ones, so all others take the last one that is free. */
   readonly lanes: number;
   readonly start: (lane: number) => void;
 }
@@ -33,7 +50,7 @@ export class Lanes {
     return (this.hosts[lane] ??= this.makeHost());
   }
 
-  /** Works on the first of so many lanes that is free; who waits is served in order. */
+  /** Works on one of so many lanes that is free; who waits is served in order. */
   async use<Value>(lanes: number, work: (lane: number, isIdle: boolean) => Promise<Value>): Promise<Value> {
     const isIdle = this.busy.size === 0;
     const lane = this.take(lanes) ?? (await new Promise<number>((start) => this.waiting.push({ lanes, start })));
@@ -49,7 +66,7 @@ export class Lanes {
   }
 
   private take(lanes: number): number | undefined {
-    const free = Array.from({ length: lanes }, (_, lane) => lane).find((lane) => !this.busy.has(lane));
+    const free = Array.from({ length: lanes }, (_, lane) => lane).findLast((lane) => !this.busy.has(lane));
     if (free !== undefined) this.busy.add(free);
     return free;
   }
@@ -80,9 +97,7 @@ export class ParallelProgram<C extends TensorTree, I extends TensorTree, O exten
     constants: Host<C>,
     products?: ProductType,
   ) {
-    const share = Math.max(1, Math.floor(threads / parallelRuns));
-    const alone = products === 'int8' ? share : Math.max(share, Math.min(threads, MOST_THREADS_ALONE)); // too short to divide
-    this.threads = { share, alone };
+    this.threads = threadsFor(parallelRuns, threads, products);
     const records = new SharedRecords();
     this.copies = Array.from(
       { length: parallelRuns },
@@ -90,9 +105,9 @@ export class ParallelProgram<C extends TensorTree, I extends TensorTree, O exten
     );
   }
 
-  /** Settles once the constants are in all workers; the first call reports a failure. */
-  async ready(): Promise<void> {
-    await Promise.all(this.copies.map(({ ready }) => ready));
+  /** @throws UnavailableError when a worker cannot hold the constants: its lane would fail whatever it is given */
+  async loaded(): Promise<void> {
+    await Promise.all(this.copies.map(({ loaded }) => loaded));
   }
 
   async run(inputs: Host<I>, { alone = false }: RunOptions = {}): Promise<Host<O>> {

@@ -14,7 +14,7 @@ import {
 } from '@drf/tensor';
 import { toHost, toTensor } from '@drf/tensor/transfer';
 import * as tf from '@tensorflow/tfjs';
-import { assertProducts, assertSameLeaves, noLeaf, ProgramList, Turns } from '../programs.js';
+import { assertProducts, assertSameLeaves, noLeaf, ProgramList, Turns, UnderWay } from '../programs.js';
 import { startBackend, withBackend } from './backend.js';
 
 /** Copies a host tree into the current backend. */
@@ -40,6 +40,7 @@ function disposeTree(tree: TensorTree, except?: TensorTree): void {
 /** A function that runs eagerly; its constants stay in the backend's memory. */
 class EagerProgram<C extends TensorTree, I extends TensorTree, O extends TensorTree> implements Program<I, O> {
   private readonly turns = new Turns('Program.run');
+  private readonly underWay = new UnderWay();
   private readonly constants: C;
 
   constructor(
@@ -52,6 +53,10 @@ class EagerProgram<C extends TensorTree, I extends TensorTree, O extends TensorT
 
   async run(inputs: Host<I>): Promise<Host<O>> {
     this.turns.assertUsable();
+    return await this.underWay.track(this.computed(inputs));
+  }
+
+  private async computed(inputs: Host<I>): Promise<Host<O>> {
     const outputs = withBackend(this.backend, () => tf.tidy(() => this.compute(this.constants, uploadTree<I>(inputs))));
     try {
       return await downloadTree(outputs);
@@ -61,7 +66,9 @@ class EagerProgram<C extends TensorTree, I extends TensorTree, O extends TensorT
   }
 
   async dispose(): Promise<void> {
-    if (this.turns.dispose()) disposeTree(this.constants);
+    if (!this.turns.dispose()) return;
+    await this.underWay.settled();
+    disposeTree(this.constants);
   }
 }
 
