@@ -75,6 +75,20 @@ describe('runs that overlap', () => {
     await engine.dispose();
   });
 
+  it('all fail once a lane has ended, instead of those alone that come to it', async () => {
+    const engine = await createCompiledEngine({ threads: 2 });
+    const program = await engine.prepare(layer, { weights: normal([96, 80], 1) }, { parallel: true });
+    await program.run({ x: normal([2, 96], 1) });
+    const run = vi.spyOn(SessionHost.prototype, 'run').mockRejectedValueOnce(new Error('the thread has ended'));
+    const gone = vi.spyOn(SessionHost.prototype, 'isGone', 'get').mockReturnValueOnce(true);
+    const runs = [1, 2, 3, 4].map((seed) => program.run({ x: normal([2, 96], seed) }));
+    const outcomes = await Promise.allSettled(runs);
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'rejected']);
+    expect([run.mock.calls.length, gone.mock.calls.length > 0]).toEqual([2, true]);
+    await expect(program.run({ x: normal([2, 96], 5) })).rejects.toThrow('the thread has ended');
+    await engine.dispose();
+  });
+
   it('are not prepared where a lane cannot hold the constants', async () => {
     const make = vi.spyOn(SessionHost.prototype, 'makeState');
     make.mockImplementationOnce(() => Promise.resolve()).mockImplementationOnce(() => Promise.reject(new Error('no memory'))); // prettier-ignore

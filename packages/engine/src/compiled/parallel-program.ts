@@ -43,6 +43,8 @@ export class Lanes {
   private readonly hosts: SessionHost[] = [];
   private readonly busy = new Set<number>();
   private readonly waiting: Waiting[] = [];
+  /** Why a lane's thread has ended. Then no lane computes any more: that one would fail at once whatever waits. */
+  private failure: unknown;
 
   constructor(private readonly makeHost: () => SessionHost) {}
 
@@ -50,12 +52,16 @@ export class Lanes {
     return (this.hosts[lane] ??= this.makeHost());
   }
 
-  /** Works on one of so many lanes that is free; who waits is served in order. */
+  /** Works on one of so many lanes that is free; who waits is served in order. @throws what ended a lane's thread */
   async use<Value>(lanes: number, work: (lane: number, isIdle: boolean) => Promise<Value>): Promise<Value> {
     const isIdle = this.busy.size === 0;
     const lane = this.take(lanes) ?? (await new Promise<number>((start) => this.waiting.push({ lanes, start })));
     try {
+      if (this.failure !== undefined) throw this.failure;
       return await work(lane, isIdle);
+    } catch (error) {
+      if (this.hosts[lane]?.isGone === true) this.failure ??= error;
+      throw error;
     } finally {
       this.release(lane);
     }

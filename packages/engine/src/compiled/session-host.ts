@@ -69,6 +69,11 @@ export class SessionHost {
     assertProvider(options.provider ?? 'cpu', options.machine);
   }
 
+  /** Whether its worker thread has ended. */
+  get isGone(): boolean {
+    return this.client?.isGone === true;
+  }
+
   /** @param plan of a step; `threads` that compute it, default as the engine's options say */
   async create({ traced, plan }: Recorded, threads = this.options.threads): Promise<Session> {
     const session = this.nextNumber++;

@@ -58,6 +58,11 @@ export class WorkerClient {
     });
   }
 
+  /** Whether the thread has ended; every request fails then. */
+  get isGone(): boolean {
+    return this.gone !== undefined;
+  }
+
   async close(): Promise<void> {
     if (this.gone !== undefined) return;
     const ended = new Promise<void>((resolve) => this.worker.once('exit', () => resolve()));
