@@ -21,13 +21,18 @@ function keepFloat32(): void {
   process.env['NVIDIA_TF32_OVERRIDE'] ??= '0';
 }
 
+/** What native code reads of the environment, before the first session of the process, wherever that is made. */
+export function settleEnvironment(): void {
+  disableTelemetry();
+  keepFloat32();
+}
+
 interface OrtModule {
   listSupportedBackends(): readonly { readonly name: string; readonly bundled: boolean }[];
 }
 
 function loadRuntime(): OrtModule {
-  disableTelemetry();
-  keepFloat32();
+  settleEnvironment();
   try {
     return createRequire(import.meta.url)('onnxruntime-node') as OrtModule;
   } catch (error) {

@@ -1,6 +1,6 @@
 import { createRandom, hostTensor, type HostTensor } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createCompiledEngine } from './compiled-engine.js';
 import { Lanes, lanesFor, threadsFor } from './parallel-program.js';
 import { SessionHost } from './session-host.js';
@@ -58,8 +58,6 @@ describe('Lanes', () => {
     await lanes.close();
   });
 });
-
-afterEach(() => vi.restoreAllMocks());
 
 describe('runs that overlap', () => {
   it('go to all lanes, by one thread each; one that is alone has more', async () => {

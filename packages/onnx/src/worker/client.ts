@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { UnavailableError } from '@drf/tensor';
+import { settleEnvironment } from '../runtime.js';
 import type { Answer, AnswerTo, Message, Reply, Request } from './protocol.js';
 
 interface Pending {
@@ -38,6 +39,7 @@ export class WorkerClient {
   private gone: Error | undefined;
 
   constructor() {
+    settleEnvironment();
     this.worker = new Worker(SCRIPT, { execArgv: LOADER });
     this.worker.unref();
     this.worker.on('message', (reply: Reply) => this.settle(reply));
