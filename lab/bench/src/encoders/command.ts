@@ -24,6 +24,7 @@ interface EncoderOptions extends EncoderSizes, CallCounts {
   readonly pairs: number;
   readonly python: string;
   readonly ours?: boolean;
+  readonly spinning?: boolean;
   readonly profile?: boolean;
   readonly shapes?: boolean;
   readonly json?: boolean;
@@ -92,14 +93,17 @@ async function compare(options: EncoderOptions): Promise<void> {
 const MOST_KERNELS = 20;
 
 async function measureOurs(options: EncoderOptions): Promise<void> {
-  const { part, mode, profile, shapes, json } = options;
+  const { part, mode, profile, shapes, spinning = false, json } = options;
   const task = { part, mode, sizes: sizesOf(options) };
   if (profile === true) {
-    const { kernels } = await profiled((prefix) => measureEncoders(task, options, prefix), shapes === true);
+    const { kernels } = await profiled(
+      (profilePrefix) => measureEncoders(task, options, { spinning, profilePrefix }),
+      shapes === true,
+    );
     process.stdout.write(`${json === true ? JSON.stringify(kernels) : kernelTable(kernels, MOST_KERNELS)}\n`);
     return;
   }
-  const report = await measureEncoders(task, options);
+  const report = await measureEncoders(task, options, { spinning });
   const text = formatTable(['', 's a call', 'processor s', 'peak MiB', 'setting'], [sideRow('ours', report)]);
   process.stdout.write(`${json === true ? JSON.stringify(report) : text}\n`);
 }
@@ -223,6 +227,7 @@ export function addEncodersCommands(program: Command): void {
     .option('--ours', 'a single task on the compiled engine in this process, with --part and --mode')
     .option('--part <name>', PARTS.join(', '), oneOf(PARTS), 'both')
     .option('--mode <name>', MODES.join(', '), oneOf(MODES), 'step')
+    .option('--spinning', 'with --ours: idle threads wait by spinning; without --ours, the faster way counts')
     .option('--profile', 'with --ours: time by kernel inside ONNX Runtime instead')
     .option('--shapes', 'with --profile: tell kernels apart by the shapes of their inputs')
     .action((options: EncoderOptions) => (options.ours === true ? measureOurs(options) : compare(options)));

@@ -18,6 +18,14 @@ export interface CallCounts {
   readonly warmUp: number;
 }
 
+/** How our engine waits and what it writes. */
+export interface EngineSetting {
+  /** Whether its idle threads wait by spinning; default asleep. */
+  readonly spinning?: boolean;
+  /** Where ONNX Runtime writes its profile, as the first part of a file name. */
+  readonly profilePrefix?: string;
+}
+
 export interface EncoderTask {
   readonly part: (typeof PARTS)[number];
   readonly mode: (typeof MODES)[number];
@@ -28,9 +36,9 @@ export interface EncoderTask {
 export async function measureEncoders(
   { part, mode, sizes }: EncoderTask,
   { calls, warmUp }: CallCounts,
-  profilePrefix?: string,
+  setting: EngineSetting = {},
 ): Promise<SideReport> {
-  const engine = await createCompiledEngine(profilePrefix === undefined ? {} : { profilePrefix });
+  const engine = await createCompiledEngine(setting);
   const workload = await createEncoderWorkload(engine, part, mode, sizes);
   const times: number[] = [];
   let before = process.cpuUsage();
@@ -46,6 +54,6 @@ export async function measureEncoders(
     seconds: median(times),
     cpuSeconds: (user + system) / 1e6 / calls,
     peakMegabytes: process.resourceUsage().maxRSS / 1024,
-    setting: `${engine.name}, Node ${process.version}`,
+    setting: `${engine.name}, threads wait ${setting.spinning === true ? 'by spinning' : 'asleep'}, Node ${process.version}`,
   };
 }
