@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostTensor } from '@drf/tensor';
-import { copyRows, emptyRows, paddedPieces, splitBatch } from './batches.js';
+import { copyRows, emptyRows, evenBatches, splitBatch } from './batches.js';
 
 describe('splitBatch', () => {
   it('cuts into powers of two and keeps the order', () => {
@@ -13,34 +13,26 @@ describe('splitBatch', () => {
   });
 });
 
-describe('paddedPieces', () => {
-  const rowsOf = (count: number): number[] => paddedPieces([...Array(count).keys()]).map(({ rows }) => rows);
+describe('evenBatches', () => {
+  const sizesOf = (count: number, atOnce?: number): number[] =>
+    evenBatches([...Array(count).keys()], atOnce).map(({ length }) => length);
 
-  it('takes few sizes, and of each batch a quarter at most is padding', () => {
+  it('keeps the order, and cuts as evenly as it goes', () => {
     for (let count = 0; count <= 70; count++) {
       const items = [...Array(count).keys()];
-      const pieces = paddedPieces(items);
-      expect(pieces.flatMap((piece) => piece.items)).toEqual(items);
-      for (const piece of pieces) {
-        expect([1, 4, 8]).toContain(piece.rows);
-        expect(piece.items.length).toBeLessThanOrEqual(piece.rows);
-        expect(piece.items.length).toBeGreaterThanOrEqual(0.75 * piece.rows);
+      for (const atOnce of [1, 2, 3]) {
+        const batches = evenBatches(items, atOnce);
+        expect(batches.flat()).toEqual(items);
+        const sizes = batches.map(({ length }) => length);
+        if (count > 0) expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+        for (const size of sizes) expect([1, 2, 3, 4, 5, 6, 7, 8]).toContain(size);
       }
     }
   });
 
-  it('cuts few items into no fewer batches than are computed at once', () => {
-    const twoOf = (count: number): number[] => paddedPieces([...Array(count).keys()], 2).map(({ rows }) => rows);
-    expect([1, 2, 4, 7, 8].map(twoOf)).toEqual([[1], [1, 1], [1, 1, 1, 1], [4, 4], [4, 4]]);
-    expect([9, 14, 24].map(twoOf)).toEqual([
-      [4, 4, 1],
-      [8, 8],
-      [8, 8, 8],
-    ]);
-  });
-
-  it('makes one batch where little of it is padding, and several where much would be', () => {
-    expect([rowsOf(3), rowsOf(5), rowsOf(8), rowsOf(13), rowsOf(22)]).toEqual([[4], [4, 1], [8], [8, 4, 1], [8, 8, 8]]);
+  it('makes as many batches as are computed at once, or some times as many', () => {
+    expect([0, 1, 5, 8, 9, 24].map((count) => sizesOf(count))).toEqual([[], [1], [5], [8], [4, 5], [8, 8, 8]]);
+    expect([1, 2, 7, 8, 17].map((count) => sizesOf(count, 2))).toEqual([[1], [1, 1], [3, 4], [4, 4], [4, 4, 4, 5]]);
   });
 });
 

@@ -1,4 +1,4 @@
-import { floatData, hostTensor, type HostTensor } from '@drf/tensor';
+import { type DynamicAxisName, floatData, hostTensor, type HostTensor, type Modality } from '@drf/tensor';
 import type { TokenFeatures } from './contract.js';
 
 /**
@@ -18,39 +18,26 @@ export function splitBatch<Item>(items: readonly Item[], largest: number): Item[
   return pieces;
 }
 
-/** Batch sizes that a transformer runs at. A compiled engine makes a session for each, so they are few. */
-const BATCH_SIZES = [1, 4, 8] as const;
-/** The largest of them; twice as many at once gain nothing. */
+/** Contents that a transformer takes at once; twice as many gain nothing. */
 export const LARGEST_BATCH = 8;
 
 /** Batches under way at once: while one is computed, the next one is prepared. */
 export const PIECES_AHEAD = 2;
 
-/** The least share of a batch that is no padding. */
-const LEAST_FILLED = 0.75;
-
-/** Items that go into one batch, and how many rows the batch has: the rest of them is padding. */
-export interface PaddedPiece<Item> {
-  readonly items: readonly Item[];
-  readonly rows: number;
+/** Axes of inputs of such an encoder whose sizes differ from batch to batch. */
+export function dynamicAxesOf({ modality }: { readonly modality: Modality }): readonly DynamicAxisName[] {
+  return modality === 'text' ? ['batch', 'length'] : ['batch'];
 }
 
 /**
- * Cuts items into batches of 8, 4 and 1 rows, the largest first. A quarter of a batch at most is padding: three items
- * are a batch of four, five are one of four and one alone.
- * @param atOnce how many batches are computed at once: there are at least so many, where there are enough items
+ * Cuts items into batches of {@link LARGEST_BATCH} at most, of which none is larger than another by more than one.
+ * @param atOnce how many batches are computed at once, of which their number is a multiple where there are enough items
  */
-export function paddedPieces<Item>(items: readonly Item[], atOnce = 1): PaddedPiece<Item>[] {
-  const pieces: PaddedPiece<Item>[] = [];
-  const sizes = BATCH_SIZES.filter((size) => size === 1 || items.length >= (atOnce - 1 + LEAST_FILLED) * size);
-  for (let start = 0; start < items.length;) {
-    const left = items.length - start;
-    const padded = sizes.find((size) => left <= size && left >= LEAST_FILLED * size);
-    const rows = padded ?? sizes.findLast((size) => size <= left) ?? 1;
-    pieces.push({ items: items.slice(start, start + rows), rows });
-    start += rows;
-  }
-  return pieces;
+export function evenBatches<Item>(items: readonly Item[], atOnce = 1): Item[][] {
+  const wanted = Math.ceil(items.length / LARGEST_BATCH / atOnce) * atOnce;
+  const count = Math.min(items.length, wanted);
+  const startOf = (batch: number): number => Math.floor((batch * items.length) / count);
+  return Array.from({ length: count }, (_, batch) => items.slice(startOf(batch), startOf(batch + 1)));
 }
 
 /** A float32 tensor [rows, …shape] of zeros, to be filled with {@link copyRows}. */

@@ -127,7 +127,7 @@ export async function openEncoder<M extends Modality>(
       const { model, parameters } = await openImageModel(source, options);
       return frozenImageEncoder(model, parameters, engine, options.precision);
     }
-    const { model, parameters } = await openTextModel(source, options);
+    const { model, parameters } = await openTextModel('frozen', source, options);
     return frozenTextEncoder(model, parameters, engine, options.precision);
   };
   return (await open()) as EncoderOf[M];
@@ -155,7 +155,7 @@ export async function openTrainableEncoder<M extends Modality>(
       const { model, parameters } = await openImageModel(source, options);
       return trainableImageEncoder(model, parameters, options);
     }
-    const { model, parameters } = await openTextModel(source, options);
+    const { model, parameters } = await openTextModel('trained', source, options);
     return trainableTextEncoder(model, parameters, options);
   };
   return (await open()) as TrainableEncoders[M];

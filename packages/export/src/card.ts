@@ -11,11 +11,10 @@ import { bytesHash } from '@drf/files';
 import { describeCalibration } from '@drf/judge';
 import { CARD_FORMAT, type Card, type CardFile } from '@drf/judge/card';
 import type { DrfMemoryInputs } from '@drf/model';
+import { ELEMENT_TYPES, type OnnxModel, type OnnxValueInfo, shapeOf } from '@drf/onnx';
 import { MODALITIES, PAIRS, type Host, type HostTensor } from '@drf/tensor';
 import type { PackageLicense } from './embedded-packages.js';
 import { type InputSpecification, isDrf, preprocessed, type RecordedEncoders } from './model-function.js';
-import { ELEMENT_TYPES, type OnnxModel, type OnnxValueInfo, shapeOf } from './onnx/model.js';
-import { BATCH_AXIS } from './onnx/symbolic-batch.js';
 
 /** A model that is being exported. */
 export interface BuiltModel {
@@ -161,11 +160,11 @@ function describeInterface(
   config: ExperimentConfig,
 ): Omit<CardFile, 'sha256' | 'bytes'> {
   const [first] = graph.input as [OnnxValueInfo];
-  const batch = shapeOf(first)[0] as number | typeof BATCH_AXIS;
+  const batch = shapeOf(first)[0] as number | string;
   return {
     opset: opsetImport[0]?.version ?? 0,
     irVersion,
-    batch: batch === BATCH_AXIS ? 'any' : batch,
+    batch: typeof batch === 'number' ? batch : 'any',
     inputs: described(graph.input, inputs),
     outputs: described(graph.output, outputMeanings(config)),
   };

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeModel, shapeOf } from '@drf/onnx';
 import { predictionOf, type MethodDefinition } from '@drf/model';
 import {
   addOwnDefinition,
@@ -14,7 +15,6 @@ import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { openRun, writeCalibration } from '@drf/experiment';
 import { exportRun } from './export-run.js';
-import { decodeModel, shapeOf } from './onnx/model.js';
 import { AVAILABILITIES, expectOutputs, headBatch, predictedOutputs, randomPosts, runOnnx } from './testing/posts.js';
 import { makeTinyRun, type TinyRunOptions } from './testing/tiny-run.js';
 import { temporaryFolder } from './testing/tools.js';

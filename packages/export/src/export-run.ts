@@ -12,6 +12,7 @@ import {
   readModelCardFacts,
 } from '@drf/experiment';
 import { CARD_FILE, type Card } from '@drf/judge/card';
+import { decodeModel, encodeModel } from '@drf/onnx';
 import { ConfigurationError, type Host, isOwnId, MODALITIES, refuser } from '@drf/tensor';
 import { spell } from '@drf/terminal';
 import { type BuiltModel, createCard, VOCABULARY_FILE } from './card.js';
@@ -31,10 +32,9 @@ import {
 } from './model-function.js';
 import { describeLoss, measureLoss, type PrecisionLoss } from './measure-loss.js';
 import { foldConstants } from './onnx/fold-constants.js';
-import { decodeModel, encodeModel } from './onnx/model.js';
 import type { Precision } from './names.js';
 import { densityConstants, withPrecision } from './onnx/precision.js';
-import { withSymbolicBatch } from './onnx/symbolic-batch.js';
+import { forAnyBatch } from './onnx/any-batch.js';
 import { prepareOutput, writeOutput } from './output-folder.js';
 
 /** A number of posts, or any number. */
@@ -96,7 +96,7 @@ async function build(
   const traceAt = (size: number): Uint8Array =>
     compile(compute, exampleInputs(inputs, size) as Host<ModelInputs>).toOnnx(notes); // never run, so nothing to dispose
   try {
-    const model = await foldConstants(batch === 'dynamic' ? withSymbolicBatch(traceAt) : decodeModel(traceAt(batch)));
+    const model = await foldConstants(batch === 'dynamic' ? await forAnyBatch(traceAt) : decodeModel(traceAt(batch)));
     return { file, model, bytes: encodeModel(model), inputs };
   } catch (error) {
     if (!isOwnId(run.method.id)) throw error;

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { assertLinksStayInside, bytesHash, readBounded, readJson } from '@drf/files';
-import { chooseProvider, openOnnxModel, type OnnxModel } from '@drf/onnx';
+import { chooseProvider, openOnnxModel, type RunnableModel } from '@drf/onnx';
 import { unitPixels } from '@drf/preprocessing';
 import {
   ConfigurationError,
@@ -44,7 +44,7 @@ export class ExportJudge implements Judge {
   private constructor(
     readonly info: JudgeInfo,
     private readonly exported: ExportedModel,
-    private readonly model: OnnxModel,
+    private readonly model: RunnableModel,
   ) {}
 
   /**

@@ -8,7 +8,7 @@ import { ModelProto } from './schema.js';
 export type NamedHostTensors = Readonly<Record<string, HostTensor>>;
 
 /** A model out of an ONNX file, run by ONNX Runtime in a worker thread. */
-export interface OnnxModel {
+export interface RunnableModel {
   /**
    * @param outputs names of those wanted
    * @throws UnavailableError with ONNX Runtime's own words, such as for inputs of another shape than the file's
@@ -23,7 +23,11 @@ export interface OnnxModel {
  * @param name of the file, for messages
  * @throws DataError when ONNX Runtime cannot read it; UnavailableError when the provider does not work here
  */
-export async function openOnnxModel(name: string, bytes: Uint8Array, options: RuntimeOptions = {}): Promise<OnnxModel> {
+export async function openOnnxModel(
+  name: string,
+  bytes: Uint8Array,
+  options: RuntimeOptions = {},
+): Promise<RunnableModel> {
   assertWhole(name, bytes);
   await assertProviderWorks(options.provider ?? 'cpu', options.machine);
   const client = new WorkerClient();

@@ -78,7 +78,17 @@ export interface PrepareOptions {
    * after the other. Default false.
    */
   readonly parallel?: boolean | number;
+  /**
+   * Of a function without state: axes of its inputs, of all that have them, whose sizes differ from run to run. The engine
+   * `compiled` then makes one graph for all sizes, with the constants in it, instead of one for each: a run with new sizes
+   * takes no longer than any other. The function must compute the same at all sizes. Where its graph depends on them by more
+   * than shapes, and in other engines, this changes nothing. Default none.
+   */
+  readonly dynamicAxes?: readonly DynamicAxisName[];
 }
+
+/** An axis of inputs: the first one, such as the contents of a batch, or the second, such as the tokens of texts. */
+export type DynamicAxisName = 'batch' | 'length';
 
 /**
  * Runs pure functions over tfjs tensors: eagerly on a tfjs backend, or compiled. The function must not read

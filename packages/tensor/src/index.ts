@@ -37,6 +37,7 @@ export {
   type TensorTree,
   type Tree,
 } from './tree.js';
+export { RecentMap } from './recent-map.js';
 export { mapAhead, untilAborted } from './map-ahead.js';
 export { createRandom, philox, restoreRandom, type Random, type RandomState } from './random.js';
 export {
@@ -52,6 +53,7 @@ export {
 } from './post.js';
 export {
   AFTER_KERNEL,
+  type DynamicAxisName,
   ENGINE_NAMES,
   EXECUTION_PROVIDERS,
   type Engine,

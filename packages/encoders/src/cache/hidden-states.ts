@@ -16,7 +16,7 @@ import {
   type HostTree,
   type TensorTree,
 } from '@drf/tensor';
-import { emptyRows, LARGEST_BATCH, paddedPieces } from '../batches.js';
+import { dynamicAxesOf, emptyRows, evenBatches, LARGEST_BATCH } from '../batches.js';
 import {
   DEFAULT_MASK_TOKEN,
   type EncoderSplit,
@@ -312,10 +312,8 @@ export class HiddenStates<Content> {
     const rows = emptyRows(contents.length, tokens * dim);
     let start = 0;
     const { parallelRuns = 1 } = await this.lowerProgram();
-    const pieces = paddedPieces(contents, parallelRuns);
-    const computed = mapAhead(pieces, parallelRuns + 1, async ({ items, rows: batch }) => {
-      const filled = Array.from({ length: batch }, (_, i) => items[Math.min(i, items.length - 1)] as Content);
-      return { items, states: this.statesOf(await this.run(await this.encoder.preprocess(filled))) };
+    const computed = mapAhead(evenBatches(contents, parallelRuns), parallelRuns + 1, async (items) => {
+      return { items, states: this.statesOf(await this.run(await this.encoder.preprocess(items))) };
     });
     for await (const { items, states } of computed) {
       const size = (states.shape[1] as number) * dim;
@@ -356,7 +354,7 @@ export class HiddenStates<Content> {
     return (this.lower ??= options.engine.prepare<TensorTree, TensorTree, TensorTree>(
       (parameters, given) => split.lower(parameters, given),
       lowerParameters(encoder),
-      { parallel: true },
+      { parallel: true, dynamicAxes: dynamicAxesOf(this.encoder) },
     ));
   }
 }

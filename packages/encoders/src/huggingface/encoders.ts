@@ -14,7 +14,7 @@ import {
   type RgbImage,
   type TensorTree,
 } from '@drf/tensor';
-import { copyRows, emptyRows, LARGEST_BATCH } from '../batches.js';
+import { copyRows, dynamicAxesOf, emptyRows, LARGEST_BATCH } from '../batches.js';
 import {
   type EncoderSplit,
   type FrozenEncoder,
@@ -41,7 +41,7 @@ import type { TrainableOptions } from './open-model.js';
 
 type Runner = Program<TensorTree, ModelOutputs>;
 
-/** Some of the contents, and what the model says of them; further rows are padding. */
+/** Some of the contents, and what the model says of them. */
 interface ComputedPiece {
   readonly places: readonly number[];
   readonly outputs: Host<ModelOutputs>;
@@ -89,7 +89,7 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
     this.check(contents);
     const rows = emptyRows(contents.length, this.outputDim);
     for await (const { places, outputs } of this.computed(contents)) {
-      copyRows(rows, firstRows(outputs.features, places.length), places);
+      copyRows(rows, outputs.features, places);
     }
     return rows;
   }
@@ -103,8 +103,8 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
     const mask = emptyRows(contents.length, length);
     const pieces = new Int32Array(contents.length * length);
     for (const { places, outputs } of parts) {
-      copyRows(tokens, firstRows(outputs.tokens, places.length), places);
-      copyRows(mask, firstRows(outputs.mask, places.length), places);
+      copyRows(tokens, outputs.tokens, places);
+      copyRows(mask, outputs.mask, places);
       const ids = outputs.pieces;
       const width = ids?.shape[1] ?? 0;
       places.forEach((place, row) =>
@@ -134,12 +134,6 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   }
 }
 
-/** The first rows of a tensor; the others are padding. */
-function firstRows({ data, dtype, shape }: HostTensor, rows: number): HostTensor {
-  const size = data.length / (shape[0] as number);
-  return { dtype, shape: [rows, ...shape.slice(1)], data: data.subarray(0, rows * size) };
-}
-
 class FrozenText extends FrozenTransformer<string, TextModel> implements TextEncoder {
   readonly maskToken = this.model.maskToken;
 }
@@ -154,7 +148,7 @@ async function prepare<Content>(
   return engine.prepare<TensorTree, TensorTree, ModelOutputs>(
     (constants, inputs) => applyModel(model, constants, inputs),
     parameters,
-    { products, parallel: true },
+    { products, parallel: true, dynamicAxes: dynamicAxesOf(model) },
   );
 }
 

@@ -7,6 +7,7 @@ import {
   type Engine,
   type HostTensor,
   type HostTree,
+  type PrepareOptions,
   type ProductType,
   type TensorTree,
 } from '@drf/tensor';
@@ -29,7 +30,8 @@ export interface ExactRows {
  * not known of others. ONNX Runtime divides a product among its threads by columns where there are more of them than rows,
  * else by rows. The fewer columns a thread has, the more inputs it adds up at a time: 128 where there are more than 64
  * columns, 1,024 where there are 16. So sums of few columns by many threads have another order for many rows than for few,
- * as those of 384 columns by five threads or more. Products in int8 are exact, whatever their order.
+ * as those of 384 columns by five threads or more. With weights that are packed once (`dynamicAxes`) it always adds up 256.
+ * Products in int8 are exact, whatever their order.
  * @param parameters of the model, of which the narrowest product is tried
  * @param parallelRuns of the model's program, which share the threads
  */
@@ -44,15 +46,20 @@ export async function exactRows(
     .filter(({ data, shape }) => data.length / (shape.at(-1) as number) > LEAST_ADDED)
     .map(({ shape }) => shape.at(-1) as number);
   if (products === 'int8' || columns.length === 0) return { inBatches: true, alone: true };
-  return tryProducts(engine, Math.min(...columns), parallelRuns);
+  // which of the two ways computes the model shows only with its first contents
+  const [packed, unpacked] = [
+    await tryProducts(engine, Math.min(...columns), { parallel: parallelRuns, dynamicAxes: ['batch'] }),
+    await tryProducts(engine, Math.min(...columns), { parallel: parallelRuns }),
+  ];
+  return { inBatches: packed.inBatches && unpacked.inBatches, alone: packed.alone && unpacked.alone };
 }
 
 /** Tries a product that is divided by columns, and the same rows in one that is divided by rows. */
-async function tryProducts(engine: Engine, columns: number, parallelRuns: number): Promise<ExactRows> {
+async function tryProducts(engine: Engine, columns: number, options: PrepareOptions): Promise<ExactRows> {
   const program = await engine.prepare<Pick<LinearParameters, 'kernel'>, { readonly rows: tf.Tensor }, TensorTree>(
     (constants, { rows }) => ({ product: applyLinear(constants, rows) }),
     { kernel: numbers(MOST_ADDED, columns) },
-    { parallel: parallelRuns },
+    options,
   );
   const productOf = async (rows: number, alone: boolean): Promise<HostTensor['data']> => {
     const outputs = await program.run({ rows: numbers(rows, MOST_ADDED) }, { alone });

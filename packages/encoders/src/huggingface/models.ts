@@ -13,7 +13,7 @@ import {
   type RgbImage,
   type TensorTree,
 } from '@drf/tensor';
-import { paddedPieces } from '../batches.js';
+import { evenBatches } from '../batches.js';
 import type { Pooling } from '../contract.js';
 import { assertTexts } from '../embedded/text-encoder.js';
 import { createImageProcessor, fittedSize, type ImageProcessor, type ImageProcessorConfig } from './image-processor.js';
@@ -83,7 +83,7 @@ export function applyModel<Content>(
   return model.upper(parameters, model.lower(parameters, inputs, 0, options), 0, options);
 }
 
-/** Some of the contents, as inputs of one shape whose last rows may be padding. */
+/** Some of the contents, as inputs of one shape. */
 export interface Piece {
   /** Which contents. */
   readonly places: readonly number[];
@@ -164,16 +164,13 @@ export class ImageModel implements EncoderModel<RgbImage> {
 
   async preprocess(images: readonly RgbImage[]): Promise<HostTree> {
     this.assertContents(images);
-    return { pixels: this.pixels(images, images.length) };
+    return { pixels: this.pixels(images) };
   }
 
   *pieces(images: readonly RgbImage[], atOnce: number): Generator<Piece> {
-    for (const { items: places, rows } of paddedPieces([...images.keys()], atOnce)) {
+    for (const places of evenBatches([...images.keys()], atOnce)) {
       const inputs = async (): Promise<HostTree> => ({
-        pixels: this.pixels(
-          places.map((place) => images[place] as RgbImage),
-          rows,
-        ),
+        pixels: this.pixels(places.map((place) => images[place] as RgbImage)),
       });
       yield { places, inputs };
     }
@@ -198,13 +195,13 @@ export class ImageModel implements EncoderModel<RgbImage> {
     };
   }
 
-  /** Images as rows of one tensor; further rows stay zero. */
-  private pixels(images: readonly RgbImage[], rows: number): HostTensor {
+  /** Images as rows of one tensor. */
+  private pixels(images: readonly RgbImage[]): HostTensor {
     const { imageWidth, imageHeight } = this.config;
     const size = imageWidth * imageHeight * 3;
-    const pixels = new Float32Array(rows * size);
+    const pixels = new Float32Array(images.length * size);
     images.forEach((image, i) => this.process(image, pixels.subarray(i * size, (i + 1) * size)));
-    return hostTensor(pixels, [rows, imageHeight, imageWidth, 3]);
+    return hostTensor(pixels, [images.length, imageHeight, imageWidth, 3]);
   }
 }
 
@@ -216,15 +213,16 @@ type TextInputs = {
   readonly mask: HostTensor;
 };
 
-/** Lists of ids as rows of one length; what is left over, and further rows, is padding. */
-function padTexts(lists: readonly (readonly number[])[], rows: number, length: number, paddingId: number): TextInputs {
-  const ids = new Int32Array(rows * length).fill(paddingId);
+/** Lists of ids as rows of one length; what is left over is padding. */
+function padTexts(lists: readonly (readonly number[])[], length: number, paddingId: number): TextInputs {
+  const shape = [lists.length, length];
+  const ids = new Int32Array(lists.length * length).fill(paddingId);
   const mask = new Float32Array(ids.length);
   lists.forEach((list, row) => {
     ids.set(list, row * length);
     mask.fill(1, row * length, row * length + list.length);
   });
-  return { ids: hostTensor(ids, [rows, length]), mask: hostTensor(mask, [rows, length]) };
+  return { ids: hostTensor(ids, shape), mask: hostTensor(mask, shape) };
 }
 
 /** {@link Pooling} of texts. */
@@ -268,21 +266,16 @@ export class TextModel implements EncoderModel<string> {
   async preprocess(texts: readonly string[]): Promise<HostTree> {
     const lists = this.tokenize(texts);
     const longest = Math.max(0, ...lists.map((list) => list.length));
-    return padTexts(lists, lists.length, lengthFor(longest, this.lengths), this.paddingId);
+    return padTexts(lists, lengthFor(longest, this.lengths), this.paddingId);
   }
 
   *pieces(texts: readonly string[]): Generator<Piece> {
     const lists = this.tokenize(texts);
+    const padded = lists.map((list) => lengthFor(list.length, this.lengths));
     for (const length of this.lengths) {
-      const own = [...lists.keys()].filter((i) => lengthFor((lists[i] as number[]).length, this.lengths) === length);
-      for (const { items: places, rows } of paddedPieces(own)) {
-        const inputs = async (): Promise<HostTree> =>
-          padTexts(
-            places.map((place) => lists[place] as number[]),
-            rows,
-            length,
-            this.paddingId,
-          );
+      for (const places of evenBatches([...lists.keys()].filter((i) => padded[i] === length))) {
+        const own = places.map((place) => lists[place] as readonly number[]);
+        const inputs = async (): Promise<HostTree> => padTexts(own, length, this.paddingId);
         yield { places, inputs };
       }
     }

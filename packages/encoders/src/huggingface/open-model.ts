@@ -42,8 +42,8 @@ export interface HuggingFaceOptions extends FetchModelOptions {
    */
   readonly precision?: ProductType;
   /**
-   * Lengths that batches of texts are padded to; the last one is where texts are cut. A step is traced once a length.
-   * Default: 16, 32, 48, 64, 96, 128 and the model's limit.
+   * Lengths that batches of texts are padded to; the last one is where texts are cut. Default: 8, 16, 24 …; in training, whose
+   * step is traced once a length, 16, 32, 48, 64, 96, 128; and the model's limit.
    */
   readonly textLengths?: readonly number[];
   /**
@@ -320,7 +320,11 @@ export async function readTokenizer(
 }
 
 /** A text encoder with its tokenizer, and what sentence-transformers' files say of its features. */
-export async function openTextModel(name: string, options: HuggingFaceOptions): Promise<OpenedModel<TextModel>> {
+export async function openTextModel(
+  use: 'frozen' | 'trained',
+  name: string,
+  options: HuggingFaceOptions,
+): Promise<OpenedModel<TextModel>> {
   const files = await openFiles(name, tokenizerFilesIn, options);
   const tokenizerFiles = tokenizerFilesIn(files.folder);
   const modules = await readSentenceModules(files.folder, options.pooling);
@@ -338,7 +342,7 @@ export async function openTextModel(name: string, options: HuggingFaceOptions): 
   assertEnding(reader, config, files.name);
   const lengths = config.readsPadding
     ? [assertFixedLength(reader, config, options.textLengths, files.name)]
-    : textLengths(reader.limit, reader.longest, options.textLengths);
+    : textLengths(use, reader.limit, reader.longest, options.textLengths);
   const { pooling = config.pooling } = modules;
   assertPooling(pooling, parameters, files.name, config.causal);
   // what differs from reading the tokenizer's files alone, so that other models keep their ids

@@ -1,4 +1,4 @@
-import type { RgbImage } from '@drf/tensor';
+import { RecentMap, type RgbImage } from '@drf/tensor';
 
 /** A resampling filter: a weight by the distance from the center, 0 from `support` on. */
 interface ResamplingFilter {
@@ -83,17 +83,13 @@ function makeTaps(inputs: number, outputs: number, wanted: Span, { support, weig
 }
 
 /** Sizes of images whose weights are kept: most images of a data set have one of few, or all the same. */
-const MOST_KEPT = 32;
-const kept = new Map<string, Taps>();
+const kept = new RecentMap<string, Taps>(32);
 
 /** {@link makeTaps}, of the sizes that were asked for last once. */
 function taps(inputs: number, outputs: number, wanted: Span, resample: number): Taps {
   const key = [inputs, outputs, wanted.start, wanted.end, resample].join();
   const known = kept.get(key) ?? makeTaps(inputs, outputs, wanted, PILLOW_FILTERS[resample] as ResamplingFilter);
-  kept.delete(key);
-  kept.set(key, known); // the last one used comes last
-  const [oldest] = kept.keys();
-  if (kept.size > MOST_KEPT && oldest !== undefined) kept.delete(oldest);
+  kept.set(key, known);
   return known;
 }
 

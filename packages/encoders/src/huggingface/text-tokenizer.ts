@@ -127,18 +127,28 @@ function referenceNormalization(tokenizer: unknown): (text: string) => string {
   };
 }
 
-/** Lengths that texts are padded to unless told otherwise, before the model's own limit. */
-const DEFAULT_LENGTHS = [16, 32, 48, 64, 96, 128];
+/** Lengths that texts are padded to in steps of training unless told otherwise, before the model's own limit: few, as each takes a trace. */
+const LENGTHS_OF_STEPS = [16, 32, 48, 64, 96, 128];
+/** Texts of frozen encoders, which one graph takes at any length, are padded to multiples of it. */
+const FROZEN_STEP = 8;
 
 /**
- * The lengths that batches of texts are padded to, ascending; the last one is where texts are cut. Default: 16, 32, 48,
- * 64, 96, 128 and the model's limit.
+ * The lengths that batches of texts are padded to, ascending; the last one is where texts are cut. Default: 8, 16, 24 …, in
+ * training 16, 32, 48, 64, 96, 128, and the model's limit.
  * @param limit tokens after which texts are cut by default
  * @param longest most tokens that the model reads
  * @throws ConfigurationError for lengths that are not whole numbers from 2 to the longest
  */
-export function textLengths(limit: number, longest: number, given?: readonly number[]): readonly number[] {
-  if (given === undefined) return [...DEFAULT_LENGTHS.filter((length) => length < limit), limit];
+export function textLengths(
+  use: 'frozen' | 'trained',
+  limit: number,
+  longest: number,
+  given?: readonly number[],
+): readonly number[] {
+  if (given === undefined) {
+    const eights = Array.from({ length: Math.ceil(limit / FROZEN_STEP) }, (_, i) => (i + 1) * FROZEN_STEP);
+    return [...(use === 'frozen' ? eights : LENGTHS_OF_STEPS).filter((length) => length < limit), limit];
+  }
   const fits = given.length > 0 && given.every((each) => Number.isInteger(each) && each >= 2 && each <= longest);
   if (fits) return [...new Set(given)].sort((a, b) => a - b);
   throw new ConfigurationError({

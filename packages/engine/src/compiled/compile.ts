@@ -1,6 +1,7 @@
+import { encodeModel } from '@drf/onnx';
 import { ConfigurationError, type Host, type Program, type TensorTree } from '@drf/tensor';
 import type { TracedFunction } from '../graph/graph.js';
-import { writeModel, type ModelNotes } from '../onnx/write.js';
+import { modelOf, type ModelNotes } from '../onnx/write.js';
 import type { CompileOptions } from './options.js';
 import { CompiledProgram } from './compiled-program.js';
 import { SessionHost } from './session-host.js';
@@ -47,7 +48,7 @@ export function compile<I extends TensorTree, O extends TensorTree>(
     run: (inputs) => program.run(inputs),
     toOnnx(notes) {
       assertOwnNames(traced);
-      return writeModel(traced, notes, ({ name }) => name);
+      return encodeModel(modelOf(traced, { notes, nameOf: ({ name }) => name }));
     },
     async dispose() {
       await program.dispose();

@@ -7,7 +7,6 @@ import {
   type HostTensor,
   type HostTree,
   type PrepareOptions,
-  type ProductType,
   type Program,
   type PureFunction,
   type PureStep,
@@ -17,10 +16,12 @@ import {
 import { startBackend } from '../eager/backend.js';
 import { assertProducts, ProgramList } from '../programs.js';
 import type { CompileOptions } from './options.js';
-import { CompiledProgram } from './compiled-program.js';
-import { CompiledStepProgram, SharedConstantsProgram } from './compiled-step-program.js';
+import { CompiledProgram, SharedRecords } from './compiled-program.js';
+import { CompiledStepProgram } from './compiled-step-program.js';
+import { DynamicRecords } from './dynamic-records.js';
 import { Lanes, lanesFor, ParallelProgram } from './parallel-program.js';
 import { SessionHost } from './session-host.js';
+import { type FunctionRecords, SharedConstantsProgram } from './shared-constants-program.js';
 
 /** Constants up to 64 MiB are written into each graph. */
 const DEFAULT_WRITTEN_BYTES = 2 ** 26;
@@ -48,24 +49,34 @@ class CompiledEngine implements Engine {
   async prepare<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
     compute: PureFunction<C, I, O>,
     constants: Host<C>,
-    { products, parallel = false }: PrepareOptions = {},
+    { products, parallel = false, dynamicAxes = [] }: PrepareOptions = {},
   ): Promise<Program<I, O>> {
     assertProducts(this.name, products);
     const bytes = [...flattenTree<HostTensor>(constants as HostTree).values()].reduce(
       (sum, { data }) => sum + data.byteLength,
       0,
     );
-    if (parallel !== false && this.threads !== undefined) {
-      const lanes = Math.min(lanesFor(bytes, this.threads), parallel === true ? Infinity : Math.max(1, parallel));
-      return this.prepareParallel(lanes, this.threads, compute, constants, products);
-    }
-    if (products !== 'int8' && parallel === false && bytes <= this.writtenBytes) {
+    const isParallel = parallel !== false && this.threads !== undefined;
+    if (!isParallel && products !== 'int8' && dynamicAxes.length === 0 && bytes <= this.writtenBytes) {
       return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
     }
-    const program = this.programs.add(
-      () => new SharedConstantsProgram<C, I, O>(this.host, compute, constants, products),
+    const records: FunctionRecords<C, I, O> = {
+      dynamic: new DynamicRecords(compute, constants, dynamicAxes, products),
+      fixed: new SharedRecords(),
+    };
+    const lanes = isParallel ? Math.min(lanesFor(bytes, this.threads), parallel === true ? Infinity : Math.max(1, parallel)) : 0; // prettier-ignore
+    const { threads = 1 } = this;
+    const program = this.programs.add(() =>
+      lanes > 0
+        ? new ParallelProgram<C, I, O>(this.lanes, lanes, threads, compute, constants, records, products)
+        : new SharedConstantsProgram<C, I, O>(this.host, compute, constants, records, products),
     );
-    await program.ready;
+    try {
+      await program.load();
+    } catch (error) {
+      await program.dispose();
+      throw error;
+    }
     return program;
   }
 
@@ -83,25 +94,6 @@ class CompiledEngine implements Engine {
   async dispose(): Promise<void> {
     await this.programs.dispose();
     await Promise.all([this.host.close(), this.lanes.close()]);
-  }
-
-  private async prepareParallel<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
-    lanes: number,
-    threads: number,
-    compute: PureFunction<C, I, O>,
-    constants: Host<C>,
-    products?: ProductType,
-  ): Promise<Program<I, O>> {
-    const program = this.programs.add(
-      () => new ParallelProgram<C, I, O>(this.lanes, lanes, threads, compute, constants, products),
-    );
-    try {
-      await program.loaded();
-    } catch (error) {
-      await program.dispose();
-      throw error;
-    }
-    return program;
   }
 }
 

@@ -5,13 +5,14 @@ import {
   type HostTree,
   type Program,
   type PureFunction,
+  RecentMap,
   type TensorTree,
 } from '@drf/tensor';
 import type { TracedFunction } from '../graph/graph.js';
 import type { QuantizedMatrix } from '../onnx/int8.js';
 import { trace } from '../trace/trace.js';
 import { Turns, UnderWay } from '../programs.js';
-import type { Recorded, Session, SessionHost } from './session-host.js';
+import { type Recorded, recordedOf, type Session, type SessionHost } from './session-host.js';
 
 /** Sessions that a program keeps; beyond that, the one that was used longest ago is released. */
 const MOST_SESSIONS = 16;
@@ -19,7 +20,7 @@ const MOST_SESSIONS = 16;
 export const MOST_LIGHT_SESSIONS = 32;
 
 /** What a trace depends on: the names, types and shapes of the inputs. */
-function structureOf(inputs: HostTree): string {
+export function structureOf(inputs: HostTree): string {
   const leaves = [...flattenTree<HostTensor>(inputs)];
   return leaves.map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join()}]`).join(' ');
 }
@@ -28,64 +29,77 @@ function structureOf(inputs: HostTree): string {
 export class SharedRecords {
   /** Rounded weights by their names. */
   readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
-  private readonly kept = new Map<string, Promise<Recorded>>();
+  private readonly kept = new RecentMap<string, Promise<Recorded>>(MOST_LIGHT_SESSIONS);
 
   /** The record for inputs like these; `record` runs when their structure is met for the first time. */
   of(inputs: HostTree, record: () => Promise<Recorded>): Promise<Recorded> {
     const structure = structureOf(inputs);
-    const recorded = this.kept.get(structure) ?? record();
-    this.kept.delete(structure);
-    this.kept.set(structure, recorded); // the last one used comes last
+    const known = this.kept.get(structure);
+    if (known !== undefined) return known;
+    const recorded = record();
+    void this.kept.set(structure, recorded);
     recorded.catch(() => this.kept.delete(structure)); // tried again next time; the caller sees this error
-    const [oldest] = this.kept.keys();
-    if (this.kept.size > MOST_LIGHT_SESSIONS && oldest !== undefined) this.kept.delete(oldest);
     return recorded;
   }
 }
 
-/** One trace and one session for each structure of inputs, and number of threads. */
+/** A session, and how many use it now. */
+interface Kept {
+  readonly session: Promise<Session>;
+  users: number;
+  /** Another one took its place: the last user releases it. */
+  isDropped: boolean;
+}
+
+/** One record and one session for each structure of inputs, and number of threads. */
 export class TraceCache {
-  private readonly sessions = new Map<string, Promise<Session>>();
+  private readonly kept: RecentMap<string, Kept>;
 
   constructor(
     private readonly host: SessionHost,
-    private readonly most = MOST_SESSIONS,
-  ) {}
+    most = MOST_SESSIONS,
+  ) {
+    this.kept = new RecentMap(most);
+  }
 
   /**
-   * The session for inputs like these; `record` runs when their structure is met for the first time.
+   * Works with the session for inputs of this structure, which stays until that is done.
+   * @param record runs when their structure is met for the first time
    * @param threads of the session; default as the engine's options say
    */
-  async get(inputs: HostTree, record: () => Promise<Recorded>, threads?: number): Promise<Session> {
-    const structure = `${threads ?? 'all'} threads, ${structureOf(inputs)}`;
-    const session = this.sessions.get(structure) ?? this.make(structure, record, threads);
-    this.sessions.delete(structure);
-    this.sessions.set(structure, session); // the last one used comes last
-    await this.releaseOldest();
-    return session;
+  async use<Value>(
+    structure: string,
+    record: () => Promise<Recorded>,
+    work: (session: Session) => Promise<Value>,
+    threads?: number,
+  ): Promise<Value> {
+    const key = `${threads ?? 'all'} threads, ${structure}`;
+    const known = this.kept.get(key) ?? this.make(key, record, threads);
+    known.users++;
+    try {
+      const dropped = this.kept.set(key, known);
+      if (dropped !== undefined) await this.drop(dropped);
+      return await work(await known.session);
+    } finally {
+      known.users--;
+      if (known.isDropped) await this.drop(known);
+    }
   }
 
   async dispose(): Promise<void> {
-    const all = [...this.sessions.values()];
-    this.sessions.clear();
-    await Promise.all(all.map((each) => this.release(each)));
+    await Promise.all(this.kept.clear().map((each) => this.drop(each)));
   }
 
-  private make(structure: string, record: () => Promise<Recorded>, threads?: number): Promise<Session> {
+  private make(key: string, record: () => Promise<Recorded>, threads?: number): Kept {
     const session = record().then((recorded) => this.host.create(recorded, threads));
-    session.catch(() => this.sessions.delete(structure)); // tried again next time; the caller sees this error
-    return session;
+    session.catch(() => this.kept.delete(key)); // tried again next time; the caller sees this error
+    return { session, users: 0, isDropped: false };
   }
 
-  private async releaseOldest(): Promise<void> {
-    const [oldest] = this.sessions;
-    if (this.sessions.size <= this.most || oldest === undefined) return;
-    this.sessions.delete(oldest[0]);
-    await this.release(oldest[1]);
-  }
-
-  private async release(session: Promise<Session>): Promise<void> {
-    const created = await session.catch(() => undefined);
+  private async drop(kept: Kept): Promise<void> {
+    kept.isDropped = true;
+    if (kept.users > 0) return;
+    const created = await kept.session.catch(() => undefined);
     if (created !== undefined) await this.host.release(created);
   }
 }
@@ -114,8 +128,9 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
   }
 
   private async compiled(inputs: Host<I>): Promise<Host<O>> {
-    const session = await this.cache.get(inputs, async () => ({ traced: this.trace(inputs) }));
-    return (await this.host.run(session, inputs)) as Host<O>;
+    const record = async (): Promise<Recorded> => recordedOf(this.trace(inputs));
+    const result = await this.cache.use(structureOf(inputs), record, (session) => this.host.run(session, inputs));
+    return result as Host<O>;
   }
 
   /** Records the function for inputs of these shapes; the first record is kept for the run that needs it. */

@@ -4,9 +4,8 @@ import {
   unflattenTree,
   type Host,
   type HostTensor,
+  type HostTree,
   type ProductType,
-  type Program,
-  type PureFunction,
   type PureStep,
   type StepProgram,
   type TensorTree,
@@ -15,8 +14,8 @@ import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
 import { type QuantizedMatrix, quantizeMatrix, withInt8Products } from '../onnx/int8.js';
 import { assertSameLeaves, noLeaf, Turns } from '../programs.js';
 import { trace } from '../trace/trace.js';
-import { MOST_LIGHT_SESSIONS, type SharedRecords, TraceCache } from './compiled-program.js';
-import { namedLeaves, type Recorded, type SessionHost } from './session-host.js';
+import { MOST_LIGHT_SESSIONS, type SharedRecords, structureOf, TraceCache } from './compiled-program.js';
+import { namedLeaves, type Recorded, recordedOf, type Session, type SessionHost } from './session-host.js';
 
 /** A step whose state stays in the worker thread. */
 export class CompiledStepProgram<
@@ -62,8 +61,8 @@ export class CompiledStepProgram<
   step(inputs: Host<I>, threads?: number): Promise<Host<O>> {
     return this.turns.take(async () => {
       await this.ready;
-      const session = await this.cache.get(inputs, () => this.recorded(inputs), threads);
-      return (await this.host.run(session, inputs, this.state)) as Host<O>;
+      const run = (session: Session): Promise<HostTree> => this.host.run(session, inputs, this.state);
+      return (await this.cache.use(structureOf(inputs), () => this.recorded(inputs), run, threads)) as Host<O>;
     });
   }
 
@@ -132,7 +131,7 @@ export class CompiledStepProgram<
         ? await withInt8Products(traced, (name, transposed) => this.quantize(name, transposed))
         : { traced, added: [] };
     const parts = partition(computed);
-    return { traced: parts.traced, plan: planOf(parts), added };
+    return { ...recordedOf(parts.traced), plan: planOf(parts), added };
   }
 
   private quantize(name: string, transposed: boolean): Promise<QuantizedMatrix> {
@@ -143,60 +142,5 @@ export class CompiledStepProgram<
     const quantized = this.host.readLeaf(this.state, leaf).then((weights) => quantizeMatrix(weights, transposed));
     this.quantized.set(key, quantized);
     return quantized;
-  }
-}
-
-/**
- * A function whose constants lie in memories that all its sessions read, as the state of a step that never changes:
- * one copy, however many shapes of inputs there are.
- */
-export class SharedConstantsProgram<
-  C extends TensorTree,
-  I extends TensorTree,
-  O extends TensorTree,
-> implements Program<I, O> {
-  private readonly program: CompiledStepProgram<C, I, O>;
-  private last: Promise<unknown>;
-
-  /** @param records where programs in other worker threads compute the same function from the same constants */
-  constructor(
-    host: SessionHost,
-    compute: PureFunction<C, I, O>,
-    constants: Host<C>,
-    products?: ProductType,
-    records?: SharedRecords,
-  ) {
-    const step = (state: C, inputs: I) => ({ state, outputs: compute(state, inputs) });
-    this.program = new CompiledStepProgram<C, I, O>(host, step, constants, products, records);
-    this.last = this.ready;
-  }
-
-  /** Settles once the constants are in the worker. @throws UnavailableError when it cannot hold them */
-  get loaded(): Promise<void> {
-    return this.program.ready;
-  }
-
-  /** The same; the first call reports a failure. */
-  get ready(): Promise<void> {
-    return this.program.ready.catch(() => undefined);
-  }
-
-  run(inputs: Host<I>): Promise<Host<O>> {
-    return this.runBy(undefined, inputs);
-  }
-
-  /**
-   * Runs may overlap here, steps may not.
-   * @param threads that compute it; default as the engine's options say
-   */
-  runBy(threads: number | undefined, inputs: Host<I>): Promise<Host<O>> {
-    const result = this.last.then(() => this.program.step(inputs, threads));
-    this.last = result.catch(() => undefined);
-    return result;
-  }
-
-  async dispose(): Promise<void> {
-    await this.last;
-    await this.program.dispose();
   }
 }

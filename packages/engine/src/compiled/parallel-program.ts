@@ -1,7 +1,6 @@
 import type { Host, ProductType, Program, PureFunction, RunOptions, TensorTree } from '@drf/tensor';
 import { Turns, UnderWay } from '../programs.js';
-import { SharedRecords } from './compiled-program.js';
-import { SharedConstantsProgram } from './compiled-step-program.js';
+import { type FunctionRecords, SharedConstantsProgram } from './shared-constants-program.js';
 import type { SessionHost } from './session-host.js';
 
 /** What a function's copies of its constants take at most, beside the first. */
@@ -101,19 +100,19 @@ export class ParallelProgram<C extends TensorTree, I extends TensorTree, O exten
     threads: number,
     compute: PureFunction<C, I, O>,
     constants: Host<C>,
+    records: FunctionRecords<C, I, O>,
     products?: ProductType,
   ) {
     this.threads = threadsFor(parallelRuns, threads, products);
-    const records = new SharedRecords();
     this.copies = Array.from(
       { length: parallelRuns },
-      (_, lane) => new SharedConstantsProgram<C, I, O>(lanes.host(lane), compute, constants, products, records),
+      (_, lane) => new SharedConstantsProgram<C, I, O>(lanes.host(lane), compute, constants, records, products),
     );
   }
 
   /** @throws UnavailableError when a worker cannot hold the constants: its lane would fail whatever it is given */
-  async loaded(): Promise<void> {
-    await Promise.all(this.copies.map(({ loaded }) => loaded));
+  async load(): Promise<void> {
+    await Promise.all(this.copies.map((copy) => copy.load()));
   }
 
   async run(inputs: Host<I>, { alone = false }: RunOptions = {}): Promise<Host<O>> {

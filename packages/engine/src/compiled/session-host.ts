@@ -1,3 +1,4 @@
+import { encodeModel, type OnnxModel } from '@drf/onnx';
 import {
   assertProvider,
   sessionOptions,
@@ -10,7 +11,7 @@ import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } fr
 import { reachable, type TracedFunction } from '../graph/graph.js';
 import { withReshapedBarriers } from '../onnx/barriers.js';
 import type { AddedLeaf } from '../onnx/int8.js';
-import { portName, writeModel } from '../onnx/write.js';
+import { modelOf, portName } from '../onnx/write.js';
 import type { CompileOptions } from './options.js';
 
 /** Numbers that travel in one message: 16 MiB. */
@@ -33,12 +34,25 @@ function isZero(data: HostTensor['data']): boolean {
   return new Uint32Array(data.buffer, data.byteOffset, data.length).every((bits) => bits === 0);
 }
 
-/** A traced function, and how it moves a state on if it is a step. */
+/** What a session is made of, and how it moves a state on if it is a step's. */
 export interface Recorded {
-  readonly traced: TracedFunction;
+  readonly model: OnnxModel;
+  /** Names of what it returns. */
+  readonly outputs: readonly string[];
+  /** Bytes of all values that a run computes; unknown where sizes differ from run to run. */
+  readonly valueBytes?: number;
   readonly plan?: StepPlan;
   /** Leaves of the state that the graph reads and the function does not know. */
   readonly added?: readonly AddedLeaf[];
+}
+
+/** A traced function as a session computes it. */
+export function recordedOf(traced: TracedFunction): Recorded {
+  return {
+    model: modelOf(withReshapedBarriers(traced)),
+    outputs: traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : [])),
+    valueBytes: bytesOfValues(traced),
+  };
 }
 
 /** A session in the worker: its number, and the names of what it returns. */
@@ -75,15 +89,12 @@ export class SessionHost {
   }
 
   /** @param plan of a step; `threads` that compute it, default as the engine's options say */
-  async create({ traced, plan }: Recorded, threads = this.options.threads): Promise<Session> {
+  async create(recorded: Recorded, threads = this.options.threads): Promise<Session> {
     const session = this.nextNumber++;
-    const model = writeModel(withReshapedBarriers(traced));
-    const options = sessionOptions(
-      { ...this.options, threads },
-      this.keepsMemory && bytesOfValues(traced) <= LARGEST_KEPT,
-    );
+    const { outputs, plan, valueBytes = Infinity } = recorded;
+    const model = encodeModel(recorded.model);
+    const options = sessionOptions({ ...this.options, threads }, this.keepsMemory && valueBytes <= LARGEST_KEPT);
     await this.worker().ask({ kind: 'create', session, model, options, plan }, [model.buffer as ArrayBuffer]);
-    const outputs = traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : []));
     return { number: session, outputs };
   }
 

@@ -1,4 +1,4 @@
-import { ModelProto } from '@drf/onnx';
+import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '@drf/onnx';
 import {
   type Attributes,
   type AttributeValue,
@@ -23,18 +23,18 @@ export interface ModelNotes {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-function attribute(name: string, value: AttributeValue): object {
+function attribute(name: string, value: AttributeValue): OnnxAttribute {
   if (typeof value === 'number') return { name, type: ATTRIBUTE_TYPES.int, i: value };
   if (typeof value === 'string') return { name, type: ATTRIBUTE_TYPES.string, s: new TextEncoder().encode(value) };
   if ('float' in value) return { name, type: ATTRIBUTE_TYPES.float, f: value.float };
   return { name, type: ATTRIBUTE_TYPES.ints, ints: [...value] };
 }
 
-function attributes(all: Attributes): object[] {
+function attributes(all: Attributes): OnnxAttribute[] {
   return Object.entries(all).map(([name, value]) => attribute(name, value));
 }
 
-function valueInfo(name: string, { shape, type }: Value): object {
+function valueInfo(name: string, { shape, type }: Value): OnnxValueInfo {
   const dim = shape.map((dimValue) => ({ dimValue }));
   return { name, type: { tensorType: { elemType: ELEMENT_TYPE_CODES[type], shape: { dim } } } };
 }
@@ -64,13 +64,15 @@ class Names {
 }
 
 /** An output that is an input, a constant, or what another output is already, is copied. */
-function copies(names: Names, outputs: readonly (readonly [name: string, value: Value])[]): object[] {
+function copies(names: Names, outputs: readonly (readonly [name: string, value: Value])[]): OnnxNode[] {
   return outputs
     .filter(([name, value]) => names.of(value) !== name)
-    .map(([name, value]) => ({ name: `output ${name}`, opType: 'Identity', input: [names.of(value)], output: [name] }));
+    .map(([name, value]) => {
+      return { name: `output ${name}`, opType: 'Identity', input: [names.of(value)], output: [name], attribute: [] };
+    });
 }
 
-function initializer(names: Names, value: Value): object {
+function initializer(names: Names, value: Value): OnnxTensor {
   const { source, shape, type } = value;
   if (source.kind !== 'constant') throw new TypeError('only constants have numbers');
   const { buffer, byteOffset, byteLength } = source.data;
@@ -82,7 +84,7 @@ function initializer(names: Names, value: Value): object {
   };
 }
 
-function node(names: Names, operation: Operation, outputs: readonly Value[], i: number): object {
+function node(names: Names, operation: Operation, outputs: readonly Value[], i: number): OnnxNode {
   return {
     name: `${operation.operator}_${i}`,
     opType: operation.operator,
@@ -97,16 +99,22 @@ function isReshapedByChoice({ operation: { operator, inputs } }: Made): boolean 
   return operator === 'Reshape' && inputs[1]?.source.kind === 'operation';
 }
 
+/** What an ONNX model says of a traced function. */
+export interface WriteOptions {
+  readonly notes?: ModelNotes | undefined;
+  /** What inputs and outputs are called in the file. */
+  readonly nameOf?: typeof portName;
+}
+
 /**
- * Writes a traced function as an ONNX model: static shapes, operators of the default domain only.
- * Every input is declared, used or not.
- * @param nameOf what inputs and outputs are called in the file
+ * A traced function as an ONNX model: static shapes, operators of the default domain only. Every input is declared, used or
+ * not.
  */
-export function writeModel(traced: TracedFunction, notes: ModelNotes = {}, nameOf = portName): Uint8Array {
+export function modelOf(traced: TracedFunction, { notes = {}, nameOf = portName }: WriteOptions = {}): OnnxModel {
   const names = new Names(traced, nameOf);
   const outputs = traced.outputs.map((port) => [nameOf(port), port.value] as const);
   const { operations, constants } = reachable(traced);
-  const model = {
+  return {
     irVersion: IR_VERSION,
     producerName: '@drf/engine',
     docString: notes.description ?? '',
@@ -126,5 +134,4 @@ export function writeModel(traced: TracedFunction, notes: ModelNotes = {}, nameO
       ],
     },
   };
-  return ModelProto.encode(ModelProto.fromObject(model)).finish();
 }

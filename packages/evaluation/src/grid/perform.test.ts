@@ -13,7 +13,7 @@ import { remainingTasks, RESULT_VERSION } from './tasks.js';
 
 /** Hash of the probabilities of each cell below, bit by bit, by version of results and share of discriminants. */
 const PROBABILITIES: Readonly<Record<number, Readonly<Record<number, readonly string[]>>>> = {
-  2: {
+  3: {
     0: ['816f8da17e540652', '7d90b774684ec97a', 'f8b53edcb140a34a', 'bd8d0df47c6c8900'],
     0.5: ['ae64894db76575dd', '80ae203e4c352bcc', 'b7ad6cf1d57f0402', 'd9d44aefe7beafa8'],
   },

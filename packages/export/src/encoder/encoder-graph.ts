@@ -11,9 +11,9 @@ import {
 import type * as tf from '@tensorflow/tfjs';
 import type { TransformerOutputs } from '@drf/encoders';
 import { compile } from '@drf/engine';
+import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '@drf/onnx';
 import { foldConstants } from '../onnx/fold-constants.js';
-import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValueInfo } from '../onnx/model.js';
-import { withSymbolicBatch, withSymbolicBatchAndLength } from '../onnx/symbolic-batch.js';
+import { forAnyBatch, forAnyBatchAndLength } from '../onnx/any-batch.js';
 
 interface ImageReading {
   readonly modality: 'image';
@@ -164,11 +164,11 @@ export async function encoderGraph(source: EncoderSource, parameters: HostTree):
   const { reads } = source;
   const isImage = reads.modality === 'image';
   const traced = isImage
-    ? withSymbolicBatch((batch) => {
+    ? await forAnyBatch((batch) => {
         const shape = [batch, reads.height, reads.width, reads.channels];
         return trace(source, shapes, { pixels: hostTensor(new Float32Array(sizeOf(shape)), shape) });
       })
-    : withSymbolicBatchAndLength(
+    : await forAnyBatchAndLength(
         (batch, length) => trace(source, shapes, textInputs(batch, length, reads.hasTypes)),
         reads.longest,
       );

@@ -22,6 +22,7 @@ import {
   resizedProcessor,
   vitTensors,
 } from '@drf/encoders';
+import { encodeModel } from '@drf/onnx';
 import { encodeSafetensors, readJson } from '@drf/files';
 import {
   ConfigurationError,
@@ -33,7 +34,6 @@ import {
   refuser,
 } from '@drf/tensor';
 import { openRun, openTrainedEncoders, RunFolder } from '@drf/experiment';
-import { encodeModel } from '../onnx/model.js';
 import { prepareOutput, replaceOutput } from '../output-folder.js';
 import { encoderGraph, type EncoderSource } from './encoder-graph.js';
 

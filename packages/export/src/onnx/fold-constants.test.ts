@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { hostTensor } from '@drf/tensor';
 import { runOnnx } from '../testing/posts.js';
 import { foldConstants } from './fold-constants.js';
-import { encodeModel, int64Tensor, type OnnxModel, type OnnxNode, type OnnxTensor } from './model.js';
+import { encodeModel, int64Tensor, type OnnxModel, type OnnxNode, type OnnxTensor } from '@drf/onnx';
 
 function floats(name: string, dims: readonly number[], numbers: readonly number[]): OnnxTensor {
   return { name, dims, dataType: 1, rawData: new Uint8Array(Float32Array.from(numbers).buffer) };

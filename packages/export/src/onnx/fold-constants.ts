@@ -1,5 +1,5 @@
 import * as ort from 'onnxruntime-node';
-import { ELEMENT_TYPES, encodeModel, type OnnxModel, type OnnxNode, type OnnxTensor } from './model.js';
+import { ELEMENT_TYPES, encodeModel, type OnnxModel, type OnnxNode, type OnnxTensor } from '@drf/onnx';
 
 /** Not computed ahead: repeating numbers would only make the file larger. */
 const NEVER_FOLDED = new Set(['Expand']);

@@ -1,7 +1,7 @@
 import { createRandom, hostTensor } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { runOnnx } from '../testing/posts.js';
-import { encodeModel, FLOAT16, FLOAT32, INT8, type OnnxModel, type OnnxNode, type OnnxTensor } from './model.js';
+import { encodeModel, FLOAT16, FLOAT32, INT8, type OnnxModel, type OnnxNode, type OnnxTensor } from '@drf/onnx';
 import { densityConstants, withPrecision } from './precision.js';
 
 function floats(name: string, dims: readonly number[], numbers: ArrayLike<number>): OnnxTensor {

@@ -1,6 +1,6 @@
 import { encodeFloat16 } from '@drf/encoders';
 import type { Precision } from '../names.js';
-import { FLOAT16, FLOAT32, INT8, int64Tensor, type OnnxModel, type OnnxNode, type OnnxTensor } from './model.js';
+import { FLOAT16, FLOAT32, INT8, int64Tensor, type OnnxModel, type OnnxNode, type OnnxTensor } from '@drf/onnx';
 
 /** Which input of an operation holds weights. */
 const WEIGHT_INPUTS: Readonly<Record<string, number>> = { Gemm: 1, MatMul: 1, Conv: 1, Gather: 0 };

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { compile } from '@drf/engine';
+import { decodeModel, encodeModel, type OnnxValueInfo, shapeOf } from '@drf/onnx';
 import { DataError, hostTensor, type TensorTree, UnavailableError } from '@drf/tensor';
 import { describe, expect, it } from 'vitest';
 import { runOnnx } from '../testing/posts.js';
 import { randomTensor } from '../testing/tiny-run.js';
-import { decodeModel, encodeModel, type OnnxValueInfo, shapeOf } from './model.js';
-import { fitAffine, fitAffineList, withSymbolicBatch } from './symbolic-batch.js';
+import { forAnyBatch } from './any-batch.js';
 
 type Compute = (rows: tf.Tensor2D) => tf.Tensor;
 
@@ -51,9 +51,9 @@ const FUNCTIONS: Readonly<Record<string, Compute>> = {
   'returns what it gets': (rows) => tf.add(rows, 0),
 };
 
-describe('withSymbolicBatch', () => {
+describe('forAnyBatch', () => {
   it.each(Object.entries(FUNCTIONS))('works at any batch size for a function that %s', async (_, compute) => {
-    const model = withSymbolicBatch(traced(compute));
+    const model = await forAnyBatch(traced(compute));
     expect(shapeOf(model.graph.input[0] as OnnxValueInfo)).toEqual(['batch', WIDTH]);
     expect(shapeOf(model.graph.output[0] as OnnxValueInfo)[0]).toBe('batch');
     const file = encodeModel(model);
@@ -69,10 +69,12 @@ describe('withSymbolicBatch', () => {
     ['numbers the posts', (rows) => tf.add(rows, tf.reshape(tf.range(0, rows.shape[0]), [-1, 1]))],
     ['gives the same however many posts there are', (rows) => tf.div(tf.ones(rows.shape), rows.shape[0])],
     ['has an output that grows twice as fast', (rows) => tf.concat([rows, rows], 0)],
-  ])('refuses a function that %s', (_, compute) => {
-    const attempt = (): unknown => withSymbolicBatch(traced(compute));
-    expect(attempt).toThrow(UnavailableError);
-    expect(attempt).toThrow(/depends on the batch size by shapes alone.*export for one batch size with --batch N/);
+  ])('refuses a function that %s', async (_, compute) => {
+    const attempt = forAnyBatch(traced(compute));
+    await expect(attempt).rejects.toThrow(UnavailableError);
+    await expect(attempt).rejects.toThrow(
+      /depends on the batch size by shapes alone.*export for one batch size with --batch N/,
+    );
   });
 
   it('reads models only', () => {
@@ -80,34 +82,5 @@ describe('withSymbolicBatch', () => {
     expect(() => decodeModel(new Uint8Array(0))).toThrow(
       /expected the bytes of an ONNX model, received it has no graph/,
     );
-  });
-});
-
-const BATCHES = [11, 13, 17];
-
-describe('fitAffine', () => {
-  it.each([
-    [[3, 3, 3], { offset: 3, slope: 0 }],
-    [[11, 13, 17], { offset: 0, slope: 1 }],
-    [[33, 39, 51], { offset: 0, slope: 3 }],
-    [[12, 14, 18], { offset: 1, slope: 1 }],
-    [[-11, -13, -17], { offset: 0, slope: -1 }],
-  ])('explains %j', (numbers, expected) => {
-    expect(fitAffine(BATCHES, numbers)).toEqual(expected);
-  });
-
-  it('refuses squares, halves, and what two sizes alone would explain', () => {
-    expect(fitAffine(BATCHES, [121, 169, 289])).toBeUndefined();
-    expect(fitAffine(BATCHES, [5.5, 6.5, 8.5])).toBeUndefined();
-    expect(fitAffine(BATCHES, [11, 13, 13])).toBeUndefined();
-  });
-
-  it('explains lists number by number, if they are equally long', () => {
-    const lists = BATCHES.map((batch) => [batch, 5]);
-    expect(fitAffineList(BATCHES, lists)).toEqual([
-      { offset: 0, slope: 1 },
-      { offset: 5, slope: 0 },
-    ]);
-    expect(fitAffineList(BATCHES, [[1], [1], [1, 2]])).toBeUndefined();
   });
 });

@@ -1,6 +1,4 @@
-import { UnavailableError, refuser } from '@drf/tensor';
 import {
-  decodeModel,
   INT64,
   int64Numbers,
   int64Tensor,
@@ -126,10 +124,17 @@ function integer(name: string, i: number): OnnxAttribute {
   return { name, type: 2, i };
 }
 
-/** An axis of inputs and outputs whose size differs from call to call: `batch`, axis 0. */
-interface SymbolicAxis {
+/** An axis of inputs and outputs whose size differs from call to call. */
+export interface DynamicAxis {
+  /** In the file. */
   readonly name: string;
+  /** Which one it is of the inputs that have it: 0 is the first. */
   readonly axis: number;
+  /**
+   * Sizes to trace at, three at a time: where those of one three cannot be told from other sizes of the graph, or are not
+   * possible, the next are tried.
+   */
+  readonly sizes: readonly (readonly number[])[];
 }
 
 /**
@@ -144,7 +149,7 @@ class AxisNodes {
   /** @param source an input of the graph that has the axis */
   constructor(
     private readonly source: string,
-    private readonly axis: SymbolicAxis,
+    private readonly axis: DynamicAxis,
   ) {}
 
   /** A constant of the given kind whose name nothing else has. */
@@ -276,24 +281,34 @@ function generalizeConstant(
   return axisNodes.expand({ ...(small[0] as OnnxTensor), name: first.name }, shape);
 }
 
-/** Name of the batch axis in the file. */
-export const BATCH_AXIS = 'batch';
+/** Posts: sizes are primes that few widths share, so that sizes which mean different things seldom coincide. */
+export const BATCH_AXIS: DynamicAxis = {
+  name: 'batch',
+  axis: 0,
+  sizes: [
+    [11, 13, 17],
+    [19, 23, 29],
+    [67, 71, 73],
+  ],
+};
 
-/**
- * Batch sizes to trace at, three at a time. Primes that few widths share, so that sizes which mean different things
- * seldom coincide; where they do, the next three are tried.
- */
-const BATCH_SIZES: readonly (readonly number[])[] = [
-  [11, 13, 17],
-  [19, 23, 29],
-  [67, 71, 73],
-];
+/** Tokens of texts: unlike numbers of posts, and seldom a model's width. */
+export const LENGTH_AXIS: DynamicAxis = {
+  name: 'sequence',
+  axis: 1,
+  sizes: [
+    [5, 7, 21],
+    [31, 37, 41],
+    [47, 53, 59],
+    [5, 7, 9],
+  ],
+};
 
 /** A declared input or output with the axis named where it has it. */
 function declared(
   infos: readonly OnnxValueInfo[],
   sizes: readonly number[],
-  axis: SymbolicAxis,
+  axis: DynamicAxis,
 ): OnnxValueInfo | undefined {
   const [first] = infos as [OnnxValueInfo];
   const shapes = infos.map(shapeOf);
@@ -309,10 +324,10 @@ function declared(
 }
 
 /** One model for any size of an axis out of models at several sizes; undefined when they follow no rule known here. */
-function withSymbolicAxis(
+function withDynamicAxis(
   models: readonly OnnxModel[],
   sizes: readonly number[],
-  axis: SymbolicAxis,
+  axis: DynamicAxis,
 ): OnnxModel | undefined {
   const aligned = alignGraphs(models);
   return aligned && generalized(aligned, sizes, axis);
@@ -321,7 +336,7 @@ function withSymbolicAxis(
 function generalized(
   { models, uses }: AlignedGraphs,
   sizes: readonly number[],
-  axis: SymbolicAxis,
+  axis: DynamicAxis,
 ): OnnxModel | undefined {
   const [base] = models as [OnnxModel];
   const interfaces = (part: 'input' | 'output'): OnnxValueInfo[] | undefined => {
@@ -350,62 +365,36 @@ function generalized(
   const node = [...axisNodes.nodes, ...nodes];
   const read = new Set(node.flatMap((each) => each.input));
   const initializer = [...base.graph.initializer, ...axisNodes.constants].filter(({ name }) => read.has(name));
-  return { ...base, graph: { ...base.graph, node, input, output, initializer } };
+  return { ...base, graph: { ...base.graph, node, input, output, initializer, valueInfo: [] } };
 }
 
 /**
- * A model for any batch size out of traces with fixed ones. The function is traced at three batch sizes; whatever
- * differs between the three files (shapes of reshapes and repetitions, constants repeated for each post) follows the
- * batch size linearly, and is replaced by operations that compute it from the batch size of an input.
+ * A model for any sizes of some axes out of traces with fixed ones. The function is traced at three sizes of each axis;
+ * whatever differs between the graphs (shapes of reshapes and repetitions, constants repeated for each post) follows the
+ * size linearly, and is replaced by operations that compute it from the shape of an input.
  *
  * Shapes with a named size in the tracer would not be simpler. Most shapes are computed by tfjs itself before a kernel
  * is called (checks of arguments, reshapes with an inferred size, reductions in gradients), with numbers: a name would
  * not get through that code, and a number that stands for the name would have to be recognized in its results, which
  * is what the comparison of three traces does, in one place.
- * @param traceAt the function's file at a batch size
- * @throws UnavailableError when the files differ in another way, as they do for a function that
- *   divides by the number of posts
+ * @param modelAt the function's graph at a size of each axis; undefined where the function takes no such size
+ * @returns undefined when the graphs differ in another way, as they do for a function that divides by the number of posts
  */
-export function withSymbolicBatch(traceAt: (batch: number) => Uint8Array): OnnxModel {
-  for (const batches of BATCH_SIZES) {
-    const models = batches.map((batch) => decodeModel(traceAt(batch)));
-    const model = withSymbolicAxis(models, batches, { name: BATCH_AXIS, axis: 0 });
+export async function withDynamicAxes(
+  axes: readonly DynamicAxis[],
+  modelAt: (sizes: readonly number[]) => Promise<OnnxModel | undefined>,
+): Promise<OnnxModel | undefined> {
+  const outer = axes.at(-1);
+  if (outer === undefined) return modelAt([]);
+  for (const sizes of outer.sizes) {
+    const models: OnnxModel[] = [];
+    for (const size of sizes) {
+      const model = await withDynamicAxes(axes.slice(0, -1), (inner) => modelAt([...inner, size]));
+      if (model === undefined) break;
+      models.push(model);
+    }
+    const model = models.length === sizes.length ? withDynamicAxis(models, sizes, outer) : undefined;
     if (model !== undefined) return model;
   }
-  throw refuser(UnavailableError, 'withSymbolicBatch')(
-    'a function whose graph depends on the batch size by shapes alone',
-    'graphs that differ in other ways',
-    'export for one batch size with --batch N',
-  );
-}
-
-/** Name of the axis of a text's tokens. */
-const LENGTH_AXIS = 'sequence';
-
-/** Lengths of texts to trace at; unlike the batch sizes, and seldom a model's width. */
-const LENGTHS: readonly (readonly number[])[] = [
-  [5, 7, 21],
-  [31, 37, 41],
-  [47, 53, 59],
-  [5, 7, 9],
-];
-
-/**
- * {@link withSymbolicBatch} for inputs whose second axis, the length of texts, differs from call to call, too.
- * @param longest most tokens that the function takes
- * @throws UnavailableError as withSymbolicBatch, and when the function takes no length that could be tried
- */
-export function withSymbolicBatchAndLength(
-  traceAt: (batch: number, length: number) => Uint8Array,
-  longest: number,
-): OnnxModel {
-  for (const lengths of LENGTHS.filter((each) => Math.max(...each) <= longest)) {
-    const models = lengths.map((length) => withSymbolicBatch((batch) => traceAt(batch, length)));
-    const model = withSymbolicAxis(models, lengths, { name: LENGTH_AXIS, axis: 1 });
-    if (model !== undefined) return model;
-  }
-  throw refuser(UnavailableError, 'withSymbolicBatchAndLength')(
-    'a function whose graph depends on the length of texts by shapes alone, and that takes 9 tokens or more',
-    `graphs that differ in other ways, or at most ${longest} tokens`,
-  );
+  return undefined;
 }

@@ -1,5 +1,5 @@
-import { ModelProto } from '@drf/onnx';
 import { DataError, refuser } from '@drf/tensor';
+import { ModelProto } from './schema.js';
 
 /** Element types by their codes in ONNX files, as far as this project's models have them. */
 export const ELEMENT_TYPES = { 1: 'float32', 3: 'int8', 6: 'int32', 7: 'int64', 9: 'bool', 10: 'float16' } as const;
@@ -52,6 +52,8 @@ export interface OnnxGraph {
   readonly initializer: readonly OnnxTensor[];
   readonly input: readonly OnnxValueInfo[];
   readonly output: readonly OnnxValueInfo[];
+  /** What is known of values in between. */
+  readonly valueInfo?: readonly OnnxValueInfo[];
 }
 
 /** An ONNX model as plain objects. */

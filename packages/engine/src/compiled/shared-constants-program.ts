@@ -1,0 +1,88 @@
+import type { Host, HostTree, ProductType, Program, PureFunction, TensorTree } from '@drf/tensor';
+import { Turns, UnderWay } from '../programs.js';
+import { type SharedRecords, TraceCache } from './compiled-program.js';
+import { CompiledStepProgram } from './compiled-step-program.js';
+import type { DynamicRecords } from './dynamic-records.js';
+import type { SessionHost } from './session-host.js';
+
+/** Sessions that hold constants: of one structure of inputs, such as an encoder's, one for each number of threads. */
+const MOST_HEAVY_SESSIONS = 4;
+
+/** What programs in several worker threads know together of the function that they compute. */
+export interface FunctionRecords<C extends TensorTree, I extends TensorTree, O extends TensorTree> {
+  readonly dynamic: DynamicRecords<C, I, O>;
+  readonly fixed: SharedRecords;
+}
+
+/**
+ * A function with constants of which its sessions need no copy each: they are part of one graph for all sizes of inputs; or,
+ * where no such graph is asked for or there is none, they lie in memories that all sessions read, as the state of a step that
+ * never changes.
+ */
+export class SharedConstantsProgram<
+  C extends TensorTree,
+  I extends TensorTree,
+  O extends TensorTree,
+> implements Program<I, O> {
+  private readonly dynamicSessions: TraceCache;
+  private readonly turns = new Turns('Program.run');
+  private readonly underWay = new UnderWay();
+  private step: CompiledStepProgram<C, I, O> | undefined;
+  private lastStep: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly host: SessionHost,
+    private readonly compute: PureFunction<C, I, O>,
+    private readonly constants: Host<C>,
+    private readonly records: FunctionRecords<C, I, O>,
+    private readonly products?: ProductType,
+  ) {
+    this.dynamicSessions = new TraceCache(host, MOST_HEAVY_SESSIONS);
+  }
+
+  /**
+   * Settles once what there is to hold before the first run is in the worker.
+   * @throws UnavailableError when it cannot hold the constants
+   */
+  async load(): Promise<void> {
+    if (!this.records.dynamic.isPossible) await this.stepProgram().ready;
+  }
+
+  run(inputs: Host<I>): Promise<Host<O>> {
+    return this.runBy(undefined, inputs);
+  }
+
+  /** @param threads that compute it; default as the engine's options say */
+  async runBy(threads: number | undefined, inputs: Host<I>): Promise<Host<O>> {
+    this.turns.assertUsable();
+    return this.underWay.track(this.computed(threads, inputs));
+  }
+
+  async dispose(): Promise<void> {
+    if (!this.turns.dispose()) return;
+    await this.underWay.settled();
+    await this.dynamicSessions.dispose();
+    await this.step?.dispose();
+  }
+
+  private async computed(threads: number | undefined, inputs: Host<I>): Promise<Host<O>> {
+    const found = this.records.dynamic.find(inputs);
+    const recorded = await found?.recorded;
+    if (found === undefined || recorded === undefined) return this.stepBy(threads, inputs);
+    const run = (session: Parameters<SessionHost['run']>[0]): Promise<HostTree> => this.host.run(session, inputs);
+    return (await this.dynamicSessions.use(found.structure, async () => recorded, run, threads)) as Host<O>;
+  }
+
+  /** Runs may overlap here, steps may not. */
+  private stepBy(threads: number | undefined, inputs: Host<I>): Promise<Host<O>> {
+    const result = this.lastStep.then(() => this.stepProgram().step(inputs, threads));
+    this.lastStep = result.catch(() => undefined);
+    return result;
+  }
+
+  private stepProgram(): CompiledStepProgram<C, I, O> {
+    const step = (state: C, inputs: I) => ({ state, outputs: this.compute(state, inputs) });
+    const { host, constants, products, records } = this;
+    return (this.step ??= new CompiledStepProgram<C, I, O>(host, step, constants, products, records.fixed));
+  }
+}
