@@ -1,5 +1,6 @@
 import {
   ConfigurationError,
+  type DynamicAxisName,
   type Features,
   type HostTensor,
   type HostTree,
@@ -75,6 +76,8 @@ export interface FrozenEncoder<Content> extends EncoderDescription {
   encode(contents: readonly Content[]): Promise<HostTensor>;
   /** Token-level outputs, where the encoder has them. */
   encodeTokens?(contents: readonly Content[]): Promise<TokenFeatures>;
+  /** Makes ready what the first contents would wait for. */
+  warmUp?(): Promise<void>;
   /** Frees what the encoder holds; may be repeated. The engine that it was made with stays. */
   dispose(): Promise<void>;
 }
@@ -95,6 +98,11 @@ export interface EncoderSplit {
   upper(parameters: TensorTree, states: TensorTree): Features;
   /** One pass for both, as {@link TrainableEncoder.applyTokens}. */
   upperTokens(parameters: TensorTree, states: TensorTree): TokenTensors;
+  /**
+   * Axes of its inputs in whose size {@link EncoderSplit.lower} depends by shapes alone, as `dynamicAxes` of an engine's
+   * `prepare` wants it: the states of texts of all lengths are then computed by one graph. Default none.
+   */
+  readonly dynamicAxes?: readonly DynamicAxisName[];
   /** Whether only {@link EncoderSplit.lower} reads a leaf of the parameters, by flat name. */
   isLower(flatName: string): boolean;
 }

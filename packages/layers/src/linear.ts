@@ -52,7 +52,9 @@ export function applyLinear(parameters: LinearMap, x: tf.Tensor, lora?: LoraOpti
 
 /**
  * A single row is computed as one of two: ONNX Runtime has a routine of its own for it, which adds up in another order
- * than those for several, so that what comes of a row would differ in its last bits with the size of the batch.
+ * than those for several, so that what comes of a row would differ in its last bits with the size of the batch. A graph for
+ * all sizes, which is never traced for one row, has packed weights, for which there is no such routine; before an encoder
+ * calls itself batch-invariant, it tries both.
  */
 function productOfRows(rows: tf.Tensor, kernel: tf.Tensor): tf.Tensor {
   if (rows.shape[0] !== 1) return tf.matMul(rows, kernel);

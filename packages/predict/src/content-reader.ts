@@ -16,8 +16,6 @@ type RowReader<Content> = (contents: readonly (Content | null)[]) => Promise<Hos
 
 /** Reads the contents of one modality as the head takes them. */
 export class ContentReader<Content extends RgbImage | string> {
-  /** Whether contents are read faster together, and not otherwise. */
-  readonly readsTogether: boolean;
   /** Of a frozen encoder. */
   private readonly rows?: { readonly features: RowReader<Content>; readonly tokens?: RowReader<Content> };
 
@@ -26,10 +24,14 @@ export class ContentReader<Content extends RgbImage | string> {
     private readonly encoder: Encoder<Content>,
     private readonly options: ReadingOptions,
   ) {
-    this.readsTogether = !encoder.trainable && encoder.isBatchInvariant === true;
     if (encoder.trainable) return;
     const tokens = options.readsTokens ? { tokens: rowReader(tokenRowEncoder(encoder)) } : {};
     this.rows = { features: rowReader(encoder), ...tokens };
+  }
+
+  /** Whether contents are read faster together, and not otherwise. */
+  get readsTogether(): boolean {
+    return !this.encoder.trainable && this.encoder.isBatchInvariant === true;
   }
 
   /**
@@ -57,7 +59,7 @@ export class ContentReader<Content extends RgbImage | string> {
 }
 
 function rowReader<Content>(encoder: FrozenEncoder<Content>): RowReader<Content> {
-  const { id, modality, outputDim, isBatchInvariant = false } = encoder;
+  const { id, modality, outputDim } = encoder;
   const encode = async (contents: readonly Content[]): Promise<Float32Array> =>
     floatData(await encoder.encode(contents));
   const encodeOneByOne = async (contents: readonly Content[]): Promise<Float32Array> => {
@@ -67,7 +69,7 @@ function rowReader<Content>(encoder: FrozenEncoder<Content>): RowReader<Content>
   };
   return async (contents) => {
     const there = contents.filter((content) => content !== null);
-    const rows = await (isBatchInvariant ? encode(there) : encodeOneByOne(there));
+    const rows = await (encoder.isBatchInvariant === true ? encode(there) : encodeOneByOne(there));
     assertNumbers(`The ${modality} encoder ${id}`, rows);
     let start = 0;
     return contents.map((content) => {

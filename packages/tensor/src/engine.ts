@@ -35,8 +35,18 @@ export interface RunOptions {
 export interface Program<Inputs extends TensorTree, Outputs extends TensorTree> {
   /** How many runs that overlap are computed at once; left out: 1. */
   readonly parallelRuns?: number;
-  /** Computes; the arrays are copied in and out. Compiled engines trace anew for inputs of new shapes. Runs may overlap. */
+  /** Whether one graph serves inputs of all sizes, as far as is known: a first run, or {@link Program.warmUp}, may tell otherwise. */
+  readonly hasOneGraph?: boolean;
+  /**
+   * Computes; the arrays are copied in and out. Compiled engines trace anew for inputs of new shapes, unless these differ by
+   * {@link PrepareOptions.dynamicAxes} alone. Runs may overlap.
+   */
   run(inputs: Host<Inputs>, options?: RunOptions): Promise<Host<Outputs>>;
+  /**
+   * Makes what runs with inputs like these need, so that the first of them take no longer than others; before any run.
+   * @throws UnavailableError when there is no memory for it
+   */
+  warmUp?(inputs: Host<Inputs>): Promise<void>;
   /** Frees what it holds, once all runs have ended; it cannot be used afterwards. */
   dispose(): Promise<void>;
 }
@@ -73,15 +83,17 @@ export interface PrepareOptions {
   readonly products?: ProductType;
   /**
    * Of a function without state: whether runs that overlap are computed side by side, each by its share of the engine's
-   * threads and from constants of its own, of which copies take 512 MiB at most. More is done in a time where many runs are under
+   * threads and from constants of its own, of which copies take 512 MiB at most beside the first. More is done in a time where many runs are under
    * way, as threads need not wait for each other. A number, 1 or more: so many at once at most. Engines that know no such thing compute one run
    * after the other. Default false.
    */
   readonly parallel?: boolean | number;
   /**
-   * Of a function without state: axes of its inputs, of all that have them, whose sizes differ from run to run. The engine
-   * `compiled` then makes one graph for all sizes, with the constants in it, instead of one for each: a run with new sizes
-   * takes no longer than any other. The function must compute the same at all sizes. Where its graph depends on them by more
+   * Of a function without state: axes of its inputs, of all that have them, whose sizes differ from run to run. The compiled
+   * engine then makes one graph for all sizes, with the constants in it, instead of one for each: a run with new sizes takes no
+   * longer than any other. It traces the function at some sizes that it chooses, of 73 at most, and never at those of a run.
+   * So the function must depend on the sizes by shapes alone: a branch on one, a check of one, or a constant made of one that is
+   * the same at small sizes (a mask of what is less than 100 places away) would be overlooked. Where its graphs differ by more
    * than shapes, and in other engines, this changes nothing. Default none.
    */
   readonly dynamicAxes?: readonly DynamicAxisName[];
@@ -98,7 +110,7 @@ export interface Engine {
   /** Such as `eager:wasm`, `compiled` (on the CPU) or `compiled:cuda`. */
   readonly name: string;
   /**
-   * Makes a function ready, with the constants bound.
+   * Makes a function ready, with the constants bound, which may be read as long as it is there.
    * @throws UnavailableError for an operation that the engine lacks (compiled engines say so here or at the first run);
    *   ConfigurationError for products that it does not compute
    */

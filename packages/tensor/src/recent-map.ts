@@ -28,8 +28,9 @@ export class RecentMap<Key, Value> {
     return undefined;
   }
 
-  delete(key: Key): void {
-    this.entries.delete(key);
+  /** Removes a key if that is its value. */
+  delete(key: Key, value: Value): void {
+    if (this.entries.get(key) === value) this.entries.delete(key);
   }
 
   /** Removes all entries, and returns their values. */

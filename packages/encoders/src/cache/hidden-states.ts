@@ -16,7 +16,7 @@ import {
   type HostTree,
   type TensorTree,
 } from '@drf/tensor';
-import { dynamicAxesOf, emptyRows, evenBatches, LARGEST_BATCH } from '../batches.js';
+import { emptyRows, evenBatches, LARGEST_BATCH } from '../batches.js';
 import {
   DEFAULT_MASK_TOKEN,
   type EncoderSplit,
@@ -354,7 +354,7 @@ export class HiddenStates<Content> {
     return (this.lower ??= options.engine.prepare<TensorTree, TensorTree, TensorTree>(
       (parameters, given) => split.lower(parameters, given),
       lowerParameters(encoder),
-      { parallel: true, dynamicAxes: dynamicAxesOf(this.encoder) },
+      { parallel: true, dynamicAxes: split.dynamicAxes ?? [] },
     ));
   }
 }

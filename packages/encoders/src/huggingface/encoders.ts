@@ -59,7 +59,6 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   readonly outputDim: number;
   readonly tokenDim: number;
   readonly preferredBatch: number;
-  readonly isBatchInvariant: boolean;
   private readonly guard: UseGuard;
   private readonly atOnce: number;
 
@@ -68,7 +67,6 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
     private readonly runner: Runner,
     private readonly exact: ExactRows,
   ) {
-    this.isBatchInvariant = exact.inBatches;
     this.id = model.id;
     this.modality = model.modality;
     this.outputDim = model.outputDim;
@@ -78,6 +76,10 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
     this.preferredBatch =
       LARGEST_BATCH * (model.modality === 'text' ? BATCHES_OF_TEXTS : BATCHES_OF_IMAGES * parallelRuns);
     this.guard = new UseGuard(`Hugging Face ${model.modality} encoder`);
+  }
+
+  get isBatchInvariant(): boolean {
+    return this.exactProducts.inBatches;
   }
 
   async preprocess(contents: readonly Content[]): Promise<HostTree> {
@@ -116,8 +118,17 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
       : { tokens, mask };
   }
 
+  async warmUp(): Promise<void> {
+    this.guard.assertUsable();
+    await this.runner.warmUp?.(await this.model.preprocess([this.model.example]));
+  }
+
   async dispose(): Promise<void> {
     if (this.guard.dispose()) await this.runner.dispose();
+  }
+
+  private get exactProducts(): ExactRows['oneGraph'] {
+    return this.runner.hasOneGraph === true ? this.exact.oneGraph : this.exact.eachSize;
   }
 
   private check(contents: readonly Content[]): void {
@@ -126,7 +137,7 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   }
 
   private computed(contents: readonly Content[]): AsyncGenerator<ComputedPiece> {
-    const alone = this.exact.alone && contents.length === 1;
+    const alone = this.exactProducts.alone && contents.length === 1;
     const ahead = this.atOnce + 1; // while some are computed, the next one is prepared
     return mapAhead(this.model.pieces(contents, this.atOnce), ahead, async ({ places, inputs }) => {
       return { places, outputs: await this.runner.run(await inputs(), { alone }) };
@@ -278,6 +289,7 @@ class TransformerEncoder<Content, Model extends EncoderModel<Content>> implement
       model.upper(parameters, states as LayerStates, layer, this.optionsFor(states));
     return {
       layer,
+      dynamicAxes: dynamicAxesOf(model),
       lower: (parameters, inputs) => model.lower(parameters, inputs, layer),
       upper: (parameters, states) => upperTokens(parameters, states).features,
       upperTokens,

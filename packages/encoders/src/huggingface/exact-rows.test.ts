@@ -11,12 +11,15 @@ const random = createRandom(2);
 const rows = Float32Array.from({ length: 520 * INPUTS }, () => random.uniform(-1, 1));
 
 describe('an engine gives exact rows', () => {
-  it.each([1, 2, 3, 5, 8, 16])('where it says so, by %i threads', async (threads) => {
+  const ways = { oneGraph: { dynamicAxes: ['batch'] }, eachSize: {} } as const;
+  const counts = [1, 2, 3, 5, 8, 16].flatMap((threads) => (['oneGraph', 'eachSize'] as const).map((way) => [threads, way] as const)); // prettier-ignore
+
+  it.each(counts)('where it says so, by %i threads, %s', async (threads, way) => {
     const engine = await createEngine('compiled', { threads });
     const program = await engine.prepare<LinearParameters, { readonly x: tf.Tensor }, { readonly y: tf.Tensor }>(
       (parameters, { x }) => ({ y: applyLinear(parameters, x) }),
       weights,
-      { parallel: 1 },
+      { parallel: 1, ...ways[way] },
     );
     const productOf = async (count: number) => {
       const x = hostTensor(rows.subarray(0, count * INPUTS), [count, INPUTS]);
@@ -26,7 +29,7 @@ describe('an engine gives exact rows', () => {
     let areEqual = true;
     for (const count of [1, 2, 16, 65, 257])
       areEqual &&= (await productOf(count)).every((value, i) => value === all[i]);
-    expect((await exactRows(engine, weights)).inBatches).toBe(areEqual);
+    expect((await exactRows(engine, weights))[way].inBatches).toBe(areEqual);
     if (threads === 1) expect(areEqual).toBe(true);
     await engine.dispose();
   });
@@ -38,15 +41,17 @@ describe('an engine gives exact rows', () => {
   ])('of %i columns, by %i threads that %i runs share', async (columns, threads, parallelRuns, expected) => {
     const engine = await createEngine('compiled', { threads });
     const narrow = initializeLinear(createRandom(1), INPUTS, columns);
-    expect(await exactRows(engine, narrow, 'float32', parallelRuns)).toEqual(expected);
+    expect((await exactRows(engine, narrow, 'float32', parallelRuns)).eachSize).toEqual(expected);
     await engine.dispose();
   });
 
   it('where products are in int8, or short; others than `compiled` are not asked', async () => {
     const [compiled, eager] = [await createEngine('compiled', { threads: 16 }), await createEngine('eager:cpu')];
-    expect(await exactRows(compiled, weights, 'int8')).toEqual({ inBatches: true, alone: true });
-    expect((await exactRows(compiled, initializeLinear(createRandom(1), 128, 384))).alone).toBe(true);
-    expect(await exactRows(eager, weights)).toEqual({ inBatches: false, alone: false });
+    const all = { inBatches: true, alone: true };
+    const none = { inBatches: false, alone: false };
+    expect(await exactRows(compiled, weights, 'int8')).toEqual({ oneGraph: all, eachSize: all });
+    expect((await exactRows(compiled, initializeLinear(createRandom(1), 128, 384))).eachSize.alone).toBe(true);
+    expect(await exactRows(eager, weights)).toEqual({ oneGraph: none, eachSize: none });
     await compiled.dispose();
     await eager.dispose();
   });

@@ -18,12 +18,21 @@ const LEAST_ADDED = 128;
 const MOST_ADDED = 1024;
 
 /** Where an engine's products are the same, to the last bit. */
-export interface ExactRows {
+interface ExactProducts {
   /** A row of a batch and that row alone, by the threads that a run among others has. */
   readonly inBatches: boolean;
   /** By these and by the threads of a run that is alone, too. */
   readonly alone: boolean;
 }
+
+/** The same, in one graph for all sizes of inputs and in one for each. */
+export interface ExactRows {
+  readonly oneGraph: ExactProducts;
+  readonly eachSize: ExactProducts;
+}
+
+const ALL: ExactProducts = { inBatches: true, alone: true };
+const NONE: ExactProducts = { inBatches: false, alone: false };
 
 /**
  * Whether an engine computes a row of a batch, to the last bit, as it computes it alone: tried for the engine `compiled`, and
@@ -41,21 +50,20 @@ export async function exactRows(
   products: ProductType = 'float32',
   parallelRuns = 1,
 ): Promise<ExactRows> {
-  if (engine.name !== 'compiled') return { inBatches: false, alone: false };
+  if (engine.name !== 'compiled') return { oneGraph: NONE, eachSize: NONE };
   const columns = [...flattenTree<HostTensor>(parameters).values()]
     .filter(({ data, shape }) => data.length / (shape.at(-1) as number) > LEAST_ADDED)
     .map(({ shape }) => shape.at(-1) as number);
-  if (products === 'int8' || columns.length === 0) return { inBatches: true, alone: true };
-  // which of the two ways computes the model shows only with its first contents
-  const [packed, unpacked] = [
-    await tryProducts(engine, Math.min(...columns), { parallel: parallelRuns, dynamicAxes: ['batch'] }),
-    await tryProducts(engine, Math.min(...columns), { parallel: parallelRuns }),
-  ];
-  return { inBatches: packed.inBatches && unpacked.inBatches, alone: packed.alone && unpacked.alone };
+  if (products === 'int8' || columns.length === 0) return { oneGraph: ALL, eachSize: ALL };
+  const narrowest = Math.min(...columns);
+  return {
+    oneGraph: await tryProducts(engine, narrowest, { parallel: parallelRuns, dynamicAxes: ['batch'] }),
+    eachSize: await tryProducts(engine, narrowest, { parallel: parallelRuns }),
+  };
 }
 
-/** Tries a product that is divided by columns, and the same rows in one that is divided by rows. */
-async function tryProducts(engine: Engine, columns: number, options: PrepareOptions): Promise<ExactRows> {
+/** Tries a product that is divided by columns, the same rows in one that is divided by rows, and one of them alone. */
+async function tryProducts(engine: Engine, columns: number, options: PrepareOptions): Promise<ExactProducts> {
   const program = await engine.prepare<Pick<LinearParameters, 'kernel'>, { readonly rows: tf.Tensor }, TensorTree>(
     (constants, { rows }) => ({ product: applyLinear(constants, rows) }),
     { kernel: numbers(MOST_ADDED, columns) },
@@ -69,10 +77,12 @@ async function tryProducts(engine: Engine, columns: number, options: PrepareOpti
     const few = await productOf(columns - 1, false);
     const isSame = async (rows: number, alone: boolean): Promise<boolean> => {
       const product = await productOf(rows, alone);
-      return few.every((value, i) => value === product[i]);
+      return product.subarray(0, few.length).every((value, i) => value === few[i]);
     };
-    const inBatches = await isSame(columns, false);
-    return { inBatches, alone: inBatches && (await isSame(columns - 1, true)) && (await isSame(columns, true)) };
+    const areSame = async (alone: boolean): Promise<boolean> =>
+      (await isSame(1, alone)) && (await isSame(columns, alone));
+    const inBatches = await areSame(false);
+    return { inBatches, alone: inBatches && (await isSame(columns - 1, true)) && (await areSame(true)) };
   } finally {
     await program.dispose();
   }

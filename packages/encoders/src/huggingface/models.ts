@@ -49,12 +49,14 @@ export interface EncoderModel<Content> {
   readonly pooling: Pooling;
   /** In training, as the model's configuration says. */
   readonly dropout: DropoutRates;
+  /** The least of contents, which takes what others take but time. */
+  readonly example: Content;
   /** @throws DataError naming the place of a content that cannot be used */
   assertContents(contents: readonly Content[]): void;
   /** Contents that go into one batch of one shape. */
   preprocess(contents: readonly Content[]): Promise<HostTree>;
   /**
-   * Cuts contents into pieces of few shapes, for a frozen encoder.
+   * Cuts contents into batches, for a frozen encoder.
    * @param atOnce how many of them are computed at once: few images are cut into so many; texts are cut by their lengths
    */
   pieces(contents: readonly Content[], atOnce: number): Iterable<Piece>;
@@ -131,6 +133,7 @@ function assertClassToken({ specialTokens: { class: hasClass } }: VitConfig, poo
 /** A vision transformer with the image processor that came with it. */
 export class ImageModel implements EncoderModel<RgbImage> {
   readonly modality = 'image';
+  readonly example = { width: 16, height: 16, data: new Uint8Array(16 * 16 * 3) };
   readonly outputDim: number;
   readonly tokenDim: number;
   readonly tokenCount: number;
@@ -231,6 +234,7 @@ export type TextPooling = Exclude<Pooling, 'cls_mean'>;
 /** A text encoder with the tokenizer that came with it. */
 export class TextModel implements EncoderModel<string> {
   readonly modality = 'text';
+  readonly example = '';
   readonly outputDim: number;
   readonly tokenDim: number;
   readonly tokenCount: number;

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { readJson } from '@drf/files';
-import { meanState, sumStates, type TransformerOutputs } from '@drf/layers';
+import { meanState, placesOf, sumStates, type TransformerOutputs } from '@drf/layers';
 import { ConfigurationError, DataError, type Features, named, refuser, type TensorTree } from '@drf/tensor';
 import type { Pooling } from '../contract.js';
 
@@ -37,8 +37,7 @@ const POOLINGS: Readonly<Record<PoolingOfTokens, (tokens: tf.Tensor, mask: tf.Te
   max: (tokens, mask) => tf.max(tf.add(tokens, tf.mul(tf.expandDims(tf.sub(1, mask), -1), PADDING_STATE)), 1),
   mean_sqrt_len: (tokens, mask) => tf.div(sumStates(tokens, mask), tf.sqrt(total(mask))),
   weightedmean: (tokens, mask) => {
-    const places = tf.range(1, (mask.shape[1] as number) + 1, 1, 'float32');
-    const weights = tf.mul(mask, tf.reshape(places, [1, -1]));
+    const weights = tf.mul(mask, tf.expandDims(tf.add(placesOf(mask), 1), 0));
     return tf.div(sumStates(tokens, weights), total(weights));
   },
   lasttoken: (tokens, mask) => sumStates(tokens, lastPlaces(mask)),

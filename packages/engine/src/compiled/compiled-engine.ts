@@ -16,7 +16,7 @@ import {
 import { startBackend } from '../eager/backend.js';
 import { assertProducts, ProgramList } from '../programs.js';
 import type { CompileOptions } from './options.js';
-import { CompiledProgram, SharedRecords } from './compiled-program.js';
+import { CompiledProgram, FixedRecords } from './compiled-program.js';
 import { CompiledStepProgram } from './compiled-step-program.js';
 import { DynamicRecords } from './dynamic-records.js';
 import { Lanes, lanesFor, ParallelProgram } from './parallel-program.js';
@@ -62,13 +62,24 @@ class CompiledEngine implements Engine {
     }
     const records: FunctionRecords<C, I, O> = {
       dynamic: new DynamicRecords(compute, constants, dynamicAxes, products),
-      fixed: new SharedRecords(),
+      fixed: new FixedRecords(),
     };
-    const lanes = isParallel ? Math.min(lanesFor(bytes, this.threads), parallel === true ? Infinity : Math.max(1, parallel)) : 0; // prettier-ignore
+    const { isPossible: isDynamic } = records.dynamic;
+    const inInt8 = products === 'int8' && isDynamic; // a fourth of the products' weights, and all of the others
+    const lanes = lanesFor(inInt8 ? bytes / 2 : bytes, this.threads ?? 1, isDynamic && !inInt8 ? bytes : 0);
+    const mostLanes = typeof parallel === 'number' ? Math.max(1, parallel) : lanes;
     const { threads = 1 } = this;
     const program = this.programs.add(() =>
-      lanes > 0
-        ? new ParallelProgram<C, I, O>(this.lanes, lanes, threads, compute, constants, records, products)
+      isParallel
+        ? new ParallelProgram<C, I, O>(
+            this.lanes,
+            Math.min(lanes, mostLanes),
+            threads,
+            compute,
+            constants,
+            records,
+            products,
+          )
         : new SharedConstantsProgram<C, I, O>(this.host, compute, constants, records, products),
     );
     try {

@@ -14,7 +14,7 @@ import { trace } from '../trace/trace.js';
 import { Turns, UnderWay } from '../programs.js';
 import { type Recorded, recordedOf, type Session, type SessionHost } from './session-host.js';
 
-/** Sessions that a program keeps; beyond that, the one that was used longest ago is released. */
+/** Sessions that a program keeps; beyond that, the one that was used longest ago is released, once no run needs it. */
 const MOST_SESSIONS = 16;
 /** The same of a program whose sessions hold neither constants nor memory between runs; and records that such programs share. */
 export const MOST_LIGHT_SESSIONS = 32;
@@ -26,7 +26,7 @@ export function structureOf(inputs: HostTree): string {
 }
 
 /** One record for each structure of inputs, for programs in several worker threads, which each make sessions of it. */
-export class SharedRecords {
+export class FixedRecords {
   /** Rounded weights by their names. */
   readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
   private readonly kept = new RecentMap<string, Promise<Recorded>>(MOST_LIGHT_SESSIONS);
@@ -38,7 +38,7 @@ export class SharedRecords {
     if (known !== undefined) return known;
     const recorded = record();
     void this.kept.set(structure, recorded);
-    recorded.catch(() => this.kept.delete(structure)); // tried again next time; the caller sees this error
+    recorded.catch(() => this.kept.delete(structure, recorded)); // tried again next time; the caller sees this error
     return recorded;
   }
 }
@@ -51,7 +51,7 @@ interface Kept {
   isDropped: boolean;
 }
 
-/** One record and one session for each structure of inputs, and number of threads. */
+/** A session for each structure of inputs. */
 export class TraceCache {
   private readonly kept: RecentMap<string, Kept>;
 
@@ -64,20 +64,17 @@ export class TraceCache {
 
   /**
    * Works with the session for inputs of this structure, which stays until that is done.
-   * @param record runs when their structure is met for the first time
-   * @param threads of the session; default as the engine's options say
+   * @param make runs when their structure is met for the first time
    */
   async use<Value>(
     structure: string,
-    record: () => Promise<Recorded>,
+    make: () => Promise<Session>,
     work: (session: Session) => Promise<Value>,
-    threads?: number,
   ): Promise<Value> {
-    const key = `${threads ?? 'all'} threads, ${structure}`;
-    const known = this.kept.get(key) ?? this.make(key, record, threads);
+    const known = this.kept.get(structure) ?? this.made(structure, make());
     known.users++;
     try {
-      const dropped = this.kept.set(key, known);
+      const dropped = this.kept.set(structure, known);
       if (dropped !== undefined) await this.drop(dropped);
       return await work(await known.session);
     } finally {
@@ -90,17 +87,18 @@ export class TraceCache {
     await Promise.all(this.kept.clear().map((each) => this.drop(each)));
   }
 
-  private make(key: string, record: () => Promise<Recorded>, threads?: number): Kept {
-    const session = record().then((recorded) => this.host.create(recorded, threads));
-    session.catch(() => this.kept.delete(key)); // tried again next time; the caller sees this error
-    return { session, users: 0, isDropped: false };
+  private made(structure: string, session: Promise<Session>): Kept {
+    const kept = { session, users: 0, isDropped: false };
+    session.catch(() => this.kept.delete(structure, kept)); // tried again next time; the caller sees this error
+    return kept;
   }
 
+  /** Releases a session that nobody uses. Where that fails, the session's thread has ended, and with it the session. */
   private async drop(kept: Kept): Promise<void> {
     kept.isDropped = true;
     if (kept.users > 0) return;
     const created = await kept.session.catch(() => undefined);
-    if (created !== undefined) await this.host.release(created);
+    if (created !== undefined) await this.host.release(created).catch(() => undefined);
   }
 }
 
@@ -128,8 +126,8 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
   }
 
   private async compiled(inputs: Host<I>): Promise<Host<O>> {
-    const record = async (): Promise<Recorded> => recordedOf(this.trace(inputs));
-    const result = await this.cache.use(structureOf(inputs), record, (session) => this.host.run(session, inputs));
+    const make = async (): Promise<Session> => this.host.create(recordedOf(this.trace(inputs)));
+    const result = await this.cache.use(structureOf(inputs), make, (session) => this.host.run(session, inputs));
     return result as Host<O>;
   }
 

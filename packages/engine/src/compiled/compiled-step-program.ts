@@ -14,7 +14,7 @@ import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
 import { type QuantizedMatrix, quantizeMatrix, withInt8Products } from '../onnx/int8.js';
 import { assertSameLeaves, noLeaf, Turns } from '../programs.js';
 import { trace } from '../trace/trace.js';
-import { MOST_LIGHT_SESSIONS, type SharedRecords, structureOf, TraceCache } from './compiled-program.js';
+import { MOST_LIGHT_SESSIONS, type FixedRecords, structureOf, TraceCache } from './compiled-program.js';
 import { namedLeaves, type Recorded, recordedOf, type Session, type SessionHost } from './session-host.js';
 
 /** A step whose state stays in the worker thread. */
@@ -41,7 +41,7 @@ export class CompiledStepProgram<
     private readonly compute: PureStep<S, I, O>,
     initialState: Host<S>,
     private readonly products: ProductType = 'float32',
-    private readonly records?: SharedRecords,
+    private readonly records?: FixedRecords,
   ) {
     this.quantized = records?.quantized ?? new Map<string, Promise<QuantizedMatrix>>();
     this.cache = new TraceCache(host, records === undefined ? undefined : MOST_LIGHT_SESSIONS);
@@ -62,7 +62,9 @@ export class CompiledStepProgram<
     return this.turns.take(async () => {
       await this.ready;
       const run = (session: Session): Promise<HostTree> => this.host.run(session, inputs, this.state);
-      return (await this.cache.use(structureOf(inputs), () => this.recorded(inputs), run, threads)) as Host<O>;
+      const make = async (): Promise<Session> => this.host.create(await this.recorded(inputs), threads);
+      const structure = `${threads ?? 'all'} threads, ${structureOf(inputs)}`;
+      return (await this.cache.use(structure, make, run)) as Host<O>;
     });
   }
 

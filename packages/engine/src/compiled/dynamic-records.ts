@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { BATCH_AXIS, type DynamicAxis, LENGTH_AXIS, type OnnxModel, type OnnxTensor, withDynamicAxes } from '@drf/onnx';
 import {
   flattenTree,
@@ -10,6 +11,7 @@ import {
   type PureFunction,
   type TensorTree,
 } from '@drf/tensor';
+import type { TracedFunction } from '../graph/graph.js';
 import { ELEMENT_TYPE_CODES } from '../graph/value.js';
 import { type AddedLeaf, quantizeMatrix, type QuantizedMatrix, withInt8Products } from '../onnx/int8.js';
 import { modelOf, portName } from '../onnx/write.js';
@@ -20,13 +22,17 @@ import type { Recorded } from './session-host.js';
 const AXES: Readonly<Record<DynamicAxisName, DynamicAxis>> = { batch: BATCH_AXIS, length: LENGTH_AXIS };
 
 /** Constants that a graph may hold: a file of protobuf messages, as which it goes to the runtime, ends at 2 GiB. */
-const MOST_CONSTANT_BYTES = 2 ** 30;
+const MOST_CONSTANT_BYTES = 1.75 * 2 ** 30;
 
-/** A record for all sizes of some axes, and what inputs it is for. */
-interface Found {
+/** A record for all sizes of some axes. */
+export interface DynamicRecord extends Recorded {
+  /** What inputs it is for. */
   readonly structure: string;
-  /** Undefined where the function depends on the sizes in another way than by shapes. */
-  readonly recorded: Promise<Recorded | undefined>;
+}
+
+/** Where it is to be found; undefined where the function depends on the sizes by more than shapes. */
+interface Found {
+  readonly recorded: Promise<DynamicRecord | undefined>;
 }
 
 function constantTensor(
@@ -43,13 +49,12 @@ function constantTensor(
  */
 export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extends TensorTree> {
   private readonly axes: readonly DynamicAxis[];
-  private readonly kept = new Map<string, Promise<Recorded | undefined>>();
+  private readonly kept = new Map<string, Promise<DynamicRecord | undefined>>();
   private readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
   /** By their names. Shapes and types matter while the function is traced; the numbers come into the model at the end. */
   private readonly leaves: ReadonlyMap<string, HostTensor>;
   private readonly example: Host<C>;
-  /** Whether there may be such a record. */
-  readonly isPossible: boolean;
+  private possible: boolean;
 
   constructor(
     private readonly compute: PureFunction<C, I, O>,
@@ -62,16 +67,30 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
     const nothing = new Float32Array(0);
     this.example = mapTree(constants as HostTree, ({ shape, dtype }) => ({ shape, dtype, data: nothing })) as Host<C>;
     const bytes = [...this.leaves.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-    this.isPossible = axes.length > 0 && bytes <= MOST_CONSTANT_BYTES;
+    this.possible = axes.length > 0 && bytes <= MOST_CONSTANT_BYTES;
+  }
+
+  /** Whether there are such records, as far as is known. */
+  get isPossible(): boolean {
+    return this.possible;
+  }
+
+  /** From now on there are none: the function depends on sizes by more than shapes, or a worker cannot make a session. */
+  refuse(): void {
+    this.possible = false;
+    this.kept.clear();
   }
 
   /** The record for inputs like these; undefined where they do not agree on the size of an axis. */
   find(inputs: Host<I>): Found | undefined {
-    if (!this.isPossible || !this.agree(inputs)) return undefined;
-    const structure = structureOf(this.withSizes(inputs, this.axes.map(() => 0))); // prettier-ignore
-    const recorded = this.kept.get(structure) ?? this.record(inputs);
+    if (!this.possible || !this.agree(inputs)) return undefined;
+    const structure = structureOf(this.withSizes(inputs, this.axes.map(() => 0)) as HostTree); // prettier-ignore
+    const known = this.kept.get(structure);
+    if (known !== undefined) return { recorded: known };
+    const recorded = this.record(structure, inputs);
     this.kept.set(structure, recorded);
-    return { structure, recorded };
+    recorded.catch(() => this.kept.delete(structure)); // tried again next time; the caller sees this error
+    return { recorded };
   }
 
   private agree(inputs: Host<I>): boolean {
@@ -90,26 +109,35 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
     }) as Host<I>;
   }
 
-  private async record(inputs: Host<I>): Promise<Recorded | undefined> {
+  private async record(structure: string, inputs: Host<I>): Promise<DynamicRecord | undefined> {
     let outputs: readonly string[] = [];
     const added = new Map<string, AddedLeaf>();
     const model = await withDynamicAxes(this.axes, async (sizes) => {
-      try {
-        const given = { constants: {}, state: this.example, inputs: this.withSizes(inputs, sizes) };
-        const traced = trace(given, (_, state, own) => ({ state, outputs: this.compute(state, own) }));
-        const computed = this.products === 'int8' ? await this.inInt8(traced) : { traced, added: [] };
-        for (const leaf of computed.added) added.set(leaf.name, leaf);
-        const ports = computed.traced.outputs.filter(({ role }) => role === 'output');
-        outputs = ports.map(({ name }) => name);
-        return modelOf({ ...computed.traced, outputs: ports });
-      } catch {
-        return undefined; // for sizes that the function does not take; what else is wrong shows for the inputs as they are
-      }
+      await setImmediate(); // so that whoever waits is answered between the traces
+      const traced = this.traceAt(sizes, inputs);
+      if (traced === undefined) return undefined;
+      const computed = this.products === 'int8' ? await this.inInt8(traced) : { traced, added: [] };
+      for (const leaf of computed.added) added.set(leaf.name, leaf);
+      const ports = computed.traced.outputs.filter(({ role }) => role === 'output');
+      outputs = ports.map(({ name }) => name);
+      return modelOf({ ...computed.traced, outputs: ports });
     });
-    return model && { model: this.withConstants(model, added), outputs };
+    if (model !== undefined) return { structure, model: this.withConstants(model, added), outputs };
+    this.refuse();
+    return undefined;
   }
 
-  private inInt8(traced: Parameters<typeof withInt8Products>[0]): ReturnType<typeof withInt8Products> {
+  /** Undefined for sizes that the function does not take; what else is wrong with it shows for the inputs as they are. */
+  private traceAt(sizes: readonly number[], inputs: Host<I>): TracedFunction | undefined {
+    const given = { constants: {}, state: this.example, inputs: this.withSizes(inputs, sizes) };
+    try {
+      return trace(given, (_, state, own) => ({ state, outputs: this.compute(state, own) }));
+    } catch {
+      return undefined;
+    }
+  }
+
+  private inInt8(traced: TracedFunction): ReturnType<typeof withInt8Products> {
     return withInt8Products(traced, (name, transposed) => {
       const key = `${name} ${transposed}`;
       const quantized = this.quantized.get(key) ?? Promise.resolve(quantizeMatrix(this.leaves.get(name) as HostTensor, transposed)); // prettier-ignore

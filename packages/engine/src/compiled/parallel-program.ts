@@ -3,17 +3,21 @@ import { Turns, UnderWay } from '../programs.js';
 import { type FunctionRecords, SharedConstantsProgram } from './shared-constants-program.js';
 import type { SessionHost } from './session-host.js';
 
-/** What a function's copies of its constants take at most, beside the first. */
+/** What a function's copies of its constants take at most, beside the first: those of lanes, and of a run that is alone. */
 const MOST_BYTES_OF_COPIES = 2 ** 29;
 const MOST_LANES = 8;
-/** Threads of a run with small constants: with more, sums of matrices as narrow as 384 columns have another order. */
+/** Threads of a run with small constants: with more, sums of matrices as narrow as 384 columns have another order, where these are not part of the graph. */
 const MOST_THREADS = 4;
 /** The same with constants of which two fit: of 768 columns. */
 const MOST_THREADS_OF_TWO = 8;
 
-/** How many runs are computed at once, where constants take so many bytes and there are so many threads. */
-export function lanesFor(bytes: number, threads: number): number {
-  return Math.max(1, Math.min(threads, MOST_LANES, 1 + Math.floor(MOST_BYTES_OF_COPIES / bytes)));
+/**
+ * How many runs are computed at once.
+ * @param bytes that a lane's constants take
+ * @param others bytes of copies that are no lane's
+ */
+export function lanesFor(bytes: number, threads: number, others = 0): number {
+  return Math.max(1, Math.min(threads, MOST_LANES, 1 + Math.floor((MOST_BYTES_OF_COPIES - others) / bytes)));
 }
 
 /**
@@ -100,7 +104,7 @@ export class ParallelProgram<C extends TensorTree, I extends TensorTree, O exten
     threads: number,
     compute: PureFunction<C, I, O>,
     constants: Host<C>,
-    records: FunctionRecords<C, I, O>,
+    private readonly records: FunctionRecords<C, I, O>,
     products?: ProductType,
   ) {
     this.threads = threadsFor(parallelRuns, threads, products);
@@ -110,9 +114,20 @@ export class ParallelProgram<C extends TensorTree, I extends TensorTree, O exten
     );
   }
 
+  get hasOneGraph(): boolean {
+    return this.records.dynamic.isPossible;
+  }
+
   /** @throws UnavailableError when a worker cannot hold the constants: its lane would fail whatever it is given */
   async load(): Promise<void> {
     await Promise.all(this.copies.map((copy) => copy.load()));
+  }
+
+  /** Each lane makes its session. */
+  async warmUp(inputs: Host<I>): Promise<void> {
+    this.turns.assertUsable();
+    await Promise.all(this.copies.map((copy) => copy.warmUp(inputs, this.threads.share)));
+    await this.load(); // where a lane could not, none computes by that session
   }
 
   async run(inputs: Host<I>, { alone = false }: RunOptions = {}): Promise<Host<O>> {

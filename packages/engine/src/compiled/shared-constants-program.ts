@@ -1,9 +1,9 @@
-import type { Host, HostTree, ProductType, Program, PureFunction, TensorTree } from '@drf/tensor';
+import type { Host, ProductType, Program, PureFunction, TensorTree } from '@drf/tensor';
 import { Turns, UnderWay } from '../programs.js';
-import { type SharedRecords, TraceCache } from './compiled-program.js';
+import { type FixedRecords, TraceCache } from './compiled-program.js';
 import { CompiledStepProgram } from './compiled-step-program.js';
-import type { DynamicRecords } from './dynamic-records.js';
-import type { SessionHost } from './session-host.js';
+import type { DynamicRecord, DynamicRecords } from './dynamic-records.js';
+import type { Session, SessionHost } from './session-host.js';
 
 /** Sessions that hold constants: of one structure of inputs, such as an encoder's, one for each number of threads. */
 const MOST_HEAVY_SESSIONS = 4;
@@ -11,7 +11,7 @@ const MOST_HEAVY_SESSIONS = 4;
 /** What programs in several worker threads know together of the function that they compute. */
 export interface FunctionRecords<C extends TensorTree, I extends TensorTree, O extends TensorTree> {
   readonly dynamic: DynamicRecords<C, I, O>;
-  readonly fixed: SharedRecords;
+  readonly fixed: FixedRecords;
 }
 
 /**
@@ -40,12 +40,30 @@ export class SharedConstantsProgram<
     this.dynamicSessions = new TraceCache(host, MOST_HEAVY_SESSIONS);
   }
 
+  get hasOneGraph(): boolean {
+    return this.records.dynamic.isPossible;
+  }
+
   /**
    * Settles once what there is to hold before the first run is in the worker.
    * @throws UnavailableError when it cannot hold the constants
    */
   async load(): Promise<void> {
-    if (!this.records.dynamic.isPossible) await this.stepProgram().ready;
+    if (this.records.dynamic.isPossible) return;
+    await this.dynamicSessions.dispose();
+    await this.stepProgram().ready;
+  }
+
+  /** @param threads of the session that is made; default as the engine's options say */
+  async warmUp(example: Host<I>, threads?: number): Promise<void> {
+    const { dynamic } = this.records;
+    if (dynamic.isPossible) {
+      const recorded = await dynamic.find(example)?.recorded;
+      if (recorded !== undefined) {
+        await this.withSession(threads, recorded, async () => undefined).catch(() => dynamic.refuse());
+      }
+    }
+    await this.load();
   }
 
   run(inputs: Host<I>): Promise<Host<O>> {
@@ -66,11 +84,18 @@ export class SharedConstantsProgram<
   }
 
   private async computed(threads: number | undefined, inputs: Host<I>): Promise<Host<O>> {
-    const found = this.records.dynamic.find(inputs);
-    const recorded = await found?.recorded;
-    if (found === undefined || recorded === undefined) return this.stepBy(threads, inputs);
-    const run = (session: Parameters<SessionHost['run']>[0]): Promise<HostTree> => this.host.run(session, inputs);
-    return (await this.dynamicSessions.use(found.structure, async () => recorded, run, threads)) as Host<O>;
+    const recorded = await this.records.dynamic.find(inputs)?.recorded;
+    if (recorded === undefined) return this.stepBy(threads, inputs);
+    return (await this.withSession(threads, recorded, (session) => this.host.run(session, inputs))) as Host<O>;
+  }
+
+  private withSession<Value>(
+    threads: number | undefined,
+    recorded: DynamicRecord,
+    work: (session: Session) => Promise<Value>,
+  ): Promise<Value> {
+    const make = (): Promise<Session> => this.host.create(recorded, threads);
+    return this.dynamicSessions.use(`${threads ?? 'all'} threads, ${recorded.structure}`, make, work);
   }
 
   /** Runs may overlap here, steps may not. */
