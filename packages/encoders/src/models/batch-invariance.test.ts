@@ -99,7 +99,10 @@ describe('one graph for all sizes', () => {
       const batches = [one.inputs, rowsOf(one.inputs, [0]), ...(isText ? LENGTHS.map((length) => withLength(one.inputs, length)) : [])]; // prettier-ignore
       let compared = 0;
       for (const inputs of batches) {
-        const expected = await each.program.run(inputs).catch(() => undefined); // longer than the model reads
+        const expected = await each.program.run(inputs).catch((error: unknown) => {
+          if (!String(error).includes('tokens, for which the model has positions')) throw error;
+          return undefined;
+        });
         if (expected === undefined) continue;
         const outputs = await one.program.run(inputs);
         for (const [output, { data }] of Object.entries(outputs as Record<string, HostTensor>)) {

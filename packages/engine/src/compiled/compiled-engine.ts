@@ -40,7 +40,7 @@ class CompiledEngine implements Engine {
     this.name = provider === 'cpu' ? 'compiled' : `compiled:${provider}`;
     this.programs = new ProgramList(this.name);
     this.host = new SessionHost(options);
-    // many sessions for shapes that come seldom: each would hold memory of its own, and none is faster with it
+    // inputs of ever other sizes, or many sessions for them: each would hold memory of its own, and none is faster with it
     this.lanes = new Lanes(() => new SessionHost(options, false));
     this.threads = provider === 'cpu' ? (options.threads ?? availableParallelism()) : undefined;
     this.writtenBytes = options.writtenBytes ?? DEFAULT_WRITTEN_BYTES;
@@ -109,8 +109,8 @@ class CompiledEngine implements Engine {
 }
 
 /**
- * An engine that traces each function once for each structure of its inputs into a static graph, and runs the graph
- * by ONNX Runtime in a worker thread, where a step's state stays.
+ * An engine that traces each function into a graph, one for each structure of its inputs or one for all sizes of some axes,
+ * and runs the graph by ONNX Runtime in a worker thread, where a step's state stays.
  * @throws ConfigurationError when the execution provider is unknown; UnavailableError that says why it does not work here
  */
 export async function createCompiledEngine(options: CompileOptions = {}): Promise<Engine> {

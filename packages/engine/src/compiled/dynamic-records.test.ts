@@ -123,6 +123,51 @@ describe('inputs whose sizes differ', () => {
   });
 });
 
+describe('making ready', () => {
+  const prepare = () => engine.prepare(lookUp, CONSTANTS, { ...DYNAMIC, parallel: true });
+
+  it('makes a session in each lane, before the first run', async () => {
+    const create = vi.spyOn(SessionHost.prototype, 'create');
+    const program = await prepare();
+    await program.warmUp?.(textsOf(1, 1));
+    expect([create.mock.calls.length, program.parallelRuns, program.hasOneGraph]).toEqual([2, 2, true]);
+    await Promise.all([3, 4, 5].map((batch) => program.run(textsOf(batch, batch))));
+    expect(create).toHaveBeenCalledTimes(2);
+    await program.run(textsOf(1, 1), { alone: true });
+    expect(create.mock.calls.map(([, threads]) => threads)).toEqual([1, 1, 2]);
+    await program.dispose();
+  });
+
+  it('has all lanes compute each size by itself where one of them cannot make the session', async () => {
+    const expected = (await (await prepare()).run(textsOf(2, 3))).sums.data;
+    const program = await prepare();
+    const { create } = SessionHost.prototype;
+    const failing = vi.spyOn(SessionHost.prototype, 'create');
+    failing.mockImplementationOnce(create).mockRejectedValueOnce(new Error('no memory'));
+    await program.warmUp?.(textsOf(1, 1));
+    expect(program.hasOneGraph).toBe(false);
+    const results = await Promise.all([1, 2, 3, 4].map(() => program.run(textsOf(2, 3))));
+    for (const { sums } of results) sums.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i] as number, 4));
+    await program.dispose();
+  });
+
+  it('tries again where the session of a first run could not be made', async () => {
+    const program = await prepare();
+    vi.spyOn(SessionHost.prototype, 'create').mockRejectedValueOnce(new Error('no memory'));
+    await expect(program.run(textsOf(1, 1))).rejects.toThrow('no memory');
+    expect((await program.run(textsOf(1, 1))).sums.shape).toEqual([1, 80]);
+    await program.dispose();
+  });
+
+  it('may end while the first run is traced', async () => {
+    const program = await prepare();
+    const run = program.run(textsOf(2, 2));
+    await program.dispose();
+    expect((await run).sums.shape).toEqual([2, 80]);
+    await expect(program.warmUp?.(textsOf(1, 1))).rejects.toThrow('a call after dispose()');
+  });
+});
+
 describe('sessions', () => {
   it('stay until their runs are done, however many others come in between', async () => {
     const release = vi.spyOn(SessionHost.prototype, 'release');

@@ -20,6 +20,7 @@ describe('lanesFor', () => {
   it('gives each thread a lane, up to eight, as far as copies of the constants fit into 512 MiB', () => {
     expect([lanesFor(0, 1), lanesFor(1000, 4), lanesFor(1000, 64)]).toEqual([1, 4, 8]);
     expect([lanesFor(2 ** 27, 8), lanesFor(400 * 2 ** 20, 8), lanesFor(600 * 2 ** 20, 8)]).toEqual([5, 2, 1]);
+    expect([lanesFor(2 ** 27, 8, 2 ** 27), lanesFor(400 * 2 ** 20, 8, 400 * 2 ** 20)]).toEqual([4, 1]);
   });
 });
 

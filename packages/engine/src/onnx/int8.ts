@@ -187,7 +187,7 @@ class AddedLeaves {
  * Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference" (CVPR
  * 2018), symmetric, without training.
  * @param weightsOf the numbers of a leaf of the state
- * @returns the function, and leaves of the state that it reads besides: rounded weights, which all its sessions share
+ * @returns the function, and leaves of the state that it reads besides: rounded weights
  */
 export async function withInt8Products(
   traced: TracedFunction,
