@@ -116,9 +116,8 @@ export class RunJudge implements Judge {
       },
       { parameters: run.parameters, memory: run.memory },
     );
-    await Promise.all(
-      [session.image, session.text].map((encoder) => (encoder.trainable ? undefined : encoder.warmUp?.())),
-    );
+    const frozen = [session.image, session.text].filter((encoder) => !encoder.trainable);
+    await Promise.all(frozen.map(async (encoder) => encoder.warmUp?.()));
     const preferredBatch = readers.image.readsTogether || readers.text.readsTogether ? 2 * MOST_TOGETHER : 1;
     const info = { ...describeRun(run, session, calibration, sha256), preferredBatch };
     return new RunJudge(info, run, session, readers, head);

@@ -11,17 +11,15 @@ import { writeTinyBert, writeTinyVit } from '../testing/tiny-transformers.js';
 import { textLengths } from './text-tokenizer.js';
 
 let engine: Engine;
-let [texts, images] = ['', ''];
-beforeAll(async () => {
-  engine = await createEngine('compiled', { threads: 2 });
-  texts = `huggingface:${await writeTinyBert(await temporaryFolder())}`;
-  images = `huggingface:${await writeTinyVit(await temporaryFolder())}`;
-});
+beforeAll(async () => void (engine = await createEngine('compiled', { threads: 2 })));
 afterAll(() => engine.dispose());
 afterEach(() => vi.restoreAllMocks());
 
 const TEXTS = ['good day', '', 'bad '.repeat(12), 'the movie '.repeat(9), 'good', 'bad day', 'the the'];
-const IMAGES: readonly RgbImage[] = Array.from({ length: 11 }, (_, i) => gradientImage(20 + i, 30));
+const tinyBert = async (): Promise<string> => `huggingface:${await writeTinyBert(await temporaryFolder())}`;
+const tinyVit = async (): Promise<string> => `huggingface:${await writeTinyVit(await temporaryFolder())}`;
+
+const IMAGES: readonly RgbImage[] = Array.from({ length: 11 }, (_, i) => gradientImage(`image ${i}`, 20 + i, 30));
 
 /** Counts sessions that worker threads make from now on. */
 function countSessions(): () => number {
@@ -33,7 +31,7 @@ describe('a frozen encoder', () => {
   it.each(['mean', 'cls', 'pooler', 'max', 'mean_sqrt_len', 'weightedmean', 'lasttoken'] as const)(
     'of texts, %s, makes a session a lane, and the same features in any company',
     async (pooling) => {
-      const encoder = await openEncoder(texts, 'text', engine, { pooling });
+      const encoder = await openEncoder(await tinyBert(), 'text', engine, { pooling });
       const sessions = countSessions();
       await encoder.warmUp?.();
       expect(sessions()).toBe(2);
@@ -49,7 +47,7 @@ describe('a frozen encoder', () => {
   );
 
   it.each(['cls', 'mean', 'pooler', 'cls_mean'] as const)('of images, %s, likewise', async (pooling) => {
-    const encoder = await openEncoder(images, 'image', engine, { pooling });
+    const encoder = await openEncoder(await tinyVit(), 'image', engine, { pooling });
     const sessions = countSessions();
     const together = floatData(await encoder.encode(IMAGES));
     const alone = floatData(await encoder.encode(IMAGES.slice(4, 5)));
@@ -61,7 +59,10 @@ describe('a frozen encoder', () => {
 
 describe('hidden states', () => {
   const sessionsFor = async (change: (encoder: PartedEncoder<string>) => PartedEncoder<string>): Promise<number> => {
-    const encoder = await openTrainableEncoder(texts, 'text', { trainableLayers: 1, textLengths: [8, 16, 24, 32] });
+    const encoder = await openTrainableEncoder(await tinyBert(), 'text', {
+      trainableLayers: 1,
+      textLengths: [8, 16, 24],
+    });
     const states = new HiddenStates(change(encoder as PartedEncoder<string>), { engine, example: '' });
     const sessions = countSessions();
     for (const text of TEXTS) await states.compute([text]);
@@ -74,7 +75,8 @@ describe('hidden states', () => {
   });
 
   it('of an encoder that does not say that sizes matter by shapes alone are computed by one for each size', async () => {
-    const { dynamicAxes, ...split } = (await openTrainableEncoder(texts, 'text', { trainableLayers: 1 })).split ?? {};
+    const { dynamicAxes, ...split } =
+      (await openTrainableEncoder(await tinyBert(), 'text', { trainableLayers: 1 })).split ?? {};
     expect(dynamicAxes).toEqual(['batch', 'length']);
     expect(await sessionsFor((encoder) => Object.assign(encoder, { split }))).toBeGreaterThan(1);
   });

@@ -147,7 +147,8 @@ describe('making ready', () => {
     await program.warmUp?.(textsOf(1, 1));
     expect(program.hasOneGraph).toBe(false);
     const results = await Promise.all([1, 2, 3, 4].map(() => program.run(textsOf(2, 3))));
-    for (const { sums } of results) sums.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i] as number, 4));
+    for (const { sums } of results)
+      sums.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i] as number, 4));
     await program.dispose();
   });
 

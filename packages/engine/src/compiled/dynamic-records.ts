@@ -84,7 +84,7 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
   /** The record for inputs like these; undefined where they do not agree on the size of an axis. */
   find(inputs: Host<I>): Found | undefined {
     if (!this.possible || !this.agree(inputs)) return undefined;
-    const structure = structureOf(this.withSizes(inputs, this.axes.map(() => 0)) as HostTree); // prettier-ignore
+    const structure = structureOf(this.withSizes(inputs, this.axes.map(() => 0))); // prettier-ignore
     const known = this.kept.get(structure);
     if (known !== undefined) return { recorded: known };
     const recorded = this.record(structure, inputs);

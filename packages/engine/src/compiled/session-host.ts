@@ -75,7 +75,7 @@ export class SessionHost {
   private client: WorkerClient | undefined;
   private nextNumber = 0;
 
-  /** @param keepsMemory whether sessions may keep the memory of intermediate values from run to run */
+  /** @param keepsMemory whether sessions for inputs of one size may keep the memory of intermediate values from run to run */
   constructor(
     private readonly options: CompileOptions,
     private readonly keepsMemory = true,
@@ -91,9 +91,11 @@ export class SessionHost {
   /** @param plan of a step; `threads` that compute it, default as the engine's options say */
   async create(recorded: Recorded, threads = this.options.threads): Promise<Session> {
     const session = this.nextNumber++;
-    const { outputs, plan, valueBytes = Infinity } = recorded;
+    const { outputs, plan, valueBytes } = recorded;
     const model = encodeModel(recorded.model);
-    const options = sessionOptions({ ...this.options, threads }, this.keepsMemory && valueBytes <= LARGEST_KEPT);
+    // there are few sessions for all sizes
+    const keepsMemory = valueBytes === undefined || (this.keepsMemory && valueBytes <= LARGEST_KEPT);
+    const options = sessionOptions({ ...this.options, threads }, keepsMemory);
     await this.worker().ask({ kind: 'create', session, model, options, plan }, [model.buffer as ArrayBuffer]);
     return { number: session, outputs };
   }
