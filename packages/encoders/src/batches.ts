@@ -31,7 +31,7 @@ export function dynamicAxesOf({ modality }: { readonly modality: Modality }): re
 
 /**
  * Cuts items into batches of {@link LARGEST_BATCH} at most, of which none is larger than another by more than one.
- * @param atOnce how many batches are computed at once, of which their number is a multiple where there are enough items
+ * @param atOnce how many batches are computed at once; where there are enough items, the number of batches is a multiple of it
  */
 export function evenBatches<Item>(items: readonly Item[], atOnce = 1): Item[][] {
   const wanted = Math.ceil(items.length / LARGEST_BATCH / atOnce) * atOnce;

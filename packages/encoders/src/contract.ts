@@ -76,7 +76,7 @@ export interface FrozenEncoder<Content> extends EncoderDescription {
   encode(contents: readonly Content[]): Promise<HostTensor>;
   /** Token-level outputs, where the encoder has them. */
   encodeTokens?(contents: readonly Content[]): Promise<TokenFeatures>;
-  /** Makes ready what the first contents would wait for. */
+  /** Prepares what the first contents would otherwise wait for; before any contents. */
   warmUp?(): Promise<void>;
   /** Frees what the encoder holds; may be repeated. The engine that it was made with stays. */
   dispose(): Promise<void>;
@@ -99,7 +99,7 @@ export interface EncoderSplit {
   /** One pass for both, as {@link TrainableEncoder.applyTokens}. */
   upperTokens(parameters: TensorTree, states: TensorTree): TokenTensors;
   /**
-   * Axes of its inputs in whose size {@link EncoderSplit.lower} depends by shapes alone, as `dynamicAxes` of an engine's
+   * Axes of the inputs on whose sizes {@link EncoderSplit.lower} depends through shapes alone, as `dynamicAxes` of an engine's
    * `prepare` wants it: the states of texts of all lengths are then computed by one graph. Default none.
    */
   readonly dynamicAxes?: readonly DynamicAxisName[];

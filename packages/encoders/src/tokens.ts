@@ -149,7 +149,6 @@ class TokenRowEncoder<Content> implements FrozenEncoder<Content> {
   readonly modality: Modality;
   readonly outputDim: number;
   readonly preferredBatch?: number;
-  readonly isBatchInvariant: boolean;
   private readonly projection: RandomProjection | undefined;
 
   constructor(
@@ -162,8 +161,11 @@ class TokenRowEncoder<Content> implements FrozenEncoder<Content> {
     this.modality = encoder.modality;
     this.outputDim = tokenRowWidth(layout);
     if (encoder.preferredBatch !== undefined) this.preferredBatch = encoder.preferredBatch;
-    this.isBatchInvariant = encoder.isBatchInvariant === true;
     this.projection = tokenDim === dim ? undefined : new RandomProjection(tokenDim, dim);
+  }
+
+  get isBatchInvariant(): boolean {
+    return this.encoder.isBatchInvariant === true;
   }
 
   preprocess(contents: readonly Content[]): Promise<HostTree> {

@@ -131,8 +131,8 @@ export interface DynamicAxis {
   /** Which one it is of the inputs that have it: 0 is the first. */
   readonly axis: number;
   /**
-   * Sizes to trace at, three at a time: where those of one three cannot be told from other sizes of the graph, or are not
-   * possible, the next are tried.
+   * Sizes to trace at, three at a time: where one triple cannot be told from other sizes of the graph, or is not possible, the
+   * next is tried.
    */
   readonly sizes: readonly (readonly number[])[];
 }

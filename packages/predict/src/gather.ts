@@ -14,8 +14,8 @@ const FIRST_BATCH = 8;
 const BATCH_MILLISECONDS = 2_000;
 
 /**
- * Gathers calls that overlap into batches: those that come while as many batches are under way as may be go together once
- * one of these has ended. Other calls wait for nobody. By the time that the last batch took, the next one has as many
+ * Gathers calls that overlap into batches. Calls wait for nobody while fewer than three batches are under way; those that
+ * come later go together as soon as one of these has ended. By the time that the last batch took, the next one has as many
  * items as two seconds allow.
  * @param most items of a batch; 1: one after the other
  * @param run results in the order of the items; where it fails, each item is tried alone, so that an error is that of the

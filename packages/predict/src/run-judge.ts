@@ -116,8 +116,12 @@ export class RunJudge implements Judge {
       },
       { parameters: run.parameters, memory: run.memory },
     );
-    const frozen = [session.image, session.text].filter((encoder) => !encoder.trainable);
-    await Promise.all(frozen.map(async (encoder) => encoder.warmUp?.()));
+    try {
+      await warmUp(session);
+    } catch (error) {
+      await head.dispose();
+      throw error;
+    }
     const preferredBatch = readers.image.readsTogether || readers.text.readsTogether ? 2 * MOST_TOGETHER : 1;
     const info = { ...describeRun(run, session, calibration, sha256), preferredBatch };
     return new RunJudge(info, run, session, readers, head);
@@ -158,6 +162,14 @@ export class RunJudge implements Judge {
       text: text ?? (standIn('text', maskToken) as string),
     };
   }
+}
+
+/** Has encoders make what the first posts would wait for; both have ended then. */
+async function warmUp({ image, text }: Session): Promise<void> {
+  const frozen = [image, text].filter((encoder) => !encoder.trainable);
+  const outcomes = await Promise.allSettled(frozen.map(async (encoder) => encoder.warmUp?.()));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }
 
 interface Readers {

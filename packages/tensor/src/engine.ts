@@ -35,7 +35,7 @@ export interface RunOptions {
 export interface Program<Inputs extends TensorTree, Outputs extends TensorTree> {
   /** How many runs that overlap are computed at once; left out: 1. */
   readonly parallelRuns?: number;
-  /** Whether one graph serves inputs of all sizes, as far as is known: a first run, or {@link Program.warmUp}, may tell otherwise. */
+  /** Whether one graph serves inputs of all sizes, as far as is known; the first run, or {@link Program.warmUp}, may show that it does not. */
   readonly hasOneGraph?: boolean;
   /**
    * Computes; the arrays are copied in and out. Compiled engines trace anew for inputs of new shapes, unless these differ by
@@ -43,7 +43,7 @@ export interface Program<Inputs extends TensorTree, Outputs extends TensorTree> 
    */
   run(inputs: Host<Inputs>, options?: RunOptions): Promise<Host<Outputs>>;
   /**
-   * Makes what runs with inputs like these need, so that the first of them take no longer than others; before any run.
+   * Prepares what runs with inputs like these need, so that the first of them take no longer than others. Call it before any run.
    * @throws UnavailableError when there is no memory for it
    */
   warmUp?(inputs: Host<Inputs>): Promise<void>;
@@ -91,7 +91,7 @@ export interface PrepareOptions {
   /**
    * Of a function without state: axes of its inputs, of all that have them, whose sizes differ from run to run. The compiled
    * engine then makes one graph for all sizes, with the constants in it, instead of one for each: a run with new sizes takes no
-   * longer than any other. It traces the function at some sizes that it chooses, of 73 at most, and never at those of a run.
+   * longer than any other. It traces the function at some sizes that it chooses, of 73 at most, whatever sizes the runs have.
    * So the function must depend on the sizes by shapes alone: a branch on one, a check of one, or a constant made of one that is
    * the same at small sizes (a mask of what is less than 100 places away) would be overlooked. Where its graphs differ by more
    * than shapes, and in other engines, this changes nothing. Default none.
@@ -110,7 +110,7 @@ export interface Engine {
   /** Such as `eager:wasm`, `compiled` (on the CPU) or `compiled:cuda`. */
   readonly name: string;
   /**
-   * Makes a function ready, with the constants bound, which may be read as long as it is there.
+   * Makes a function ready, with the constants bound, which the program may read for as long as it exists.
    * @throws UnavailableError for an operation that the engine lacks (compiled engines say so here or at the first run);
    *   ConfigurationError for products that it does not compute
    */

@@ -139,9 +139,13 @@ class FrozenTransformer<Content, Model extends EncoderModel<Content>> implements
   private computed(contents: readonly Content[]): AsyncGenerator<ComputedPiece> {
     const alone = this.exactProducts.alone && contents.length === 1;
     const ahead = this.atOnce + 1; // while some are computed, the next one is prepared
-    return mapAhead(this.model.pieces(contents, this.atOnce), ahead, async ({ places, inputs }) => {
-      return { places, outputs: await this.runner.run(await inputs(), { alone }) };
-    });
+    return mapAhead(
+      this.model.pieces(contents, this.atOnce, this.runner.hasOneGraph === false),
+      ahead,
+      async ({ places, inputs }) => {
+        return { places, outputs: await this.runner.run(await inputs(), { alone }) };
+      },
+    );
   }
 }
 

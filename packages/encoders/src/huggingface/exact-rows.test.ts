@@ -30,7 +30,7 @@ describe('an engine gives exact rows', () => {
     for (const count of [1, 2, 16, 65, 257])
       areEqual &&= (await productOf(count)).every((value, i) => value === all[i]);
     expect((await exactRows(engine, weights))[way].inBatches).toBe(areEqual);
-    if (threads === 1) expect(areEqual).toBe(true);
+    if (threads === 1 || way === 'oneGraph') expect(areEqual).toBe(true);
     await engine.dispose();
   });
 

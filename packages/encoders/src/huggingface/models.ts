@@ -13,7 +13,7 @@ import {
   type RgbImage,
   type TensorTree,
 } from '@drf/tensor';
-import { evenBatches } from '../batches.js';
+import { evenBatches, LARGEST_BATCH, splitBatch } from '../batches.js';
 import type { Pooling } from '../contract.js';
 import { assertTexts } from '../embedded/text-encoder.js';
 import { createImageProcessor, fittedSize, type ImageProcessor, type ImageProcessorConfig } from './image-processor.js';
@@ -49,7 +49,7 @@ export interface EncoderModel<Content> {
   readonly pooling: Pooling;
   /** In training, as the model's configuration says. */
   readonly dropout: DropoutRates;
-  /** The least of contents, which takes what others take but time. */
+  /** The smallest content; its inputs have the structure of any other's. */
   readonly example: Content;
   /** @throws DataError naming the place of a content that cannot be used */
   assertContents(contents: readonly Content[]): void;
@@ -58,8 +58,9 @@ export interface EncoderModel<Content> {
   /**
    * Cuts contents into batches, for a frozen encoder.
    * @param atOnce how many of them are computed at once: few images are cut into so many; texts are cut by their lengths
+   * @param fewShapes whether each shape costs a graph: then batches have few sizes, and texts few lengths
    */
-  pieces(contents: readonly Content[], atOnce: number): Iterable<Piece>;
+  pieces(contents: readonly Content[], atOnce: number, fewShapes: boolean): Iterable<Piece>;
   /** The embeddings and the layers below `layer`; pure. */
   lower(parameters: TensorTree, inputs: TensorTree, layer: number, options?: TransformerOptions): LayerStates;
   /** The layers from `layer` on and all that follows them; pure. After {@link EncoderModel.lower} the whole, to the bit. */
@@ -170,8 +171,9 @@ export class ImageModel implements EncoderModel<RgbImage> {
     return { pixels: this.pixels(images) };
   }
 
-  *pieces(images: readonly RgbImage[], atOnce: number): Generator<Piece> {
-    for (const places of evenBatches([...images.keys()], atOnce)) {
+  *pieces(images: readonly RgbImage[], atOnce: number, fewShapes: boolean): Generator<Piece> {
+    const all = [...images.keys()];
+    for (const places of fewShapes ? splitBatch(all, LARGEST_BATCH) : evenBatches(all, atOnce)) {
       const inputs = async (): Promise<HostTree> => ({
         pixels: this.pixels(places.map((place) => images[place] as RgbImage)),
       });
@@ -273,11 +275,13 @@ export class TextModel implements EncoderModel<string> {
     return padTexts(lists, lengthFor(longest, this.lengths), this.paddingId);
   }
 
-  *pieces(texts: readonly string[]): Generator<Piece> {
+  *pieces(texts: readonly string[], _: number, fewShapes: boolean): Generator<Piece> {
     const lists = this.tokenize(texts);
-    const padded = lists.map((list) => lengthFor(list.length, this.lengths));
-    for (const length of this.lengths) {
-      for (const places of evenBatches([...lists.keys()].filter((i) => padded[i] === length))) {
+    const lengths = fewShapes ? fewOf(this.lengths) : this.lengths;
+    const padded = lists.map((list) => lengthFor(list.length, lengths));
+    for (const length of lengths) {
+      const alike = [...lists.keys()].filter((i) => padded[i] === length);
+      for (const places of fewShapes ? splitBatch(alike, LARGEST_BATCH) : evenBatches(alike)) {
         const own = places.map((place) => lists[place] as readonly number[]);
         const inputs = async (): Promise<HostTree> => padTexts(own, length, this.paddingId);
         yield { places, inputs };

@@ -8,7 +8,7 @@ import { openEncoder, openTrainableEncoder } from '../open-encoder.js';
 import { gradientImage } from '../testing/images.js';
 import { temporaryFolder } from '../testing/temporary-folder.js';
 import { writeTinyBert, writeTinyVit } from '../testing/tiny-transformers.js';
-import { textLengths } from './text-tokenizer.js';
+import { fewOf, textLengths } from './text-tokenizer.js';
 
 let engine: Engine;
 beforeAll(async () => void (engine = await createEngine('compiled', { threads: 2 })));
@@ -29,18 +29,18 @@ function countSessions(): () => number {
 
 describe('a frozen encoder', () => {
   it.each(['mean', 'cls', 'pooler', 'max', 'mean_sqrt_len', 'weightedmean', 'lasttoken'] as const)(
-    'of texts, %s, makes a session a lane, and the same features in any company',
+    'of texts, %s, makes its sessions once, and the same features in any company',
     async (pooling) => {
       const encoder = await openEncoder(await tinyBert(), 'text', engine, { pooling });
       const sessions = countSessions();
       await encoder.warmUp?.();
-      expect(sessions()).toBe(2);
+      expect(sessions()).toBe(3); // one of all threads, for a text that comes alone
       const together = floatData(await encoder.encode(TEXTS));
       for (const [i, text] of TEXTS.entries()) {
         const alone = floatData(await encoder.encode([text]));
         expect(alone).toEqual(together.slice(i * encoder.outputDim, (i + 1) * encoder.outputDim));
       }
-      expect(sessions()).toBe(3); // one more, of all threads, for a text that comes alone
+      expect(sessions()).toBe(3);
       await encoder.dispose();
       await expect(encoder.warmUp?.()).rejects.toThrow('after dispose()');
     },
@@ -79,6 +79,14 @@ describe('hidden states', () => {
       (await openTrainableEncoder(await tinyBert(), 'text', { trainableLayers: 1 })).split ?? {};
     expect(dynamicAxes).toEqual(['batch', 'length']);
     expect(await sessionsFor((encoder) => Object.assign(encoder, { split }))).toBeGreaterThan(1);
+  });
+});
+
+describe('fewOf', () => {
+  it('keeps the lengths of steps and the last one of many, and all of few', () => {
+    expect(fewOf(textLengths('frozen', 200, 512))).toEqual([16, 32, 48, 64, 96, 128, 200]);
+    expect(fewOf(textLengths('frozen', 24, 512))).toEqual([8, 16, 24]);
+    expect(fewOf([5, 64])).toEqual([5, 64]);
   });
 });
 

@@ -42,8 +42,9 @@ export interface HuggingFaceOptions extends FetchModelOptions {
    */
   readonly precision?: ProductType;
   /**
-   * Lengths that batches of texts are padded to; the last one is where texts are cut. Default: 8, 16, 24 …; in training, whose
-   * step is traced once a length, 16, 32, 48, 64, 96, 128; and the model's limit.
+   * Lengths that batches of texts are padded to; the last one is where texts are cut. Default of
+   * frozen encoders: multiples of 8, then the model's limit; in training, where each length takes a trace: 16, 32, 48, 64, 96,
+   * 128 and the limit.
    */
   readonly textLengths?: readonly number[];
   /**

@@ -133,8 +133,9 @@ const LENGTHS_OF_STEPS = [16, 32, 48, 64, 96, 128];
 const FROZEN_STEP = 8;
 
 /**
- * The lengths that batches of texts are padded to, ascending; the last one is where texts are cut. Default: 8, 16, 24 …, in
- * training 16, 32, 48, 64, 96, 128, and the model's limit.
+ * The lengths that batches of texts are padded to, ascending; the last one is where texts are cut. Default of
+ * frozen encoders: multiples of 8, then the model's limit; in training, where each length takes a trace: 16, 32, 48, 64, 96,
+ * 128 and the limit.
  * @param limit tokens after which texts are cut by default
  * @param longest most tokens that the model reads
  * @throws ConfigurationError for lengths that are not whole numbers from 2 to the longest
@@ -157,6 +158,12 @@ export function textLengths(
     received: JSON.stringify(given),
     remedy: 'leave them out for lengths that suit posts',
   });
+}
+
+/** Of many lengths, the few that steps of training have, and the last one. */
+export function fewOf(lengths: readonly number[]): readonly number[] {
+  const few = lengths.filter((length, i) => LENGTHS_OF_STEPS.includes(length) || i === lengths.length - 1);
+  return lengths.length > LENGTHS_OF_STEPS.length ? few : lengths;
 }
 
 /** The smallest of the lengths that holds so many tokens. */

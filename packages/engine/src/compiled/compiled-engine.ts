@@ -19,12 +19,27 @@ import type { CompileOptions } from './options.js';
 import { CompiledProgram, FixedRecords } from './compiled-program.js';
 import { CompiledStepProgram } from './compiled-step-program.js';
 import { DynamicRecords } from './dynamic-records.js';
-import { Lanes, lanesFor, ParallelProgram } from './parallel-program.js';
+import { Lanes, lanesOf, ParallelProgram } from './parallel-program.js';
 import { SessionHost } from './session-host.js';
 import { type FunctionRecords, SharedConstantsProgram } from './shared-constants-program.js';
 
 /** Constants up to 64 MiB are written into each graph. */
 const DEFAULT_WRITTEN_BYTES = 2 ** 26;
+
+function bytesOf(tree: HostTree): number {
+  return [...flattenTree<HostTensor>(tree).values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+}
+
+/** Of a table, such as that of word pieces, which is no factor of products, that it has more rows than so many times its columns. */
+const ROWS_OF_TABLES = 8;
+
+/** What constants take whose matrices are in eight bits, about. */
+function bytesInInt8(tree: HostTree): number {
+  return [...flattenTree<HostTensor>(tree).values()].reduce((sum, { data, shape: [rows = 1, columns = 1, more] }) => {
+    const isMatrix = columns > 1 && more === undefined && rows <= ROWS_OF_TABLES * columns;
+    return sum + (isMatrix ? data.byteLength / 4 : data.byteLength);
+  }, 0);
+}
 
 class CompiledEngine implements Engine {
   readonly name: string;
@@ -34,16 +49,19 @@ class CompiledEngine implements Engine {
   /** What runs that overlap may share; undefined on an accelerator, which computes one after the other. */
   private readonly threads: number | undefined;
   private readonly writtenBytes: number;
+  /** Whether sessions for any sizes are tried: other accelerators leave their operations to the CPU. */
+  private readonly takesAnySize: boolean;
 
   constructor(options: CompileOptions) {
     const { provider = 'cpu' } = options;
     this.name = provider === 'cpu' ? 'compiled' : `compiled:${provider}`;
     this.programs = new ProgramList(this.name);
     this.host = new SessionHost(options);
-    // inputs of ever other sizes, or many sessions for them: each would hold memory of its own, and none is faster with it
+    // many sessions for shapes that come seldom: each would hold memory of its own, and none is faster with it
     this.lanes = new Lanes(() => new SessionHost(options, false));
     this.threads = provider === 'cpu' ? (options.threads ?? availableParallelism()) : undefined;
     this.writtenBytes = options.writtenBytes ?? DEFAULT_WRITTEN_BYTES;
+    this.takesAnySize = provider === 'cpu' || provider === 'cuda';
   }
 
   async prepare<C extends TensorTree, I extends TensorTree, O extends TensorTree>(
@@ -52,21 +70,17 @@ class CompiledEngine implements Engine {
     { products, parallel = false, dynamicAxes = [] }: PrepareOptions = {},
   ): Promise<Program<I, O>> {
     assertProducts(this.name, products);
-    const bytes = [...flattenTree<HostTensor>(constants as HostTree).values()].reduce(
-      (sum, { data }) => sum + data.byteLength,
-      0,
-    );
+    const bytes = bytesOf(constants as HostTree);
     const isParallel = parallel !== false && this.threads !== undefined;
     if (!isParallel && products !== 'int8' && dynamicAxes.length === 0 && bytes <= this.writtenBytes) {
       return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
     }
     const records: FunctionRecords<C, I, O> = {
-      dynamic: new DynamicRecords(compute, constants, dynamicAxes, products),
+      dynamic: new DynamicRecords(compute, constants, this.takesAnySize ? dynamicAxes : [], products),
       fixed: new FixedRecords(),
     };
-    const { isPossible: isDynamic } = records.dynamic;
-    const inInt8 = products === 'int8' && isDynamic; // a fourth of the products' weights, and all of the others
-    const lanes = lanesFor(inInt8 ? bytes / 2 : bytes, this.threads ?? 1, isDynamic && !inInt8 ? bytes : 0);
+    const copy = products === 'int8' && records.dynamic.isPossible ? bytesInInt8(constants as HostTree) : bytes;
+    const lanes = lanesOf(copy, this.threads ?? 1, records.dynamic.isPossible, products);
     const mostLanes = typeof parallel === 'number' ? Math.max(1, parallel) : lanes;
     const { threads = 1 } = this;
     const program = this.programs.add(() =>

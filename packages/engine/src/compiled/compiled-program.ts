@@ -47,7 +47,7 @@ export class FixedRecords {
 interface Kept {
   readonly session: Promise<Session>;
   users: number;
-  /** Another one took its place: the last user releases it. */
+  /** No longer in the cache, be it for another one or as the program ends: the last user releases it. */
   isDropped: boolean;
 }
 

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { BATCH_AXIS, type DynamicAxis, LENGTH_AXIS, type OnnxModel, type OnnxTensor, withDynamicAxes } from '@drf/onnx';
 import {
+  ConfigurationError,
   flattenTree,
   mapTree,
   type DynamicAxisName,
@@ -21,6 +22,19 @@ import type { Recorded } from './session-host.js';
 
 const AXES: Readonly<Record<DynamicAxisName, DynamicAxis>> = { batch: BATCH_AXIS, length: LENGTH_AXIS };
 
+/** @throws ConfigurationError for an axis of another name */
+function axisOf(name: DynamicAxisName): DynamicAxis {
+  if (Object.hasOwn(AXES, name)) return AXES[name];
+  throw new ConfigurationError({
+    subject: 'prepare, dynamicAxes,',
+    expected: Object.keys(AXES)
+      .map((each) => `"${each}"`)
+      .join(' or '),
+    received: JSON.stringify(name),
+    remedy: 'leave it out for one graph for each shape of inputs',
+  });
+}
+
 /** Constants that a graph may hold: a file of protobuf messages, as which it goes to the runtime, ends at 2 GiB. */
 const MOST_CONSTANT_BYTES = 1.75 * 2 ** 30;
 
@@ -30,8 +44,9 @@ export interface DynamicRecord extends Recorded {
   readonly structure: string;
 }
 
-/** Where it is to be found; undefined where the function depends on the sizes by more than shapes. */
+/** A record that exists or is being made. */
 interface Found {
+  /** Undefined where the function depends on the sizes by more than shapes. */
   readonly recorded: Promise<DynamicRecord | undefined>;
 }
 
@@ -52,9 +67,11 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
   private readonly kept = new Map<string, Promise<DynamicRecord | undefined>>();
   private readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
   /** By their names. Shapes and types matter while the function is traced; the numbers come into the model at the end. */
-  private readonly leaves: ReadonlyMap<string, HostTensor>;
+  private leaves: ReadonlyMap<string, HostTensor>;
   private readonly example: Host<C>;
   private possible: boolean;
+  /** Whether outputs have come from such a record. */
+  isUsed = false;
 
   constructor(
     private readonly compute: PureFunction<C, I, O>,
@@ -68,6 +85,7 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
     this.example = mapTree(constants as HostTree, ({ shape, dtype }) => ({ shape, dtype, data: nothing })) as Host<C>;
     const bytes = [...this.leaves.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
     this.possible = axes.length > 0 && bytes <= MOST_CONSTANT_BYTES;
+    if (!this.possible) this.leaves = new Map();
   }
 
   /** Whether there are such records, as far as is known. */
@@ -75,10 +93,16 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
     return this.possible;
   }
 
-  /** From now on there are none: the function depends on sizes by more than shapes, or a worker cannot make a session. */
-  refuse(): void {
+  /**
+   * From now on there are none: the function depends on sizes by more than shapes, or a worker cannot make a session.
+   * @throws the error, if there is one, where outputs have come from such a record: others might differ in their last bits
+   */
+  refuse(error?: unknown): void {
+    if (error !== undefined && this.isUsed) throw error;
     this.possible = false;
+    this.leaves = new Map();
     this.kept.clear();
+    this.quantized.clear();
   }
 
   /** The record for inputs like these; undefined where they do not agree on the size of an axis. */

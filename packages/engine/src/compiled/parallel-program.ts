@@ -6,7 +6,7 @@ import type { SessionHost } from './session-host.js';
 /** What a function's copies of its constants take at most, beside the first: those of lanes, and of a run that is alone. */
 const MOST_BYTES_OF_COPIES = 2 ** 29;
 const MOST_LANES = 8;
-/** Threads of a run with small constants: with more, sums of matrices as narrow as 384 columns have another order, where these are not part of the graph. */
+/** Threads of a run with small constants: with more, sums of matrices as narrow as 384 columns have another order, unless the weights are part of the graph. */
 const MOST_THREADS = 4;
 /** The same with constants of which two fit: of 768 columns. */
 const MOST_THREADS_OF_TWO = 8;
@@ -33,6 +33,17 @@ export function threadsFor(
   const share = Math.max(1, Math.min(Math.floor(threads / lanes), most));
   // in int8, operations are too short to be divided
   return { share, alone: products === 'int8' ? share : Math.max(share, Math.min(threads, MOST_THREADS)) };
+}
+
+/**
+ * How many runs are computed at once, where a run that is alone may have a copy of the constants, too.
+ * @param bytes that a copy takes
+ * @param inGraph whether they are part of sessions' graphs
+ */
+export function lanesOf(bytes: number, threads: number, inGraph: boolean, products?: ProductType): number {
+  const lanes = lanesFor(bytes, threads);
+  const { share, alone } = threadsFor(lanes, threads, products);
+  return inGraph && alone !== share ? lanesFor(bytes, threads, bytes) : lanes;
 }
 
 interface Waiting {
@@ -123,11 +134,10 @@ export class ParallelProgram<C extends TensorTree, I extends TensorTree, O exten
     await Promise.all(this.copies.map((copy) => copy.load()));
   }
 
-  /** Each lane makes its session. */
+  /** Each lane makes its session, and the one that takes runs which are alone another for these. */
   async warmUp(inputs: Host<I>): Promise<void> {
     this.turns.assertUsable();
-    await Promise.all(this.copies.map((copy) => copy.warmUp(inputs, this.threads.share)));
-    await this.load(); // where a lane could not, none computes by that session
+    await this.underWay.track(this.made(inputs));
   }
 
   async run(inputs: Host<I>, { alone = false }: RunOptions = {}): Promise<Host<O>> {
@@ -138,6 +148,13 @@ export class ParallelProgram<C extends TensorTree, I extends TensorTree, O exten
         return copy.runBy(alone && isIdle ? this.threads.alone : this.threads.share, inputs);
       }),
     );
+  }
+
+  private async made(inputs: Host<I>): Promise<void> {
+    const { share, alone } = this.threads;
+    await Promise.all(this.copies.map((copy) => copy.warmUp(inputs, share)));
+    if (alone !== share) await this.copies.at(-1)?.warmUp(inputs, alone);
+    await this.load(); // if one lane could not make its session, none may use its own
   }
 
   async dispose(): Promise<void> {

@@ -7,7 +7,7 @@ import {
   type StateLeaf,
   type StepPlan,
 } from '@drf/onnx/worker';
-import { flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
+import { ConfigurationError, flattenTree, sizeOf, unflattenTree, type HostTensor, type HostTree } from '@drf/tensor';
 import { reachable, type TracedFunction } from '../graph/graph.js';
 import { withReshapedBarriers } from '../onnx/barriers.js';
 import type { AddedLeaf } from '../onnx/int8.js';
@@ -74,6 +74,7 @@ function inputsOf(tree: HostTree): NamedTensor[] {
 export class SessionHost {
   private client: WorkerClient | undefined;
   private nextNumber = 0;
+  private isClosed = false;
 
   /** @param keepsMemory whether sessions for inputs of one size may keep the memory of intermediate values from run to run */
   constructor(
@@ -94,7 +95,7 @@ export class SessionHost {
     const { outputs, plan, valueBytes } = recorded;
     const model = encodeModel(recorded.model);
     // there are few sessions for all sizes
-    const keepsMemory = valueBytes === undefined || (this.keepsMemory && valueBytes <= LARGEST_KEPT);
+    const keepsMemory = valueBytes === undefined ? 'any sizes' : this.keepsMemory && valueBytes <= LARGEST_KEPT;
     const options = sessionOptions({ ...this.options, threads }, keepsMemory);
     await this.worker().ask({ kind: 'create', session, model, options, plan }, [model.buffer as ArrayBuffer]);
     return { number: session, outputs };
@@ -162,12 +163,22 @@ export class SessionHost {
     return this.worker().ask({ kind: 'drop-state', state });
   }
 
+  /** Ends the worker thread; no other is started. */
   async close(): Promise<void> {
+    this.isClosed = true;
     await this.client?.close();
     this.client = undefined;
   }
 
   private worker(): WorkerClient {
+    if (this.isClosed) {
+      throw new ConfigurationError({
+        subject: 'the engine',
+        expected: 'to be used before it is disposed',
+        received: 'a call after dispose()',
+        remedy: 'create another engine',
+      });
+    }
     return (this.client ??= new WorkerClient());
   }
 }

@@ -5,7 +5,7 @@ import { CompiledStepProgram } from './compiled-step-program.js';
 import type { DynamicRecord, DynamicRecords } from './dynamic-records.js';
 import type { Session, SessionHost } from './session-host.js';
 
-/** Sessions that hold constants: of one structure of inputs, such as an encoder's, one for each number of threads. */
+/** Sessions that hold constants: an encoder, whose inputs have one structure, has one for each number of threads. */
 const MOST_HEAVY_SESSIONS = 4;
 
 /** What programs in several worker threads know together of the function that they compute. */
@@ -28,15 +28,18 @@ export class SharedConstantsProgram<
   private readonly turns = new Turns('Program.run');
   private readonly underWay = new UnderWay();
   private step: CompiledStepProgram<C, I, O> | undefined;
+  /** Until the worker has them. */
+  private constants: Host<C> | undefined;
   private lastStep: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly host: SessionHost,
     private readonly compute: PureFunction<C, I, O>,
-    private readonly constants: Host<C>,
+    constants: Host<C>,
     private readonly records: FunctionRecords<C, I, O>,
     private readonly products?: ProductType,
   ) {
+    this.constants = constants;
     this.dynamicSessions = new TraceCache(host, MOST_HEAVY_SESSIONS);
   }
 
@@ -56,14 +59,8 @@ export class SharedConstantsProgram<
 
   /** @param threads of the session that is made; default as the engine's options say */
   async warmUp(example: Host<I>, threads?: number): Promise<void> {
-    const { dynamic } = this.records;
-    if (dynamic.isPossible) {
-      const recorded = await dynamic.find(example)?.recorded;
-      if (recorded !== undefined) {
-        await this.withSession(threads, recorded, async () => undefined).catch(() => dynamic.refuse());
-      }
-    }
-    await this.load();
+    this.turns.assertUsable();
+    await this.underWay.track(this.made(example, threads));
   }
 
   run(inputs: Host<I>): Promise<Host<O>> {
@@ -83,10 +80,22 @@ export class SharedConstantsProgram<
     await this.step?.dispose();
   }
 
+  private async made(example: Host<I>, threads: number | undefined): Promise<void> {
+    const { dynamic } = this.records;
+    const recorded = await dynamic.find(example)?.recorded;
+    if (recorded !== undefined) {
+      await this.withSession(threads, recorded, async () => undefined).catch((error: unknown) => dynamic.refuse(error));
+    }
+    await this.load();
+  }
+
   private async computed(threads: number | undefined, inputs: Host<I>): Promise<Host<O>> {
-    const recorded = await this.records.dynamic.find(inputs)?.recorded;
+    const { dynamic } = this.records;
+    const recorded = await dynamic.find(inputs)?.recorded;
     if (recorded === undefined) return this.stepBy(threads, inputs);
-    return (await this.withSession(threads, recorded, (session) => this.host.run(session, inputs))) as Host<O>;
+    const outputs = await this.withSession(threads, recorded, (session) => this.host.run(session, inputs));
+    dynamic.isUsed = true;
+    return outputs as Host<O>;
   }
 
   private withSession<Value>(
@@ -106,8 +115,11 @@ export class SharedConstantsProgram<
   }
 
   private stepProgram(): CompiledStepProgram<C, I, O> {
-    const step = (state: C, inputs: I) => ({ state, outputs: this.compute(state, inputs) });
     const { host, constants, products, records } = this;
-    return (this.step ??= new CompiledStepProgram<C, I, O>(host, step, constants, products, records.fixed));
+    if (this.step !== undefined || constants === undefined) return this.step as CompiledStepProgram<C, I, O>;
+    const compute = (state: C, inputs: I) => ({ state, outputs: this.compute(state, inputs) });
+    this.step = new CompiledStepProgram<C, I, O>(host, compute, constants, products, records.fixed);
+    this.constants = undefined;
+    return this.step;
   }
 }

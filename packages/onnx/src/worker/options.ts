@@ -26,11 +26,12 @@ const CORE_ML = { name: 'coreml', coreMlFlags: 0x10 | 0x20 } as const;
 /**
  * What ONNX Runtime is told.
  * @param keepsMemory whether the session keeps the memory of its intermediate values from run to run: faster, but each
- * session holds its own, and the first run's and the later ones' beside each other
+ * session holds its own, and the first run's and the later ones' beside each other; `any sizes`: of inputs whose sizes
+ * differ, for which memory is not laid out by the first run's
  */
 export function sessionOptions(
   { provider, threads, spinning, profilePrefix }: RuntimeOptions,
-  keepsMemory: boolean,
+  keepsMemory: boolean | 'any sizes',
 ): InferenceSession.SessionOptions {
   return {
     executionProviders: [provider === 'coreml' ? CORE_ML : (provider ?? 'cpu')],
@@ -41,8 +42,8 @@ export function sessionOptions(
     logSeverityLevel: 4, // errors are thrown; the runtime need not print them too
     enableProfiling: profilePrefix !== undefined,
     ...(profilePrefix === undefined ? {} : { profileFilePrefix: profilePrefix }),
-    enableCpuMemArena: keepsMemory,
-    enableMemPattern: keepsMemory && provider !== 'dml', // which DirectML does not support
+    enableCpuMemArena: keepsMemory !== false,
+    enableMemPattern: keepsMemory === true && provider !== 'dml', // which DirectML does not support
     extra: {
       session: { intra_op: { allow_spinning: spinning === true ? '1' : '0' }, set_denormal_as_zero: '1' },
       // it would merge a reshape that holds back what is computed anew with the one that follows
