@@ -138,6 +138,7 @@ describe('RunJudge', () => {
       null,
     );
     expect(judge.info.preferredBatch).toBe(64);
+    await judge.close();
     const texts = ['a rose', 'oh', 'a', 'ee', '!'];
     const judgments = await Promise.all(texts.map((text, i) => judge.judge({ image: image(i), text })));
     expect(seen.filter((contents) => typeof contents[0] === 'string')).toEqual([texts]);
@@ -168,6 +169,25 @@ describe('RunJudge', () => {
       await judge.close();
     },
   );
+
+  it('has encoders prepare what the first posts would wait for, and knows afterwards which posts go together', async () => {
+    const session = tinySession(engine, []);
+    const made: string[] = [];
+    let isReady = false;
+    const image = {
+      ...session.image,
+      get isBatchInvariant() {
+        return isReady;
+      },
+      warmUp: async () => void (made.push('image'), (isReady = true)),
+    } as typeof session.image;
+    const text = { ...session.text, warmUp: async () => void made.push('text') } as typeof session.text;
+    const judge = await RunJudge.of(tinyRun('drf'), { ...session, image, text }, null);
+    expect(made.toSorted()).toEqual(['image', 'text']);
+    expect(judge.info.preferredBatch).toBe(64);
+    const failing = { ...text, warmUp: () => Promise.reject(new Error('no memory')) } as typeof session.text;
+    await expect(RunJudge.of(tinyRun('drf'), { ...session, image, text: failing }, null)).rejects.toThrow('no memory');
+  });
 
   it('judges with methods that know no pairs', async () => {
     const judge = await RunJudge.of(tinyRun('concatenation'), tinySession(engine, []), null);

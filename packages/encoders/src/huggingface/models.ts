@@ -18,7 +18,7 @@ import type { Pooling } from '../contract.js';
 import { assertTexts } from '../embedded/text-encoder.js';
 import { createImageProcessor, fittedSize, type ImageProcessor, type ImageProcessorConfig } from './image-processor.js';
 import { poolClassAndMean, poolTokens, toUnitLength } from './pooling.js';
-import { lengthFor, type TextTokenizer } from './text-tokenizer.js';
+import { fewOf, lengthFor, type TextTokenizer } from './text-tokenizer.js';
 import { type BertConfig, type BertInputs, lowerBert, upperBert } from '../models/bert.js';
 import { lowerVit, specialTokens, upperVit, type VitConfig, vitTokens } from '../models/vit.js';
 

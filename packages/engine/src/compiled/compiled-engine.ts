@@ -70,7 +70,7 @@ class CompiledEngine implements Engine {
     { products, parallel = false, dynamicAxes = [] }: PrepareOptions = {},
   ): Promise<Program<I, O>> {
     assertProducts(this.name, products);
-    const bytes = bytesOf(constants as HostTree);
+    const bytes = bytesOf(constants);
     const isParallel = parallel !== false && this.threads !== undefined;
     if (!isParallel && products !== 'int8' && dynamicAxes.length === 0 && bytes <= this.writtenBytes) {
       return this.programs.add(() => new CompiledProgram<C, I, O>(this.host, compute, constants));
@@ -79,7 +79,7 @@ class CompiledEngine implements Engine {
       dynamic: new DynamicRecords(compute, constants, this.takesAnySize ? dynamicAxes : [], products),
       fixed: new FixedRecords(),
     };
-    const copy = products === 'int8' && records.dynamic.isPossible ? bytesInInt8(constants as HostTree) : bytes;
+    const copy = products === 'int8' && records.dynamic.isPossible ? bytesInInt8(constants) : bytes;
     const lanes = lanesOf(copy, this.threads ?? 1, records.dynamic.isPossible, products);
     const mostLanes = typeof parallel === 'number' ? Math.max(1, parallel) : lanes;
     const { threads = 1 } = this;

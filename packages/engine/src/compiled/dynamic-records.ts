@@ -79,7 +79,7 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
     axes: readonly DynamicAxisName[],
     private readonly products: ProductType = 'float32',
   ) {
-    this.axes = axes.map((name) => AXES[name]);
+    this.axes = axes.map(axisOf);
     this.leaves = flattenTree<HostTensor>(constants);
     const nothing = new Float32Array(0);
     this.example = mapTree(constants as HostTree, ({ shape, dtype }) => ({ shape, dtype, data: nothing })) as Host<C>;
