@@ -138,7 +138,6 @@ describe('RunJudge', () => {
       null,
     );
     expect(judge.info.preferredBatch).toBe(64);
-    await judge.close();
     const texts = ['a rose', 'oh', 'a', 'ee', '!'];
     const judgments = await Promise.all(texts.map((text, i) => judge.judge({ image: image(i), text })));
     expect(seen.filter((contents) => typeof contents[0] === 'string')).toEqual([texts]);
@@ -185,6 +184,7 @@ describe('RunJudge', () => {
     const judge = await RunJudge.of(tinyRun('drf'), { ...session, image, text }, null);
     expect(made.toSorted()).toEqual(['image', 'text']);
     expect(judge.info.preferredBatch).toBe(64);
+    await judge.close();
     const failing = { ...text, warmUp: () => Promise.reject(new Error('no memory')) } as typeof session.text;
     await expect(RunJudge.of(tinyRun('drf'), { ...session, image, text: failing }, null)).rejects.toThrow('no memory');
   });
