@@ -58,6 +58,22 @@ function constantTensor(
   return { name: portName({ role: 'state', name }), dims: shape, dataType: ELEMENT_TYPE_CODES[type], rawData };
 }
 
+/** Constants by their names. */
+type Leaves = ReadonlyMap<string, HostTensor>;
+
+/** The model with numbers in place of the inputs that stand for them. */
+function withConstants(model: OnnxModel, leaves: Leaves, added: ReadonlyMap<string, AddedLeaf>): OnnxModel {
+  const { graph } = model;
+  const read = new Set([...graph.node.flatMap(({ input }) => input), ...graph.output.map(({ name }) => name)]);
+  const constants = [
+    ...[...leaves].map(([name, leaf]) => constantTensor({ name, ...leaf }, leaf.dtype)),
+    ...[...added.values()].map((leaf) => constantTensor(leaf, leaf.data instanceof Int8Array ? 'int8' : 'float32')),
+  ];
+  const names = new Set(constants.map(({ name }) => name));
+  const initializer = [...graph.initializer, ...constants.filter(({ name }) => read.has(name))];
+  return { ...model, graph: { ...graph, input: graph.input.filter(({ name }) => !names.has(name)), initializer } };
+}
+
 /**
  * Records of a function for all sizes of some axes of its inputs. Its constants are part of the graph, which the runtime
  * packs for its products once, instead of in each run.
@@ -67,7 +83,7 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
   private readonly kept = new Map<string, Promise<DynamicRecord | undefined>>();
   private readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
   /** By their names. Shapes and types matter while the function is traced; the numbers come into the model at the end. */
-  private leaves: ReadonlyMap<string, HostTensor>;
+  private leaves: Leaves;
   private readonly example: Host<C>;
   private possible: boolean;
   /** Whether outputs have come from such a record. */
@@ -134,19 +150,20 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
   }
 
   private async record(structure: string, inputs: Host<I>): Promise<DynamicRecord | undefined> {
+    const { leaves } = this; // also for what is still being made when there are to be no more records
     let outputs: readonly string[] = [];
     const added = new Map<string, AddedLeaf>();
     const model = await withDynamicAxes(this.axes, async (sizes) => {
       await setImmediate(); // so that whoever waits is answered between the traces
       const traced = this.traceAt(sizes, inputs);
       if (traced === undefined) return undefined;
-      const computed = this.products === 'int8' ? await this.inInt8(traced) : { traced, added: [] };
+      const computed = this.products === 'int8' ? await this.inInt8(traced, leaves) : { traced, added: [] };
       for (const leaf of computed.added) added.set(leaf.name, leaf);
       const ports = computed.traced.outputs.filter(({ role }) => role === 'output');
       outputs = ports.map(({ name }) => name);
       return modelOf({ ...computed.traced, outputs: ports });
     });
-    if (model !== undefined) return { structure, model: this.withConstants(model, added), outputs };
+    if (model !== undefined) return { structure, model: withConstants(model, leaves, added), outputs };
     this.refuse();
     return undefined;
   }
@@ -161,25 +178,12 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
     }
   }
 
-  private inInt8(traced: TracedFunction): ReturnType<typeof withInt8Products> {
+  private inInt8(traced: TracedFunction, leaves: Leaves): ReturnType<typeof withInt8Products> {
     return withInt8Products(traced, (name, transposed) => {
       const key = `${name} ${transposed}`;
-      const quantized = this.quantized.get(key) ?? Promise.resolve(quantizeMatrix(this.leaves.get(name) as HostTensor, transposed)); // prettier-ignore
+      const quantized = this.quantized.get(key) ?? Promise.resolve(quantizeMatrix(leaves.get(name) as HostTensor, transposed)); // prettier-ignore
       this.quantized.set(key, quantized);
       return quantized;
     });
-  }
-
-  /** The model with numbers in place of the inputs that stand for them. */
-  private withConstants(model: OnnxModel, added: ReadonlyMap<string, AddedLeaf>): OnnxModel {
-    const { graph } = model;
-    const read = new Set([...graph.node.flatMap(({ input }) => input), ...graph.output.map(({ name }) => name)]);
-    const constants = [
-      ...[...this.leaves].map(([name, leaf]) => constantTensor({ name, ...leaf }, leaf.dtype)),
-      ...[...added.values()].map((leaf) => constantTensor(leaf, leaf.data instanceof Int8Array ? 'int8' : 'float32')),
-    ];
-    const names = new Set(constants.map(({ name }) => name));
-    const initializer = [...graph.initializer, ...constants.filter(({ name }) => read.has(name))];
-    return { ...model, graph: { ...graph, input: graph.input.filter(({ name }) => !names.has(name)), initializer } };
   }
 }
