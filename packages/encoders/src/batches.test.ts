@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostTensor } from '@drf/tensor';
-import { copyRows, emptyRows, evenBatches, splitBatch } from './batches.js';
+import { copyRows, cutBatches, emptyRows, splitBatch } from './batches.js';
 
 describe('splitBatch', () => {
   it('cuts into powers of two and keeps the order', () => {
@@ -13,15 +13,15 @@ describe('splitBatch', () => {
   });
 });
 
-describe('evenBatches', () => {
+describe('cutBatches', () => {
   const sizesOf = (count: number, atOnce?: number): number[] =>
-    evenBatches([...Array(count).keys()], atOnce).map(({ length }) => length);
+    cutBatches([...Array(count).keys()], atOnce).map(({ length }) => length);
 
   it('keeps the order, and cuts as evenly as it goes', () => {
     for (let count = 0; count <= 70; count++) {
       const items = [...Array(count).keys()];
       for (const atOnce of [1, 2, 3]) {
-        const batches = evenBatches(items, atOnce);
+        const batches = cutBatches(items, atOnce);
         expect(batches.flat()).toEqual(items);
         const sizes = batches.map(({ length }) => length);
         if (count > 0) expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);

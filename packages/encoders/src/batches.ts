@@ -30,10 +30,12 @@ export function dynamicAxesOf({ modality }: { readonly modality: Modality }): re
 }
 
 /**
- * Cuts items into batches of {@link LARGEST_BATCH} at most, of which none is larger than another by more than one.
+ * Cuts items into batches of {@link LARGEST_BATCH} at most, of which none is larger than another by more than one, or, where
+ * each size costs a graph, by {@link splitBatch} into few sizes.
  * @param atOnce how many batches are computed at once; where there are enough items, the number of batches is a multiple of it
  */
-export function evenBatches<Item>(items: readonly Item[], atOnce = 1): Item[][] {
+export function cutBatches<Item>(items: readonly Item[], atOnce = 1, fewSizes = false): Item[][] {
+  if (fewSizes) return splitBatch(items, LARGEST_BATCH);
   const wanted = Math.ceil(items.length / LARGEST_BATCH / atOnce) * atOnce;
   const count = Math.min(items.length, wanted);
   const startOf = (batch: number): number => Math.floor((batch * items.length) / count);

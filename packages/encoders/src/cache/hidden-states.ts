@@ -16,7 +16,7 @@ import {
   type HostTree,
   type TensorTree,
 } from '@drf/tensor';
-import { emptyRows, evenBatches, LARGEST_BATCH, splitBatch } from '../batches.js';
+import { cutBatches, emptyRows, LARGEST_BATCH } from '../batches.js';
 import {
   DEFAULT_MASK_TOKEN,
   type EncoderSplit,
@@ -311,9 +311,8 @@ export class HiddenStates<Content> {
     const { dim } = this;
     const rows = emptyRows(contents.length, tokens * dim);
     let start = 0;
-    const { parallelRuns = 1 } = await this.lowerProgram();
-    const isDynamic = this.encoder.split.dynamicAxes !== undefined;
-    const batches = isDynamic ? evenBatches(contents, parallelRuns) : splitBatch(contents, LARGEST_BATCH);
+    const { parallelRuns = 1, hasOneGraph } = await this.lowerProgram();
+    const batches = cutBatches(contents, parallelRuns, hasOneGraph === false);
     const computed = mapAhead(batches, parallelRuns + 1, async (items) => {
       return { items, states: this.statesOf(await this.run(await this.encoder.preprocess(items))) };
     });

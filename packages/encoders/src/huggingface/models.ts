@@ -13,7 +13,7 @@ import {
   type RgbImage,
   type TensorTree,
 } from '@drf/tensor';
-import { evenBatches, LARGEST_BATCH, splitBatch } from '../batches.js';
+import { cutBatches } from '../batches.js';
 import type { Pooling } from '../contract.js';
 import { assertTexts } from '../embedded/text-encoder.js';
 import { createImageProcessor, fittedSize, type ImageProcessor, type ImageProcessorConfig } from './image-processor.js';
@@ -172,8 +172,7 @@ export class ImageModel implements EncoderModel<RgbImage> {
   }
 
   *pieces(images: readonly RgbImage[], atOnce: number, fewShapes: boolean): Generator<Piece> {
-    const all = [...images.keys()];
-    for (const places of fewShapes ? splitBatch(all, LARGEST_BATCH) : evenBatches(all, atOnce)) {
+    for (const places of cutBatches([...images.keys()], atOnce, fewShapes)) {
       const inputs = async (): Promise<HostTree> => ({
         pixels: this.pixels(places.map((place) => images[place] as RgbImage)),
       });
@@ -281,7 +280,7 @@ export class TextModel implements EncoderModel<string> {
     const padded = lists.map((list) => lengthFor(list.length, lengths));
     for (const length of lengths) {
       const alike = [...lists.keys()].filter((i) => padded[i] === length);
-      for (const places of fewShapes ? splitBatch(alike, LARGEST_BATCH) : evenBatches(alike)) {
+      for (const places of cutBatches(alike, 1, fewShapes)) {
         const own = places.map((place) => lists[place] as readonly number[]);
         const inputs = async (): Promise<HostTree> => padTexts(own, length, this.paddingId);
         yield { places, inputs };

@@ -13,6 +13,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { dynamicAxesOf } from '../batches.js';
 import { fixturePath, loadReference } from '../testing/reference.js';
 
 const MODELS = readdirSync(fixturePath(), { withFileTypes: true })
@@ -50,7 +51,7 @@ async function prepare(name: string, way: 'fixed' | 'dynamic', products: Product
     return { tokens, ...(pooled === undefined ? {} : { pooled }) };
   };
   const own = Object.fromEntries(Object.entries(inputs).filter(([key]) => !key.endsWith('Factors'))) as HostTree;
-  const axes = 'ids' in own ? (['batch', 'length'] as const) : (['batch'] as const);
+  const axes = dynamicAxesOf({ modality: 'ids' in own ? 'text' : 'image' });
   const program = await engine.prepare(compute, parameters, {
     products,
     parallel: 1,
