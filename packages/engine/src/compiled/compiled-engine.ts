@@ -19,7 +19,7 @@ import type { CompileOptions } from './options.js';
 import { CompiledProgram, FixedRecords } from './compiled-program.js';
 import { CompiledStepProgram } from './compiled-step-program.js';
 import { DynamicRecords } from './dynamic-records.js';
-import { Lanes, lanesOf, ParallelProgram } from './parallel-program.js';
+import { Lanes, lanesFor, ParallelProgram } from './parallel-program.js';
 import { SessionHost } from './session-host.js';
 import { type FunctionRecords, SharedConstantsProgram } from './shared-constants-program.js';
 
@@ -80,7 +80,7 @@ class CompiledEngine implements Engine {
       fixed: new FixedRecords(),
     };
     const copy = products === 'int8' && records.dynamic.isPossible ? bytesInInt8(constants) : bytes;
-    const lanes = lanesOf(copy, this.threads ?? 1, records.dynamic.isPossible, products);
+    const lanes = lanesFor(copy, this.threads ?? 1, records.dynamic.isPossible, products);
     const mostLanes = typeof parallel === 'number' ? Math.max(1, parallel) : lanes;
     const { threads = 1 } = this;
     const program = this.programs.add(() =>

@@ -9,7 +9,7 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import type { TracedFunction } from '../graph/graph.js';
-import type { QuantizedMatrix } from '../onnx/int8.js';
+import { QuantizedMatrices } from '../onnx/int8.js';
 import { trace } from '../trace/trace.js';
 import { Turns, UnderWay } from '../programs.js';
 import { type Recorded, recordedOf, type Session, type SessionHost } from './session-host.js';
@@ -27,8 +27,7 @@ export function structureOf(inputs: HostTree): string {
 
 /** One record for each structure of inputs, for programs in several worker threads, which each make sessions of it. */
 export class FixedRecords {
-  /** Rounded weights by their names. */
-  readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
+  readonly quantized = new QuantizedMatrices();
   private readonly kept = new RecentMap<string, Promise<Recorded>>(MOST_LIGHT_SESSIONS);
 
   /** The record for inputs like these; `record` runs when their structure is met for the first time. */
@@ -52,7 +51,7 @@ interface Kept {
 }
 
 /** A session for each structure of inputs. */
-export class TraceCache {
+export class SessionCache {
   private readonly kept: RecentMap<string, Kept>;
 
   constructor(
@@ -109,7 +108,7 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
 > {
   private readonly turns = new Turns('Program.run');
   private readonly underWay = new UnderWay();
-  private readonly cache: TraceCache;
+  private readonly cache: SessionCache;
   private first: { readonly structure: string; readonly traced: TracedFunction } | undefined;
 
   constructor(
@@ -117,7 +116,7 @@ export class CompiledProgram<C extends TensorTree, I extends TensorTree, O exten
     private readonly compute: PureFunction<C, I, O>,
     private readonly constants: Host<C>,
   ) {
-    this.cache = new TraceCache(host);
+    this.cache = new SessionCache(host);
   }
 
   async run(inputs: Host<I>): Promise<Host<O>> {

@@ -11,10 +11,10 @@ import {
   type TensorTree,
 } from '@drf/tensor';
 import { partition, planOf, SMALLEST_FUSED } from '../fused/partition.js';
-import { type QuantizedMatrix, quantizeMatrix, withInt8Products } from '../onnx/int8.js';
+import { QuantizedMatrices, type QuantizedMatrix, withInt8Products } from '../onnx/int8.js';
 import { assertSameLeaves, noLeaf, Turns } from '../programs.js';
 import { trace } from '../trace/trace.js';
-import { MOST_LIGHT_SESSIONS, type FixedRecords, structureOf, TraceCache } from './compiled-program.js';
+import { MOST_LIGHT_SESSIONS, type FixedRecords, structureOf, SessionCache } from './compiled-program.js';
 import { namedLeaves, type Recorded, recordedOf, type Session, type SessionHost } from './session-host.js';
 
 /** A step whose state stays in the worker thread. */
@@ -24,13 +24,13 @@ export class CompiledStepProgram<
   O extends TensorTree,
 > implements StepProgram<S, I, O> {
   private readonly turns = new Turns('StepProgram.step');
-  private readonly cache: TraceCache;
+  private readonly cache: SessionCache;
   private readonly state: number;
   /** Shapes and types only matter; the numbers are the worker's. */
   private readonly example: Host<S>;
   private readonly leaves: readonly StateLeaf[];
-  /** By names of leaves: of all sessions, as each of them would read the numbers and round them again. */
-  private readonly quantized: Map<string, Promise<QuantizedMatrix>>;
+  /** Of all sessions, as each of them would read the numbers and round them again. */
+  private readonly quantized: QuantizedMatrices;
   /** Names of leaves that the worker has beside those of the state. */
   private readonly added = new Set<string>();
   /** Settles once the initial state is in the worker; the first call reports a failure. */
@@ -43,8 +43,8 @@ export class CompiledStepProgram<
     private readonly products: ProductType = 'float32',
     private readonly records?: FixedRecords,
   ) {
-    this.quantized = records?.quantized ?? new Map<string, Promise<QuantizedMatrix>>();
-    this.cache = new TraceCache(host, records === undefined ? undefined : MOST_LIGHT_SESSIONS);
+    this.quantized = records?.quantized ?? new QuantizedMatrices();
+    this.cache = new SessionCache(host, records === undefined ? undefined : MOST_LIGHT_SESSIONS);
     this.state = host.newState();
     const tensors = namedLeaves(initialState);
     this.leaves = tensors.map(({ name, shape, dtype }) => ({ name, shape, dtype }));
@@ -137,12 +137,7 @@ export class CompiledStepProgram<
   }
 
   private quantize(name: string, transposed: boolean): Promise<QuantizedMatrix> {
-    const key = `${name} ${transposed}`;
-    const known = this.quantized.get(key);
-    if (known !== undefined) return known;
     const leaf = this.leaves.find((each) => each.name === name) as StateLeaf;
-    const quantized = this.host.readLeaf(this.state, leaf).then((weights) => quantizeMatrix(weights, transposed));
-    this.quantized.set(key, quantized);
-    return quantized;
+    return this.quantized.of(name, transposed, () => this.host.readLeaf(this.state, leaf));
   }
 }

@@ -14,7 +14,7 @@ import {
 } from '@drf/tensor';
 import type { TracedFunction } from '../graph/graph.js';
 import { ELEMENT_TYPE_CODES } from '../graph/value.js';
-import { type AddedLeaf, quantizeMatrix, type QuantizedMatrix, withInt8Products } from '../onnx/int8.js';
+import { type AddedLeaf, QuantizedMatrices, withInt8Products } from '../onnx/int8.js';
 import { modelOf, portName } from '../onnx/write.js';
 import { trace } from '../trace/trace.js';
 import { structureOf } from './compiled-program.js';
@@ -81,7 +81,7 @@ function withConstants(model: OnnxModel, leaves: Leaves, added: ReadonlyMap<stri
 export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extends TensorTree> {
   private readonly axes: readonly DynamicAxis[];
   private readonly kept = new Map<string, Promise<DynamicRecord | undefined>>();
-  private readonly quantized = new Map<string, Promise<QuantizedMatrix>>();
+  private readonly quantized = new QuantizedMatrices();
   /** By their names. Shapes and types matter while the function is traced; the numbers come into the model at the end. */
   private leaves: Leaves;
   private readonly example: Host<C>;
@@ -179,11 +179,8 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
   }
 
   private inInt8(traced: TracedFunction, leaves: Leaves): ReturnType<typeof withInt8Products> {
-    return withInt8Products(traced, (name, transposed) => {
-      const key = `${name} ${transposed}`;
-      const quantized = this.quantized.get(key) ?? Promise.resolve(quantizeMatrix(leaves.get(name) as HostTensor, transposed)); // prettier-ignore
-      this.quantized.set(key, quantized);
-      return quantized;
-    });
+    return withInt8Products(traced, (name, transposed) =>
+      this.quantized.of(name, transposed, async () => leaves.get(name) as HostTensor),
+    );
   }
 }

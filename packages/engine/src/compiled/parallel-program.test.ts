@@ -2,7 +2,7 @@ import { createRandom, hostTensor, type HostTensor } from '@drf/tensor';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it, vi } from 'vitest';
 import { createCompiledEngine } from './compiled-engine.js';
-import { Lanes, lanesFor, lanesOf, threadsFor } from './parallel-program.js';
+import { Lanes, lanesWithin, lanesFor, threadsFor } from './parallel-program.js';
 import { SessionHost } from './session-host.js';
 
 type Weights = { readonly weights: tf.Tensor };
@@ -16,21 +16,21 @@ function normal(shape: readonly [number, number], seed: number): HostTensor {
   return hostTensor(numbers, shape);
 }
 
-describe('lanesFor', () => {
+describe('lanesWithin', () => {
   it('gives each thread a lane, up to eight, as far as copies of the constants fit into 512 MiB', () => {
-    expect([lanesFor(0, 1), lanesFor(1000, 4), lanesFor(1000, 64)]).toEqual([1, 4, 8]);
-    expect([lanesFor(2 ** 27, 8), lanesFor(400 * 2 ** 20, 8), lanesFor(600 * 2 ** 20, 8)]).toEqual([5, 2, 1]);
-    expect([lanesFor(2 ** 27, 8, 2 ** 27), lanesFor(400 * 2 ** 20, 8, 400 * 2 ** 20)]).toEqual([4, 1]);
+    expect([lanesWithin(0, 1), lanesWithin(1000, 4), lanesWithin(1000, 64)]).toEqual([1, 4, 8]);
+    expect([lanesWithin(2 ** 27, 8), lanesWithin(400 * 2 ** 20, 8), lanesWithin(600 * 2 ** 20, 8)]).toEqual([5, 2, 1]);
+    expect([lanesWithin(2 ** 27, 8, 2 ** 27), lanesWithin(400 * 2 ** 20, 8, 400 * 2 ** 20)]).toEqual([4, 1]);
   });
 });
 
-describe('lanesOf', () => {
+describe('lanesFor', () => {
   it('counts the copy of a run that is alone where it has other threads than one among others', () => {
     const mebibytes = (count: number): number => count * 2 ** 20;
-    expect([2, 8].map((threads) => lanesOf(mebibytes(400), threads, true))).toEqual([1, 2]); // four threads each of eight
-    expect([2, 8].map((threads) => lanesOf(mebibytes(400), threads, false))).toEqual([2, 2]);
-    expect([2, 3, 16].map((threads) => lanesOf(mebibytes(90), threads, true))).toEqual([2, 3, 5]);
-    expect(lanesOf(mebibytes(400), 2, true, 'int8')).toBe(2);
+    expect([2, 8].map((threads) => lanesFor(mebibytes(400), threads, true))).toEqual([1, 2]); // four threads each of eight
+    expect([2, 8].map((threads) => lanesFor(mebibytes(400), threads, false))).toEqual([2, 2]);
+    expect([2, 3, 16].map((threads) => lanesFor(mebibytes(90), threads, true))).toEqual([2, 3, 5]);
+    expect(lanesFor(mebibytes(400), 2, true, 'int8')).toBe(2);
   });
 });
 

@@ -12,11 +12,11 @@ const MOST_THREADS = 4;
 const MOST_THREADS_OF_TWO = 8;
 
 /**
- * How many runs are computed at once.
+ * How many lanes the memory for copies is enough for.
  * @param bytes that a lane's constants take
  * @param others bytes of copies that are no lane's
  */
-export function lanesFor(bytes: number, threads: number, others = 0): number {
+export function lanesWithin(bytes: number, threads: number, others = 0): number {
   return Math.max(1, Math.min(threads, MOST_LANES, 1 + Math.floor((MOST_BYTES_OF_COPIES - others) / bytes)));
 }
 
@@ -40,10 +40,10 @@ export function threadsFor(
  * @param bytes that a copy takes
  * @param inGraph whether they are part of sessions' graphs
  */
-export function lanesOf(bytes: number, threads: number, inGraph: boolean, products?: ProductType): number {
-  const lanes = lanesFor(bytes, threads);
+export function lanesFor(bytes: number, threads: number, inGraph: boolean, products?: ProductType): number {
+  const lanes = lanesWithin(bytes, threads);
   const { share, alone } = threadsFor(lanes, threads, products);
-  return inGraph && alone !== share ? lanesFor(bytes, threads, bytes) : lanes;
+  return inGraph && alone !== share ? lanesWithin(bytes, threads, bytes) : lanes;
 }
 
 interface Waiting {

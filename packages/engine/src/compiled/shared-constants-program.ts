@@ -1,6 +1,6 @@
 import type { Host, ProductType, Program, PureFunction, TensorTree } from '@drf/tensor';
 import { Turns, UnderWay } from '../programs.js';
-import { type FixedRecords, TraceCache } from './compiled-program.js';
+import { type FixedRecords, SessionCache } from './compiled-program.js';
 import { CompiledStepProgram } from './compiled-step-program.js';
 import type { DynamicRecord, DynamicRecords } from './dynamic-records.js';
 import type { Session, SessionHost } from './session-host.js';
@@ -24,7 +24,7 @@ export class SharedConstantsProgram<
   I extends TensorTree,
   O extends TensorTree,
 > implements Program<I, O> {
-  private readonly dynamicSessions: TraceCache;
+  private readonly dynamicSessions: SessionCache;
   private readonly turns = new Turns('Program.run');
   private readonly underWay = new UnderWay();
   private step: CompiledStepProgram<C, I, O> | undefined;
@@ -40,7 +40,7 @@ export class SharedConstantsProgram<
     private readonly products?: ProductType,
   ) {
     this.constants = constants;
-    this.dynamicSessions = new TraceCache(host, MOST_HEAVY_SESSIONS);
+    this.dynamicSessions = new SessionCache(host, MOST_HEAVY_SESSIONS);
   }
 
   get hasOneGraph(): boolean {

@@ -36,6 +36,27 @@ export interface AddedLeaf {
   readonly data: Int8Array | Float32Array;
 }
 
+/** Weights that are rounded once, however many graphs read them. */
+export class QuantizedMatrices {
+  private readonly kept = new Map<string, Promise<QuantizedMatrix>>();
+
+  /** @param read gives the numbers of a leaf when they are wanted for the first time */
+  of(
+    leaf: string,
+    transposed: boolean,
+    read: () => Promise<Parameters<typeof quantizeMatrix>[0]>,
+  ): Promise<QuantizedMatrix> {
+    const key = `${leaf} ${transposed}`;
+    const quantized = this.kept.get(key) ?? read().then((weights) => quantizeMatrix(weights, transposed));
+    this.kept.set(key, quantized);
+    return quantized;
+  }
+
+  clear(): void {
+    this.kept.clear();
+  }
+}
+
 /** A weight matrix in whole numbers of eight bits: column c is numbers[:, c] · scales[c]. */
 export interface QuantizedMatrix {
   /** [in, out], from −64 to 64 */
