@@ -11,6 +11,7 @@ import { ConfigurationError, flattenTree, sizeOf, unflattenTree, type HostTensor
 import { reachable, type TracedFunction } from '../graph/graph.js';
 import { withReshapedBarriers } from '../onnx/barriers.js';
 import type { AddedLeaf } from '../onnx/int8.js';
+import { withSumsInProducts } from '../onnx/sums.js';
 import { modelOf, portName } from '../onnx/write.js';
 import type { CompileOptions } from './options.js';
 
@@ -49,7 +50,7 @@ export interface Recorded {
 /** A traced function as a session computes it. */
 export function recordedOf(traced: TracedFunction): Recorded {
   return {
-    model: modelOf(withReshapedBarriers(traced)),
+    model: modelOf(withReshapedBarriers(withSumsInProducts(traced))),
     outputs: traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : [])),
     valueBytes: bytesOfValues(traced),
   };
