@@ -73,5 +73,5 @@ if (helpsFromSource) {
   runWithLoader(['--import', LOADER, PROGRAM]);
 } else {
   const { runDrf } = await import(pathToFileURL(join(ROOT, 'packages', 'drf', 'dist', 'commands.js')).href);
-  await runDrf(argv, { mayRestart: true });
+  await runDrf(argv);
 }

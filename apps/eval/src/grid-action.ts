@@ -42,7 +42,7 @@ import { isModulePath } from '@drf/files';
 import { isOwnId, MODALITIES, ownDefinition, type Modality } from '@drf/tensor';
 import { EXIT, ExitRequest, formatDuration, formatTable, interruptSignal, suggestion } from '@drf/terminal';
 import { chooseRunner, unitResources } from '@drf/units';
-import { allocatorVariables, openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
+import { openOwnData, ownConfig, ownExperiment, readExperiment } from '@drf/training';
 import { refuse } from './evaluate-command.js';
 import { DEFAULT_SEEDS, type GridFlags } from './flags.js';
 
@@ -71,8 +71,6 @@ export async function gridAction(names: readonly string[], flags: GridFlags): Pr
   const display = createGridDisplay(flags.quiet === true || flags.json === true);
   try {
     const experiments = await experimentsOf(flags, isSmoke);
-    const tunes = experiments.some((experiment) => trainsEncoders(plain(experiment)));
-    if (tunes) Object.assign(process.env, allocatorVariables()); // workers start with them
     const outcome = await runGrid({
       grids,
       axes: axesOf(flags, grids, experiments),

@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path';
 import {
   chooseExperiment,
+  keepFreedMemory,
   openTracker,
   readFoldsConfig,
   trainFolds,
@@ -65,6 +66,7 @@ export async function trainAllFolds(
   const folder = resume ?? out ?? join('runs', `${name}-${method}-seed${seed}-folds${dataset.folds}`);
   const say = (text: string): void => void (flags.quiet === true || flags.json === true || process.stderr.write(text));
   const onFold = (fold: number, folds: number): void => say(`\nFold ${fold} of ${folds}\n`);
+  await keepFreedMemory(config);
   return trainFolds({
     config,
     folder,

@@ -1,4 +1,4 @@
 import { runApp } from '@drf/terminal';
 import { createTrainProgram } from './program.js';
 
-await runApp(createTrainProgram({ mayRestart: true }));
+await runApp(createTrainProgram());

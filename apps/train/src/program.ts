@@ -11,8 +11,8 @@ function launched(words: string, hosts = '-n 4'): string {
   return `mpirun ${hosts} ${spell(words).replace(/^pnpm train\b/, 'node apps/train/dist/main.js')} --distributed mpi`;
 }
 
-/** The command that trains. @param mayRestart whether the process is there for it alone, so that it may begin anew */
-export function createTrainProgram({ mayRestart = false }: { readonly mayRestart?: boolean } = {}): Command {
+/** The command that trains. */
+export function createTrainProgram(): Command {
   const program = createProgram('train', 'Trains a sentiment model on image-text posts.', [
     [spell('train quickstart'), 'the embedded data; nothing is downloaded'],
     [spell('train mvsa-s --dataset.root DIR --seed 1'), 'DRF on MVSA-Single'],
@@ -84,6 +84,6 @@ export function createTrainProgram({ mayRestart = false }: { readonly mayRestart
   return takeOwnModules(addConfigFlags(program))
     .addHelpText('after', `\n${presetsText()}`)
     .action(async (experiment: string | undefined, options: MainOptions) =>
-      (await import('./train-action.js')).trainAction(experiment, options, mayRestart),
+      (await import('./train-action.js')).trainAction(experiment, options),
     );
 }

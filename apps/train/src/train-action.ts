@@ -6,7 +6,6 @@ import {
   mergeConfig,
   overridesFrom,
   RunFolder,
-  trainsEncoders,
   type ExperimentConfig,
 } from '@drf/experiment';
 import type { Collective } from '@drf/collective';
@@ -14,10 +13,10 @@ import { isObjectLocation } from '@drf/storage';
 import { ConfigurationError } from '@drf/tensor';
 import { EXIT, ExitRequest, interruptSignal, spell } from '@drf/terminal';
 import {
-  allocatorVariables,
   chooseExperiment,
   createDisplay,
   distributionNotes,
+  keepFreedMemory,
   openTracker,
   ownConfig,
   readExperiment,
@@ -34,54 +33,19 @@ import { asksForAllFolds, foldsText, trainAllFolds } from './all-folds.js';
 import type { MainOptions } from './flags.js';
 import type { RemoteRun } from './remote-run.js';
 
-/** `drf train`. @param mayRestart whether the process is there for this command alone */
-export async function trainAction(
-  experiment: string | undefined,
-  options: MainOptions,
-  mayRestart = false,
-): Promise<void> {
-  if (mayRestart) await restartForMemory(experiment, options);
+/** `drf train`. */
+export async function trainAction(experiment: string | undefined, options: MainOptions): Promise<void> {
   if (options.dryRun === true) return (await import('./dry-run.js')).dryRun(experiment, options);
   const isAllFolds = await asksForAllFolds(options);
   if (options.distributed === undefined) {
     const inPlace = isAllFolds ? trainFolds : trainOne;
     return trainPlaced(options, undefined, (own, display) => inPlace(experiment, own, display));
   }
-  const ranks = await import('./in-ranks.js'); // loads koffi
+  const ranks = await import('./in-ranks.js'); // alone loads koffi
   const own = await ranks.joinRanks(isAllFolds);
   const inRank = (placed: MainOptions, display: Display): Promise<Outcome> =>
     trainOne(experiment, placed, display, own);
   await ranks.inRank(own, () => trainPlaced(options, own, inRank));
-}
-
-/** Begins anew where the allocator is to be told, as the process starts, what the training wants of it. */
-async function restartForMemory(experiment: string | undefined, options: MainOptions): Promise<void> {
-  if (options.distributed !== undefined) return; // launchers hand over descriptors, which would be closed
-  // what is wrong with the experiment is said where it is read to be trained
-  const config = await configBeforePosts(experiment, options).catch(() => undefined);
-  const variables = config !== undefined && trainsEncoders(config) ? allocatorVariables() : {};
-  if (Object.keys(variables).length > 0) await (await import('./restart.js')).restartWith(variables);
-}
-
-/** The experiment as far as it is known before posts are read; undefined where that would take a connection. */
-async function configBeforePosts(
-  experiment: string | undefined,
-  options: MainOptions,
-): Promise<ExperimentConfig | undefined> {
-  const { resume, data: files, preset } = options;
-  if (resume !== undefined) {
-    return isObjectLocation(resume) ? undefined : (await (await RunFolder.open(resume)).readDescription()).config;
-  }
-  const choice = { experiment, preset, overrides: overridesOf(options) };
-  return files === undefined
-    ? (await chooseExperiment(choice)).configure({})
-    : configBefore({ ...choice, data: files });
-}
-
-/** Options of the experiment among those of the command. */
-function overridesOf(options: MainOptions): Record<string, unknown> {
-  const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
-  return mergeConfig(named, overridesFrom(options)) as Record<string, unknown>;
 }
 
 /** What a training came to, and what to say of it. */
@@ -156,6 +120,7 @@ async function trainOne(
   const { cache, stopAfter: stopAfterEpochs, allowDownload = false, examples, distributedCheck: checkEvery } = options;
   const tracker = options.track === undefined || !isLead(ranks) ? undefined : openTracker(options.track);
   const { config, run, services, release } = await prepare(experiment, options, display, ranks);
+  await keepFreedMemory(config);
   const interrupt = stopSignal(ranks);
   try {
     if (ranks !== undefined) tellNotes(distributionNotes(config, ranks.size), options, ranks);
@@ -209,7 +174,8 @@ async function prepare(
 ): Promise<Prepared> {
   const open = async (make: () => Promise<RunFolder>): Promise<Pick<Prepared, 'run' | 'release'>> =>
     ranks === undefined ? { run: await make(), release: () => Promise.resolve() } : shareRun(ranks, make);
-  const overrides = overridesOf(options);
+  const named = options.columns === undefined ? {} : { dataset: { columns: options.columns } };
+  const overrides = mergeConfig(named, overridesFrom(options)) as Record<string, unknown>;
   if (options.resume !== undefined) {
     const others = { '--out': options.out, '--data': options.data, '--preset': options.preset };
     const given = Object.entries(others).flatMap(([flag, value]) => (value === undefined ? [] : [flag]));

@@ -9,9 +9,9 @@ import {
   tuneText,
   type Dimension,
 } from '@drf/evaluation';
-import { configFlags, mergeConfig, overridesFrom, trainsEncoders, valueOfOption } from '@drf/experiment';
+import { configFlags, mergeConfig, overridesFrom, valueOfOption } from '@drf/experiment';
 import { EXIT, ExitRequest, interruptSignal, startJob, spell } from '@drf/terminal';
-import { allocatorVariables, chooseExperiment } from '@drf/training';
+import { chooseExperiment } from '@drf/training';
 
 import { DEFAULT_TRAININGS, type TuneFlags } from './flags.js';
 
@@ -40,7 +40,6 @@ export async function tuneAction(
     process.stderr.write('\nStopping; what is found is kept, the same command goes on (Ctrl-C again ends at once) …\n');
   });
   try {
-    if (trainsEncoders(configure({}))) Object.assign(process.env, allocatorVariables()); // workers start with them
     const summary = await runTune({
       experiment: configure,
       space,

@@ -1,4 +1,4 @@
 #!/usr/bin/env node
 import { runDrf } from './commands.js';
 
-await runDrf(process.argv.slice(2), { mayRestart: true });
+await runDrf(process.argv.slice(2));

@@ -1,19 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { createProgram, EXIT, runApp, spell, type Command } from '@drf/terminal';
 
-/** How `drf` is run. */
-interface RunOptions {
-  /** Whether the process is there for the command alone, which then may run itself anew in it; default false. */
-  readonly mayRestart?: boolean;
-}
-
 /** A command of `drf`. */
 interface Entry {
   readonly name: string;
   /** What it does, in a few words. */
   readonly summary: string;
   /** Loads its program, with nothing of the other commands. */
-  readonly load: (options?: RunOptions) => Promise<Command>;
+  readonly load: () => Promise<Command>;
   /** The command that it is a part of: `drf grid` is `drf eval grid`. */
   readonly within?: string;
 }
@@ -22,7 +16,7 @@ const evaluation = async (): Promise<Command> => (await import('@drf/eval-app'))
 
 /** Every command, in the order of the help. A line adds one. */
 const COMMANDS: readonly Entry[] = [
-  { name: 'train', summary: 'train a model on image-text posts', load: async (options) => (await import('@drf/train-app')).createTrainProgram(options) },
+  { name: 'train', summary: 'train a model on image-text posts', load: async () => (await import('@drf/train-app')).createTrainProgram() },
   { name: 'tune', summary: 'search the options of a training', load: async () => (await import('@drf/tune-app')).createTuneProgram() },
   { name: 'eval', summary: 'score trained runs, on intact and on disrupted posts', load: evaluation },
   { name: 'grid', summary: 'train and compare methods, seeds and disruptions side by side', load: evaluation, within: 'eval' },
@@ -119,13 +113,12 @@ async function completeWithFiles(words: readonly string[]): Promise<void> {
  * Runs `drf` to its end, and sets the exit code.
  * @param argv what follows `drf` on the command line
  */
-export async function runDrf(argv: readonly string[], options: RunOptions = {}): Promise<void> {
+export async function runDrf(argv: readonly string[]): Promise<void> {
   const words = argv[0] === '--' ? argv.slice(1) : argv;
   const [name, ...rest] = words[0] === 'help' && words.length > 1 ? [...words.slice(1), '--help'] : words;
   if (name === COMPLETION || name === 'complete') return completeWithFiles(words);
   const entry = COMMANDS.find((each) => each.name === name);
-  if (entry !== undefined)
-    return runApp(() => entry.load(options), entry.within === undefined ? rest : [entry.name, ...rest]);
+  if (entry !== undefined) return runApp(entry.load, entry.within === undefined ? rest : [entry.name, ...rest]);
   await runApp(createDrfProgram(), words);
   if (words.length === 0) process.exitCode = EXIT.usage;
 }

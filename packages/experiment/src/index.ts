@@ -94,6 +94,7 @@ export {
   methodShapes,
   trainedEncoders,
   trainsEncoders,
+  type TrainedModalities,
   type DrfForm,
 } from './method.js';
 export { judgedAtOnce, Predictor, predictWith, type Predictions, type PredictOptions } from './predictor.js';

@@ -32,7 +32,7 @@ import {
 import type { WeightingMode } from '@drf/fusion';
 import { tokenLayoutOf } from '@drf/encoders';
 import { suggestion } from '@drf/terminal';
-import { ConfigurationError, isOwnId, MODALITIES, ownDefinition, type OwnDefinition } from '@drf/tensor';
+import { ConfigurationError, isOwnId, MODALITIES, ownDefinition, type Modality, type OwnDefinition } from '@drf/tensor';
 import { comparedOptions, formOf } from './compared-options.js';
 import type { ExperimentConfig, MethodName, OwnMethodName } from './schema.js';
 import type { Session } from './session.js';
@@ -250,8 +250,13 @@ function headsOf(config: ExperimentConfig): number {
   });
 }
 
+/** Which encoders an experiment fine-tunes. */
+export interface TrainedModalities {
+  readonly encoders: { readonly trainable: { readonly [modality in Modality]: boolean } };
+}
+
 /** Whether an experiment fine-tunes any encoder. */
-export function trainsEncoders({ encoders }: Pick<ExperimentConfig, 'encoders'>): boolean {
+export function trainsEncoders({ encoders }: TrainedModalities): boolean {
   return encoders.trainable.image || encoders.trainable.text;
 }
 

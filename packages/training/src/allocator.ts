@@ -1,25 +1,34 @@
-/**
- * Steps that train encoders ask for large values, and free them, in the same sizes again and again. glibc gives the largest
- * back to the system each time, and has an arena for each thread, whose pieces do not fit the others: told to keep all in one
- * arena, such a step takes less time and less memory. Frozen encoders, whose sessions keep their memory, would gain nothing.
- */
-const KEEP_IN_ONE_ARENA = {
-  MALLOC_ARENA_MAX: '1',
-  MALLOC_MMAP_MAX_: '0',
-  MALLOC_TRIM_THRESHOLD_: String(2 ** 46),
-} as const;
+import { trainsEncoders, type TrainedModalities } from '@drf/experiment';
+
+/** Numbers of glibc's `mallopt`, and what they are set to. */
+const SETTINGS = [
+  [-8, 1], // M_ARENA_MAX: one arena for all threads that begin from now on
+  [-4, 0], // M_MMAP_MAX: no block is mapped by itself
+  [-1, -1], // M_TRIM_THRESHOLD: nothing is given back
+] as const;
 
 /** Variables that tell glibc's allocator, or another one in its place, what to do. */
 const OF_ALLOCATORS = /^(MALLOC_\w+|GLIBC_TUNABLES|LD_PRELOAD)$/;
 
 /**
- * Environment variables that a process wants from its start to train encoders; none on systems other than Linux, and where
- * the environment already says how memory is allocated.
+ * Has this process keep memory that is freed, in one arena, where the experiment trains encoders. Their steps ask for large
+ * values, and free them, in the same sizes again and again. glibc would give the largest back to the system each time, and has an
+ * arena for each thread, whose pieces do not fit the others. Such a step then takes less time and memory. For processes that
+ * are there to train, and to be called before threads begin: those that have begun keep their arenas. Does nothing on systems
+ * without glibc, without the package koffi (an optional dependency), and where the environment says how memory is allocated.
+ * @returns whether the allocator was told
  */
-export function allocatorVariables(
+export async function keepFreedMemory(
+  config: TrainedModalities,
   environment: NodeJS.ProcessEnv = process.env,
-  platform: NodeJS.Platform = process.platform,
-): Readonly<Record<string, string>> {
-  const isSaid = Object.keys(environment).some((name) => OF_ALLOCATORS.test(name));
-  return platform === 'linux' && !isSaid ? KEEP_IN_ONE_ARENA : {};
+): Promise<boolean> {
+  if (process.platform !== 'linux' || !trainsEncoders(config)) return false;
+  if (Object.keys(environment).some((name) => OF_ALLOCATORS.test(name))) return false;
+  try {
+    const { load } = await import('koffi');
+    const mallopt = load('libc.so.6').func('mallopt', 'int', ['int', 'int']) as (name: number, value: number) => number;
+    return SETTINGS.every(([name, value]) => mallopt(name, value) === 1);
+  } catch {
+    return false; // no koffi, or a C library without such a function
+  }
 }

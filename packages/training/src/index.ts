@@ -12,7 +12,7 @@ export {
 export { createDisplay, type Display } from './display.js';
 export { openOwnData, ownConfig, ownExperiment, runName } from './own-data.js';
 export { chooseExperiment, type ExperimentChoice } from './choose-experiment.js';
-export { allocatorVariables } from './allocator.js';
+export { keepFreedMemory } from './allocator.js';
 export { trainsAllFolds, type PresetName } from './presets.js';
 export { EXPERIMENTS, loadExperiment, readExperiment } from './experiments.js';
 export { dataWarnings, writeLedger } from './data-summary.js';

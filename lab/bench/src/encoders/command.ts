@@ -1,4 +1,5 @@
 import { ConfigurationError } from '@drf/tensor';
+import { keepFreedMemory } from '@drf/training';
 import {
   engineOption,
   EXIT,
@@ -95,6 +96,8 @@ const MOST_KERNELS = 20;
 async function measureOurs(options: EncoderOptions): Promise<void> {
   const { part, mode, profile, shapes, spinning = false, json } = options;
   const task = { part, mode, sizes: sizesOf(options) };
+  const isStep = mode === 'step';
+  await keepFreedMemory({ encoders: { trainable: { image: isStep, text: isStep } } }); // as the command that trains does
   if (profile === true) {
     const { kernels } = await profiled(
       (profilePrefix) => measureEncoders(task, options, { spinning, profilePrefix }),

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { UnavailableError } from '@drf/tensor';
-import { allocatorVariables } from '@drf/training';
 import { median } from '../measure.js';
 import type { CallCounts, EncoderTask, SideReport } from './measure.js';
 
@@ -40,10 +39,9 @@ function flags({ part, mode, sizes }: EncoderTask, { calls, warmUp }: CallCounts
 async function runOurs(task: EncoderTask, counts: CallCounts): Promise<SideReport> {
   const own = [...process.execArgv, process.argv[1] as string, 'encoders', '--ours', '--json'];
   const reports: SideReport[] = [];
-  const env = { ...process.env, ...(task.mode === 'step' ? allocatorVariables() : {}) }; // as the command that trains
   for (const setting of [[], ['--spinning']]) {
     const args = [...own, ...setting, '--queue', String(task.sizes.queue), ...flags(task, counts)];
-    reports.push(JSON.parse((await execute(process.execPath, args, { env })).stdout) as SideReport);
+    reports.push(JSON.parse((await execute(process.execPath, args)).stdout) as SideReport);
   }
   return fastest(reports);
 }
@@ -52,37 +50,26 @@ function fastest(reports: readonly SideReport[]): SideReport {
   return reports.reduce((best, each) => (each.seconds < best.seconds ? each : best));
 }
 
-/**
- * How PyTorch may wait between loops, whether it compiles the model, and whether the allocator is told to keep memory as it is for
- * ours; which is best depends on machine and task.
- */
+/** How PyTorch may wait between loops, and whether it compiles the model; which is best depends on machine and task. */
 const PEER_SETTINGS = [
-  { waiting: 'PASSIVE', compile: false, keepsMemory: false },
-  { waiting: 'ACTIVE', compile: false, keepsMemory: false },
-  { waiting: 'ACTIVE', compile: true, keepsMemory: false },
-  { waiting: 'ACTIVE', compile: true, keepsMemory: true },
+  { waiting: 'PASSIVE', compile: false },
+  { waiting: 'ACTIVE', compile: false },
+  { waiting: 'ACTIVE', compile: true },
 ] as const;
 
 /** The peer at whichever of its settings is fastest. @throws UnavailableError when that Python lacks PyTorch or transformers */
 async function runPeer(python: string, task: EncoderTask, counts: CallCounts): Promise<SideReport> {
   const reports: SideReport[] = [];
-  for (const { waiting, compile, keepsMemory } of PEER_SETTINGS) {
-    if (keepsMemory && task.mode !== 'step') continue;
-    const variables = { OMP_WAIT_POLICY: waiting, ...(keepsMemory ? allocatorVariables() : {}) };
-    const run = runPeerAt(python, variables, [...flags(task, counts), ...(compile ? ['--compile'] : [])]);
+  for (const { waiting, compile } of PEER_SETTINGS) {
+    const run = runPeerAt(python, waiting, [...flags(task, counts), ...(compile ? ['--compile'] : [])]);
     const report = compile ? await run.catch(() => undefined) : await run; // there may be no C++ compiler
-    if (report !== undefined)
-      reports.push(keepsMemory ? { ...report, setting: `${report.setting}, keeping memory` } : report);
+    if (report !== undefined) reports.push(report);
   }
   return fastest(reports);
 }
 
-async function runPeerAt(
-  python: string,
-  variables: Readonly<Record<string, string>>,
-  args: readonly string[],
-): Promise<SideReport> {
-  const env = { ...process.env, ...variables };
+async function runPeerAt(python: string, waiting: string, args: readonly string[]): Promise<SideReport> {
+  const env = { ...process.env, OMP_WAIT_POLICY: waiting };
   const { stdout } = await execute(python, [PEER, ...args], { env }).catch((error: { stderr?: string }) => {
     throw new UnavailableError({
       subject: 'bench encoders',

@@ -11,7 +11,7 @@ import { ConfigurationError, flattenTree, sizeOf, unflattenTree, type HostTensor
 import { reachable, type TracedFunction } from '../graph/graph.js';
 import { withReshapedBarriers } from '../onnx/barriers.js';
 import type { AddedLeaf } from '../onnx/int8.js';
-import { withSumsInProducts } from '../onnx/sums.js';
+import { withBiasesInProducts } from '../onnx/biases.js';
 import { modelOf, portName } from '../onnx/write.js';
 import type { CompileOptions } from './options.js';
 
@@ -49,10 +49,11 @@ export interface Recorded {
 
 /** A traced function as a session computes it. */
 export function recordedOf(traced: TracedFunction): Recorded {
+  const computed = withReshapedBarriers(withBiasesInProducts(traced));
   return {
-    model: modelOf(withReshapedBarriers(withSumsInProducts(traced))),
+    model: modelOf(computed),
     outputs: traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : [])),
-    valueBytes: bytesOfValues(traced),
+    valueBytes: bytesOfValues(computed),
   };
 }
 

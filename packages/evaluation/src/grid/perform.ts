@@ -6,7 +6,7 @@ import { formatStrategy } from '@drf/disruption';
 import { methodNeeds, RunFolder, type ExperimentConfig, type ExperimentData, type Versions } from '@drf/experiment';
 import { contentHash } from '@drf/files';
 import { DataError, refuser, type Modality } from '@drf/tensor';
-import { train, type Display } from '@drf/training';
+import { keepFreedMemory, train, type Display } from '@drf/training';
 import type { UnitProgress } from '@drf/units';
 import { formatCell } from '../cells.js';
 import { evaluateRun } from '../evaluate.js';
@@ -161,6 +161,7 @@ async function trainRun(
 ): Promise<RunFolder> {
   const partial = `${folder}.${randomUUID()}${PARTIAL}`;
   try {
+    await keepFreedMemory(config);
     const { outcome } = await train({
       config,
       run: await RunFolder.create(partial, { overwrite: true }),

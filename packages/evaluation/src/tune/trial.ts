@@ -10,7 +10,7 @@ import {
   type ExperimentConfig,
 } from '@drf/experiment';
 import { ConfigurationError, refuser } from '@drf/tensor';
-import { train } from '@drf/training';
+import { keepFreedMemory, train } from '@drf/training';
 import { displayOf, type Surroundings } from '../grid/perform.js';
 import type { TrialOutcome, TrialTask } from '../grid/tasks.js';
 
@@ -28,6 +28,7 @@ export async function performTrial(
   const begun = await RunFolder.open(path).catch(() => undefined);
   const resume = begun !== undefined && (await begun.checkpointSteps()).length > 0;
   if (!resume) await rm(path, { recursive: true, force: true }); // of a trial that was cut short, or cleared away
+  await keepFreedMemory(config);
   const { selected } = await train({
     config,
     run: resume ? begun : await RunFolder.create(path, { overwrite: false }),
