@@ -15,7 +15,6 @@ import {
 import type { TracedFunction } from '../graph/graph.js';
 import { ELEMENT_TYPE_CODES } from '../graph/value.js';
 import { type AddedLeaf, QuantizedMatrices, withInt8Products } from '../onnx/int8.js';
-import { withBiasesInProducts } from '../onnx/biases.js';
 import { modelOf, portName } from '../onnx/write.js';
 import { trace } from '../trace/trace.js';
 import { structureOf } from './compiled-program.js';
@@ -162,7 +161,7 @@ export class DynamicRecords<C extends TensorTree, I extends TensorTree, O extend
       for (const leaf of computed.added) added.set(leaf.name, leaf);
       const ports = computed.traced.outputs.filter(({ role }) => role === 'output');
       outputs = ports.map(({ name }) => name);
-      return modelOf(withBiasesInProducts({ ...computed.traced, outputs: ports }));
+      return modelOf({ ...computed.traced, outputs: ports });
     });
     if (model !== undefined) return { structure, model: withConstants(model, leaves, added), outputs };
     this.refuse();

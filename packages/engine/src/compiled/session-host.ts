@@ -11,7 +11,6 @@ import { ConfigurationError, flattenTree, sizeOf, unflattenTree, type HostTensor
 import { reachable, type TracedFunction } from '../graph/graph.js';
 import { withReshapedBarriers } from '../onnx/barriers.js';
 import type { AddedLeaf } from '../onnx/int8.js';
-import { withBiasesInProducts } from '../onnx/biases.js';
 import { modelOf, portName } from '../onnx/write.js';
 import type { CompileOptions } from './options.js';
 
@@ -49,11 +48,10 @@ export interface Recorded {
 
 /** A traced function as a session computes it. */
 export function recordedOf(traced: TracedFunction): Recorded {
-  const computed = withReshapedBarriers(withBiasesInProducts(traced));
   return {
-    model: modelOf(computed),
+    model: modelOf(withReshapedBarriers(traced)),
     outputs: traced.outputs.flatMap(({ role, name }) => (role === 'output' ? [name] : [])),
-    valueBytes: bytesOfValues(computed),
+    valueBytes: bytesOfValues(traced),
   };
 }
 

@@ -13,9 +13,9 @@ import { remainingTasks, RESULT_VERSION } from './tasks.js';
 
 /** Hash of the probabilities of each cell below, bit by bit, by version of results and share of discriminants. */
 const PROBABILITIES: Readonly<Record<number, Readonly<Record<number, readonly string[]>>>> = {
-  4: {
-    0: ['963e7386dc44d6f8', 'f208202879972dfc', 'd7144c327aa5ed5e', '3cf68617dbc7f956'],
-    0.5: ['9f8e659a86869364', '07ef89fa32201b5b', '2df03fa5c7fd153a', '428e881cf6c718a3'],
+  3: {
+    0: ['816f8da17e540652', '7d90b774684ec97a', 'f8b53edcb140a34a', 'bd8d0df47c6c8900'],
+    0.5: ['ae64894db76575dd', '80ae203e4c352bcc', 'b7ad6cf1d57f0402', 'd9d44aefe7beafa8'],
   },
 };
 
