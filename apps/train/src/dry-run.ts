@@ -16,6 +16,7 @@ import {
   createDisplay,
   estimateText,
   estimateTraining,
+  keepFreedMemory,
   runName,
   trainsAllFolds,
 } from '@drf/training';
@@ -41,6 +42,7 @@ export async function dryRun(experiment: string | undefined, options: MainOption
   const out = options.out ?? join('runs', runName(config));
   const isOneRun = trainings === 1 && !isObjectLocation(out);
   if (isOneRun) await RunFolder.assertFree(out, { overwrite: options.overwrite === true });
+  await keepFreedMemory(config); // as the training would, whose steps are measured
   const estimate = await estimateTraining({
     config,
     cache: options.cache,

@@ -1,6 +1,6 @@
 import type { TableData } from '@drf/experiment';
 import type { Interval, SeedSummary } from '@drf/metrics';
-import { formatTable, percent } from '@drf/terminal';
+import { formatTable, percent, withoutZeroSign } from '@drf/terminal';
 
 /** What stands where there is no figure. */
 export const NOTHING = '–';
@@ -28,11 +28,6 @@ export const span = (interval: Pick<Interval, 'low' | 'high'> | null): string =>
 export function spread({ mean, standardDeviation }: SeedSummary, write: (value: number) => string = percent): string {
   const written = withoutZeroSign(write(mean));
   return standardDeviation === null ? written : `${written} ± ${write(standardDeviation)}`;
-}
-
-/** "-0.0" as "0.0": what rounds to nothing has no sign. */
-function withoutZeroSign(text: string): string {
-  return text.replace(/^-(?=[0.]+$)/, '');
 }
 
 /** A table for a terminal, below its caption. */

@@ -20,7 +20,7 @@ export {
   type Progress,
   type ProgressOptions,
 } from './progress.js';
-export { formatCsv, formatTable, percent, type Cell, type CsvOptions } from './table.js';
+export { formatCsv, formatTable, percent, withoutZeroSign, type Cell, type CsvOptions } from './table.js';
 export { escapeHtml, htmlDocument } from './html.js';
 export { cursorStream, printable } from './printable.js';
 export { Command, Option, InvalidArgumentError } from 'commander';

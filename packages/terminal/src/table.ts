@@ -53,5 +53,10 @@ function asNumber(cell: Cell): Cell {
 
 /** A share as a percentage with one decimal: 0.6812 → "68.1". */
 export function percent(share: number): string {
-  return (100 * share).toFixed(1);
+  return withoutZeroSign((100 * share).toFixed(1));
+}
+
+/** A written number without the sign of a zero: "-0.0", to which a small number is rounded, as "0.0". */
+export function withoutZeroSign(text: string): string {
+  return text.replace(/^-(?=[0.]+$)/, '');
 }

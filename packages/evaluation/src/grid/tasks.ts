@@ -12,7 +12,8 @@ import type { PlannedTraining } from './plan.js';
  * Version of the results that the code gives for a training and its cells. Raise it by one with every change after which
  * the same experiment on the same data gives other probabilities: of the model, its losses, the trainer, the encoders,
  * the engine, the disruptions or the reading of data. What stores hold of earlier versions is then computed again. A test
- * guards it: it trains a tiny model and compares its probabilities bit by bit with those of this version.
+ * guards it: it trains a tiny model and compares its probabilities with those of this version, bit by bit on processors for
+ * whose kernels they are recorded.
  */
 export const RESULT_VERSION = 3;
 

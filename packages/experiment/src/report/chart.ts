@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as ECharts from 'echarts';
 import { contentHash } from '@drf/files';
-import { escapeHtml } from '@drf/terminal';
+import { escapeHtml, withoutZeroSign } from '@drf/terminal';
 
 /** A chart as an SVG document, with what it shows in words. */
 export interface Chart {
@@ -53,6 +53,9 @@ const INK = '#5b636c';
 /** Told apart on white and on near-black, and by most who see few colors. */
 const COLORS = ['#2f7fc1', '#d9772b', '#2e9a63', '#c2527a', '#8a6fc9', '#a3852c', '#3a9fa0', '#8b8f94', '#c0453a', '#6f8f2e']; // prettier-ignore
 const colorAt = (i: number): string => COLORS[i % COLORS.length] as string;
+/** Whether a color has been taken before: what comes again is hatched or dotted, so that it is not taken for the first. */
+const isAgain = (i: number): boolean => i >= COLORS.length;
+const HATCHING = { symbol: 'rect', color: 'rgba(255,255,255,0.65)', dashArrayX: [1, 0], dashArrayY: [2, 3], rotation: Math.PI / 4 }; // prettier-ignore
 
 const AXIS = {
   nameTextStyle: { color: INK, fontSize: 13 },
@@ -94,7 +97,7 @@ export function lineChart(name: string, title: string, series: readonly Series[]
     showSymbol: points.length <= 12,
     symbolSize: 6,
     itemStyle: { color: colorOf(i) },
-    lineStyle: { color: colorOf(i), width: 2, type: dashed === true ? 'dashed' : 'solid' },
+    lineStyle: { color: colorOf(i), width: 2, type: dashed === true ? 'dashed' : isAgain(i) ? 'dotted' : 'solid' },
   }));
   const names = series.map(({ name: own }) => own);
   const scale = axes.log === true ? { type: 'log' } : {};
@@ -124,7 +127,7 @@ export function barChart(
         name: own,
         type: 'bar',
         data: [...data],
-        itemStyle: { color: colorAt(i) },
+        itemStyle: { color: colorAt(i), ...(isAgain(i) ? { decal: HATCHING } : {}) },
       })),
       ...marks.map(({ name: own, values: data }) => ({
         name: own,
@@ -137,7 +140,8 @@ export function barChart(
     ],
   };
   const said = [...bars, ...marks].map(
-    ({ name: own, values: data }) => `${own}: ${data.map((value) => value?.toFixed(1) ?? 'none').join(', ')}`,
+    ({ name: own, values: data }) =>
+      `${own}: ${data.map((value) => (value === null ? 'none' : tenths(value))).join(', ')}`,
   );
   return {
     name,
@@ -183,7 +187,7 @@ export function intervalChart(
     ],
   };
   const said = rows.map(
-    ({ name: own, low, value, high }) => `${own}: ${value.toFixed(1)}, from ${low.toFixed(1)} to ${high.toFixed(1)}`,
+    ({ name: own, low, value, high }) => `${own}: ${tenths(value)}, from ${tenths(low)} to ${tenths(high)}`,
   );
   const left = 24 + Math.max(...rows.map(({ name: own }) => textWidth(own, LEGEND.fontSize)));
   const size = { width: SIZE.width, height: 90 + 34 * rows.length };
@@ -236,7 +240,7 @@ export function figure({ title, description, svg }: Chart): string {
   return `<figure><div class="scroll" role="img" tabindex="0" aria-label="${escapeHtml(description)}">${own}</div><figcaption>${escapeHtml(title)}</figcaption></figure>`;
 }
 
-const LEGEND = { fontSize: 13, mark: 18, gap: 30, row: 26 };
+const LEGEND = { fontSize: 13, mark: 18, gap: 30, row: 26, furtherRow: 46 };
 
 /**
  * Without a browser no text can be measured, and fonts of other machines may be wider: as wide as so many average letters
@@ -247,21 +251,28 @@ function textWidth(text: string, fontSize: number): number {
   return Math.ceil(fontSize * (0.62 * (text.length - squares) + squares));
 }
 
-/** Names in columns of one width, so that none is cut however many there are; its height in pixels beside it. */
+/** Names one after the other in as many rows as they need, so that none is cut; their height in pixels beside it. */
 function legend(names: readonly string[], width: number): { readonly option: object; readonly height: number } {
   if (names.length === 0) return { option: { show: false }, height: 0 };
-  const column = Math.max(...names.map((name) => textWidth(name, LEGEND.fontSize)));
-  const columns = Math.max(1, Math.floor((width + LEGEND.gap) / (LEGEND.mark + 5 + column + LEGEND.gap)));
   const option = {
     top: 0,
     data: [...names],
-    textStyle: { color: INK, fontSize: LEGEND.fontSize, width: column },
+    textStyle: { color: INK, fontSize: LEGEND.fontSize },
     itemWidth: LEGEND.mark,
     itemGap: LEGEND.gap,
     width,
   };
-  const further = Math.ceil(names.length / columns) - 1;
-  return { option, height: LEGEND.row + further * (LEGEND.fontSize + LEGEND.gap) };
+  let further = 0;
+  let taken = 0;
+  for (const name of names) {
+    const own = LEGEND.mark + 5 + textWidth(name, LEGEND.fontSize);
+    if (taken > 0 && taken + own > width) {
+      further++;
+      taken = 0;
+    }
+    taken += own + LEGEND.gap;
+  }
+  return { option, height: LEGEND.row + further * LEGEND.furtherRow };
 }
 
 function xAxis({ xName, xWhole }: Pick<Axes, 'xName' | 'xWhole'>): object {
@@ -325,6 +336,8 @@ function inkOf(svg: string): string {
   const style = '<style>svg{color:#59616a}@media(prefers-color-scheme:dark){svg{color:#a3abb4}}</style>';
   return svg.replaceAll(INK, 'currentColor').replace(/(<svg [^>]*>)/, `$1${style}`);
 }
+
+const tenths = (value: number): string => withoutZeroSign(value.toFixed(1));
 
 function courseOf(points: readonly Point[]): string {
   const [first, last] = [points.find(({ y }) => y !== null), points.findLast(({ y }) => y !== null)];

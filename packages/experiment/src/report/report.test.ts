@@ -10,6 +10,8 @@ import {
   htmlPage,
   htmlTable,
   legend,
+  barChart,
+  intervalChart,
   lineChart,
   linkEvaluations,
   lossWords,
@@ -86,6 +88,30 @@ describe('reports', () => {
     for (let i = 0; i < 12; i++) expect(named(12)).toContain(`a method with a name ${i}<`);
     expect(named(2)).toContain('currentColor');
     expect(named(2)).toContain('prefers-color-scheme:dark');
+  });
+
+  it('hatch bars and dot lines whose color was taken before', () => {
+    const bars = (count: number): string =>
+      barChart('bars', 'Bars', ['intact'], Array.from({ length: count }, (_, i) => ({ name: `m${i}`, values: [i] })), [], '%').svg; // prettier-ignore
+    expect(bars(10)).not.toContain('<pattern');
+    expect(bars(12)).toContain('<pattern');
+    const lines = (count: number): string[] => {
+      const series = Array.from({ length: count }, (_, i) => ({
+        name: `m${i}`,
+        points: [1, 2].map((x) => ({ x, y: i + x })),
+      }));
+      const { svg } = lineChart('lines', 'Lines', series, { xName: 'x', yName: 'y' });
+      return [...svg.matchAll(/<path [^>]*stroke-dasharray[^>]*stroke="#2f7fc1"|<path [^>]*stroke="#2f7fc1"[^>]*stroke-dasharray/g)].map(([path]) => path); // prettier-ignore
+    };
+    expect(lines(10)).toHaveLength(0);
+    expect(lines(11).length).toBeGreaterThan(0);
+  });
+
+  it('say what rounds to nothing without a sign', () => {
+    const rows = [{ name: 'hsan', low: -0.5, value: -0.01, high: 0.4 }];
+    expect(intervalChart('differences', 'Differences', rows, 'points').description).toBe(
+      'Differences. hsan: 0.0, from -0.5 to 0.4',
+    );
   });
 
   const config = parseExperiment({ name: 'mine', dataset: { name: 'embedded' } }, 'mine');

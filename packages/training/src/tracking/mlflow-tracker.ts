@@ -154,9 +154,10 @@ export class MlflowTracker implements Tracker {
   }
 
   private async deliver({ send }: Message): Promise<void> {
-    let last = 0; // attempts since the end came
+    let last = 0; // attempts begun since the end came
     for (let attempt = 0; ; attempt++) {
       if (this.refusal !== undefined || this.stopped.signal.aborted) return void this.undelivered++;
+      const isEnding = this.ending.signal.aborted;
       try {
         await send();
         this.delivered++;
@@ -170,7 +171,7 @@ export class MlflowTracker implements Tracker {
           this.undelivered++;
           return;
         }
-        if (this.ending.signal.aborted && ++last >= LAST_ATTEMPTS) this.refusal = trouble;
+        if (isEnding && ++last >= LAST_ATTEMPTS) this.refusal = trouble;
         else await this.pause(attempt);
       }
     }
