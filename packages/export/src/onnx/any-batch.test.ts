@@ -5,7 +5,7 @@ import { DataError, hostTensor, type TensorTree, UnavailableError } from '@drf/t
 import { describe, expect, it } from 'vitest';
 import { runOnnx } from '../testing/posts.js';
 import { randomTensor } from '../testing/tiny-run.js';
-import { forAnyBatch } from './any-batch.js';
+import { forAnyBatch, forAnyBatchAndLength } from './any-batch.js';
 
 type Compute = (rows: tf.Tensor2D) => tf.Tensor;
 
@@ -83,4 +83,25 @@ describe('forAnyBatch', () => {
       /expected the bytes of an ONNX model, received it has no graph/,
     );
   });
+});
+
+describe('forAnyBatchAndLength', () => {
+  const at = (batch: number, length: number, compute: Compute): Uint8Array =>
+    compile((inputs: TensorTree) => ({ result: compute(inputs['rows'] as tf.Tensor2D) }), {
+      rows: hostTensor(new Float32Array(batch * length), [batch, length]),
+    }).toOnnx();
+
+  it('works where both sizes differ', async () => {
+    const model = await forAnyBatchAndLength((batch, length) => at(batch, length, tf.relu), 9);
+    expect(shapeOf(model.graph.input[0] as OnnxValueInfo)).toEqual(['batch', 'sequence']);
+  });
+
+  it.each<[string, Compute, number, RegExp]>([
+    ['takes few tokens', tf.relu, 8, /expected a function that takes 9 tokens or more, received one that takes at most 8/],
+    ['numbers the posts', (rows) => tf.add(rows, tf.reshape(tf.range(0, rows.shape[0]), [-1, 1])), 64, /depends on the batch size and the length of texts by shapes alone, received graphs that differ in other ways/],
+  ])('refuses a function that %s', async (_, compute, longest, message) => {
+    const attempt = forAnyBatchAndLength((batch, length) => at(batch, length, compute), longest);
+    await expect(attempt).rejects.toThrow(UnavailableError);
+    await expect(attempt).rejects.toThrow(message);
+  }); // prettier-ignore
 });

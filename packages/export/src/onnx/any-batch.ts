@@ -30,8 +30,12 @@ export async function forAnyBatchAndLength(
     (length as number) <= longest ? decodeModel(traceAt(batch as number, length as number)) : undefined,
   );
   if (model !== undefined) return model;
-  throw refuser(UnavailableError, 'forAnyBatchAndLength')(
-    'a function whose graph depends on the length of texts by shapes alone, and that takes 9 tokens or more',
-    `graphs that differ in other ways, or at most ${longest} tokens`,
+  const refuse = refuser(UnavailableError, 'forAnyBatchAndLength');
+  const fewest = Math.min(...LENGTH_AXIS.sizes.map((sizes) => Math.max(...sizes)));
+  if (longest < fewest)
+    throw refuse(`a function that takes ${fewest} tokens or more`, `one that takes at most ${longest}`);
+  throw refuse(
+    'a function whose graph depends on the batch size and the length of texts by shapes alone',
+    'graphs that differ in other ways',
   );
 }
