@@ -5,13 +5,13 @@ import type { LedgerReport } from '@drf/datasets';
 import { CALIBRATION_FORMAT } from '@drf/judge';
 import { describe, expect, it } from 'vitest';
 import {
+  barChart,
   cellWords,
   figure,
   htmlPage,
   htmlTable,
-  legend,
-  barChart,
   intervalChart,
+  legend,
   lineChart,
   linkEvaluations,
   lossWords,
